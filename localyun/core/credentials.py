@@ -1,0 +1,28 @@
+"""Who may call: access keys, their secrets, and the session token that belongs to a role's key."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Credential:
+    """An access key. A role's key works only together with its `security_token`."""
+
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
+    principal: str = "root"
+
+
+class Keyring:
+    """The access keys that the local cloud has issued."""
+
+    def __init__(self, *credentials: Credential) -> None:
+        self._by_id = {credential.access_key_id: credential for credential in credentials}
+
+    def add(self, credential: Credential) -> None:
+        """Issue a key."""
+        self._by_id[credential.access_key_id] = credential
+
+    def find(self, access_key_id: str) -> Credential | None:
+        """Return the key of that id, if we issued it."""
+        return self._by_id.get(access_key_id)
