@@ -1,0 +1,1 @@
+"""The ports, implemented: one SDK each, and `memory` with every port in dictionaries. Only `wiring` imports them."""

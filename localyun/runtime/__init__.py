@@ -1,0 +1,1 @@
+"""What runs inside a function's own process. Standard library only."""

@@ -1,0 +1,34 @@
+"""The OSS actions that hand an object to media processing. One function per action; the work is the task service's."""
+
+import json
+
+from localyun.core.errors import Refusal
+from localyun.wire.http import Reply
+from localyun.wire.oss_request import Request, not_implemented
+
+PARAMETER = "x-oss-async-process"
+
+
+def async_process(request: Request) -> Reply:
+    """Answer AsyncProcessObject: 200 with the ids of an accepted task; the body is plain text, not a form."""
+    name, _, process = request.call.read().decode("utf-8", "replace").strip().partition("=")
+    if name != PARAMETER or not process:
+        text = f"no {PARAMETER} parameter found: the body must be {PARAMETER}=<process>."
+        raise Refusal(400, "InvalidRequest", text)
+    request.objects.head(request.bucket, request.key)
+    accepted = request.services.tasks.submit_process(request.bucket, request.key, process)
+    ids = {"EventId": accepted.event_id, "RequestId": accepted.request_id, "TaskId": accepted.task_id}
+    return _json(ids)
+
+
+def process(request: Request) -> Reply:
+    """Answer GetObject with `x-oss-process`; of all the operations, `audio/info` is there."""
+    operation = request.query["x-oss-process"]
+    if operation != "audio/info":
+        raise not_implemented(f"x-oss-process={operation}; audio/info is there")
+    request.objects.head(request.bucket, request.key)
+    return _json(request.services.tasks.info(request.bucket, request.key))
+
+
+def _json(value: object) -> Reply:
+    return Reply(200, json.dumps(value, default=dict).encode(), {"Content-Type": "application/json"})

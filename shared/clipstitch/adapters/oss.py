@@ -1,0 +1,241 @@
+"""Objects and audio through `oss2`. The only module that knows OSS's SDK; every error leaves it as one of ours."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from typing import Any
+
+from clipstitch.adapters.lean_oss2 import oss2
+from clipstitch.errors import (
+    AccessDenied,
+    AlreadyThere,
+    ClipstitchError,
+    CloudBusy,
+    CloudRefused,
+    Missing,
+    NotAudio,
+    NotBound,
+)
+from clipstitch.ports import Content, Described, Labels, Probe
+from clipstitch.refs import ObjectRef
+from clipstitch.settings import AccessKey, Settings
+
+TIMEOUT_S = 20
+PROBES_AT_ONCE = 8
+PAGE = 1000
+# OSS, "CopyObject", 2026: above 1 GB a copy has to be made in parts.
+SINGLE_COPY_BYTES = 1 << 30
+COPY_PART_BYTES = 256 << 20
+_META = "x-oss-meta-"
+_DENIED = frozenset(
+    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "SecurityTokenExpired", "InvalidSecurityToken"}
+)
+# IMM, "FAQ about limits": over its limits it rejects at once; the code's text is not documented, so we match words.
+_THROTTLED = ("throttl", "qpslimit", "concurren", "flowcontrol", "too many")
+
+
+@contextmanager
+def _ours(doing: str) -> Iterator[None]:
+    """Let no SDK error past; say what we were doing."""
+    try:
+        yield
+    except oss2.exceptions.OssError as error:
+        raise _translate(error, doing) from error
+
+
+def _translate(error: Any, doing: str) -> ClipstitchError:
+    """Turn an SDK error into ours, by status and code."""
+    code, message = str(error.code or ""), str(getattr(error, "message", "") or error.body or error)
+    text = f"{doing}: {code or 'no answer'} ({error.status}): {message}"
+    if error.status < 0 or error.status >= 500 or error.status == 429 or _throttled(message):
+        return CloudBusy(text)
+    if code == "FileAlreadyExists":
+        return AlreadyThere(text)
+    if code in {"NoSuchKey", "SymlinkTargetNotExist"}:
+        return Missing(text)
+    if error.status == 403 or code in _DENIED:
+        return AccessDenied(text)
+    if "Attachment is not found" in message:
+        return NotBound(text)
+    return CloudRefused(text)
+
+
+def _throttled(message: str) -> bool:
+    """Say whether a message speaks of too many requests."""
+    return any(word in message.lower() for word in _THROTTLED)
+
+
+class OssBuckets:
+    """Buckets by name, sharing one connection pool. Shared by the two adapters below."""
+
+    def __init__(self, settings: Settings, key: AccessKey) -> None:
+        provider = oss2.credentials.StaticCredentialsProvider(key.id, key.secret, key.token)
+        self._auth = oss2.ProviderAuthV4(provider)
+        self._settings = settings
+        self._session = oss2.Session(pool_size=PROBES_AT_ONCE)
+
+    def __call__(self, name: str) -> Any:
+        """Return the SDK's bucket of that name."""
+        return oss2.Bucket(
+            self._auth,
+            self._settings.oss_endpoint,
+            name,
+            session=self._session,
+            connect_timeout=TIMEOUT_S,
+            region=self._settings.oss_region,
+        )
+
+
+class OssObjects:
+    """The `Objects` port on OSS."""
+
+    def __init__(self, buckets: OssBuckets) -> None:
+        self._bucket = buckets
+
+    def read(self, ref: ObjectRef, limit: int | None = None) -> Content:
+        """Return an object with at most `limit` bytes of its content; `Missing` when there is none."""
+        with _ours(f"reading {ref.uri}"):
+            got = self._bucket(ref.bucket).get_object(ref.key)
+            body = got.read() if limit is None else got.read(limit)
+            got.close()
+        about = _described(got)
+        return Content(about.etag, about.size, about.last_modified, about.meta, body)
+
+    def describe(self, ref: ObjectRef) -> Described:
+        """Return an object without its content; `Missing` when there is none."""
+        with _ours(f"looking at {ref.uri}"):
+            return _described(self._bucket(ref.bucket).head_object(ref.key))
+
+    def write(self, ref: ObjectRef, body: bytes, labels: Labels, *, once: bool = False) -> None:
+        """Store an object; with `once`, `AlreadyThere` when the name is taken."""
+        with _ours(f"writing {ref.uri}"):
+            self._bucket(ref.bucket).put_object(ref.key, body, headers=_headers(labels, once=once))
+
+    def copy(self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False) -> str:
+        """Copy inside the cloud, in parts where it is large, and return the new ETag."""
+        with _ours(f"copying {source.uri} to {target.uri}"):
+            size = self._bucket(source.bucket).head_object(source.key).content_length
+            copy = self._copy_parts if size > SINGLE_COPY_BYTES else self._copy_whole
+            return copy(source, target, _headers(labels, once=once), size)
+
+    def _copy_whole(self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], _size: int) -> str:
+        """Copy in one request."""
+        replace = {**headers, "x-oss-metadata-directive": "REPLACE"}
+        made = self._bucket(target.bucket).copy_object(source.bucket, source.key, target.key, headers=replace)
+        return _bare(made.etag)
+
+    def _copy_parts(self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], size: int) -> str:
+        """Copy in parts; the object appears only when all of them are there."""
+        bucket = self._bucket(target.bucket)
+        upload = bucket.init_multipart_upload(target.key, headers=headers).upload_id
+        parts = []
+        for number, start in enumerate(range(0, size, COPY_PART_BYTES), start=1):
+            span = (start, min(start + COPY_PART_BYTES, size) - 1)
+            part = bucket.upload_part_copy(source.bucket, source.key, span, target.key, upload, number)
+            parts.append(oss2.models.PartInfo(number, part.etag))
+        once = {name: value for name, value in headers.items() if name == _ONCE}
+        return _bare(bucket.complete_multipart_upload(target.key, upload, parts, headers=once).etag)
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Remove an object; removing nothing is fine."""
+        with _ours(f"deleting {ref.uri}"):
+            self._bucket(ref.bucket).delete_object(ref.key)
+
+    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with a prefix, in order."""
+        with _ours(f"listing oss://{bucket}/{prefix}"):
+            for found in oss2.ObjectIteratorV2(self._bucket(bucket), prefix=prefix, max_keys=PAGE, max_retries=1):
+                yield found.key
+
+    def versioned(self, bucket: str) -> bool:
+        """Say whether the bucket has, or had, versioning."""
+        with _ours(f"asking for the versioning of {bucket}"):
+            return self._bucket(bucket).get_bucket_versioning().status is not None
+
+
+_ONCE = "x-oss-forbid-overwrite"
+
+
+def _headers(labels: Labels, *, once: bool) -> dict[str, str]:
+    """Spell labels, and create-once, as OSS's headers."""
+    headers = {_META + name: value for name, value in labels.meta.items()}
+    headers["Content-Type"] = labels.content_type
+    if once:
+        headers[_ONCE] = "true"
+    return headers
+
+
+def _described(result: Any) -> Described:
+    """Read what a GET or HEAD says about an object."""
+    meta = {
+        name.lower().removeprefix(_META): value
+        for name, value in result.headers.items()
+        if name.lower().startswith(_META)
+    }
+    modified = datetime.fromtimestamp(result.last_modified, timezone.utc)
+    return Described(_bare(result.etag), int(result.content_length or 0), modified, meta)
+
+
+def _bare(etag: str) -> str:
+    """Return an ETag without its quotes."""
+    return etag.strip('"').upper()
+
+
+class OssAudio:
+    """The `Audio` port on OSS's audio/info and asynchronous processing."""
+
+    def __init__(self, buckets: OssBuckets) -> None:
+        self._bucket = buckets
+
+    def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
+        """Look into every object, several at once."""
+        if len(refs) == 1:
+            return {refs[0]: self._probe(refs[0])}
+        with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
+            return dict(zip(refs, pool.map(self._probe, refs), strict=True))
+
+    def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
+        """Look into one object."""
+        try:
+            with _ours(f"probing {ref.uri}"):
+                answer = self._bucket(ref.bucket).get_object(ref.key, process="audio/info").read()
+            return _read_probe(answer, ref)
+        except NotBound as error:
+            return error
+        except CloudRefused as error:
+            return error if isinstance(error, AccessDenied) or "NoSuchBucket" in str(error) else NotAudio(str(error))
+        except ClipstitchError as error:
+            return error
+
+    def start(self, main: ObjectRef, process: str) -> str:
+        """Accept a process string on an object and return the task id."""
+        with _ours(f"starting {process[:60]}… on {main.uri}"):
+            task = _started(self._bucket(main.bucket).async_process_object, main, process)
+        if not task:
+            raise CloudBusy(f"starting on {main.uri}: the cloud answered without a TaskId")
+        return task
+
+
+def _started(post: Callable[[str, str], Any], main: ObjectRef, process: str) -> str:
+    """Post the process. An answer without its ids was seen in public; the SDK meets it with a KeyError."""
+    try:
+        return str(post(main.key, process).task_id or "")
+    except (KeyError, ValueError):
+        return ""
+
+
+def _read_probe(answer: bytes, ref: ObjectRef) -> Probe | NotAudio:
+    """Read audio/info's document (OSS user guide, "Extract audio information", page dated 2026-03-20)."""
+    try:
+        info = json.loads(answer)
+        stream = info["AudioStreams"][0]
+        return Probe(
+            duration_s=float(stream.get("Duration") or info["Duration"]),
+            sample_rate=int(stream["SampleRate"]),
+            channels=int(stream["Channels"]),
+            bitrate=int(float(stream.get("Bitrate") or info.get("Bitrate") or 0)),
+        )
+    except (ValueError, LookupError, TypeError) as error:
+        return NotAudio(f"audio/info finds no audio stream in {ref.uri} ({error})")

@@ -1,0 +1,158 @@
+"""Perform what `decide` says, until there is nothing left to do but wait. The only place that acts on a job.
+
+Every action may be cut off anywhere and done again: it either left no trace, or left the fact that stops it.
+"""
+
+from clipstitch.cloud import Cloud
+from clipstitch.decide import (
+    DURATION_META,
+    JOB_META,
+    MANIFEST_META,
+    Action,
+    Close,
+    Judge,
+    Publish,
+    Start,
+    Tell,
+    decide,
+    manifest_label,
+    standing,
+)
+from clipstitch.errors import AlreadyThere, ClipstitchError, Missing
+from clipstitch.event import encode, fit, make_event
+from clipstitch.formats import FORMATS
+from clipstitch.job import ACCEPTED, FAILED, RESULT_SINK, TOLD, Fact, Failure, Job, Published, Result, Verdict
+from clipstitch.ledger import REFUSED, Ledger
+from clipstitch.log import say
+from clipstitch.plan import Plan, Step
+from clipstitch.ports import Described, Labels
+from clipstitch.refs import ObjectRef
+
+
+def advance(job: Job, ledger: Ledger, cloud: Cloud) -> Job:
+    """Bring a job as far as it can go now."""
+    while actions := decide(job):
+        say("action", job=job.id, action=type(actions[0]).__name__.lower())
+        job = _perform(actions[0], job, ledger, cloud)
+    return job
+
+
+def _perform(action: Action, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
+    """Do one thing, and return the job knowing it."""
+    match action:
+        case Start(step):
+            return _start(step, job, ledger, cloud)
+        case Judge(failed_step):
+            return ledger.judge(job, _verdict(failed_step, job, ledger, cloud))
+        case Publish():
+            return ledger.settle(job, _publish(_plan_of(job), cloud))
+        case Tell(sink):
+            _tell(sink, job, cloud)
+            return ledger.add(job, Fact(TOLD, detail=sink), {"at": cloud.timestamp()})
+        case Close():
+            return ledger.close(job, cloud.timestamp())
+
+
+def _plan_of(job: Job) -> Plan:
+    """Return the plan, which every job that starts, or publishes, has."""
+    if job.plan is None:
+        raise ClipstitchError(f"job {job.id} has no plan")
+    return job.plan
+
+
+def _start(step: Step, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
+    """Ask the cloud for a step; a refusal that no retry can mend is the step's failure."""
+    try:
+        task = cloud.audio.start(step.main, step.process)
+    except ClipstitchError as error:
+        if error.retryable:
+            raise
+        return ledger.add(job, Fact(FAILED, step.number, REFUSED), {**error.as_json(), "at": cloud.timestamp()})
+    ledger.point(task, job.id, step.number)
+    return ledger.add(job, Fact(ACCEPTED, step.number, task), {"at": cloud.timestamp()})
+
+
+def _verdict(failed_step: Step | None, job: Job, ledger: Ledger, cloud: Cloud) -> Verdict:
+    """Say publish, or fail with the first reason that the failed step has."""
+    plan = _plan_of(job)
+    tasks = tuple(sorted(job.details(ACCEPTED)))
+    if failed_step is None:
+        return Verdict("publish", plan.manifest, cloud.timestamp(), plan.sinks, tasks=tasks)
+    reason = min(fact for fact in job.facts if fact.kind == FAILED and fact.step == failed_step.number)
+    error = ledger.failure(job, reason)
+    return Verdict("fail", plan.manifest, cloud.timestamp(), plan.sinks, error=error, tasks=tasks)
+
+
+def _publish(plan: Plan, cloud: Cloud) -> Result:
+    """Copy the finished output to the user's key, whole or not at all, and say what became of it."""
+    there = _describe(plan.output.ref, cloud)
+    stands = standing(plan, there)
+    if stands.kind == "refused":
+        return Result(cloud.timestamp(), error=Failure(stands.code, stands.message, stands.remedy))
+    if stands.kind == "ours" and there:
+        return _published(there, cloud)
+    source = plan.steps[-1].target
+    try:
+        cloud.objects.copy(source, plan.output.ref, _labels(plan, cloud), once=stands.kind == "free")
+    except AlreadyThere:
+        return _publish(plan, cloud)  # somebody was faster: look again at whose it is
+    return _published(cloud.objects.describe(plan.output.ref), cloud)
+
+
+def _describe(ref: ObjectRef, cloud: Cloud) -> Described | None:
+    """Return what stands at a name, if anything."""
+    try:
+        return cloud.objects.describe(ref)
+    except Missing:
+        return None
+
+
+def _labels(plan: Plan, cloud: Cloud) -> Labels:
+    """Measure the output and write on it whose it is, so that a run after a crash recognises its own."""
+    source = plan.steps[-1].target
+    probe = cloud.audio.probe([source])[source]
+    if isinstance(probe, ClipstitchError):
+        raise probe
+    meta = {
+        JOB_META: plan.job_id,
+        MANIFEST_META: manifest_label(plan),
+        DURATION_META: str(round(probe.duration_s * 1000)),
+    }
+    return Labels(FORMATS[plan.output.format].content_type, meta)
+
+
+def _published(there: Described, cloud: Cloud) -> Result:
+    """Say what can be seen now."""
+    duration = int(there.meta.get(DURATION_META, "0"))
+    return Result(cloud.timestamp(), output=Published(there.etag, there.size, duration))
+
+
+def _tell(sink: str, job: Job, cloud: Cloud) -> None:
+    """Deliver the event to one sink; repeating it is allowed, and changes neither id nor content."""
+    if job.verdict is None:
+        raise ClipstitchError(f"job {job.id} has no verdict")
+    event = make_event(job)
+    manifest = job.verdict.manifest.ref
+    result = ObjectRef(manifest.bucket, f"{cloud.settings.result_prefix}{manifest.key}.json")
+    if sink == RESULT_SINK:
+        _write_result(result, encode(event), job.id, cloud)
+        return
+    text = encode(fit(event, result))
+    configured = cloud.settings.sink(sink)
+    if configured is None:
+        say("sink-gone", job=job.id, sink=sink)
+    elif configured.kind == "topic":
+        cloud.messages.publish(configured.target, text)
+    else:
+        cloud.messages.send(configured.target, text)
+
+
+def _write_result(ref: ObjectRef, text: str, job_id: str, cloud: Cloud) -> None:
+    """Put the event where its manifest's author looks; a newer job's result stays."""
+    labels = Labels("application/json", {JOB_META: job_id})
+    try:
+        cloud.objects.write(ref, text.encode(), labels, once=True)
+    except AlreadyThere:
+        there = _describe(ref, cloud)
+        if there is None or there.meta.get(JOB_META, "") < job_id:
+            cloud.objects.write(ref, text.encode(), labels)

@@ -1,0 +1,34 @@
+"""What a use case works with: the ports, the time, the settings. Nothing of it is global."""
+
+from dataclasses import dataclass, field
+
+from clipstitch.clock import Clock, timestamp
+from clipstitch.errors import VersionedState
+from clipstitch.ledger import Ledger
+from clipstitch.ports import Audio, Messages, Objects
+from clipstitch.settings import Settings
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """Everything outside. `trusted` remembers the state buckets that were found fit, for the life of an instance."""
+
+    objects: Objects
+    audio: Audio
+    messages: Messages
+    clock: Clock
+    settings: Settings
+    trusted: set[str] = field(default_factory=set)
+
+    def ledger(self, bucket: str) -> Ledger:
+        """Open the ledger for manifests of a bucket; `VersionedState` where create-once would not hold."""
+        state = self.settings.state_bucket or bucket
+        if state not in self.trusted:
+            if self.objects.versioned(state):
+                raise VersionedState(f"bucket {state} has versioning, so x-oss-forbid-overwrite is ignored there")
+            self.trusted.add(state)
+        return Ledger(self.objects, state, self.settings.state_prefix)
+
+    def timestamp(self) -> str:
+        """Return the time now, as facts carry it."""
+        return timestamp(self.clock.now())

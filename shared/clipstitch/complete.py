@@ -1,0 +1,72 @@
+"""Write down how a task ended, and bring its job on. Called for every notice, however late, doubled or early."""
+
+from clipstitch.advance import advance
+from clipstitch.cloud import Cloud
+from clipstitch.errors import Missing, NotYetThere
+from clipstitch.job import FAILED, SUCCEEDED, Fact, Job
+from clipstitch.ledger import Ledger, job_of_target
+from clipstitch.log import say
+from clipstitch.notice import Notice
+from clipstitch.plan import Plan, Step
+from clipstitch.refs import ObjectRef
+
+
+def complete(notice: Notice, cloud: Cloud) -> Job | None:
+    """Record a task's outcome and advance its job; None when the task is not one of ours."""
+    found = _find(notice, cloud)
+    if found is None:
+        say("not-ours", task=notice.task_id)
+        return None
+    ledger, job, step = found
+    if job.closed:
+        ledger.clear(job)
+        return job
+    return advance(_record(notice, step, job, ledger, cloud), ledger, cloud)
+
+
+def _find(notice: Notice, cloud: Cloud) -> tuple[Ledger, Job, Step] | None:
+    """Match a notice by the target it names, and only otherwise by its task id.
+
+    The target's key carries job and step, so a notice that overtakes our own `accepted` fact still finds its job.
+    """
+    for target in notice.targets:
+        if place := job_of_target(target.key, cloud.settings.state_prefix):
+            return _load(place, target.bucket, target, cloud)
+    bucket = cloud.settings.bucket
+    place = cloud.ledger(bucket).follow(notice.task_id) if notice.task_id else None
+    return _load(place, bucket, None, cloud) if place else None
+
+
+def _load(
+    place: tuple[str, int], bucket: str, target: ObjectRef | None, cloud: Cloud
+) -> tuple[Ledger, Job, Step] | None:
+    """Load the job and the step; a notice that does not fit the plan is not ours, whatever it claims."""
+    ledger = cloud.ledger(bucket)
+    job = ledger.load(place[0])
+    step = _step(job.plan, place[1]) if job.plan else None
+    if step is None or (target is not None and step.target != target):
+        return None
+    return ledger, job, step
+
+
+def _step(plan: Plan, number: int) -> Step | None:
+    """Return a step of a plan by its number."""
+    return next((step for step in plan.steps if step.number == number), None)
+
+
+def _record(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
+    """Add the outcome to the facts. A notice is no proof: success is believed when the object is there."""
+    heard = {"at": cloud.timestamp()}
+    if not notice.succeeded:
+        failure = {"code": notice.code or "TASK_FAILED", "message": notice.message, "remedy": _REMEDY}
+        return ledger.add(job, Fact(FAILED, step.number, notice.task_id), {**failure, **heard})
+    if job.verdict is not None:
+        return job
+    try:
+        made = cloud.objects.describe(step.target)
+    except Missing as error:
+        raise NotYetThere(f"task {notice.task_id} is reported done, but {step.target.uri} is not there") from error
+    return ledger.add(job, Fact(SUCCEEDED, step.number, notice.task_id), {"size": made.size, **heard})
+
+
+_REMEDY = "Read the message: it names the clip. Correct the clip or the manifest, and upload the manifest again."

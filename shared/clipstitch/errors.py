@@ -1,0 +1,153 @@
+"""Everything this package refuses or fails to do: one root, and each error knows whether a retry can help.
+
+`code` is stable and documented in docs/errors.md, `remedy` says what to do about it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+
+class ClipstitchError(Exception):
+    """Anything this package refuses or fails to do."""
+
+    code: ClassVar[str] = "ERROR"
+    remedy: ClassVar[str] = ""
+    retryable: ClassVar[bool] = False
+
+    def as_json(self) -> dict[str, str]:
+        """Return code, message and remedy, as facts and events carry them."""
+        return {"code": self.code, "message": str(self), "remedy": self.remedy}
+
+
+class CloudBusy(ClipstitchError):
+    """The cloud said "later", or nothing at all; the same call may work next time."""
+
+    code = "CLOUD_BUSY"
+    remedy = "Nothing to do: the call is made again."
+    retryable = True
+
+
+class CloudRefused(ClipstitchError):
+    """The cloud will not do this, however often it is asked."""
+
+    code = "CLOUD_REFUSED"
+    remedy = "Read the cloud's message; docs/errors.md explains the common ones."
+
+
+class AccessDenied(CloudRefused):
+    """The credentials are wrong, or lack a right. The operator can mend that, so the delivery is worth repeating."""
+
+    retryable = True
+
+    code = "ACCESS_DENIED"
+    remedy = "Check the access key, the session token and the rights of the role that uses them."
+
+
+class NotBound(CloudRefused):
+    """The bucket has no IMM project, so OSS cannot process audio in it."""
+
+    code = "BUCKET_NOT_BOUND"
+    remedy = "Bind the bucket to an IMM project: IMM AttachOSSBucket, or the OSS console under IMM."
+
+
+class NoSuchTarget(CloudRefused):
+    """A topic or queue that the settings name does not exist; the operator can create it."""
+
+    retryable = True
+
+    code = "SINK_TARGET_MISSING"
+    remedy = "Create the topic or queue, or correct CLIPSTITCH_SINKS."
+
+
+class Missing(ClipstitchError):
+    """No object has that name."""
+
+    code = "NOT_FOUND"
+    remedy = "Check bucket and key; keys are exact, including case and blanks."
+
+
+class AlreadyThere(ClipstitchError):
+    """A create-once object exists; what it says has been decided."""
+
+    code = "ALREADY_THERE"
+
+
+class NotAudio(ClipstitchError):
+    """The cloud finds no audio in an object."""
+
+    code = "NOT_AUDIO"
+    remedy = "Upload the clip in a format that the action reads: mp3 wav flac oga aac m4a wma opus ac3 amr."
+
+
+class NotYetThere(ClipstitchError):
+    """A notice reports success, but the object it names cannot be seen."""
+
+    code = "NOT_YET_THERE"
+    remedy = "Nothing to do: the notice is delivered again. If it stays so, the notice was not the cloud's."
+    retryable = True
+
+
+class BadSettings(ClipstitchError):
+    """The environment does not say what is needed."""
+
+    code = "BAD_SETTINGS"
+    remedy = "Set the variables named in the message; docs/settings.md describes each."
+
+
+class VersionedState(ClipstitchError):
+    """The state bucket is versioned, where create-once writes silently overwrite."""
+
+    code = "STATE_BUCKET_VERSIONED"
+    remedy = "Use a bucket that never had versioning, and name it in CLIPSTITCH_STATE_BUCKET."
+
+
+class BadTrigger(ClipstitchError):
+    """The event is not one that an OSS trigger sends."""
+
+    code = "BAD_TRIGGER"
+    remedy = "Connect the function to an OSS trigger; see s.yaml."
+
+
+class BadNotice(ClipstitchError):
+    """The message is in no shape that the cloud is known to send."""
+
+    code = "BAD_NOTICE"
+    remedy = "Nothing is lost: the message goes to the dead-letter queue as it came."
+
+
+class BadProcess(ClipstitchError):
+    """A text is not a process string."""
+
+    code = "BAD_PROCESS"
+    remedy = "Compare with the grammar in docs/process-strings.md."
+
+
+@dataclass(frozen=True, order=True)
+class Issue:
+    """One mistake in a manifest: a stable code, a JSON Pointer to the place, what is wrong, what to do."""
+
+    path: str
+    code: str
+    message: str
+    remedy: str
+
+    def as_json(self) -> dict[str, str]:
+        """Return the issue as facts and events carry it."""
+        return {"code": self.code, "path": self.path, "message": self.message, "remedy": self.remedy}
+
+    @classmethod
+    def from_json(cls, issue: Mapping[str, str]) -> "Issue":
+        """Read back what `as_json` wrote."""
+        return cls(issue["path"], issue["code"], issue["message"], issue["remedy"])
+
+
+class BadManifest(ClipstitchError):
+    """A manifest with mistakes; `issues` holds all of them."""
+
+    code = "BAD_MANIFEST"
+    remedy = "Correct every issue and upload the manifest again."
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        super().__init__("; ".join(f"{issue.path or '/'}: {issue.message}" for issue in issues))
+        self.issues = tuple(issues)

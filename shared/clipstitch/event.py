@@ -1,0 +1,107 @@
+"""A finished job to its CloudEvent. Pure: the same facts give the same bytes, so no event id ever has two contents.
+
+CloudEvents 1.0, JSON format. Everything in it comes from the create-once documents.
+"""
+
+import json
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+from clipstitch.clock import timestamp
+from clipstitch.errors import ClipstitchError
+from clipstitch.job import Job, Verdict
+from clipstitch.plan import Plan
+from clipstitch.refs import ObjectRef
+
+TYPE = "clipstitch.job."
+# SMQ takes 64 KB a message, counted after Base64, which queue clients use by default: 48 KB before it, less some air.
+MAX_MESSAGE_BYTES = 45_000
+_BULKY = ("clips", "issues")
+
+
+def event_id(job: Job) -> str:
+    """Name the event; the same for every delivery of it."""
+    return f"{job.id}.{job.state}"
+
+
+def make_event(job: Job) -> dict[str, Any]:
+    """Build the completion event of a job that has its verdict, and its result if that is to publish."""
+    if job.verdict is None or job.state == "publishing":
+        raise ClipstitchError(f"job {job.id} is {job.state}; only a finished job has an event")
+    manifest = job.verdict.manifest
+    return {
+        "specversion": "1.0",
+        "id": event_id(job),
+        "source": f"oss://{manifest.ref.bucket}/{quote(manifest.ref.key)}",
+        "type": TYPE + job.state,
+        "subject": job.plan.output.ref.uri if job.plan else manifest.ref.uri,
+        "time": _finished(job, job.verdict),
+        "datacontenttype": "application/json",
+        "data": _data(job, job.verdict),
+    }
+
+
+def _finished(job: Job, verdict: Verdict) -> str:
+    """Return the moment of the last decision."""
+    return job.result.at if job.result else verdict.at
+
+
+def _data(job: Job, verdict: Verdict) -> dict[str, Any]:
+    """Say everything that a recipient could want to know."""
+    error = verdict.error or (job.result.error if job.result else None)
+    data: dict[str, Any] = {
+        "job": job.id,
+        "state": job.state,
+        "manifest": {"uri": verdict.manifest.ref.uri, "etag": verdict.manifest.etag},
+        "tasks": list(verdict.tasks),
+        "attempts": len(verdict.tasks),
+        "timings": {"uploaded": _uploaded(job.id), "decided": verdict.at, "finished": _finished(job, verdict)},
+    }
+    if job.plan:
+        data |= _planned(job.plan)
+    if job.result and job.result.output:
+        made = job.result.output
+        data["output"] |= {"etag": made.etag, "size": made.size, "duration_ms": made.duration_ms}
+    if error:
+        data["error"] = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    if verdict.issues:
+        data["issues"] = [issue.as_json() for issue in verdict.issues]
+    return data
+
+
+def _planned(plan: Plan) -> dict[str, Any]:
+    """Say what was planned."""
+    target = plan.output
+    return {
+        "output": {
+            "uri": target.ref.uri,
+            "format": target.format,
+            "sample_rate": target.sample_rate,
+            "channels": target.channels,
+        },
+        "expected_duration_ms": round(plan.duration_s * 1000),
+        "clips": [{"key": clip.key, "starts_at_ms": round(clip.starts_at_s * 1000)} for clip in plan.clips],
+        "labels": dict(plan.labels),
+        "remarks": list(plan.remarks),
+    }
+
+
+def _uploaded(job_id: str) -> str:
+    """Read the manifest's time out of the job's name."""
+    return timestamp(datetime.strptime(job_id[:15] + "+0000", "%Y%m%dT%H%M%S%z"))
+
+
+def encode(event: dict[str, Any]) -> str:
+    """Write an event as it travels."""
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+
+def fit(event: dict[str, Any], result: ObjectRef) -> dict[str, Any]:
+    """Return the event small enough for a message: long lists move to the result object, and the event says where."""
+    data = dict(event["data"])
+    for name in _BULKY:
+        if len(encode({**event, "data": data}).encode()) > MAX_MESSAGE_BYTES and name in data:
+            data[name + "_count"] = len(data.pop(name))
+            data["more_at"] = result.uri
+    return {**event, "data": data}

@@ -1,0 +1,158 @@
+"""Facts about a job and what they amount to. Pure; the ledger keeps them, `decide` draws conclusions.
+
+A fact is an object whose key says nearly everything, so that one listing is a job's whole state.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+from urllib.parse import quote, unquote
+
+from clipstitch.errors import Issue
+from clipstitch.plan import Plan
+from clipstitch.refs import ManifestRef, ObjectRef
+
+PLANNED, ACCEPTED, SUCCEEDED, FAILED = "planned", "accepted", "succeeded", "failed"
+VERDICT, RESULT, TOLD, CLOSED = "verdict", "result", "told", "closed"
+RESULT_SINK = "result"  # the result object; every event goes there
+_OF_A_STEP = (ACCEPTED, SUCCEEDED, FAILED)
+
+# Strongest first; it needs no transitions, because facts are never withdrawn.
+PROGRESS = (CLOSED, TOLD, RESULT, VERDICT, SUCCEEDED, FAILED, ACCEPTED, PLANNED)
+
+
+@dataclass(frozen=True, order=True)
+class Fact:
+    """Something that became true. `detail` is the task of a step's fact, or the sink of a told one."""
+
+    kind: str
+    step: int | None = None
+    detail: str = ""
+
+    @property
+    def name(self) -> str:
+        """The last part of the fact's key.
+
+        >>> Fact("accepted", 0, "MediaConvert-1").name
+        'step-000.accepted.MediaConvert-1.json'
+        """
+        detail = "." + quote(self.detail, safe="").replace(".", "%2E") if self.detail else ""
+        return (f"step-{self.step:03d}." if self.step is not None else "") + f"{self.kind}{detail}.json"
+
+    @classmethod
+    def named(cls, name: str) -> "Fact | None":
+        """Read a fact's name; None when it is no fact of ours."""
+        kind, *rest = name.removesuffix(".json").split(".")
+        step = None
+        if kind.startswith("step-") and kind[5:].isdigit() and rest:
+            step, kind, rest = int(kind[5:]), rest[0], rest[1:]
+        if kind not in PROGRESS or (step is not None) != (kind in _OF_A_STEP) or len(rest) > 1:
+            return None
+        return cls(kind, step, unquote(rest[0]) if rest else "")
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why something did not work, in words for people."""
+
+    code: str
+    message: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` the steps' task ids."""
+
+    kind: Literal["publish", "fail", "reject"]
+    manifest: ManifestRef
+    at: str
+    sinks: tuple[str, ...]
+    error: Failure | None = None
+    issues: tuple[Issue, ...] = ()
+    tasks: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the verdict as plain values."""
+        return {**asdict(self), "issues": [issue.as_json() for issue in self.issues]}
+
+    @classmethod
+    def from_json(cls, verdict: Mapping[str, Any]) -> "Verdict":
+        """Read back what `as_json` wrote."""
+        return cls(
+            kind=verdict["kind"],
+            manifest=ManifestRef(ObjectRef(**verdict["manifest"]["ref"]), verdict["manifest"]["etag"]),
+            at=verdict["at"],
+            sinks=tuple(verdict["sinks"]),
+            error=Failure(**verdict["error"]) if verdict["error"] else None,
+            issues=tuple(Issue.from_json(issue) for issue in verdict["issues"]),
+            tasks=tuple(verdict["tasks"]),
+        )
+
+
+@dataclass(frozen=True)
+class Published:
+    """The output as the user can see it; `duration_ms` as measured on it."""
+
+    etag: str
+    size: int
+    duration_ms: int
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a verdict to publish: the output, or why it could not be published."""
+
+    at: str
+    output: Published | None = None
+    error: Failure | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result as plain values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, result: Mapping[str, Any]) -> "Result":
+        """Read back what `as_json` wrote."""
+        return cls(
+            at=result["at"],
+            output=Published(**result["output"]) if result["output"] else None,
+            error=Failure(**result["error"]) if result["error"] else None,
+        )
+
+
+@dataclass(frozen=True)
+class Job:
+    """A job as its facts have it. The three create-once documents are here when they exist."""
+
+    id: str
+    facts: frozenset[Fact] = frozenset()
+    plan: Plan | None = None
+    verdict: Verdict | None = None
+    result: Result | None = None
+
+    def knows(self, kind: str, step: int | None = None) -> bool:
+        """Say whether there is a fact of that kind, about that step if one is named."""
+        return any(fact.kind == kind and (step is None or fact.step == step) for fact in self.facts)
+
+    def details(self, kind: str) -> frozenset[str]:
+        """Return the tasks, or sinks, of all facts of that kind."""
+        return frozenset(fact.detail for fact in self.facts if fact.kind == kind)
+
+    def learns(self, *facts: Fact) -> "Job":
+        """Return the job with more facts."""
+        return replace(self, facts=self.facts | set(facts))
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.knows(CLOSED)
+
+    @property
+    def state(self) -> str:
+        """The final state (succeeded, failed, rejected) once decided, before that how far it got."""
+        if self.verdict is None:
+            return "running" if self.knows(ACCEPTED) else "planned" if self.plan else "received"
+        if self.verdict.kind == "publish":
+            return "publishing" if self.result is None else "succeeded" if self.result.output else "failed"
+        return {"fail": "failed", "reject": "rejected"}[self.verdict.kind]

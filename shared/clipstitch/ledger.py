@@ -1,0 +1,172 @@
+"""Facts, kept as objects. Knows their names and the order in which a job is cleared away; decides nothing.
+
+Most facts need no care: written twice they say the same. Exactly three documents are create-once (the plan, the
+verdict, the result): of two runs that know different things, one decides and the other reads.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
+
+from clipstitch.errors import AlreadyThere, Missing
+from clipstitch.job import CLOSED, PLANNED, RESULT, VERDICT, Fact, Failure, Job, Result, Verdict
+from clipstitch.plan import WORK, Plan
+from clipstitch.ports import Labels, Objects
+from clipstitch.refs import ObjectRef, day_of, is_job_id
+
+_JSON = Labels("application/json")
+OPEN, JOBS, TASKS = "open/", "jobs/", "tasks/"
+
+
+class Ledger:
+    """What is known about the jobs of one bucket."""
+
+    def __init__(self, objects: Objects, bucket: str, prefix: str) -> None:
+        self._objects = objects
+        self._bucket = bucket
+        self._prefix = prefix
+
+    def load(self, job_id: str) -> Job:
+        """Return a job as its facts have it now; one without facts when nothing is known."""
+        at = self._at(job_id)
+        named = (Fact.named(key.removeprefix(at)) for key in self._objects.keys(self._bucket, at))
+        job = Job(job_id, frozenset(fact for fact in named if fact))
+        return self._with_documents(job)
+
+    def _with_documents(self, job: Job) -> Job:
+        """Read the create-once documents that the facts speak of."""
+        plan = Plan.from_json(self._read(job.id, Fact(PLANNED))) if job.knows(PLANNED) else None
+        verdict = Verdict.from_json(self._read(job.id, Fact(VERDICT))) if job.knows(VERDICT) else None
+        result = Result.from_json(self._read(job.id, Fact(RESULT))) if job.knows(RESULT) else None
+        return replace(job, plan=plan, verdict=verdict, result=result)
+
+    def open(self, job_id: str, manifest: ObjectRef) -> None:
+        """Mark the job as open, before anything else is written about it."""
+        self._write(self._ref(f"{OPEN}{job_id}"), {"manifest": manifest.uri})
+
+    def add(self, job: Job, fact: Fact, document: Mapping[str, Any]) -> Job:
+        """Remember a fact; saying it twice is fine."""
+        self._write(self._fact(job.id, fact), document)
+        return job.learns(fact)
+
+    def plan(self, job: Job, plan: Plan) -> Job:
+        """Freeze the plan, once; the job comes back with the plan that counts."""
+        document = self._once(job.id, Fact(PLANNED), plan.as_json())
+        return replace(job.learns(Fact(PLANNED)), plan=Plan.from_json(document))
+
+    def judge(self, job: Job, verdict: Verdict) -> Job:
+        """Decide the job, once; the job comes back with the verdict that counts."""
+        document = self._once(job.id, Fact(VERDICT), verdict.as_json())
+        return replace(job.learns(Fact(VERDICT)), verdict=Verdict.from_json(document))
+
+    def settle(self, job: Job, result: Result) -> Job:
+        """Write down what became of publishing, once; the job comes back with the result that counts."""
+        document = self._once(job.id, Fact(RESULT), result.as_json())
+        return replace(job.learns(Fact(RESULT)), result=Result.from_json(document))
+
+    def failure(self, job: Job, fact: Fact) -> Failure:
+        """Read why a step failed."""
+        document = self._read(job.id, fact)
+        return Failure(document["code"], document["message"], document["remedy"])
+
+    def document(self, job_id: str, fact: Fact) -> Mapping[str, Any]:
+        """Read what was written down with a fact; `Missing` when it is not known."""
+        return self._read(job_id, fact)
+
+    def point(self, task_id: str, job_id: str, step: int) -> None:
+        """Let a notice that names only its task find the job."""
+        self._write(self._ref(f"{TASKS}{task_id}"), {"job": job_id, "step": step})
+
+    def follow(self, task_id: str) -> tuple[str, int] | None:
+        """Return job and step of a task, if it is one of ours."""
+        try:
+            pointer = json.loads(self._objects.read(self._ref(f"{TASKS}{task_id}")).body)
+        except Missing:
+            return None
+        return pointer["job"], pointer["step"]
+
+    def close(self, job: Job, at: str) -> Job:
+        """Remember that all is done, then clear away; the marker goes last, so that a crash is noticed."""
+        job = self.add(job, Fact(CLOSED), {"at": at, "state": job.state})
+        self.clear(job)
+        return job
+
+    def clear(self, job: Job) -> None:
+        """Remove what only the work needed. Safe to repeat."""
+        for ref in self._leftovers(job):
+            self._objects.delete(ref)
+
+    def _leftovers(self, job: Job) -> Iterator[ObjectRef]:
+        """Name the step targets, the task pointers, and last the marker."""
+        if job.plan:
+            yield from (step.target for step in job.plan.steps)
+        tasks = sorted(fact.detail for fact in job.facts if fact.step is not None and fact.detail != REFUSED)
+        yield from (self._ref(f"{TASKS}{task}") for task in dict.fromkeys(tasks))
+        yield self._ref(f"{OPEN}{job.id}")
+
+    def open_jobs(self) -> Iterator[str]:
+        """Yield the ids of all open jobs, oldest first."""
+        return self._names(self._prefix + OPEN)
+
+    def jobs_of(self, day: str) -> Iterator[str]:
+        """Yield the ids of all jobs of a day (YYYY-MM-DD), oldest first."""
+        return self._names(f"{self._prefix}{JOBS}{day}/")
+
+    def _names(self, prefix: str) -> Iterator[str]:
+        """Yield the job ids that stand right behind a prefix, each once."""
+        last = ""
+        for key in self._objects.keys(self._bucket, prefix):
+            name = key.removeprefix(prefix).partition("/")[0]
+            if name != last and is_job_id(name):
+                yield name
+            last = name
+
+    def _once(self, job_id: str, fact: Fact, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write a document if there is none, and return the one that is there."""
+        try:
+            self._write(self._fact(job_id, fact), document, once=True)
+        except AlreadyThere:
+            pass
+        else:
+            return _plain(document)
+        return self._read(job_id, fact)
+
+    def _write(self, ref: ObjectRef, document: Mapping[str, Any], *, once: bool = False) -> None:
+        """Store a document."""
+        self._objects.write(ref, _encode(document), _JSON, once=once)
+
+    def _read(self, job_id: str, fact: Fact) -> Mapping[str, Any]:
+        """Read a fact's document."""
+        return json.loads(self._objects.read(self._fact(job_id, fact)).body)  # type: ignore[no-any-return]
+
+    def _fact(self, job_id: str, fact: Fact) -> ObjectRef:
+        return ObjectRef(self._bucket, self._at(job_id) + fact.name)
+
+    def _at(self, job_id: str) -> str:
+        return f"{self._prefix}{JOBS}{day_of(job_id)}/{job_id}/"
+
+    def _ref(self, name: str) -> ObjectRef:
+        return ObjectRef(self._bucket, self._prefix + name)
+
+
+REFUSED = "refused"  # stands for the task of a step that the cloud would not start
+
+
+def job_of_target(key: str, prefix: str) -> tuple[str, int] | None:
+    """Return job and step that a step target's key names; None for any other key."""
+    job_id, _, name = key.removeprefix(prefix + WORK).partition("/")
+    step = name.partition(".")[0].removeprefix("step-")
+    if not key.startswith(prefix + WORK) or not is_job_id(job_id) or not step.isdigit():
+        return None
+    return job_id, int(step)
+
+
+def _encode(document: Mapping[str, Any]) -> bytes:
+    """Write a document as people can read it."""
+    return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True).encode()
+
+
+def _plain(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a document as a reader will get it."""
+    return json.loads(_encode(document))  # type: ignore[no-any-return]

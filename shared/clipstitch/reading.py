@@ -1,0 +1,129 @@
+"""Reading untrusted documents so that every mistake is found, not only the first. Knows no manifest."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+from clipstitch.durations import FORMS, milliseconds
+from clipstitch.errors import Issue
+
+_T = TypeVar("_T")
+_KINDS: dict[type, str] = {
+    str: "text",
+    int: "a whole number",
+    bool: "true or false",
+    dict: "a mapping",
+    list: "a list",
+}
+
+
+def pointer(*parts: str | int) -> str:
+    """Spell a place as a JSON Pointer (RFC 6901).
+
+    >>> pointer("clips", 2, "a/b")
+    '/clips/2/a~1b'
+    """
+    return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def kind_of(value: object) -> str:
+    """Name the kind of a value in words a manifest's author uses."""
+    if value is None:
+        return "nothing"
+    return next((name for kind, name in _KINDS.items() if type(value) is kind), type(value).__name__)
+
+
+class Issues:
+    """The mistakes found so far."""
+
+    def __init__(self) -> None:
+        self.found: list[Issue] = []
+
+    def add(self, path: str, code: str, message: str, remedy: str) -> None:
+        """Note one more mistake."""
+        self.found.append(Issue(path, code, message, remedy))
+
+    def wrong_type(self, path: str, value: object, wanted: str) -> None:
+        """Note a value of the wrong kind."""
+        self.add(path, "FIELD_TYPE", f"is {kind_of(value)}, not {wanted}", f"Give {wanted}.")
+
+
+class Fields:
+    """The fields of one mapping. Taking a field checks its kind; what is missing or wrong becomes an issue."""
+
+    def __init__(self, values: Mapping[Any, Any], path: str, issues: Issues) -> None:
+        self._values = values
+        self.path = path
+        self.issues = issues
+
+    def at(self, name: str) -> str:
+        """Return the place of a field."""
+        return self.path + pointer(name)
+
+    def has(self, name: str) -> bool:
+        """Say whether the field is given at all."""
+        return name in self._values
+
+    def raw(self, name: str) -> object:
+        """Return a field as it was written, unchecked."""
+        return self._values.get(name)
+
+    def allow(self, known: Sequence[str], later: Mapping[str, str]) -> None:
+        """Complain about fields that do not exist, and about those (`later`) that do not exist yet."""
+        for name in self._values:
+            if name in later:
+                self.issues.add(self.at(name), "FIELD_NOT_SUPPORTED", f"`{name}` is not supported yet", later[name])
+            elif name not in known:
+                near = difflib.get_close_matches(str(name), (*known, *later), n=1)
+                meant = f"Did you mean `{near[0]}`?" if near else f"Known fields: {', '.join(known)}."
+                self.issues.add(self.at(str(name)), "FIELD_UNKNOWN", f"`{name}` is not a field", meant)
+
+    def take(self, name: str, kind: type[_T], default: _T | None = None) -> _T | None:
+        """Return a field of that kind, or the default when it is absent or wrong."""
+        if name not in self._values:
+            return default
+        value = self._values[name]
+        if type(value) is not kind:
+            self.issues.wrong_type(self.at(name), value, _KINDS[kind])
+            return default
+        return value
+
+    def require(self, name: str, kind: type[_T]) -> _T | None:
+        """Return a field that must be there, or None with an issue noted."""
+        if name not in self._values:
+            self.issues.add(self.at(name), "FIELD_MISSING", f"`{name}` is missing", f"Add `{name}`, {_KINDS[kind]}.")
+            return None
+        return self.take(name, kind)
+
+    def number(self, name: str, low: int, high: int, unit: str = "") -> int | None:
+        """Return a whole number within limits, or None."""
+        value = self.take(name, int)
+        if value is None or low <= value <= high:
+            return value
+        nearest, blank = min(max(value, low), high), " " if unit else ""
+        self.issues.add(
+            self.at(name),
+            "VALUE_OUT_OF_RANGE",
+            f"is {value}{blank}{unit}, outside {low} to {high}",
+            f"Use {low} to {high}{blank}{unit}; nearest is {nearest}.",
+        )
+        return None
+
+    def choice(self, name: str, choices: Sequence[Any], code: str, default: _T) -> _T:
+        """Return one of some values, or the default with an issue noted."""
+        value = self._values.get(name, default)
+        if value == default or (type(value) in {type(choice) for choice in choices} and value in choices):
+            return value  # type: ignore[no-any-return] # one of the caller's own values
+        near = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
+        known = ", ".join(str(choice) for choice in choices)
+        meant = f" Did you mean {near[0]}?" if near else ""
+        self.issues.add(self.at(name), code, f"is {value!r}", f"Use one of {known}.{meant}")
+        return default
+
+    def time(self, name: str) -> int | None:
+        """Return a length of time in ms, or None."""
+        if name not in self._values:
+            return None
+        if (value := milliseconds(self._values[name])) is None:
+            self.issues.add(self.at(name), "TIME_INVALID", f"{self._values[name]!r} is not a length of time", FORMS)
+        return value

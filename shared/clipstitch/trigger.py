@@ -1,0 +1,28 @@
+"""What Function Compute hands to `submit`: an OSS event. The only reader of that JSON.
+
+Source: Function Compute, "Formats of event for different triggers", page of April 2026.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from clipstitch.errors import BadTrigger
+from clipstitch.refs import ObjectRef
+
+
+def uploads(event: bytes) -> list[ObjectRef]:
+    """Name the objects that an OSS trigger reports, in order; `BadTrigger` when it is no such event."""
+    try:
+        records = json.loads(event)["events"]
+        return [_uploaded(record) for record in records]
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise BadTrigger(f"not an OSS trigger's event ({type(error).__name__}: {error}): {event[:200]!r}") from error
+
+
+def _uploaded(record: Mapping[str, Any]) -> ObjectRef:
+    """Name one object. The key is taken as it stands: the vendor's own samples do not unquote it."""
+    bucket, key = record["oss"]["bucket"]["name"], record["oss"]["object"]["key"]
+    if not (isinstance(bucket, str) and isinstance(key, str) and bucket and key):
+        raise TypeError("bucket name and object key must be texts")
+    return ObjectRef(bucket, key)

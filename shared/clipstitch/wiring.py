@@ -1,0 +1,56 @@
+"""Settings into adapters: the only place that knows which SDK stands behind which port."""
+
+from collections.abc import Callable, Mapping
+
+from clipstitch.adapters.oss import OssAudio, OssBuckets, OssObjects
+from clipstitch.clock import Clock, SystemClock
+from clipstitch.cloud import Cloud
+from clipstitch.ports import Messages
+from clipstitch.settings import AccessKey, Settings, read_access_key, read_settings
+
+_TRUSTED: set[str] = set()  # state buckets found fit; lives as long as the function's instance
+
+
+def wire(env: Mapping[str, str], context: object = None, clock: Clock | None = None) -> Cloud:
+    """Build everything from an environment; `BadSettings` names all that is missing.
+
+    Called for every event, since Function Compute renews the access key that the environment holds.
+    """
+    settings = read_settings(env)
+    key = read_access_key(env, context)
+    buckets = OssBuckets(settings, key)
+    return Cloud(
+        objects=OssObjects(buckets),
+        audio=OssAudio(buckets),
+        messages=LazyMessages(lambda: _mns(settings, key)),
+        clock=clock or SystemClock(),
+        settings=settings,
+        trusted=_TRUSTED,
+    )
+
+
+def _mns(settings: Settings, key: AccessKey) -> Messages:
+    """Import the SMQ SDK and connect."""
+    from clipstitch.adapters.mns import MnsMessages  # noqa: PLC0415 - see LazyMessages
+
+    return MnsMessages(settings.mns_endpoint, key)
+
+
+class LazyMessages:
+    """The `Messages` port, connected when first used: most invocations of submit tell nobody anything."""
+
+    def __init__(self, connect: Callable[[], Messages]) -> None:
+        self._connect = connect
+        self._messages: Messages | None = None
+
+    def _connected(self) -> Messages:
+        self._messages = self._messages or self._connect()
+        return self._messages
+
+    def publish(self, topic: str, text: str) -> None:
+        """Tell everybody who subscribed to a topic."""
+        self._connected().publish(topic, text)
+
+    def send(self, queue: str, text: str) -> None:
+        """Put a text into a queue."""
+        self._connected().send(queue, text)

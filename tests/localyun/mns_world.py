@@ -1,0 +1,85 @@
+"""What the tests of queues and topics share: a clock to turn, a face on a free port, the vendor's client."""
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from mns.account import Account
+from starlette.types import ASGIApp
+
+from localyun.core.clock import SystemClock
+from localyun.core.credentials import Credential, Keyring
+from localyun.core.messages import MessageService
+from localyun.wire.http import face
+from localyun.wire.mns import MnsFace
+
+KEY = Credential("LTAI-test", "secret-test")
+ROLE = Credential("STS.role", "secret-role", "token-of-the-role", "role/worker")
+PLACE = {"account_id": "1234567890", "region": "cn-hangzhou"}
+ARN = "acs:mns:cn-hangzhou:1234567890"
+
+
+class TurnedClock(SystemClock):
+    """The machine's clock, turned forward by hand."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def now(self) -> datetime:
+        """Return the time now plus what it was turned."""
+        return super().now() + self.ahead
+
+    def turn(self, seconds: float) -> None:
+        """Let so much time pass at once."""
+        self.ahead += timedelta(seconds=seconds)
+
+
+@contextmanager
+def served(app: ASGIApp) -> Iterator[str]:
+    """Serve an app on a free port while the block runs; gives the address."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        assert eventually(lambda: server.started)
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server.should_exit = True
+        thread.join(10)
+
+
+def eventually(claim: Callable[[], Any], seconds: float = 5.0) -> bool:
+    """Wait until something is true."""
+    deadline = time.monotonic() + seconds
+    while not (true := claim()) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    return bool(true)
+
+
+class World:
+    """A message service, its face, and clients for it."""
+
+    def __init__(self, service: MessageService, clock: TurnedClock, face_: MnsFace, url: str) -> None:
+        self.service, self.clock, self.face, self.url = service, clock, face_, url
+
+    def account(self, key: Credential = KEY) -> Account:
+        """Return a client of the vendor's SDK; it serves one thread only."""
+        return Account(self.url, key.access_key_id, key.access_key_secret, key.security_token)
+
+
+@contextmanager
+def world(root: Path, **options: Any) -> Iterator[World]:
+    """Run a message service that retries a thousand times faster than the vendor."""
+    clock = TurnedClock()
+    service = MessageService(root, clock, **PLACE, hurry=1000)
+    answering = MnsFace(service, Keyring(KEY, ROLE), clock, PLACE["account_id"], **options)
+    service.start()
+    with served(face(answering.answer)) as url:
+        yield World(service, clock, answering, url)
+        service.close()

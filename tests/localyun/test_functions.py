@@ -1,0 +1,434 @@
+"""Functions in child processes: the runtime's contract, time limits, retries and destinations."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from localyun.core.clock import SystemClock
+from localyun.core.credentials import Credential, Keyring
+from localyun.core.errors import Refusal
+from localyun.core.function_values import AsyncConfig, FunctionConfig, Hook, Site
+from localyun.core.functions import FunctionService
+
+HURRY = 50.0  # the first retry after 20 ms
+
+
+class World:
+    """A function service, and what it told its destinations."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.told: list[tuple[str, dict[str, object]]] = []
+        self.heard = threading.Condition()
+        self.keyring = Keyring()
+        self.service = self.start()
+
+    def start(self) -> FunctionService:
+        """Start a service on the same directory."""
+        site = Site("1234567890123456", "cn-hangzhou", {"OSS_ENDPOINT": "http://local"}, hurry=HURRY)
+        return FunctionService(self.root / "data", SystemClock(), self.keyring, site, self.tell)
+
+    def tell(self, arn: str, record: str) -> None:
+        """Be the destination of asynchronous invocations."""
+        with self.heard:
+            self.told.append((arn, json.loads(record)))
+            self.heard.notify_all()
+
+    def deploy(self, source: str, name: str = "f", **settings: object) -> FunctionConfig:
+        """Deploy a function whose index.py has that source."""
+        code = self.root / name
+        code.mkdir(exist_ok=True)
+        (code / "index.py").write_text(source)
+        config = FunctionConfig(name, "index.handler", (code,), **{"timeout": 10, **settings})
+        self.service.deploy(config)
+        return config
+
+    def wait(self, count: int = 1) -> list[tuple[str, dict[str, object]]]:
+        """Wait until that many records have arrived."""
+        with self.heard:
+            assert self.heard.wait_for(lambda: len(self.told) >= count, 10)
+            return self.told
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Every test has its own service; it is closed whatever happens."""
+    world = World(tmp_path)
+    yield world
+    world.service.close()
+
+
+def test_a_handler_gets_bytes_and_a_context_and_text_goes_out_unchanged(world: World) -> None:
+    """The event arrives as bytes, and what a handler returns as text is the payload."""
+    world.deploy("def handler(event, context):\n    return type(event).__name__ + context.request_id")
+
+    result = world.service.invoke("f", b"\xff", request_id="r-1")
+
+    assert ("", b"bytesr-1") == (result.error_type, result.payload)
+
+
+def test_other_results_become_sorted_json(world: World) -> None:
+    """Decimals become numbers and dates ISO text, as in the vendor's runtime."""
+    world.deploy(
+        "import datetime, decimal\n"
+        "def handler(event, context):\n"
+        "    return {'b': decimal.Decimal('1.5'), 'a': datetime.date(2026, 1, 2)}"
+    )
+
+    result = world.service.invoke("f", b"")
+
+    assert b'{\n    "a": "2026-01-02",\n    "b": 1.5\n}' == result.payload
+
+
+def test_an_exception_is_the_vendors_error_document(world: World) -> None:
+    """Message, type and stack, without the bootstrap's own frame."""
+    config = world.deploy("def handler(event, context):\n    raise ValueError('no such thing')")
+
+    result = world.service.invoke("f", b"")
+
+    index = config.code[0] / "index.py"
+    stack = [[f'File "{index}"', "line 2", "in handler", "raise ValueError('no such thing')"]]
+    assert "UnhandledInvocationError" == result.error_type
+    assert {"errorMessage": "no such thing", "errorType": "ValueError", "stackTrace": stack} == json.loads(
+        result.payload
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("import no_such_module_anywhere", "ImportModuleError"),
+        ("def handler(:", "UserCodeSyntaxError"),
+        ("raise RuntimeError('at import')", "UserCodeError"),
+        ("x = 1", "HandlerNotFound"),
+    ],
+)
+def test_a_handler_that_cannot_be_loaded_is_named_and_may_be_mended(world: World, source: str, kind: str) -> None:
+    """The error has the vendor's type; after the file is mended the next call works, in a new instance."""
+    config = world.deploy(source)
+
+    broken = world.service.invoke("f", b"")
+    (config.code[0] / "index.py").write_text("def handler(event, context):\n    return 'mended'  # longer now")
+    mended = world.service.invoke("f", b"")
+
+    assert kind == json.loads(broken.payload)["errorType"]
+    assert b"mended" == mended.payload
+
+
+def test_one_instance_answers_request_after_request(world: World) -> None:
+    """Instances are reused: module state survives between requests."""
+    world.deploy(
+        "import os\ncalls = []\ndef handler(event, context):\n    calls.append(1)\n    return [os.getpid(), len(calls)]"
+    )
+
+    answers = [json.loads(world.service.invoke("f", b"").payload) for _ in range(3)]
+
+    assert 1 == len({pid for pid, _ in answers})
+    assert [1, 2, 3] == [count for _, count in answers]
+
+
+def test_an_instance_handles_one_request_at_a_time(world: World) -> None:
+    """Concurrent requests get instances of their own."""
+    world.deploy("import os, time\ndef handler(event, context):\n    time.sleep(0.3)\n    return str(os.getpid())")
+    pids: list[bytes] = []
+    threads = [threading.Thread(target=lambda: pids.append(world.service.invoke("f", b"").payload)) for _ in "ab"]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert 2 == len(set(pids))
+
+
+def test_a_function_that_takes_too_long_is_ended_with_its_stacks_in_the_log(world: World) -> None:
+    """First SIGTERM, which shows where the code was; the next call gets a new instance."""
+    world.deploy("import time\ndef handler(event, context):\n    time.sleep(float(event))", timeout=1)
+
+    late = world.service.invoke("f", b"30")
+    again = world.service.invoke("f", b"0")
+
+    assert "Function timed out after 1 seconds" == json.loads(late.payload)["errorMessage"]
+    assert "in handler" in world.service.logs("f")
+    assert "" == again.error_type
+
+
+def test_a_function_that_ignores_sigterm_is_killed(world: World) -> None:
+    """Nothing outlives its time limit by more than the grace."""
+    world.deploy(
+        "import signal, time\n"
+        "def handler(event, context):\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    time.sleep(60)",
+        timeout=1,
+    )
+
+    started = time.monotonic()
+    result = world.service.invoke("f", b"")
+
+    assert "UnhandledInvocationError" == result.error_type
+    assert time.monotonic() - started < 5
+
+
+def test_a_process_that_dies_is_a_function_error_with_its_last_words(world: World) -> None:
+    """The tail of what it printed is in the message."""
+    world.deploy("import os\ndef handler(event, context):\n    print('farewell', flush=True)\n    os._exit(7)")
+
+    result = world.service.invoke("f", b"")
+
+    document = json.loads(result.payload)
+    assert "UnhandledInvocationError" == result.error_type
+    assert "exit code 7" in document["errorMessage"]
+    assert "farewell" in document["errorMessage"]
+
+
+def test_the_initializer_runs_once_per_instance_and_its_failure_fails_the_call(world: World) -> None:
+    """A failed one makes the next call start a new instance."""
+    world.deploy(
+        "import pathlib\n"
+        "count = 0\n"
+        "def initialize(context):\n"
+        "    global count\n"
+        "    count += 1\n"
+        "    if not pathlib.Path('ready').exists():\n"
+        "        raise RuntimeError('not yet')\n"
+        "def handler(event, context):\n"
+        "    return count",
+        initializer=Hook("index.initialize"),
+    )
+
+    failed = world.service.invoke("f", b"")
+    (world.root / "f" / "ready").touch()
+    answers = [world.service.invoke("f", b"").payload for _ in range(2)]
+
+    assert ("InitializationError", "not yet") == (failed.error_type, json.loads(failed.payload)["errorMessage"])
+    assert [b"1", b"1"] == answers
+
+
+def test_the_pre_stop_hook_runs_when_the_service_closes(world: World) -> None:
+    """An idle instance may say good-bye."""
+    world.deploy(
+        "import pathlib\n"
+        "def farewell(context):\n    pathlib.Path('gone').touch()\n"
+        "def handler(event, context):\n    return ''",
+        pre_stop=Hook("index.farewell", 5),
+    )
+    world.service.invoke("f", b"")
+
+    world.service.close()
+
+    assert (world.root / "f" / "gone").exists()
+
+
+def test_the_environment_is_clean_and_has_the_roles_key(world: World) -> None:
+    """Nothing of ours leaks in; FC_* of the configuration are dropped; local endpoints win."""
+    world.deploy(
+        "import os\ndef handler(event, context):\n    return dict(os.environ)",
+        environment={"OSS_ENDPOINT": "https://cloud", "FC_MINE": "x", "MINE": "y"},
+        role="acs:ram::1234567890123456:role/r",
+    )
+
+    env = json.loads(world.service.invoke("f", b"").payload)
+
+    key = world.keyring.find(env["ALIBABA_CLOUD_ACCESS_KEY_ID"])
+    secret, token = env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], env["ALIBABA_CLOUD_SECURITY_TOKEN"]
+    assert Credential(env["ALIBABA_CLOUD_ACCESS_KEY_ID"], secret, token, "acs:ram::1234567890123456:role/r") == key
+    assert ("http://local", "y", "f") == (env["OSS_ENDPOINT"], env["MINE"], env["FC_FUNCTION_NAME"])
+    assert {"FC_MINE", "VIRTUAL_ENV", "PYTEST_CURRENT_TEST"}.isdisjoint(env)
+
+
+@pytest.mark.parametrize(("runtime", "expected"), [("python3.10", True), ("python3.12", False)])
+def test_the_context_has_credentials_only_before_python312(world: World, runtime: str, expected: bool) -> None:
+    """The newer runtime removed them, with the service."""
+    world.deploy(
+        "def handler(event, context):\n    return [hasattr(context, 'credentials'), hasattr(context, 'service')]",
+        runtime=runtime,
+    )
+
+    assert [expected, expected] == json.loads(world.service.invoke("f", b"").payload)
+
+
+def test_logs_have_the_request_id_and_the_result_has_their_tail(world: World) -> None:
+    """The root logger is preset; prints and log lines are readable as soon as the result is there."""
+    world.deploy(
+        "import logging\ndef handler(event, context):\n    print('plain')\n    logging.getLogger('x').info('told')"
+    )
+
+    result = world.service.invoke("f", b"", request_id="r-9")
+
+    log = world.service.logs("f")
+    assert "FC Invoke Start RequestId: r-9\nplain\n" in log
+    assert " r-9 [INFO] told\nFC Invoke End RequestId: r-9\n" in log
+    assert b"plain" in result.log_tail
+
+
+def test_a_function_that_does_not_exist_is_refused_with_what_does(world: World) -> None:
+    """404, and the names that are deployed."""
+    world.deploy("def handler(event, context):\n    return ''", name="here")
+
+    with pytest.raises(Refusal, match="deployed are: here") as refusal:
+        world.service.invoke("gone", b"")
+
+    assert (404, "FunctionNotFound") == (refusal.value.status, refusal.value.code)
+
+
+def test_an_event_of_more_than_128_kb_is_refused(world: World) -> None:
+    """The limit of asynchronous payloads is the vendor's."""
+    world.deploy("def handler(event, context):\n    return ''")
+
+    with pytest.raises(Refusal, match="131072"):
+        world.service.invoke_async("f", b"x" * (128 * 1024 + 1))
+
+
+COUNTING = (
+    "import pathlib\n"
+    "def handler(event, context):\n"
+    "    seen = pathlib.Path('seen')\n"
+    "    with seen.open('a') as file:\n        file.write(f'{context.retry_count}\\n')\n"
+    "    if len(seen.read_text().split()) < int(event):\n        raise RuntimeError('again')\n"
+    "    return 'done'"
+)
+QUEUE, TOPIC = "acs:mns:cn-hangzhou::/queues/dead/messages", "acs:mns:cn-hangzhou::/topics/t/messages"
+
+
+def test_a_failing_event_is_retried_until_it_succeeds(world: World) -> None:
+    """Then the success destination hears of it, with the count of attempts."""
+    world.deploy(COUNTING, asynchronous=AsyncConfig(3, 60, on_success=TOPIC, on_failure=QUEUE))
+    world.service.start()
+
+    request_id = world.service.invoke_async("f", b"3")
+    [(arn, record)] = world.wait()
+
+    assert TOPIC == arn
+    assert "0\n1\n2\n" == (world.root / "f" / "seen").read_text()
+    assert {
+        "requestId": request_id,
+        "functionArn": "acs:fc:cn-hangzhou:1234567890123456:functions/f",
+        "condition": "",
+        "approximateInvokeCount": 3,
+    } == record["requestContext"]
+    assert ("3", "done") == (record["requestPayload"], record["responsePayload"])
+
+
+def test_an_event_that_always_fails_ends_at_the_failure_destination(world: World) -> None:
+    """After the configured retries and no more."""
+    world.deploy(COUNTING, asynchronous=AsyncConfig(1, 60, on_success=TOPIC, on_failure=QUEUE))
+    world.service.start()
+
+    world.service.invoke_async("f", b"99")
+    [(arn, record)] = world.wait()
+
+    assert QUEUE == arn
+    assert {"statusCode": 200, "functionError": "UnhandledInvocationError"} == record["responseContext"]
+    assert "0\n1\n" == (world.root / "f" / "seen").read_text()
+
+
+def test_a_destination_may_be_another_function(world: World) -> None:
+    """It receives the record as its event."""
+    world.deploy("def handler(event, context):\n    return event", "g", asynchronous=AsyncConfig(on_success=TOPIC))
+    arn = "acs:fc:cn-hangzhou:1234567890123456:functions/g"
+    world.deploy("def handler(event, context):\n    return 'first'", asynchronous=AsyncConfig(on_success=arn))
+    world.service.start()
+
+    world.service.invoke_async("f", b"payload")
+    [(_, record)] = world.wait()
+
+    assert "first" == json.loads(record["responsePayload"])["responsePayload"]
+
+
+def test_an_event_that_is_too_old_is_dropped_to_the_failure_destination(world: World) -> None:
+    """Waiting longer than maxAsyncEventAgeInSeconds counts as failed."""
+    world.deploy(COUNTING, asynchronous=AsyncConfig(3, 0, on_failure=QUEUE))
+    world.service.invoke_async("f", b"1")
+
+    world.service.start()
+    [(_, record)] = world.wait()
+
+    assert "EventAgeExceeded" == record["responseContext"]["functionError"]
+    assert not (world.root / "f" / "seen").exists()
+
+
+def test_an_accepted_event_survives_the_service(world: World) -> None:
+    """A service that was never started, or was killed, leaves its events to the next one."""
+    world.deploy(COUNTING)
+    world.service.invoke_async("f", b"1")
+    world.service.close()
+
+    world.service = world.start()
+    world.deploy(COUNTING, asynchronous=AsyncConfig(on_success=TOPIC))
+    world.service.start()
+    [(arn, _)] = world.wait()
+
+    assert TOPIC == arn
+
+
+def test_a_running_event_is_run_again_after_the_service_closed_on_it(world: World) -> None:
+    """Closing ends the process; the event is neither lost nor counted as failed."""
+    slow = "import pathlib, time\ndef handler(event, context):\n    pathlib.Path('seen').touch()\n    time.sleep(60)"
+    world.deploy(slow, timeout=70, asynchronous=AsyncConfig(on_failure=QUEUE))
+    world.service.start()
+    world.service.invoke_async("f", b"1")
+    _until((world.root / "f" / "seen").exists)
+
+    world.service.close()
+    world.service = world.start()
+    world.deploy("def handler(event, context):\n    return 'ok'  # quick", asynchronous=AsyncConfig(on_success=TOPIC))
+    world.service.start()
+
+    assert [TOPIC] == [arn for arn, _ in world.wait()]
+
+
+def test_instances_end_when_the_service_is_killed(tmp_path: Path) -> None:
+    """A function does not outlive the local cloud, even in the middle of a request."""
+    (tmp_path / "index.py").write_text(
+        "import os, pathlib, time\n"
+        "def handler(event, context):\n"
+        "    pathlib.Path('pid').write_text(str(os.getpid()))\n    time.sleep(60)"
+    )
+    script = (
+        "import sys, pathlib\n"
+        "from localyun.core.clock import SystemClock\n"
+        "from localyun.core.credentials import Keyring\n"
+        "from localyun.core.function_values import FunctionConfig, Site\n"
+        "from localyun.core.functions import FunctionService\n"
+        "root = pathlib.Path(sys.argv[1])\n"
+        "service = FunctionService(root / 'data', SystemClock(), Keyring(), Site('1', 'r'), print)\n"
+        "service.deploy(FunctionConfig('f', 'index.handler', (root,), timeout=60))\n"
+        "service.invoke('f', b'')\n"
+    )
+    cloud = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])
+    _until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    child = int((tmp_path / "pid").read_text())
+
+    cloud.send_signal(signal.SIGKILL)
+    cloud.wait()
+
+    _until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2])
+
+
+def test_an_event_starts_at_once(world: World) -> None:
+    """A warm instance and no polling: from acceptance to the destination within a tenth of a second."""
+    world.deploy("def handler(event, context):\n    return ''", asynchronous=AsyncConfig(on_success=TOPIC))
+    world.service.start()
+    world.service.invoke("f", b"")
+
+    started = time.monotonic()
+    world.service.invoke_async("f", b"")
+    world.wait()
+
+    assert time.monotonic() - started < 0.1
+
+
+def _until(condition: Callable[[], object]) -> None:
+    """Wait for something outside our process."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline, "waited 10 s in vain"
+        time.sleep(0.01)

@@ -1,0 +1,374 @@
+"""Queues and topics as the vendor's own Python SDK sees them, over real HTTP."""
+
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from mns.message_property import MessagePropertyValue
+from mns.mns_exception import MNSServerException
+from mns.queue import Message, QueueMeta
+from mns.subscription import SubscriptionMeta
+from mns.topic import Base64TopicMessage, TopicMessage, TopicMeta
+from mns_world import ARN, World, world
+
+
+@pytest.fixture
+def w(tmp_path: Path) -> Iterator[World]:
+    """A running face with one queue, q."""
+    with world(tmp_path) as running:
+        running.service.create_queue("q")
+        yield running
+
+
+@pytest.fixture
+def q(w: World):
+    """The SDK's view of queue q, with bodies as they are."""
+    queue = w.account().get_queue("q")
+    queue.set_encoding(False)
+    return queue
+
+
+def test_queue_made_again_is_accepted_only_if_equal(w: World):
+    """The same attributes are a success, others a conflict."""
+    queue = w.account().get_queue("fresh")
+    url = queue.create(QueueMeta(vis_timeout=60))
+
+    assert url == f"{w.url}/queues/fresh"
+    assert url == queue.create(QueueMeta(vis_timeout=60))
+    with pytest.raises(MNSServerException) as conflict:
+        queue.create(QueueMeta(vis_timeout=61))
+    assert conflict.value.type == "QueueAlreadyExist"
+
+
+def test_queue_attributes_are_read_changed_and_counted(w: World, q):
+    """What was set comes back; messages count as visible, held or delayed."""
+    q.set_attributes(QueueMeta(vis_timeout=7, delay_sec=0, polling_wait_sec=2, msg_ttl=600, logging_enabled=True))
+    for body in ("seen", "held"):
+        q.send_message(Message(body))
+    q.send_message(Message("later", delay_seconds=60))
+    q.receive_message()
+    meta = q.get_attributes()
+
+    assert (meta.visibility_timeout, meta.polling_wait_seconds, meta.message_retention_period) == (7, 2, 600)
+    assert (meta.active_messages, meta.inactive_messages, meta.delay_messages) == (1, 1, 1)
+    assert (meta.queue_name, meta.logging_enabled, meta.maximum_message_size) == ("q", True, 65536)
+
+
+def test_queues_are_listed_by_prefix_in_pages(w: World):
+    """Two pages of two cover three names; other prefixes, and other cases, stay out."""
+    for name in ("list-a", "list-b", "list-c", "List-d", "other"):
+        w.service.create_queue(name)
+    first, marker, metas = w.account().list_queue("list-", 2)
+    second, end, _ = w.account().list_queue("list-", 2, marker)
+
+    assert [url.rpartition("/")[2] for url in first + second] == ["list-a", "list-b", "list-c"]
+    assert end == ""
+    assert metas == []
+
+
+def test_deleted_queue_is_gone_with_its_messages(w: World, q):
+    """After deletion the queue is unknown; made again it is empty."""
+    q.send_message(Message("lost"))
+    q.delete()
+    with pytest.raises(MNSServerException) as missing:
+        q.receive_message()
+    w.service.create_queue("q")
+
+    assert missing.value.type == "QueueNotExist"
+    assert w.service.receive("q") == []
+
+
+@pytest.mark.parametrize("body", ["plain", "<a>&amp;]]></a>", "夜行列車 🎧", "two\r\nlines\ttab  "])
+def test_message_comes_back_as_sent(q, body):
+    """Markup, every script, line ends and blanks survive the XML both ways."""
+    sent = q.send_message(Message(body))
+    received = q.receive_message(1)
+
+    assert received.message_body == body
+    assert received.message_id == sent.message_id
+    assert received.message_body_md5 == sent.message_body_md5
+    assert received.dequeue_count == 1
+    assert received.priority == 8
+    assert received.enqueue_time <= received.first_dequeue_time < received.next_visible_time
+
+
+def test_base64_queue_decodes_what_it_encoded(w: World):
+    """The SDK's default encoding passes through."""
+    queue = w.account().get_queue("q")
+    queue.send_message(Message("夜"))
+
+    assert queue.receive_message_with_str_body(1).message_body == "夜"
+
+
+def test_message_properties_travel_with_the_message(q):
+    """User properties keep name, type and value."""
+    message = Message("x")
+    message.add_user_property("n", MessagePropertyValue.create_number(7))
+    message.add_user_property("b", MessagePropertyValue.create_binary(b"\x00\x01"))
+    q.send_message(message)
+    properties = q.receive_message(1).user_properties
+
+    assert properties["n"].get_string_value_by_type() == "7"
+    assert properties["b"].get_binary_value() == b"\x00\x01"
+
+
+def test_batches_send_peek_receive_and_delete(q):
+    """Sixteen at a time; peeking takes nothing; deleting leaves an empty queue."""
+    sent = q.batch_send_message([Message(f"m{number}") for number in range(16)])
+    peeked = q.batch_peek_message(16)
+    received = q.batch_receive_message(16, 1)
+    q.batch_delete_message([message.receipt_handle for message in received])
+
+    assert len(sent) == len(peeked) == len(received) == 16
+    assert [message.message_body for message in received] == [f"m{number}" for number in range(16)]
+    assert q.get_attributes().inactive_messages == 0
+
+
+def test_batch_deletion_names_the_handles_that_failed(q):
+    """Good handles are deleted, and the error lists the others."""
+    q.batch_send_message([Message("a"), Message("b")])
+    one, two = (message.receipt_handle for message in q.batch_receive_message(2, 1))
+    q.delete_message(two)
+    with pytest.raises(MNSServerException) as failed:
+        q.batch_delete_message([one, two, "nonsense"])
+
+    assert [error["ReceiptHandle"] for error in failed.value.sub_errors] == [two, "nonsense"]
+    assert [error["ErrorCode"] for error in failed.value.sub_errors] == ["MessageNotExist", "ReceiptHandleError"]
+    assert q.get_attributes().inactive_messages == 0
+
+
+def test_lower_priority_number_comes_first(q):
+    """Among equals the older message is first."""
+    for body, priority in (("low", 16), ("first", 1), ("middle", 8), ("second", 1)):
+        q.send_message(Message(body, priority=priority))
+
+    assert [q.receive_message(0).message_body for _ in range(4)] == ["first", "second", "middle", "low"]
+
+
+def test_delayed_message_is_invisible_until_due(w: World, q):
+    """A delay of 30 s ends after 30 s."""
+    q.send_message(Message("later", delay_seconds=30))
+    with pytest.raises(MNSServerException) as empty:
+        q.receive_message(0)
+    w.clock.turn(31)
+
+    assert empty.value.type == "MessageNotExist"
+    assert q.receive_message(0).message_body == "later"
+
+
+def test_held_message_returns_after_its_timeout_and_old_handle_is_void(w: World, q):
+    """The second receiver gets a new handle and a higher count; the first can do nothing more."""
+    q.send_message(Message("again"))
+    first = q.receive_message(0)
+    w.clock.turn(31)
+    with pytest.raises(MNSServerException) as late:
+        q.delete_message(first.receipt_handle)
+    second = q.receive_message(0)
+    with pytest.raises(MNSServerException) as stale:
+        q.delete_message(first.receipt_handle)
+    q.delete_message(second.receipt_handle)
+
+    assert (late.value.type, stale.value.type) == ("ReceiptHandleError", "ReceiptHandleError")
+    assert (second.message_id, second.dequeue_count) == (first.message_id, 2)
+    assert second.first_dequeue_time == first.first_dequeue_time
+
+
+def test_changed_visibility_gives_a_new_handle_and_a_later_time(w: World, q):
+    """The message stays hidden for the new time; only the new handle deletes it."""
+    q.send_message(Message("long work"))
+    held = q.receive_message(0)
+    changed = q.change_message_visibility(held.receipt_handle, 120)
+    w.clock.turn(60)
+    with pytest.raises(MNSServerException) as stale:
+        q.delete_message(held.receipt_handle)
+    q.delete_message(changed.receipt_handle)
+
+    assert changed.next_visible_time > held.next_visible_time
+    assert stale.value.type == "ReceiptHandleError"
+
+
+def test_message_older_than_its_retention_is_gone(w: World):
+    """A queue that keeps messages for a minute has none after a minute."""
+    w.service.create_queue("short", message_retention_period=60)
+    w.service.send("short", "old")
+    w.clock.turn(61)
+
+    assert w.account().get_queue("short").get_attributes().active_messages == 0
+    assert w.service.receive("short") == []
+
+
+def test_message_received_too_often_goes_to_the_dead_letter_queue(w: World):
+    """After three receptions it lies in the other queue and says where it came from."""
+    w.service.create_queue("dead")
+    w.service.create_queue("worn", dead_letter_queue="dead", max_receive_count=3, visibility_timeout=1)
+    sent = w.service.send("worn", "poison")
+    counts = []
+    for _ in range(3):
+        counts.append(w.service.receive("worn")[0].dequeue_count)
+        w.clock.turn(2)
+    left = w.service.receive("worn")
+    queue = w.account().get_queue("dead")
+    queue.set_encoding(False)
+    dead = queue.receive_message(0)
+    origin = dead.system_properties["DLQOriginMessageId"].get_string_value_by_type()
+
+    assert (counts, left) == ([1, 2, 3], [])
+    assert (dead.message_body, dead.dequeue_count, origin) == ("poison", 1, sent.message_id)
+
+
+def test_long_poll_is_woken_by_a_message(w: World, q):
+    """A receiver waiting for ten seconds gets a message within a fraction of one."""
+    threading.Timer(0.2, lambda: w.service.send("q", "wake")).start()
+    start = time.monotonic()
+    received = q.receive_message(10)
+
+    assert received.message_body == "wake"
+    assert 0.1 < time.monotonic() - start < 1.0
+
+
+def test_long_poll_is_woken_when_a_delay_ends(w: World, q):
+    """A message that becomes visible by time alone ends the wait."""
+    q.send_message(Message("soon", delay_seconds=1))
+
+    assert q.receive_message(5).message_body == "soon"
+
+
+def test_long_poll_in_vain_ends_in_time(q):
+    """A wait of one second takes one second and says that there is no message."""
+    start = time.monotonic()
+    with pytest.raises(MNSServerException) as empty:
+        q.receive_message(1)
+
+    assert empty.value.type == "MessageNotExist"
+    assert 0.9 < time.monotonic() - start < 2.0
+
+
+def test_closing_the_service_sends_waiting_receivers_home(w: World, q):
+    """Nobody has to wait thirty seconds for the local cloud to stop."""
+    threading.Timer(0.2, w.service.mailbox.close).start()
+    start = time.monotonic()
+    with pytest.raises(MNSServerException):
+        q.receive_message(20)
+
+    assert time.monotonic() - start < 2.0
+
+
+def test_body_beyond_64_kb_is_refused(q):
+    """The limit counts bytes; a body that just fits is taken."""
+    q.send_message(Message("x" * 65536))
+    with pytest.raises(MNSServerException) as refused:
+        q.send_message(Message("夜" * 21846))
+
+    assert refused.value.type == "InvalidArgument"
+    assert "65538 > 65536" in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("name", "code"), [("-first", "InvalidQueueName"), ("a" * 121, "QueueNameLengthError")]
+)
+def test_bad_queue_name_is_refused(w: World, name, code):
+    """Names follow the vendor's rules."""
+    with pytest.raises(MNSServerException) as refused:
+        w.account().get_queue(name).create(QueueMeta())
+
+    assert refused.value.type == code
+
+
+def test_many_senders_and_receivers_lose_and_double_nothing(w: World):
+    """Eight clients send fifty messages each; four clients receive every one exactly once."""
+
+    def send(sender: int) -> None:
+        queue = w.account().get_queue("q")
+        for number in range(50):
+            queue.send_message(Message(f"{sender}/{number}"))
+
+    def drain(_: int) -> list[str]:
+        queue, found = w.account().get_queue("q"), []
+        while True:
+            try:
+                messages = queue.batch_receive_message_with_str_body(16, 1)
+            except MNSServerException:
+                return found
+            queue.batch_delete_message([message.receipt_handle for message in messages])
+            found += [message.message_body for message in messages]
+
+    with ThreadPoolExecutor(12) as pool:
+        receivers = [pool.submit(drain, number) for number in range(4)]
+        list(pool.map(send, range(8)))
+        found = [body for receiver in receivers for body in receiver.result()]
+
+    assert sorted(found) == sorted(f"{sender}/{number}" for sender in range(8) for number in range(50))
+
+
+def test_topic_attributes_are_read_changed_and_listed(w: World):
+    """The SDK reads every field it requires."""
+    topic = w.account().get_topic("t")
+    topic.create(TopicMeta(10240))
+    topic.set_attributes(TopicMeta(20480, True))
+    meta = topic.get_attributes()
+    urls, marker, _ = w.account().list_topic("t")
+
+    assert (meta.topic_name, meta.maximum_message_size, meta.logging_enabled) == ("t", 20480, True)
+    assert (meta.message_count, meta.message_retention_period) == (0, 86400)
+    assert (urls, marker) == ([f"{w.url}/topics/t"], "")
+
+
+def test_topic_is_deleted_and_unknown_afterwards(w: World):
+    """Publishing to it is refused with the vendor's words."""
+    topic = w.account().get_topic("t")
+    topic.create(TopicMeta())
+    topic.delete()
+    with pytest.raises(MNSServerException) as missing:
+        topic.publish_message(TopicMessage("x"))
+
+    assert missing.value.type == "TopicNotExist"
+    assert missing.value.message.startswith("The topic you provided does not exist")
+
+
+def test_subscription_is_made_read_changed_listed_and_removed(w: World):
+    """A full life; made again differently it conflicts."""
+    w.service.create_topic("t")
+    subscription = w.account().get_subscription("t", "s")
+    url = subscription.subscribe(SubscriptionMeta(f"{ARN}:queues/q", "BACKOFF_RETRY", "JSON", "audio"))
+    subscription.set_attributes(SubscriptionMeta(notify_strategy="EXPONENTIAL_DECAY_RETRY"))
+    meta = subscription.get_attributes()
+    listed = w.account().get_topic("t").list_subscription()[0]
+    with pytest.raises(MNSServerException) as conflict:
+        subscription.subscribe(SubscriptionMeta(f"{ARN}:queues/other"))
+    subscription.unsubscribe()
+
+    assert (meta.endpoint, meta.filter_tag) == (f"{ARN}:queues/q", "audio")
+    assert (meta.notify_strategy, meta.notify_content_format) == ("EXPONENTIAL_DECAY_RETRY", "JSON")
+    assert (meta.topic_name, meta.subscription_name, meta.topic_owner) == ("t", "s", "1234567890")
+    assert listed == [url] == [f"{w.url}/topics/t/subscriptions/s"]
+    assert conflict.value.type == "SubscriptionAlreadyExist"
+    assert w.account().get_topic("t").list_subscription()[0] == []
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["mail:directmail:a@b", "acs:mns:cn-beijing:1234567890:queues/q", "nonsense"]
+)
+def test_endpoint_that_cannot_be_served_is_refused(w: World, endpoint):
+    """The local cloud promises no delivery that it cannot make."""
+    w.service.create_topic("t")
+    with pytest.raises(MNSServerException) as refused:
+        w.account().get_subscription("t", "s").subscribe(SubscriptionMeta(endpoint))
+
+    assert refused.value.type == "InvalidEndpoint"
+
+
+def test_published_message_reaches_a_subscribed_queue(w: World, q):
+    """SIMPLIFIED carries the body alone, raw or Base64 as the publisher chose."""
+    w.service.create_topic("t")
+    w.service.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="SIMPLIFIED")
+    topic = w.account().get_topic("t")
+    topic.publish_message(TopicMessage('{"a": "<夜>"}', "tag"))
+    raw = q.receive_message(5)
+    topic.publish_message(Base64TopicMessage("夜"))
+    q.set_encoding(True)
+
+    assert raw.message_body == '{"a": "<夜>"}'
+    assert q.receive_message_with_str_body(5).message_body == "夜"
