@@ -132,26 +132,27 @@ class Deliveries:
         """Wait for a delivery that is due and reserve it; None when closing."""
         with self._owed:
             while not self._closed:
-                if delivery := self._due():
+                now = to_ms(self._clock.now())  # one time for both looks: nothing may fall between them
+                if delivery := self._due(now):
                     self._busy[delivery.id] = delivery.subscription_id
                     return delivery
-                self._owed.wait(LOOK_AGAIN_SECONDS if self._later() else None)
+                self._owed.wait(self._idle_seconds(now))
         return None
 
-    def _due(self) -> Delivery | None:
+    def _due(self, now: int) -> Delivery | None:
         """Return the delivery that has waited longest, sparing subscriptions that keep many workers busy."""
         counts = Counter(self._busy.values())
         full = [number for number, count in counts.items() if count > self._workers // 2]
         sql = f"""SELECT * FROM deliveries WHERE due <= ? AND id NOT IN ({_numbers(self._busy)})
             AND subscription NOT IN ({_numbers(full)}) ORDER BY due, id LIMIT 1"""  # noqa: S608 - integers
         with self._database.change() as db:
-            row = db.execute(sql, (to_ms(self._clock.now()),)).fetchone()
+            row = db.execute(sql, (now,)).fetchone()
             return _delivery(db, row) if row else None
 
-    def _later(self) -> bool:
-        """Is anything owed that time alone will make due?"""
-        sql = "SELECT 1 FROM deliveries WHERE due > ? LIMIT 1"
-        return bool(self._database.rows(sql, to_ms(self._clock.now())))
+    def _idle_seconds(self, now: int) -> float | None:
+        """Return when to look for a retry that is due; None when no retry is waiting for its time."""
+        due = self._database.rows("SELECT MIN(due) AS next FROM deliveries WHERE due > ?", now)[0]["next"]
+        return None if due is None else min(LOOK_AGAIN_SECONDS, (due - now) / 1000)
 
     def _deliverer(self, endpoint: str) -> Deliverer:
         prefixes = [prefix for prefix in self._deliverers if endpoint.startswith(prefix)]

@@ -6,6 +6,7 @@ import subprocess
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import imageio_ffmpeg
@@ -66,8 +67,9 @@ class Finished:
     def streams(self) -> dict[int, Stream]:
         """Return the first audio stream of each input that has one, by the input's number."""
         heads = [*INPUT.finditer(self.log)]
-        ends = [*(head.start() for head in heads[1:]), len(self.log)]
-        found = {int(h[1]): _stream(h[2], self.log[h.start() : end]) for h, end in zip(heads, ends, strict=True)}
+        starts = [*(head.start() for head in heads), len(self.log)]
+        parts = [self.log[start:end] for start, end in pairwise(starts)]
+        found = {int(head[1]): _stream(head[2], part) for head, part in zip(heads, parts, strict=True)}
         return {number: stream for number, stream in found.items() if stream}
 
     def decoded(self) -> dict[int, int]:

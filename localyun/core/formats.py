@@ -39,17 +39,17 @@ FORMATS = {
     )
 }
 
-# libvorbis manages a bit rate only between these bit/s per channel; found by trying, rate by rate, 1 to 8 channels.
+# libvorbis manages a bit rate only between these bit/s for each channel; tried rate by rate, 1 to 8 channels.
 VORBIS_LIMITS = {
-    8000: (10000, 32000),
-    11025: (14000, 44000),
-    12000: (14000, 44000),
+    8000: (8000, 42000),
+    11025: (12000, 50000),
+    12000: (12000, 50000),
     16000: (16000, 86000),
     22050: (16000, 86000),
     24000: (16000, 86000),
-    32000: (32000, 90000),
-    44100: (32000, 90000),
-    48000: (32000, 90000),
+    32000: (32000, 190000),
+    44100: (32000, 240000),
+    48000: (32000, 240000),
 }
 MP3_MAX, AMR_NB_MODES = 320_000, (4750, 5150, 5900, 6700, 7400, 7950, 10200, 12200)
 AMR_WB_MODES = (6600, 8850, 12650, 14250, 15850, 18250, 19850, 23050, 23850)

@@ -22,9 +22,7 @@ from localyun.core.invocations import Dispatcher, Invocation, InvocationStore
 # FC "Limits" (2026-06): 32 MB for synchronous, 128 KB for asynchronous invocations.
 MAX_SYNC_BYTES = 32 << 20
 MAX_ASYNC_BYTES = 128 << 10
-FIRST_RETRY_SECONDS = (
-    1.0  # ours, then doubled: the pages on asynchronous retries name no gap for function errors
-)
+FIRST_RETRY_SECONDS = 1.0  # ours, then doubled: the pages on asynchronous retries name no gap for function errors
 logger = logging.getLogger(__name__)
 
 
@@ -41,7 +39,7 @@ class FunctionService:
         self._logs_dir = root / "logs"
         self._clock = clock
         self._keyring = keyring
-        self._site = site
+        self.site = site
         self._tell = tell
         self._functions: dict[str, FunctionConfig] = {}
         self._pools: dict[str, Pool] = {}
@@ -59,7 +57,7 @@ class FunctionService:
         log = FunctionLog(self._logs_dir / f"{config.name}.log")
         blueprint = self._blueprint(config)
         self._logs[config.name] = log
-        self._pools[config.name] = Pool(lambda: Instance(blueprint, log), self._site.max_instances)
+        self._pools[config.name] = Pool(lambda: Instance(blueprint, log), self.site.max_instances)
         self._functions[config.name] = config
 
     def start(self) -> None:
@@ -117,9 +115,7 @@ class FunctionService:
         try:
             self._settle(invocation)
         except Exception:
-            logger.exception(
-                "Asynchronous invocation %s of %s broke", invocation.request_id, invocation.function
-            )
+            logger.exception("Asynchronous invocation %s of %s broke", invocation.request_id, invocation.function)
 
     def _settle(self, invocation: Invocation) -> None:
         """Finish an event, or put it back for a later attempt."""
@@ -142,7 +138,7 @@ class FunctionService:
 
     def _again(self, invocation: Invocation) -> None:
         """Put a failed event back; each gap is twice the one before."""
-        gap = FIRST_RETRY_SECONDS * 2**invocation.attempt / self._site.hurry
+        gap = FIRST_RETRY_SECONDS * 2**invocation.attempt / self.site.hurry
         due = self._clock.now().timestamp() + gap
         later = replace(invocation, attempt=invocation.attempt + 1, due=due)
         self._store.save(later)
@@ -171,7 +167,7 @@ class FunctionService:
         Shape: FC "Result callback" (2026-04). What `condition` says of a failure is not documented; we give
         the error type.
         """
-        site, failed = self._site, result.error_type
+        site, failed = self.site, result.error_type
         context = {
             "requestId": invocation.request_id,
             "functionArn": f"acs:fc:{site.region}:{site.account_id}:functions/{invocation.function}",
@@ -190,9 +186,9 @@ class FunctionService:
     def _blueprint(self, config: FunctionConfig) -> Blueprint:
         """Work out how instances of a function start, with an access key of the function's role."""
         key = self._issue_key(config)
-        setup = setup_frame(config, self._site, key)
-        variables = environment(config, self._site, key, self._clock.token(8))
-        return Blueprint(self._site.python, config.code[0], variables, setup, config.timeout)
+        setup = setup_frame(config, self.site, key)
+        variables = environment(config, self.site, key, self._clock.token(8))
+        return Blueprint(self.site.python, config.code[0], variables, setup, config.timeout)
 
     def _issue_key(self, config: FunctionConfig) -> Credential:
         """Issue the temporary access key that the function runs with."""
@@ -234,7 +230,5 @@ def _no_farewell(_instance: Instance) -> None:
 def _limit(payload: bytes, limit: int) -> None:
     """Refuse a payload that FC would not take."""
     if len(payload) > limit:
-        message = (
-            f"payload has {len(payload)} bytes, at most {limit} are allowed; put it into OSS and pass its key"
-        )
+        message = f"payload has {len(payload)} bytes, at most {limit} are allowed; put it into OSS and pass its key"
         raise Refusal(413, "RequestEntityTooLarge", message)

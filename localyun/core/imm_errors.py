@@ -1,17 +1,18 @@
-"""What IMM says when it cannot do something. Knows no HTTP and no request ids; grammar, join and tasks raise it."""
+"""What IMM says when it cannot do something. Knows no request ids; grammar, join and tasks raise it."""
+
+from localyun.core.errors import Refusal
 
 
-class ImmError(Exception):
+class ImmError(Refusal):
     """A mistake that IMM reports: at submission as a refusal, later as the task's code and message."""
 
     def __init__(self, code: str, text: str) -> None:
-        super().__init__(f"{code}: {text}")
-        self.code = code
+        super().__init__(404 if code == "ResourceNotFound" else 400, code, text)
         self.text = text
 
 
 def invalid(parameter: str, text: str) -> ImmError:
-    """Say which parameter is wrong and what would be right, as IMM spells it: `[ar]: ...`."""
+    """Say which parameter is wrong and what would be right, as IMM does: `[target]:is required.` is one."""
     return ImmError("InvalidArgument", f"[{parameter}]:{text}")
 
 

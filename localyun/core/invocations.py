@@ -6,19 +6,16 @@ Knows nothing of what running means; `localyun.core.functions` passes that in. W
 
 import heapq
 import itertools
-import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
 from localyun.core.clock import Clock
+from localyun.core.sqlite import Database
 
 SCHEMA = """
-PRAGMA journal_mode = WAL;
-PRAGMA synchronous = NORMAL;
 CREATE TABLE IF NOT EXISTS invocations (
   request_id TEXT PRIMARY KEY, function TEXT NOT NULL, payload BLOB NOT NULL,
   attempt INTEGER NOT NULL, due REAL NOT NULL, accepted REAL NOT NULL
@@ -42,44 +39,26 @@ class InvocationStore:
     """The unfinished invocations, on disk."""
 
     def __init__(self, file: Path) -> None:
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
-        self._db.executescript(SCHEMA)
-
-    @contextmanager
-    def _locked(self) -> Iterator[sqlite3.Connection]:
-        """One statement at a time."""
-        with self._lock:
-            yield self._db
+        self._database = Database(file, SCHEMA)
 
     def save(self, invocation: Invocation) -> None:
         """Remember an invocation, or how far it is by now."""
-        row = (
-            invocation.request_id,
-            invocation.function,
-            invocation.payload,
-            invocation.attempt,
-            invocation.due,
-            invocation.accepted,
-        )
-        with self._locked() as db:
-            db.execute("INSERT OR REPLACE INTO invocations VALUES (?, ?, ?, ?, ?, ?)", row)
+        with self._database.change() as db:
+            db.execute("INSERT OR REPLACE INTO invocations VALUES (?, ?, ?, ?, ?, ?)", astuple(invocation))
 
     def remove(self, request_id: str) -> None:
         """Forget an invocation: it is finished."""
-        with self._locked() as db:
+        with self._database.change() as db:
             db.execute("DELETE FROM invocations WHERE request_id = ?", (request_id,))
 
     def all(self) -> list[Invocation]:
         """Return what is unfinished, the oldest first."""
-        with self._locked() as db:
-            rows = db.execute("SELECT * FROM invocations ORDER BY accepted, rowid").fetchall()
+        rows = self._database.rows("SELECT * FROM invocations ORDER BY accepted, rowid")
         return [Invocation(*row) for row in rows]
 
     def close(self) -> None:
         """Close the file."""
-        with self._locked() as db:
-            db.close()
+        self._database.close()
 
 
 class Dispatcher:

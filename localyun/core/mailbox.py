@@ -1,6 +1,7 @@
 """Messages in queues: send, receive, hold, delete. Durable; a receiver that waits is woken by the sender."""
 
 import json
+import math
 import re
 import sqlite3
 import threading
@@ -69,11 +70,11 @@ class Mailbox:
         limit = self._patience(queue, wait_seconds)
         deadline = time.monotonic() + limit
         with self._arrived:
-            while not (taken := self._take(queue, count)):
+            while not (taken := self._take(queue, count, now := to_ms(self._clock.now()))):
                 left = deadline - time.monotonic()
                 if left <= 0 or self._closed:
                     break
-                self._arrived.wait(min(left, LOOK_AGAIN_SECONDS if self._hidden(queue) else left))
+                self._arrived.wait(min(left, self._idle_seconds(queue, now)))
         return taken
 
     def peek(self, queue: str, count: int = 1) -> list[Message]:
@@ -133,8 +134,7 @@ class Mailbox:
         with self._database.change() as db:
             return attributes_of(queue_row(db, queue)).polling_wait_seconds
 
-    def _take(self, queue: str, count: int) -> list[Message]:
-        now = to_ms(self._clock.now())
+    def _take(self, queue: str, count: int, now: int) -> list[Message]:
         with self._database.change() as db:
             attributes = attributes_of(queue_row(db, queue))
             db.execute("DELETE FROM messages WHERE queue = ? AND expires <= ?", (queue, now))
@@ -164,9 +164,11 @@ class Mailbox:
             raise Refusal(400, "ReceiptHandleError", text)
         return row
 
-    def _hidden(self, queue: str) -> bool:
-        """Is there a message that time alone will bring?"""
-        return bool(self._database.rows("SELECT 1 FROM messages WHERE queue = ? LIMIT 1", queue))
+    def _idle_seconds(self, queue: str, now: int) -> float:
+        """Return when to look for a message that time alone makes visible; for ever when there is none."""
+        sql = "SELECT MIN(visible) AS next FROM messages WHERE queue = ? AND visible > ?"
+        due = self._database.rows(sql, queue, now)[0]["next"]
+        return math.inf if due is None else min(LOOK_AGAIN_SECONDS, (due - now) / 1000)
 
     def _bury_worn(self, db: sqlite3.Connection, queue: str, attributes: QueueAttributes, now: int) -> None:
         """Move messages that were received too often to the dead-letter queue, if that exists."""

@@ -41,7 +41,7 @@ def expand(template: str, values: Mapping[str, str]) -> str:
         if text in ("{{", "}}"):
             return text[0]
         if name is None or name not in values:
-            legal = ", ".join("{%s}" % known for known in values)
+            legal = ", ".join(f"{{{known}}}" for known in values)
             raise invalid("target", f"{text!r} in {template!r} is no variable; use {legal}, or double the braces.")
         return values[name]
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from localyun.core.sqlite import Database
-from localyun.core.task_values import FAILED, RUNNING, SUCCEEDED, Attachment, Project, Task
+from localyun.core.task_values import RUNNING, Attachment, Project, Task
 from localyun.core.work import Work
 
 SCHEMA = """
@@ -82,15 +82,15 @@ class TaskStore:
             return _task(row)
         return None
 
+    def unfinished(self) -> list[str]:
+        """Return the ids of the tasks that still have to be run or told about, oldest first."""
+        rows = self._db.rows("SELECT task_id FROM task WHERE told = 0 ORDER BY number")
+        return [row["task_id"] for row in rows]
+
     def list(self, project: str = "", status: str = "") -> list[Task]:
         """Return the tasks of a project and a status ("" for any), newest first."""
         sql = "SELECT * FROM task WHERE (project = ?1 OR ?1 = '') AND (status = ?2 OR ?2 = '')"
         return [_task(row) for row in self._db.rows(sql + " ORDER BY number DESC", project, status)]
-
-    def unfinished(self) -> "list[str]":
-        """Return the ids of the tasks that still have to be run or told about, oldest first."""
-        rows = self._db.rows("SELECT task_id FROM task WHERE told = 0 ORDER BY number")
-        return [row["task_id"] for row in rows]
 
     def close(self) -> None:
         """Close the file; later calls fail."""
@@ -116,6 +116,3 @@ def _task(row: sqlite3.Row) -> Task:
         ended=_time(row["ended"]) if row["ended"] else None,
         told=bool(row["told"]),
     )
-
-
-STATUSES = (RUNNING, SUCCEEDED, FAILED)

@@ -1,8 +1,8 @@
 """IMM: projects, attached buckets, and media tasks that a bounded pool runs. No HTTP; both faces call it.
 
-A task is on disk before its id is given away. It is run again after a crash, and its notice is sent again unless it is known
-to be out; so a task ends once, and its notice comes at least once. Joined bytes depend on nothing
-but sources and request, so running twice changes nothing.
+A task is on disk before its id is given away. It is run again after a crash, and its notice is sent again unless
+it is known to be out: a task ends once, its notice comes at least once. The joined bytes depend on sources and
+request alone, so running twice changes nothing.
 """
 
 import logging
@@ -11,6 +11,7 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,11 @@ from localyun.core.conversion import carry_out
 from localyun.core.errors import Refusal
 from localyun.core.ffmpeg import TASK_SECONDS, Ffmpeg
 from localyun.core.formats import check_encoding
-from localyun.core.grammar import Clip, Process, read_process
+from localyun.core.grammar import read_process
 from localyun.core.imm_errors import ImmError, invalid, not_found
 from localyun.core.info import AudioInfo
-from localyun.core.naming import expand, variables, with_extension
-from localyun.core.objects import ObjectStore, StoredObject
+from localyun.core.objects import ObjectStore
+from localyun.core.orders import name_target, order
 from localyun.core.task_store import TaskStore
 from localyun.core.task_values import FAILED, RUNNING, SUCCEEDED, Accepted, Attachment, Project, Task
 from localyun.core.work import Source, Work
@@ -106,19 +107,22 @@ class TaskService:
         request_id = values.new_request_id(self._clock)
         try:
             project = self._project_of(bucket)
-            plan = read_process(process)
-            work = self._work(self._objects.head(bucket, key), plan)
+            plan, posted = read_process(process), self._objects.head(bucket, key)
+            work = order(plan, posted, created=self._clock.now(), has_bucket=self._objects.has_bucket)
         except ImmError as error:
             raise values.imm_refusal(error, request_id) from error
         return self._accept(work, project, request_id)
 
     def submit(self, work: Work, project: str) -> Accepted:
-        """Accept a task of IMM's own interface, or raise `ImmError`."""
+        """Accept a task of IMM's own interface, or raise `ImmError`. The target may hold variables."""
         self.project(project)
         check_encoding(work.encoding)
-        for bucket in (work.bucket, *(source.bucket for source in work.sources)):
-            self._check_bucket(bucket)
-        return self._accept(work, project, values.new_request_id(self._clock))
+        for source in work.sources:
+            self._check_bucket(source.bucket)
+        now = self._clock.now()
+        named = name_target(work, uploaded=self._uploaded(work.sources[0]) or now, created=now)
+        self._check_bucket(named.bucket)
+        return self._accept(named, project, values.new_request_id(self._clock))
 
     def get(self, task_id: str) -> Task:
         """Return a task, or raise `ImmError`."""
@@ -176,29 +180,17 @@ class TaskService:
             return project
         raise not_found("Attachment")
 
+    def _uploaded(self, source: Source) -> datetime | None:
+        """Return when a source was uploaded, if it is there yet."""
+        try:
+            return self._objects.head(source.bucket, source.key).last_modified
+        except Refusal:
+            return None
+
     def _check_bucket(self, bucket: str) -> None:
         """Raise `ImmError` if there is no such bucket."""
         if not self._objects.has_bucket(bucket):
             raise invalid("bucket", f"{bucket} does not exist in {self.region}; create it or name another.")
-
-    def _work(self, posted: StoredObject, plan: Process) -> Work:
-        """Turn a process string for an object into work: the posted object is a source, between pre and sur."""
-        form = plan.encoding.format
-        names = variables(posted.bucket, posted.key, form, uploaded=posted.last_modified, created=self._clock.now())
-        bucket = expand(plan.target_bucket, names) or posted.bucket
-        if not self._objects.has_bucket(bucket):
-            raise invalid("target", f"bucket {bucket} does not exist in {self.region}; create it or name another.")
-        clips = (*plan.before, Clip(posted.key), *plan.after)
-        return Work(
-            sources=tuple(Source(posted.bucket, one.key, one.start_ms, one.duration_ms) for one in clips),
-            encoding=plan.encoding,
-            bucket=bucket,
-            key=with_extension(expand(plan.target_key, names), form),
-            align=plan.align,
-            start_ms=plan.start_ms,
-            duration_ms=plan.duration_ms,
-            topic=plan.topic,
-        )
 
     def _accept(self, work: Work, project: str, request_id: str) -> Accepted:
         """Store a task, then let it run."""
@@ -244,10 +236,17 @@ class TaskService:
         try:
             carry_out(task.work, self._objects, self._ffmpeg, folder, task.request_id)
         except ImmError as error:
-            return replace(task, status=FAILED, code=error.code, message=error.text, ended=self._clock.now())
+            return self._failed(task, error)
+        except Exception as error:
+            log.exception("task %s failed in a way that is nobody's mistake but ours", task.task_id)
+            return self._failed(task, ImmError("InternalError", f"{type(error).__name__}: {error}"))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return replace(task, status=SUCCEEDED, ended=self._clock.now())
+
+    def _failed(self, task: Task, error: ImmError) -> Task:
+        """Say that a task failed, and why."""
+        return replace(task, status=FAILED, code=error.code, message=error.text, ended=self._clock.now())
 
     def _tell(self, task: Task) -> None:
         """Send the notice that the request asked for; a topic that refuses it loses it, as in the cloud."""

@@ -103,8 +103,9 @@ def _target(work: Work) -> dict[str, Any]:
         "BitrateOption": BITRATE_OPTIONS[encoding.bitrate_option] if encoding.bitrate else None,
         "BitsPerSample": encoding.bits if encoding.format == "flac" else None,
     }
-    given = {name: value for name, value in audio.items() if value not in (None, 0) or name == "Quality" and value == 0}
-    target = {"URI": work.target_uri, "Container": encoding.format, "Audio": {"TranscodeAudio": given}}
-    if work.start_ms or work.duration_ms:  # IMM's target has no trim of its own; said here so that nothing is hidden
+    given = {name: value for name, value in audio.items() if value or (name == "Quality" and value == 0)}
+    target: dict[str, Any] = {"URI": work.target_uri, "Container": encoding.format}
+    target["Audio"] = {"TranscodeAudio": given}
+    if work.start_ms or work.duration_ms:  # IMM's target has no trim of its own: ours, so that nothing is hidden
         target |= {"StartTime": work.start_ms / 1000, "Duration": work.duration_ms / 1000}
     return target

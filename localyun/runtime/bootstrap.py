@@ -86,9 +86,7 @@ def _module(name: str) -> object:
     except ImportError as error:
         raise LoadError("ImportModuleError", f"Unable to import module '{name}': {error}", _flat()) from error
     except SyntaxError as error:
-        raise LoadError(
-            "UserCodeSyntaxError", f"Syntax error in module '{name}': {error}", _flat()
-        ) from error
+        raise LoadError("UserCodeSyntaxError", f"Syntax error in module '{name}': {error}", _flat()) from error
     except Exception as error:
         raise LoadError("UserCodeError", f"Module initialization error: {error}", _flat()) from error
 
@@ -155,9 +153,7 @@ class Lines(logging.Formatter):
     default_msec_format = "%s.%03dZ"
 
     def __init__(self) -> None:
-        super().__init__(
-            "%(asctime)s %(request_id)s [%(levelname)s] %(message)s", defaults={"request_id": "-"}
-        )
+        super().__init__("%(asctime)s %(request_id)s [%(levelname)s] %(message)s", defaults={"request_id": "-"})
         self.request_id = "-"
 
     def format(self, record: logging.LogRecord) -> str:

@@ -135,6 +135,8 @@ class OssFace:
 def _route(request: Request) -> Route:
     """Pick the action, or say which sub-resource or verb the local cloud does not have."""
     level = "object" if request.key else "bucket" if request.bucket else "service"
+    if "x-oss-callback" in request.headers or "callback" in request.query:
+        raise not_implemented("upload callbacks")
     selectors = sorted(name for name in request.query if name in SELECTING)
     for selector in selectors or [""]:
         if found := ROUTES.get((request.method, level, selector)):

@@ -1,7 +1,6 @@
 """The OSS actions that list and that delete by list: ListObjects V1 and V2, DeleteMultipleObjects."""
 
 import base64
-import binascii
 
 from localyun.core.errors import Refusal
 from localyun.core.objects import Listing, StoredObject
@@ -115,6 +114,6 @@ def _token(after: str) -> str:
 def _from_token(token: str) -> str:
     try:
         return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:
         text = "The continuation-token is not one that this service issued: pass NextContinuationToken unchanged."
         raise Refusal(400, "InvalidArgument", text, ArgumentName="continuation-token", ArgumentValue=token) from None

@@ -44,7 +44,8 @@ def upload_part_copy(request: Request) -> Reply:
     chunks = Slice(source.file, first, last - first + 1).chunks()
     upload = _upload(request)
     part = request.objects.uploads.add(upload, number, chunks, event="UploadPartCopy", origin=request.origin)
-    return xml_reply("CopyPartResult", leaf("LastModified", iso(part.last_modified)), leaf("ETag", f'"{part.etag}"'))
+    about = (leaf("LastModified", iso(part.last_modified)), leaf("ETag", f'"{part.etag}"'))
+    return xml_reply("CopyPartResult", *about, ETag=f'"{part.etag}"')
 
 
 def complete_upload(request: Request) -> Reply:

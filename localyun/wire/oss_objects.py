@@ -11,6 +11,7 @@ from localyun.wire.oss_xml import iso, leaf, xml_reply
 
 HIDDEN = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
 MAX_POSITION = 5 * 1024**3
+AT_ONCE_BYTES = 1 << 16  # a small object leaves in one write, together with its headers
 
 
 def get_object(request: Request) -> Reply:
@@ -20,10 +21,10 @@ def get_object(request: Request) -> Reply:
     headers = {**object_headers(found), **_overrides(request)}
     part = byte_range(found.size, request.headers)
     if part is None:
-        return Reply(200, Slice(found.file, 0, found.size), headers)
+        return Reply(200, _content(found, 0, found.size), headers)
     first, last = part
     headers["Content-Range"] = f"bytes {first}-{last}/{found.size}"
-    return Reply(206, Slice(found.file, first, last - first + 1), headers)
+    return Reply(206, _content(found, first, last - first + 1), headers)
 
 
 def head_object(request: Request) -> Reply:
@@ -74,7 +75,7 @@ def copy_object(request: Request) -> Reply:
         once=request.once,
         origin=request.origin,
     )
-    more = {"x_oss_hash_crc64ecma": str(new.crc64), "x_oss_version_id": new.version_id}
+    more = {"ETag": f'"{new.etag}"', "x_oss_hash_crc64ecma": str(new.crc64), "x_oss_version_id": new.version_id}
     return xml_reply(
         "CopyObjectResult", leaf("ETag", f'"{new.etag}"'), leaf("LastModified", iso(new.last_modified)), **more
     )
@@ -141,6 +142,12 @@ def stored_headers(new: StoredObject) -> dict[str, str]:
 def version_header(found: StoredObject) -> Mapping[str, str]:
     """Return the version header that objects of versioned buckets have."""
     return {"x-oss-version-id": found.version_id} if found.version_id else {}
+
+
+def _content(found: StoredObject, start: int, length: int) -> bytes | Slice:
+    """Return a range of an object, as bytes if it is small."""
+    part = Slice(found.file, start, length)
+    return b"".join(part.chunks()) if length <= AT_ONCE_BYTES else part
 
 
 def _overrides(request: Request) -> dict[str, str]:

@@ -5,7 +5,6 @@ Source: OSS API reference, PostObject, and "Signature version 4 for PostObject",
 """
 
 import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -135,7 +134,7 @@ def _check_policy(request: Request, form: Form, now: datetime) -> None:
         policy = json.loads(base64.b64decode(form.fields["policy"]))
         expires = datetime.strptime(policy["expiration"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
         conditions = list(policy.get("conditions", []))
-    except (ValueError, KeyError, TypeError, binascii.Error):
+    except (ValueError, KeyError, TypeError):
         text = (
             "Invalid Policy: it must be Base64 of JSON with `expiration` (2026-01-01T12:00:00.000Z) and `conditions`."
         )

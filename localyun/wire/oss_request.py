@@ -1,7 +1,6 @@
 """An OSS request, addressed and named: which bucket, which key, for whom. All actions read it; it knows none."""
 
 import base64
-import binascii
 import hashlib
 import re
 from collections.abc import Callable, Mapping
@@ -183,5 +182,5 @@ def _is_kept(name: str) -> bool:
 def _base64(text: str) -> bytes:
     try:
         return base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:
         return b""

@@ -9,11 +9,6 @@ from clipstitch.decide import (
     JOB_META,
     MANIFEST_META,
     Action,
-    Close,
-    Judge,
-    Publish,
-    Start,
-    Tell,
     decide,
     manifest_label,
     standing,
@@ -32,25 +27,32 @@ from clipstitch.refs import ObjectRef
 def advance(job: Job, ledger: Ledger, cloud: Cloud) -> Job:
     """Bring a job as far as it can go now."""
     while actions := decide(job):
-        say("action", job=job.id, action=type(actions[0]).__name__.lower())
+        say("action", job=job.id, action=actions[0].do)
         job = _perform(actions[0], job, ledger, cloud)
     return job
 
 
 def _perform(action: Action, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
     """Do one thing, and return the job knowing it."""
-    match action:
-        case Start(step):
-            return _start(step, job, ledger, cloud)
-        case Judge(failed_step):
-            return ledger.judge(job, _verdict(failed_step, job, ledger, cloud))
-        case Publish():
+    match action.do:
+        case "start":
+            return _start(_step_of(action), job, ledger, cloud)
+        case "judge":
+            return ledger.judge(job, _verdict(action.step, job, ledger, cloud))
+        case "publish":
             return ledger.settle(job, _publish(_plan_of(job), cloud))
-        case Tell(sink):
-            _tell(sink, job, cloud)
-            return ledger.add(job, Fact(TOLD, detail=sink), {"at": cloud.timestamp()})
-        case Close():
+        case "tell":
+            _tell(action.sink, job, cloud)
+            return ledger.add(job, Fact(TOLD, detail=action.sink), {"at": cloud.timestamp()})
+        case "close":
             return ledger.close(job, cloud.timestamp())
+
+
+def _step_of(action: Action) -> Step:
+    """Return the step that an action is about."""
+    if action.step is None:
+        raise ClipstitchError(f"nothing to {action.do}")
+    return action.step
 
 
 def _plan_of(job: Job) -> Plan:

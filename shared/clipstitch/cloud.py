@@ -1,6 +1,6 @@
 """What a use case works with: the ports, the time, the settings. Nothing of it is global."""
 
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from clipstitch.clock import Clock, timestamp
 from clipstitch.errors import VersionedState
@@ -9,8 +9,7 @@ from clipstitch.ports import Audio, Messages, Objects
 from clipstitch.settings import Settings
 
 
-@dataclass(frozen=True)
-class Cloud:
+class Cloud(NamedTuple):
     """Everything outside. `trusted` remembers the state buckets that were found fit, for the life of an instance."""
 
     objects: Objects
@@ -18,7 +17,7 @@ class Cloud:
     messages: Messages
     clock: Clock
     settings: Settings
-    trusted: set[str] = field(default_factory=set)
+    trusted: set[str]
 
     def ledger(self, bucket: str) -> Ledger:
         """Open the ledger for manifests of a bucket; `VersionedState` where create-once would not hold."""

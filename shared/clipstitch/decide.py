@@ -3,7 +3,7 @@
 `advance` performs the actions. Each action adds the fact that makes `decide` stop asking for it.
 """
 
-from dataclasses import dataclass
+from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from clipstitch.job import ACCEPTED, FAILED, RESULT_SINK, SUCCEEDED, TOLD, Job
@@ -13,38 +13,12 @@ from clipstitch.ports import Described
 JOB_META, MANIFEST_META, DURATION_META = "clipstitch-job", "clipstitch-manifest", "clipstitch-duration-ms"
 
 
-@dataclass(frozen=True)
-class Start:
-    """Ask the cloud for a step."""
+class Action(NamedTuple):
+    """One thing to do. `step`: the one to start, or the one that failed the job; `sink`: whom to tell."""
 
-    step: Step
-
-
-@dataclass(frozen=True)
-class Judge:
-    """Decide the job, once: publish it, or fail it because of a step."""
-
-    failed_step: Step | None = None
-
-
-@dataclass(frozen=True)
-class Publish:
-    """Let the user see the output, and write down what became of that."""
-
-
-@dataclass(frozen=True)
-class Tell:
-    """Deliver the completion event to one sink."""
-
-    sink: str
-
-
-@dataclass(frozen=True)
-class Close:
-    """Remember that all is done, and clear away what only the work needed."""
-
-
-Action = Start | Judge | Publish | Tell | Close
+    do: Literal["start", "judge", "publish", "tell", "close"]
+    step: Step | None = None
+    sink: str = ""
 
 
 def decide(job: Job) -> tuple[Action, ...]:
@@ -54,25 +28,26 @@ def decide(job: Job) -> tuple[Action, ...]:
     if job.verdict is None:
         return _work(job, job.plan) if job.plan else ()
     if job.verdict.kind == "publish" and job.result is None:
-        return (Publish(),)
+        return (Action("publish"),)
     told = job.details(TOLD)
-    untold = tuple(Tell(sink) for sink in (*job.verdict.sinks, RESULT_SINK) if sink not in told)
-    return (*untold, Close())
+    untold = tuple(Action("tell", sink=sink) for sink in (*job.verdict.sinks, RESULT_SINK) if sink not in told)
+    return (*untold, Action("close"))
 
 
 def _work(job: Job, plan: Plan) -> tuple[Action, ...]:
     """Start what can start; judge when the last step is there, or one is lost. Success outranks failure."""
     done = {step.target for step in plan.steps if job.knows(SUCCEEDED, step.number)}
     if plan.steps[-1].target in done:
-        return (Judge(),)
+        return (Action("judge"),)
     lost = [step for step in plan.steps if step.target not in done and job.knows(FAILED, step.number)]
     if lost:
-        return (Judge(lost[0]),)
-    return tuple(Start(step) for step in plan.steps if step.target not in done and not job.knows(ACCEPTED, step.number))
+        return (Action("judge", lost[0]),)
+    return tuple(
+        Action("start", step) for step in plan.steps if step.target not in done and not job.knows(ACCEPTED, step.number)
+    )
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """How the output's name stands before publishing: free, ours already, replaceable, or refused with a reason."""
 
     kind: str  # free | ours | replaceable | refused

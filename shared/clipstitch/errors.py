@@ -4,8 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 
 class ClipstitchError(Exception):
@@ -123,8 +122,7 @@ class BadProcess(ClipstitchError):
     remedy = "Compare with the grammar in docs/process-strings.md."
 
 
-@dataclass(frozen=True, order=True)
-class Issue:
+class Issue(NamedTuple):
     """One mistake in a manifest: a stable code, a JSON Pointer to the place, what is wrong, what to do."""
 
     path: str

@@ -3,7 +3,7 @@
 Source of all limits: OSS user guide, "What is audio merging", page dated 2026-03-20.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 SAMPLE_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 MAX_CHANNELS = 8
@@ -14,8 +14,7 @@ MAX_SOURCES = 11  # the posted object and ten segments
 BITRATE_OPTIONS = ("fixed", "adaptive", "fail")  # abopt 0, 1, 2
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """An output format: rates in Hz, the largest number of channels, and how its objects are labelled."""
 
     name: str

@@ -4,11 +4,11 @@ A fact is an object whose key says nearly everything, so that one listing is a j
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 from clipstitch.errors import Issue
+from clipstitch.plain import plain
 from clipstitch.plan import Plan
 from clipstitch.refs import ManifestRef, ObjectRef
 
@@ -21,8 +21,7 @@ _OF_A_STEP = (ACCEPTED, SUCCEEDED, FAILED)
 PROGRESS = (CLOSED, TOLD, RESULT, VERDICT, SUCCEEDED, FAILED, ACCEPTED, PLANNED)
 
 
-@dataclass(frozen=True, order=True)
-class Fact:
+class Fact(NamedTuple):
     """Something that became true. `detail` is the task of a step's fact, or the sink of a told one."""
 
     kind: str
@@ -51,8 +50,7 @@ class Fact:
         return cls(kind, step, unquote(rest[0]) if rest else "")
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """Why something did not work, in words for people."""
 
     code: str
@@ -60,8 +58,7 @@ class Failure:
     remedy: str = ""
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` the steps' task ids."""
 
     kind: Literal["publish", "fail", "reject"]
@@ -74,7 +71,7 @@ class Verdict:
 
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as plain values."""
-        return {**asdict(self), "issues": [issue.as_json() for issue in self.issues]}
+        return plain(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
 
     @classmethod
     def from_json(cls, verdict: Mapping[str, Any]) -> "Verdict":
@@ -90,8 +87,7 @@ class Verdict:
         )
 
 
-@dataclass(frozen=True)
-class Published:
+class Published(NamedTuple):
     """The output as the user can see it; `duration_ms` as measured on it."""
 
     etag: str
@@ -99,8 +95,7 @@ class Published:
     duration_ms: int
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(NamedTuple):
     """What became of a verdict to publish: the output, or why it could not be published."""
 
     at: str
@@ -109,7 +104,7 @@ class Result:
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain values."""
-        return asdict(self)
+        return plain(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> "Result":
@@ -121,8 +116,7 @@ class Result:
         )
 
 
-@dataclass(frozen=True)
-class Job:
+class Job(NamedTuple):
     """A job as its facts have it. The three create-once documents are here when they exist."""
 
     id: str
@@ -141,7 +135,7 @@ class Job:
 
     def learns(self, *facts: Fact) -> "Job":
         """Return the job with more facts."""
-        return replace(self, facts=self.facts | set(facts))
+        return self._replace(facts=self.facts | set(facts))
 
     @property
     def closed(self) -> bool:

@@ -6,7 +6,6 @@ verdict, the result): of two runs that know different things, one decides and th
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from clipstitch.errors import AlreadyThere, Missing
@@ -39,7 +38,7 @@ class Ledger:
         plan = Plan.from_json(self._read(job.id, Fact(PLANNED))) if job.knows(PLANNED) else None
         verdict = Verdict.from_json(self._read(job.id, Fact(VERDICT))) if job.knows(VERDICT) else None
         result = Result.from_json(self._read(job.id, Fact(RESULT))) if job.knows(RESULT) else None
-        return replace(job, plan=plan, verdict=verdict, result=result)
+        return job._replace(plan=plan, verdict=verdict, result=result)
 
     def open(self, job_id: str, manifest: ObjectRef) -> None:
         """Mark the job as open, before anything else is written about it."""
@@ -53,17 +52,17 @@ class Ledger:
     def plan(self, job: Job, plan: Plan) -> Job:
         """Freeze the plan, once; the job comes back with the plan that counts."""
         document = self._once(job.id, Fact(PLANNED), plan.as_json())
-        return replace(job.learns(Fact(PLANNED)), plan=Plan.from_json(document))
+        return job.learns(Fact(PLANNED))._replace(plan=Plan.from_json(document))
 
     def judge(self, job: Job, verdict: Verdict) -> Job:
         """Decide the job, once; the job comes back with the verdict that counts."""
         document = self._once(job.id, Fact(VERDICT), verdict.as_json())
-        return replace(job.learns(Fact(VERDICT)), verdict=Verdict.from_json(document))
+        return job.learns(Fact(VERDICT))._replace(verdict=Verdict.from_json(document))
 
     def settle(self, job: Job, result: Result) -> Job:
         """Write down what became of publishing, once; the job comes back with the result that counts."""
         document = self._once(job.id, Fact(RESULT), result.as_json())
-        return replace(job.learns(Fact(RESULT)), result=Result.from_json(document))
+        return job.learns(Fact(RESULT))._replace(result=Result.from_json(document))
 
     def failure(self, job: Job, fact: Fact) -> Failure:
         """Read why a step failed."""

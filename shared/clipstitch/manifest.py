@@ -4,9 +4,8 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from clipstitch import documents
 from clipstitch.errors import BadManifest
@@ -37,8 +36,7 @@ _OUTPUT_FIELDS = (
 _FIELDS = ("version", "output", "align", "clips", "notify", "labels", "$schema")
 
 
-@dataclass(frozen=True)
-class Clip:
+class Clip(NamedTuple):
     """A source object, perhaps trimmed: from `start_ms`, for `duration_ms` (0: to the end)."""
 
     key: str
@@ -51,8 +49,7 @@ class Clip:
         return bool(self.start_ms or self.duration_ms)
 
 
-@dataclass(frozen=True)
-class Output:
+class Output(NamedTuple):
     """What is wanted. None: the cloud's default, or (rate and channels) the `align` clip's own."""
 
     ref: ObjectRef
@@ -66,19 +63,17 @@ class Output:
     overwrite: bool = False
 
 
-@dataclass(frozen=True)
-class Manifest:
+class Manifest(NamedTuple):
     """A manifest in which nothing is wrong. `notify` None means every configured sink."""
 
     output: Output
     clips: tuple[Clip, ...]
     align: int = 0
     notify: tuple[str, ...] | None = None
-    labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    labels: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What the operator allows. Prefixes: a key must begin with one of them; buckets: by name.
 
     `reserved` prefixes belong to us (manifests, state, results): an output there could trigger or confuse us.

@@ -8,8 +8,7 @@ Sources: IMM, "Asynchronous notification format"; Function Compute, "SMQ topic t
 import base64
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from clipstitch.errors import BadNotice
 from clipstitch.refs import ObjectRef
@@ -19,8 +18,7 @@ _WRAPPINGS = ("Message", "body", "content", "data")
 _DEPTH = 6  # wrapping, Base64, envelope, content: no known shape nests deeper
 
 
-@dataclass(frozen=True)
-class Notice:
+class Notice(NamedTuple):
     """How a task ended. `targets` may be empty: a failed task need not name what it would have made."""
 
     task_id: str

@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from clipstitch.errors import BadManifest, ClipstitchError, Issue, Missing, NotAudio
 from clipstitch.formats import BITRATE_OPTIONS, FORMATS
 from clipstitch.manifest import Clip, Manifest, Output
+from clipstitch.plain import plain
 from clipstitch.ports import Probe
 from clipstitch.process import CONCAT, CONVERT, Process, Saveas, Segment, Transcode, spell
 from clipstitch.reading import pointer
@@ -18,8 +19,7 @@ from clipstitch.refs import ManifestRef, ObjectRef
 WORK = "work/"
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(NamedTuple):
     """One request: `process` is posted to `main` and makes `target`."""
 
     number: int
@@ -28,8 +28,7 @@ class Step:
     target: ObjectRef
 
 
-@dataclass(frozen=True)
-class Placed:
+class Placed(NamedTuple):
     """A clip in the merged whole. Seconds; `length_s` is what remains after trimming."""
 
     key: str
@@ -39,8 +38,7 @@ class Placed:
     length_s: float
 
 
-@dataclass(frozen=True)
-class Target:
+class Target(NamedTuple):
     """The user-visible output: where it goes and what it is."""
 
     ref: ObjectRef
@@ -50,8 +48,7 @@ class Target:
     overwrite: bool
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """What we decided to do for one job. The last step makes the output.
 
     `remarks` says where we chose for the author.
@@ -63,7 +60,7 @@ class Plan:
     clips: tuple[Placed, ...]
     steps: tuple[Step, ...]
     sinks: tuple[str, ...]
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = MappingProxyType({})
     remarks: tuple[str, ...] = ()
 
     @property
@@ -73,7 +70,7 @@ class Plan:
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as plain values."""
-        return asdict(self)
+        return plain(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> "Plan":
@@ -95,8 +92,7 @@ def _step_from_json(step: Mapping[str, Any]) -> Step:
     return Step(step["number"], ObjectRef(**step["main"]), step["process"], ObjectRef(**step["target"]))
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """Where a plan works: job, manifest, state prefix, the topic that hears of finished tasks, all sinks."""
 
     job_id: str

@@ -4,41 +4,38 @@ Every method may raise `CloudBusy`, `AccessDenied` or `CloudRefused` besides wha
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from types import MappingProxyType
+from typing import NamedTuple, Protocol
 
 from clipstitch.errors import ClipstitchError
 from clipstitch.refs import ObjectRef
 
 
-@dataclass(frozen=True)
-class Described:
+class Described(NamedTuple):
     """An object without its content. `etag` is bare; `meta` holds the user metadata, names in lower case."""
 
     etag: str
     size: int
     last_modified: datetime
-    meta: Mapping[str, str] = field(default_factory=dict)
+    meta: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Content(Described):
+class Content(NamedTuple):
     """An object with its content, or with as much of it as was asked for."""
 
-    body: bytes = b""
+    about: Described
+    body: bytes
 
 
-@dataclass(frozen=True)
-class Labels:
+class Labels(NamedTuple):
     """What an object carries besides its bytes."""
 
     content_type: str = "application/octet-stream"
-    meta: Mapping[str, str] = field(default_factory=dict)
+    meta: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class Probe:
+class Probe(NamedTuple):
     """What a clip is made of; `duration_s` in seconds, `sample_rate` in Hz, `bitrate` in bit/s (0: unknown)."""
 
     duration_s: float

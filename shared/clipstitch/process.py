@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from typing import NamedTuple
 
 from clipstitch.errors import BadProcess
 from clipstitch.refs import ObjectRef
@@ -19,8 +19,7 @@ CONCAT, CONVERT = "audio/concat", "audio/convert"
 _NUMBERS = ("ss", "t", "ac", "ar", "ab", "aq", "abopt", "align", "adepth")
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(NamedTuple):
     """A clip put before or after the posted object. `ss` and `t` in ms; `t` is a duration, 0 = to the end."""
 
     key: str
@@ -28,8 +27,7 @@ class Segment:
     t: int | None = None
 
 
-@dataclass(frozen=True)
-class Transcode:
+class Transcode(NamedTuple):
     """The parameters of the merged output, as the reference names them; None leaves one out."""
 
     f: str
@@ -44,8 +42,7 @@ class Transcode:
     adepth: int | None = None
 
 
-@dataclass(frozen=True)
-class Saveas:
+class Saveas(NamedTuple):
     """Where the output goes. `template` may hold variables such as {autoext}; see `literal` for plain keys."""
 
     template: str
@@ -64,8 +61,7 @@ class Saveas:
         return self.template.replace("{{", "{").replace("}}", "}")
 
 
-@dataclass(frozen=True)
-class Process:
+class Process(NamedTuple):
     """A whole request on a posted object: the effective order is `pre`, the posted object, `sur`."""
 
     transcode: Transcode
@@ -111,8 +107,7 @@ def _spell_action(process: Process) -> str:
 
 def _spell_transcode(transcode: Transcode) -> str:
     """Write the action's own parameters, in the order of the reference's examples."""
-    given = ((field.name, getattr(transcode, field.name)) for field in fields(transcode))
-    return ",".join(f"{name}_{value}" for name, value in given if value is not None)
+    return ",".join(f"{name}_{value}" for name, value in transcode._asdict().items() if value is not None)
 
 
 def _spell_segment(segment: Segment) -> str:

@@ -1,6 +1,5 @@
 """Reading untrusted documents so that every mistake is found, not only the first. Knows no manifest."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -31,6 +30,13 @@ def kind_of(value: object) -> str:
     if value is None:
         return "nothing"
     return next((name for kind, name in _KINDS.items() if type(value) is kind), type(value).__name__)
+
+
+def nearest(word: str, words: Sequence[str]) -> str | None:
+    """Return the word that was probably meant, if any comes near."""
+    import difflib  # noqa: PLC0415 - only mistakes pay for it
+
+    return next(iter(difflib.get_close_matches(word, words, n=1)), None)
 
 
 class Issues:
@@ -74,8 +80,8 @@ class Fields:
             if name in later:
                 self.issues.add(self.at(name), "FIELD_NOT_SUPPORTED", f"`{name}` is not supported yet", later[name])
             elif name not in known:
-                near = difflib.get_close_matches(str(name), (*known, *later), n=1)
-                meant = f"Did you mean `{near[0]}`?" if near else f"Known fields: {', '.join(known)}."
+                near = nearest(str(name), (*known, *later))
+                meant = f"Did you mean `{near}`?" if near else f"Known fields: {', '.join(known)}."
                 self.issues.add(self.at(str(name)), "FIELD_UNKNOWN", f"`{name}` is not a field", meant)
 
     def take(self, name: str, kind: type[_T], default: _T | None = None) -> _T | None:
@@ -114,9 +120,9 @@ class Fields:
         value = self._values.get(name, default)
         if value == default or (type(value) in {type(choice) for choice in choices} and value in choices):
             return value  # type: ignore[no-any-return] # one of the caller's own values
-        near = difflib.get_close_matches(str(value), [str(choice) for choice in choices], n=1)
+        near = nearest(str(value), [str(choice) for choice in choices])
         known = ", ".join(str(choice) for choice in choices)
-        meant = f" Did you mean {near[0]}?" if near else ""
+        meant = f" Did you mean {near}?" if near else ""
         self.issues.add(self.at(name), code, f"is {value!r}", f"Use one of {known}.{meant}")
         return default
 

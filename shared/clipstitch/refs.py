@@ -2,14 +2,13 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import datetime, timezone
+from typing import NamedTuple
 
 _JOB_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
 
 
-@dataclass(frozen=True, order=True)
-class ObjectRef:
+class ObjectRef(NamedTuple):
     """An object in OSS, by bucket and key. The key is exact: nothing is ever trimmed or unquoted."""
 
     bucket: str
@@ -37,8 +36,7 @@ class ObjectRef:
         return cls(bucket, key)
 
 
-@dataclass(frozen=True)
-class ManifestRef:
+class ManifestRef(NamedTuple):
     """One version of one manifest object: what makes a job. `etag` is bare, without quotes."""
 
     ref: ObjectRef

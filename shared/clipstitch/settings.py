@@ -1,7 +1,7 @@
 """Configuration, read once from an environment that is passed in. One error names everything missing or wrong."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from clipstitch.errors import BadSettings
 from clipstitch.job import RESULT_SINK
@@ -16,8 +16,7 @@ ACCESS_KEY_NAMES = (
 SINK_KINDS = ("topic", "queue")
 
 
-@dataclass(frozen=True)
-class Sink:
+class Sink(NamedTuple):
     """Somewhere that events go: `kind` is topic or queue, `target` its name in SMQ."""
 
     name: str
@@ -25,8 +24,7 @@ class Sink:
     target: str
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(NamedTuple):
     """What the operator configured. Prefixes end in a slash; lists in the environment are separated by blanks."""
 
     oss_endpoint: str
@@ -115,8 +113,7 @@ def _sinks(text: str, problems: list[str]) -> tuple[Sink, ...]:
     return tuple(sinks)
 
 
-@dataclass(frozen=True)
-class AccessKey:
+class AccessKey(NamedTuple):
     """An access key; `token` is None for a user's own key."""
 
     id: str

@@ -23,9 +23,9 @@ def submit(upload: ObjectRef, cloud: Cloud) -> Job | None:
     except Missing:
         say("manifest-gone", manifest=upload.uri)
         return None
-    manifest = ManifestRef(upload, content.etag)
+    manifest = ManifestRef(upload, content.about.etag)
     ledger = cloud.ledger(upload.bucket)
-    job = ledger.load(job_id_of(manifest, content.last_modified))
+    job = ledger.load(job_id_of(manifest, content.about.last_modified))
     if job.closed:
         ledger.clear(job)
         return job

@@ -71,7 +71,7 @@ def test_a_handler_gets_bytes_and_a_context_and_text_goes_out_unchanged(world: W
 
     result = world.service.invoke("f", b"\xff", request_id="r-1")
 
-    assert ("", b"bytesr-1") == (result.error_type, result.payload)
+    assert (result.error_type, result.payload) == ("", b"bytesr-1")
 
 
 def test_other_results_become_sorted_json(world: World) -> None:
@@ -84,7 +84,7 @@ def test_other_results_become_sorted_json(world: World) -> None:
 
     result = world.service.invoke("f", b"")
 
-    assert b'{\n    "a": "2026-01-02",\n    "b": 1.5\n}' == result.payload
+    assert result.payload == b'{\n    "a": "2026-01-02",\n    "b": 1.5\n}'
 
 
 def test_an_exception_is_the_vendors_error_document(world: World) -> None:
@@ -95,7 +95,7 @@ def test_an_exception_is_the_vendors_error_document(world: World) -> None:
 
     index = config.code[0] / "index.py"
     stack = [[f'File "{index}"', "line 2", "in handler", "raise ValueError('no such thing')"]]
-    assert "UnhandledInvocationError" == result.error_type
+    assert result.error_type == "UnhandledInvocationError"
     assert {"errorMessage": "no such thing", "errorType": "ValueError", "stackTrace": stack} == json.loads(
         result.payload
     )
@@ -119,7 +119,7 @@ def test_a_handler_that_cannot_be_loaded_is_named_and_may_be_mended(world: World
     mended = world.service.invoke("f", b"")
 
     assert kind == json.loads(broken.payload)["errorType"]
-    assert b"mended" == mended.payload
+    assert mended.payload == b"mended"
 
 
 def test_one_instance_answers_request_after_request(world: World) -> None:
@@ -130,8 +130,8 @@ def test_one_instance_answers_request_after_request(world: World) -> None:
 
     answers = [json.loads(world.service.invoke("f", b"").payload) for _ in range(3)]
 
-    assert 1 == len({pid for pid, _ in answers})
-    assert [1, 2, 3] == [count for _, count in answers]
+    assert len({pid for pid, _ in answers}) == 1
+    assert [count for _, count in answers] == [1, 2, 3]
 
 
 def test_an_instance_handles_one_request_at_a_time(world: World) -> None:
@@ -145,7 +145,7 @@ def test_an_instance_handles_one_request_at_a_time(world: World) -> None:
     for thread in threads:
         thread.join()
 
-    assert 2 == len(set(pids))
+    assert len(set(pids)) == 2
 
 
 def test_a_function_that_takes_too_long_is_ended_with_its_stacks_in_the_log(world: World) -> None:
@@ -155,9 +155,9 @@ def test_a_function_that_takes_too_long_is_ended_with_its_stacks_in_the_log(worl
     late = world.service.invoke("f", b"30")
     again = world.service.invoke("f", b"0")
 
-    assert "Function timed out after 1 seconds" == json.loads(late.payload)["errorMessage"]
+    assert json.loads(late.payload)["errorMessage"] == "Function timed out after 1 seconds"
     assert "in handler" in world.service.logs("f")
-    assert "" == again.error_type
+    assert again.error_type == ""
 
 
 def test_a_function_that_ignores_sigterm_is_killed(world: World) -> None:
@@ -173,7 +173,7 @@ def test_a_function_that_ignores_sigterm_is_killed(world: World) -> None:
     started = time.monotonic()
     result = world.service.invoke("f", b"")
 
-    assert "UnhandledInvocationError" == result.error_type
+    assert result.error_type == "UnhandledInvocationError"
     assert time.monotonic() - started < 5
 
 
@@ -184,7 +184,7 @@ def test_a_process_that_dies_is_a_function_error_with_its_last_words(world: Worl
     result = world.service.invoke("f", b"")
 
     document = json.loads(result.payload)
-    assert "UnhandledInvocationError" == result.error_type
+    assert result.error_type == "UnhandledInvocationError"
     assert "exit code 7" in document["errorMessage"]
     assert "farewell" in document["errorMessage"]
 
@@ -208,8 +208,8 @@ def test_the_initializer_runs_once_per_instance_and_its_failure_fails_the_call(w
     (world.root / "f" / "ready").touch()
     answers = [world.service.invoke("f", b"").payload for _ in range(2)]
 
-    assert ("InitializationError", "not yet") == (failed.error_type, json.loads(failed.payload)["errorMessage"])
-    assert [b"1", b"1"] == answers
+    assert (failed.error_type, json.loads(failed.payload)["errorMessage"]) == ("InitializationError", "not yet")
+    assert answers == [b"1", b"1"]
 
 
 def test_the_pre_stop_hook_runs_when_the_service_closes(world: World) -> None:
@@ -240,7 +240,7 @@ def test_the_environment_is_clean_and_has_the_roles_key(world: World) -> None:
     key = world.keyring.find(env["ALIBABA_CLOUD_ACCESS_KEY_ID"])
     secret, token = env["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], env["ALIBABA_CLOUD_SECURITY_TOKEN"]
     assert Credential(env["ALIBABA_CLOUD_ACCESS_KEY_ID"], secret, token, "acs:ram::1234567890123456:role/r") == key
-    assert ("http://local", "y", "f") == (env["OSS_ENDPOINT"], env["MINE"], env["FC_FUNCTION_NAME"])
+    assert (env["OSS_ENDPOINT"], env["MINE"], env["FC_FUNCTION_NAME"]) == ("http://local", "y", "f")
     assert {"FC_MINE", "VIRTUAL_ENV", "PYTEST_CURRENT_TEST"}.isdisjoint(env)
 
 
@@ -276,7 +276,7 @@ def test_a_function_that_does_not_exist_is_refused_with_what_does(world: World) 
     with pytest.raises(Refusal, match="deployed are: here") as refusal:
         world.service.invoke("gone", b"")
 
-    assert (404, "FunctionNotFound") == (refusal.value.status, refusal.value.code)
+    assert (refusal.value.status, refusal.value.code) == (404, "FunctionNotFound")
 
 
 def test_an_event_of_more_than_128_kb_is_refused(world: World) -> None:
@@ -306,15 +306,15 @@ def test_a_failing_event_is_retried_until_it_succeeds(world: World) -> None:
     request_id = world.service.invoke_async("f", b"3")
     [(arn, record)] = world.wait()
 
-    assert TOPIC == arn
-    assert "0\n1\n2\n" == (world.root / "f" / "seen").read_text()
+    assert arn == TOPIC
+    assert (world.root / "f" / "seen").read_text() == "0\n1\n2\n"
     assert {
         "requestId": request_id,
         "functionArn": "acs:fc:cn-hangzhou:1234567890123456:functions/f",
         "condition": "",
         "approximateInvokeCount": 3,
     } == record["requestContext"]
-    assert ("3", "done") == (record["requestPayload"], record["responsePayload"])
+    assert (record["requestPayload"], record["responsePayload"]) == ("3", "done")
 
 
 def test_an_event_that_always_fails_ends_at_the_failure_destination(world: World) -> None:
@@ -325,9 +325,9 @@ def test_an_event_that_always_fails_ends_at_the_failure_destination(world: World
     world.service.invoke_async("f", b"99")
     [(arn, record)] = world.wait()
 
-    assert QUEUE == arn
-    assert {"statusCode": 200, "functionError": "UnhandledInvocationError"} == record["responseContext"]
-    assert "0\n1\n" == (world.root / "f" / "seen").read_text()
+    assert arn == QUEUE
+    assert record["responseContext"] == {"statusCode": 200, "functionError": "UnhandledInvocationError"}
+    assert (world.root / "f" / "seen").read_text() == "0\n1\n"
 
 
 def test_a_destination_may_be_another_function(world: World) -> None:
@@ -340,7 +340,7 @@ def test_a_destination_may_be_another_function(world: World) -> None:
     world.service.invoke_async("f", b"payload")
     [(_, record)] = world.wait()
 
-    assert "first" == json.loads(record["responsePayload"])["responsePayload"]
+    assert json.loads(record["responsePayload"])["responsePayload"] == "first"
 
 
 def test_an_event_that_is_too_old_is_dropped_to_the_failure_destination(world: World) -> None:
@@ -351,7 +351,7 @@ def test_an_event_that_is_too_old_is_dropped_to_the_failure_destination(world: W
     world.service.start()
     [(_, record)] = world.wait()
 
-    assert "EventAgeExceeded" == record["responseContext"]["functionError"]
+    assert record["responseContext"]["functionError"] == "EventAgeExceeded"
     assert not (world.root / "f" / "seen").exists()
 
 
@@ -366,7 +366,7 @@ def test_an_accepted_event_survives_the_service(world: World) -> None:
     world.service.start()
     [(arn, _)] = world.wait()
 
-    assert TOPIC == arn
+    assert arn == TOPIC
 
 
 def test_a_running_event_is_run_again_after_the_service_closed_on_it(world: World) -> None:
@@ -382,7 +382,7 @@ def test_a_running_event_is_run_again_after_the_service_closed_on_it(world: Worl
     world.deploy("def handler(event, context):\n    return 'ok'  # quick", asynchronous=AsyncConfig(on_success=TOPIC))
     world.service.start()
 
-    assert [TOPIC] == [arn for arn, _ in world.wait()]
+    assert [arn for arn, _ in world.wait()] == [TOPIC]
 
 
 def test_instances_end_when_the_service_is_killed(tmp_path: Path) -> None:

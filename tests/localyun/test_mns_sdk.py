@@ -12,20 +12,33 @@ from mns.mns_exception import MNSServerException
 from mns.queue import Message, QueueMeta
 from mns.subscription import SubscriptionMeta
 from mns.topic import Base64TopicMessage, TopicMessage, TopicMeta
-from mns_world import ARN, World, world
+
+from localyun.wire.http import face
+from tests.localyun.mns_world import ARN, Socket, World, plugged, served
+
+# The SDK deprecates the counters of a queue, and uses them itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated function")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[tuple[Socket, str]]:
+    """Serve all these tests at one address."""
+    socket = Socket()
+    with served(face(socket.answer)) as url:
+        yield socket, url
 
 
 @pytest.fixture
-def w(tmp_path: Path) -> Iterator[World]:
-    """A running face with one queue, q."""
-    with world(tmp_path) as running:
+def w(tmp_path: Path, address: tuple[Socket, str]) -> Iterator[World]:
+    """Run a fresh service with one queue, q."""
+    with plugged(*address, tmp_path) as running:
         running.service.create_queue("q")
         yield running
 
 
 @pytest.fixture
 def q(w: World):
-    """The SDK's view of queue q, with bodies as they are."""
+    """Return the SDK's view of queue q, with bodies as they are."""
     queue = w.account().get_queue("q")
     queue.set_encoding(False)
     return queue
@@ -61,12 +74,11 @@ def test_queues_are_listed_by_prefix_in_pages(w: World):
     """Two pages of two cover three names; other prefixes, and other cases, stay out."""
     for name in ("list-a", "list-b", "list-c", "List-d", "other"):
         w.service.create_queue(name)
-    first, marker, metas = w.account().list_queue("list-", 2)
-    second, end, _ = w.account().list_queue("list-", 2, marker)
+    first, marker = w.account().list_queue("list-", 2)
+    second, end = w.account().list_queue("list-", 2, marker)
 
     assert [url.rpartition("/")[2] for url in first + second] == ["list-a", "list-b", "list-c"]
     assert end == ""
-    assert metas == []
 
 
 def test_deleted_queue_is_gone_with_its_messages(w: World, q):
@@ -81,7 +93,7 @@ def test_deleted_queue_is_gone_with_its_messages(w: World, q):
     assert w.service.receive("q") == []
 
 
-@pytest.mark.parametrize("body", ["plain", "<a>&amp;]]></a>", "夜行列車 🎧", "two\r\nlines\ttab  "])
+@pytest.mark.parametrize("body", ["plain", "<a>&amp;]]></a>", "夜行列車 🎧", "two\nlines\ttab  "])
 def test_message_comes_back_as_sent(q, body):
     """Markup, every script, line ends and blanks survive the XML both ways."""
     sent = q.send_message(Message(body))
@@ -93,6 +105,13 @@ def test_message_comes_back_as_sent(q, body):
     assert received.dequeue_count == 1
     assert received.priority == 8
     assert received.enqueue_time <= received.first_dequeue_time < received.next_visible_time
+
+
+def test_carriage_return_survives_towards_the_client(w: World, q):
+    """The SDK loses it when sending; our side does not."""
+    w.service.send("q", "two\r\nlines")
+
+    assert q.receive_message(1).message_body == "two\r\nlines"
 
 
 def test_base64_queue_decodes_what_it_encoded(w: World):
@@ -186,7 +205,7 @@ def test_changed_visibility_gives_a_new_handle_and_a_later_time(w: World, q):
         q.delete_message(held.receipt_handle)
     q.delete_message(changed.receipt_handle)
 
-    assert changed.next_visible_time > held.next_visible_time
+    assert int(changed.next_visible_time) > held.next_visible_time
     assert stale.value.type == "ReceiptHandleError"
 
 
@@ -266,9 +285,7 @@ def test_body_beyond_64_kb_is_refused(q):
     assert "65538 > 65536" in refused.value.message
 
 
-@pytest.mark.parametrize(
-    ("name", "code"), [("-first", "InvalidQueueName"), ("a" * 121, "QueueNameLengthError")]
-)
+@pytest.mark.parametrize(("name", "code"), [("-first", "InvalidQueueName"), ("a" * 121, "QueueNameLengthError")])
 def test_bad_queue_name_is_refused(w: World, name, code):
     """Names follow the vendor's rules."""
     with pytest.raises(MNSServerException) as refused:
@@ -309,7 +326,7 @@ def test_topic_attributes_are_read_changed_and_listed(w: World):
     topic.create(TopicMeta(10240))
     topic.set_attributes(TopicMeta(20480, True))
     meta = topic.get_attributes()
-    urls, marker, _ = w.account().list_topic("t")
+    urls, marker = w.account().list_topic("t")
 
     assert (meta.topic_name, meta.maximum_message_size, meta.logging_enabled) == ("t", 20480, True)
     assert (meta.message_count, meta.message_retention_period) == (0, 86400)
@@ -348,9 +365,7 @@ def test_subscription_is_made_read_changed_listed_and_removed(w: World):
     assert w.account().get_topic("t").list_subscription()[0] == []
 
 
-@pytest.mark.parametrize(
-    "endpoint", ["mail:directmail:a@b", "acs:mns:cn-beijing:1234567890:queues/q", "nonsense"]
-)
+@pytest.mark.parametrize("endpoint", ["mail:directmail:a@b", "acs:mns:cn-beijing:1234567890:queues/q", "nonsense"])
 def test_endpoint_that_cannot_be_served_is_refused(w: World, endpoint):
     """The local cloud promises no delivery that it cannot make."""
     w.service.create_topic("t")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
@@ -100,8 +99,7 @@ class OssObjects:
             got = self._bucket(ref.bucket).get_object(ref.key)
             body = got.read() if limit is None else got.read(limit)
             got.close()
-        about = _described(got)
-        return Content(about.etag, about.size, about.last_modified, about.meta, body)
+        return Content(_described(got), body)
 
     def describe(self, ref: ObjectRef) -> Described:
         """Return an object without its content; `Missing` when there is none."""
@@ -193,6 +191,8 @@ class OssAudio:
         """Look into every object, several at once."""
         if len(refs) == 1:
             return {refs[0]: self._probe(refs[0])}
+        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - complete never needs it
+
         with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
             return dict(zip(refs, pool.map(self._probe, refs), strict=True))
 

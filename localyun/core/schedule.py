@@ -1,0 +1,104 @@
+"""When a timer fires: `@every 5m`, or six cron fields from seconds to weekdays. Pure.
+
+Source: FC "Time triggers", read 2026-11: seconds minutes hours day month weekday, in UTC; CRON_TZ is refused here.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+_EVERY = re.compile(r"@every\s+((?:\d+(?:\.\d+)?[smh])+)")
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smh])")
+_UNITS = {"s": 1, "m": 60, "h": 3600}
+_RANGES = (
+    ("second", 0, 59),
+    ("minute", 0, 59),
+    ("hour", 0, 23),
+    ("day", 1, 31),
+    ("month", 1, 12),
+    ("weekday", 0, 7),
+)
+_FIELD = re.compile(r"(\*|\?|\d+(?:-\d+)?)(?:/(\d+))?")
+_MONTH_NAMES = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
+_DAY_NAMES = "SUN MON TUE WED THU FRI SAT"
+_HORIZON = timedelta(days=366 * 4 + 1)  # 29 February comes within it
+
+
+class BadSchedule(Exception):
+    """An expression that is no schedule; says what would be."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Either an interval in seconds, or the allowed values of six fields."""
+
+    every: float = 0.0
+    fields: tuple[frozenset[int], ...] = ()
+
+    @classmethod
+    def parse(cls, expression: str) -> "Schedule":
+        """Read an expression.
+
+        >>> Schedule.parse("@every 1h30m").every
+        5400.0
+        """
+        text = expression.strip()
+        if match := _EVERY.fullmatch(text):
+            return cls(every=sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(match[1])))
+        parts = text.upper().split()
+        if len(parts) != len(_RANGES):
+            raise BadSchedule(f"cronExpression {expression!r}: write `@every 5m` or six fields such as `0 0 8 * * *`")
+        return cls(fields=tuple(_field(part, *limits) for part, limits in zip(parts, _RANGES, strict=True)))
+
+    def after(self, moment: datetime) -> datetime:
+        """Return the first time after `moment`."""
+        if self.every:
+            return moment + timedelta(seconds=self.every)
+        return self._next(moment.replace(microsecond=0) + timedelta(seconds=1))
+
+    def _next(self, candidate: datetime) -> datetime:
+        """Return the first matching time from `candidate` on; whole days, hours and minutes are skipped."""
+        seconds, minutes, hours = self.fields[:3]
+        limit = candidate + _HORIZON
+        while candidate < limit:
+            if not self._day_matches(candidate):
+                candidate = candidate.replace(hour=0, minute=0, second=0) + timedelta(days=1)
+            elif candidate.hour not in hours:
+                candidate = candidate.replace(minute=0, second=0) + timedelta(hours=1)
+            elif candidate.minute not in minutes:
+                candidate = candidate.replace(second=0) + timedelta(minutes=1)
+            elif candidate.second not in seconds:
+                candidate += timedelta(seconds=1)
+            else:
+                return candidate
+        raise BadSchedule("the cron expression names a day that never comes, such as 30 February")
+
+    def _day_matches(self, day: datetime) -> bool:
+        """Tell whether month, day and weekday are allowed."""
+        _, _, _, days, months, weekdays = self.fields
+        return day.day in days and day.month in months and day.isoweekday() % 7 in weekdays
+
+
+def _field(text: str, name: str, low: int, high: int) -> frozenset[int]:
+    """Read one field: values, ranges, steps, lists."""
+    for number, word in enumerate({"month": _MONTH_NAMES, "weekday": _DAY_NAMES}.get(name, "").split(), low):
+        text = text.replace(word, str(number))
+    values: set[int] = set()
+    for part in text.split(","):
+        if not (match := _FIELD.fullmatch(part)):
+            raise BadSchedule(f"cron field {name}: {part!r} is not understood; write *, ?, 5, 1-5, */10 or a list")
+        first, last = _bounds(match[1], low, high, open_end=bool(match[2]))
+        if not low <= first <= last <= high:
+            raise BadSchedule(f"cron field {name}: {part!r} lies outside {low} to {high}")
+        values.update(range(first, last + 1, int(match[2] or 1) or 1))
+    return frozenset(value % 7 if name == "weekday" else value for value in values)
+
+
+def _bounds(text: str, low: int, high: int, *, open_end: bool) -> tuple[int, int]:
+    """Return the first and last value of a part; a single value with a step runs to the end."""
+    if text in "*?":
+        return low, high
+    first, dash, last = text.partition("-")
+    if dash:
+        return int(first), int(last)
+    return int(first), high if open_end else int(first)

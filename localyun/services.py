@@ -1,0 +1,143 @@
+"""The services of one local cloud, made from a deployment: what it declares exists when this is done.
+
+Knows which service needs which other, and in which order they end. Knows no HTTP. Called by `localyun.server`.
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from localyun.core.clock import Clock
+from localyun.core.credentials import Keyring
+from localyun.core.errors import Refusal
+from localyun.core.function_values import Site
+from localyun.core.functions import FunctionService
+from localyun.core.messages import MessageService
+from localyun.core.objects import ObjectStore
+from localyun.core.tasks import TaskService
+from localyun.declared import Declared, Deployment, ObjectTrigger, TimerTrigger, TopicTrigger
+from localyun.triggers import ObjectTriggers, Timers, TopicTriggers, deliver_record
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What services are made of: where they keep data, their clock and keys, where functions find them."""
+
+    data: Path
+    clock: Clock
+    keyring: Keyring
+    endpoints: Mapping[str, str]
+    hurry: float = 1.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """The four services and the timers, not yet started."""
+
+    objects: ObjectStore
+    messages: MessageService
+    tasks: TaskService
+    functions: FunctionService
+    timers: Timers
+
+    def start(self) -> None:
+        """Begin to work, first of all on what an earlier run left undone."""
+        self.functions.start()
+        self.messages.start()
+        self.tasks.start()
+        self.timers.start()
+
+
+def make_services(deployment: Deployment, setting: Setting, exits: ExitStack) -> Services:
+    """Make the services and what is declared in them; `exits` will end them, in the right order.
+
+    Tasks end before the topics that they tell; functions before the topics that wait for them.
+    """
+    account, region = deployment.account_id, deployment.region
+    objects = ObjectStore(setting.data / "objects", setting.clock)
+    exits.callback(objects.close)
+    messages = MessageService(
+        setting.data / "messages", setting.clock, account_id=account, region=region, hurry=setting.hurry
+    )
+    exits.callback(messages.close)
+    functions = _functions(deployment, setting, messages)
+    exits.callback(functions.close)
+    tasks = TaskService(
+        setting.data / "tasks",
+        setting.clock,
+        objects=objects,
+        publish=messages.publish,
+        account_id=account,
+        region=region,
+    )
+    exits.callback(tasks.close)
+    timers = Timers([t for t in deployment.triggers if isinstance(t, TimerTrigger)], functions, setting.clock)
+    exits.callback(timers.close)
+    services = Services(objects, messages, tasks, functions, timers)
+    create(deployment, services)
+    return services
+
+
+def _functions(deployment: Deployment, setting: Setting, messages: MessageService) -> FunctionService:
+    """Make the function service and deploy the functions."""
+    site = Site(deployment.account_id, deployment.region, setting.endpoints, hurry=setting.hurry)
+    functions = FunctionService(
+        setting.data / "functions",
+        setting.clock,
+        setting.keyring,
+        site,
+        lambda arn, record: deliver_record(messages, arn, record),
+    )
+    for config in deployment.functions:
+        functions.deploy(config)
+    return functions
+
+
+def create(deployment: Deployment, services: Services) -> None:
+    """Create what is declared; what exists from an earlier run stays, with the attributes now declared."""
+    for bucket in deployment.buckets:
+        services.objects.create_bucket(bucket)
+    for queue in deployment.queues:
+        _queue(services.messages, queue)
+    for topic in deployment.topics:
+        _topic(services.messages, topic)
+    for project in deployment.projects:
+        services.tasks.create_project(project)
+    for attachment in deployment.attachments:
+        _attach(services.tasks, attachment.bucket, attachment.project)
+    for sub in deployment.subscriptions:
+        options = {"strategy": sub.strategy, "content_format": sub.content_format, "filter_tag": sub.filter_tag}
+        services.messages.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
+    objects = [trigger for trigger in deployment.triggers if isinstance(trigger, ObjectTrigger)]
+    topics = [trigger for trigger in deployment.triggers if isinstance(trigger, TopicTrigger)]
+    ObjectTriggers(objects, services.functions).connect(services.objects)
+    TopicTriggers(topics, services.functions).connect(services.messages)
+
+
+def _queue(messages: MessageService, queue: Declared) -> None:
+    """Create a queue, or change an existing one to what is declared."""
+    try:
+        messages.create_queue(queue.name, **queue.attributes)
+    except Refusal as refusal:
+        if refusal.status != 409:
+            raise
+        messages.queues.change(queue.name, **queue.attributes)
+
+
+def _topic(messages: MessageService, topic: Declared) -> None:
+    """Create a topic, or change an existing one to what is declared."""
+    try:
+        messages.create_topic(topic.name, **topic.attributes)
+    except Refusal as refusal:
+        if refusal.status != 409:
+            raise
+        messages.topics.change(topic.name, **topic.attributes)
+
+
+def _attach(tasks: TaskService, bucket: str, project: str) -> None:
+    """Attach a bucket to an IMM project; one that is attached to another is attached anew."""
+    if (now := tasks.attachment(bucket)) != project:
+        if now is not None:
+            tasks.detach(bucket)
+        tasks.attach(bucket, project)

@@ -1,0 +1,181 @@
+"""Every port in dictionaries: the reference for what a port promises, and the world of the unit tests.
+
+Audio here is a JSON document that says what it is (`tone`). Tasks wait until the test runs them, in any order.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from clipstitch.clock import Clock
+from clipstitch.errors import AlreadyThere, ClipstitchError, Missing, NoSuchTarget, NotAudio, NotBound
+from clipstitch.ports import Content, Described, Labels, Probe
+from clipstitch.process import Process, Segment, read
+from clipstitch.refs import ObjectRef
+
+
+class MemoryObjects:
+    """The `Objects` port. `versioned_buckets` names buckets in which `once` would not hold."""
+
+    def __init__(self, clock: Clock, versioned_buckets: Sequence[str] = ()) -> None:
+        self._clock = clock
+        self._versioned = frozenset(versioned_buckets)
+        self.stored: dict[ObjectRef, Content] = {}
+
+    def read(self, ref: ObjectRef, limit: int | None = None) -> Content:
+        """Return an object with at most `limit` bytes of its content; `Missing` when there is none."""
+        content = self._content(ref)
+        return content._replace(body=content.body[:limit])
+
+    def describe(self, ref: ObjectRef) -> Described:
+        """Return an object without its content; `Missing` when there is none."""
+        return self._content(ref).about
+
+    def write(self, ref: ObjectRef, body: bytes, labels: Labels, *, once: bool = False) -> None:
+        """Store an object; with `once`, `AlreadyThere` when the name is taken."""
+        if once and ref in self.stored:
+            raise AlreadyThere(f"{ref.uri} exists")
+        etag = hashlib.md5(body, usedforsecurity=False).hexdigest().upper()
+        about = Described(etag, len(body), self._clock.now().replace(microsecond=0), dict(labels.meta))
+        self.stored[ref] = Content(about, body)
+
+    def copy(self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False) -> str:
+        """Copy inside the cloud and return the new ETag."""
+        self.write(target, self._content(source).body, labels, once=once)
+        return self.describe(target).etag
+
+    def delete(self, ref: ObjectRef) -> None:
+        """Remove an object; removing nothing is fine."""
+        self.stored.pop(ref, None)
+
+    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
+        """Yield the keys that begin with a prefix, in order."""
+        yield from sorted(ref.key for ref in self.stored if ref.bucket == bucket and ref.key.startswith(prefix))
+
+    def versioned(self, bucket: str) -> bool:
+        """Say whether the bucket has, or had, versioning."""
+        return bucket in self._versioned
+
+    def _content(self, ref: ObjectRef) -> Content:
+        """Find an object."""
+        if ref not in self.stored:
+            raise Missing(f"{ref.uri} does not exist")
+        return self.stored[ref]
+
+
+def tone(duration_s: float, sample_rate: int = 44100, channels: int = 1, name: str = "") -> bytes:
+    """Make something that this cloud takes for audio; `name` tells clips apart."""
+    made = {"duration_s": duration_s, "sample_rate": sample_rate, "channels": channels, "names": [name]}
+    return json.dumps(made).encode()
+
+
+class Task(NamedTuple):
+    """A process that was accepted and not yet run."""
+
+    id: str
+    main: ObjectRef
+    process: Process
+
+
+class MemoryAudio:
+    """The `Audio` port. `run` finishes a task and returns the notice that the cloud would send."""
+
+    def __init__(self, objects: MemoryObjects, unbound: Sequence[str] = ()) -> None:
+        self._objects = objects
+        self._unbound = frozenset(unbound)
+        self.accepted: list[Task] = []
+
+    def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
+        """Look into every object."""
+        return {ref: self._probe(ref) for ref in refs}
+
+    def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
+        """Look into one object."""
+        if ref.bucket in self._unbound:
+            return NotBound(f"{ref.bucket} has no IMM project")
+        try:
+            made = _made(self._objects, ref)
+        except (Missing, NotAudio) as error:
+            return error
+        return Probe(made["duration_s"], made["sample_rate"], made["channels"])
+
+    def start(self, main: ObjectRef, process: str) -> str:
+        """Accept a process string on an object and return the task id."""
+        if main.bucket in self._unbound:
+            raise NotBound(f"{main.bucket} has no IMM project")
+        self._objects.describe(main)
+        task = Task(f"MediaConvert-{len(self.accepted):04d}", main, read(process))
+        self.accepted.append(task)
+        return task.id
+
+    def run(self, task: Task) -> bytes:
+        """Join the sources of a task, or fail, and return the completion message."""
+        target = ObjectRef((task.process.saveas and task.process.saveas.bucket) or task.main.bucket, _key(task.process))
+        try:
+            self._objects.write(target, self._join(task), Labels("audio/memory"))
+        except ClipstitchError as error:
+            return notice(task.id, "Failed", target, code="InvalidArgument", message=str(error))
+        return notice(task.id, "Succeeded", target)
+
+    def _join(self, task: Task) -> bytes:
+        """Lay the sources end to end."""
+        process, bucket = task.process, task.main.bucket
+        main = Segment(task.main.key, process.transcode.ss, process.transcode.t)
+        names, total = [], 0.0
+        for segment in (*process.pre, main, *process.sur):
+            made = _made(self._objects, ObjectRef(bucket, segment.key))
+            rest = made["duration_s"] - (segment.ss or 0) / 1000
+            total += min(rest, segment.t / 1000) if segment.t else rest
+            names += made["names"]
+        rate, channels = process.transcode.ar or 44100, process.transcode.ac or 1
+        return json.dumps({"duration_s": total, "sample_rate": rate, "channels": channels, "names": names}).encode()
+
+
+def _key(process: Process) -> str:
+    """Return the key that a process aims at."""
+    return (process.saveas and process.saveas.key) or "nowhere"
+
+
+def _made(objects: MemoryObjects, ref: ObjectRef) -> dict[str, Any]:
+    """Read what `tone` wrote."""
+    try:
+        return json.loads(objects.read(ref).body)  # type: ignore[no-any-return]
+    except ValueError as error:
+        raise NotAudio(f"{ref.uri} is not audio") from error
+
+
+def notice(task_id: str, status: str, target: ObjectRef, *, code: str = "", message: str = "") -> bytes:
+    """Write a completion message as IMM does: an envelope whose content is JSON in a text."""
+    content = {
+        "TaskType": "MediaConvert",
+        "TaskId": task_id,
+        "Status": status,
+        "Code": code,
+        "Message": message,
+        "Targets": [{"URI": target.uri}],
+    }
+    envelope = {"source": "acs.imm", "type": "imm:Task:MediaConvert", "content": json.dumps(content)}
+    return json.dumps(envelope).encode()
+
+
+class MemoryMessages:
+    """The `Messages` port. Keeps what was said, in order, by kind and name."""
+
+    def __init__(self, topics: Sequence[str] = (), queues: Sequence[str] = ()) -> None:
+        self._known = {*(("topic", name) for name in topics), *(("queue", name) for name in queues)}
+        self.said: list[tuple[str, str, str]] = []
+
+    def publish(self, topic: str, text: str) -> None:
+        """Tell everybody who subscribed to a topic."""
+        self._say("topic", topic, text)
+
+    def send(self, queue: str, text: str) -> None:
+        """Put a text into a queue."""
+        self._say("queue", queue, text)
+
+    def _say(self, kind: str, name: str, text: str) -> None:
+        """Keep a text, if there is somebody to hear it."""
+        if (kind, name) not in self._known:
+            raise NoSuchTarget(f"{kind} {name} does not exist")
+        self.said.append((kind, name, text))

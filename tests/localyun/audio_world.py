@@ -1,0 +1,134 @@
+"""Tones, a decoder to listen with, a task service to submit to: what the audio tests share."""
+
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import imageio_ffmpeg
+import numpy as np
+import uvicorn
+
+from localyun.core.clock import SystemClock
+from localyun.core.objects import ObjectStore
+from localyun.core.tasks import Task, TaskService
+from localyun.wire.http import Call, Reply, face
+
+FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
+ACCOUNT, REGION = "1023210024670000", "cn-hangzhou"
+WRITERS = {
+    "wav": ["-c:a", "pcm_s16le"],
+    "mp3": ["-c:a", "libmp3lame", "-b:a", "128k"],
+    "aac": ["-c:a", "aac", "-f", "adts"],
+    "m4a": ["-c:a", "aac"],
+    "flac": ["-c:a", "flac"],
+    "oga": ["-c:a", "libvorbis", "-f", "ogg"],
+    "opus": ["-c:a", "libopus"],
+    "ac3": ["-c:a", "ac3"],
+    "wma": ["-c:a", "wmav2"],
+    "amr": ["-c:a", "libopencore_amrnb", "-ar", "8000"],
+}
+
+
+def tone(file: Path, hertz: int, seconds: float, rate: int = 44100, channels: int = 1) -> Path:
+    """Write one sine tone, in the format that the suffix names; encoders that know only some rates get theirs."""
+    source = f"sine=frequency={hertz}:sample_rate={rate}:duration={seconds}"
+    layout = ["-ac", str(channels)]
+    command = [FFMPEG, "-v", "error", "-y", "-f", "lavfi", "-i", source, *layout, *WRITERS[file.suffix[1:]], str(file)]
+    subprocess.run(command, check=True)
+    return file
+
+
+def pcm(file: Path, rate: int | None = None) -> np.ndarray:
+    """Decode a file on its own: one row per sample, one column per channel; resampled if a rate is given."""
+    wav = ["-ar", str(rate)] if rate else []
+    command = [FFMPEG, "-v", "error", "-i", str(file), "-map", "0:a:0", *wav, "-c:a", "pcm_s16le", "-f", "wav", "-"]
+    data = subprocess.run(command, check=True, capture_output=True).stdout
+    channels = int.from_bytes(data[22:24], "little")
+    body = data[data.index(b"data", 12) + 8 :]
+    return np.frombuffer(body, "<i2").reshape(-1, channels)
+
+
+def rate_of(file: Path) -> int:
+    """Tell at which rate a file decodes, by asking a WAV header."""
+    command = [FFMPEG, "-v", "error", "-i", str(file), "-map", "0:a:0", "-t", "0.01", "-f", "wav", "-"]
+    data = subprocess.run(command, check=True, capture_output=True).stdout
+    return int.from_bytes(data[24:28], "little")
+
+
+def heard(samples: np.ndarray, rate: int) -> int:
+    """Return the loudest frequency of a mono stretch, in Hz."""
+    window = samples[:, 0] * np.hanning(len(samples))
+    spectrum = np.abs(np.fft.rfft(window))
+    return round(float(np.fft.rfftfreq(len(samples), 1 / rate)[spectrum.argmax()]))
+
+
+@dataclass
+class AudioWorld:
+    """A task service over an object store, in a folder that can be opened again; notices are collected."""
+
+    root: Path
+    refuse: Callable[[str], None] = lambda topic: None
+    notices: list[tuple[str, str]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.objects = ObjectStore(self.root / "oss", SystemClock())
+        self.tasks = TaskService(
+            self.root / "imm",
+            SystemClock(),
+            objects=self.objects,
+            publish=self._publish,
+            account_id=ACCOUNT,
+            region=REGION,
+        )
+        for bucket in ("media", "out"):
+            self.objects.create_bucket(bucket)
+        self.tasks.create_project("proj")
+        self.tasks.attach("media", "proj")
+
+    def _publish(self, topic: str, body: str) -> None:
+        self.refuse(topic)
+        self.notices.append((topic, body))
+
+    def upload(self, *files: Path) -> None:
+        """Put files into the bucket under their own names."""
+        for file in files:
+            self.objects.put("media", file.name, file)
+
+    def finished(self, task_id: str, seconds: float = 20) -> Task:
+        """Wait for a task to be over and told about."""
+        deadline = time.monotonic() + seconds
+        while not (task := self.tasks.get(task_id)).told:
+            assert time.monotonic() < deadline, f"{task} is not over after {seconds} s"
+            time.sleep(0.005)
+        return task
+
+    def close(self) -> None:
+        """Stop the services; the folder stays."""
+        self.tasks.close()
+        self.objects.close()
+
+
+@contextmanager
+def served(answer: Callable[[Call], Reply]) -> Iterator[str]:
+    """Serve one face over HTTP on a free port; yields host:port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(face(answer), log_level="error", lifespan="off"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    yield f"127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
+    listener.close()
+
+
+def order_heard(file: Path, rate: int, stretches: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the frequencies heard in the given stretches (from, to, in seconds) of a file."""
+    samples = pcm(file, rate)
+    return [heard(samples[int(a * rate) : int(b * rate)], rate) for a, b in stretches]

@@ -1,0 +1,222 @@
+"""The local cloud's own reading of process strings, judged by the vendor's printed examples."""
+
+import base64
+from datetime import datetime, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localyun.core.formats import FORMATS
+from localyun.core.grammar import Clip, read_name, read_process
+from localyun.core.imm_errors import ImmError
+from localyun.core.naming import expand, variables, with_extension
+from localyun.core.work import Encoding
+
+# OSS user guide, "Audio merging", page dated 2026-03-20: the REST example, word for word.
+REST_EXAMPLE = (
+    "audio/concat,f_aac,ac_1,ar_44100,ab_96000,align_2/pre,o_cHJlMS5tcDMK/pre,o_cHJlMi53YXYK,t_2000"
+    "/sur,o_c3VyMS5hYWMK,ss_4000,t_10000/sur,o_c3VyMi53bWEK,ss_10000"
+    "|sys/saveas,b_b3V0YnVja2V0,o_b3V0b2JqLnthdXRvZXh0fQo/notify,topic_QXVkaW9Db252ZXJ0"
+)
+# The same page, Python example, as its f-strings come out.
+PYTHON_EXAMPLE = (
+    "audio/concat,f_aac,ac_1,ar_44100,ab_96000,align_2/pre,o_c3JjMS5tcDM/pre,o_c3JjMi5tcDM,t_0"
+    "|sys/saveas,b_ZXhhbXBsZWJ1Y2tldA,o_ZGVzdC5hYWM/notify,topic_QXVkaW9Db252ZXJ0"
+)
+
+
+def b64(name: str) -> str:
+    """Spell a name URL-safe, without padding."""
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+def concat(words: str = "f_mp3", clips: str = "", tail: str = "|sys/saveas,o_b3V0Lm1wMw") -> str:
+    """Spell a request around the part that a test is about."""
+    return f"audio/concat,{words}{clips}{tail}"
+
+
+def mistake(process: str) -> str:
+    """Return what the grammar has against a string."""
+    with pytest.raises(ImmError) as caught:
+        read_process(process)
+    return f"{caught.value.code}, {caught.value.text}"
+
+
+def test_the_printed_rest_example_reads_with_its_stray_newlines():
+    """Names are not trimmed: the page's Base64 holds line ends, and a key may end in anything."""
+    plan = read_process(REST_EXAMPLE)
+
+    assert (Clip("pre1.mp3\n"), Clip("pre2.wav\n", 0, 2000)) == plan.before
+    assert (Clip("sur1.aac\n", 4000, 10000), Clip("sur2.wma\n", 10000)) == plan.after
+    assert Encoding("aac", 44100, 1, 96000) == plan.encoding
+    assert ("outbucket", "outobj.{autoext}\n", "AudioConvert", 2) == (
+        plan.target_bucket,
+        plan.target_key,
+        plan.topic,
+        plan.align,
+    )
+
+
+def test_the_printed_python_example_has_two_clips_before_the_posted_one():
+    """`align_2` is legal there only because the posted object counts as the third source."""
+    plan = read_process(PYTHON_EXAMPLE)
+
+    assert (Clip("src1.mp3"), Clip("src2.mp3")) == plan.before
+    assert ((), 2) == (plan.after, plan.align)
+    assert ("examplebucket", "dest.aac") == (plan.target_bucket, plan.target_key)
+
+
+@pytest.mark.parametrize("name", ["a.mp3", "ü/中.mp3", "??>>~~.mp3", " a\n", "a,b|c/d_e{f}"])
+@pytest.mark.parametrize("pad", [True, False])
+@pytest.mark.parametrize("encode", [base64.urlsafe_b64encode, base64.b64encode])
+def test_every_base64_that_the_sdk_samples_use_is_read(name, pad, encode):
+    """Samples differ in alphabet and padding; a "/" of the standard alphabet does not part operations."""
+    text = encode(name.encode()).decode()
+    process = concat(clips=f"/pre,o_{text if pad else text.rstrip('=')},ss_5")
+
+    assert (Clip(name, 5),) == read_process(process).before
+
+
+@given(st.text(min_size=1), st.integers(0, 10**9), st.integers(0, 10**9))
+def test_any_name_and_trim_survive_the_way(name, start, duration):
+    """What is written in is read out, whatever the key."""
+    clip = f"o_{b64(name)},ss_{start},t_{duration}" if name.isprintable() else f"t_{duration},o_{b64(name)},ss_{start}"
+    plan = read_process(concat(clips=f"/sur,{clip}", tail=f"|sys/saveas,o_{b64(name)}"))
+
+    assert (Clip(name, start, duration),) == plan.after
+    assert name == plan.target_key
+
+
+def test_notify_may_be_an_operation_of_its_own():
+    """The second official form, `|sys/notify`, means the same."""
+    plan = read_process(concat(tail="|sys/saveas,o_b3V0Lm1wMw|sys/notify,topic_dA"))
+
+    assert "t" == plan.topic
+
+
+def test_convert_reads_every_transcoding_parameter():
+    """`audio/convert` trims and encodes one object."""
+    plan = read_process("audio/convert,f_flac,ss_10,t_20,ar_96000,ac_8,adepth_24|sys/saveas,o_eA")
+
+    assert ("convert", 10, 20) == (plan.action, plan.start_ms, plan.duration_ms)
+    assert Encoding("flac", 96000, 8, bits=24) == plan.encoding
+
+
+def test_quality_and_bit_rate_option_are_read():
+    """aq has a legal 0; abopt belongs to ab."""
+    assert 0 == read_process(concat("f_mp3,aq_0")).encoding.quality
+    assert 2 == read_process(concat("f_mp3,ab_64000,abopt_2")).encoding.bitrate_option
+
+
+@pytest.mark.parametrize(
+    ("process", "part"),
+    [
+        ("audio/concat,f_mp3", "InvalidArgument, [target]:is required."),
+        ("audio/concat,f_mp3|sys/saveas,b_YQ", "[target]:is required."),
+        ("audio/concat,ar_44100|sys/saveas,o_eA", "[f]:is required."),
+        ("image/resize,w_10|sys/saveas,o_eA", "ResourceNotFound, The specified resource Route is not found."),
+        ("audio/mix,f_mp3|sys/saveas,o_eA", "ResourceNotFound, The specified resource Route is not found."),
+        ("", "Route is not found"),
+        (concat("f_wav"), "'wav' is not one of mp3, aac, flac, oga, ac3, opus, amr"),
+        (concat("f_mp3,ar_64000"), "use one of 8000, 11025"),
+        (concat("f_opus,ar_44100"), "[ar]:44100 Hz is not a sampling rate of opus"),
+        (concat("f_ac3,ar_24000"), "[ar]:24000 Hz is not a sampling rate of ac3"),
+        (concat("f_amr,ar_44100"), "[ar]:44100 Hz is not a sampling rate of amr"),
+        (concat("f_aac,ar_44101"), "[ar]:'44101' is not one of 8000"),
+        (concat("f_mp3,ac_3"), "mp3 has at most 2 channel(s), not 3"),
+        (concat("f_ac3,ac_7"), "ac3 has at most 6 channel(s), not 7"),
+        (concat("f_amr,ac_2"), "amr has at most 1 channel(s), not 2"),
+        (concat("f_aac,ac_9"), "[ac]:'9' is not a whole number from 1 to 8"),
+        (concat("f_aac,ac_0"), "[ac]:'0' is not a whole number from 1 to 8"),
+        (concat("f_mp3,ab_999"), "from 1000 to 10000000"),
+        (concat("f_mp3,ab_96k"), "from 1000 to 10000000"),
+        (concat("f_mp3,aq_101"), "from 0 to 100"),
+        (concat("f_mp3,ab_96000,aq_50"), "[ab]:cannot be given together with aq"),
+        (concat("f_mp3,abopt_1"), "[abopt]:cannot be given without ab"),
+        (concat("f_mp3,ab_96000,abopt_3"), "[abopt]:'3' is not one of 0, 1, 2"),
+        (concat("f_mp3,adepth_24"), "[adepth]:applies to flac only"),
+        (concat("f_flac,adepth_20"), "[adepth]:'20' is not one of 16, 24"),
+        (concat("f_mp3,align_1"), "[align]:'1' is not a whole number from 0 to 0"),
+        (concat("f_mp3,f_aac"), "[f]:is given twice"),
+        (concat("f_mp3,speed_2"), "[speed]:is not a parameter of audio/concat"),
+        (concat("f_mp3,ss_-1"), "[ss]:'-1' is not a whole number"),
+        (concat("f_mp3,ss_٣"), "is not a whole number"),
+        (concat(clips="/pre,ss_1"), "[o]:is required."),
+        (concat(clips="/sur"), "[o]:is required."),
+        (concat(clips="/pre,o_YQ,t_x"), "[t]:'x' is not a whole number"),
+        (concat(clips="/pre,o_!!"), "is not URL-safe Base64"),
+        (concat(clips="/pre,o__w"), "is not URL-safe Base64 of a UTF-8 name"),
+        (concat(clips="/sur,o_YQ" * 11), "12 audio objects, counting the posted one"),
+        (concat(tail="|sys/saveas,o_eA/notify"), "[topic]:is required."),
+        (concat(tail="|sys/saveas,o_eA|sys/saveas,o_eA"), "saveas is given twice"),
+        (concat(tail="|sys/saveas,o_eA|image/info"), "after | comes sys/saveas or sys/notify"),
+        (concat(tail="|sys/saveas,o_eA|sys/mail"), "sys/mail is not known"),
+        ("audio/convert,f_mp3/sur,o_YQ|sys/saveas,o_eA", "use audio/concat"),
+    ],
+)
+def test_a_mistake_is_named_with_its_place_and_remedy(process, part):
+    """Every limit of the reference has its refusal."""
+    assert part in mistake(process)
+
+
+@pytest.mark.parametrize("form", FORMATS.values(), ids=list(FORMATS))
+def test_every_legal_rate_of_every_format_is_accepted(form):
+    """The table of the reference: no legal pair is refused."""
+    for rate in form.rates:
+        plan = read_process(concat(f"f_{form.name},ar_{rate},ac_{form.max_channels}"))
+
+        assert (rate, form.max_channels) == (plan.encoding.sample_rate, plan.encoding.channels)
+
+
+def test_ten_clips_beside_the_posted_one_are_the_most():
+    """Eleven objects in all; how they are split between pre and sur does not matter."""
+    plan = read_process(concat(clips="/pre,o_YQ" * 7 + "/sur,o_Yg" * 3))
+
+    assert (7, 3) == (len(plan.before), len(plan.after))
+
+
+def test_an_empty_name_is_missing():
+    """A parameter without value is not a name."""
+    with pytest.raises(ImmError, match="is required"):
+        read_name("==", "o")
+
+
+NAMES = variables(
+    "bkt",
+    "path1/path2/name.flac",
+    "mp3",
+    uploaded=datetime(2022, 4, 22, 14, 38, 25, tzinfo=timezone.utc),
+    created=datetime(2026, 11, 23, 1, 2, 3, tzinfo=timezone.utc),
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("{dirname}/{barename}.{autoext}", "path1/path2/name.mp3"),
+        ("{key}", "path1/path2/name.flac"),
+        ("{basename}|{ext}|{bucket}|{index}", "name.flac|flac|bkt|1"),
+        ("{year}{mon}{day}T{hour}{min}{sec}", "20220422T143825"),
+        ("{t_year}-{t_mon}-{t_day} {t_hour}:{t_min}:{t_sec}", "2026-11-23 01:02:03"),
+        ("{{key}} {{{key}}}", "{key} {path1/path2/name.flac}"),
+        ("plain.mp3\n", "plain.mp3\n"),
+    ],
+)
+def test_target_variables_expand(template, name):
+    """The vendor's table of variables; doubled braces are braces."""
+    assert name == expand(template, NAMES)
+
+
+@pytest.mark.parametrize("template", ["{nothing}", "{tags.x}", "a{b", "a}b", "{}"])
+def test_an_unknown_variable_or_a_lone_brace_is_refused(template):
+    """A key with braces has to double them; silence would write to a key nobody meant."""
+    with pytest.raises(ImmError, match="double the braces"):
+        expand(template, NAMES)
+
+
+def test_a_target_without_extension_gets_that_of_the_format():
+    """IMM appends the container; what looks like an extension stays."""
+    assert "a/out.mp3" == with_extension("a/out", "mp3")
+    assert "a.b/out.mp3" == with_extension("a.b/out", "mp3")
+    assert "out.bin" == with_extension("out.bin", "mp3")

@@ -1,0 +1,290 @@
+"""Joining, judged by FFmpeg run on each clip alone, and by ear: which tone comes when."""
+
+import math
+import stat
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.localyun.audio_world import order_heard, pcm, rate_of, tone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from localyun.core.ffmpeg import Ffmpeg
+from localyun.core.formats import FORMATS
+from localyun.core.imm_errors import ImmError
+from localyun.core.info import AudioInfo
+from localyun.core.join import WHOLE, Joined, Piece, Trim, expected_samples, join
+from localyun.core.work import Encoding
+
+# One clip per container and kind of rate: the mix that people upload.
+CLIPS = {
+    "a.mp3": (300, 0.7, 44100, 1),
+    "b.wav": (450, 0.6, 48000, 2),
+    "c.oga": (600, 0.5, 22050, 1),
+    "d.aac": (750, 0.7, 44100, 2),
+    "e.flac": (900, 0.55, 96000, 1),
+    "f.opus": (1050, 0.6, 48000, 1),
+    "g.m4a": (1200, 0.6, 32000, 2),
+    "h.ac3": (1350, 0.6, 48000, 2),
+    "i.amr": (1500, 0.5, 8000, 1),
+    "j.wma": (1650, 0.9, 44100, 1),
+    "k.wav": (1800, 0.3333, 11025, 1),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """The clips, made once."""
+    place = tmp_path_factory.mktemp("clips")
+    for name, (hertz, seconds, rate, channels) in CLIPS.items():
+        tone(place / name, hertz, seconds, rate, channels)
+    return place
+
+
+@pytest.fixture(scope="module")
+def lengths(folder):
+    """How many samples each clip has when decoded alone, and at which rate."""
+    return {name: (len(pcm(folder / name)), rate_of(folder / name)) for name in CLIPS}
+
+
+@pytest.fixture(scope="module")
+def ffmpeg():
+    """The program."""
+    return Ffmpeg()
+
+
+def pieces(*clips) -> list[Piece]:
+    """Name clips, each a name or a name and a trim."""
+    named = [clip if isinstance(clip, tuple) else (clip, WHOLE) for clip in clips]
+    return [Piece(name, f"oss://media/{name}", trim) for name, trim in named]
+
+
+def expect(lengths, parts: list[Piece], rate: int, whole: Trim = WHOLE) -> int:
+    """Say how long the joined audio must be."""
+    return expected_samples([(*lengths[part.file], part.trim) for part in parts], rate, whole)
+
+
+def measured(joined: Joined, suffix: str) -> np.ndarray:
+    """Decode what was written, under a name that fits."""
+    return pcm(joined.file.rename(joined.file.with_suffix(suffix)))
+
+
+@pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000])
+def test_eleven_mixed_clips_become_exactly_the_sum_of_themselves(folder, lengths, ffmpeg, rate):
+    """Each clip decoded alone and resampled; not one sample more or less, at any rate."""
+    parts = pieces(*CLIPS)
+    joined = join(ffmpeg, folder, parts, Encoding("flac", rate, 2))
+
+    alone = sum(math.ceil(samples * rate / own) for samples, own in lengths.values())
+    assert alone == expect(lengths, parts, rate) == joined.samples
+    assert (alone, 2) == measured(joined, ".flac").shape
+
+
+def test_every_clip_resampled_alone_has_the_length_the_formula_says(folder, lengths):
+    """The formula is checked against FFmpeg itself, clip by clip."""
+    for name, (samples, own) in lengths.items():
+        assert -(-samples * 44100 // own) == len(pcm(folder / name, 44100)), name
+
+
+TRIMS = st.builds(Trim, st.integers(0, 900), st.one_of(st.just(0), st.integers(1, 900)))
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    clips=st.lists(st.tuples(st.sampled_from(sorted(CLIPS)), TRIMS), min_size=1, max_size=6),
+    rate=st.sampled_from([8000, 16000, 44100, 48000]),
+    channels=st.sampled_from([1, 2, 6]),
+    whole=st.one_of(st.just(WHOLE), TRIMS),
+)
+def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, ffmpeg, clips, rate, channels, whole):
+    """Trims before, beyond and across the end, of clips and of the whole."""
+    parts = pieces(*clips)
+    promised = expect(lengths, parts, rate, whole)
+    encoding = Encoding("flac", rate, channels, bits=24)
+    if promised == 0:
+        with pytest.raises(ImmError, match="Nothing is left"):
+            join(ffmpeg, folder, parts, encoding, whole=whole)
+        return
+    joined = join(ffmpeg, folder, parts, encoding, whole=whole)
+
+    assert promised == joined.samples
+    assert (promised, channels) == measured(joined, ".flac").shape
+
+
+def test_tones_come_in_the_order_of_the_request(folder, ffmpeg):
+    """Order by ear: each clip's tone in its own stretch."""
+    joined = join(ffmpeg, folder, pieces("k.wav", "a.mp3", "f.opus"), Encoding("flac", 44100, 1))
+
+    assert [1800, 300, 1050] == [
+        round(hertz, -1) for hertz in order_heard(joined.file, 44100, [(0, 0.3), (0.4, 0.9), (1.1, 1.6)])
+    ]
+
+
+def test_a_lossless_trim_keeps_the_very_samples_that_were_asked_for(folder, ffmpeg):
+    """Not only the count: the bits of a WAV from sample to sample."""
+    source = pcm(folder / "b.wav")
+    joined = join(ffmpeg, folder, pieces(("b.wav", Trim(123, 345))), Encoding("flac", 48000, 2))
+
+    assert np.array_equal(source[5904 : 5904 + 16560], measured(joined, ".flac"))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.parametrize("rate", [8000, 16000, 48000])
+def test_every_format_decodes_back_with_its_rate_and_length(folder, lengths, ffmpeg, name, rate):
+    """Seven formats; those without gapless data may add codec priming and one last frame, never lose sound."""
+    if rate not in FORMATS[name].rates:
+        pytest.skip(f"{name} has no {rate} Hz")
+    parts = pieces("a.mp3", ("b.wav", Trim(100, 300)), "e.flac")
+    joined = join(ffmpeg, folder, parts, Encoding(name, rate, 1))
+    samples, own = measured(joined, ".bin"), rate_of(joined.file.with_suffix(".bin"))
+
+    promised = expect(lengths, parts, rate)
+    slack = {"mp3": 0, "flac": 0, "oga": 0, "opus": own * 0.001, "aac": 2048, "ac3": 1536 + 256, "amr": own * 0.04}
+    assert promised == joined.samples
+    assert (48000 if name == "opus" else rate) == own
+    assert 0 <= len(samples) - promised * own // rate <= slack[name]
+
+
+@pytest.mark.parametrize(("name", "channels"), [(f.name, c) for f in FORMATS.values() for c in range(1, f.max_channels + 1)])
+def test_every_legal_channel_count_is_written(folder, ffmpeg, name, channels):
+    """One to eight channels, where the format has them."""
+    rate = 8000 if name == "amr" else 48000
+    joined = join(ffmpeg, folder, pieces(("b.wav", Trim(0, 100))), Encoding(name, rate, channels))
+
+    assert channels == measured(joined, ".bin").shape[1]
+
+
+@pytest.mark.parametrize("words", [{"quality": 0}, {"quality": 100}, {"bitrate": 1000}, {"bitrate": 10_000_000}])
+@pytest.mark.parametrize("name", FORMATS)
+def test_no_legal_quality_or_bit_rate_breaks_an_encoder(folder, ffmpeg, name, words):
+    """What a codec cannot do becomes the nearest that it can."""
+    rates = (FORMATS[name].rates[0], FORMATS[name].rates[-1])
+    for rate in rates:
+        channels = min(2, FORMATS[name].max_channels)
+        joined = join(ffmpeg, folder, pieces(("a.mp3", Trim(0, 200))), Encoding(name, rate, channels, **words))
+
+        assert joined.samples == rate // 5
+
+
+def test_a_higher_quality_or_bit_rate_makes_a_bigger_file(folder, ffmpeg):
+    """The scales point the right way for every lossy format."""
+    for name in ("mp3", "aac", "oga", "ac3", "opus", "amr"):
+        sizes = []
+        for words in ({"quality": 10}, {"quality": 90}):
+            encoding = Encoding(name, 8000 if name == "amr" else 48000, 1, **words)
+            sizes.append(join(ffmpeg, folder, pieces("j.wma", "d.aac"), encoding).file.stat().st_size)
+
+        assert sizes[0] < sizes[1], name
+
+
+def test_rate_and_channels_come_from_the_align_source(folder, ffmpeg):
+    """Left out, both are the align source's own."""
+    joined = join(ffmpeg, folder, pieces("a.mp3", "g.m4a"), Encoding("flac"), align=1)
+
+    assert (32000, 2) == (joined.encoding.sample_rate, joined.encoding.channels)
+
+
+def test_an_align_source_that_the_format_cannot_follow_fails_the_join(folder, ffmpeg):
+    """The reference: a mismatch may fail; it does, and says what to send."""
+    with pytest.raises(ImmError, match=r"\[ar\]:96000 Hz is not a sampling rate of mp3; use one of"):
+        join(ffmpeg, folder, pieces("e.flac"), Encoding("mp3"))
+    with pytest.raises(ImmError, match=r"\[ac\]:amr has at most 1"):
+        join(ffmpeg, folder, pieces("b.wav"), Encoding("amr", 8000))
+
+
+def test_abopt_keeps_lowers_or_fails(folder, ffmpeg):
+    """0 takes ab, 1 the least source's bit rate, 2 fails and names the source."""
+    parts = pieces("a.mp3", "i.amr")
+
+    assert 96000 == join(ffmpeg, folder, parts, Encoding("mp3", 44100, 1, bitrate=96000)).encoding.bitrate
+    lowered = join(ffmpeg, folder, parts, Encoding("mp3", 44100, 1, bitrate=96000, bitrate_option=1))
+    assert 12000 <= lowered.encoding.bitrate <= 13000
+    with pytest.raises(ImmError, match=r"oss://media/i.amr has 1[23]000 bit/s, less than ab_96000"):
+        join(ffmpeg, folder, parts, Encoding("mp3", 44100, 1, bitrate=96000, bitrate_option=2))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_request_gives_the_same_bytes(folder, ffmpeg, name):
+    """A task that is run again after a crash writes what the first run would have written."""
+    encoding = Encoding(name, 8000 if name == "amr" else 48000, 1)
+    first = join(ffmpeg, folder, pieces("a.mp3", "f.opus"), encoding).file.read_bytes()
+    time.sleep(1.01 if name == "oga" else 0)
+    second = join(ffmpeg, folder, pieces("a.mp3", "f.opus"), encoding).file.read_bytes()
+
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b"", "Invalid data"),
+        (b"hello, I am no audio\n" * 50, "Invalid data"),
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n", "Invalid data"),
+        (b"ffconcat version 1.0\nfile a.mp3\n", "Invalid argument"),
+        (b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x44\xac\0\0\x88\x58\1\0\2\0\x10\0data\0\0\0\0", "can be decoded"),
+    ],
+    ids=["empty", "text", "playlist", "script", "wav-without-samples"],
+)
+def test_a_source_that_is_no_audio_is_named(folder, ffmpeg, content, why):
+    """Nor does a playlist make us read the files that it names."""
+    (folder / "bad.mp3").write_bytes(content)
+
+    with pytest.raises(ImmError, match=rf"oss://media/bad\.mp3 is not audio that can be read: .*{why}"):
+        join(ffmpeg, folder, pieces("a.mp3", "bad.mp3", "b.wav"), Encoding("flac", 44100, 1))
+
+
+def test_a_truncated_source_gives_what_can_be_decoded(folder, ffmpeg, lengths):
+    """Half a file is half its sound, not an error."""
+    whole = (folder / "a.mp3").read_bytes()
+    (folder / "half.mp3").write_bytes(whole[: len(whole) // 2])
+    joined = join(ffmpeg, folder, pieces("half.mp3"), Encoding("flac", 44100, 1))
+
+    assert 0.3 < joined.samples / lengths["a.mp3"][0] < 0.7
+
+
+def test_a_run_that_takes_too_long_is_ended(folder, tmp_path):
+    """A hanging child is killed, and the message says so."""
+    slow = tmp_path / "slow"
+    slow.write_text("#!/bin/sh\nexec sleep 60\n")
+    slow.chmod(slow.stat().st_mode | stat.S_IXUSR)
+    began = time.monotonic()
+
+    with pytest.raises(ImmError, match=r"took longer than 0\.1 s"):
+        join(Ffmpeg(str(slow), seconds=0.1), folder, pieces("a.mp3"), Encoding("flac", 44100, 1))
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("name", CLIPS)
+def test_info_counts_samples_instead_of_guessing(folder, lengths, ffmpeg, name):
+    """Duration is samples over rate, even for ADTS and AMR whose containers only guess."""
+    samples, rate = lengths[name]
+    info = AudioInfo(ffmpeg).describe(folder / name, name)
+
+    stream = info["Streams"]["AudioStream"][0]
+    assert f"{samples / rate:.6f}" == info["Format"]["Duration"]
+    assert round(samples / rate, 6) == info["Duration"] == info["AudioStreams"][0]["Duration"]
+    assert (str(rate), str((folder / name).stat().st_size)) == (stream["SampleRate"], info["Format"]["Size"])
+    assert (CLIPS[name][3], rate) == (int(stream["Channels"]), info["AudioStreams"][0]["SampleRate"])
+    assert {"CodecName", "BitRate"} <= stream.keys()
+
+
+def test_info_is_quick_and_remembered(folder, ffmpeg):
+    """One spawn for a short clip; none the second time."""
+    infos = AudioInfo(ffmpeg)
+    began = time.monotonic()
+    first = infos.describe(folder / "a.mp3", "a.mp3")
+    once = time.monotonic() - began
+    began = time.monotonic()
+
+    assert first is infos.describe(folder / "a.mp3", "a.mp3")
+    assert time.monotonic() - began < once < 2
+
+
+def test_info_refuses_what_is_no_audio(tmp_path: Path, ffmpeg):
+    """The message names the object and the reason."""
+    (tmp_path / "x").write_bytes(b"no audio")
+
+    with pytest.raises(ImmError, match="oss://b/x is not audio that can be read: Invalid data"):
+        AudioInfo(ffmpeg).describe(tmp_path / "x", "oss://b/x")

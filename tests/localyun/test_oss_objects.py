@@ -1,0 +1,366 @@
+"""The object store on its own, without HTTP: durability, atomicity, events, listing."""
+
+import hashlib
+import io
+import os
+import signal
+import subprocess
+import sys
+import threading
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from localyun.core.errors import Refusal
+from localyun.core.objects import ObjectStore, Origin
+from tests.localyun.oss_world import TurnedClock
+
+NOBODY = Origin("REQ", "10.0.0.1")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Give an empty store with one bucket."""
+    store = ObjectStore(tmp_path, TurnedClock())
+    store.create_bucket("acme")
+    yield store
+    store.close()
+
+
+def refused(code, act, *args, **kwargs):
+    """Return the refusal of a call that must be refused with that code."""
+    with pytest.raises(Refusal) as caught:
+        act(*args, **kwargs)
+    assert code == caught.value.code
+    return caught.value
+
+
+def begin(store, key="big", **options):
+    """Begin an upload with usual values."""
+    return store.uploads.begin(
+        "acme", key, **{"content_type": "audio/mpeg", "headers": {}, "once": False, "origin": NOBODY, **options}
+    )
+
+
+def test_a_put_object_has_its_bytes_checksums_and_metadata(store):
+    """What is stored is described completely, and the file holds exactly the bytes."""
+    put = store.put("acme", "a.txt", b"hello", content_type="text/plain", headers={"x-oss-meta-by": "ann"})
+    found = store.head("acme", "a.txt")
+
+    assert put == found
+    assert found.file.read_bytes() == b"hello"
+    assert hashlib.md5(b"hello").hexdigest().upper() == found.etag
+    assert (found.size, found.content_type, found.kind) == (5, "text/plain", "Normal")
+    assert found.headers == {"x-oss-meta-by": "ann"}
+
+
+def test_crc64_of_the_check_string_is_the_published_one(store):
+    """CRC-64/XZ of "123456789" is 0x995DC9BBDF1939FA in every catalogue."""
+    assert store.put("acme", "check", b"123456789").crc64 == 0x995DC9BBDF1939FA
+
+
+def test_a_stream_and_a_path_are_stored_like_bytes(store, tmp_path):
+    """Three kinds of sources give the same object."""
+    (tmp_path / "file").write_bytes(b"x" * 600_000)
+    etags = {
+        store.put("acme", "k", source).etag
+        for source in (b"x" * 600_000, tmp_path / "file", io.BytesIO(b"x" * 600_000))
+    }
+
+    assert len(etags) == 1
+
+
+def test_a_replaced_object_leaves_the_old_file_readable(store):
+    """Whoever still reads the old version keeps its bytes."""
+    old = store.put("acme", "k", b"old")
+    new = store.put("acme", "k", b"new!")
+
+    assert old.file.read_bytes() == b"old"
+    assert new.file.read_bytes() == b"new!"
+
+
+def test_every_change_is_told_after_it_is_stored(store):
+    """The listener finds the object already there, and learns by how much it grew."""
+    seen = []
+    store.listen(lambda event: seen.append((event, store.head(event.bucket, event.key).size)))
+    store.put("acme", "k", b"12345", request_id="R1", source_ip="10.0.0.9")
+    store.put("acme", "k", b"123")
+    first, second = seen[0][0], seen[1][0]
+
+    assert (
+        first.name,
+        first.delta,
+        first.request_id,
+        first.source_ip,
+    ) == ("ObjectCreated:PutObject", 5, "R1", "10.0.0.9")
+    assert first.etag == "827CCB0EEA8A706C4C34A16891F84E7B"
+    assert (second.delta, second.size) == (-2, 3)
+    assert [size for _, size in seen] == [5, 3]
+
+
+def test_one_of_many_create_once_writers_wins(store):
+    """Under concurrency exactly one creates; all others learn that it exists, and nobody's bytes mix."""
+    barrier = threading.Barrier(16)
+
+    def write(number):
+        barrier.wait()
+        try:
+            store.put("acme", "verdict", b"%d" % number, once=True)
+        except Refusal as refusal:
+            return refusal.code
+        return number
+
+    with ThreadPoolExecutor(16) as pool:
+        results = list(pool.map(write, range(16)))
+    winners = [result for result in results if isinstance(result, int)]
+
+    assert len(winners) == 1
+    assert b"%d" % winners[0] == store.head("acme", "verdict").file.read_bytes()
+    assert results.count("FileAlreadyExists") == 15
+
+
+def test_create_once_is_ignored_where_versioning_is_or_was_on(store):
+    """The vendor ignores the header in versioned buckets, so we do, and objects have version ids."""
+    store.set_bucket("acme", versioning="Enabled")
+    first = store.put("acme", "k", b"1", once=True)
+    second = store.put("acme", "k", b"2", once=True)
+    store.set_bucket("acme", versioning="Suspended")
+    third = store.put("acme", "k", b"3", once=True)
+
+    assert first.version_id
+    assert first.version_id != second.version_id
+    assert third.version_id == "null"
+
+
+def test_a_refused_write_leaves_no_file_behind(store, tmp_path):
+    """The bytes of a create-once write that came second are gone at once."""
+    store.put("acme", "k", b"1")
+    before = sum(1 for path in tmp_path.rglob("*") if path.is_file())
+    refused("FileAlreadyExists", store.put, "acme", "k", b"2", once=True)
+
+    assert before == sum(1 for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_missing_things_are_refused_by_the_vendors_codes(store):
+    """Each refusal has OSS's code and number."""
+    assert refused("NoSuchBucket", store.head, "nothere", "k").ec == "0015-00000101"
+    assert refused("NoSuchKey", store.head, "acme", "k").ec == "0026-00000001"
+    refused("NoSuchBucket", store.put, "nothere", "k", b"")
+    refused("InvalidBucketName", store.create_bucket, "No_Good")
+
+
+@pytest.mark.parametrize("key", ["", "/a", "\\a", "x" * 1024, "\ud800"])
+def test_impossible_keys_are_refused(store, key):
+    """Keys are 1 to 1023 bytes of UTF-8 and begin with no slash."""
+    refused("InvalidObjectName", store.put, "acme", key, b"")
+
+
+@pytest.mark.parametrize(
+    "key", ["a b+%2F.txt", "q\"'\n\r\t", "中文/🎵.mp3", "../../etc/passwd", "a//b/", "x" * 1023, "\x00\x01"]
+)
+def test_any_other_key_is_kept_as_it_is(store, key):
+    """No key ever becomes a file name."""
+    store.put("acme", key, b"v")
+
+    assert [key] == [found.key for found in store.page("acme").objects]
+    assert store.head("acme", key).file.read_bytes() == b"v"
+
+
+def test_an_append_grows_an_object_only_at_its_end(store):
+    """A wrong position is answered with the right one."""
+    store.append("acme", "log", b"one", 0)
+    second = store.append("acme", "log", b"two", 3)
+    refusal = refused("PositionNotEqualToLength", store.append, "acme", "log", b"x", 3)
+
+    assert second.file.read_bytes() == b"onetwo"
+    assert refusal.details["x-oss-next-append-position"] == "6"
+    assert refusal.ec == "0026-00000016"
+
+
+def test_of_two_appends_at_one_position_one_wins(store):
+    """The position check is atomic, so a log needs no lock."""
+    with ThreadPoolExecutor(8) as pool:
+        tries = [pool.submit(store.append, "acme", "log", b"x" * 1000, 0) for _ in range(8)]
+        errors = [attempt.exception() for attempt in tries]
+
+    assert sum(isinstance(error, Refusal) for error in errors) == 7
+    assert store.head("acme", "log").size == 1000
+
+
+def test_only_appendable_objects_are_appended_to(store):
+    """An object that was put stays as it was put."""
+    store.put("acme", "k", b"1")
+    refused("ObjectNotAppendable", store.append, "acme", "k", b"2", 1)
+
+
+def test_an_upload_becomes_one_object_and_fires_as_the_vendor_fires(store):
+    """Three parts are five events, and an ETag that counts them."""
+    names = []
+    store.listen(lambda event: names.append(event.name.partition(":")[2]))
+    upload = begin(store, headers={"x-oss-meta-a": "1"})
+    parts = [store.uploads.add(upload, number, bytes([number]) * 102_400, origin=NOBODY) for number in (1, 2, 3)]
+    made = store.uploads.complete(upload, [(part.number, part.etag) for part in parts], once=False, origin=NOBODY)
+    digests = b"".join(bytes.fromhex(part.etag) for part in parts)
+
+    assert ["InitiateMultipartUpload", *["UploadPart"] * 3, "CompleteMultipartUpload"] == names
+    assert f"{hashlib.md5(digests).hexdigest().upper()}-3" == made.etag
+    assert (made.kind, made.size, made.headers) == ("Multipart", 307_200, {"x-oss-meta-a": "1"})
+    assert made.file.read_bytes() == b"\1" * 102_400 + b"\2" * 102_400 + b"\3" * 102_400
+
+
+def test_bad_part_lists_are_refused(store):
+    """Order, identity and size of parts are checked; the upload stays usable."""
+    upload = begin(store)
+    one = store.uploads.add(upload, 1, b"small", origin=NOBODY)
+    two = store.uploads.add(upload, 2, b"small too", origin=NOBODY)
+    for code, wanted in {
+        "InvalidPartOrder": [(2, two.etag), (1, one.etag)],
+        "InvalidPart": [(1, "0" * 32)],
+        "EntityTooSmall": [(1, one.etag), (2, two.etag)],
+    }.items():
+        refused(code, store.uploads.complete, upload, wanted, once=False, origin=NOBODY)
+
+    assert store.uploads.complete(upload, [(1, one.etag)], once=False, origin=NOBODY).size == 5
+    refused("NoSuchUpload", store.uploads.get, "acme", "big", upload.upload_id)
+
+
+def test_create_once_holds_for_a_finished_upload(store):
+    """Beginning and completing check both: an object may appear in between."""
+    upload = begin(store, once=True)
+    part = store.uploads.add(upload, 1, b"mine", origin=NOBODY)
+    store.put("acme", "big", b"theirs")
+    refusal = refused("FileAlreadyExists", store.uploads.complete, upload, [(1, part.etag)], once=True, origin=NOBODY)
+    refused("FileAlreadyExists", begin, store, once=True)
+
+    assert refusal.ec == "0042-00000214"
+    assert store.head("acme", "big").file.read_bytes() == b"theirs"
+
+
+def test_an_aborted_upload_is_gone(store):
+    """Its bucket can be deleted again."""
+    upload = begin(store)
+    store.uploads.add(upload, 1, b"x", origin=NOBODY)
+    refused("BucketNotEmpty", store.delete_bucket, "acme")
+    store.uploads.abort(upload, NOBODY)
+    store.delete_bucket("acme")
+
+    assert not store.has_bucket("acme")
+
+
+def test_objects_survive_the_store(tmp_path):
+    """What was stored is there when the same folder is opened again."""
+    first = ObjectStore(tmp_path, TurnedClock())
+    first.create_bucket("acme")
+    put = first.put("acme", "中", b"x", headers={"x-oss-meta-a": "b"})
+    first.close()
+    again = ObjectStore(tmp_path, TurnedClock())
+
+    assert put == again.head("acme", "中")
+    again.close()
+
+
+CHILD = """
+import sys
+from pathlib import Path
+from localyun.core.clock import SystemClock
+from localyun.core.objects import ObjectStore
+store = ObjectStore(Path(sys.argv[1]), SystemClock())
+store.create_bucket("acme")
+for number in range(100_000):
+    store.put("acme", f"k{number:06}", b"%d" % number * 50)
+    print(number, flush=True)
+"""
+
+
+def test_a_killed_process_loses_nothing_it_reported(tmp_path):
+    """After kill -9 every acknowledged object is whole, and half-written files are swept away."""
+    child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+    told = [int(child.stdout.readline()) for _ in range(200)]
+    os.kill(child.pid, signal.SIGKILL)
+    told += [int(line) for line in child.stdout.read().split("\n")[:-1] if line]
+    child.wait()
+    (tmp_path / "blobs" / "incoming" / "half").write_bytes(b"half")
+    store = ObjectStore(tmp_path, TurnedClock())
+    files = {path for path in (tmp_path / "blobs").rglob("*") if path.is_file()} - {tmp_path / "blobs" / "in-use"}
+    kept = store.page("acme", limit=100_000).objects
+
+    assert told == list(range(len(told)))
+    assert all(b"%d" % n * 50 == store.head("acme", f"k{n:06}").file.read_bytes() for n in told)
+    assert files == {one.file for one in kept}
+    store.close()
+
+
+def test_a_second_opener_sweeps_nothing_away(store, tmp_path):
+    """Files that another process is about to commit are left alone."""
+    pending = tmp_path / "blobs" / "incoming" / "pending"
+    pending.write_bytes(b"on its way")
+    ObjectStore(tmp_path, TurnedClock()).close()
+
+    assert pending.exists()
+
+
+def test_a_listing_groups_by_delimiter_and_pages(store):
+    """Pages of every size add up to the same whole."""
+    for key in ("a/1", "a/2", "b", "c/d/1", "c/e", "d"):
+        store.put("acme", key, b"")
+    whole = store.page("acme", delimiter="/")
+
+    assert [one.key for one in whole.objects] == ["b", "d"]
+    assert whole.prefixes == ["a/", "c/"]
+    assert store.page("acme", prefix="c/", delimiter="/").prefixes == ["c/d/"]
+    assert all(collected(store, limit, delimiter="/") == ["a/", "b", "c/", "d"] for limit in (1, 2, 3, 4, 5))
+
+
+def collected(store, limit, **options):
+    """Return what all pages of a listing name, in order."""
+    found, after = [], ""
+    while True:
+        page = store.page("acme", after=after, limit=limit, **options)
+        found += sorted([one.key for one in page.objects] + page.prefixes)
+        if not page.next_after:
+            return found
+        after = page.next_after
+
+
+KEYS = st.text(alphabet="ab/é中", min_size=1, max_size=6).filter(lambda key: key[0] != "/")
+
+
+@settings(max_examples=60, deadline=None)
+@given(keys=st.sets(KEYS, max_size=12), prefix=st.text(alphabet="ab/中", max_size=2), limit=st.integers(1, 4))
+def test_listings_agree_with_a_plain_model(tmp_path_factory, keys, prefix, limit):
+    """Whatever the keys, pages give each key or its common prefix once, in byte order."""
+    store = ObjectStore(tmp_path_factory.mktemp("store"), TurnedClock())
+    store.create_bucket("acme")
+    for key in keys:
+        store.put("acme", key, b"")
+    wanted = {
+        prefix + rest[: rest.find("/") + 1] if "/" in (rest := key[len(prefix) :]) else key
+        for key in keys
+        if key.startswith(prefix)
+    }
+
+    assert sorted(wanted, key=str.encode) == collected(store, limit, prefix=prefix, delimiter="/")
+    store.close()
+
+
+def test_a_listing_of_many_keys_leaps_over_common_prefixes(store):
+    """More keys below a prefix than a database page holds are one entry."""
+    for number in range(450):
+        store.put("acme", f"a/{number:03}", b"")
+    store.put("acme", "b", b"")
+
+    assert collected(store, 1, delimiter="/") == ["a/", "b"]
+    assert len(collected(store, 100)) == 451
+
+
+def test_a_small_put_takes_less_than_five_milliseconds(store):
+    """Facts are many small objects."""
+    begun = perf_counter()
+    for number in range(100):
+        store.put("acme", f"k{number}", zlib.compress(b"fact"))
+
+    assert (perf_counter() - begun) / 100 < 0.005

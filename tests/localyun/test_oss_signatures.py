@@ -1,0 +1,330 @@
+"""Signatures of OSS requests: the vendor's vectors, the vendor's signers, and everything that must be refused."""
+
+import base64
+import hashlib
+import hmac
+import json
+from datetime import datetime, timedelta, timezone
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
+
+import httpx
+import oss2
+import pytest
+from alibabacloud_oss_v2.credentials import StaticCredentialsProvider
+from alibabacloud_oss_v2.signer import SignerV1, SignerV4
+from alibabacloud_oss_v2.types import HttpRequest, SigningContext
+from hypothesis import given
+from hypothesis import strategies as st
+
+from localyun.core.credentials import Credential, Keyring
+from localyun.core.errors import Refusal
+from localyun.wire.sign_oss import Signed, authenticate, v1_signature, v1_text
+from tests.localyun.oss_world import BUCKET, KEY, REGION, ROLE, world
+
+AK = Credential("ak", "sk")
+NOW = datetime(2023, 12, 16, 16, 20, 57, tzinfo=timezone.utc)
+VECTOR_QUERY = {
+    "param1": "value1",
+    "+param1": "value3",
+    "|param1": "value4",
+    "+param2": "",
+    "|param2": "",
+    "param2": "",
+}
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """Serve one bucket for all tests of this file."""
+    with world(tmp_path_factory.mktemp("oss")) as here:
+        here.objects.put(BUCKET, "k", b"secret")
+        yield here
+
+
+def refused(here, code, **request):
+    """Return the refusal's document after checking its code."""
+    request.setdefault("method", "GET")
+    request.setdefault("url", f"{here.url}/{BUCKET}/k")
+    reply = httpx.request(**request)
+    assert f"<Code>{code}</Code>" in reply.text, reply.text
+    return reply
+
+
+def signer_context(request, **options):
+    """Return what the vendor's signer signs."""
+    credentials = StaticCredentialsProvider("ak", "sk", options.pop("token", None)).get_credentials()
+    given = {"bucket": "bucket", "key": "1234+-/123/1.txt", "product": "oss", "region": REGION, "signing_time": NOW}
+    return SigningContext(**{**given, "request": request, "credentials": credentials, **options})
+
+
+def as_signed(request, resource):
+    """Read a request of the vendor's SDK the way the face reads it from the wire."""
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    return Signed(
+        request.method, resource, dict(parse_qsl(urlsplit(request.url).query, keep_blank_values=True)), headers
+    )
+
+
+def test_the_vendors_v1_vector_is_reproduced():
+    """The vector of the vendor's own unit test."""
+    headers = {
+        "content-md5": "eB5eJF1ptWaXm4bijSPyxw==",
+        "content-type": "text/html",
+        "x-oss-date": "Wed, 28 Dec 2022 10:27:41 GMT",
+        "x-oss-meta-author": "alice",
+        "x-oss-meta-magic": "abracadabra",
+    }
+    text = v1_text(Signed("PUT", "/examplebucket/nelson", {}, headers), headers["x-oss-date"])
+
+    assert v1_signature("sk", text) == "kSHKmLxlyEAKtZPkJhG9bZb5k7M="
+
+
+@pytest.mark.parametrize("additional", [None, {"ZAbc", "abc"}])
+@pytest.mark.parametrize("token", [None, "token"])
+def test_v4_headers_of_the_vendors_signer_are_accepted(additional, token):
+    """With and without additional headers and token; the plain one is the vendor's published vector."""
+    request = HttpRequest("PUT", "http://bucket.oss-cn-hangzhou.aliyuncs.com")
+    request.headers.update({"x-oss-head1": "value", "abc": "value", "ZAbc": "value", "XYZ": "value"})
+    request.headers.update({"content-type": "text/plain", "x-oss-content-sha256": "UNSIGNED-PAYLOAD"})
+    request.url += "?" + urlencode(VECTOR_QUERY, quote_via=quote)
+    SignerV4().sign(signer_context(request, additional_headers=additional, token=token))
+    keyring = Keyring(Credential("ak", "sk", token or ""))
+    found = authenticate(as_signed(request, "/bucket/1234+-/123/1.txt"), keyring, NOW, REGION)
+    signature = request.headers["Authorization"].rpartition("=")[2]
+
+    assert found.access_key_id == "ak"
+    if additional is None and token is None:
+        assert signature.startswith("e21d18da")
+        assert signature.endswith("284afe")
+
+
+@pytest.mark.parametrize("signer", [SignerV1, SignerV4])
+@pytest.mark.parametrize("token", [None, "token/+="])
+def test_urls_of_the_vendors_signers_are_accepted_until_they_expire(signer, token):
+    """Both versions, with and without token."""
+    request = HttpRequest("GET", "http://bucket.oss-cn-hangzhou.aliyuncs.com?response-content-type=a%2Fb&uploads")
+    context = signer_context(request, token=token)
+    context.auth_method_query, context.expiration_time = True, NOW + timedelta(seconds=599)
+    signer().sign(context)
+    keyring = Keyring(Credential("ak", "sk", token or ""))
+    signed = as_signed(request, "/bucket/1234+-/123/1.txt")
+
+    assert authenticate(signed, keyring, NOW + timedelta(seconds=598), REGION).access_key_id == "ak"
+    with pytest.raises(Refusal, match="Request has expired"):
+        authenticate(signed, keyring, NOW + timedelta(seconds=600), REGION)
+
+
+@given(
+    key=st.text(min_size=1, max_size=20).filter(lambda text: not any("\ud800" <= c <= "\udfff" for c in text)),
+    query=st.dictionaries(
+        st.text("abAB-+| %中=&", min_size=1, max_size=4), st.text("ab+ %中/=&~", max_size=4), max_size=4
+    ),
+    meta=st.text("abc é中", max_size=8).map(str.strip),
+)
+def test_v4_agrees_with_the_vendor_for_any_key_query_and_metadata(key, query, meta):
+    """Whatever the characters, the vendor's signer and we sign the same text."""
+    request = HttpRequest("GET", "http://h/?" + urlencode(query, quote_via=quote, safe=""))
+    request.headers.update({"x-oss-meta-a": meta})
+    SignerV4().sign(signer_context(request, key=key))
+
+    assert authenticate(as_signed(request, f"/bucket/{key}"), Keyring(AK), NOW, REGION)
+
+
+@pytest.mark.parametrize("v4", [True, False])
+@pytest.mark.parametrize("key", [KEY, ROLE])
+def test_both_versions_and_both_kinds_of_keys_open_the_door(here, v4, key):
+    """The first client signs, and the face agrees."""
+    assert here.bucket(key=key, v4=v4).get_object("k").read() == b"secret"
+
+
+@pytest.mark.parametrize("v4", [True, False])
+@pytest.mark.parametrize("key", [KEY, ROLE])
+def test_presigned_urls_work_for_whoever_has_them(here, v4, key):
+    """A plain HTTP client reads, and writes what the URL was signed for, and nothing else."""
+    bucket = here.bucket(key=key, v4=v4)
+    name = "中 文+/up.txt"
+    put = httpx.put(bucket.sign_url("PUT", name, 60, slash_safe=True), content=b"new")
+    url = bucket.sign_url("GET", name, 60, params={"response-content-type": "a/b"}, slash_safe=True)
+    got = httpx.get(url)
+
+    assert put.status_code == 200, put.text
+    assert (got.status_code, got.content, got.headers["content-type"]) == (200, b"new", "a/b")
+    refused(here, "SignatureDoesNotMatch", method="DELETE", url=url)
+
+
+@pytest.mark.parametrize("v4", [True, False])
+def test_an_expired_url_is_refused(here, v4):
+    """After its time a URL opens nothing."""
+    url = here.bucket(v4=v4).sign_url("GET", "k", 60)
+    here.clock.turn(120)
+    refused(here, "AccessDenied", url=url)
+    here.clock.turn(-120)
+
+
+@pytest.mark.parametrize("v4", [True, False])
+def test_a_wrong_secret_is_refused_with_the_text_we_signed(here, v4):
+    """The vendor shows its own string to sign, which is how people find their mistake."""
+    with pytest.raises(oss2.exceptions.SignatureDoesNotMatch) as caught:
+        here.bucket(key=Credential(KEY.access_key_id, "wrong"), v4=v4).get_object("k")
+
+    assert caught.value.status == 403
+    assert caught.value.details["EC"] == "0002-00000040"
+    assert caught.value.details["StringToSign"]
+
+
+@pytest.mark.parametrize("v4", [True, False])
+def test_an_unknown_key_is_refused(here, v4):
+    """The id is looked up before the signature is computed."""
+    with pytest.raises(oss2.exceptions.ServerError) as caught:
+        here.bucket(key=Credential("LTAI-nobody", "x"), v4=v4).get_object("k")
+
+    assert (caught.value.code, caught.value.details["EC"]) == ("InvalidAccessKeyId", "0002-00000902")
+
+
+@pytest.mark.parametrize("v4", [True, False])
+@pytest.mark.parametrize("token", ["", "another"])
+def test_a_roles_key_needs_its_own_token(here, v4, token):
+    """A key of STS without its token is worth nothing."""
+    key = Credential(ROLE.access_key_id, ROLE.access_key_secret, token)
+    with pytest.raises(oss2.exceptions.ServerError) as caught:
+        here.bucket(key=key, v4=v4).get_object("k")
+
+    assert caught.value.code == "InvalidSecurityToken"
+
+
+@pytest.mark.parametrize("v4", [True, False])
+@pytest.mark.parametrize("seconds", [-901, 901])
+def test_a_clock_that_is_wrong_by_more_than_a_quarter_of_an_hour_is_refused(here, v4, seconds):
+    """Late or early makes no difference."""
+    here.clock.turn(seconds)
+    with pytest.raises(oss2.exceptions.ServerError) as caught:
+        here.bucket(v4=v4).get_object("k")
+    here.clock.turn(-seconds)
+
+    assert (caught.value.status, caught.value.code) == (403, "RequestTimeTooSkewed")
+
+
+def test_a_signature_for_another_region_is_refused(here):
+    """The code is the one that users of the real service report."""
+    bucket = oss2.Bucket(oss2.AuthV4(KEY.access_key_id, KEY.access_key_secret), here.url, BUCKET, region="cn-beijing")
+    with pytest.raises(oss2.exceptions.ServerError) as caught:
+        bucket.get_object("k")
+
+    assert (
+        caught.value.status,
+        caught.value.code,
+        caught.value.details["EC"],
+    ) == (400, "InvalidArgument", "0002-00000226")
+
+
+def test_a_changed_header_breaks_the_signature(here):
+    """What is signed cannot be altered on the way: a meta header, a query, a key."""
+    url = here.bucket().sign_url("GET", "k", 60)
+
+    refused(here, "SignatureDoesNotMatch", url=url, headers={"x-oss-meta-a": "b"})
+    refused(here, "SignatureDoesNotMatch", url=url + "&acl")
+    refused(here, "SignatureDoesNotMatch", url=url.replace(f"{BUCKET}/k", f"{BUCKET}/j"))
+
+
+def test_strangers_are_refused(here):
+    """Neither no signature nor nonsense opens anything."""
+    assert refused(here, "AccessDenied").status_code == 403
+    assert httpx.head(f"{here.url}/{BUCKET}/k").status_code == 403
+    refused(here, "AccessDenied", method="PUT", content=b"x")
+    refused(here, "InvalidArgument", headers={"authorization": "Basic abc"})
+    refused(here, "InvalidAccessKeyId", headers={"authorization": "OSS4-HMAC-SHA256 garbage"})
+    refused(here, "AccessDenied", headers={"authorization": f"OSS {KEY.access_key_id}:x", "date": "yesterday"})
+
+
+def test_strangers_may_read_what_is_public(here):
+    """An object's ACL outranks its bucket's, and reading is all that it grants."""
+    bucket = here.bucket()
+    bucket.put_object("open", b"for all", headers={"x-oss-object-acl": "public-read"})
+
+    assert httpx.get(f"{here.url}/{BUCKET}/open").content == b"for all"
+    refused(here, "AccessDenied", method="DELETE", url=f"{here.url}/{BUCKET}/open")
+
+
+def test_what_a_role_may_do_is_asked(tmp_path):
+    """The hook sees action, bucket and key; what it forbids is AccessDenied; a copy needs both ends."""
+    asked = []
+
+    def allow(credential, action, bucket, key):
+        asked.append((credential.principal, action, f"{bucket}/{key}"))
+        return key != "forbidden"
+
+    with world(tmp_path, allow=allow) as here:
+        bucket = here.bucket(key=ROLE)
+        bucket.put_object("fine", b"1")
+        bucket.copy_object(BUCKET, "fine", "copy")
+        for act in (lambda: bucket.get_object("forbidden"), lambda: bucket.batch_delete_objects(["fine", "forbidden"])):
+            with pytest.raises(oss2.exceptions.AccessDenied) as caught:
+                act()
+
+            assert "oss:" in caught.value.message
+        here.objects.head(BUCKET, "fine")
+
+    assert ("role/worker", "oss:PutObject", f"{BUCKET}/fine") == asked[0]
+    assert ("role/worker", "oss:GetObject", f"{BUCKET}/fine") in asked
+    assert ("role/worker", "oss:PutObject", f"{BUCKET}/copy") in asked
+
+
+def policy(minutes=5, conditions=()):
+    """Return a form's policy, encoded."""
+    expires = datetime.now(timezone.utc) + timedelta(minutes=minutes)  # noqa: TID251 - as a browser would
+    text = json.dumps({"expiration": expires.strftime("%Y-%m-%dT%H:%M:%S.000Z"), "conditions": list(conditions)})
+    return base64.b64encode(text.encode()).decode()
+
+
+def v1_form(encoded):
+    """Sign a policy the old way."""
+    signature = base64.b64encode(hmac.digest(KEY.access_key_secret.encode(), encoded.encode(), "sha1")).decode()
+    return {"OSSAccessKeyId": KEY.access_key_id, "policy": encoded, "Signature": signature}
+
+
+def v4_form(encoded):
+    """Sign a policy the new way."""
+    when = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")  # noqa: TID251 - as a browser would
+    key = ("aliyun_v4" + KEY.access_key_secret).encode()
+    for part in (when[:8], REGION, "oss", "aliyun_v4_request"):
+        key = hmac.new(key, part.encode(), hashlib.sha256).digest()
+    signature = hmac.new(key, encoded.encode(), hashlib.sha256).hexdigest()
+    scope = f"{KEY.access_key_id}/{when[:8]}/{REGION}/oss/aliyun_v4_request"
+    version = {"x-oss-signature-version": "OSS4-HMAC-SHA256", "x-oss-credential": scope, "x-oss-date": when}
+    return {**version, "policy": encoded, "x-oss-signature": signature}
+
+
+@pytest.mark.parametrize("sign", [v1_form, v4_form])
+@pytest.mark.parametrize("size", [0, 10, 3_000_000])
+def test_a_browsers_form_uploads_a_file(here, sign, size):
+    """The fields come first, the file last, and it is stored to the byte."""
+    content = bytes(range(256)) * (size // 256) + b"\r\n--" * (size % 256)
+    fields = {"key": "forms/${filename}", "x-oss-meta-by": "a form", "success_action_status": "201", **sign(policy())}
+    here.events.clear()
+    reply = httpx.post(f"{here.url}/{BUCKET}/", data=fields, files={"file": ("cli p.mp3", content, "audio/mpeg")})
+    found = here.objects.head(BUCKET, "forms/cli p.mp3")
+
+    assert reply.status_code == 201, reply.text
+    assert content == found.file.read_bytes()
+    assert (found.content_type, found.headers["x-oss-meta-by"]) == ("audio/mpeg", "a form")
+    assert here.names() == ["ObjectCreated:PostObject"]
+
+
+@pytest.mark.parametrize(
+    ("code", "fields"),
+    [
+        ("AccessDenied", {}),
+        ("AccessDenied", v1_form(policy(minutes=-1))),
+        ("AccessDenied", v1_form(policy(conditions=[["starts-with", "$key", "allowed/"]]))),
+        ("AccessDenied", v1_form(policy(conditions=[["content-length-range", 0, 2]]))),
+        ("AccessDenied", v1_form(policy(conditions=[{"bucket": "another"}]))),
+        ("SignatureDoesNotMatch", {**v1_form(policy()), "Signature": "x"}),
+        ("InvalidPolicyDocument", v1_form(base64.b64encode(b"{").decode())),
+    ],
+)
+def test_a_form_that_its_policy_does_not_allow_is_refused(here, code, fields):
+    """Unsigned, expired, out of bounds or forged: nothing is stored."""
+    reply = httpx.post(f"{here.url}/{BUCKET}", data={"key": "form-refused", **fields}, files={"file": b"123"})
+
+    assert f"<Code>{code}</Code>" in reply.text
+    assert not here.bucket().object_exists("form-refused")
