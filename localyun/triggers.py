@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from localyun.core.clock import Clock
 from localyun.core.errors import Refusal
 from localyun.core.functions import FunctionService, function_of
+from localyun.core.message_values import to_ms
 from localyun.core.messages import MessageService, Published, Subscription
 from localyun.core.objects import ObjectEvent, ObjectStore
 from localyun.core.schedule import Schedule
@@ -135,7 +136,7 @@ def message_payload(subscription: Subscription, published: Published, account: s
         "TopicOwner": account,
         "Message": published.body,
         "Subscriber": account,
-        "PublishTime": round(published.publish_time.timestamp() * 1000),
+        "PublishTime": to_ms(published.publish_time),
         "SubscriptionName": subscription.name,
         "MessageMD5": published.body_md5,
         "TopicName": published.topic,

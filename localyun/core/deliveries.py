@@ -106,10 +106,14 @@ class Deliveries:
         with self._owed:
             self._owed.notify(workers)
 
-    def close(self) -> None:
-        """Stop delivering; what is not done stays owed. Waits for attempts under way, within limits."""
+    def stop(self) -> None:
+        """Begin no further attempt, and hold no failure of one under way against anybody."""
         self._closed = True
         self._wake(self._workers)
+
+    def close(self) -> None:
+        """Stop delivering; what is not done stays owed. Waits for attempts under way, within limits."""
+        self.stop()
         deadline = time.monotonic() + CLOSE_SECONDS
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))

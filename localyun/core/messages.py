@@ -54,6 +54,10 @@ class MessageService:
         """Begin to deliver, first of all what an earlier run left undone."""
         self._deliveries.start()
 
+    def stop(self) -> None:
+        """Begin no further delivery. Call it before the deliverers end: their failures then cost no attempt."""
+        self._deliveries.stop()
+
     def close(self) -> None:
         """Send waiting receivers home, stop delivering, close the file. What is owed stays owed."""
         self.mailbox.close()

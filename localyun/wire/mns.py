@@ -96,9 +96,10 @@ class MnsFace:
         clock: Clock,
         account_id: str,
         allow: Allow = everybody,
+        base_url: str = "",
     ) -> None:
         self._messages, self._keyring, self._clock, self._allow = messages, keyring, clock, allow
-        self.base_url = ""
+        self.base_url = base_url
         self._seen = "http://127.0.0.1"
         self._certificate = Certificate(clock)
         push = HttpPush(clock, account_id, self._certificate, lambda: self.base_url or self._seen)

@@ -359,11 +359,12 @@ def test_killed_process_keeps_messages_and_makes_its_deliveries_again(tmp_path: 
 
 def test_failure_while_closing_costs_no_attempt(tmp_path: Path):
     """Functions stop before messages do; that is not the subscriber's fault."""
-    entered, service = threading.Event(), MessageService(tmp_path, SystemClock(), **PLACE)
+    entered, released = threading.Event(), threading.Event()
+    service = MessageService(tmp_path, SystemClock(), **PLACE)
 
     def broken(*_: object) -> None:
         entered.set()
-        time.sleep(0.2)
+        released.wait(5)
         raise ConnectionError("closing")
 
     service.create_topic("t")
@@ -372,6 +373,8 @@ def test_failure_while_closing_costs_no_attempt(tmp_path: Path):
     service.start()
     service.publish("t", "x")
     entered.wait(5)
+    service.stop()
+    released.set()
     service.close()
     again, receiver = MessageService(tmp_path, SystemClock(), **PLACE), Receiver()
     again.deliver_to("acs:fc:", receiver)

@@ -1,0 +1,234 @@
+"""From what happens to what a function is told, byte for byte; and from its end to queues and topics."""
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from pathlib import Path
+
+import pytest
+
+from localyun.core.clock import SystemClock
+from localyun.core.credentials import Keyring
+from localyun.core.function_values import FunctionConfig, Site
+from localyun.core.functions import FunctionService
+from localyun.core.messages import MessageService, Published, Subscription
+from localyun.core.objects import ObjectEvent, ObjectStore
+from localyun.declared import ObjectTrigger, TimerTrigger, TopicTrigger
+from localyun.triggers import (
+    ObjectTriggers,
+    Timers,
+    TopicTriggers,
+    deliver_record,
+    matches,
+    message_payload,
+    object_payload,
+)
+
+ACCOUNT, REGION = "123456789", "cn-hangzhou"
+NOON = datetime(2022, 8, 13, 6, 45, 43, tzinfo=timezone.utc)
+EVENT = ObjectEvent(
+    "ObjectCreated:PutObject",
+    "bkt",
+    "manifests/a b+é中.json",
+    "688A7BF4F233DC9C88A80BF985AB7329",
+    122539,
+    22539,
+    NOON,
+    "58F9FF2D3DF792092E120000",
+    "140.205.0.0",
+)
+TRIGGER = ObjectTrigger("f", "t", "bkt", ("oss:ObjectCreated:PutObject",), "manifests/", ".json")
+SUBSCRIPTION = Subscription("jobs", "sub", "acs:fc:r:1:functions/f", "BACKOFF_RETRY", "JSON", "", NOON, NOON)
+# Writes each event into a file beside it, fails while `fail` exists, and tells who listens on the file.
+SPY = (
+    "import os, pathlib\n"
+    "def handler(event, context):\n"
+    "    with open('seen', 'ab') as file:\n        file.write(event + b'\\n')\n"
+    "    if os.path.exists('fail'):\n        os.unlink('fail')\n        raise RuntimeError('later')\n"
+    "    with open('fifo', 'w') as fifo:\n        fifo.write('x')\n"
+)
+
+
+class World:
+    """Objects, messages and one function that notes what it is told."""
+
+    def __init__(self, root: Path) -> None:
+        clock = SystemClock()
+        self.objects = ObjectStore(root / "objects", clock)
+        self.messages = MessageService(root / "messages", clock, account_id=ACCOUNT, region=REGION, hurry=200)
+        site = Site(ACCOUNT, REGION, hurry=200)
+        self.functions = FunctionService(root / "functions", clock, Keyring(), site, lambda arn, record: None)
+        self.code = root / "f"
+        self.code.mkdir()
+        (self.code / "index.py").write_text(SPY)
+        self._fifo = self.code / "fifo"
+        os.mkfifo(self._fifo)
+        self.functions.deploy(FunctionConfig("f", "index.handler", (self.code,), timeout=10))
+
+    def told(self) -> list[bytes]:
+        """Wait until the function has succeeded once, and return everything it was told until then."""
+        done: list[str] = []
+        thread = threading.Thread(target=lambda: done.append(self._fifo.read_text()), daemon=True)
+        thread.start()
+        thread.join(10)
+        assert done, self.functions.logs("f")
+        return (self.code / "seen").read_bytes().splitlines()
+
+    def close(self) -> None:
+        """End everything."""
+        self.functions.close()
+        self.messages.close()
+        self.objects.close()
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    """Real services below a temporary directory."""
+    world = World(tmp_path)
+    yield world
+    world.close()
+
+
+def test_an_object_event_has_the_vendors_shape_with_the_raw_key() -> None:
+    """Names, order and spelling of FC's page; no `oss:` before the event's name."""
+    rule = json.loads(object_payload(TRIGGER, EVENT, REGION, ACCOUNT))["events"][0]["oss"]["ruleId"]
+
+    expected = (
+        '{"events":[{"eventName":"ObjectCreated:PutObject","eventSource":"acs:oss",'
+        '"eventTime":"2022-08-13T06:45:43.000Z","eventVersion":"1.0","oss":{"bucket":{'
+        '"arn":"acs:oss:cn-hangzhou:123456789:bkt","name":"bkt","ownerIdentity":"123456789"},'
+        '"object":{"deltaSize":22539,"eTag":"688A7BF4F233DC9C88A80BF985AB7329",'
+        '"key":"manifests/a b+é中.json","size":122539},"ossSchemaVersion":"1.0","ruleId":"RULE"},'
+        '"region":"cn-hangzhou","requestParameters":{"sourceIPAddress":"140.205.0.0"},'
+        '"responseElements":{"requestId":"58F9FF2D3DF792092E120000"},"userIdentity":{"principalId":"123456789"}}]}'
+    )
+    assert expected.replace("RULE", rule) == object_payload(TRIGGER, EVENT, REGION, ACCOUNT).decode()
+    assert len(rule) == 40
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, True),
+        ({"key": "manifests/a.yaml"}, False),
+        ({"key": "other/a.json"}, False),
+        ({"bucket": "another"}, False),
+        ({"name": "ObjectCreated:UploadPart"}, False),
+    ],
+)
+def test_only_matching_objects_trigger(changes: dict[str, str], expected: bool) -> None:
+    """Bucket, event, prefix and suffix must all fit."""
+    event = ObjectEvent(**{**EVENT.__dict__, **changes})
+
+    assert expected == matches(TRIGGER, event)
+
+
+def test_a_wildcard_event_matches_every_event_of_its_group() -> None:
+    """As documented, and as its users regret."""
+    trigger = ObjectTrigger("f", "t", "bkt", ("oss:ObjectCreated:*",))
+
+    assert matches(trigger, ObjectEvent(**{**EVENT.__dict__, "name": "ObjectCreated:UploadPart"}))
+    assert not matches(trigger, ObjectEvent(**{**EVENT.__dict__, "name": "ObjectRemoved:DeleteObject"}))
+
+
+@pytest.mark.parametrize(
+    ("form", "attributes", "expected"),
+    [
+        ("STREAM", {}, "hello"),
+        ("STREAM", {"Extend": '{"key":"value"}'}, '{"body":"hello","attrs":{"Extend":"{\\"key\\":\\"value\\"}"}}'),
+        (
+            "JSON",
+            {},
+            ('{"TopicOwner":"1","Message":"hello","Subscriber":"1","PublishTime":1660373143000,'
+            '"SubscriptionName":"sub","MessageMD5":"BA4B","TopicName":"jobs","MessageId":"2F5B"}'),
+        ),
+        (
+            "JSON",
+            {"Extend": '{"key":"value"}'},
+            ('{"TopicOwner":"1","Message":"hello","Subscriber":"1","PublishTime":1660373143000,'
+            '"SubscriptionName":"sub","MessageMD5":"BA4B","TopicName":"jobs","MessageId":"2F5B","key":"value"}'),
+        ),
+    ],
+)
+def test_a_message_has_the_shape_that_the_trigger_chose(form: str, attributes: dict[str, str], expected: str) -> None:
+    """The four event templates of the fc3 component, PublishTime a number."""
+    subscription = Subscription(**{**SUBSCRIPTION.__dict__, "content_format": form})
+    published = Published("jobs", "2F5B", "hello", "BA4B", "", attributes, NOON)
+
+    assert expected == message_payload(subscription, published, "1").decode()
+
+
+def test_an_uploaded_object_reaches_its_function(world: World) -> None:
+    """Put it, and the function is told once, with what was put."""
+    ObjectTriggers([TRIGGER], world.functions).connect(world.objects)
+    world.functions.start()
+    world.objects.create_bucket("bkt")
+
+    world.objects.put("bkt", "elsewhere/a.json", b"x")
+    stored = world.objects.put("bkt", "manifests/a.json", b"{}")
+    [event] = world.told()
+
+    about = json.loads(event)["events"][0]["oss"]["object"]
+    assert {"deltaSize": 2, "eTag": stored.etag, "key": "manifests/a.json", "size": 2} == about
+
+
+def test_a_message_reaches_its_function_and_again_when_that_fails(world: World) -> None:
+    """SMQ's own retry is driven by what the function answers."""
+    world.messages.create_topic("jobs")
+    TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
+    (world.code / "fail").touch()
+    world.messages.start()
+
+    published = world.messages.publish("jobs", "hello")
+    first, second = world.told()
+
+    assert first == second
+    assert ("hello", published.message_id) == (json.loads(first)["Message"], json.loads(first)["MessageId"])
+
+
+def test_a_trigger_that_changed_since_the_last_run_is_subscribed_anew(world: World) -> None:
+    """What s.yaml says now counts, not what an earlier one said."""
+    world.messages.create_topic("jobs")
+    TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
+
+    TopicTriggers([TopicTrigger("f", "t", "jobs", "STREAM")], world.functions).connect(world.messages)
+
+    assert world.messages.topics.subscription("jobs", "f-t").content_format == "STREAM"
+
+
+def test_a_timer_leaves_events_with_time_name_and_payload(world: World) -> None:
+    """An interval of a minute, hurried by two hundred."""
+    timers = Timers([TimerTrigger("f", "sweep", "@every 1m", "p")], world.functions, SystemClock())
+    world.functions.start()
+    timers.start()
+
+    event, *_ = world.told()
+    timers.close()
+
+    told = json.loads(event)
+    assert (told["triggerName"], told["payload"]) == ("sweep", "p")
+    assert datetime.strptime(told["triggerTime"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc) > NOON
+
+
+def test_a_timer_that_is_not_enabled_never_starts(world: World) -> None:
+    """`enable: false` in its configuration."""
+    timers = Timers([TimerTrigger("f", "sweep", "@every 1s", "", enabled=False)], world.functions, SystemClock())
+
+    timers.start()
+    timers.close()
+
+    assert not (world.code / "seen").exists()
+
+
+@pytest.mark.parametrize("account", ["", ACCOUNT])
+def test_records_of_invocations_reach_queues_and_topics(world: World, account: str) -> None:
+    """With and without the account in the ARN, as official pages write both."""
+    world.messages.create_queue("dead")
+    world.messages.create_topic("told")
+
+    deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/queues/dead/messages", '{"a":1}')
+    deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/topics/told/messages", '{"a":1}')
+
+    assert [message.body for message in world.messages.receive("dead", 0)] == ['{"a":1}']
