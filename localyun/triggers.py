@@ -101,10 +101,20 @@ class TopicTriggers:
         messages.deliver_to("acs:fc:", self.deliver)
         for trigger in self._triggers:
             self._subscribe(messages, trigger)
+        self._forget(messages)
+
+    def _forget(self, messages: MessageService) -> None:
+        """Remove subscriptions of triggers that an earlier s.yaml had; their functions may be gone."""
+        declared = {(trigger.topic, _subscription_name(trigger)) for trigger in self._triggers}
+        for topic in messages.topics.names().names:
+            for name in messages.topics.subscriptions(topic).names:
+                endpoint = messages.topics.subscription(topic, name).endpoint
+                if endpoint.startswith("acs:fc:") and (topic, name) not in declared:
+                    messages.topics.unsubscribe(topic, name)
 
     def _subscribe(self, messages: MessageService, trigger: TopicTrigger) -> None:
         """Subscribe one function; a subscription that an earlier s.yaml made otherwise is made anew."""
-        site, name = self._functions.site, f"{trigger.function}-{trigger.name}"
+        site, name = self._functions.site, _subscription_name(trigger)
         wanted = {
             "endpoint": f"acs:fc:{site.region}:{site.account_id}:functions/{trigger.function}",
             "strategy": trigger.strategy,
@@ -125,6 +135,11 @@ class TopicTriggers:
         result = self._functions.invoke(function_of(subscription.endpoint), payload)
         if result.error_type:
             raise FunctionFailed(f"{result.error_type}: {result.payload[:300].decode(errors='replace')}")
+
+
+def _subscription_name(trigger: TopicTrigger) -> str:
+    """Return what the subscription of a trigger is called."""
+    return f"{trigger.function}-{trigger.name}"
 
 
 def message_payload(subscription: Subscription, published: Published, account: str) -> bytes:

@@ -98,7 +98,7 @@ class FcFace:
         """InvokeFunction, synchronous or asynchronous."""
         payload, headers = request.call.read(), request.call.headers
         if headers.get("x-fc-invocation-type", "Sync").lower() == "async":
-            delay = float(headers.get("x-fc-async-delay") or 0)
+            delay = _delay(headers.get("x-fc-async-delay", "0"))
             self._functions.invoke_async(request.name, payload, request_id=request.request_id, delay=delay)
             return Reply(202)
         result = self._functions.invoke(request.name, payload, request_id=request.request_id)
@@ -142,6 +142,13 @@ def _place(call: Call) -> tuple[str, str]:
         raise _unsupported(call)
     name = match["name"] or ""
     return (match["part"] or "function" if name else "functions"), name.partition(".")[0]
+
+
+def _delay(text: str) -> float:
+    """Read x-fc-async-delay: seconds below an hour (FC "Asynchronous invocations", 2026-04)."""
+    if not re.fullmatch(r"\d+", text) or int(text) >= 3600:
+        raise Refusal(400, "InvalidArgument", f"x-fc-async-delay is {text!r}; give whole seconds, fewer than 3600")
+    return float(text)
 
 
 def _unsupported(call: Call) -> Refusal:

@@ -68,6 +68,9 @@ ROUTES = {
     ("POST", "object", "x-oss-async-process"): Route("oss:PostProcessTask", oss_process.async_process),
 }
 
+READING = ("oss:GetObject", "oss:ListObjects")
+PUBLIC = {"public-read": READING, "public-read-write": (*READING, "oss:PutObject", "oss:DeleteObject")}
+
 
 def allow_all(_credential: Credential, _action: str, _bucket: str, _key: str) -> bool:
     """Allow every credential everything."""
@@ -123,7 +126,7 @@ class OssFace:
         signed = Signed(request.method, resource, request.query, request.headers)
         services = self._services
         credential = authenticate(signed, self._keyring, services.clock.now(), services.region)
-        if credential is None and not (action == "oss:GetObject" and _is_public(request)):
+        if credential is None and not _is_public(request, action):
             text = "Anonymous access is forbidden for this operation: sign the request."
             raise Refusal(403, "AccessDenied", text, ec="0003-00000001")
         request = replace(request, credential=credential)
@@ -147,13 +150,16 @@ def _route(request: Request) -> Route:
     raise Refusal(405, "MethodNotAllowed", text, Method=request.method, ResourceType=level)
 
 
-def _is_public(request: Request) -> bool:
-    """Tell whether anyone may read an object, by its own ACL or else by its bucket's."""
+def _is_public(request: Request, action: str) -> bool:
+    """Tell whether anyone may do this, by the object's own ACL or else by its bucket's."""
     try:
-        acl = request.objects.head(request.bucket, request.key).headers.get("x-oss-object-acl", "default")
-        return (request.objects.bucket(request.bucket).acl if acl == "default" else acl).startswith("public-read")
+        acl = request.objects.bucket(request.bucket).acl
+        if request.key and action == "oss:GetObject":
+            own = request.objects.head(request.bucket, request.key).headers.get("x-oss-object-acl", "default")
+            acl = acl if own == "default" else own
     except Refusal:
         return False
+    return action in PUBLIC.get(acl, ())
 
 
 def _refused(call: Call, request_id: str, refusal: Refusal) -> Reply:

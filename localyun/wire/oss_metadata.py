@@ -1,15 +1,13 @@
 """The OSS actions on what lies beside an object: its ACL and its tags. One function per action."""
 
-from urllib.parse import parse_qsl, quote, urlencode
-
 from localyun.core.errors import Refusal
 from localyun.wire.http import Reply
 from localyun.wire.oss_objects import found_object
 from localyun.wire.oss_request import Request
-from localyun.wire.oss_xml import element, leaf, malformed, owner, parse, xml_reply
+from localyun.wire.oss_tags import checked_tags, read_tags, write_tags
+from localyun.wire.oss_xml import element, leaf, owner, parse, xml_reply
 
 OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
-MAX_TAGS = 10  # OSS API reference, PutObjectTagging, read 2026-11
 
 
 def get_object_acl(request: Request) -> Reply:
@@ -30,7 +28,7 @@ def put_object_acl(request: Request) -> Reply:
 
 def get_object_tagging(request: Request) -> Reply:
     """Answer GetObjectTagging."""
-    tags = parse_qsl(found_object(request).headers.get("x-oss-tagging", ""), keep_blank_values=True)
+    tags = read_tags(found_object(request).headers.get("x-oss-tagging", ""))
     found = (element("Tag", leaf("Key", key), leaf("Value", value)) for key, value in tags)
     return xml_reply("Tagging", element("TagSet", *found))
 
@@ -39,9 +37,7 @@ def put_object_tagging(request: Request) -> Reply:
     """Answer PutObjectTagging; the tags replace those that are there."""
     nodes = parse(request.call.read(), "Tagging").findall("TagSet/Tag")
     tags = [(node.findtext("Key") or "", node.findtext("Value") or "") for node in nodes]
-    if len(tags) > MAX_TAGS or any(not key for key, _ in tags) or len(dict(tags)) < len(tags):
-        raise malformed("Tagging", f"it must hold at most {MAX_TAGS} tags, each with a Key of its own")
-    request.objects.set_headers(request.bucket, request.key, x_oss_tagging=urlencode(tags, quote_via=quote))
+    request.objects.set_headers(request.bucket, request.key, x_oss_tagging=write_tags(checked_tags(tags)))
     return Reply(200)
 
 

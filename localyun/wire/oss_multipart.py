@@ -3,7 +3,7 @@
 from localyun.core.multipart import MAX_PART_NUMBER, Part, Upload
 from localyun.wire.http import Reply, Slice
 from localyun.wire.oss_conditions import byte_range, check_conditions
-from localyun.wire.oss_request import Request, copy_source, not_implemented
+from localyun.wire.oss_request import Request, copy_source
 from localyun.wire.oss_xml import element, encoder, iso, leaf, malformed, parse, xml_reply
 
 MAX_PAGE = 1000
@@ -87,25 +87,26 @@ def list_parts(request: Request) -> Reply:
 
 
 def list_uploads(request: Request) -> Reply:
-    """Answer ListMultipartUploads; without a delimiter, which would group by folder, and which is refused."""
+    """Answer ListMultipartUploads."""
     query, coded = request.query, encoder(request.query.get("encoding-type", ""))
-    if query.get("delimiter"):
-        raise not_implemented("the delimiter of ListMultipartUploads")
     limit = request.number("max-uploads", MAX_PAGE, MAX_PAGE, least=1)
     found = _uploads_after(request, query.get("key-marker", ""), query.get("upload-id-marker", ""))
-    shown, more = found[:limit], len(found) > limit
+    shown, more = list(found.items())[:limit], len(found) > limit
+    (key, upload_id) = shown[-1][0] if more else ("", "")
     return xml_reply(
         "ListMultipartUploadsResult",
         leaf("Bucket", request.bucket),
         coded.mark,
         coded("KeyMarker", query.get("key-marker", "")),
         leaf("UploadIdMarker", query.get("upload-id-marker", "")),
-        coded("NextKeyMarker", shown[-1].key if more else ""),
-        leaf("NextUploadIdMarker", shown[-1].upload_id if more else ""),
+        coded("NextKeyMarker", key),
+        leaf("NextUploadIdMarker", upload_id),
+        coded("Delimiter", query.get("delimiter", "")),
         coded("Prefix", query.get("prefix", "")),
         leaf("MaxUploads", limit),
         leaf("IsTruncated", more),
-        *(element("Upload", coded("Key", one.key), *_about(one)) for one in shown),
+        *(element("Upload", coded("Key", one.key), *_about(one)) for _, one in shown if one),
+        *(element("CommonPrefixes", coded("Prefix", name)) for (name, _), one in shown if not one),
     )
 
 
@@ -135,12 +136,22 @@ def _part(part: Part) -> str:
     return element("Part", leaf("PartNumber", part.number), leaf("LastModified", iso(part.last_modified)), *about)
 
 
-def _uploads_after(request: Request, key: str, upload_id: str) -> list[Upload]:
-    """Return the uploads with the wanted prefix after a marker; without an id, after all uploads of its key."""
+def _uploads_after(request: Request, key: str, upload_id: str) -> dict[tuple[str, str], Upload | None]:
+    """Return the wanted uploads after a marker, by key and id; a common prefix stands for its uploads as None.
+
+    A marker without an id is beyond all uploads of its key.
+    """
+    prefix, delimiter = request.query.get("prefix", ""), request.query.get("delimiter", "")
     marker = (key.encode(), upload_id or "~") if key else (b"", "")
-    uploads = request.objects.uploads.unfinished(request.bucket)
-    wanted = [upload for upload in uploads if upload.key.startswith(request.query.get("prefix", ""))]
-    return [upload for upload in wanted if (upload.key.encode(), upload.upload_id) > marker]
+    found: dict[tuple[str, str], Upload | None] = {}
+    for one in request.objects.uploads.unfinished(request.bucket):
+        if not one.key.startswith(prefix):
+            continue
+        end = one.key.find(delimiter, len(prefix)) if delimiter else -1
+        entry = (one.key, one.upload_id) if end < 0 else (one.key[: end + len(delimiter)], "")
+        if (entry[0].encode(), entry[1]) > marker:
+            found[entry] = one if end < 0 else None
+    return found
 
 
 def _about(upload: Upload) -> tuple[str, ...]:

@@ -82,15 +82,16 @@ def copy_object(request: Request) -> Reply:
 
 
 def append_object(request: Request) -> Reply:
-    """Answer AppendObject: more bytes at the end of an appendable object."""
+    """Answer AppendObject: more bytes at the end of an appendable object; only the first may bring metadata."""
     request.check_md5()
+    position = request.number("position", 0, MAX_POSITION)
     new = request.objects.append(
         request.bucket,
         request.key,
         request.call.body,
-        request.number("position", 0, MAX_POSITION),
+        position,
         content_type=request.content_type,
-        headers=request.kept_headers(),
+        headers={} if position else request.kept_headers(),
         once=request.once,
         origin=request.origin,
     )

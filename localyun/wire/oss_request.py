@@ -14,6 +14,7 @@ from localyun.core.credentials import Credential
 from localyun.core.errors import Refusal
 from localyun.core.objects import ObjectStore, Origin
 from localyun.wire.http import CHUNK_BYTES, Call
+from localyun.wire.oss_tags import read_tags
 
 Allow = Callable[[Credential, str, str, str], bool]
 # A host with one label before a name that we know addresses the bucket; every other host is path-style.
@@ -111,7 +112,8 @@ class Request:
         return self.headers.get("content-type", "") or "application/octet-stream"
 
     def kept_headers(self) -> dict[str, str]:
-        """Return what an upload wants kept beside the object."""
+        """Return what an upload wants kept beside the object, or refuse its tags."""
+        read_tags(self.headers.get("x-oss-tagging", ""))
         return {name: value for name, value in self.headers.items() if _is_kept(name)}
 
     def number(self, name: str, default: int, most: int, least: int = 0) -> int:

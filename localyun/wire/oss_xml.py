@@ -11,6 +11,9 @@ from localyun.wire.http import Reply
 
 # XML 1.0 has no way to write these; a key that holds one can only be listed with encoding-type=url.
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Clients write control characters of keys as they are, which the vendor reads and XML 1.0 forbids.
+TAMED = {code: 0xF0000 + code for code in range(32) if chr(code) not in "\t\n\r"}
+WILD = {tame: wild for wild, tame in TAMED.items()}
 OWNER = "1000000000000001"
 
 
@@ -67,12 +70,14 @@ def parse(body: bytes, root: str) -> ET.Element:
     """Read a request's document, without its namespace, or refuse with MalformedXML."""
     if b"<!DOCTYPE" in body:
         raise malformed(root, "it has a DOCTYPE")
+    text = body.decode("utf-8", "replace")
     try:
-        found = ET.fromstring(body)  # noqa: S314 - no DOCTYPE, so no entities
+        found = ET.fromstring(text.translate(TAMED))  # noqa: S314 - no DOCTYPE, so no entities
     except ET.ParseError as error:
         raise malformed(root, str(error)) from None
     for node in found.iter():
         node.tag = node.tag.rpartition("}")[2]
+        node.text = node.text and node.text.translate(WILD)
     if found.tag != root:
         raise malformed(root, f"it is a <{found.tag}>")
     return found

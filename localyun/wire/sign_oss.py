@@ -123,15 +123,21 @@ def check_signature(credential: Credential, given: str, text: str, sign: Callabl
         )
 
 
-def check_scope(scope: str, when: str, region: str) -> None:
+def check_scope(scope: str, when: str, region: str, *, in_url: bool = False) -> None:
     """Refuse a V4 scope for another day, region or product."""
     parts = scope.split("/")
     if len(parts) != 4 or parts[3] != "aliyun_v4_request" or parts[0] != when[:8]:
         raise _malformed(f"the scope must be {when[:8]}/{region}/oss/aliyun_v4_request, not {scope!r}")
-    # Codes as users report them: alibabacloud-oss-go-sdk-v2 issue 29 and -python-sdk-v2 issue 74.
+    # Codes as users report them: alibabacloud-oss-go-sdk-v2 issue 29 and -python-sdk-v2 issue 74; the text for a
+    # URL as the vendor's Python SDK 2.19.1 tests it.
     if parts[1] != region:
-        text = f"Invalid signing region in Authorization header: {parts[1]!r}, this cloud is {region!r}."
-        raise Refusal(400, "InvalidArgument", text, ec="0002-00000226")
+        text = (
+            "The signing region in credential is invalid."
+            if in_url
+            else "Invalid signing region in Authorization header."
+        )
+        ec = "" if in_url else "0002-00000226"
+        raise Refusal(400, "InvalidArgument", text, ec=ec, RegionProvided=parts[1], RegionExpected=region)
     if parts[2] != "oss":
         text = f"Invalid signing product in Authorization header: {parts[2]!r}, expected 'oss'."
         raise Refusal(400, "InvalidArgument", text, ec="0002-00000227")
@@ -182,7 +188,7 @@ def _v4_url(request: Signed, keyring: Keyring, now: datetime, region: str) -> Cr
     begins = iso_time(when)
     if begins is None or not seconds.isdecimal() or not 1 <= int(seconds) <= MAX_EXPIRES_SECONDS:
         raise _malformed(f"a signed URL needs `x-oss-date` and `x-oss-expires`, 1 to {MAX_EXPIRES_SECONDS} seconds")
-    check_scope(scope, when, region)
+    check_scope(scope, when, region, in_url=True)
     check_expiry(not begins - MAX_SKEW <= now <= begins + timedelta(seconds=int(seconds)))
     text = v4_text(request, when, scope, _names(query.get("x-oss-additional-headers", "")))
     check_signature(credential, query["x-oss-signature"], text, lambda key, t: v4_signature(key, scope, t))

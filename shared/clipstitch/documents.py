@@ -1,7 +1,7 @@
 """Bytes to plain values: JSON and YAML, with every ambiguity refused. Knows no manifest.
 
-YAML is read by the core rules of version 1.2: `no` is text and `1:30` is text, not 90. Aliases and duplicate
-names are refused in both languages, so that a document means what it seems to mean and cannot explode.
+YAML is read by the core rules of version 1.2: `no` is text and `1:30` is text, not 90. Aliases, tags and duplicate
+names are refused, so that a document means what it seems to mean and cannot explode.
 """
 
 import json
@@ -30,6 +30,11 @@ def load(body: bytes, suffix: str) -> Any:
     value = _READERS[suffix](text)
     if _depth(value) > MAX_DEPTH:
         raise _unreadable("MANIFEST_TOO_DEEP", f"nests deeper than {MAX_DEPTH}", "A manifest needs three levels.")
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        message = "has half a surrogate pair, which is no text"
+        raise _unreadable("MANIFEST_SYNTAX", message, "Correct the escape, or write the character itself.") from error
     return value
 
 
@@ -58,7 +63,6 @@ def _json(text: str) -> Any:
     """Read JSON; names must be unique, numbers finite."""
     try:
         value = json.loads(text, object_pairs_hook=_unique, parse_constant=_finite)
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair is no text
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
         raise _unreadable("MANIFEST_SYNTAX", f"is not JSON: {error.msg} at {where}", f"Correct {where}.") from error
@@ -96,7 +100,7 @@ def _yaml(text: str) -> Any:
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else "an unknown place"
         message = f"is not usable YAML: {error.problem} at {where}"
         raise _unreadable("MANIFEST_SYNTAX", message, f"Correct {where}.") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise _unreadable("MANIFEST_SYNTAX", f"is not usable YAML: {error}", "Correct it.") from error
 
 
@@ -105,12 +109,14 @@ def _loader() -> Any:
     import yaml  # noqa: PLC0415 - as above
 
     class CoreLoader(yaml.SafeLoader):
-        """Plain text, whole and decimal numbers, true, false and null; no aliases, no names twice."""
+        """Plain text, whole and decimal numbers, true, false and null; no aliases, no tags, no names twice."""
 
         def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
-                mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
-                raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", mark)
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            if isinstance(event, yaml.AliasEvent):
+                raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", event.start_mark)
+            if getattr(event, "tag", None) is not None:  # a tag may name what its value is not: !!int [1]
+                raise yaml.constructor.ConstructorError(None, None, "tags are not allowed", event.start_mark)
             return super().compose_node(parent, index)
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:

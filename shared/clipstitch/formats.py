@@ -43,7 +43,7 @@ FORMATS = {
         Format("flac", "audio/flac"),
         Format("oga", "audio/ogg"),
         Format("ac3", "audio/ac3", (32000, 44100, 48000), 6),
-        Format("opus", "audio/ogg"),
+        Format("opus", "audio/ogg", (8000, 12000, 16000, 24000, 48000)),
         Format("amr", "audio/amr", (8000, 16000), 1),
     )
 }

@@ -293,7 +293,7 @@ def _align(fields: Fields, count: int) -> int:
     """Return the index of the clip that lends defaults."""
     align = fields.take("align", int, 0) or 0
     if count and not 0 <= align < count:
-        remedy = f"Use 0 to {count - 1}; clips are counted from 0."
+        remedy = f"Clips are counted from 0: use 0 to {count - 1}; nearest is {max(0, min(align, count - 1))}."
         fields.issues.add("/align", "ALIGN_OUT_OF_RANGE", f"is {align}, but there are {count} clips", remedy)
         return 0
     return align

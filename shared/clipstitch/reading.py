@@ -117,8 +117,10 @@ class Fields:
 
     def choice(self, name: str, choices: Sequence[Any], code: str, default: _T) -> _T:
         """Return one of some values, or the default with an issue noted."""
-        value = self._values.get(name, default)
-        if value == default or (type(value) in {type(choice) for choice in choices} and value in choices):
+        if name not in self._values:
+            return default
+        value = self._values[name]
+        if type(value) in {type(choice) for choice in choices} and value in choices:
             return value  # type: ignore[no-any-return] # one of the caller's own values
         near = nearest(str(value), [str(choice) for choice in choices])
         known = ", ".join(str(choice) for choice in choices)

@@ -156,7 +156,9 @@ def test_every_format_decodes_back_with_its_rate_and_length(folder, lengths, ffm
     assert 0 <= len(samples) - promised * own // rate <= slack[name]
 
 
-@pytest.mark.parametrize(("name", "channels"), [(f.name, c) for f in FORMATS.values() for c in range(1, f.max_channels + 1)])
+@pytest.mark.parametrize(
+    ("name", "channels"), [(f.name, c) for f in FORMATS.values() for c in range(1, f.max_channels + 1)]
+)
 def test_every_legal_channel_count_is_written(folder, ffmpeg, name, channels):
     """One to eight channels, where the format has them."""
     rate = 8000 if name == "amr" else 48000

@@ -17,7 +17,17 @@ import pytest
 from localyun.core.objects import Origin
 from tests.localyun.oss_world import BUCKET, REGION, world
 
-KEYS = ["plain.txt", "a b/c+d%2F.txt", "中文/🎵 é.mp3", "../..//x", "q&<>\"'.txt", "line\nbreak", "tail/", "?x=1#y"]
+KEYS = [
+    "plain.txt",
+    "a b/c+d%2F.txt",
+    "中文/🎵 é.mp3",
+    "../..//x",
+    "q&<>\"'.txt",
+    "line\nbreak",
+    "tail/",
+    "?x=1#y",
+    "bell\x07 \x1b",
+]
 AUDIO = b"RIFF" + bytes(5000)
 
 
@@ -493,7 +503,7 @@ def test_acls_and_tags_are_kept(bucket, client):
     bucket.put_object("k", b"1")
     bucket.put_object_acl("k", oss2.OBJECT_ACL_PUBLIC_READ)
     rule = oss2.models.TaggingRule()
-    rule.add("k é", "v&1")
+    rule.add("k é", "v:1/+")
     bucket.put_object_tagging("k", oss2.models.Tagging(rule))
     tags = client.get_object_tagging(oss.GetObjectTaggingRequest(BUCKET, "k")).tag_set.tags
     count = bucket.head_object("k").headers["x-oss-tagging-count"]
@@ -507,9 +517,35 @@ def test_acls_and_tags_are_kept(bucket, client):
         public,
         bucket.get_bucket_acl().acl,
     ) == ("public-read", "public-read", "private")
-    assert [(tag.key, tag.value) for tag in tags] == [("k é", "v&1")]
+    assert [(tag.key, tag.value) for tag in tags] == [("k é", "v:1/+")]
     assert count == "1"
     assert not bucket.get_object_tagging("k").tag_set.tagging_rule
+
+
+def test_tags_beyond_the_limits_are_refused(bucket):
+    """In the header of an upload and in a document: number, length, characters, repeats."""
+    many = "&".join(f"a{n}=b" for n in range(11))
+    for tags in (many, "=a", "a" * 129 + "=b", "a=" + "b" * 257, "a=b&a=c", "a=%25"):
+        refused("InvalidTag", bucket.put_object, "k", b"", headers={"x-oss-tagging": tags}, status=400)
+        refused("InvalidTag", bucket.init_multipart_upload, "k", headers={"x-oss-tagging": tags})
+    bucket.put_object("k", b"", headers={"x-oss-tagging": "a=1&b="})
+    rule = oss2.models.TaggingRule()
+    rule.add("a%b", "x")
+    refused("InvalidTag", bucket.put_object_tagging, "k", oss2.models.Tagging(rule))
+
+    assert bucket.get_object_tagging("k").tag_set.tagging_rule == {"a": "1", "b": ""}
+
+
+@pytest.mark.parametrize("size", [1, 2, 10])
+def test_unfinished_uploads_are_listed_by_pages_and_prefixes(bucket, size):
+    """As objects are: a common prefix stands for the uploads below it."""
+    ids = {key: bucket.init_multipart_upload(key).upload_id for key in ("a/1", "a/2", "b", "c")}
+    again = bucket.init_multipart_upload("b").upload_id
+    flat = [(one.key, one.upload_id) for one in oss2.MultipartUploadIterator(bucket, max_uploads=size)]
+    grouped = [one.key for one in oss2.MultipartUploadIterator(bucket, delimiter="/", max_uploads=size)]
+
+    assert sorted(flat) == sorted([*ids.items(), ("b", again)])
+    assert sorted(grouped) == ["a/", "b", "b", "c"]
 
 
 def test_what_is_not_there_says_so_by_name(bucket, client):

@@ -217,6 +217,15 @@ def test_a_signature_for_another_region_is_refused(here):
     ) == (400, "InvalidArgument", "0002-00000226")
 
 
+def test_a_url_for_another_region_says_so(here):
+    """In the vendor's words, and which region it should have been."""
+    bucket = oss2.Bucket(oss2.AuthV4(KEY.access_key_id, KEY.access_key_secret), here.url, BUCKET, region="cn-beijing")
+    reply = refused(here, "InvalidArgument", url=bucket.sign_url("GET", "k", 60))
+
+    assert "The signing region in credential is invalid." in reply.text
+    assert f"<RegionExpected>{REGION}</RegionExpected>" in reply.text
+
+
 def test_a_changed_header_breaks_the_signature(here):
     """What is signed cannot be altered on the way: a meta header, a query, a key."""
     url = here.bucket().sign_url("GET", "k", 60)
@@ -243,6 +252,19 @@ def test_strangers_may_read_what_is_public(here):
 
     assert httpx.get(f"{here.url}/{BUCKET}/open").content == b"for all"
     refused(here, "AccessDenied", method="DELETE", url=f"{here.url}/{BUCKET}/open")
+
+
+def test_strangers_may_write_where_everything_is_public(here):
+    """A bucket's ACL grants what it says; documents of the bucket itself stay closed."""
+    open_to_all = here.bucket("open-to-all")
+    open_to_all.create_bucket("public-read-write")
+    url = f"{here.url}/open-to-all"
+
+    assert httpx.put(f"{url}/k", content=b"1").status_code == 200
+    assert "<Key>k</Key>" in httpx.get(url).text
+    assert httpx.delete(f"{url}/k").status_code == 204
+    refused(here, "AccessDenied", url=f"{url}?acl")
+    refused(here, "AccessDenied", method="POST", url=f"{url}?delete", content=b"<Delete/>")
 
 
 def test_what_a_role_may_do_is_asked(tmp_path):

@@ -279,14 +279,14 @@ sys.stdin.read()
 def test_a_task_survives_kill_9_in_the_middle(tmp_path):
     """The process dies while FFmpeg works; the next one finishes the very task."""
     world = AudioWorld(tmp_path)
-    world.upload(tone(tmp_path / "long.wav", 500, 240, 8000))
+    world.upload(tone(tmp_path / "long.wav", 500, 60, 8000))
     world.close()
     request = process(words="f_opus,ar_48000,ac_1", key="long.opus")
     command = [sys.executable, "-c", CHILD, str(tmp_path), request]
     here = str(Path(__file__).parents[2])
     with subprocess.Popen(command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
         task_id = child.stdout.readline().strip()
-        time.sleep(0.15)
+        time.sleep(0.1)
         os.kill(child.pid, signal.SIGKILL)
     again = AudioWorld(tmp_path)
     left = again.tasks.get(task_id)
@@ -296,7 +296,7 @@ def test_a_task_survives_kill_9_in_the_middle(tmp_path):
     again.close()
 
     assert (RUNNING, SUCCEEDED, 1) == (left.status, task.status, len(again.notices))
-    assert size > 100_000
+    assert size > 25_000
 
 
 def test_close_ends_a_running_task_at_once_and_leaves_it_to_the_next(tmp_path):
@@ -339,7 +339,8 @@ def test_info_describes_an_object(world):
     """Exact duration, and what it is made of."""
     info = world.tasks.info("media", "a.wav")
 
-    assert ("0.500000", "8044") == (info["Format"]["Duration"], info["Format"]["Size"].replace("8078", "8044"))
+    size = str(world.objects.head("media", "a.wav").size)
+    assert ("0.500000", size) == (info["Format"]["Duration"], info["Format"]["Size"])
     assert ("8000", "1") == tuple(info["Streams"]["AudioStream"][0][name] for name in ("SampleRate", "Channels"))
 
 

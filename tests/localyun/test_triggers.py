@@ -141,14 +141,18 @@ def test_a_wildcard_event_matches_every_event_of_its_group() -> None:
         (
             "JSON",
             {},
-            ('{"TopicOwner":"1","Message":"hello","Subscriber":"1","PublishTime":1660373143000,'
-            '"SubscriptionName":"sub","MessageMD5":"BA4B","TopicName":"jobs","MessageId":"2F5B"}'),
+            (
+                '{"TopicOwner":"1","Message":"hello","Subscriber":"1","PublishTime":1660373143000,'
+                '"SubscriptionName":"sub","MessageMD5":"BA4B","TopicName":"jobs","MessageId":"2F5B"}'
+            ),
         ),
         (
             "JSON",
             {"Extend": '{"key":"value"}'},
-            ('{"TopicOwner":"1","Message":"hello","Subscriber":"1","PublishTime":1660373143000,'
-            '"SubscriptionName":"sub","MessageMD5":"BA4B","TopicName":"jobs","MessageId":"2F5B","key":"value"}'),
+            (
+                '{"TopicOwner":"1","Message":"hello","Subscriber":"1","PublishTime":1660373143000,'
+                '"SubscriptionName":"sub","MessageMD5":"BA4B","TopicName":"jobs","MessageId":"2F5B","key":"value"}'
+            ),
         ),
     ],
 )
@@ -196,6 +200,17 @@ def test_a_trigger_that_changed_since_the_last_run_is_subscribed_anew(world: Wor
     TopicTriggers([TopicTrigger("f", "t", "jobs", "STREAM")], world.functions).connect(world.messages)
 
     assert world.messages.topics.subscription("jobs", "f-t").content_format == "STREAM"
+
+
+def test_a_trigger_that_is_gone_is_no_longer_subscribed(world: World) -> None:
+    """Other subscriptions of the topic stay."""
+    world.messages.create_topic("jobs")
+    world.messages.subscribe("jobs", "mine", endpoint="http://127.0.0.1:1/")
+    TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
+
+    TopicTriggers([], world.functions).connect(world.messages)
+
+    assert world.messages.topics.subscriptions("jobs").names == ("mine",)
 
 
 def test_a_timer_leaves_events_with_time_name_and_payload(world: World) -> None:

@@ -1,0 +1,72 @@
+"""Patterns over object keys, and the order in which people expect what they find. Pure.
+
+`*` and `?` stay within one folder, `**/` crosses folders, `[abc]` and `[!abc]` choose. Hidden names (a dot in front)
+have to be asked for by a dot.
+"""
+
+import re
+from collections.abc import Iterable
+
+_WILD = re.compile(r"[*?\[]")
+
+
+def literal_prefix(pattern: str) -> str:
+    """Return what every match begins with: what a listing can be narrowed to.
+
+    >>> literal_prefix("chapters/ch*.mp3")
+    'chapters/ch'
+    """
+    wild = _WILD.search(pattern)
+    return pattern[: wild.start()] if wild else pattern
+
+
+def natural(key: str) -> list[tuple[int, int, str]]:
+    """Return what to sort by, so that 2 comes before 10, and equal numbers by their zeros.
+
+    >>> sorted(["ch10", "ch2", "ch02", "ch1"], key=natural)
+    ['ch1', 'ch2', 'ch02', 'ch10']
+    """
+    parts = re.split(r"([0-9]+)", key)
+    return [(1, int(part), f"{len(part):04d}") if part.isdigit() and part.isascii() else (0, 0, part) for part in parts]
+
+
+def matches(pattern: str, keys: Iterable[str]) -> list[str]:
+    """Return the keys that match, in natural order; folders (keys that end in a slash) never do.
+
+    >>> matches("c/*.mp3", ["c/10.mp3", "c/2.mp3", "c/.x.mp3", "c/d/1.mp3", "c/"])
+    ['c/2.mp3', 'c/10.mp3']
+    """
+    shape = re.compile(_regex(pattern), re.DOTALL)
+    return sorted((key for key in keys if not key.endswith("/") and shape.fullmatch(key)), key=natural)
+
+
+def _regex(pattern: str) -> str:
+    """Turn a pattern into a regular expression."""
+    out, at, starts = [], 0, True
+    while at < len(pattern):
+        piece, length = _next(pattern, at)
+        hidden = r"(?!\.)" if starts and pattern[at] in "*?[" else ""
+        out.append(hidden + piece)
+        at += length
+        starts = pattern[at - 1] == "/"
+    return "".join(out)
+
+
+def _next(pattern: str, at: int) -> tuple[str, int]:
+    """Return the expression for what stands at a place, and how much of the pattern it takes."""
+    if pattern.startswith("**/", at):
+        return r"(?:(?!\.)[^/]+/)*", 3
+    if pattern[at] == "*":
+        return "[^/]*", 1
+    if pattern[at] == "?":
+        return "[^/]", 1
+    chosen = re.match(r"\[(!?)(\]?[^\]/]*)\]", pattern[at:])
+    if pattern[at] == "[" and chosen and chosen[2]:
+        negated = "^/" if chosen[1] else ""
+        return f"[{negated}{_set(chosen[2])}]", chosen.end()
+    return re.escape(pattern[at]), 1
+
+
+def _set(characters: str) -> str:
+    """Escape the inside of a choice; a dash between two characters is a range."""
+    return re.sub(r"([\\\]\[^&~|])", r"\\\1", characters)

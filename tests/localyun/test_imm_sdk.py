@@ -1,0 +1,350 @@
+"""The IMM face, called by the vendor's own clients over HTTP: the 2020-09-30 client, and the older core client."""
+
+import json
+import urllib.error
+import urllib.request
+from datetime import timedelta
+
+import pytest
+from alibabacloud_imm20200930 import models
+from alibabacloud_imm20200930.client import Client
+from alibabacloud_tea_openapi.exceptions import ClientException
+from alibabacloud_tea_openapi.models import Config
+from aliyunsdkcore.acs_exception.exceptions import ServerException
+from aliyunsdkcore.auth.credentials import StsTokenCredential
+from aliyunsdkcore.client import AcsClient
+from aliyunsdkcore.request import CommonRequest
+
+from localyun.core.clock import SystemClock
+from localyun.core.credentials import Credential, Keyring
+from localyun.wire.imm import ImmFace
+from localyun.wire.sign_acs3 import acs3_signature, rpc_signature, rpc_text
+from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, pcm, served, tone
+
+KEY = Credential("LTAI-test", "secret-test")
+ROLE = Credential("STS.role", "secret-role", "token of/the+role", "role/worker")
+
+
+class LateClock(SystemClock):
+    """A clock that is an hour ahead."""
+
+    def now(self):
+        """Return the time an hour from now."""
+        return super().now() + timedelta(hours=1)
+
+
+@pytest.fixture
+def world(tmp_path):
+    """A running task service with two tones."""
+    made = AudioWorld(tmp_path)
+    made.upload(*(tone(tmp_path / f"{name}.wav", 440, 0.5, 8000) for name in "ab"))
+    made.tasks.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def host(world):
+    """Where the face listens."""
+    with served(ImmFace(world.tasks, Keyring(KEY, ROLE), SystemClock()).answer) as address:
+        yield address
+
+
+def client(host: str, key: Credential = KEY, secret: str = "") -> Client:
+    """Make the vendor's client, with another secret on request."""
+    config = Config(
+        access_key_id=key.access_key_id,
+        access_key_secret=secret or key.access_key_secret,
+        security_token=key.security_token or None,
+        endpoint=host,
+        protocol="http",
+        region_id=REGION,
+    )
+    return Client(config)
+
+
+def convert(**more) -> models.CreateMediaConvertTaskRequest:
+    """Ask for two clips, the first from 0.1 s for 0.3 s, as FLAC."""
+    transcode = models.TargetAudioTranscodeAudio(codec="flac", sample_rate=8000, channel=1, bits_per_sample=16)
+    target = models.CreateMediaConvertTaskRequestTargets(
+        uri=more.pop("uri", "oss://out/{dirname}/{tags.show}/{barename}.{autoext}"),
+        container=more.pop("container", "flac"),
+        audio=models.TargetAudio(transcode_audio=transcode),
+    )
+    source = models.CreateMediaConvertTaskRequestSources
+    words = {
+        "project_name": "proj",
+        "sources": [
+            source(uri="oss://media/a.wav", start_time=0.1, duration=0.3),
+            source(uri="oss://media/b.wav"),
+        ],
+        "targets": [target],
+        "notification": models.Notification(mns=models.MNS(topic_name="done")),
+        "user_data": '{"job": "é 1"}',
+        "tags": {"show": "night"},
+    }
+    return models.CreateMediaConvertTaskRequest(**{**words, **more})
+
+
+def refusal(call) -> ClientException:
+    """Return how a call is refused."""
+    with pytest.raises(ClientException) as caught:
+        call()
+    return caught.value
+
+
+def test_a_task_of_the_sdk_runs_and_can_be_asked_for(world, host):
+    """Create, poll, read back: ids, user data, tags, times, and what the task was asked to do."""
+    imm = client(host)
+    created = imm.create_media_convert_task(convert()).body
+    world.finished(created.task_id)
+    request = models.GetTaskRequest("proj", True, created.task_id, "MediaConvert")
+    task = imm.get_task(request).body
+
+    assert ("Succeeded", "", "", created.event_id) == (task.status, task.code, task.message, task.event_id)
+    assert ('{"job": "é 1"}', {"show": "night"}) == (task.user_data, task.tags)
+    assert task.start_time.endswith("Z")
+    assert task.end_time >= task.start_time[:19]
+    asked = json.loads(task.task_request_definition)
+    assert ["oss://media/a.wav", "oss://media/b.wav"] == [source["URI"] for source in asked["Sources"]]
+    assert (0.1, 0.3) == (asked["Sources"][0]["StartTime"], asked["Sources"][0]["Duration"])
+    assert "oss://out/night/a.flac" == asked["Targets"][0]["URI"]
+    assert '{"job": "é 1"}' == json.loads(json.loads(world.notices[0][1])["content"])["UserData"]
+
+
+def test_the_task_of_the_sdk_makes_exactly_what_was_asked(world, host):
+    """Seconds with decimals become samples."""
+    created = client(host).create_media_convert_task(convert(uri="oss://out/x.flac")).body
+    world.finished(created.task_id)
+
+    assert 2400 + 4000 == len(pcm(world.objects.head("out", "x.flac").file))
+
+
+def test_what_a_process_string_meant_can_be_read_back(world, host):
+    """A task that came through OSS shows its translation."""
+    process = "audio/concat,f_mp3,ab_64000,abopt_1/pre,o_Yi53YXY,ss_100|sys/saveas,o_eC5tcDM/notify,topic_dA"
+    accepted = world.tasks.submit_process("media", "a.wav", process)
+    world.finished(accepted.task_id)
+    task = client(host).get_task(models.GetTaskRequest("proj", True, accepted.task_id, "MediaConvert")).body
+
+    asked = json.loads(task.task_request_definition)
+    assert "Succeeded" == task.status
+    assert [("oss://media/b.wav", 0.1), ("oss://media/a.wav", 0)] == [
+        (source["URI"], source["StartTime"]) for source in asked["Sources"]
+    ]
+    assert {"Codec": "mp3", "Bitrate": 64000, "BitrateOption": "adaptive"} == asked["Targets"][0]["Audio"][
+        "TranscodeAudio"
+    ]
+    assert {"MNS": {"TopicName": "t"}} == asked["Notification"]
+
+
+def test_projects_and_attachments_through_the_sdk(world, host):
+    """Create, get, list, attach, look up, detach."""
+    imm = client(host)
+    created = imm.create_project(models.CreateProjectRequest(project_name="second", description="two")).body.project
+    listed = imm.list_projects(models.ListProjectsRequest(max_results=1)).body
+    rest = imm.list_projects(models.ListProjectsRequest(next_token=listed.next_token)).body
+    imm.attach_ossbucket(models.AttachOSSBucketRequest(ossbucket="out", project_name="second"))
+    found = imm.get_ossbucket_attachment(models.GetOSSBucketAttachmentRequest(ossbucket="out")).body
+
+    assert ("second", "two", "AliyunIMMDefaultRole") == (
+        created.project_name,
+        created.description,
+        created.service_role,
+    )
+    assert ["proj", "second"] == [one.project_name for page in (listed, rest) for one in page.projects]
+    assert "second" == imm.get_project(models.GetProjectRequest(project_name="second")).body.project.project_name
+    assert ("second", "second") == (found.project_name, world.tasks.attachment("out"))
+    imm.detach_ossbucket(models.DetachOSSBucketRequest(ossbucket="out"))
+    assert "ResourceNotFound" == refusal(lambda: imm.detach_ossbucket(models.DetachOSSBucketRequest("out"))).code
+    again = refusal(lambda: imm.create_project(models.CreateProjectRequest(project_name="second")))
+    assert (409, "ResourceAlreadyExists") == (again.status_code, again.code)
+
+
+def test_tasks_are_listed_by_status_time_and_page(world, host):
+    """Filters and pages of ListTasks."""
+    imm = client(host)
+    ids = [imm.create_media_convert_task(convert(uri=f"oss://out/{n}.flac")).body.task_id for n in range(3)]
+    failed = imm.create_media_convert_task(convert(uri="oss://out/f.flac", sources=[
+        models.CreateMediaConvertTaskRequestSources(uri="oss://media/gone.wav")])).body.task_id  # fmt: skip
+    times = [world.finished(one).started for one in (*ids, failed)]
+
+    def listed(**words) -> list[str]:
+        body = imm.list_tasks(models.ListTasksRequest(project_name="proj", **words)).body
+        return [task.task_id for task in body.tasks]
+
+    first = imm.list_tasks(models.ListTasksRequest(project_name="proj", sort="StartTime", max_results=2)).body
+    assert [*ids, failed] == listed(sort="StartTime")
+    assert [failed, *reversed(ids)] == listed(sort="StartTime", order="desc")
+    assert sorted([*ids, failed]) == listed()
+    assert [failed] == listed(status="Failed")
+    assert [] == listed(task_types=["VideoModeration"])
+    assert 4 == len(listed(task_types=["MediaConvert"]))
+    assert [*ids[2:], failed] == listed(sort="StartTime", next_token=first.next_token)
+    later = models.TimeRange(start=f"{times[0] + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}")
+    assert [] == listed(start_time_range=later)
+    assert 4 == len(listed(end_time_range=models.TimeRange(end=later.start)))
+    assert "InvalidArgument" == refusal(lambda: listed(next_token="nobody")).code
+    assert "InvalidArgument" == refusal(lambda: listed(start_time_range=models.TimeRange(start="soon"))).code
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "part"),
+    [
+        ({"project_name": "nope"}, "ResourceNotFound", "Project nope"),
+        ({"project_name": None}, "MissingParameter", "ProjectName is mandatory"),
+        ({"targets": None}, "MissingParameter", "Targets is mandatory"),
+        ({"container": "mp4"}, "InvalidArgument", "this cloud makes audio only"),
+        ({"container": "mp3"}, "InvalidArgument", "'flac' does not go into mp3"),
+        ({"uri": "s3://x/y"}, "InvalidArgument", "write oss://bucket/key"),
+        ({"uri": "oss://nowhere/x"}, "InvalidArgument", "nowhere does not exist"),
+        ({"uri": "oss://out/{what}"}, "InvalidArgument", "is no variable"),
+        ({"alignment_index": 2}, "InvalidArgument", "from 0 to 1"),
+        ({"sources": []}, "InvalidArgument", "0 sources"),
+        ({"user_data": "x" * 2049}, "InvalidArgument", "2048 bytes"),
+    ],
+)
+def test_a_bad_task_is_refused_with_place_and_remedy(host, change, code, part):
+    """IMM's own codes, in OpenAPI's error document."""
+    error = refusal(lambda: client(host).create_media_convert_task(convert(**change)))
+
+    assert (code, True) == (error.code, part in error.message)
+    assert error.request_id in error.message
+
+
+def test_a_task_of_another_project_or_type_is_not_found(world, host):
+    """GetTask wants all three to fit."""
+    imm = client(host)
+    task_id = imm.create_media_convert_task(convert()).body.task_id
+    world.tasks.create_project("other")
+
+    for words in (("other", task_id, "MediaConvert"), ("proj", "nope", "MediaConvert"), ("proj", task_id, "Other")):
+        request = models.GetTaskRequest(project_name=words[0], task_id=words[1], task_type=words[2])
+        error = refusal(lambda request=request: imm.get_task(request))
+        assert (404, "ResourceNotFound") == (error.status_code, error.code)
+
+
+def test_an_action_of_imm_that_is_not_here_is_refused_by_name(host):
+    """Honest about what the local cloud cannot do."""
+    error = refusal(lambda: client(host).list_datasets(models.ListDatasetsRequest(project_name="proj")))
+
+    assert (404, "InvalidAction.NotFound") == (error.status_code, error.code)
+    assert "GetTask" in error.message
+
+
+def test_wrong_secrets_and_unknown_keys_are_refused(host):
+    """The signature is checked, not only read."""
+    request = models.GetProjectRequest(project_name="proj")
+    wrong = refusal(lambda: client(host, secret="guess").get_project(request))
+    unknown = refusal(lambda: client(host, Credential("LTAI-else", "x")).get_project(request))
+    without = refusal(lambda: client(host, Credential("STS.role", "secret-role")).get_project(request))
+
+    assert (400, "SignatureDoesNotMatch") == (wrong.status_code, wrong.code)
+    assert (404, "InvalidAccessKeyId.NotFound") == (unknown.status_code, unknown.code)
+    assert "InvalidSecurityToken.MismatchWithAccessKey" == without.code
+
+
+def test_a_role_key_with_its_token_is_accepted(host):
+    """What a function gets from its role."""
+    found = client(host, ROLE).get_project(models.GetProjectRequest(project_name="proj")).body
+
+    assert "proj" == found.project.project_name
+
+
+def test_an_old_request_is_refused(world):
+    """Fifteen minutes, either way."""
+    with served(ImmFace(world.tasks, Keyring(KEY), LateClock()).answer) as late:
+        error = refusal(lambda: client(late).get_project(models.GetProjectRequest(project_name="proj")))
+
+    assert "InvalidTimeStamp.Expired" == error.code
+
+
+def test_the_allow_hook_decides_who_may_what(world):
+    """It is told the key, the action and the resource."""
+    seen = []
+
+    def allow(credential, action, resource):
+        seen.append((credential.principal, action, resource))
+        return credential is not ROLE
+
+    with served(ImmFace(world.tasks, Keyring(KEY, ROLE), SystemClock(), allow).answer) as host:
+        request = models.GetProjectRequest(project_name="proj")
+        client(host).get_project(request)
+        error = refusal(lambda: client(host, ROLE).get_project(request))
+
+    resource = f"acs:imm:{REGION}:{ACCOUNT}:project/proj"
+    assert [("root", "imm:GetProject", resource), ("role/worker", "imm:GetProject", resource)] == seen
+    assert (403, "NoPermission") == (error.status_code, error.code)
+
+
+def common(host: str, action: str, **words: str) -> CommonRequest:
+    """Spell a request of the older core client, which signs with HMAC-SHA1 in the query."""
+    request = CommonRequest()
+    request.set_domain(host)
+    request.set_version("2020-09-30")
+    request.set_action_name(action)
+    request.set_method("POST")
+    request.set_protocol_type("http")
+    for name, value in words.items():
+        request.add_query_param(name, value)
+    return request
+
+
+def test_the_older_core_client_is_understood(world, host):
+    """aliyun-python-sdk-core, with a key and with a role's token; awkward characters included."""
+    words = {"ProjectName": "a b*~/é+", "Description": "x&y=z"}
+    root = AcsClient(KEY.access_key_id, KEY.access_key_secret, REGION)
+    made = json.loads(root.do_action_with_exception(common(host, "CreateProject", **words)))
+    token = StsTokenCredential(ROLE.access_key_id, ROLE.access_key_secret, ROLE.security_token)
+    role = AcsClient(region_id=REGION, credential=token)
+    found = json.loads(role.do_action_with_exception(common(host, "GetProject", ProjectName="a b*~/é+")))
+
+    assert "x&y=z" == made["Project"]["Description"] == found["Project"]["Description"]
+    assert {"RequestId", "Project"} == made.keys()
+
+
+def test_the_older_core_client_with_a_wrong_secret_is_refused(host):
+    """The error document has what that client reads: Code, Message, RequestId, HostId."""
+    with pytest.raises(ServerException) as caught:
+        AcsClient(KEY.access_key_id, "guess", REGION).do_action_with_exception(common(host, "ListProjects"))
+
+    assert (400, "SignatureDoesNotMatch") == (caught.value.get_http_status(), caught.value.get_error_code())
+    assert caught.value.get_request_id()
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({}, "MissingAuthorization"),
+        ({"Authorization": "Basic eDp5"}, "IncompleteSignature"),
+        (
+            {"Authorization": "ACS3-HMAC-SHA256 Credential=x,SignedHeaders=host,Signature=00", "x-acs-date": "now"},
+            "InvalidTimeStamp.Format",
+        ),
+    ],
+)
+def test_requests_without_a_usable_signature_are_refused(host, headers, code):
+    """Nobody gets in unsigned."""
+    call = urllib.request.Request(f"http://{host}/?Action=ListProjects", headers=headers, method="POST")
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(call)
+    with caught.value as answer:
+        document = json.loads(answer.read())
+
+    assert (400, code) == (caught.value.code, document["Code"])
+    assert {"Code", "Message", "RequestId", "HostId"} <= document.keys()
+
+
+def test_the_signatures_are_the_published_algorithms():
+    """HMAC-SHA1 as in "Request signatures" of the RPC style (2015), and plain HMAC-SHA256."""
+    values = {
+        "TimeStamp": "2016-02-23T12:46:24Z", "Format": "XML", "AccessKeyId": "testid", "Action": "DescribeRegions",
+        "SignatureMethod": "HMAC-SHA1", "SignatureNonce": "3ee8c1b8-83d3-44af-a94f-4e0ad82fd6cf",
+        "Version": "2014-05-26", "SignatureVersion": "1.0", "Signature": "not signed",
+    }  # fmt: skip
+    values["Timestamp"] = values.pop("TimeStamp")
+
+    assert "OLeaidS1JvxuMvnyHOwuJ+uX5qY=" == rpc_signature("testsecret", rpc_text("GET", values))
+    assert "f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8" == acs3_signature(
+        "key", "The quick brown fox jumps over the lazy dog"
+    )
