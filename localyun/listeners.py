@@ -18,7 +18,8 @@ KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that th
 
 def bind(host: str, port: int) -> socket.socket:
     """Take an address; port 0 takes a free one. OSError when it is taken."""
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # With its protocol named, asyncio switches Nagle's algorithm off; without, every reply waits 40 ms.
+    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((host, port))

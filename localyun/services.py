@@ -52,7 +52,7 @@ class Services:
 def make_services(deployment: Deployment, setting: Setting, exits: ExitStack) -> Services:
     """Make the services and what is declared in them; `exits` will end them, in the right order.
 
-    Tasks end before the topics that they tell; functions before the topics that wait for them.
+    Tasks end before the topics that they tell; deliveries stop before the functions that they wait for.
     """
     account, region = deployment.account_id, deployment.region
     objects = ObjectStore(setting.data / "objects", setting.clock)
@@ -63,6 +63,7 @@ def make_services(deployment: Deployment, setting: Setting, exits: ExitStack) ->
     exits.callback(messages.close)
     functions = _functions(deployment, setting, messages)
     exits.callback(functions.close)
+    exits.callback(messages.stop)
     tasks = TaskService(
         setting.data / "tasks",
         setting.clock,

@@ -13,7 +13,7 @@ from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote
 
 import anyio.to_thread
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -87,14 +87,17 @@ def face(answer: Callable[[Call], Reply]) -> ASGIApp:
             limiter.append(anyio.CapacityLimiter(WORKER_THREADS))
         request = Request(scope, receive)
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as body:
-            async for chunk in request.stream():
-                body.write(chunk)
+            try:
+                async for chunk in request.stream():
+                    body.write(chunk)
+            except ClientDisconnect:
+                return  # whoever asked is gone, and half a request asks for nothing
             body.seek(0)
             call = Call(
                 method=request.method,
                 raw_path=scope["raw_path"].decode("ascii"),
                 raw_query=scope["query_string"].decode("ascii"),
-                headers={name.decode().lower(): value.decode("utf-8") for name, value in scope["headers"]},
+                headers={name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape") for name, value in scope["headers"]},
                 body=body,  # type: ignore[arg-type] # a spooled file has every method of a binary file
                 client=request.client.host if request.client else "",
             )

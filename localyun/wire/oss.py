@@ -145,8 +145,8 @@ def _route(request: Request) -> Route:
         if found := ROUTES.get((request.method, level, selector)):
             return found
     if selectors:
-        raise not_implemented(f"the sub-resource {selectors[0]!r} with {request.method} on a {level}")
-    text = f"The specified method is not allowed against this resource: {request.method} on a {level}."
+        raise not_implemented(f"the sub-resource {selectors[0]!r} with {request.method} on {level} level")
+    text = f"The specified method is not allowed against this resource: {request.method} on {level} level."
     raise Refusal(405, "MethodNotAllowed", text, Method=request.method, ResourceType=level)
 
 

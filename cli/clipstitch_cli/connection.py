@@ -1,0 +1,80 @@
+"""From an environment to a cloud: what the shell says counts, what the project's own deployment says fills the rest."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from clipstitch.cloud import Cloud
+from clipstitch.errors import BadSettings
+from clipstitch.settings import read_access_key, read_settings
+
+from clipstitch_cli.desk import Desk
+from clipstitch_cli.failures import LocalCloudTrouble
+
+FROM_DEPLOYMENT = ("CLIPSTITCH_COMPLETION_TOPIC", "CLIPSTITCH_SINKS")
+# Function Compute's names for the key come first for functions. Here the names that `up` prints must win over a key for
+# the real cloud that the shell may also hold.
+_RUNTIME_KEY = (
+    "ALIBABA_CLOUD_ACCESS_KEY_ID",
+    "ALIBABA_CLOUD_ACCESS_KEY_SECRET",
+    "ALIBABA_CLOUD_SECURITY_TOKEN",
+)
+
+
+class NotConnected(BadSettings):
+    """The environment does not say which cloud is meant."""
+
+    remedy = (
+        "For the local cloud: run `clipstitch up --env-file clipstitch.env` in another terminal, then "
+        "`. ./clipstitch.env` here. For the real one: set the variables as docs/settings.md describes them."
+    )
+
+
+def connect(desk: Desk, project: Path | None) -> Cloud:
+    """Build the cloud that the environment names; one error names everything that is missing."""
+    env = complete_environment(desk.env, project)
+    if problems := _problems(env):
+        raise NotConnected("; ".join(problems))
+    from clipstitch.wiring import wire  # noqa: PLC0415 - brings the SDKs, which `explain` must not pay for
+
+    return wire(env, clock=desk.clock)
+
+
+def complete_environment(env: Mapping[str, str], project: Path | None) -> dict[str, str]:
+    """Return the environment with what the deployment gives its functions where the shell says nothing."""
+    known = {name: value for name, value in env.items() if not (name in _RUNTIME_KEY and env.get("OSS_ACCESS_KEY_ID"))}
+    if all(name in env for name in FROM_DEPLOYMENT):
+        return known
+    declared = _declared(project_folder(project), env)
+    return {**{name: declared[name] for name in FROM_DEPLOYMENT if name in declared}, **known}
+
+
+def project_folder(project: Path | None) -> Path:
+    """Return the folder with s.yaml: the one that was named, else the checkout that this command was installed from."""
+    folder = project or Path(__file__).resolve().parents[2]
+    if not (folder / "s.yaml").is_file():
+        message = f"there is no s.yaml in {folder}; name the project's folder with --project"
+        raise LocalCloudTrouble(message)
+    return folder
+
+
+def _declared(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment that the deployment gives its functions."""
+    from localyun.declared import BadDeployment  # noqa: PLC0415 - only where it is needed
+    from localyun.deployment import read  # noqa: PLC0415 - likewise
+
+    try:
+        deployment = read(folder, env)
+    except BadDeployment as error:
+        raise LocalCloudTrouble(str(error)) from error
+    return {name: value for function in deployment.functions for name, value in function.environment.items()}
+
+
+def _problems(env: Mapping[str, str]) -> list[str]:
+    """List everything that the environment lacks."""
+    problems = []
+    for read in (read_settings, read_access_key):
+        try:
+            read(env)
+        except BadSettings as error:
+            problems.append(str(error))
+    return problems

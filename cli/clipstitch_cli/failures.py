@@ -1,0 +1,97 @@
+"""An error as people, or programs, are told it: what went wrong, and what to do. Always on stderr, never a traceback."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from clipstitch.errors import BadManifest, BadProcess, ClipstitchError, Issue
+from rich.table import Table
+from rich.text import Text
+
+from clipstitch_cli import exits
+from clipstitch_cli.desk import Desk, visible
+
+
+class NoSuchFile(ClipstitchError):
+    """A file of this machine cannot be read."""
+
+    code = "FILE_NOT_READABLE"
+    remedy = "Check the path; relative paths count from the current directory."
+
+
+class Usage(ClipstitchError):
+    """The command line is wrong."""
+
+    code = "USAGE"
+    remedy = "See `clipstitch --help`."
+
+
+class TimedOut(ClipstitchError):
+    """The job was still under way when we stopped waiting."""
+
+    code = "TIMEOUT"
+    remedy = "The job goes on without us: look again with `clipstitch show`, or wait longer with --timeout."
+
+
+class LocalCloudTrouble(ClipstitchError):
+    """The local cloud cannot start, or cannot be read."""
+
+    code = "LOCAL_CLOUD"
+    remedy = "Correct what the message names; s.yaml and template.yml say what the local cloud is made of."
+
+
+_CODES: tuple[tuple[type[ClipstitchError], int], ...] = (
+    (BadManifest, exits.REJECTED),
+    (BadProcess, exits.REJECTED),
+    (Usage, exits.USAGE),
+    (TimedOut, exits.TIMEOUT),
+)
+
+
+def report(error: ClipstitchError, desk: Desk) -> int:
+    """Tell an error and return the exit code that goes with it."""
+    if desk.json:
+        desk.err.file.write(json.dumps({"error": _document(error)}) + "\n")
+    else:
+        _tell(error, desk)
+    return next((code for kind, code in _CODES if isinstance(error, kind)), exits.TROUBLE)
+
+
+def _document(error: ClipstitchError) -> dict[str, object]:
+    """Return an error as programs read it."""
+    issues = [issue.as_json() for issue in error.issues] if isinstance(error, BadManifest) else None
+    return {**error.as_json(), **({"issues": issues} if issues else {})}
+
+
+def _tell(error: ClipstitchError, desk: Desk) -> None:
+    """Tell people what went wrong and what to do."""
+    if isinstance(error, BadManifest):
+        count = len(error.issues)
+        _line(desk, error.code, f"the manifest has {count} mistake{'s' if count != 1 else ''}; nothing was submitted")
+        desk.err.print(issues_table(error.issues))
+    else:
+        _line(desk, error.code, visible(str(error)))
+    if error.remedy:
+        desk.err.print(Text.assemble(("remedy: ", "bold"), error.remedy), soft_wrap=True)
+
+
+def _line(desk: Desk, code: str, message: str) -> None:
+    """Write the one line that says what is wrong."""
+    desk.err.print(Text.assemble(("error: ", "bold red"), message, (f" [{code}]", "dim")), soft_wrap=True)
+
+
+def issues_table(issues: Sequence[Issue]) -> Table:
+    """Lay out the mistakes of a manifest: place, what is wrong, what to do."""
+    table = Table("code", "place", "what is wrong", "what to do", show_lines=len(issues) > 1)
+    for column in table.columns:
+        column.overflow = "fold"
+    for issue in issues:
+        table.add_row(
+            Text(issue.code, "red"), visible(issue.path) or "/", visible(issue.message), visible(issue.remedy)
+        )
+    return table
+
+
+def issues_of(data: Mapping[str, Any]) -> list[Issue]:
+    """Read the mistakes that an event, or a verdict, carries."""
+    return [Issue.from_json(issue) for issue in data.get("issues", ())]

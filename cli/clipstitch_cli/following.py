@@ -1,0 +1,97 @@
+"""A job on its way: yields what is newly known until the job is closed, and shows it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from clipstitch.cloud import Cloud
+from clipstitch.errors import CloudBusy, Missing
+from clipstitch.event import event_id, make_event
+from clipstitch.job import Job
+from clipstitch.refs import ObjectRef
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from clipstitch_cli.desk import Desk
+from clipstitch_cli.failures import TimedOut
+from clipstitch_cli.words import seconds
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S, SLOWER = 0.05, 1.0, 1.15
+
+
+class Patience(NamedTuple):
+    """How long to wait in all, and how to wait a moment."""
+
+    milliseconds: int
+    pause: Callable[[float], None] = time.sleep
+
+
+def follow(job_id: str, bucket: str, cloud: Cloud, patience: Patience) -> Iterator[Job]:
+    """Yield a job now and whenever more is known of it; ends when it is closed. `TimedOut` when that takes too long."""
+    ledger = cloud.ledger(bucket)
+    deadline = cloud.clock.now() + timedelta(milliseconds=patience.milliseconds)
+    pause, known = FIRST_PAUSE_S, Job(job_id)
+    yield known
+    while not known.closed:
+        job = _load(lambda: ledger.load(job_id)) or known
+        if job.facts != known.facts:
+            known, pause = job, FIRST_PAUSE_S
+            yield known
+        elif cloud.clock.now() >= deadline:
+            raise TimedOut(f"job {job_id} is {known.state} after {seconds(patience.milliseconds)}")
+        else:
+            patience.pause(pause)
+            pause = min(pause * SLOWER, LONGEST_PAUSE_S)
+
+
+def _load(load: Callable[[], Job]) -> Job | None:
+    """Look at the job; None when the cloud is busy, or is just moving what we read."""
+    try:
+        return load()
+    except (CloudBusy, Missing):
+        return None
+
+
+def watch(jobs: Iterator[Job], desk: Desk) -> Job:
+    """Show a job's way as a progress bar on a terminal's stderr; return the job as it ended."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    job = next(jobs)
+    with Progress(*columns, console=desk.err, disable=not desk.err.is_terminal) as progress:
+        bar = progress.add_task(stage(job), total=expected_facts(job))
+        for job in jobs:  # noqa: B020 - the last one is the answer
+            progress.update(bar, description=stage(job), completed=len(job.facts), total=expected_facts(job))
+    return job
+
+
+def stage(job: Job) -> str:
+    """Say how far a job is, for people."""
+    if job.closed:
+        return job.state
+    if job.verdict is not None:
+        return "publishing" if job.state == "publishing" else f"{job.state}, telling"
+    if job.state == "running" and job.plan:
+        return f"merging {len(job.plan.clips)} clips"
+    return {"received": "waiting for submit", "planned": "starting"}.get(job.state, job.state)
+
+
+def expected_facts(job: Job) -> int:
+    """Count the facts that a job has when all goes well: planned, two a step, verdict, result, told ones, closed."""
+    steps = len(job.plan.steps) if job.plan else 1
+    sinks = job.verdict.sinks if job.verdict else job.plan.sinks if job.plan else ("", "")
+    wanted = 1 + 2 * steps + 2 + len(sinks) + 1 + 1
+    return len(job.facts) if job.closed else max(wanted, len(job.facts) + 1)
+
+
+def completion_event(job: Job, cloud: Cloud) -> dict[str, Any]:
+    """Return a closed job's event from the result object; where a newer job has written there, from the job's facts."""
+    event = make_event(job)
+    manifest = ObjectRef.parse(job.verdict.manifest.ref.uri) if job.verdict else None
+    if manifest is None:
+        return event
+    ref = ObjectRef(manifest.bucket, f"{cloud.settings.result_prefix}{manifest.key}.json")
+    try:
+        kept: dict[str, Any] = json.loads(cloud.objects.read(ref).body)
+    except (Missing, ValueError):
+        return event
+    return kept if kept.get("id") == event_id(job) else event

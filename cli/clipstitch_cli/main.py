@@ -1,0 +1,149 @@
+"""The `clipstitch` command: arguments in, exit code out. The only module that knows the command-line library."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Annotated, TextIO, cast
+
+import typer
+from clipstitch import __version__
+from clipstitch.clock import Clock, SystemClock
+from clipstitch.errors import ClipstitchError
+
+from clipstitch_cli import exits
+from clipstitch_cli.desk import Desk, console
+from clipstitch_cli.drop import Drop, drop
+from clipstitch_cli.explain import explain
+from clipstitch_cli.failures import Usage, report
+from clipstitch_cli.jobs import jobs
+from clipstitch_cli.plan import plan
+from clipstitch_cli.show import show
+from clipstitch_cli.up import up
+
+# The library's base class of everything wrong with a command line: BadParameter < UsageError < ClickException.
+_Misuse = cast("type[Exception]", typer.BadParameter.__mro__[2])
+
+app = typer.Typer(
+    help="Drop a manifest into a bucket; get merged audio and a completion event.",
+    epilog="Start with `clipstitch demo`.",
+    rich_markup_mode="rich",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+Json = Annotated[bool, typer.Option("--json", help="Write JSON, for programs.")]
+Project = Annotated[Path | None, typer.Option(help="Folder with s.yaml; default: this command's checkout.")]
+
+
+def run() -> int:
+    """Run the command for real; what pyproject.toml names."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may lack a character
+    return main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+
+
+def main(
+    argv: Sequence[str], env: Mapping[str, str], stdout: TextIO, stderr: TextIO, clock: Clock | None = None
+) -> int:
+    """Run one command and return its exit code, one of `clipstitch_cli.exits`."""
+    desk = Desk(env, console(stdout, env), console(stderr, env), clock or SystemClock(), json="--json" in argv)
+    command = typer.main.get_command(app)
+    try:
+        with redirect_stdout(stdout), redirect_stderr(stderr):
+            return int(command.main(list(argv), prog_name="clipstitch", standalone_mode=False, obj=desk) or 0)
+    except ClipstitchError as error:
+        return report(error, desk)
+    except _Misuse as misuse:
+        return report(Usage(misuse.format_message()), desk)  # type: ignore[attr-defined] # every one of them has it
+    except typer.Abort:
+        return exits.INTERRUPTED
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    ctx: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,  # noqa: FBT002
+) -> None:
+    if version:
+        _desk(ctx).say(f"clipstitch {__version__}")
+        raise typer.Exit
+    if ctx.invoked_subcommand is None:
+        _desk(ctx).out.file.write(ctx.get_help())
+        raise typer.Exit
+
+
+def _desk(ctx: typer.Context) -> Desk:
+    return cast("Desk", ctx.obj)
+
+
+@app.command("up")
+def _up(  # noqa: PLR0913 - the options that a person may give
+    ctx: typer.Context,
+    _json: Json = False,  # noqa: FBT002
+    data: Annotated[Path | None, typer.Option(help="Keep state in this folder; default: a temporary one.")] = None,
+    port: Annotated[int, typer.Option(help="First of four ports; 0 takes free ones.", min=0, max=65532)] = 0,
+    env_file: Annotated[Path | None, typer.Option(help="Write export lines here while it runs.")] = None,
+    project: Project = None,
+) -> int:
+    """Run the local cloud until Ctrl-C or SIGTERM; prints the variables that the other commands take."""
+    return up(_desk(ctx), project=project, data=data, port=port, env_file=env_file)
+
+
+@app.command("plan")
+def _plan(
+    ctx: typer.Context,
+    manifest: Annotated[str, typer.Argument(help="A file, or oss://bucket/key.")],
+    _json: Json = False,  # noqa: FBT002
+    project: Project = None,
+) -> int:
+    """Say what a manifest would do, or everything that is wrong with it. Writes nothing."""
+    return plan(manifest, _desk(ctx), project)
+
+
+@app.command("drop")
+def _drop(  # noqa: PLR0913 - the options that a person may give
+    ctx: typer.Context,
+    manifest: Annotated[Path, typer.Argument(help="A manifest file.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the completion event.")] = False,  # noqa: FBT002
+    _json: Json = False,  # noqa: FBT002
+    timeout: Annotated[str, typer.Option(help="How long to wait, e.g. 90s or 1h.")] = "10m",
+    key: Annotated[str, typer.Option(help="Object key; default: manifests/<file name>.")] = "",
+    project: Project = None,
+) -> int:
+    """Upload a manifest, which starts its job. With --wait: exit code 0 succeeded, 1 failed, 2 rejected, 4 not yet."""
+    return drop(Drop(manifest, key, wait, timeout), _desk(ctx), project)
+
+
+@app.command("jobs")
+def _jobs(
+    ctx: typer.Context,
+    _json: Json = False,  # noqa: FBT002
+    day: Annotated[str, typer.Option(help="Jobs of this day, YYYY-MM-DD; default: today and yesterday (UTC).")] = "",
+    only_open: Annotated[bool, typer.Option("--open", help="Only jobs with work left.")] = False,  # noqa: FBT002
+    project: Project = None,
+) -> int:
+    """List jobs: those still open, and those of a day."""
+    return jobs(_desk(ctx), day=day, only_open=only_open, project=project)
+
+
+@app.command("show")
+def _show(
+    ctx: typer.Context,
+    job: Annotated[str, typer.Argument(help="A job id, or the beginning of one.")],
+    _json: Json = False,  # noqa: FBT002
+    project: Project = None,
+) -> int:
+    """Show all that is known about a job."""
+    return show(job, _desk(ctx), project)
+
+
+@app.command("explain")
+def _explain(
+    ctx: typer.Context,
+    process: Annotated[str, typer.Argument(help="A process string: audio/concat,... or audio/convert,...")],
+    main: Annotated[str, typer.Option(help="Key of the object that it is posted to.")] = "",
+    _json: Json = False,  # noqa: FBT002
+) -> int:
+    """Read a process string back in words, and point out likely slips."""
+    return explain(process, main, _desk(ctx))

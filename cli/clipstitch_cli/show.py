@@ -1,0 +1,168 @@
+"""`clipstitch show`: everything that is known about one job."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from clipstitch.clock import timestamp
+from clipstitch.cloud import Cloud
+from clipstitch.errors import Missing
+from clipstitch.event import make_event
+from clipstitch.job import PROGRESS, TOLD, Fact, Job
+from clipstitch.ledger import JOBS, OPEN, Ledger
+from clipstitch.plan import Plan
+from clipstitch.process import read
+from clipstitch.refs import ObjectRef, day_of, is_job_id
+from rich.text import Text
+
+from clipstitch_cli import exits, words
+from clipstitch_cli.connection import connect
+from clipstitch_cli.desk import Desk, visible
+from clipstitch_cli.explain import clips_table
+from clipstitch_cli.failures import Usage, issues_table
+from clipstitch_cli.jobs import STYLES, manifest_of
+
+MOST_NAMED = 5  # candidates that an ambiguous beginning lists
+
+
+class NoSuchJob(Missing):
+    """No job has that id."""
+
+    code = "NO_SUCH_JOB"
+    remedy = "`clipstitch jobs` lists the jobs; the beginning of an id is enough when only one job has it."
+
+
+class Moment(NamedTuple):
+    """A fact, when it became known, and what was written down with it."""
+
+    at: str
+    fact: Fact
+    document: dict[str, Any]
+
+
+def show(beginning: str, desk: Desk, project: Path | None) -> int:
+    """Show a job by its id, or by the beginning of it."""
+    return show_in(connect(desk, project), beginning, desk)
+
+
+def show_in(cloud: Cloud, beginning: str, desk: Desk) -> int:
+    """Show a job of a cloud."""
+    ledger = cloud.ledger(cloud.settings.bucket)
+    job = ledger.load(_find(beginning, cloud))
+    timeline = _timeline(job, ledger, cloud)
+    if desk.json:
+        desk.hand_over(_as_json(job, timeline, cloud))
+    else:
+        _tell(job, timeline, cloud, desk)
+    return exits.OK
+
+
+def _find(beginning: str, cloud: Cloud) -> str:
+    """Return the one job whose id begins so."""
+    found = sorted(set(_candidates(beginning, cloud)))
+    if not found:
+        raise NoSuchJob(f"no job's id begins with {beginning!r}")
+    if len(found) > 1:
+        named = ", ".join(found[:MOST_NAMED]) + (", ..." if len(found) > MOST_NAMED else "")
+        raise Usage(f"{len(found)} jobs begin with {beginning!r}: {named}")
+    return found[0]
+
+
+def _candidates(beginning: str, cloud: Cloud) -> Iterator[str]:
+    """Yield the ids that begin so, out of no more days than need be listed."""
+    settings = cloud.settings
+    bucket = settings.state_bucket or settings.bucket
+    day = day_of(beginning).rstrip("-") if beginning[:8].isdecimal() else ""
+    for prefix, place in ((settings.state_prefix + JOBS + day, 1), (settings.state_prefix + OPEN + beginning, 0)):
+        base = settings.state_prefix + (JOBS if place else OPEN)
+        for key in cloud.objects.keys(bucket, prefix):
+            parts = key.removeprefix(base).split("/")
+            if len(parts) > place and is_job_id(parts[place]) and parts[place].startswith(beginning):
+                yield parts[place]
+
+
+def _timeline(job: Job, ledger: Ledger, cloud: Cloud) -> list[Moment]:
+    """Put the facts in order of time."""
+    moments = [_moment(job.id, fact, ledger, cloud) for fact in job.facts]
+    return sorted(moments, key=lambda moment: (moment.at, -PROGRESS.index(moment.fact.kind), moment.fact))
+
+
+def _moment(job_id: str, fact: Fact, ledger: Ledger, cloud: Cloud) -> Moment:
+    """Read a fact; one without a time of its own has that of its object."""
+    document = dict(ledger.document(job_id, fact))
+    settings = cloud.settings
+    key = f"{settings.state_prefix}{JOBS}{day_of(job_id)}/{job_id}/{fact.name}"
+    at = document.get("at")
+    if at is None:
+        about = cloud.objects.describe(ObjectRef(settings.state_bucket or settings.bucket, key))
+        at = timestamp(about.last_modified)
+    return Moment(str(at), fact, document)
+
+
+def _as_json(job: Job, timeline: list[Moment], cloud: Cloud) -> dict[str, Any]:
+    """Return a job as programs read it."""
+    finished = job.verdict is not None and job.state != "publishing"
+    return {
+        "job": job.id,
+        "state": job.state,
+        "closed": job.closed,
+        "manifest": manifest_of(job, cloud),
+        "facts": [
+            {"at": moment.at, **moment.fact._asdict(), "name": moment.fact.name, "document": moment.document}
+            for moment in timeline
+        ],
+        "plan": job.plan.as_json() if job.plan else None,
+        "verdict": job.verdict.as_json() if job.verdict else None,
+        "result": job.result.as_json() if job.result else None,
+        "event": make_event(job) if finished else None,
+    }
+
+
+def _tell(job: Job, timeline: list[Moment], cloud: Cloud, desk: Desk) -> None:
+    """Show a job to people."""
+    note = "" if job.closed else " (open)"
+    desk.say(Text.assemble((job.id, "bold"), "  ", (job.state + note, STYLES.get(job.state, "yellow"))))
+    desk.say(Text.assemble(("manifest  ", "dim"), visible(manifest_of(job, cloud))))
+    if job.plan:
+        _tell_plan(job.plan, desk)
+    desk.say("timeline", style="dim")
+    for moment in timeline:
+        desk.say(Text.assemble("  ", (moment.at, "dim"), f"  {_fact_words(moment)}"))
+    _tell_end(job, desk)
+
+
+def _tell_plan(plan: Plan, desk: Desk) -> None:
+    """Show where the output goes and how it is made."""
+    desk.say(Text.assemble(("output    ", "dim"), visible(plan.output.ref.uri)))
+    desk.say(Text.assemble(("expected  ", "dim"), words.seconds(plan.duration_s * 1000)))
+    for step in plan.steps:
+        desk.say(Text.assemble((f"step {step.number + 1}    ", "dim"), f"posted to {visible(step.main.uri)}"))
+        desk.out.print(clips_table(read(step.process), step.main.key))
+
+
+def _fact_words(moment: Moment) -> str:
+    """Say a fact."""
+    fact = moment.fact
+    if fact.kind == TOLD:
+        return f"told {visible(fact.detail)}"
+    if fact.step is None:
+        kind = moment.document.get("kind")
+        return f"{fact.kind}: {kind}" if kind else fact.kind
+    why = f": {visible(str(moment.document['message']))}" if "message" in moment.document else ""
+    return f"step {fact.step + 1} {fact.kind}, task {visible(fact.detail)}{why}"
+
+
+def _tell_end(job: Job, desk: Desk) -> None:
+    """Show how it ended: the output, or why there is none."""
+    if job.result and job.result.output and job.plan:
+        made = job.result.output
+        length = words.seconds(made.duration_ms)
+        desk.say(
+            Text.assemble(("published ", "dim"), f"{visible(job.plan.output.ref.uri)}, {length}, {made.size:,} bytes")
+        )
+    error = (job.verdict.error if job.verdict else None) or (job.result.error if job.result else None)
+    if error:
+        desk.say(Text.assemble(("error     ", "bold red"), f"{visible(error.message)} [{error.code}]"))
+        desk.say(Text.assemble(("remedy    ", "dim"), visible(error.remedy)))
+    if job.verdict and job.verdict.issues:
+        desk.out.print(issues_table(job.verdict.issues))

@@ -1,0 +1,103 @@
+"""`clipstitch up`: the local cloud, until somebody ends it."""
+
+import os
+import shlex
+import signal
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from types import FrameType
+
+from rich.table import Table
+
+from clipstitch_cli import exits
+from clipstitch_cli.connection import project_folder
+from clipstitch_cli.desk import Desk
+from clipstitch_cli.failures import LocalCloudTrouble
+
+
+def up(desk: Desk, *, project: Path | None, data: Path | None, port: int, env_file: Path | None) -> int:
+    """Serve until SIGTERM or SIGINT, and leave nothing behind but `data`."""
+    folder = project_folder(project)
+    with _until_signalled() as ended, ExitStack() as exits_of:
+        exported = exits_of.enter_context(running(folder, data=data, port=port, env=desk.env))
+        if env_file:
+            exits_of.enter_context(_kept(env_file, exported))
+        _tell(exported, env_file, desk)
+        ended.wait()
+    return exits.OK
+
+
+@contextmanager
+def running(
+    project: Path, *, data: Path | None = None, port: int = 0, env: Mapping[str, str] | None = None
+) -> Iterator[dict[str, str]]:
+    """Run the local cloud of a project for a while; its environment is what clients need."""
+    from localyun.declared import BadDeployment  # noqa: PLC0415 - only where it is needed
+    from localyun.server import CannotStart, LocalCloud  # noqa: PLC0415 - likewise
+
+    cloud = LocalCloud(project, data=data, port=port, variables=env)
+    try:
+        endpoints = cloud.start()
+    except (BadDeployment, CannotStart, OSError) as error:
+        raise LocalCloudTrouble(str(error)) from error
+    try:
+        yield endpoints.environment()
+    finally:
+        cloud.stop()
+
+
+@contextmanager
+def _until_signalled() -> Iterator[threading.Event]:
+    """Let SIGTERM and SIGINT set an event, from the first moment on; put the handlers back afterwards."""
+    ended = threading.Event()
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        ended.set()
+
+    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield ended
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def exports(env: Mapping[str, str]) -> str:
+    """Write variables as a shell reads them."""
+    return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
+
+
+@contextmanager
+def _kept(file: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """Keep the variables in a file that only its owner can read, as long as they are true."""
+    try:
+        file.unlink(missing_ok=True)
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:  # noqa: PTH123
+            out.write(exports(env))
+    except OSError as error:
+        raise LocalCloudTrouble(f"--env-file {file}: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            file.unlink()
+
+
+def _tell(env: Mapping[str, str], env_file: Path | None, desk: Desk) -> None:
+    """Say that we are ready: one line for programs, a table and lines to copy for people."""
+    if desk.json:
+        desk.hand_over(env)
+        return
+    table = Table(
+        title="The local cloud is up", box=None, padding=(0, 2, 0, 0), show_header=False, title_justify="left"
+    )
+    for name in ("OSS_ENDPOINT", "MNS_ENDPOINT", "IMM_ENDPOINT", "FC_ENDPOINT", "CLIPSTITCH_BUCKET"):
+        table.add_row(name, env[name])
+    desk.out.print(table)
+    how = f". {shlex.quote(str(env_file))}" if env_file else "paste these lines"
+    desk.say(f"\nIn another terminal, {how}:\n", style="bold")
+    desk.say(exports(env))
+    desk.say("Then try `clipstitch plan M.json`, `clipstitch drop M.json --wait`, `clipstitch jobs`. Ctrl-C ends it.")
+    desk.out.file.flush()
