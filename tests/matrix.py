@@ -25,7 +25,7 @@ def find(version: tuple[int, int]) -> str | None:
 def _works(python: str, version: tuple[int, int]) -> bool:
     """Say whether an interpreter starts and is what it says; pyenv's shims may lead nowhere."""
     code = "import sys; print(sys.version_info[:2])"
-    answer = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)  # noqa: S603
+    answer = subprocess.run([python, "-c", code], capture_output=True, text=True, check=False)
     return answer.returncode == 0 and answer.stdout.strip() == str(version)
 
 
@@ -43,7 +43,7 @@ def prepare(python: str, venv: Path) -> Path:
 
 def _run(*command: str) -> None:
     """Run a command in the checkout, or stop."""
-    subprocess.run(command, cwd=ROOT, check=True)  # noqa: S603
+    subprocess.run(command, cwd=ROOT, check=True)
 
 
 def main() -> int:
@@ -60,7 +60,7 @@ def main() -> int:
         inside = prepare(python, ROOT / f".venv-{label}")
         print(f"Python {label}: tests/unit and tests/contract", flush=True)
         tests = [str(inside), "-m", "pytest", "-n", "2", "tests/unit", "tests/contract"]
-        if subprocess.run(tests, cwd=ROOT, check=False).returncode:  # noqa: S603
+        if subprocess.run(tests, cwd=ROOT, check=False).returncode:
             failed.append(label)
     if failed:
         print(f"failed on Python {', '.join(failed)}")

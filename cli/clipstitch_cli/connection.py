@@ -1,12 +1,11 @@
 """From an environment to a cloud: what the shell says counts, what the project's own deployment says fills the rest."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from clipstitch.cloud import Cloud
 from clipstitch.errors import BadSettings
 from clipstitch.settings import read_access_key, read_settings
-
 from clipstitch_cli.desk import Desk
 from clipstitch_cli.failures import LocalCloudTrouble
 
@@ -71,10 +70,13 @@ def _declared(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
 
 def _problems(env: Mapping[str, str]) -> list[str]:
     """List everything that the environment lacks."""
-    problems = []
-    for read in (read_settings, read_access_key):
-        try:
-            read(env)
-        except BadSettings as error:
-            problems.append(str(error))
-    return problems
+    return [problem for problem in (_problem(read_settings, env), _problem(read_access_key, env)) if problem]
+
+
+def _problem(read: Callable[[Mapping[str, str]], object], env: Mapping[str, str]) -> str:
+    """Say what keeps a part of the settings from being read; nothing when it can be."""
+    try:
+        read(env)
+    except BadSettings as error:
+        return str(error)
+    return ""

@@ -4,9 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple, TextIO
 
-from clipstitch.clock import Clock
 from rich.console import Console
 from rich.text import Text
+
+from clipstitch.clock import Clock
 
 
 class Desk(NamedTuple):

@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.text import Text
+
 from clipstitch.cloud import Cloud
 from clipstitch.documents import SUFFIXES
 from clipstitch.durations import FORMS, milliseconds
 from clipstitch.ports import Labels
 from clipstitch.refs import ManifestRef, ObjectRef, job_id_of
-from rich.text import Text
-
 from clipstitch_cli import exits, words
 from clipstitch_cli.connection import connect
 from clipstitch_cli.desk import Desk, visible

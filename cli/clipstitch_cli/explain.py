@@ -1,9 +1,9 @@
 """`clipstitch explain`: read any process string back in words. Needs no cloud, and imports none."""
 
-from clipstitch.process import Process, read
 from rich.table import Table
 from rich.text import Text
 
+from clipstitch.process import Process, read
 from clipstitch_cli import exits, words
 from clipstitch_cli.desk import Desk, visible
 from clipstitch_cli.slips import slips

@@ -1,13 +1,13 @@
-"""An error as people, or programs, are told it: what went wrong, and what to do. Always on stderr, never a traceback."""
+"""An error as people, or programs, are told it: what is wrong, what to do. On stderr, never a traceback."""
 
 import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from clipstitch.errors import BadManifest, BadProcess, ClipstitchError, Issue
 from rich.table import Table
 from rich.text import Text
 
+from clipstitch.errors import BadManifest, BadProcess, ClipstitchError, Issue
 from clipstitch_cli import exits
 from clipstitch_cli.desk import Desk, visible
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
 from clipstitch.cloud import Cloud
 from clipstitch.errors import CloudBusy, Missing
 from clipstitch.event import event_id, make_event
 from clipstitch.job import Job
 from clipstitch.refs import ObjectRef
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 from clipstitch_cli.desk import Desk
 from clipstitch_cli.failures import TimedOut
 from clipstitch_cli.words import seconds
@@ -59,7 +59,7 @@ def watch(jobs: Iterator[Job], desk: Desk) -> Job:
     job = next(jobs)
     with Progress(*columns, console=desk.err, disable=not desk.err.is_terminal) as progress:
         bar = progress.add_task(stage(job), total=expected_facts(job))
-        for job in jobs:  # noqa: B020 - the last one is the answer
+        for job in jobs:
             progress.update(bar, description=stage(job), completed=len(job.facts), total=expected_facts(job))
     return job
 

@@ -6,14 +6,14 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.table import Table
+from rich.text import Text
+
 from clipstitch.cloud import Cloud
 from clipstitch.errors import Missing
 from clipstitch.job import Job
 from clipstitch.ledger import OPEN
 from clipstitch.refs import ObjectRef
-from rich.table import Table
-from rich.text import Text
-
 from clipstitch_cli import exits
 from clipstitch_cli.connection import connect
 from clipstitch_cli.desk import Desk, visible

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated, TextIO, cast
 
 import typer
+
 from clipstitch import __version__
 from clipstitch.clock import Clock, SystemClock
 from clipstitch.errors import ClipstitchError
-
 from clipstitch_cli import exits
+from clipstitch_cli.demo import demo
 from clipstitch_cli.desk import Desk, console
 from clipstitch_cli.drop import Drop, drop
 from clipstitch_cli.explain import explain
@@ -63,7 +64,7 @@ def main(
 @app.callback(invoke_without_command=True)
 def _root(
     ctx: typer.Context,
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,  # noqa: FBT002
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
     if version:
         _desk(ctx).say(f"clipstitch {__version__}")
@@ -77,10 +78,21 @@ def _desk(ctx: typer.Context) -> Desk:
     return cast("Desk", ctx.obj)
 
 
-@app.command("up")
-def _up(  # noqa: PLR0913 - the options that a person may give
+@app.command("demo")
+def _demo(
     ctx: typer.Context,
-    _json: Json = False,  # noqa: FBT002
+    _json: Json = False,
+    keep: Annotated[Path | None, typer.Option(help="Where the merged file stays; default: out/demo.")] = None,
+    project: Project = None,
+) -> int:
+    """Merge five spoken clips on a local cloud, and show and measure what comes out."""
+    return demo(_desk(ctx), keep=keep, project=project)
+
+
+@app.command("up")
+def _up(
+    ctx: typer.Context,
+    _json: Json = False,
     data: Annotated[Path | None, typer.Option(help="Keep state in this folder; default: a temporary one.")] = None,
     port: Annotated[int, typer.Option(help="First of four ports; 0 takes free ones.", min=0, max=65532)] = 0,
     env_file: Annotated[Path | None, typer.Option(help="Write export lines here while it runs.")] = None,
@@ -94,7 +106,7 @@ def _up(  # noqa: PLR0913 - the options that a person may give
 def _plan(
     ctx: typer.Context,
     manifest: Annotated[str, typer.Argument(help="A file, or oss://bucket/key.")],
-    _json: Json = False,  # noqa: FBT002
+    _json: Json = False,
     project: Project = None,
 ) -> int:
     """Say what a manifest would do, or everything that is wrong with it. Writes nothing."""
@@ -102,11 +114,11 @@ def _plan(
 
 
 @app.command("drop")
-def _drop(  # noqa: PLR0913 - the options that a person may give
+def _drop(
     ctx: typer.Context,
     manifest: Annotated[Path, typer.Argument(help="A manifest file.")],
-    wait: Annotated[bool, typer.Option("--wait", help="Wait for the completion event.")] = False,  # noqa: FBT002
-    _json: Json = False,  # noqa: FBT002
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the completion event.")] = False,
+    _json: Json = False,
     timeout: Annotated[str, typer.Option(help="How long to wait, e.g. 90s or 1h.")] = "10m",
     key: Annotated[str, typer.Option(help="Object key; default: manifests/<file name>.")] = "",
     project: Project = None,
@@ -118,9 +130,9 @@ def _drop(  # noqa: PLR0913 - the options that a person may give
 @app.command("jobs")
 def _jobs(
     ctx: typer.Context,
-    _json: Json = False,  # noqa: FBT002
+    _json: Json = False,
     day: Annotated[str, typer.Option(help="Jobs of this day, YYYY-MM-DD; default: today and yesterday (UTC).")] = "",
-    only_open: Annotated[bool, typer.Option("--open", help="Only jobs with work left.")] = False,  # noqa: FBT002
+    only_open: Annotated[bool, typer.Option("--open", help="Only jobs with work left.")] = False,
     project: Project = None,
 ) -> int:
     """List jobs: those still open, and those of a day."""
@@ -131,7 +143,7 @@ def _jobs(
 def _show(
     ctx: typer.Context,
     job: Annotated[str, typer.Argument(help="A job id, or the beginning of one.")],
-    _json: Json = False,  # noqa: FBT002
+    _json: Json = False,
     project: Project = None,
 ) -> int:
     """Show all that is known about a job."""
@@ -143,7 +155,7 @@ def _explain(
     ctx: typer.Context,
     process: Annotated[str, typer.Argument(help="A process string: audio/concat,... or audio/convert,...")],
     main: Annotated[str, typer.Option(help="Key of the object that it is posted to.")] = "",
-    _json: Json = False,  # noqa: FBT002
+    _json: Json = False,
 ) -> int:
     """Read a process string back in words, and point out likely slips."""
     return explain(process, main, _desk(ctx))

@@ -4,6 +4,9 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.table import Table
+from rich.text import Text
+
 from clipstitch.cloud import Cloud
 from clipstitch.documents import MAX_BYTES
 from clipstitch.plan import Plan, Step
@@ -11,9 +14,6 @@ from clipstitch.process import read
 from clipstitch.refs import ManifestRef, ObjectRef, job_id_of
 from clipstitch.settings import Settings
 from clipstitch.submit import plan_for
-from rich.table import Table
-from rich.text import Text
-
 from clipstitch_cli import exits, words
 from clipstitch_cli.connection import connect
 from clipstitch_cli.desk import Desk, visible

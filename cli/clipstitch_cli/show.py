@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich.text import Text
+
 from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.errors import Missing
@@ -13,8 +15,6 @@ from clipstitch.ledger import JOBS, OPEN, Ledger
 from clipstitch.plan import Plan
 from clipstitch.process import read
 from clipstitch.refs import ObjectRef, day_of, is_job_id
-from rich.text import Text
-
 from clipstitch_cli import exits, words
 from clipstitch_cli.connection import connect
 from clipstitch_cli.desk import Desk, visible

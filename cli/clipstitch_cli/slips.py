@@ -14,7 +14,6 @@ from clipstitch.formats import (
     SAMPLE_RATES,
 )
 from clipstitch.process import CONCAT, Process, Transcode
-
 from clipstitch_cli.desk import visible
 
 
@@ -39,13 +38,13 @@ def _names(process: Process) -> Iterator[str]:
 
 
 def _trims(process: Process) -> Iterator[str]:
-    """The vendor's own ss and t of the whole are described in two ways."""
+    """Warn of the action's own ss and t, which the vendor describes in two ways."""
     transcode = process.transcode
     given = [name for name in ("ss", "t") if getattr(transcode, name) is not None]
     if given and process.action == CONCAT:
         yield (
-            f"{' and '.join(given)} of the action: the documentation describes this in two ways, as a trim of the merged "
-            "whole and as a trim of the posted object; trim clips, or convert the result in a second step"
+            f"{' and '.join(given)} of the action: the documentation describes this in two ways, as a trim of the "
+            "merged whole and as a trim of the posted object; trim clips, or convert the result in a second step"
         )
 
 

@@ -29,7 +29,7 @@ class Part(NamedTuple):
 
 
 def parts(process: Process, main: str = "") -> list[Part]:
-    """Number the clips in the order in which they will be heard."""
+    """Return the clips, numbered in the order in which they will be heard."""
     posted = Segment(main or POSTED)
     placed = [
         *(("pre", clip) for clip in process.pre),

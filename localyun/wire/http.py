@@ -97,7 +97,7 @@ def face(answer: Callable[[Call], Reply]) -> ASGIApp:
                 method=request.method,
                 raw_path=scope["raw_path"].decode("ascii"),
                 raw_query=scope["query_string"].decode("ascii"),
-                headers={name.decode("latin-1").lower(): value.decode("utf-8", "surrogateescape") for name, value in scope["headers"]},
+                headers={_text(name).lower(): _text(value) for name, value in scope["headers"]},
                 body=body,  # type: ignore[arg-type] # a spooled file has every method of a binary file
                 client=request.client.host if request.client else "",
             )
@@ -105,6 +105,11 @@ def face(answer: Callable[[Call], Reply]) -> ASGIApp:
             await _response(reply)(scope, receive, send)
 
     return app
+
+
+def _text(header: bytes) -> str:
+    """Read a header's name or value; what is no UTF-8 is kept, and fails where it is used."""
+    return header.decode("utf-8", "surrogateescape")
 
 
 def _response(reply: Reply) -> Response:

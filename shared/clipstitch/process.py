@@ -7,7 +7,6 @@ Source: OSS user guide, "What is audio merging", page dated 2026-03-20, and "Var
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
@@ -86,7 +85,7 @@ def unb64(text: str) -> str:
     plain = text.rstrip("=").replace("+", "-").replace("/", "_")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # not Base64, not ASCII, or not UTF-8
         raise BadProcess(f"{text!r} is not URL-safe Base64 of a UTF-8 name") from error
 
 
@@ -192,16 +191,28 @@ def _read_segment(text: str) -> tuple[str, Segment]:
 def _read_system(parts: list[str]) -> tuple[Saveas | None, str | None]:
     """Read what follows the bars: `sys/saveas,…/notify,…` or `sys/notify,…`."""
     saveas, topic = None, None
-    for part in parts:
-        for item in re.split(r"/(?=notify,|saveas,)", part.removeprefix("sys/")):
-            name, _, rest = item.partition(",")
-            if name == "saveas":
-                found = _parameters(rest, ("b", "o"), "sys/saveas")
-                if "o" not in found:
-                    raise BadProcess("sys/saveas: o, the object, is missing")
-                saveas = Saveas(unb64(found["o"]), unb64(found["b"]) if "b" in found else None)
-            elif name == "notify":
-                topic = unb64(_parameters(rest, ("topic",), "notify").get("topic", ""))
-            else:
-                raise BadProcess(f"{item[:40]!r} is neither saveas nor notify")
+    for item in (item for part in parts for item in re.split(r"/(?=notify,|saveas,)", part.removeprefix("sys/"))):
+        name, _, rest = item.partition(",")
+        if name == "saveas" and saveas is None:
+            saveas = _read_saveas(rest)
+        elif name == "notify" and topic is None:
+            topic = _read_topic(rest)
+        else:
+            raise BadProcess(f"{item[:40]!r} is neither saveas nor notify, or stands twice")
     return saveas, topic
+
+
+def _read_saveas(text: str) -> Saveas:
+    """Read where the output goes."""
+    found = _parameters(text, ("b", "o"), "sys/saveas")
+    if "o" not in found:
+        raise BadProcess("sys/saveas: o, the object, is missing")
+    return Saveas(unb64(found["o"]), unb64(found["b"]) if "b" in found else None)
+
+
+def _read_topic(text: str) -> str:
+    """Read who is notified."""
+    found = _parameters(text, ("topic",), "notify")
+    if "topic" not in found:
+        raise BadProcess("notify: topic is missing")
+    return unb64(found["topic"])

@@ -10,6 +10,7 @@ _T = TypeVar("_T")
 _KINDS: dict[type, str] = {
     str: "text",
     int: "a whole number",
+    float: "a decimal number",
     bool: "true or false",
     dict: "a mapping",
     list: "a list",

@@ -1,0 +1,123 @@
+"""What every implementation of the `Objects` port promises."""
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
+
+import pytest
+
+from clipstitch.cloud import Cloud
+from clipstitch.errors import AlreadyThere, Missing
+from clipstitch.ports import Labels
+from clipstitch.refs import ObjectRef
+
+Namer = Callable[[str], ObjectRef]
+ODD_KEYS = [
+    "a b+c%2F.mp3",
+    "quo'te\"s.mp3",
+    "{braces}.mp3",
+    "汉字/音.mp3",
+    "🎧.mp3",
+    "line\n",
+    "..",
+    "a//b",
+    "?x=1&y",
+    "#",
+]
+
+
+def test_what_was_written_is_read_with_its_labels(cloud: Cloud, ref: Namer) -> None:
+    """Content, size, ETag, user metadata and a time to the second come back."""
+    cloud.objects.write(ref("a"), b"hello", Labels("text/plain", {"clipstitch-job": "j-1"}))
+
+    content = cloud.objects.read(ref("a"))
+
+    assert b"hello" == content.body
+    assert content.about == cloud.objects.describe(ref("a"))
+    assert (5, "5D41402ABC4B2A76B9719D911017C592") == (content.about.size, content.about.etag)
+    assert {"clipstitch-job": "j-1"} == dict(content.about.meta)
+    assert abs(content.about.last_modified - datetime.now(timezone.utc)) < timedelta(seconds=5)  # noqa: TID251
+
+
+def test_a_read_with_a_limit_gives_no_more(cloud: Cloud, ref: Namer) -> None:
+    """The size stays that of the whole object."""
+    cloud.objects.write(ref("a"), b"hello", Labels())
+
+    content = cloud.objects.read(ref("a"), limit=2)
+
+    assert (b"he", 5) == (content.body, content.about.size)
+
+
+@pytest.mark.parametrize("key", ODD_KEYS)
+def test_any_key_works(cloud: Cloud, ref: Namer, key: str) -> None:
+    """Written, listed, copied, read and deleted under its exact name."""
+    cloud.objects.write(ref(key), key.encode(), Labels())
+    cloud.objects.copy(ref(key), ref("copy of " + key), Labels())
+
+    prefix = ref("").key
+    assert sorted([ref(key).key, ref("copy of " + key).key]) == sorted(cloud.objects.keys("clipstitch", prefix))
+    assert key.encode() == cloud.objects.read(ref("copy of " + key)).body
+    cloud.objects.delete(ref(key))
+    assert [ref("copy of " + key).key] == list(cloud.objects.keys("clipstitch", prefix))
+
+
+def test_what_is_not_there_is_missing(cloud: Cloud, ref: Namer) -> None:
+    """Reading, describing and copying say so; deleting is content."""
+    for act in (cloud.objects.read, cloud.objects.describe):
+        with pytest.raises(Missing):
+            act(ref("nothing"))
+    with pytest.raises(Missing):
+        cloud.objects.copy(ref("nothing"), ref("b"), Labels())
+    cloud.objects.delete(ref("nothing"))
+
+
+def test_a_second_create_once_changes_nothing(cloud: Cloud, ref: Namer) -> None:
+    """Neither a write nor a copy gets past the first."""
+    cloud.objects.write(ref("a"), b"first", Labels(), once=True)
+    cloud.objects.write(ref("b"), b"other", Labels())
+
+    with pytest.raises(AlreadyThere):
+        cloud.objects.write(ref("a"), b"second", Labels(), once=True)
+    with pytest.raises(AlreadyThere):
+        cloud.objects.copy(ref("b"), ref("a"), Labels(), once=True)
+    assert b"first" == cloud.objects.read(ref("a")).body
+
+
+def test_of_many_create_once_at_the_same_time_one_wins(cloud: Cloud, ref: Namer) -> None:
+    """The winner's content is what everybody reads."""
+
+    def attempt(number: int) -> int | None:
+        try:
+            cloud.objects.write(ref("a"), str(number).encode(), Labels(), once=True)
+        except AlreadyThere:
+            return None
+        return number
+
+    with ThreadPoolExecutor(8) as pool:
+        winners = [number for number in pool.map(attempt, range(24)) if number is not None]
+
+    assert 1 == len(winners)
+    assert str(winners[0]).encode() == cloud.objects.read(ref("a")).body
+
+
+def test_a_copy_carries_its_own_labels(cloud: Cloud, ref: Namer) -> None:
+    """The metadata is that of the copy, not of the source; the returned ETag is the copy's."""
+    cloud.objects.write(ref("a"), b"hello", Labels("text/plain", {"x": "1"}))
+
+    etag = cloud.objects.copy(ref("a"), ref("b"), Labels("audio/mpeg", {"y": "2"}))
+
+    assert {"y": "2"} == dict(cloud.objects.describe(ref("b")).meta)
+    assert etag == cloud.objects.describe(ref("b")).etag
+
+
+def test_listing_goes_on_past_a_page(cloud: Cloud, ref: Namer) -> None:
+    """More keys than one request returns come all, in order."""
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda n: cloud.objects.write(ref(f"{n:04d}"), b"", Labels()), range(1005)))
+
+    assert [ref(f"{n:04d}").key for n in range(1005)] == list(cloud.objects.keys("clipstitch", ref("").key))
+
+
+def test_an_ordinary_bucket_is_not_versioned(cloud: Cloud) -> None:
+    """So it may hold state."""
+    assert not cloud.objects.versioned("clipstitch")
