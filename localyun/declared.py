@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from localyun.core.function_values import FunctionConfig
+from localyun.core.policies import Statement, read_policy, system_policy
 
 
 class BadDeployment(Exception):
@@ -47,6 +48,25 @@ class Role:
     policies: tuple[Mapping[str, object], ...] = ()
     system_policies: tuple[str, ...] = ()
 
+    def statements(self) -> tuple[Statement, ...]:
+        """Return everything that its policies say; `BadPolicy` where the local cloud cannot evaluate one."""
+        own = [statement for policy in self.policies for statement in read_policy(policy)]
+        return (*own, *(statement for name in self.system_policies for statement in system_policy(name)))
+
+    def trusts(self, service: str) -> bool:
+        """Tell whether a service may take the role."""
+        statements = self.trust.get("Statement")
+        return isinstance(statements, list) and any(_lets_in(statement, service) for statement in statements)
+
+
+def _lets_in(statement: object, service: str) -> bool:
+    """Tell whether a trust statement lets a service take its role."""
+    if not isinstance(statement, Mapping) or statement.get("Effect") != "Allow":
+        return False
+    principal = statement.get("Principal")
+    services = principal.get("Service") if isinstance(principal, Mapping) else None
+    return service in (services if isinstance(services, list) else [services])
+
 
 @dataclass(frozen=True)
 class ObjectTrigger:
@@ -88,7 +108,10 @@ Trigger = ObjectTrigger | TopicTrigger | TimerTrigger
 
 @dataclass(frozen=True)
 class Deployment:
-    """Everything a project needs to exist. `outputs` are those of its stacks."""
+    """Everything a project needs to exist.
+
+    `service_roles` are the roles of IMM projects by project; `outputs` are those of the stacks.
+    """
 
     account_id: str
     region: str
@@ -97,6 +120,7 @@ class Deployment:
     queues: tuple[Declared, ...] = ()
     subscriptions: tuple[DeclaredSubscription, ...] = ()
     projects: tuple[str, ...] = ()
+    service_roles: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[Attachment, ...] = ()
     roles: tuple[Role, ...] = ()
     functions: tuple[FunctionConfig, ...] = ()

@@ -3,7 +3,7 @@
 Knows the `ros` and `fc3` components of Serverless Devs (fc3 0.1.22, read 2026-11). Called by `localyun.server`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,15 @@ from localyun.declared import (
     Role,
     Trigger,
 )
+from localyun.declared_roles import check_roles
 from localyun.declared_triggers import check_triggers, read_trigger
+from localyun.deployment_python import interpreter
 from localyun.ros import Place, Stack, StackResource
 from localyun.serverless import ServerlessFile, load_yaml
 
 DEFAULT_ACCOUNT = "1234567890123456"
 DEFAULT_REGION = "cn-hangzhou"
+IMM_DEFAULT_ROLE = "AliyunIMMDefaultRole"
 # Properties of an fc3 resource; those that this module does not read have no meaning on one machine.
 FC3_PROPS = frozenset(
     """
@@ -76,22 +79,27 @@ class _Reader:
         """Turn stacks and function properties into values."""
         resources = [resource for stack in stacks for resource in stack.resources()]
         named = {kind: [r.properties for r in resources if r.type == kind] for kind in {r.type for r in resources}}
+        if own := [kind for kind in named if kind.startswith("ALIYUN::FC3::")]:
+            raise BadDeployment(f"template: {own[0]}: functions of a template cannot run here; let s.yaml deploy them")
+        attached = tuple(attachment for stack in stacks for attachment in _attachments(stack))
         triggers = [trigger for name, props in functions.items() for trigger in _triggers(name, props)]
         deployment = Deployment(
             account_id=self._account,
             region=self._region(functions),
-            buckets=tuple(props["BucketName"] for props in named.get("ALIYUN::OSS::Bucket", ())),
+            buckets=_buckets(named.get("ALIYUN::OSS::Bucket", ()), attached),
             topics=tuple(_declared(r, "TopicName") for r in resources if r.type == "ALIYUN::MNS::Topic"),
             queues=tuple(_declared(r, "QueueName") for r in resources if r.type == "ALIYUN::MNS::Queue"),
             subscriptions=tuple(_subscription(props) for props in named.get("ALIYUN::MNS::Subscription", ())),
             projects=tuple(props["ProjectName"] for props in named.get("ALIYUN::IMM::Project2", ())),
-            attachments=tuple(attached for stack in stacks for attached in _attachments(stack)),
+            service_roles=_service_roles(self._account, named.get("ALIYUN::IMM::Project2", ())),
+            attachments=attached,
             roles=tuple(_role(self._account, props) for props in named.get("ALIYUN::RAM::Role", ())),
             functions=tuple(self._function(name, props) for name, props in functions.items()),
             triggers=tuple(triggers),
             outputs={name: value for stack in stacks for name, value in stack.outputs().items()},
         )
         check_triggers(deployment)
+        check_roles(deployment)
         return deployment
 
     def _region(self, functions: Mapping[str, dict[str, Any]]) -> str:
@@ -147,7 +155,8 @@ class _Reader:
             initializer=_hook(hooks.get("initializer")),
             pre_stop=_hook(hooks.get("preStop")),
             asynchronous=_async_config(props.get("asyncInvokeConfig") or {}),
-            keep_code_clean=self._from_build,
+            built=self._from_build,
+            python=interpreter(str(props["runtime"])) if self._from_build else "",
         )
 
     def _code(self, at: str, code: str) -> tuple[Path, ...]:
@@ -222,10 +231,27 @@ def _attachments(stack: Stack) -> list[Attachment]:
     ]
 
 
+def _buckets(declared: Iterable[Mapping[str, Any]], attached: Iterable[Attachment]) -> tuple[str, ...]:
+    """Name the buckets: those of the template, and those that are attached and exist without it."""
+    names = [str(props["BucketName"]) for props in declared]
+    return tuple(dict.fromkeys([*names, *(attachment.bucket for attachment in attached)]))
+
+
+def _service_roles(account: str, projects: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Read which role IMM takes for which project; the vendor's default role may do all that IMM wants."""
+    named = {str(props["ProjectName"]): props.get("ServiceRole", IMM_DEFAULT_ROLE) for props in projects}
+    return {project: _role_arn(account, role) for project, role in named.items() if role != IMM_DEFAULT_ROLE}
+
+
+def _role_arn(account: str, name: object) -> str:
+    """Spell a role's ARN in lower case, as fc3 writes it into functions and triggers."""
+    return f"acs:ram::{account}:role/{name}".lower()
+
+
 def _role(account: str, props: Mapping[str, Any]) -> Role:
-    """Read a role; its ARN in lower case, as fc3 writes it into functions and triggers."""
+    """Read a role."""
     return Role(
-        arn=f"acs:ram::{account}:role/{props['RoleName']}".lower(),
+        arn=_role_arn(account, props["RoleName"]),
         trust=props.get("AssumeRolePolicyDocument") or {},
         policies=tuple(policy["PolicyDocument"] for policy in props.get("Policies") or ()),
         system_policies=tuple((props.get("PolicyAttachments") or {}).get("System") or ()),

@@ -46,6 +46,14 @@ TYPES: Mapping[str, Mapping[str, str]] = {
     },
     "ALIYUN::SLS::Project": {"Name": "{Name}"},
     "ALIYUN::SLS::Logstore": {"LogstoreName": "{LogstoreName}", "ProjectName": "{ProjectName}"},
+    "ALIYUN::SLS::Index": {},
+    "ALIYUN::FC3::Function": {
+        "FunctionName": "{FunctionName}",
+        "FunctionId": "{FunctionName}",
+        "ARN": "acs:fc:{region}:{account}:functions/{FunctionName}",
+    },
+    "ALIYUN::FC3::Trigger": {"TriggerName": "{TriggerName}", "FunctionName": "{FunctionName}"},
+    "ALIYUN::FC3::AsyncInvokeConfig": {"FunctionName": "{FunctionName}", "Qualifier": "{Qualifier}"},
 }
 _IN_TEXT = re.compile(r"\$\{([^}]*)\}")
 
@@ -103,7 +111,9 @@ class Stack:
         return str(self._value(declared.get("Value"), f"Outputs.{name}"))
 
     def named(self, logical_id: str, kind: str) -> str:
-        """Return the name of a resource that must be of one type."""
+        """Return the name of a resource that must be of one type, or the value of a parameter that names one."""
+        if logical_id in self._parameters:
+            return str(self._parameters[logical_id])
         resource = self._entry("Resources", logical_id, "Metadata.clipstitch.attach")
         if resource.get("Type") != kind:
             raise self._bad(
@@ -131,10 +141,25 @@ class Stack:
         at = f"Parameters.{name}"
         if value is None:
             raise self._bad(at, "has neither a value nor a Default", "pass it in s.yaml under `parameters`")
-        if (allowed := spec.get("AllowedValues")) and value not in allowed:
-            raise self._bad(at, f"{value!r} is not allowed", f"one of {allowed}")
+        remedy = _english(spec.get("ConstraintDescription")) or "choose another value"
+        if (allowed := spec.get("AllowedValues")) and _plain(value) not in map(_plain, allowed):
+            raise self._bad(at, f"{value!r} is not allowed; one of {allowed}", remedy)
         if (pattern := spec.get("AllowedPattern")) and not re.search(pattern, str(value)):
-            raise self._bad(at, f"{value!r} does not match {pattern}", "choose another value")
+            raise self._bad(at, f"{value!r} does not match {pattern}", remedy)
+        if spec.get("Type") == "Boolean" and _plain(value).lower() not in ("true", "false"):
+            raise self._bad(at, f"{value!r} is no Boolean", "write true or false")
+        if spec.get("Type") == "Number":
+            self._check_number(at, value, spec, remedy)
+
+    def _check_number(self, at: str, value: Any, spec: Mapping[str, Any], remedy: str) -> None:
+        """Refuse what is no number, or lies outside of the bounds."""
+        try:
+            number = float(str(value))
+        except ValueError:
+            raise self._bad(at, f"{value!r} is no number", remedy) from None
+        least, most = spec.get("MinValue", number), spec.get("MaxValue", number)
+        if not least <= number <= most:
+            raise self._bad(at, f"{value!r} is not between {least} and {most}", remedy)
 
     def _resource(self, logical_id: str) -> StackResource:
         """Resolve one resource."""
@@ -194,7 +219,7 @@ class Stack:
             return self._parameters[name]
         if name in self._section("Resources"):
             kind = self._kind(name, self._section("Resources")[name])
-            return self._attribute(name, next(iter(kind)))
+            return self._attribute(name, next(iter(kind), ""))
         known = [*self._parameters, *self._section("Resources"), *pseudo]
         raise self._bad(at, f"{name!r} is neither a parameter nor a resource", f"known: {', '.join(known)}")
 
@@ -268,6 +293,11 @@ class Stack:
     def _bad(self, at: str, what: str, remedy: str) -> BadDeployment:
         """Make an error that names the place."""
         return BadDeployment(f"{self._place.file}: {at}: {what}; {remedy}")
+
+
+def _english(text: Any) -> str:
+    """Return a text that may be given in several languages."""
+    return str(text.get("en", "")) if isinstance(text, Mapping) else str(text or "")
 
 
 def _plain(value: Any) -> str:

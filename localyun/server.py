@@ -6,7 +6,7 @@ with LocalCloud(Path(".")) as endpoints:
 
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ from starlette.types import ASGIApp
 
 from localyun.core.clock import Clock, SystemClock
 from localyun.core.credentials import Credential, Keyring
+from localyun.core.policies import Question, Rights
 from localyun.data_dir import CannotStart, DataDir
 from localyun.declared import Deployment
 from localyun.deployment import read
@@ -67,7 +68,7 @@ class Options:
 
     `data`: where state is kept, else a temporary directory. `port`: the first of four, 0 for free ones. `hurry`
     divides the delays of retries and timers. `from_build`: run what was built instead of the sources. `variables`
-    fill `${env(...)}` in s.yaml.
+    fill `${env(...)}` in s.yaml. `watch` hears what roles ask to do, and whether they may.
     """
 
     data: Path | None = None
@@ -76,6 +77,7 @@ class Options:
     hurry: float = 1.0
     from_build: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    watch: Callable[[Question], None] | None = None
 
 
 class LocalCloud:
@@ -92,10 +94,11 @@ class LocalCloud:
         from_build: bool = False,
         clock: Clock | None = None,
         variables: Mapping[str, str] | None = None,
+        watch: Callable[[Question], None] | None = None,
     ) -> None:
         self._project = project
         self._clock = clock or SystemClock()
-        self._options = Options(data, port, host, hurry, from_build, variables or {})
+        self._options = Options(data, port, host, hurry, from_build, variables or {}, watch)
         self._exits = ExitStack()
         self._services: Services | None = None
 
@@ -138,10 +141,11 @@ class LocalCloud:
         keyring = Keyring(endpoints.credential)
         listeners = Listeners()
         exits.callback(listeners.join)
-        setting = Setting(data.path, self._clock, keyring, _for_functions(endpoints), options.hurry)
+        rights = _rights(deployment, options.watch)
+        setting = Setting(data.path, self._clock, keyring, _for_functions(endpoints), rights, options.hurry)
         services = make_services(deployment, setting, exits)
         exits.callback(listeners.stop)
-        apps = _faces(services, keyring, self._clock, deployment)
+        apps = _faces(services, setting, deployment)
         listeners.start(list(zip(sockets, apps, strict=True)))
         services.start()  # last: what an earlier run left undone calls the faces
         self._services = services
@@ -177,10 +181,18 @@ def _for_functions(endpoints: Endpoints) -> dict[str, str]:
     }
 
 
-def _faces(services: Services, keyring: Keyring, clock: Clock, deployment: Deployment) -> list[ASGIApp]:
-    """Make the faces, in the order of their ports."""
-    oss = OssFace(services.objects, services.tasks, keyring, clock, deployment.region)
-    mns = MnsFace(services.messages, keyring, clock, deployment.account_id)
-    imm = ImmFace(services.tasks, keyring, clock)
-    fc = FcFace(services.functions, keyring, clock, deployment.triggers)
+def _rights(deployment: Deployment, watch: Callable[[Question], None] | None) -> Rights:
+    """Work out what the declared roles may do."""
+    roles = {role.arn: role.statements() for role in deployment.roles}
+    projects = {attached.bucket: attached.project for attached in deployment.attachments}
+    return Rights(roles, deployment.account_id, deployment.region, project_of=projects.get, watch=watch)
+
+
+def _faces(services: Services, setting: Setting, deployment: Deployment) -> list[ASGIApp]:
+    """Make the faces, in the order of their ports; each asks what its callers may do."""
+    keyring, clock, rights = setting.keyring, setting.clock, setting.rights
+    oss = OssFace(services.objects, services.tasks, keyring, clock, deployment.region, allow=rights.oss)
+    mns = MnsFace(services.messages, keyring, clock, deployment.account_id, allow=rights.mns)
+    imm = ImmFace(services.tasks, keyring, clock, allow=rights.imm)
+    fc = FcFace(services.functions, keyring, clock, deployment.triggers, allow=rights.fc)
     return [face(each.answer) for each in (oss, mns, imm, fc)]

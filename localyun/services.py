@@ -3,7 +3,8 @@
 Knows which service needs which other, and in which order they end. Knows no HTTP. Called by `localyun.server`.
 """
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +13,10 @@ from localyun.core.clock import Clock
 from localyun.core.credentials import Keyring
 from localyun.core.errors import Refusal
 from localyun.core.function_values import Site
-from localyun.core.functions import FunctionService
+from localyun.core.functions import FunctionService, function_of
 from localyun.core.messages import MessageService
 from localyun.core.objects import ObjectStore
+from localyun.core.policies import Rights
 from localyun.core.tasks import TaskService
 from localyun.declared import Declared, Deployment, ObjectTrigger, TimerTrigger, TopicTrigger
 from localyun.triggers import ObjectTriggers, Timers, TopicTriggers, deliver_record
@@ -22,12 +24,13 @@ from localyun.triggers import ObjectTriggers, Timers, TopicTriggers, deliver_rec
 
 @dataclass(frozen=True)
 class Setting:
-    """What services are made of: where they keep data, their clock and keys, where functions find them."""
+    """What services are made of: where they keep data, their clock, keys and rights, where functions find them."""
 
     data: Path
     clock: Clock
     keyring: Keyring
     endpoints: Mapping[str, str]
+    rights: Rights
     hurry: float = 1.0
 
 
@@ -68,7 +71,7 @@ def make_services(deployment: Deployment, setting: Setting, exits: ExitStack) ->
         setting.data / "tasks",
         setting.clock,
         objects=objects,
-        publish=messages.publish,
+        publish=_completions(deployment, setting.rights, messages),
         account_id=account,
         region=region,
     )
@@ -83,16 +86,31 @@ def make_services(deployment: Deployment, setting: Setting, exits: ExitStack) ->
 def _functions(deployment: Deployment, setting: Setting, messages: MessageService) -> FunctionService:
     """Make the function service and deploy the functions."""
     site = Site(deployment.account_id, deployment.region, setting.endpoints, hurry=setting.hurry)
-    functions = FunctionService(
-        setting.data / "functions",
-        setting.clock,
-        setting.keyring,
-        site,
-        lambda arn, record: deliver_record(messages, arn, record),
-    )
+    roles = {config.name: config.role for config in deployment.functions}
+
+    def tell(arn: str, record: str) -> None:
+        """Deliver the record of an event that has ended, with the rights of the function's role."""
+        function = function_of(json.loads(record)["requestContext"]["functionArn"])
+        if not setting.rights.may_send(roles.get(function, ""), arn):
+            raise Refusal(403, "AccessDenied", f"the role of function {function} may not deliver to {arn}; grant it")
+        deliver_record(messages, arn, record)
+
+    functions = FunctionService(setting.data / "functions", setting.clock, setting.keyring, site, tell)
     for config in deployment.functions:
         functions.deploy(config)
     return functions
+
+
+def _completions(deployment: Deployment, rights: Rights, messages: MessageService) -> Callable[[str, str], object]:
+    """Return how IMM publishes completions: with the service role of its project, where one is declared."""
+    roles = sorted(set(deployment.service_roles.values()))
+
+    def publish(topic: str, text: str) -> None:
+        if roles and not all(rights.may_send(role, f":/topics/{topic}/messages") for role in roles):
+            raise Refusal(403, "AccessDenied", f"IMM's service role may not mns:PublishMessage to {topic}; grant it")
+        messages.publish(topic, text)
+
+    return publish
 
 
 def create(deployment: Deployment, services: Services) -> None:

@@ -30,6 +30,8 @@ class NotConnected(BadSettings):
 
 def connect(desk: Desk, project: Path | None) -> Cloud:
     """Build the cloud that the environment names; one error names everything that is missing."""
+    if problems := _problems({FROM_DEPLOYMENT[0]: "the deployment names it", **desk.env}):
+        raise NotConnected("; ".join(problems))
     env = complete_environment(desk.env, project)
     if problems := _problems(env):
         raise NotConnected("; ".join(problems))

@@ -2,8 +2,10 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 from rich.text import Text
@@ -26,8 +28,9 @@ from clipstitch_cli.svg import svg
 from clipstitch_cli.up import running
 
 CLIPS = ("pre1.mp3", "pre2.wav", "example.oga", "sur1.aac", "sur2.wma")
-PATIENCE = Patience(60_000)
+PATIENCE = Patience(30_000)
 EVENT_WAIT_S = 10
+LOGS, LOG_LINES = "functions/logs", 6  # where the local cloud keeps what functions say
 # Encoders work in frames: an AAC frame has 1,024 samples, and decoding gives whole frames and the encoder's lead-in.
 TOLERANCE_S = 0.1
 
@@ -57,15 +60,38 @@ class Outcome(NamedTuple):
 
 def demo(desk: Desk, *, keep: Path | None, project: Path | None) -> int:
     """Run the main job from nothing, and end everything again; only the merged file and its picture stay."""
-    began = time.monotonic()
     folder = project_folder(project)
-    with running(folder) as env:
+    with TemporaryDirectory(prefix="clipstitch-demo-") as data, _logs_on_failure(Path(data), desk):
+        outcome = _outcome(folder, Path(data), keep or folder / "out" / "demo", desk)
+    _tell(outcome, desk)
+    if abs(outcome.difference_s) > TOLERANCE_S:
+        lengths = f"{outcome.sound.duration_s:.3f} s long, not {outcome.plan.duration_s:.3f} s"
+        raise DemoFailed(f"{outcome.file} is {lengths}")
+    return exits.OK
+
+
+def _outcome(folder: Path, data: Path, keep: Path, desk: Desk) -> Outcome:
+    """Run a local cloud, and the job in it."""
+    began = time.monotonic()
+    with running(folder, data=data) as env:
         _step(desk, "local cloud", f"up from s.yaml and template.yml: OSS at {env['OSS_ENDPOINT']}")
         cloud = connect(desk._replace(env={**env}), folder)
         job, event = _job(folder, cloud, env, desk)
-        outcome = _keep(job, event, cloud, keep or folder / "out" / "demo", began)
-    _tell(outcome, desk)
-    return _verdict(outcome)
+        return _keep(job, event, cloud, keep, began)
+
+
+@contextmanager
+def _logs_on_failure(data: Path, desk: Desk) -> Iterator[None]:
+    """Show what the functions said last, when the job does not end well: the data goes with the demo."""
+    try:
+        yield
+    except ClipstitchError:
+        for log in sorted((data / LOGS).glob("*.log")):
+            lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
+            if lines:
+                heading = (f"last lines of {log.name}:\n", "bold")
+                desk.err.print(Text.assemble(heading, "\n".join(lines)), soft_wrap=True)
+        raise
 
 
 def _job(folder: Path, cloud: Cloud, env: Mapping[str, str], desk: Desk) -> tuple[Job, dict[str, Any]]:
@@ -75,8 +101,8 @@ def _job(folder: Path, cloud: Cloud, env: Mapping[str, str], desk: Desk) -> tupl
     manifest = ObjectRef(cloud.settings.bucket, f"{cloud.settings.manifest_prefix}example.json")
     job_id = upload(manifest, _read(folder, "example.json"), cloud)
     _step(desk, "dropped", f"{manifest.uri}, which is job {job_id}")
-    job = watch(follow(job_id, manifest.bucket, cloud, PATIENCE), desk)
-    _step(desk, stage(job), f"{len(job.facts)} facts; the event waits in queue {env['CLIPSTITCH_EVENTS_QUEUE']}")
+    job = watch(_narrated(follow(job_id, manifest.bucket, cloud, PATIENCE), desk), desk)
+    _step(desk, job.state, f"after {len(job.facts)} facts; the event waits in queue {env['CLIPSTITCH_EVENTS_QUEUE']}")
     event = receive(env, env["CLIPSTITCH_EVENTS_QUEUE"])
     kept = completion_event(job, cloud)
     if event["id"] != kept["id"]:
@@ -84,6 +110,16 @@ def _job(folder: Path, cloud: Cloud, env: Mapping[str, str], desk: Desk) -> tupl
     if job.state != "succeeded" or job.plan is None:
         raise DemoFailed(f"job {job_id} is {job.state}: {json.dumps(event['data'].get('error') or event['data'])}")
     return job, event
+
+
+def _narrated(jobs: Iterator[Job], desk: Desk) -> Iterator[Job]:
+    """Say every new stage of a job in a line, where no progress bar shows it."""
+    last = ""
+    for job in jobs:
+        if stage(job) != last and not (job.closed or desk.err.is_terminal):
+            last = stage(job)
+            _step(desk, "", last)
+        yield job
 
 
 def _upload_clips(folder: Path, cloud: Cloud) -> None:
@@ -149,15 +185,10 @@ def regions(plan: Plan) -> list[Region]:
     ]
 
 
-def _verdict(outcome: Outcome) -> int:
-    """Fail when the merged file is not as long as it must be."""
-    return exits.OK if abs(outcome.difference_s) <= TOLERANCE_S else exits.FAILED
-
-
 def _step(desk: Desk, what: str, detail: str) -> None:
-    """Say what has just happened; programs want the end only."""
+    """Say what has just happened, or without a name, what is going on; programs want the end only."""
     if not desk.json:
-        desk.say(Text.assemble(("✓ ", "green"), (f"{what:<12}", "bold"), detail))
+        desk.say(Text.assemble(("✓ " if what else "  ", "green"), (f"{what:<13}", "bold"), detail))
 
 
 def _tell(outcome: Outcome, desk: Desk) -> None:
@@ -171,17 +202,19 @@ def _tell(outcome: Outcome, desk: Desk) -> None:
     desk.out.print(draw(outcome.sound, regions(outcome.plan), desk.out.width - 1), soft_wrap=True)
     desk.say()
     for name, value in _figures(outcome):
-        desk.say(Text.assemble((f"{name:<10}", "dim"), value))
+        desk.say(Text.assemble((f"{name:<12}", "dim"), value))
 
 
 def _figures(outcome: Outcome) -> list[tuple[str, str]]:
     """Say where the files are and how long the sound is."""
     measured, expected = outcome.sound.duration_s, outcome.plan.duration_s
     samples = f"{len(outcome.sound.samples):,} samples at {outcome.sound.sample_rate:,} Hz"
+    compared = f"expected {expected:.3f} s: {outcome.difference_s * 1000:+.0f} ms, the lead-in and last frame of AAC"
     return [
         ("merged", str(outcome.file)),
         ("picture", str(outcome.picture)),
-        ("measured", f"{measured:.3f} s ({samples}), expected {expected:.3f} s: {outcome.difference_s * 1000:+.0f} ms"),
+        ("measured", f"{measured:.3f} s ({samples})"),
+        ("", compared),
         ("listen for", 'clip one; "pre two, one"; clip three; "four" to "thirteen"; "ten" to "the end"'),
         ("took", f"{outcome.seconds:.1f} s from an empty cloud to this picture"),
     ]

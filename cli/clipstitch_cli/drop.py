@@ -1,5 +1,7 @@
 """`clipstitch drop`: upload a manifest, and wait for its completion event if asked to."""
 
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,9 +34,9 @@ def drop(what: Drop, desk: Desk, project: Path | None) -> int:
     return drop_in(connect(desk, project), what, desk)
 
 
-def drop_in(cloud: Cloud, what: Drop, desk: Desk) -> int:
+def drop_in(cloud: Cloud, what: Drop, desk: Desk, pause: Callable[[float], None] = time.sleep) -> int:
     """Upload a manifest to a cloud."""
-    patience = _patience(what.timeout)
+    patience = Patience(_milliseconds(what.timeout), pause)
     ref = _target(what, cloud)
     job_id = upload(ref, read_file(what.manifest), cloud)
     if not what.wait:
@@ -45,13 +47,13 @@ def drop_in(cloud: Cloud, what: Drop, desk: Desk) -> int:
     return exits.BY_STATE[job.state]
 
 
-def _patience(timeout: str) -> Patience:
+def _milliseconds(timeout: str) -> int:
     """Read how long to wait."""
     number = int(timeout) if timeout.isdecimal() else None
     length = milliseconds(number if number is not None else timeout)
     if length is None:
         raise Usage(f"--timeout {timeout!r} is not a length of time; {FORMS}")
-    return Patience(length)
+    return length
 
 
 def _target(what: Drop, cloud: Cloud) -> ObjectRef:

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from clipstitch.errors import BadManifest, BadProcess, ClipstitchError, Issue
+from clipstitch.errors import BadManifest, BadProcess, ClipstitchError, CloudBusy, Issue
 from clipstitch_cli import exits
 from clipstitch_cli.desk import Desk, visible
 
@@ -30,7 +30,10 @@ class TimedOut(ClipstitchError):
     """The job was still under way when we stopped waiting."""
 
     code = "TIMEOUT"
-    remedy = "The job goes on without us: look again with `clipstitch show`, or wait longer with --timeout."
+    remedy = (
+        "The job goes on without us: look again with `clipstitch show`, or wait longer with --timeout. If it does not "
+        "move, the functions' logs say why; of the local cloud they are in functions/logs of `up --data DIR`."
+    )
 
 
 class LocalCloudTrouble(ClipstitchError):
@@ -48,6 +51,15 @@ _CODES: tuple[tuple[type[ClipstitchError], int], ...] = (
 )
 
 
+# What the errors advise to functions, whose calls are repeated for them, is not what a person needs.
+_NO_ANSWER = "Is the cloud up, and are OSS_ENDPOINT and MNS_ENDPOINT right? Then try again."
+
+
+def _remedy(error: ClipstitchError) -> str:
+    """Say what a person can do."""
+    return _NO_ANSWER if isinstance(error, CloudBusy) else error.remedy
+
+
 def report(error: ClipstitchError, desk: Desk) -> int:
     """Tell an error and return the exit code that goes with it."""
     if desk.json:
@@ -60,7 +72,7 @@ def report(error: ClipstitchError, desk: Desk) -> int:
 def _document(error: ClipstitchError) -> dict[str, object]:
     """Return an error as programs read it."""
     issues = [issue.as_json() for issue in error.issues] if isinstance(error, BadManifest) else None
-    return {**error.as_json(), **({"issues": issues} if issues else {})}
+    return {**error.as_json(), "remedy": _remedy(error), **({"issues": issues} if issues else {})}
 
 
 def _tell(error: ClipstitchError, desk: Desk) -> None:
@@ -71,8 +83,8 @@ def _tell(error: ClipstitchError, desk: Desk) -> None:
         desk.err.print(issues_table(error.issues))
     else:
         _line(desk, error.code, visible(str(error)))
-    if error.remedy:
-        desk.err.print(Text.assemble(("remedy: ", "bold"), error.remedy), soft_wrap=True)
+    if remedy := _remedy(error):
+        desk.err.print(Text.assemble(("remedy: ", "bold"), remedy), soft_wrap=True)
 
 
 def _line(desk: Desk, code: str, message: str) -> None:

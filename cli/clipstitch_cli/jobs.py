@@ -44,7 +44,7 @@ def jobs_in(cloud: Cloud, days: list[str], desk: Desk) -> int:
     if desk.json:
         desk.hand_over([row._asdict() for row in rows])
     elif rows:
-        desk.out.print(_table(rows))
+        desk.out.print(_table(rows, f"oss://{cloud.settings.bucket}/"))
     else:
         desk.say(f"no jobs{': none open, none of ' + ' and '.join(days) if days else ' are open'}")
     return exits.OK
@@ -89,13 +89,14 @@ def _output(job: Job) -> str | None:
     return job.plan.output.ref.uri if job.plan else None
 
 
-def _table(rows: list[Row]) -> Table:
-    """Lay out the jobs."""
+def _table(rows: list[Row], home: str) -> Table:
+    """Lay out the jobs; objects of the usual bucket by their keys alone."""
     table = Table("job", "state", "manifest", "output", box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.columns[0].no_wrap = True
     for column in table.columns[2:]:
         column.overflow = "fold"
     for row in rows:
         state = Text(row.state + (" (open)" if row.open else ""), STYLES.get(row.state, "yellow"))
-        table.add_row(row.job, state, visible(row.manifest), visible(row.output or "-"))
+        names = (visible(uri.removeprefix(home)) for uri in (row.manifest, row.output or "-"))
+        table.add_row(row.job, state, *names)
     return table

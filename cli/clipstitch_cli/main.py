@@ -1,6 +1,7 @@
 """The `clipstitch` command: arguments in, exit code out. The only module that knows the command-line library."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
@@ -28,7 +29,8 @@ _Misuse = cast("type[Exception]", typer.BadParameter.__mro__[2])
 
 app = typer.Typer(
     help="Drop a manifest into a bucket; get merged audio and a completion event.",
-    epilog="Start with `clipstitch demo`.",
+    epilog="Start with `clipstitch demo`. Exit codes: 0 done, 1 the job failed, 2 rejected (manifest or process "
+    "string), 3 trouble (settings, rights, network), 4 timeout, 64 wrong command line, 130 interrupted.",
     rich_markup_mode="rich",
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -41,6 +43,7 @@ def run() -> int:
     """Run the command for real; what pyproject.toml names."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may lack a character
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us, we clear away first
     return main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
 
 

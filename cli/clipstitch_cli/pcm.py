@@ -6,9 +6,16 @@ from array import array
 from pathlib import Path
 from typing import NamedTuple
 
-from clipstitch_cli.failures import LocalCloudTrouble
+from clipstitch.errors import ClipstitchError
 
 FULL_SCALE = 32768
+
+
+class Undecodable(ClipstitchError):
+    """FFmpeg finds no audio in a file."""
+
+    code = "UNDECODABLE"
+    remedy = "Play the file with another program; if that works, this is a bug."
 
 
 class Sound(NamedTuple):
@@ -30,14 +37,14 @@ class Sound(NamedTuple):
 
 
 def decode(file: Path, sample_rate: int) -> Sound:
-    """Decode a file that has this sample rate; `LocalCloudTrouble` when FFmpeg cannot."""
+    """Decode a file that has this sample rate; `Undecodable` when FFmpeg cannot."""
     import imageio_ffmpeg  # noqa: PLC0415 - only the demo decodes
 
     wanted = ("-f", "s16le", "-ac", "1", "-ar", str(sample_rate), "-")
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-i", str(file), *wanted]
     done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603 - our own arguments
     if done.returncode:
-        raise LocalCloudTrouble(f"{file} cannot be decoded: {done.stderr.decode('utf-8', 'replace').strip()[-300:]}")
+        raise Undecodable(f"{file} cannot be decoded: {done.stderr.decode('utf-8', 'replace').strip()[-300:]}")
     samples = array("h", done.stdout)
     if sys.byteorder == "big":
         samples.byteswap()

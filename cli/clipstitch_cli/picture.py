@@ -1,6 +1,8 @@
 """The waveform of merged audio in a terminal: block characters, one colour per clip, boundaries and names marked."""
 
 from bisect import bisect_right
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from rich.text import Text
@@ -60,14 +62,17 @@ def _columns(sound: Sound, regions: list[Region], width: int) -> list[_Column]:
 
 def _row(columns: list[_Column], row: int, rows: int) -> Text:
     """Draw one row; row 0 is the lowest."""
-    line = Text()
-    for column in columns:
-        eighths = round(column.level * rows * 8) - row * 8
-        if column.begins:
-            line.append("│", "bold white")
-        else:
-            line.append(BLOCKS[max(1 if row == 0 else 0, min(eighths, 8))], column.style)
-    return line
+    cells = [_cell(column, row, rows) for column in columns]
+    runs = groupby(cells, key=itemgetter(1))
+    return Text.assemble(*(("".join(char for char, _ in run), style) for style, run in runs))
+
+
+def _cell(column: _Column, row: int, rows: int) -> tuple[str, str]:
+    """Return one character and its style; the lowest row is never empty, so that silence is seen too."""
+    if column.begins:
+        return "│", "bold white"
+    eighths = round(column.level * rows * 8) - row * 8
+    return BLOCKS[max(1 if row == 0 else 0, min(eighths, 8))], column.style
 
 
 def _names(regions: list[Region], columns: list[_Column]) -> list[Text]:

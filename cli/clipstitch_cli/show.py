@@ -10,7 +10,7 @@ from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.errors import Missing
 from clipstitch.event import make_event
-from clipstitch.job import PROGRESS, TOLD, Fact, Job
+from clipstitch.job import PROGRESS, RESULT, TOLD, VERDICT, Fact, Job
 from clipstitch.ledger import JOBS, OPEN, Ledger
 from clipstitch.plan import Plan
 from clipstitch.process import read
@@ -146,10 +146,18 @@ def _fact_words(moment: Moment) -> str:
     if fact.kind == TOLD:
         return f"told {visible(fact.detail)}"
     if fact.step is None:
-        kind = moment.document.get("kind")
-        return f"{fact.kind}: {kind}" if kind else fact.kind
+        return f"{fact.kind}{_outcome(moment)}"
     why = f": {visible(str(moment.document['message']))}" if "message" in moment.document else ""
     return f"step {fact.step + 1} {fact.kind}, task {visible(fact.detail)}{why}"
+
+
+def _outcome(moment: Moment) -> str:
+    """Say what was decided, where a fact decides."""
+    if moment.fact.kind == VERDICT:
+        return f": {moment.document['kind']}"
+    if moment.fact.kind == RESULT:
+        return ": published" if moment.document["output"] else ": cannot be published"
+    return ""
 
 
 def _tell_end(job: Job, desk: Desk) -> None:

@@ -22,14 +22,14 @@ STYLE = """
 
 def svg(sound: Sound, regions: list[Region], title: str) -> str:
     """Draw the merged whole."""
+    size = f'viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
+    facts = f"{len(regions)} clips, {seconds(sound.duration_s * 1000)}"
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}"'
-        f' role="img" aria-label="{_quoted(title)}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" {size} role="img" aria-label="{_quoted(title)}">',
         f"<style>{STYLE}</style>",
         f'<rect width="{WIDTH}" height="{HEIGHT}" rx="10" fill="#ffffff"/>',
         f'<text class="title" x="{LEFT}" y="30">{escape(title)}</text>',
-        f'<text class="fact" x="{WIDTH - RIGHT}" y="30" text-anchor="end">{len(regions)} clips, '
-        f"{seconds(sound.duration_s * 1000)}</text>",
+        f'<text class="fact" x="{WIDTH - RIGHT}" y="30" text-anchor="end">{facts}</text>',
         *(_region(region, number, sound.duration_s) for number, region in enumerate(regions)),
         *_bars(sound, regions),
         *(_boundary(region, sound.duration_s) for region in regions[1:]),

@@ -96,8 +96,11 @@ def _tell(env: Mapping[str, str], env_file: Path | None, desk: Desk) -> None:
     for name in ("OSS_ENDPOINT", "MNS_ENDPOINT", "IMM_ENDPOINT", "FC_ENDPOINT", "CLIPSTITCH_BUCKET"):
         table.add_row(name, env[name])
     desk.out.print(table)
-    how = f". {shlex.quote(str(env_file))}" if env_file else "paste these lines"
+    how = f". {shlex.quote(str(env_file.resolve()))}" if env_file else "paste these lines"
     desk.say(f"\nIn another terminal, {how}:\n", style="bold")
     desk.say(exports(env))
-    desk.say("Then try `clipstitch plan M.json`, `clipstitch drop M.json --wait`, `clipstitch jobs`. Ctrl-C ends it.")
+    desk.say(
+        "Then upload clips with any OSS client, and try `clipstitch plan M.json`, `clipstitch drop M.json --wait`,"
+    )
+    desk.say("`clipstitch jobs`, `clipstitch show JOB`. Ctrl-C ends the cloud.")
     desk.out.file.flush()

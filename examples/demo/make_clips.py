@@ -2,8 +2,8 @@
 
 python examples/demo/make_clips.py
 
-Five formats, four sample rates, one or two channels, four voices: a mix as in real life. Every word begins at a whole second,
-so that a listener hears where a clip was cut: sur1 counts its own seconds and is cut from "four" to "thirteen".
+Five formats, five sample rates, one or two channels, five voices: a mix as in real life. Every word begins at a whole
+second, so that a listener hears where a clip was cut: sur1 counts its own seconds and is cut from "four" to "thirteen".
 """
 
 import shutil
@@ -21,7 +21,10 @@ import imageio_ffmpeg
 HERE = Path(__file__).parent
 RATE = 22050  # what espeak-ng writes
 LEAD = 0.1  # seconds before a word, so that a cut on the second takes no consonant away
-NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split()
+NUMBERS = (
+    *("zero", "one", "two", "three", "four", "five", "six", "seven"),
+    *("eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen"),
+)
 
 
 class Speech(NamedTuple):

@@ -41,7 +41,7 @@ def environment(config: FunctionConfig, site: Site, key: Credential, instance: s
     come last: whatever the configuration says, a local function talks to the local cloud.
     """
     own = {name: value for name, value in config.environment.items() if not name.startswith(("FC_", "_FC_"))}
-    clean = {"PYTHONDONTWRITEBYTECODE": "1"} if config.keep_code_clean else {}
+    clean = {"PYTHONDONTWRITEBYTECODE": "1"} if config.built else {}
     runtime = {
         "FC_FUNC_CODE_PATH": str(config.code[0]),
         "FC_FUNCTION_MEMORY_SIZE": str(config.memory),

@@ -44,7 +44,8 @@ class FunctionConfig:
     initializer: Hook | None = None
     pre_stop: Hook | None = None
     asynchronous: AsyncConfig = AsyncConfig()
-    keep_code_clean: bool = False  # leave no bytecode in it: it is a build product with a checksum
+    built: bool = False  # the code brings its packages: none of ours are seen, and no bytecode is left in it
+    python: str = ""  # interpreter, where it is another one than the site's
 
 
 @dataclass(frozen=True)

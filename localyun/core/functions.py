@@ -188,7 +188,8 @@ class FunctionService:
         key = self._issue_key(config)
         setup = setup_frame(config, self.site, key)
         variables = environment(config, self.site, key, self._clock.token(8))
-        return Blueprint(self.site.python, config.code[0], variables, setup, config.timeout)
+        python = config.python or self.site.python
+        return Blueprint(python, config.code[0], variables, setup, config.timeout, bare=config.built)
 
     def _issue_key(self, config: FunctionConfig) -> Credential:
         """Issue the temporary access key that the function runs with."""

@@ -44,13 +44,14 @@ class Result:
 
 @dataclass(frozen=True)
 class Blueprint:
-    """What it takes to start an instance: interpreter, environment, the bootstrap's set-up frame."""
+    """What it takes to start an instance: interpreter (`bare`: without its packages), environment, set-up frame."""
 
     python: str
     code: Path
     environment: Mapping[str, str] = field(repr=False)
     setup: Mapping[str, Any] = field(repr=False)
     timeout: int
+    bare: bool = False
 
 
 class Instance:
@@ -166,7 +167,7 @@ class Instance:
 def _spawn(blueprint: Blueprint, descriptor: int) -> "subprocess.Popen[bytes]":
     """Start the bootstrap in a session of its own, so that an interrupt from the terminal is ours alone."""
     return subprocess.Popen(  # noqa: S603 - our interpreter, our script
-        [blueprint.python, "-s", bootstrap.__file__, str(descriptor)],
+        [blueprint.python, "-sS" if blueprint.bare else "-s", bootstrap.__file__, str(descriptor)],
         pass_fds=(descriptor,),
         env=dict(blueprint.environment),
         cwd=blueprint.code,

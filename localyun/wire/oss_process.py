@@ -7,6 +7,8 @@ from localyun.wire.http import Reply
 from localyun.wire.oss_request import Request, not_implemented
 
 PARAMETER = "x-oss-async-process"
+# OSS, "Permissions" (2026-03-20): both of OSS's, and the right to the IMM operation behind the process.
+_RIGHTS = ("oss:GetObject", "oss:ProcessImm")
 
 
 def async_process(request: Request) -> Reply:
@@ -15,6 +17,8 @@ def async_process(request: Request) -> Reply:
     if name != PARAMETER or not process:
         text = f"no {PARAMETER} parameter found: the body must be {PARAMETER}=<process>."
         raise Refusal(400, "InvalidRequest", text)
+    for right in (*_RIGHTS, "imm:CreateMediaConvertTask"):
+        request.require(right, request.bucket, request.key)
     request.objects.head(request.bucket, request.key)
     accepted = request.services.tasks.submit_process(request.bucket, request.key, process)
     ids = {"EventId": accepted.event_id, "RequestId": accepted.request_id, "TaskId": accepted.task_id}
@@ -26,6 +30,8 @@ def process(request: Request) -> Reply:
     operation = request.query["x-oss-process"]
     if operation != "audio/info":
         raise not_implemented(f"x-oss-process={operation}; audio/info is there")
+    for right in (*_RIGHTS, "imm:DetectMediaMeta"):
+        request.require(right, request.bucket, request.key)
     request.objects.head(request.bucket, request.key)
     return _json(request.services.tasks.info(request.bucket, request.key))
 

@@ -155,12 +155,16 @@ def locate(call: Call) -> tuple[str, str]:
 
 
 def copy_source(header: str) -> tuple[str, str]:
-    """Return bucket and key of an `x-oss-copy-source`."""
+    """Return bucket and key of an `x-oss-copy-source`, where a plus sign is a space.
+
+    The Go client writes it so (aliyun-oss-go-sdk 3.0.2: bucket.go), and OSS does not find a key whose plus sign is
+    sent as it stands (aliyun-oss-ruby-sdk, issue 98).
+    """
     bucket, _, key = header.split("?versionId=", maxsplit=1)[0].removeprefix("/").partition("/")
     if not bucket or not key:
         text = f"The x-oss-copy-source must be /bucket/key, percent-encoded, not {header!r}."
         raise Refusal(400, "InvalidArgument", text, ArgumentName="x-oss-copy-source", ArgumentValue=header)
-    return unquote(bucket), _decoded(key)
+    return unquote(bucket), _decoded(key.replace("+", " "))
 
 
 def not_implemented(what: str) -> Refusal:

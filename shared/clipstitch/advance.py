@@ -40,7 +40,7 @@ def _perform(action: Action, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
         case "judge":
             return ledger.judge(job, _verdict(action.step, job, ledger, cloud))
         case "publish":
-            return ledger.settle(job, _publish(_plan_of(job), cloud))
+            return ledger.settle(job, _published_or_not(_plan_of(job), cloud))
         case "tell":
             _tell(action.sink, job, cloud)
             return ledger.add(job, Fact(TOLD, detail=action.sink), {"at": cloud.timestamp()})
@@ -83,6 +83,16 @@ def _verdict(failed_step: Step | None, job: Job, ledger: Ledger, cloud: Cloud) -
     reason = min(fact for fact in job.facts if fact.kind == FAILED and fact.step == failed_step.number)
     error = ledger.failure(job, reason)
     return Verdict("fail", plan.manifest, cloud.timestamp(), plan.sinks, error=error, tasks=tasks)
+
+
+def _published_or_not(plan: Plan, cloud: Cloud) -> Result:
+    """Publish; a refusal that no retry can mend is what became of it."""
+    try:
+        return _publish(plan, cloud)
+    except ClipstitchError as error:
+        if error.retryable:
+            raise
+        return Result(cloud.timestamp(), error=Failure(error.code, str(error), error.remedy))
 
 
 def _publish(plan: Plan, cloud: Cloud) -> Result:

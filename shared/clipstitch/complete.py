@@ -19,7 +19,7 @@ def complete(notice: Notice, cloud: Cloud) -> Job | None:
         return None
     ledger, job, step = found
     if job.closed:
-        ledger.clear(job)
+        ledger.clear(job.learns(_outcome(notice, step)))  # a task that submit died upon has a pointer, but no fact
         return job
     return advance(_record(notice, step, job, ledger, cloud), ledger, cloud)
 
@@ -59,14 +59,19 @@ def _record(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) 
     heard = {"at": cloud.timestamp()}
     if not notice.succeeded:
         failure = {"code": notice.code or "TASK_FAILED", "message": notice.message, "remedy": _REMEDY}
-        return ledger.add(job, Fact(FAILED, step.number, notice.task_id), {**failure, **heard})
+        return ledger.add(job, _outcome(notice, step), {**failure, **heard})
     if job.verdict is not None:
-        return job
+        return job.learns(_outcome(notice, step))
     try:
         made = cloud.objects.describe(step.target)
     except Missing as error:
         raise NotYetThere(f"task {notice.task_id} is reported done, but {step.target.uri} is not there") from error
-    return ledger.add(job, Fact(SUCCEEDED, step.number, notice.task_id), {"size": made.size, **heard})
+    return ledger.add(job, _outcome(notice, step), {"size": made.size, **heard})
+
+
+def _outcome(notice: Notice, step: Step) -> Fact:
+    """Say as a fact how the task ended."""
+    return Fact(SUCCEEDED if notice.succeeded else FAILED, step.number, notice.task_id)
 
 
 _REMEDY = "Read the message: it names the clip. Correct the clip or the manifest, and upload the manifest again."

@@ -113,10 +113,11 @@ def _loader() -> Any:
 
         def compose_node(self, parent: Any, index: Any) -> Any:
             event = self.peek_event()  # type: ignore[no-untyped-call]
+            mark = event.start_mark
             if isinstance(event, yaml.AliasEvent):
-                raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", event.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "aliases are not allowed", mark)
             if getattr(event, "tag", None) is not None:  # a tag may name what its value is not: !!int [1]
-                raise yaml.constructor.ConstructorError(None, None, "tags are not allowed", event.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, "tags are not allowed", mark)
             return super().compose_node(parent, index)
 
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:

@@ -17,7 +17,7 @@ from clipstitch.refs import ObjectRef
 TYPE = "clipstitch.job."
 # SMQ takes 64 KB a message, counted after Base64, which queue clients use by default: 48 KB before it, less some air.
 MAX_MESSAGE_BYTES = 45_000
-_BULKY = ("clips", "issues")
+_BULKY = ("clips", "issues", "labels")
 
 
 def event_id(job: Job) -> str:
@@ -29,17 +29,22 @@ def make_event(job: Job) -> dict[str, Any]:
     """Build the completion event of a job that has its verdict, and its result if that is to publish."""
     if job.verdict is None or job.state == "publishing":
         raise ClipstitchError(f"job {job.id} is {job.state}; only a finished job has an event")
-    manifest = job.verdict.manifest
+    manifest, plan = job.verdict.manifest, _plan(job, job.verdict)
     return {
         "specversion": "1.0",
         "id": event_id(job),
         "source": f"oss://{manifest.ref.bucket}/{quote(manifest.ref.key)}",
         "type": TYPE + job.state,
-        "subject": job.plan.output.ref.uri if job.plan else manifest.ref.uri,
+        "subject": plan.output.ref.uri if plan else manifest.ref.uri,
         "time": _finished(job, job.verdict),
         "datacontenttype": "application/json",
         "data": _data(job, job.verdict),
     }
+
+
+def _plan(job: Job, verdict: Verdict) -> Plan | None:
+    """Return the plan that the verdict was taken on, if any."""
+    return job.plan if verdict.planned else None
 
 
 def _finished(job: Job, verdict: Verdict) -> str:
@@ -58,8 +63,8 @@ def _data(job: Job, verdict: Verdict) -> dict[str, Any]:
         "attempts": len(verdict.tasks),
         "timings": {"uploaded": _uploaded(job.id), "decided": verdict.at, "finished": _finished(job, verdict)},
     }
-    if job.plan:
-        data |= _planned(job.plan)
+    if plan := _plan(job, verdict):
+        data |= _planned(plan)
     if job.result and job.result.output:
         made = job.result.output
         data["output"] |= {"etag": made.etag, "size": made.size, "duration_ms": made.duration_ms}
@@ -98,7 +103,7 @@ def encode(event: dict[str, Any]) -> str:
 
 
 def fit(event: dict[str, Any], result: ObjectRef) -> dict[str, Any]:
-    """Return the event small enough for a message: long lists move to the result object, and the event says where."""
+    """Return the event small enough for a message: what is long moves to the result object; the event says where."""
     data = dict(event["data"])
     for name in _BULKY:
         if len(encode({**event, "data": data}).encode()) > MAX_MESSAGE_BYTES and name in data:

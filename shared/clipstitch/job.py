@@ -3,6 +3,7 @@
 A fact is an object whose key says nearly everything, so that one listing is a job's whole state.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, unquote
@@ -16,6 +17,7 @@ PLANNED, ACCEPTED, SUCCEEDED, FAILED = "planned", "accepted", "succeeded", "fail
 VERDICT, RESULT, TOLD, CLOSED = "verdict", "result", "told", "closed"
 RESULT_SINK = "result"  # the result object; every event goes there
 _OF_A_STEP = (ACCEPTED, SUCCEEDED, FAILED)
+_FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z]+)(?:\.([^./]+))?\.json")
 
 # Strongest first; it needs no transitions, because facts are never withdrawn.
 PROGRESS = (CLOSED, TOLD, RESULT, VERDICT, SUCCEEDED, FAILED, ACCEPTED, PLANNED)
@@ -41,13 +43,12 @@ class Fact(NamedTuple):
     @classmethod
     def named(cls, name: str) -> "Fact | None":
         """Read a fact's name; None when it is no fact of ours."""
-        kind, *rest = name.removesuffix(".json").split(".")
-        step = None
-        if kind.startswith("step-") and kind[5:].isdigit() and rest:
-            step, kind, rest = int(kind[5:]), rest[0], rest[1:]
-        if kind not in PROGRESS or (step is not None) != (kind in _OF_A_STEP) or len(rest) > 1:
+        if (parts := _FACT_NAME.fullmatch(name)) is None:
             return None
-        return cls(kind, step, unquote(rest[0]) if rest else "")
+        step, kind, detail = parts.groups()
+        if kind not in PROGRESS or (step is not None) != (kind in _OF_A_STEP):
+            return None
+        return cls(kind, None if step is None else int(step), unquote(detail or ""))
 
 
 class Failure(NamedTuple):
@@ -59,7 +60,10 @@ class Failure(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` the steps' task ids."""
+    """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` the steps' task ids.
+
+    `planned`: taken on a plan. Another run may freeze a plan beside a verdict without one; the event must not change.
+    """
 
     kind: Literal["publish", "fail", "reject"]
     manifest: ManifestRef
@@ -68,6 +72,7 @@ class Verdict(NamedTuple):
     error: Failure | None = None
     issues: tuple[Issue, ...] = ()
     tasks: tuple[str, ...] = ()
+    planned: bool = True
 
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as plain values."""
@@ -84,6 +89,7 @@ class Verdict(NamedTuple):
             error=Failure(**verdict["error"]) if verdict["error"] else None,
             issues=tuple(Issue.from_json(issue) for issue in verdict["issues"]),
             tasks=tuple(verdict["tasks"]),
+            planned=verdict["planned"],
         )
 
 

@@ -5,6 +5,7 @@ verdict, the result): of two runs that know different things, one decides and th
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,6 +17,7 @@ from clipstitch.refs import ObjectRef, day_of, is_job_id
 
 _JSON = Labels("application/json")
 OPEN, JOBS, TASKS = "open/", "jobs/", "tasks/"
+_STEP_TARGET = re.compile(r"([^/]+)/step-([0-9]{3,9})\.[^/]+")
 
 
 class Ledger:
@@ -154,11 +156,10 @@ REFUSED = "refused"  # stands for the task of a step that the cloud would not st
 
 def job_of_target(key: str, prefix: str) -> tuple[str, int] | None:
     """Return job and step that a step target's key names; None for any other key."""
-    job_id, _, name = key.removeprefix(prefix + WORK).partition("/")
-    step = name.partition(".")[0].removeprefix("step-")
-    if not key.startswith(prefix + WORK) or not is_job_id(job_id) or not step.isdigit():
+    parts = _STEP_TARGET.fullmatch(key.removeprefix(prefix + WORK))
+    if not key.startswith(prefix + WORK) or parts is None or not is_job_id(parts[1]):
         return None
-    return job_id, int(step)
+    return parts[1], int(parts[2])
 
 
 def _encode(document: Mapping[str, Any]) -> bytes:

@@ -15,6 +15,7 @@ from clipstitch.refs import ObjectRef
 
 MEDIA_TASK = "MediaConvert"
 _WRAPPINGS = ("Message", "body", "content", "data")
+MAX_REASON_CHARACTERS = 2000  # ours: the reason travels on in an event, which must fit into a message itself
 _DEPTH = 6  # wrapping, Base64, envelope, content: no known shape nests deeper
 
 
@@ -34,13 +35,15 @@ def read_notice(event: bytes) -> Notice | None:
     if content.get("TaskType", MEDIA_TASK) != MEDIA_TASK:
         return None
     status, task_id = content.get("Status"), content.get("TaskId")
-    if status not in {"Succeeded", "Failed"} or not isinstance(task_id, str) or not task_id:
+    if status not in ("Succeeded", "Failed") or not isinstance(task_id, str) or not task_id:
         raise BadNotice(f"has no final Status with a TaskId: {event[:300]!r}")
+    if not _storable(content):
+        raise BadNotice(f"has half a surrogate pair, which is no text: {event[:300]!r}")
     return Notice(
         task_id=task_id,
         succeeded=status == "Succeeded",
-        code=str(content.get("Code") or ""),
-        message=str(content.get("Message") or ""),
+        code=str(content.get("Code") or "")[:MAX_REASON_CHARACTERS],
+        message=str(content.get("Message") or "")[:MAX_REASON_CHARACTERS],
         targets=tuple(_targets(content)),
     )
 
@@ -53,7 +56,8 @@ def _content(event: bytes) -> Mapping[str, Any]:
             value = _decoded(value, event)
         if not isinstance(value, dict):
             break
-        if "TaskId" in value or "TaskType" in value:
+        wrapped = "SubscriptionName" in value and "Message" in value  # FC's JSON; attributes stand beside, of any name
+        if not wrapped and ("TaskId" in value or "TaskType" in value):
             return value
         value = next((value[name] for name in _WRAPPINGS if name in value), None)
     raise BadNotice(f"is in no known shape: {event[:300]!r}")
@@ -69,6 +73,15 @@ def _decoded(text: bytes | str, event: bytes) -> object:
         return json.loads(base64.b64decode(text, validate=True))
     except (ValueError, RecursionError) as error:
         raise BadNotice(f"is neither JSON nor JSON in Base64, perhaps cut off: {event[:300]!r}") from error
+
+
+def _storable(content: Mapping[str, Any]) -> bool:
+    """Say whether all texts can be written down again."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except (UnicodeEncodeError, RecursionError):
+        return False
+    return True
 
 
 def _targets(content: Mapping[str, Any]) -> Iterator[ObjectRef]:

@@ -5,7 +5,7 @@ import re
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-_JOB_ID = re.compile(r"\d{8}T\d{6}Z-[0-9a-f]{12}")
+_JOB_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 
 
 class ObjectRef(NamedTuple):

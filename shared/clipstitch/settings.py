@@ -1,6 +1,7 @@
 """Configuration, read once from an environment that is passed in. One error names everything missing or wrong."""
 
 from collections.abc import Mapping
+from itertools import combinations
 from typing import NamedTuple
 
 from clipstitch.errors import BadSettings
@@ -74,6 +75,11 @@ def read_settings(env: Mapping[str, str]) -> Settings:
             ("result_prefix", "results/"),
         )
     }
+    problems += [
+        f"the prefixes {one!r} and {other!r} lie in each other, so that we would trigger ourselves"
+        for one, other in combinations(prefixes.values(), 2)
+        if one.startswith(other) or other.startswith(one)
+    ]
     if problems:
         raise BadSettings("; ".join(problems))
     return Settings(

@@ -40,12 +40,14 @@ def _plan_or_judge(job: Job, manifest: ManifestRef, content: Content, ledger: Le
     try:
         return ledger.plan(job, plan_for(job.id, manifest, content.body, cloud))
     except BadManifest as bad:
-        verdict = Verdict("reject", manifest, cloud.timestamp(), cloud.settings.sink_names, issues=bad.issues)
+        verdict = Verdict(
+            "reject", manifest, cloud.timestamp(), cloud.settings.sink_names, issues=bad.issues, planned=False
+        )
     except ClipstitchError as error:
         if error.retryable:
             raise
         reason = Failure(error.code, str(error), error.remedy)
-        verdict = Verdict("fail", manifest, cloud.timestamp(), cloud.settings.sink_names, error=reason)
+        verdict = Verdict("fail", manifest, cloud.timestamp(), cloud.settings.sink_names, error=reason, planned=False)
     return ledger.judge(job, verdict)
 
 

@@ -14,10 +14,17 @@ from clipstitch.refs import ObjectRef
 def uploads(event: bytes) -> list[ObjectRef]:
     """Name the objects that an OSS trigger reports, in order; `BadTrigger` when it is no such event."""
     try:
-        records = json.loads(event)["events"]
-        return [_uploaded(record) for record in records]
+        return [_uploaded(record) for record in _records(json.loads(event))]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadTrigger(f"not an OSS trigger's event ({type(error).__name__}: {error}): {event[:200]!r}") from error
+
+
+def _records(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return what an event reports."""
+    records = event["events"]
+    if not isinstance(records, list):
+        raise TypeError("events must be a list")
+    return records
 
 
 def _uploaded(record: Mapping[str, Any]) -> ObjectRef:
@@ -25,4 +32,6 @@ def _uploaded(record: Mapping[str, Any]) -> ObjectRef:
     bucket, key = record["oss"]["bucket"]["name"], record["oss"]["object"]["key"]
     if not (isinstance(bucket, str) and isinstance(key, str) and bucket and key):
         raise TypeError("bucket name and object key must be texts")
-    return ObjectRef(bucket, key)
+    ref = ObjectRef(bucket, key)
+    ref.uri.encode()  # half a surrogate pair names no object
+    return ref

@@ -35,8 +35,9 @@ def clipstitch_up() -> Iterator[dict[str, str]]:
     command = [str(Path(sys.executable).with_name("clipstitch")), "up", "--json"]
     with subprocess.Popen(command, cwd=CHECKOUT, env=environment({}), stdout=subprocess.PIPE, text=True) as child:
         try:
-            assert child.stdout
-            yield json.loads(child.stdout.readline())
+            line = child.stdout.readline() if child.stdout else ""
+            assert line, f"`clipstitch up` ended before it was ready, with {child.wait(SECONDS)}"
+            yield json.loads(line)
         finally:
             child.terminate()
             child.wait(SECONDS)

@@ -3,6 +3,7 @@
 What was fetched stays in the caches of Maven and Go and in the user's own, so that only the first run is slow.
 """
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -15,8 +16,8 @@ from tests.flow.reference import missing
 
 DATA = Path(__file__).parent / "data" / "reference"
 CLASSPATH_GOAL = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:build-classpath"
-# Nothing is fetched but what go.mod names: no other toolchain, no workspace around the folder.
-GO = {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "GOWORK": "off"}
+# Nothing is fetched but what go.mod names: no other toolchain, no workspace around the folder. No C compiler either.
+GO = {"GOFLAGS": "-mod=mod", "GOTOOLCHAIN": "local", "GOWORK": "off", "CGO_ENABLED": "0"}
 OURS = ("ALIBABA_", "CLIPSTITCH_", "FC_", "IMM_", "MNS_", "OSS_")
 SECONDS = 300  # on a busy machine without any cache
 Run = Callable[[str, Path, Mapping[str, str]], str]
@@ -80,10 +81,12 @@ def _need(*programs: str) -> None:
 
 
 def _fetch(command: Sequence[str], folder: Path, more: Mapping[str, str]) -> None:
-    """Fetch libraries; a registry that cannot be reached is something missing."""
-    done = _done(command, folder, more)
+    """Fetch libraries, one process at a time; a registry that cannot be reached is something missing."""
+    with (_cache() / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = _done(command, folder, more)
     if done.returncode:
-        missing(f"{' '.join(command[:2])} could not fetch the SDK: {(done.stdout + done.stderr)[-500:]}")
+        missing(f"{' '.join(command[:2])} could not fetch the SDK: {(done.stdout + done.stderr).strip()[:400]}")
 
 
 def _run(command: Sequence[str], folder: Path, more: Mapping[str, str]) -> str:

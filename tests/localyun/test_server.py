@@ -35,7 +35,15 @@ Resources:
   T: {Type: 'ALIYUN::MNS::Topic', Properties: {TopicName: jobs}}
   Q: {Type: 'ALIYUN::MNS::Queue', Properties: {QueueName: told, VisibilityTimeout: VISIBILITY}}
   D: {Type: 'ALIYUN::MNS::Queue', Properties: {QueueName: dead}}
-  R: {Type: 'ALIYUN::RAM::Role', Properties: {RoleName: functions, AssumeRolePolicyDocument: {}}}
+  R:
+    Type: ALIYUN::RAM::Role
+    Properties:
+      RoleName: functions
+      AssumeRolePolicyDocument:
+        Statement: [{Effect: Allow, Action: sts:AssumeRole, Principal: {Service: [fc.aliyuncs.com]}}]
+      Policies:
+        - PolicyName: all
+          PolicyDocument: {Statement: [{Effect: Allow, Action: ['oss:*', 'mns:*'], Resource: '*'}]}
 Outputs:
   BucketName: {Value: bkt}
   EventsTopicName: {Value: {Ref: T}}
@@ -78,6 +86,7 @@ resources:
       handler: index.handler
       code: ./build/topic
       timeout: 20
+      role: ${resources.infra.output.Role}
       triggers:
         - triggerName: jobs
           triggerType: mns_topic

@@ -175,7 +175,9 @@ OUTPUT = (
     bad("format as number", output(format=3), "FORMAT_UNKNOWN /output/format"),
     bad("format as list", output(format=["mp3"]), "FORMAT_UNKNOWN /output/format"),
     bad("format in capitals", output(format="MP3"), "FORMAT_UNKNOWN /output/format"),
-    bad("misspelled output field", output(sampel_rate=1), "FIELD_UNKNOWN /output/sampel_rate", words=("`sample_rate`",)),
+    bad(
+        "misspelled output field", output(sampel_rate=1), "FIELD_UNKNOWN /output/sampel_rate", words=("`sample_rate`",)
+    ),
     bad("start of the whole", output(start="1s"), "FIELD_NOT_SUPPORTED /output/start"),
     bad("duration of the whole", output(duration="1h"), "FIELD_NOT_SUPPORTED /output/duration"),
     bad("end of the whole", output(end="1h"), "FIELD_NOT_SUPPORTED /output/end"),

@@ -67,9 +67,23 @@ def test_facts_are_named_as_the_design_has_it(fact: Fact, name: str):
 
 @pytest.mark.parametrize(
     "name",
-    ["", ".json", "planned", "Planned.json", "notes.txt", "step-000.json", "step-000.planned.json", "accepted.t.json"]
-    + ["step-x.accepted.t.json", "step-².accepted.t.json", "step-000.accepted.a.b.json", "step-000.accepted.t"]
-    + ["step-.accepted.t.json", "step-" + "9" * 5000 + ".accepted.t.json", "planned.json.bak"],
+    [
+        "",
+        ".json",
+        "planned",
+        "Planned.json",
+        "notes.txt",
+        "step-000.json",
+        "step-000.planned.json",
+        "accepted.t.json",
+        "step-x.accepted.t.json",
+        "step-².accepted.t.json",
+        "step-000.accepted.a.b.json",
+        "step-000.accepted.t",
+        "step-.accepted.t.json",
+        "step-" + "9" * 5000 + ".accepted.t.json",
+        "planned.json.bak",
+    ],
 )
 def test_other_names_are_no_facts(name: str):
     """Whatever else lies in the job's folder is passed over."""

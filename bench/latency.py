@@ -1,0 +1,58 @@
+"""Upload of a manifest to its event in the queue: five short clips, local cloud warm. Median and worst of 50.
+
+Also how long an uploaded manifest takes to be in its submit function. Run: .venv/bin/python -m bench.latency
+"""
+
+import json
+import statistics
+import time
+from pathlib import Path
+
+from mns.account import Account
+
+from clipstitch.ports import Labels
+from clipstitch.refs import ObjectRef
+from clipstitch.wiring import wire
+from localyun.server import LocalCloud
+from tests.sounds import encoded, tone
+
+ROOT = Path(__file__).resolve().parent.parent
+RUNS = 50
+FORMATS = ("mp3", "wav", "oga", "aac", "wma")
+
+
+def clip(index: int, form: str) -> bytes:
+    """Make a short clip in a format."""
+    return tone(300 + 100 * index, 1000) if form == "wav" else encoded(300 + 100 * index, 1000, form)
+
+
+def main() -> None:
+    """Drop manifests one after the other and wait for each one's event."""
+    with LocalCloud(ROOT) as endpoints:
+        env = endpoints.environment()
+        cloud = wire({**env, "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
+        bucket = env["CLIPSTITCH_BUCKET"]
+        queue = Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"]).get_queue(
+            env["CLIPSTITCH_EVENTS_QUEUE"]
+        )
+        keys = [f"clips/{index}.{form}" for index, form in enumerate(FORMATS)]
+        for index, (key, form) in enumerate(zip(keys, FORMATS, strict=True)):
+            cloud.objects.write(ObjectRef(bucket, key), clip(index, form), Labels())
+        taken = []
+        for run in range(RUNS + 1):
+            document = {"version": 1, "output": {"key": f"out/{run}.aac", "bitrate": 96000}, "clips": keys}
+            start = time.perf_counter()
+            cloud.objects.write(ObjectRef(bucket, f"manifests/{run}.json"), json.dumps(document).encode(), Labels())
+            message = queue.receive_message_with_str_body(30)
+            taken.append((time.perf_counter() - start) * 1000)
+            queue.delete_message(message.receipt_handle)
+            assert f"manifests/{run}.json" in message.message_body
+        warm = taken[1:]
+        print(
+            f"upload to event, {len(FORMATS)} clips, {RUNS} runs: median {statistics.median(warm):.0f} ms, "
+            f"worst {max(warm):.0f} ms (first of all: {taken[0]:.0f} ms)"
+        )
+
+
+if __name__ == "__main__":
+    main()
