@@ -1,6 +1,6 @@
 """Builds what is deployed: `python3 build.py [--python 3.10] [--out build] [NAME ...]`.
 
-For every function: build/NAME/ = functions/NAME + the clipstitch package + the packages that the function imports, for
+For every function: build/NAME/ = functions/NAME + what it imports, of clipstitch and of the pinned packages, for
 Function Compute's Python on linux x86_64, and build/NAME.zip of the same. Needs pip and nothing else; no Docker. The
 same sources and pins give the same bytes. Called by s.yaml before every deployment.
 """
@@ -60,8 +60,6 @@ PACKAGES = {
     "yaml": Package("PyYAML", "manifests in YAML, by the pure loader", (), r"_yaml/|yaml/_yaml\."),
     "mutagen": Package("mutagen", "the ID3 tag with an MP3's chapters", (), r"mutagen/_tools/|share/"),
 }
-# Of clipstitch itself.
-NOT_DEPLOYED = ("adapters/memory.py",)  # the ports in dictionaries, for tests
 _NEVER = re.compile(r"(.*/)?(__pycache__|tests?)/.*|(.*/)?(test|conftest)\.py$|.*\.(pyc|pyi|typed|h)$|(.*/)?\..*")
 _LICENCE = re.compile(r"[^/]+\.dist-info/(?:.*/)?((?:LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*)$", re.IGNORECASE)
 _PIN = re.compile(r"^([\w.-]+)==([\w.]+)", re.MULTILINE)
@@ -119,16 +117,17 @@ def build(name: str, out: Path, wheels: "Wheels") -> Built:
 def fill(code: Path, name: str, wheels: "Wheels") -> None:
     """Put the function, clipstitch and the packages together."""
     copy(ROOT / "functions" / name, code)
-    copy(ROOT / "shared" / "clipstitch", code / "clipstitch", NOT_DEPLOYED)
+    for module in reach(name).modules:
+        write(code / module.relative_to(ROOT / "shared"), module.read_bytes())
     for package in packages_of(name):
         unpack(wheels.wheel(package.distribution), code, package)
 
 
-def copy(source: Path, target: Path, without: tuple[str, ...] = ()) -> None:
-    """Copy sources; tests, bytecode and hidden files stay behind."""
+def copy(source: Path, target: Path) -> None:
+    """Copy a directory; tests, bytecode and hidden files stay behind."""
     for path in sorted(source.rglob("*")):
         relative = path.relative_to(source).as_posix()
-        if path.is_file() and not _NEVER.match(relative) and relative not in without:
+        if path.is_file() and not _NEVER.match(relative):
             write(target / relative, path.read_bytes())
 
 
@@ -154,9 +153,16 @@ def write(path: Path, content: bytes) -> None:
     path.write_bytes(content)
 
 
+class Reach(NamedTuple):
+    """What a function's sources import, directly or not: modules of clipstitch, and names of foreign packages."""
+
+    modules: list[Path]
+    foreign: list[str]
+
+
 def packages_of(name: str) -> list[Package]:
     """Return the packages that a function needs: those it imports, directly or through clipstitch, and theirs."""
-    wanted, found = sorted(imported_by(name)), dict[str, Package]()
+    wanted, found = reach(name).foreign, dict[str, Package]()
     while wanted:
         root = wanted.pop(0)
         if root not in PACKAGES:
@@ -167,21 +173,22 @@ def packages_of(name: str) -> list[Package]:
     return [found[root] for root in sorted(found)]
 
 
-def imported_by(name: str) -> set[str]:
-    """Return the foreign packages that a function's sources import, wherever the import stands."""
-    queue, seen, foreign = sorted((ROOT / "functions" / name).rglob("*.py")), set[Path](), set[str]()
-    own = {path.stem for path in queue}
+def reach(name: str) -> Reach:
+    """Follow the imports of a function, wherever they stand; those of the standard library lead nowhere."""
+    queue, modules, foreign = sorted((ROOT / "functions" / name).rglob("*.py")), set[Path](), set[str]()
+    own = set(queue)
+    local = {path.stem for path in queue}
     while queue:
-        if (path := queue.pop()) in seen:
+        if (path := queue.pop()) in modules:
             continue
-        seen.add(path)
+        modules.add(path)
         for module in imports(ast.parse(path.read_bytes(), str(path))):
             root = module.partition(".")[0]
             if root == "clipstitch":
                 queue += _files_of(module)
-            elif root not in own and root not in sys.stdlib_module_names:
+            elif root not in local and root not in sys.stdlib_module_names:
                 foreign.add(root)
-    return foreign
+    return Reach(sorted(modules - own), sorted(foreign))
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
@@ -198,9 +205,10 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def _files_of(module: str) -> list[Path]:
-    """Return the source of a module of clipstitch; none where the name is not a module but something in one."""
+    """Return the sources that importing a module of clipstitch runs: its own, and those of the packages above it."""
     path = ROOT / "shared" / Path(*module.split("."))
-    return [file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()]
+    above = [parent / "__init__.py" for parent in (path, *path.parents) if parent.is_relative_to(ROOT / "shared")]
+    return [file for file in (path.with_suffix(".py"), *above) if file.is_file()]
 
 
 class Wheels:
@@ -232,15 +240,14 @@ class Wheels:
     def _download(self, pin: str) -> None:
         """Fetch a wheel for the functions' platform; where only sources exist, make a wheel, which must be pure."""
         there = [f"--platform={name}" for name in PLATFORMS] + [f"--python-version={self.python}"]
-        if _pip("download", *there, "--only-binary=:all:", f"--dest={self._folder}", pin):
-            return
-        with tempfile.TemporaryDirectory() as scratch:
-            if not _pip("wheel", f"--wheel-dir={scratch}", pin):
+        with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
+            fetched = _pip("download", *there, "--only-binary=:all:", f"--dest={scratch}", pin)
+            if not fetched and not _pip("wheel", f"--wheel-dir={scratch}", pin):
                 raise BuildError(f"pip can neither download nor build {pin}; run it again with a network")
             [wheel] = Path(scratch).iterdir()
-            if not wheel.name.endswith("-none-any.whl"):
+            if not fetched and not wheel.name.endswith("-none-any.whl"):
                 raise BuildError(f"{wheel.name} is not pure Python, so it cannot be built for another machine")
-            shutil.copy(wheel, self._folder / wheel.name)
+            wheel.replace(self._folder / wheel.name)  # at once: another build may be waiting for the same one
 
 
 def _pip(command: str, *arguments: str) -> bool:

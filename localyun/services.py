@@ -102,11 +102,14 @@ def _functions(deployment: Deployment, setting: Setting, messages: MessageServic
 
 
 def _completions(deployment: Deployment, rights: Rights, messages: MessageService) -> Callable[[str, str], object]:
-    """Return how IMM publishes completions: with the service role of its project, where one is declared."""
-    roles = sorted(set(deployment.service_roles.values()))
+    """Return how IMM publishes completions: with the service role of the task's project, where one is declared.
+
+    A project without one, such as CreateProject makes, has IMM's default role, which may publish to every topic.
+    """
 
     def publish(topic: str, text: str) -> None:
-        if roles and not all(rights.may_send(role, f":/topics/{topic}/messages") for role in roles):
+        role = deployment.service_roles.get(json.loads(json.loads(text)["content"])["ProjectName"])
+        if role and not rights.may_send(role, f":/topics/{topic}/messages"):
             raise Refusal(403, "AccessDenied", f"IMM's service role may not mns:PublishMessage to {topic}; grant it")
         messages.publish(topic, text)
 

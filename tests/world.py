@@ -140,4 +140,4 @@ class World:
 
     def state_keys(self, part: str) -> list[str]:
         """Return the keys below a part of the state prefix."""
-        return list(self.objects.keys(BUCKET, f"_clipstitch/{part}"))
+        return [listed.key for listed in self.objects.list(BUCKET, f"_clipstitch/{part}")]

@@ -106,7 +106,7 @@ def _clips(made: Plan) -> Table:
     for number, clip in enumerate(made.clips, start=1):
         taken = words.trim_words(clip.start_ms, clip.duration_ms)
         times = (words.seconds(clip.starts_at_s * 1000), words.seconds(clip.length_s * 1000))
-        table.add_row(f"{number:>3}", Text(visible(clip.key), "cyan"), taken, *times)
+        table.add_row(f"{number:>3}", Text(visible(clip.key) or "(silence)", "cyan"), taken, *times)
     return table
 
 

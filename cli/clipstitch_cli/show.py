@@ -75,7 +75,7 @@ def _candidates(beginning: str, cloud: Cloud) -> Iterator[str]:
     day = day_of(beginning).rstrip("-") if beginning[:8].isdecimal() else ""
     for prefix, place in ((settings.state_prefix + JOBS + day, 1), (settings.state_prefix + OPEN + beginning, 0)):
         base = settings.state_prefix + (JOBS if place else OPEN)
-        for key in cloud.objects.keys(bucket, prefix):
+        for key in (found.key for found in cloud.objects.list(bucket, prefix)):
             parts = key.removeprefix(base).split("/")
             if len(parts) > place and is_job_id(parts[place]) and parts[place].startswith(beginning):
                 yield parts[place]

@@ -3,6 +3,7 @@
 Every action may be cut off anywhere and done again: it either left no trace, or left the fact that stops it.
 """
 
+from clipstitch.chapters import ID3_HEADER_BYTES, chapters_of, id3_size, id3_tag, webvtt, webvtt_ref
 from clipstitch.cloud import Cloud
 from clipstitch.decide import (
     DURATION_META,
@@ -20,7 +21,7 @@ from clipstitch.job import ACCEPTED, FAILED, RESULT_SINK, TOLD, Fact, Failure, J
 from clipstitch.ledger import REFUSED, Ledger
 from clipstitch.log import say
 from clipstitch.plan import Plan, Step
-from clipstitch.ports import Described, Labels
+from clipstitch.ports import Described, Front, Labels
 from clipstitch.refs import ObjectRef
 
 
@@ -42,8 +43,7 @@ def _perform(action: Action, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
         case "publish":
             return ledger.settle(job, _published_or_not(_plan_of(job), cloud))
         case "tell":
-            _tell(action.sink, job, cloud)
-            return ledger.add(job, Fact(TOLD, detail=action.sink), {"at": cloud.timestamp()})
+            return ledger.add(job, Fact(TOLD, detail=action.sink), _told_or_refused(action.sink, job, cloud))
         case "close":
             return ledger.close(job, cloud.timestamp())
 
@@ -82,7 +82,16 @@ def _verdict(failed_step: Step | None, job: Job, ledger: Ledger, cloud: Cloud) -
         return Verdict("publish", plan.manifest, cloud.timestamp(), plan.sinks, tasks=tasks)
     reason = min(fact for fact in job.facts if fact.kind == FAILED and fact.step == failed_step.number)
     error = ledger.failure(job, reason)
-    return Verdict("fail", plan.manifest, cloud.timestamp(), plan.sinks, error=error, tasks=tasks)
+    named = error._replace(message=f"{_about(failed_step, plan)}: {error.message}")
+    return Verdict("fail", plan.manifest, cloud.timestamp(), plan.sinks, error=named, tasks=tasks)
+
+
+def _about(step: Step, plan: Plan) -> str:
+    """Name the clips that a step is about; the cloud's own message may name one of them."""
+    keys = [clip.key for clip in plan.clips[step.clips[0] : step.clips[1] + 1] if clip.key]
+    if len(keys) < 2:
+        return f"clip `{keys[0]}`" if keys else "a silence"
+    return f"{len(keys)} clips, `{keys[0]}` to `{keys[-1]}`"
 
 
 def _published_or_not(plan: Plan, cloud: Cloud) -> Result:
@@ -102,13 +111,14 @@ def _publish(plan: Plan, cloud: Cloud) -> Result:
     if stands.kind == "refused":
         return Result(cloud.timestamp(), error=Failure(stands.code, stands.message, stands.remedy))
     if stands.kind == "ours" and there:
-        return _published(there, cloud)
-    source = plan.steps[-1].target
-    try:
-        cloud.objects.copy(source, plan.output.ref, _labels(plan, cloud), once=stands.kind == "free")
-    except AlreadyThere:
-        return _publish(plan, cloud)  # somebody was faster: look again at whose it is
-    return _published(cloud.objects.describe(plan.output.ref), cloud)
+        made = Published(there.etag, there.size, int(there.meta.get(DURATION_META, "0")))
+    else:
+        try:
+            made = _copy(plan, cloud, once=stands.kind == "free")
+        except AlreadyThere:
+            return _publish(plan, cloud)  # somebody was faster: look again at whose it is
+    _write_chapters(plan, cloud)
+    return Result(cloud.timestamp(), output=made)
 
 
 def _describe(ref: ObjectRef, cloud: Cloud) -> Described | None:
@@ -119,24 +129,44 @@ def _describe(ref: ObjectRef, cloud: Cloud) -> Described | None:
         return None
 
 
-def _labels(plan: Plan, cloud: Cloud) -> Labels:
-    """Measure the output and write on it whose it is, so that a run after a crash recognises its own."""
-    source = plan.steps[-1].target
+def _copy(plan: Plan, cloud: Cloud, *, once: bool) -> Published:
+    """Measure the output, copy it, and write on it whose it is, so that a run after a crash recognises its own."""
+    source = plan.final.target
     probe = cloud.audio.probe([source])[source]
     if isinstance(probe, ClipstitchError):
         raise probe
-    meta = {
-        JOB_META: plan.job_id,
-        MANIFEST_META: manifest_label(plan),
-        DURATION_META: str(round(probe.duration_s * 1000)),
-    }
-    return Labels(FORMATS[plan.output.format].content_type, meta)
+    duration_ms = round(probe.duration_s * 1000)
+    meta = {JOB_META: plan.job_id, MANIFEST_META: manifest_label(plan), DURATION_META: str(duration_ms)}
+    labels = Labels(FORMATS[plan.output.format].content_type, meta)
+    front = _tag(plan, cloud) if plan.output.chapters and plan.output.format == "mp3" else None
+    made = cloud.objects.copy(source, plan.output.ref, labels, once=once, front=front)
+    return Published(made.etag, made.size, duration_ms)
 
 
-def _published(there: Described, cloud: Cloud) -> Result:
-    """Say what can be seen now."""
-    duration = int(there.meta.get(DURATION_META, "0"))
-    return Result(cloud.timestamp(), output=Published(there.etag, there.size, duration))
+def _tag(plan: Plan, cloud: Cloud) -> Front:
+    """Make the ID3 tag that takes the place of the encoder's own, of which only the first bytes are looked at."""
+    head = cloud.objects.read(plan.final.target, limit=ID3_HEADER_BYTES).body
+    title = plan.output.ref.key.rpartition("/")[2].rpartition(".")[0] or plan.output.ref.key
+    return Front(id3_tag(title, chapters_of(plan)), id3_size(head))
+
+
+def _write_chapters(plan: Plan, cloud: Cloud) -> None:
+    """Put the chapters beside the output; the same job always writes the same."""
+    if plan.output.chapters:
+        labels = Labels("text/vtt; charset=utf-8", {JOB_META: plan.job_id})
+        cloud.objects.write(webvtt_ref(plan), webvtt(chapters_of(plan)).encode(), labels)
+
+
+def _told_or_refused(sink: str, job: Job, cloud: Cloud) -> dict[str, object]:
+    """Tell one sink; one that refuses for good must not keep the job, and the other sinks, waiting for ever."""
+    try:
+        _tell(sink, job, cloud)
+    except ClipstitchError as error:
+        if error.retryable:
+            raise
+        say("sink-refused", job=job.id, sink=sink, **error.as_json())
+        return {"at": cloud.timestamp(), "error": error.as_json()}
+    return {"at": cloud.timestamp()}
 
 
 def _tell(sink: str, job: Job, cloud: Cloud) -> None:

@@ -9,6 +9,9 @@ Sources: W3C "WebVTT" section 4; "ID3v2 Chapter Frame Addendum" 1.0; OSS, "Uploa
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from clipstitch.plan import Placed, Plan
+from clipstitch.refs import ObjectRef
+
 MIN_PART_BYTES = 100 * 1024
 ID3_HEADER_BYTES = 10
 
@@ -19,6 +22,29 @@ class Chapter(NamedTuple):
     title: str
     start_ms: int
     end_ms: int
+
+
+def chapters_of(plan: Plan) -> list[Chapter]:
+    """Return a chapter for every clip that can be heard; each lasts until the next begins.
+
+    A chapter is called by the clip's title, or else by its file name without folder and extension.
+    """
+    heard = [clip for clip in plan.clips if clip.key and clip.length_s]
+    starts = [round(clip.starts_at_s * 1000) for clip in heard]
+    ends = [*starts[1:], round(plan.duration_s * 1000)]
+    return [Chapter(_title(clip), start, end) for clip, start, end in zip(heard, starts, ends, strict=True)]
+
+
+def _title(clip: Placed) -> str:
+    """Name a clip for people."""
+    name = clip.key.rpartition("/")[2]
+    return clip.title or name.rpartition(".")[0] or name
+
+
+def webvtt_ref(plan: Plan) -> ObjectRef:
+    """Name the object beside the output that holds its chapters."""
+    folder, slash, name = plan.output.ref.key.rpartition("/")
+    return ObjectRef(plan.output.ref.bucket, f"{folder}{slash}{name.rpartition('.')[0] or name}.vtt")
 
 
 def webvtt(chapters: Sequence[Chapter]) -> str:
@@ -46,7 +72,7 @@ def _vtt_text(title: str) -> str:
 
 
 def id3_tag(title: str, chapters: Sequence[Chapter]) -> bytes:
-    """Write an ID3v2.4 tag with a title, a CHAP frame for each chapter and a CTOC, padded to `MIN_PART_BYTES` or more."""
+    """Write an ID3v2.4 tag: a title, a CHAP frame for each chapter, a CTOC; padded to more than `MIN_PART_BYTES`."""
     from io import BytesIO  # noqa: PLC0415 - as mutagen: only MP3s with chapters pay for it
 
     from mutagen.id3 import CHAP, CTOC, ID3, TIT2, CTOCFlags, Encoding  # noqa: PLC0415

@@ -21,7 +21,12 @@ def complete(notice: Notice, cloud: Cloud) -> Job | None:
     if job.closed:
         ledger.clear(job.learns(_outcome(notice, step)))  # a task that submit died upon has a pointer, but no fact
         return job
-    return advance(_record(notice, step, job, ledger, cloud), ledger, cloud)
+    job = _record(notice, step, job, ledger, cloud)
+    if job.plan and len(job.plan.steps) > 1:
+        # Of siblings that end at the same time, each must see the other's fact, or nobody would start their parent:
+        # everybody lists after writing, so whoever lists last sees all.
+        job = ledger.refresh(job)
+    return advance(job, ledger, cloud)
 
 
 def _find(notice: Notice, cloud: Cloud) -> tuple[Ledger, Job, Step] | None:

@@ -35,16 +35,17 @@ def decide(job: Job) -> tuple[Action, ...]:
 
 
 def _work(job: Job, plan: Plan) -> tuple[Action, ...]:
-    """Start what can start; judge when the last step is there, or one is lost. Success outranks failure."""
-    done = {step.target for step in plan.steps if job.knows(SUCCEEDED, step.number)}
-    if plan.steps[-1].target in done:
+    """Start what can start; judge when the last step is there, or one is lost. Success outranks failure.
+
+    Steps that wait for nothing start together; the last one in lets its parent start.
+    """
+    done, failed, accepted = (job.steps(kind) for kind in (SUCCEEDED, FAILED, ACCEPTED))
+    if plan.final.number in done:
         return (Action("judge"),)
-    lost = [step for step in plan.steps if step.target not in done and job.knows(FAILED, step.number)]
-    if lost:
+    if lost := [step for step in plan.steps if step.number in failed - done]:
         return (Action("judge", lost[0]),)
-    return tuple(
-        Action("start", step) for step in plan.steps if step.target not in done and not job.knows(ACCEPTED, step.number)
-    )
+    ready = (step for step in plan.steps if done.issuperset(step.needs))
+    return tuple(Action("start", step) for step in ready if step.number not in done | accepted)
 
 
 class Standing(NamedTuple):

@@ -15,18 +15,26 @@ MAX_BYTES = 256 * 1024  # ours: a manifest is a list of names, not a payload
 MAX_DEPTH = 20
 
 
-def load(body: bytes, suffix: str) -> Any:
-    """Read a document of at most 256 KB by its suffix; `BadManifest` with one issue when it cannot be read."""
+def text_of(body: bytes) -> str:
+    """Return the text of a document of at most 256 KB; `BadManifest` with one issue when it is none."""
     if len(body) > MAX_BYTES:
         raise _unreadable(
             "MANIFEST_TOO_LARGE", f"has more than {MAX_BYTES:,} bytes", "Split it into several manifests."
         )
-    if suffix not in _READERS:
-        raise _unreadable("MANIFEST_SUFFIX", f"ends in {suffix!r}", f"Use one of {', '.join(_READERS)}.")
     try:
-        text = body.decode("utf-8-sig")
+        return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise _unreadable("MANIFEST_ENCODING", f"is not UTF-8: byte {error.start}", "Save it as UTF-8.") from error
+
+
+def load(body: bytes, suffix: str, suffixes: Iterable[str] = ()) -> Any:
+    """Read a document by its suffix; `BadManifest` with one issue when it cannot be read.
+
+    `suffixes` are those that the caller would take, for the remedy.
+    """
+    text = text_of(body)
+    if suffix not in _READERS:
+        raise _unreadable("MANIFEST_SUFFIX", f"ends in {suffix!r}", f"Use one of {', '.join(suffixes or _READERS)}.")
     value = _READERS[suffix](text)
     if _depth(value) > MAX_DEPTH:
         raise _unreadable("MANIFEST_TOO_DEEP", f"nests deeper than {MAX_DEPTH}", "A manifest needs three levels.")

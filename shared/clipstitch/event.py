@@ -8,10 +8,11 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
+from clipstitch.chapters import webvtt_ref
 from clipstitch.clock import timestamp
 from clipstitch.errors import ClipstitchError
 from clipstitch.job import Job, Verdict
-from clipstitch.plan import Plan
+from clipstitch.plan import Placed, Plan
 from clipstitch.refs import ObjectRef
 
 TYPE = "clipstitch.job."
@@ -65,8 +66,10 @@ def _data(job: Job, verdict: Verdict) -> dict[str, Any]:
     }
     if plan := _plan(job, verdict):
         data |= _planned(plan)
-    if job.result and job.result.output:
+    if job.plan and job.result and job.result.output:
         made = job.result.output
+        if job.plan.output.chapters:
+            data["chapters"] = {"webvtt": webvtt_ref(job.plan).uri}
         data["output"] |= {"etag": made.etag, "size": made.size, "duration_ms": made.duration_ms}
     if error:
         data["error"] = {"code": error.code, "message": error.message, "remedy": error.remedy}
@@ -86,10 +89,16 @@ def _planned(plan: Plan) -> dict[str, Any]:
             "channels": target.channels,
         },
         "expected_duration_ms": round(plan.duration_s * 1000),
-        "clips": [{"key": clip.key, "starts_at_ms": round(clip.starts_at_s * 1000)} for clip in plan.clips],
+        "clips": [_clip(clip) for clip in plan.clips if clip.key],
         "labels": dict(plan.labels),
         "remarks": list(plan.remarks),
     }
+
+
+def _clip(clip: Placed) -> dict[str, Any]:
+    """Say where a clip begins in the output, and how it is called if it has a title."""
+    where = {"key": clip.key, "starts_at_ms": round(clip.starts_at_s * 1000)}
+    return {**where, "title": clip.title} if clip.title else where
 
 
 def _uploaded(job_id: str) -> str:

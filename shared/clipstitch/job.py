@@ -139,6 +139,10 @@ class Job(NamedTuple):
         """Return the tasks, or sinks, of all facts of that kind."""
         return frozenset(fact.detail for fact in self.facts if fact.kind == kind)
 
+    def steps(self, kind: str) -> frozenset[int]:
+        """Return the steps that have a fact of that kind."""
+        return frozenset(fact.step for fact in self.facts if fact.kind == kind and fact.step is not None)
+
     def learns(self, *facts: Fact) -> "Job":
         """Return the job with more facts."""
         return self._replace(facts=self.facts | set(facts))

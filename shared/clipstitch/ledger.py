@@ -30,16 +30,20 @@ class Ledger:
 
     def load(self, job_id: str) -> Job:
         """Return a job as its facts have it now; one without facts when nothing is known."""
-        at = self._at(job_id)
-        named = (Fact.named(key.removeprefix(at)) for key in self._objects.keys(self._bucket, at))
-        job = Job(job_id, frozenset(fact for fact in named if fact))
-        return self._with_documents(job)
+        return self.refresh(Job(job_id))
 
-    def _with_documents(self, job: Job) -> Job:
-        """Read the create-once documents that the facts speak of."""
-        plan = Plan.from_json(self._read(job.id, Fact(PLANNED))) if job.knows(PLANNED) else None
-        verdict = Verdict.from_json(self._read(job.id, Fact(VERDICT))) if job.knows(VERDICT) else None
-        result = Result.from_json(self._read(job.id, Fact(RESULT))) if job.knows(RESULT) else None
+    def refresh(self, job: Job) -> Job:
+        """Return a job with what became known since; create-once documents that it has already are not read again."""
+        at = self._at(job.id)
+        named = (Fact.named(listed.key.removeprefix(at)) for listed in self._objects.list(self._bucket, at))
+        job = job.learns(*(fact for fact in named if fact))
+        plan, verdict, result = job.plan, job.verdict, job.result
+        if plan is None and job.knows(PLANNED):
+            plan = Plan.from_json(self._read(job.id, Fact(PLANNED)))
+        if verdict is None and job.knows(VERDICT):
+            verdict = Verdict.from_json(self._read(job.id, Fact(VERDICT)))
+        if result is None and job.knows(RESULT):
+            result = Result.from_json(self._read(job.id, Fact(RESULT)))
         return job._replace(plan=plan, verdict=verdict, result=result)
 
     def open(self, job_id: str, manifest: ObjectRef) -> None:
@@ -95,16 +99,15 @@ class Ledger:
 
     def clear(self, job: Job) -> None:
         """Remove what only the work needed. Safe to repeat."""
-        for ref in self._leftovers(job):
-            self._objects.delete(ref)
+        self._objects.delete(self._leftovers(job))
+        self._objects.delete([self._ref(f"{OPEN}{job.id}")])
 
     def _leftovers(self, job: Job) -> Iterator[ObjectRef]:
-        """Name the step targets, the task pointers, and last the marker."""
+        """Name the step targets and the task pointers."""
         if job.plan:
             yield from (step.target for step in job.plan.steps)
         tasks = sorted(fact.detail for fact in job.facts if fact.step is not None and fact.detail != REFUSED)
         yield from (self._ref(f"{TASKS}{task}") for task in dict.fromkeys(tasks))
-        yield self._ref(f"{OPEN}{job.id}")
 
     def open_jobs(self) -> Iterator[str]:
         """Yield the ids of all open jobs, oldest first."""
@@ -117,8 +120,8 @@ class Ledger:
     def _names(self, prefix: str) -> Iterator[str]:
         """Yield the job ids that stand right behind a prefix, each once."""
         last = ""
-        for key in self._objects.keys(self._bucket, prefix):
-            name = key.removeprefix(prefix).partition("/")[0]
+        for listed in self._objects.list(self._bucket, prefix):
+            name = listed.key.removeprefix(prefix).partition("/")[0]
             if name != last and is_job_id(name):
                 yield name
             last = name

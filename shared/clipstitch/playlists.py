@@ -1,4 +1,4 @@
-"""Playlists as manifests: `ffconcat version 1.0` and extended M3U, to the document that a manifest would have been. Pure.
+"""Playlists as manifests: `ffconcat version 1.0` and extended M3U, to the document that a manifest would have been.
 
 What a playlist says is turned into the fields of manifest version 1, and read like them from then on. A directive that
 we would not honour is an error with its line, never passed over. What playlists cannot say (the output, gaps, sinks)
@@ -152,5 +152,5 @@ def _m3u_line(playlist: _Playlist, line: str, number: int) -> None:
     elif line.startswith("#EXTINF"):
         playlist.title = line.partition(",")[2].strip()
     elif line.startswith("#EXT") and not line.startswith(_M3U_KNOWN):
-        name = line.split(":")[0]
+        name = line.split(":", maxsplit=1)[0]
         playlist.wrong(number, f"has the directive `{name}`, which is not honoured", "Take the line out.")

@@ -3,7 +3,7 @@
 Every method may raise `CloudBusy`, `AccessDenied` or `CloudRefused` besides what its docstring names.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
@@ -28,6 +28,27 @@ class Content(NamedTuple):
     body: bytes
 
 
+class Listed(NamedTuple):
+    """An object in a listing."""
+
+    key: str
+    size: int
+
+
+class Copied(NamedTuple):
+    """What a copy made. `etag` is bare."""
+
+    etag: str
+    size: int
+
+
+class Front(NamedTuple):
+    """What a copy gets instead of its source's first bytes: `body` for the first `replaces` of them."""
+
+    body: bytes
+    replaces: int = 0
+
+
 class Labels(NamedTuple):
     """What an object carries besides its bytes."""
 
@@ -36,12 +57,13 @@ class Labels(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """What a clip is made of; `duration_s` in seconds, `sample_rate` in Hz, `bitrate` in bit/s (0: unknown)."""
+    """What a clip is made of: seconds, Hz, bit/s (0: unknown), and the bits of a sample (16 where it is lossy)."""
 
     duration_s: float
     sample_rate: int
     channels: int
     bitrate: int = 0
+    bits: int = 16
 
 
 class Objects(Protocol):
@@ -59,16 +81,21 @@ class Objects(Protocol):
         """Store an object; with `once`, `AlreadyThere` when the name is taken, and nothing changes."""
         ...
 
-    def copy(self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False) -> str:
-        """Copy inside the cloud and return the new ETag; `Missing`, and `AlreadyThere` as in `write`."""
+    def copy(
+        self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False, front: Front | None = None
+    ) -> Copied:
+        """Copy inside the cloud; `Missing`, and `AlreadyThere` as in `write`.
+
+        With a `front`, of 100 KB or more, the copy begins with it, and nobody downloads the rest.
+        """
         ...
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Remove an object; removing nothing is fine."""
+    def delete(self, refs: Iterable[ObjectRef]) -> None:
+        """Remove objects, in any order; removing nothing is fine."""
         ...
 
-    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with a prefix, in order."""
+    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
+        """Yield the objects whose keys begin with a prefix, in the order of their keys."""
         ...
 
     def versioned(self, bucket: str) -> bool:

@@ -136,3 +136,18 @@ class Fields:
         if (value := milliseconds(self._values[name])) is None:
             self.issues.add(self.at(name), "TIME_INVALID", f"{self._values[name]!r} is not a length of time", FORMS)
         return value
+
+    def trim(self) -> tuple[int, int]:
+        """Return start and duration in ms; an end becomes a duration."""
+        start, duration, end = self.time("start") or 0, self.time("duration"), self.time("end")
+        if self.has("duration") and self.has("end"):
+            self.issues.add(self.at("end"), "FIELDS_EXCLUSIVE", "excludes `duration`", "Keep one of the two.")
+        elif duration == 0:
+            remedy = "Give a length, or leave `duration` out to play to the end."
+            self.issues.add(self.at("duration"), "TRIM_EMPTY", "is 0", remedy)
+        elif end is not None and end <= start:
+            remedy = "End after the start, or leave `end` out."
+            self.issues.add(self.at("end"), "TRIM_EMPTY", f"is {end} ms, not after the start at {start} ms", remedy)
+        if end is not None:
+            return start, max(end - start, 0)
+        return start, duration or 0

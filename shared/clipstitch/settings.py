@@ -1,5 +1,6 @@
 """Configuration, read once from an environment that is passed in. One error names everything missing or wrong."""
 
+import re
 from collections.abc import Mapping
 from itertools import combinations
 from typing import NamedTuple
@@ -41,6 +42,7 @@ class Settings(NamedTuple):
     output_buckets: tuple[str, ...] = ()
     output_prefixes: tuple[str, ...] = ("",)
     source_prefixes: tuple[str, ...] = ("",)
+    max_clips: int = 2000
 
     @property
     def limits(self) -> Limits:
@@ -51,6 +53,7 @@ class Settings(NamedTuple):
             source_prefixes=self.source_prefixes,
             reserved=(self.manifest_prefix, self.state_prefix, self.result_prefix),
             sinks=self.sink_names,
+            max_clips=self.max_clips,
         )
 
     @property
@@ -80,6 +83,9 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         for one, other in combinations(prefixes.values(), 2)
         if one.startswith(other) or other.startswith(one)
     ]
+    max_clips = env.get("CLIPSTITCH_MAX_CLIPS") or "2000"
+    if not re.fullmatch(r"[1-9][0-9]{0,4}", max_clips):
+        problems.append(f"CLIPSTITCH_MAX_CLIPS={max_clips!r} must be a whole number from 1 to 99999")
     if problems:
         raise BadSettings("; ".join(problems))
     return Settings(
@@ -93,6 +99,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         output_buckets=tuple(env.get("CLIPSTITCH_OUTPUT_BUCKETS", "").split()),
         output_prefixes=tuple(env.get("CLIPSTITCH_OUTPUT_PREFIXES", "").split()) or ("",),
         source_prefixes=tuple(env.get("CLIPSTITCH_SOURCE_PREFIXES", "").split()) or ("",),
+        max_clips=int(max_clips),
         **prefixes,
     )
 

@@ -1,16 +1,23 @@
 """Start the job that an uploaded manifest asks for, once, however often we are told of the upload."""
 
+from contextlib import suppress
+from urllib.parse import unquote
+
 from clipstitch.advance import advance
 from clipstitch.cloud import Cloud
 from clipstitch.documents import MAX_BYTES
-from clipstitch.errors import BadManifest, ClipstitchError, Missing
+from clipstitch.errors import AlreadyThere, BadManifest, ClipstitchError, Missing
 from clipstitch.job import Failure, Job, Verdict
 from clipstitch.ledger import Ledger
 from clipstitch.log import say
-from clipstitch.manifest import parse
-from clipstitch.plan import Place, Plan, make_plan
-from clipstitch.ports import Content
+from clipstitch.manifest import Clip
+from clipstitch.parsing import parse
+from clipstitch.plan import Place, Plan
+from clipstitch.planner import make_plan
+from clipstitch.ports import Content, Labels
 from clipstitch.refs import ManifestRef, ObjectRef, job_id_of
+from clipstitch.resolving import resolve
+from clipstitch.silence import flac
 
 
 def submit(upload: ObjectRef, cloud: Cloud) -> Job | None:
@@ -18,11 +25,13 @@ def submit(upload: ObjectRef, cloud: Cloud) -> Job | None:
 
     The object names the job, not the event: a manifest that was overwritten since is the newer job.
     """
-    try:
-        content = cloud.objects.read(upload, limit=MAX_BYTES + 1)
-    except Missing:
+    if not upload.key.startswith(cloud.settings.manifest_prefix):
+        say("not-a-manifest", upload=upload.uri)  # a trigger that is too broad must not make us read our own results
+        return None
+    if (found := _read(upload, cloud)) is None:
         say("manifest-gone", manifest=upload.uri)
         return None
+    upload, content = found
     manifest = ManifestRef(upload, content.about.etag)
     ledger = cloud.ledger(upload.bucket)
     job = ledger.load(job_id_of(manifest, content.about.last_modified))
@@ -35,10 +44,21 @@ def submit(upload: ObjectRef, cloud: Cloud) -> Job | None:
     return advance(job, ledger, cloud)
 
 
+def _read(upload: ObjectRef, cloud: Cloud) -> tuple[ObjectRef, Content] | None:
+    """Read a manifest. Events name keys as they are, by all samples; the vendor does not promise it, so unquote once."""
+    for key in dict.fromkeys((upload.key, unquote(upload.key))):
+        ref = ObjectRef(upload.bucket, key)
+        with suppress(Missing):
+            return ref, cloud.objects.read(ref, limit=MAX_BYTES + 1)
+    return None
+
+
 def _plan_or_judge(job: Job, manifest: ManifestRef, content: Content, ledger: Ledger, cloud: Cloud) -> Job:
     """Freeze a plan, or decide at once that there will be none; whichever is written first counts."""
     try:
-        return ledger.plan(job, plan_for(job.id, manifest, content.body, cloud))
+        plan = plan_for(job.id, manifest, content.body, cloud)
+        _make_silences(plan, cloud)
+        return ledger.plan(job, plan)
     except BadManifest as bad:
         verdict = Verdict(
             "reject", manifest, cloud.timestamp(), cloud.settings.sink_names, issues=bad.issues, planned=False
@@ -54,8 +74,18 @@ def _plan_or_judge(job: Job, manifest: ManifestRef, content: Content, ledger: Le
 def plan_for(job_id: str, manifest: ManifestRef, body: bytes, cloud: Cloud) -> Plan:
     """Read a manifest, look at its clips, and plan; `BadManifest` with every issue. Writes nothing."""
     settings = cloud.settings
+    bucket = manifest.ref.bucket
     parsed = parse(body, manifest.ref, settings.limits)
-    refs = dict.fromkeys(ObjectRef(manifest.ref.bucket, clip.key) for clip in parsed.clips)
+    resolved = resolve(parsed, lambda prefix: cloud.objects.list(bucket, prefix), settings.limits)
+    refs = dict.fromkeys(ObjectRef(bucket, clip.key) for clip in resolved.manifest.clips if isinstance(clip, Clip))
     probes = cloud.audio.probe(list(refs))
     place = Place(job_id, manifest, settings.state_prefix, settings.completion_topic, settings.sink_names)
-    return make_plan(parsed, probes, place)
+    return make_plan(resolved.manifest, probes, place, resolved.paths)
+
+
+def _make_silences(plan: Plan, cloud: Cloud) -> None:
+    """Make the silences that the steps need. One that is there is right: its name says all there is to it."""
+    for quiet in plan.quiets:
+        with suppress(AlreadyThere):
+            body = flac(quiet.samples, quiet.sample_rate, quiet.channels)
+            cloud.objects.write(quiet.ref, body, Labels("audio/flac"), once=True)

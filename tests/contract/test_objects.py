@@ -8,7 +8,7 @@ import pytest
 
 from clipstitch.cloud import Cloud
 from clipstitch.errors import AlreadyThere, Missing
-from clipstitch.ports import Labels
+from clipstitch.ports import Front, Labels
 from clipstitch.refs import ObjectRef
 
 Namer = Callable[[str], ObjectRef]
@@ -55,10 +55,10 @@ def test_any_key_works(cloud: Cloud, ref: Namer, key: str) -> None:
     cloud.objects.copy(ref(key), ref("copy of " + key), Labels())
 
     prefix = ref("").key
-    assert sorted([ref(key).key, ref("copy of " + key).key]) == sorted(cloud.objects.keys("clipstitch", prefix))
+    assert sorted([ref(key).key, ref("copy of " + key).key]) == _keys(cloud, prefix)
     assert key.encode() == cloud.objects.read(ref("copy of " + key)).body
-    cloud.objects.delete(ref(key))
-    assert [ref("copy of " + key).key] == list(cloud.objects.keys("clipstitch", prefix))
+    cloud.objects.delete([ref(key)])
+    assert [ref("copy of " + key).key] == _keys(cloud, prefix)
 
 
 def test_what_is_not_there_is_missing(cloud: Cloud, ref: Namer) -> None:
@@ -68,7 +68,7 @@ def test_what_is_not_there_is_missing(cloud: Cloud, ref: Namer) -> None:
             act(ref("nothing"))
     with pytest.raises(Missing):
         cloud.objects.copy(ref("nothing"), ref("b"), Labels())
-    cloud.objects.delete(ref("nothing"))
+    cloud.objects.delete([ref("nothing")])
 
 
 def test_a_second_create_once_changes_nothing(cloud: Cloud, ref: Namer) -> None:
@@ -104,10 +104,11 @@ def test_a_copy_carries_its_own_labels(cloud: Cloud, ref: Namer) -> None:
     """The metadata is that of the copy, not of the source; the returned ETag is the copy's."""
     cloud.objects.write(ref("a"), b"hello", Labels("text/plain", {"x": "1"}))
 
-    etag = cloud.objects.copy(ref("a"), ref("b"), Labels("audio/mpeg", {"y": "2"}))
+    made = cloud.objects.copy(ref("a"), ref("b"), Labels("audio/mpeg", {"y": "2"}))
 
     assert {"y": "2"} == dict(cloud.objects.describe(ref("b")).meta)
-    assert etag == cloud.objects.describe(ref("b")).etag
+    there = cloud.objects.describe(ref("b"))
+    assert (there.etag, there.size) == made
 
 
 def test_listing_goes_on_past_a_page(cloud: Cloud, ref: Namer) -> None:
@@ -115,9 +116,37 @@ def test_listing_goes_on_past_a_page(cloud: Cloud, ref: Namer) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: cloud.objects.write(ref(f"{n:04d}"), b"", Labels()), range(1005)))
 
-    assert [ref(f"{n:04d}").key for n in range(1005)] == list(cloud.objects.keys("clipstitch", ref("").key))
+    assert [ref(f"{n:04d}").key for n in range(1005)] == _keys(cloud, ref("").key)
 
 
 def test_an_ordinary_bucket_is_not_versioned(cloud: Cloud) -> None:
     """So it may hold state."""
     assert not cloud.objects.versioned("clipstitch")
+
+
+def test_a_copy_with_a_front_begins_with_it(cloud: Cloud, ref: Namer) -> None:
+    """The front stands for the first bytes of the source; labels and create-once hold as in a plain copy."""
+    front = Front(b"tag" * 40_000, replaces=3)
+    cloud.objects.write(ref("a"), b"oldaudio", Labels())
+
+    made = cloud.objects.copy(ref("a"), ref("b"), Labels("audio/mpeg", {"y": "2"}), once=True, front=front)
+
+    assert front.body + b"audio" == cloud.objects.read(ref("b")).body
+    assert ({"y": "2"}, made.size) == (dict(cloud.objects.describe(ref("b")).meta), len(front.body) + 5)
+    with pytest.raises(AlreadyThere):
+        cloud.objects.copy(ref("a"), ref("b"), Labels(), once=True, front=front)
+
+
+def test_many_objects_are_deleted_at_once(cloud: Cloud, ref: Namer) -> None:
+    """What is not there does not matter."""
+    for name in ("a", "b", "c&<>\n"):
+        cloud.objects.write(ref(name), b"x", Labels())
+
+    cloud.objects.delete([ref("a"), ref("c&<>\n"), ref("nothing")])
+
+    assert [ref("b").key] == _keys(cloud, ref("").key)
+
+
+def _keys(cloud: Cloud, prefix: str) -> list[str]:
+    """List the keys below a prefix."""
+    return [listed.key for listed in cloud.objects.list("clipstitch", prefix)]

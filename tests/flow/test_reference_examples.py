@@ -49,12 +49,13 @@ def cloud() -> Iterator[ReferenceCloud]:
 
 
 def assert_plays(notes: Notes, bucket: oss2.Bucket, key: str, folder: Path) -> None:
-    """Listen to an output: mono AAC of 44.1 kHz that plays the notes, in order and for as long."""
+    """Listen to an output: mono AAC of 44.1 kHz and 96 kbit/s that plays the notes, in order and for as long."""
     output = folder / "output.aac"
     bucket.get_object_to_file(key, str(output))
     played = heard(output, 44100)
 
-    assert adts(output) == (44100, 1)
+    assert (44100, 1) == adts(output)
+    assert 96_000 == pytest.approx(output.stat().st_size * 8 / sum(seconds for _, seconds in played), rel=0.1)
     assert [hertz for hertz, _ in notes] == [hertz for hertz, _ in played]
     assert [seconds for _, seconds in notes] == pytest.approx([seconds for _, seconds in played], abs=0.11)
 
@@ -143,6 +144,7 @@ def test_printed_request_with_its_newlines_names_clips_that_are_not_there(cloud:
     """Nothing is trimmed off a name: the task fails, and its message says so."""
     bucket = cloud.attached_bucket("newlines")
     bucket.put_object("example.oga", b"")
+    cloud.bucket("outbucket").create_bucket()
     printed = printed_request(example("rest").replace("video-demo", "newlines"))
 
     status, body = sent(cloud, signed(cloud, printed))

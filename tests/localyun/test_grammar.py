@@ -104,7 +104,7 @@ def test_convert_reads_every_transcoding_parameter():
 
 
 def test_quality_and_bit_rate_option_are_read():
-    """aq has a legal 0; abopt belongs to ab."""
+    """Aq has a legal 0; abopt belongs to ab."""
     assert 0 == read_process(concat("f_mp3,aq_0")).encoding.quality
     assert 2 == read_process(concat("f_mp3,ab_64000,abopt_2")).encoding.bitrate_option
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.localyun.audio_world import order_heard, pcm, rate_of, tone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +17,7 @@ from localyun.core.imm_errors import ImmError
 from localyun.core.info import AudioInfo
 from localyun.core.join import WHOLE, Joined, Piece, Trim, expected_samples, join, resampled
 from localyun.core.work import Encoding
+from tests.localyun.audio_world import order_heard, pcm, rate_of, tone
 
 # One clip per container and kind of rate: the mix that people upload.
 CLIPS = {

@@ -7,7 +7,7 @@ import pytest
 
 from clipstitch import errors
 from clipstitch.errors import BadManifest, ClipstitchError, Issue
-from clipstitch.manifest import parse
+from clipstitch.parsing import parse
 from tests.unit.bad_manifests import BAD_MANIFESTS, GOOD, LIMITS, Bad, bad
 
 ERRORS_PAGE = Path(__file__).parents[2] / "docs" / "errors.md"

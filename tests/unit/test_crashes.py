@@ -115,7 +115,7 @@ def test_a_crash_anywhere_in_a_rejection_then_a_retry_tells_one_event(calls: int
 def failing() -> tuple[World, bytes]:
     """Return a world in which the task failed, and its notice."""
     world = submitted()
-    world.objects.delete(ObjectRef(BUCKET, "b.wav"))
+    world.objects.delete([ObjectRef(BUCKET, "b.wav")])
     return world, world.run()
 
 
@@ -161,7 +161,7 @@ def test_two_crashes_in_each_function_end_like_none(
             world.submit(Fuse(calls, before=before))
     world.submit()
     if lost_clip:
-        world.objects.delete(ObjectRef(BUCKET, "b.wav"))
+        world.objects.delete([ObjectRef(BUCKET, "b.wav")])
     tasks = world.audio.accepted[::-1] if newest_first else list(world.audio.accepted)
     messages = [world.run(task) for task in tasks]
     for message in messages:

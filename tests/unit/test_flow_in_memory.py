@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clipstitch.adapters.memory import MemoryMessages, notice, tone
 from clipstitch.decide import JOB_META, MANIFEST_META
 from clipstitch.errors import CloudBusy, CloudRefused, NoSuchTarget, NotYetThere, VersionedState
-from clipstitch.job import Job
+from clipstitch.job import Fact, Job
 from clipstitch.refs import ObjectRef
 from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, Fuse, World
 
@@ -92,7 +92,7 @@ def test_a_submitted_job_waits(world: World):
 def test_a_failed_task_fails_the_job_with_the_clouds_words(world: World):
     """A clip that vanished meanwhile: code and message arrive in the event."""
     world.submit()
-    world.objects.delete(ObjectRef(BUCKET, "b.wav"))
+    world.objects.delete([ObjectRef(BUCKET, "b.wav")])
     job = world.complete(world.run())
 
     assert "failed" == job.state
@@ -171,12 +171,12 @@ def test_a_separate_state_bucket_keeps_the_facts():
 
     assert "succeeded" == job.state
     assert [] == world.state_keys("")
-    assert list(world.objects.keys("acme-state", "_clipstitch/jobs/"))
+    assert list(world.objects.list("acme-state", "_clipstitch/jobs/"))
 
 
 def test_a_manifest_that_has_gone_is_no_job(world: World):
     """Deleted before we came."""
-    world.objects.delete(MANIFEST)
+    world.objects.delete([MANIFEST])
 
     assert world.submit() is None
     assert [] == world.state_keys("")
@@ -414,6 +414,62 @@ class Meanwhile:
         return call
 
 
+def test_a_step_that_the_cloud_refuses_to_start_fails_the_job(world: World):
+    """The posted clip vanished between the look at it and the start: no retry can mend that."""
+    audio, gone = world.audio, ObjectRef(BUCKET, "a.mp3")
+    world.audio = Meanwhile(audio, "probe", lambda: world.objects.delete([gone]))  # type: ignore[assignment]
+    job = world.submit()
+
+    assert "failed" == job.state
+    assert "NOT_FOUND" == world.result()["data"]["error"]["code"]
+    assert [] == audio.accepted
+    assert [] == leftovers(world)
+
+
+def test_an_output_that_vanished_before_it_was_published_fails_the_job(world: World):
+    """Its success was seen and written down; then the work was gone."""
+    step = world.submit().plan.steps[0]
+    message = world.run()
+    objects = world.objects
+    world.objects = Meanwhile(objects, "describe", lambda: objects.delete([step.target]))  # type: ignore[assignment]
+    job = world.complete(message)
+    world.objects = objects
+
+    assert "failed" == job.state
+    assert "NOT_FOUND" == world.result()["data"]["error"]["code"]
+    assert [] == leftovers(world)
+
+
+def test_whoever_takes_the_name_between_look_and_copy_keeps_it(world: World):
+    """The copy creates, and never overwrites what was not seen."""
+    world.submit()
+    message = world.run()
+    objects = world.objects
+
+    def somebody_writes() -> None:
+        world.put(OUTPUT.key, b"mine")
+
+    world.objects = Meanwhile(objects, "copy", somebody_writes, before=True)  # type: ignore[assignment]
+    job = world.complete(message)
+
+    assert "OUTPUT_EXISTS" == job.result.error.code
+    assert b"mine" == objects.read(OUTPUT).body
+
+
+def test_open_jobs_and_the_jobs_of_a_day_can_be_listed(world: World):
+    """Oldest first; a job that is closed is open no longer, but remembered, with what was written down."""
+    first = finish(world)
+    world.hands.pass_by(10)
+    world.drop({**DOCUMENT, "clips": ["b.wav"]})
+    second = world.submit()
+    ledger = world.cloud().ledger(BUCKET)
+
+    assert [second.id] == list(ledger.open_jobs())
+    assert [first.id, second.id] == list(ledger.jobs_of("2026-01-02"))
+    assert [] == list(ledger.jobs_of("2026-01-03"))
+    assert "succeeded" == ledger.document(first.id, Fact("closed"))["state"]
+
+
 def test_a_notice_that_overtakes_our_own_note_finds_its_job(world: World):
     """The task ends, and its notice is handled, before submit has written down that it was accepted."""
     audio = world.audio
@@ -511,7 +567,7 @@ def test_whatever_is_delivered_how_often_and_in_which_order_ends_in_one_final_st
 
     for index, (what, calls, before) in enumerate(steps):
         if fails and index == len(steps) // 2:
-            world.objects.delete(ObjectRef(BUCKET, "b.wav"))
+            world.objects.delete([ObjectRef(BUCKET, "b.wav")])
         with suppress(CloudBusy, NotYetThere):
             act(what, None if calls is None else Fuse(calls, before=before))
         if OUTPUT in world.objects.stored:

@@ -10,7 +10,9 @@ from clipstitch import documents
 from clipstitch.durations import MAX_MS, milliseconds
 from clipstitch.errors import BadManifest, Issue
 from clipstitch.formats import FORMATS
-from clipstitch.manifest import Clip, Limits, Manifest, Output, key_problem, parse
+from clipstitch.keys import key_problem
+from clipstitch.manifest import Clip, Limits, Manifest, Output
+from clipstitch.parsing import parse
 from clipstitch.reading import kind_of, pointer
 from clipstitch.refs import ObjectRef
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from clipstitch.errors import BadManifest, ClipstitchError, CloudBusy, Missing, NotAudio, NotBound
 from clipstitch.formats import FORMATS
 from clipstitch.manifest import Clip, Manifest, Output
-from clipstitch.plan import Place, Plan, make_plan
+from clipstitch.plan import Place, Plan
+from clipstitch.planner import make_plan
 from clipstitch.ports import Probe
 from clipstitch.process import CONCAT, CONVERT, Segment, read
 from clipstitch.refs import ManifestRef, ObjectRef

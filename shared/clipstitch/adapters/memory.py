@@ -5,12 +5,12 @@ Audio here is a JSON document that says what it is (`tone`). Tasks wait until th
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from clipstitch.clock import Clock
 from clipstitch.errors import AlreadyThere, ClipstitchError, Missing, NoSuchTarget, NotAudio, NotBound
-from clipstitch.ports import Content, Described, Labels, Probe
+from clipstitch.ports import Content, Copied, Described, Front, Labels, Listed, Probe
 from clipstitch.process import Process, Segment, read
 from clipstitch.refs import ObjectRef
 
@@ -40,18 +40,26 @@ class MemoryObjects:
         about = Described(etag, len(body), self._clock.now().replace(microsecond=0), dict(labels.meta))
         self.stored[ref] = Content(about, body)
 
-    def copy(self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False) -> str:
-        """Copy inside the cloud and return the new ETag."""
-        self.write(target, self._content(source).body, labels, once=once)
-        return self.describe(target).etag
+    def copy(
+        self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False, front: Front | None = None
+    ) -> Copied:
+        """Copy inside the cloud."""
+        body = self._content(source).body
+        if front:
+            body = front.body + body[front.replaces :]
+        self.write(target, body, labels, once=once)
+        return Copied(self.describe(target).etag, len(body))
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Remove an object; removing nothing is fine."""
-        self.stored.pop(ref, None)
+    def delete(self, refs: Iterable[ObjectRef]) -> None:
+        """Remove objects; removing nothing is fine."""
+        for ref in refs:
+            self.stored.pop(ref, None)
 
-    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with a prefix, in order."""
-        yield from sorted(ref.key for ref in self.stored if ref.bucket == bucket and ref.key.startswith(prefix))
+    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
+        """Yield the objects whose keys begin with a prefix, in the order of their keys."""
+        for ref in sorted(self.stored):
+            if ref.bucket == bucket and ref.key.startswith(prefix):
+                yield Listed(ref.key, len(self.stored[ref].body))
 
     def versioned(self, bucket: str) -> bool:
         """Say whether the bucket has, or had, versioning."""

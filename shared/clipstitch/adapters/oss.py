@@ -1,7 +1,7 @@
 """Objects and audio through `oss2`. The only module that knows OSS's SDK; every error leaves it as one of ours."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any
@@ -17,7 +17,7 @@ from clipstitch.errors import (
     NotAudio,
     NotBound,
 )
-from clipstitch.ports import Content, Described, Labels, Probe
+from clipstitch.ports import Content, Copied, Described, Front, Labels, Listed, Probe
 from clipstitch.refs import ObjectRef
 from clipstitch.settings import AccessKey, Settings
 
@@ -111,41 +111,50 @@ class OssObjects:
         with _ours(f"writing {ref.uri}"):
             self._bucket(ref.bucket).put_object(ref.key, body, headers=_headers(labels, once=once))
 
-    def copy(self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False) -> str:
-        """Copy inside the cloud, in parts where it is large, and return the new ETag."""
+    def copy(
+        self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False, front: Front | None = None
+    ) -> Copied:
+        """Copy inside the cloud: in one request, or in parts where it is large or gets a front."""
         with _ours(f"copying {source.uri} to {target.uri}"):
             size = self._bucket(source.bucket).head_object(source.key).content_length
-            copy = self._copy_parts if size > SINGLE_COPY_BYTES else self._copy_whole
-            return copy(source, target, _headers(labels, once=once), size)
+            headers = _headers(labels, once=once)
+            if front or size > SINGLE_COPY_BYTES:
+                return self._copy_parts(source, target, headers, size, front or Front(b""))
+            headers["x-oss-metadata-directive"] = "REPLACE"
+            made = self._bucket(target.bucket).copy_object(source.bucket, source.key, target.key, headers=headers)
+            return Copied(_bare(made.etag), size)
 
-    def _copy_whole(self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], _size: int) -> str:
-        """Copy in one request."""
-        replace = {**headers, "x-oss-metadata-directive": "REPLACE"}
-        made = self._bucket(target.bucket).copy_object(source.bucket, source.key, target.key, headers=replace)
-        return _bare(made.etag)
-
-    def _copy_parts(self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], size: int) -> str:
+    def _copy_parts(
+        self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], size: int, front: Front
+    ) -> Copied:
         """Copy in parts; the object appears only when all of them are there."""
         bucket = self._bucket(target.bucket)
         upload = bucket.init_multipart_upload(target.key, headers=headers).upload_id
-        parts = []
-        for number, start in enumerate(range(0, size, COPY_PART_BYTES), start=1):
+        parts = [bucket.upload_part(target.key, upload, 1, front.body)] if front.body else []
+        for start in range(front.replaces, size, COPY_PART_BYTES):
             span = (start, min(start + COPY_PART_BYTES, size) - 1)
-            part = bucket.upload_part_copy(source.bucket, source.key, span, target.key, upload, number)
-            parts.append(oss2.models.PartInfo(number, part.etag))
+            copied = bucket.upload_part_copy(source.bucket, source.key, span, target.key, upload, len(parts) + 1)
+            parts.append(copied)
+        listed = [oss2.models.PartInfo(number, part.etag) for number, part in enumerate(parts, start=1)]
         once = {name: value for name, value in headers.items() if name == _ONCE}
-        return _bare(bucket.complete_multipart_upload(target.key, upload, parts, headers=once).etag)
+        made = bucket.complete_multipart_upload(target.key, upload, listed, headers=once)
+        return Copied(_bare(made.etag), size - front.replaces + len(front.body))
 
-    def delete(self, ref: ObjectRef) -> None:
-        """Remove an object; removing nothing is fine."""
-        with _ours(f"deleting {ref.uri}"):
-            self._bucket(ref.bucket).delete_object(ref.key)
+    def delete(self, refs: Iterable[ObjectRef]) -> None:
+        """Remove objects, up to 1,000 a request; removing nothing is fine."""
+        by_bucket: dict[str, list[str]] = {}
+        for ref in refs:
+            by_bucket.setdefault(ref.bucket, []).append(ref.key)
+        for bucket, keys in by_bucket.items():
+            for start in range(0, len(keys), PAGE):
+                with _ours(f"deleting {len(keys)} objects of {bucket}"):
+                    self._bucket(bucket).batch_delete_objects(keys[start : start + PAGE])
 
-    def keys(self, bucket: str, prefix: str) -> Iterator[str]:
-        """Yield the keys that begin with a prefix, in order."""
+    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
+        """Yield the objects whose keys begin with a prefix, in the order of their keys."""
         with _ours(f"listing oss://{bucket}/{prefix}"):
             for found in oss2.ObjectIteratorV2(self._bucket(bucket), prefix=prefix, max_keys=PAGE, max_retries=1):
-                yield found.key
+                yield Listed(found.key, found.size)
 
     def versioned(self, bucket: str) -> bool:
         """Say whether the bucket has, or had, versioning."""
@@ -236,6 +245,13 @@ def _read_probe(answer: bytes, ref: ObjectRef) -> Probe | NotAudio:
             sample_rate=int(stream["SampleRate"]),
             channels=int(stream["Channels"]),
             bitrate=int(float(stream.get("Bitrate") or info.get("Bitrate") or 0)),
+            bits=24 if _is_deep(stream) else 16,
         )
     except (ValueError, LookupError, TypeError) as error:
         return NotAudio(f"audio/info finds no audio stream in {ref.uri} ({error})")
+
+
+def _is_deep(stream: Mapping[str, Any]) -> bool:
+    """Say whether a stream keeps more than 16 bits. A lossy codec's floats are no such promise."""
+    lossless = str(stream.get("CodecName", "")).startswith(("pcm_", "flac", "alac", "ape", "wavpack", "tta"))
+    return lossless and str(stream.get("SampleFormat", "")).startswith(("s24", "s32", "s64", "flt", "dbl"))

@@ -1,0 +1,62 @@
+"""Globs to the clips that they find, once and for all. Pure but for the listing that is passed in.
+
+`submit` calls it before probing; what it finds is frozen in the plan.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from clipstitch.errors import BadManifest, Issue
+from clipstitch.globs import literal_prefix, matches
+from clipstitch.manifest import Clip, Glob, Limits, Manifest, Silence
+from clipstitch.parsing_clips import too_many
+from clipstitch.ports import Listed
+from clipstitch.reading import pointer
+
+Listing = Callable[[str], Iterable[Listed]]
+
+
+class Resolved(NamedTuple):
+    """A manifest of clips and silences only, and where in the document each of them stands."""
+
+    manifest: Manifest
+    paths: tuple[str, ...]
+
+
+def resolve(manifest: Manifest, listing: Listing, limits: Limits) -> Resolved:
+    """Replace every glob by what it finds now, in natural order; `BadManifest` when one finds nothing.
+
+    Hidden and empty objects are passed over, and so is everything that is ours. `align` moves along with its entry.
+    """
+    clips: list[Clip | Glob | Silence] = []
+    paths: list[str] = []
+    firsts: list[int] = []
+    for index, entry in enumerate(manifest.clips):
+        firsts.append(len(clips))
+        found = _found(entry, listing, limits) if isinstance(entry, Glob) else [entry]
+        clips += found
+        paths += [pointer("clips", index)] * len(found)
+    issues = [
+        _nothing(index, entry) for index, entry in enumerate(manifest.clips) if pointer("clips", index) not in paths
+    ]
+    if len(clips) > limits.max_clips:
+        issues.append(Issue("/clips", *too_many(len(clips), limits)))
+    if issues:
+        raise BadManifest(issues)
+    return Resolved(manifest._replace(clips=tuple(clips), align=firsts[manifest.align]), tuple(paths))
+
+
+def _found(glob: Glob, listing: Listing, limits: Limits) -> list[Clip]:
+    """List the clips that a glob finds."""
+    there = [listed.key for listed in listing(literal_prefix(glob.pattern)) if listed.size]
+    ours = [key for key in there if not key.startswith(limits.reserved)]
+    return [Clip(key, glob.start_ms, glob.duration_ms) for key in matches(glob.pattern, ours)]
+
+
+def _nothing(index: int, entry: object) -> Issue:
+    """Complain about a glob that finds nothing."""
+    pattern = entry.pattern if isinstance(entry, Glob) else ""
+    remedy = (
+        "Check the pattern: `*` stays within one folder, `**/` crosses folders; hidden and empty objects are skipped."
+    )
+    return Issue(pointer("clips", index, "glob"), "GLOB_EMPTY", f"`{pattern}` finds no clips", remedy)

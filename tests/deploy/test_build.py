@@ -1,0 +1,171 @@
+"""What build.py makes: the same bytes every time, complete, small, and able to run where nothing else is."""
+
+import filecmp
+import json
+import marshal
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+import build
+from localyun.server import LocalCloud
+from tests.deploy.conftest import Project, run_build
+from tests.deploy.flow import run_job
+from tests.deploy.tools import ROOT
+
+FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/index.py"))
+PYTHONS = build.PYTHONS
+LEFT_OUT = ("Crypto", "aliyunsdkcore", "aliyunsdkkms", "cryptography", "cffi", "pycparser", "jmespath", "pkg_resources")
+Builder = Callable[[str], Project]
+# Runs in a process that sees the standard library and one built function, nothing else.
+ALONE = """
+import ast, importlib, importlib.util, json, pathlib, sys
+code = pathlib.Path(sys.argv[1])
+sys.path.insert(0, str(code))
+sys.dont_write_bytecode = True
+import index
+for path in sorted((code / "clipstitch").rglob("*.py")):
+    importlib.import_module(".".join(path.relative_to(code).with_suffix("").parts).removesuffix(".__init__"))
+own = [path for path in code.rglob("*.py") if path.parts[len(code.parts)] in ("index.py", "clipstitch")]
+trees = [ast.parse(path.read_bytes()) for path in own]
+statements = [node for tree in trees for node in ast.walk(tree)]
+names = {alias.name for node in statements if isinstance(node, ast.Import) for alias in node.names}
+names |= {node.module for node in statements if isinstance(node, ast.ImportFrom) and not node.level}
+missing = [name for name in sorted(names) if importlib.util.find_spec(name) is None]
+from crcmod import crcmod
+try:
+    importlib.import_module("clipstitch.wiring").wire({})
+    said = ""
+except Exception as error:
+    said = f"{type(error).__name__}: {error}"
+loaded = sorted({name.partition(".")[0] for name in sys.modules})
+print(json.dumps([missing, loaded, crcmod._usingExtension, said]))
+"""
+
+
+def alone(project: Project, function: str) -> tuple[list[str], list[str], bool, str]:
+    """Import a built function and call it, in a process of its runtime with nothing else."""
+    python = build.find_python(project.python)
+    assert python
+    command = [python, "-I", "-S", "-W", "ignore", "-c", ALONE, str(project.root / "build" / function)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd=project.root)
+    assert done.returncode == 0, done.stderr
+    missing, loaded, fast, said = json.loads(done.stdout)
+    return missing, loaded, fast, said
+
+
+def test_two_builds_have_the_same_bytes(built: Builder, tmp_path: Path) -> None:
+    """Folders and zips, file by file: fc3 uploads nothing when nothing changed."""
+    first = built(PYTHONS[0]).root / "build"
+    again = run_build("--python", PYTHONS[0], "--out", str(tmp_path))
+
+    assert 0 == again.returncode, again.stderr
+    for function in FUNCTIONS:
+        names = sorted(path.relative_to(first).as_posix() for path in (first / function).rglob("*") if path.is_file())
+        assert ([], []) == filecmp.cmpfiles(first, tmp_path, names, shallow=False)[1:]
+        assert names == sorted(f"{function}/{name}" for name in zipfile.ZipFile(first / f"{function}.zip").namelist())
+        assert (first / f"{function}.zip").read_bytes() == (tmp_path / f"{function}.zip").read_bytes()
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_function_runs_where_nothing_else_is_installed(built: Builder, python: str) -> None:
+    """In an empty environment it imports all it has, nothing it lacks, and says which settings are missing."""
+    for function in FUNCTIONS:
+        missing, loaded, fast, said = alone(built(python), function)
+
+        assert [] == missing
+        assert [] == [name for name in loaded if name in LEFT_OUT]
+        assert fast, "CRC-64 is computed in Python; the wheel of crcmod-plus does not fit the runtime"
+        assert all(name in said for name in ("OSS_ENDPOINT", "CLIPSTITCH_COMPLETION_TOPIC")), said
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_a_manifest_becomes_merged_audio_by_the_built_functions(built: Builder, python: str) -> None:
+    """Upload, trigger, task, completion, event; the project directory holds no sources at all."""
+    with LocalCloud(built(python).root, hurry=50, from_build=True) as endpoints:
+        result = run_job(endpoints)
+
+    assert "succeeded" == result["data"]["state"]
+
+
+def test_nothing_ships_that_no_function_needs(built: Builder) -> None:
+    """No SDK without a use, no tests, no type stubs, no installer's records; but every licence."""
+    for function in FUNCTIONS:
+        code = built(PYTHONS[0]).root / "build" / function
+        files = [path.relative_to(code).as_posix() for path in code.rglob("*") if path.is_file()]
+        top = {name.partition("/")[0].removesuffix(".py") for name in files} - {"__pycache__", "licenses"}
+
+        assert {"index", "clipstitch", *imports_of(function)} == top
+        assert [] == [name for name in files if name.endswith((".pyi", ".typed", ".c")) or "dist-info" in name]
+        assert [] == [name for name in files if "/tests/" in name or name.endswith("memory.py")]
+        shipped = {package.distribution for package in build.packages_of(function)}
+        assert shipped == {name.split("/")[1] for name in files if name.startswith("licenses/")}
+
+
+def imports_of(function: str) -> set[str]:
+    """Return the import names of what a function needs."""
+    by_distribution = {package.distribution: name for name, package in build.PACKAGES.items()}
+    return {by_distribution[package.distribution] for package in build.packages_of(function)}
+
+
+def test_zips_are_small_and_the_table_says_so(built: Builder) -> None:
+    """At most 8 MB each."""
+    project = built(PYTHONS[0])
+    for function in FUNCTIONS:
+        size = (project.root / "build" / f"{function}.zip").stat().st_size
+        [line] = [line for line in project.said.splitlines() if line.startswith(function)]
+
+        assert 8 << 20 >= size
+        assert [f"{size / 1024:.0f}", "kB", "yes"] == line.split()[-3:]
+
+
+def test_bytecode_is_the_runtimes_own_and_needs_no_time_stamps(built: Builder) -> None:
+    """Unchecked hashes: valid in a read-only folder whatever its times; tracebacks show the cloud's paths."""
+    project = built("3.10")
+    python = build.find_python("3.10")
+    assert python
+    ask = [python, "-c", "import importlib.util as u; print(u.MAGIC_NUMBER.hex())"]
+    magic = subprocess.run(ask, capture_output=True, text=True, check=True).stdout.strip()
+    for function in FUNCTIONS:
+        code = project.root / "build" / function
+        for source in code.rglob("*.py"):
+            compiled = source.parent / "__pycache__" / f"{source.stem}.cpython-310.pyc"
+            head = compiled.read_bytes()[:16]
+            assert (magic, 1) == (head[:4].hex(), int.from_bytes(head[4:8], "little")), source
+
+
+@pytest.mark.skipif(sys.version_info[:2] not in {(3, 10), (3, 12)}, reason="only a runtime's Python reads its bytecode")
+def test_tracebacks_show_the_clouds_paths(built: Builder) -> None:
+    """Not those of the machine that built."""
+    tag = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    compiled = built(tag).root / "build" / "submit" / "__pycache__" / f"index.cpython-{tag.replace('.', '')}.pyc"
+
+    assert "/code/index.py" == marshal.loads(compiled.read_bytes()[16:]).co_filename
+
+
+def test_an_import_that_the_table_lacks_stops_the_build(tmp_path: Path) -> None:
+    """With the name of the package, of the function, and what to do; nothing is built."""
+    for name in ("build.py", "constraints.txt"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("functions", "shared"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    handler = tmp_path / "functions" / "submit" / "index.py"
+    handler.write_text(handler.read_text() + "\n\ndef later() -> None:\n    import numpy\n")
+
+    done = run_build("submit", script=tmp_path / "build.py")
+
+    assert (1, True) == (done.returncode, "submit imports numpy, which the table PACKAGES" in done.stderr), done.stderr
+    assert not (tmp_path / "build" / "submit").exists()
+
+
+def test_an_unknown_function_is_an_error_that_names_the_known_ones() -> None:
+    """Before anything is fetched."""
+    done = run_build("sumbit")
+
+    assert 2 == done.returncode
+    assert f"no function sumbit; known: {', '.join(FUNCTIONS)}" in done.stderr
