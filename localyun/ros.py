@@ -53,7 +53,7 @@ TYPES: Mapping[str, Mapping[str, str]] = {
         "ARN": "acs:fc:{region}:{account}:functions/{FunctionName}",
     },
     "ALIYUN::FC3::Trigger": {"TriggerName": "{TriggerName}", "FunctionName": "{FunctionName}"},
-    "ALIYUN::FC3::AsyncInvokeConfig": {"FunctionName": "{FunctionName}", "Qualifier": "{Qualifier}"},
+    "ALIYUN::FC3::AsyncInvokeConfig": {"FunctionName": "{FunctionName}"},
 }
 _IN_TEXT = re.compile(r"\$\{([^}]*)\}")
 

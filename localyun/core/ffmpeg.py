@@ -28,7 +28,7 @@ STREAM = re.compile(
 INPUT = re.compile(r"^Input #(\d+), (.+), from '", re.MULTILINE)
 OVERALL = re.compile(r"^  Duration: \S+(?: start: \S+)?[^\n]* bitrate: (?:(\d+) kb/s|N/A)", re.MULTILINE)
 DECODED = re.compile(r"Input stream #(\d+):\d+ \(audio\): [^\n]*?(?:\((\d+) samples\); )")
-ENCODED = re.compile(r"Output stream #0:0 \(audio\): \d+ frames encoded \((\d+) samples\)")
+ENCODED = re.compile(r"Output stream #(\d+):0 \(audio\): \d+ frames encoded \((\d+) samples\)")
 NOT_OPENED = re.compile(r"\[in#(\d+) @ [^\]]*\] Error opening input: (.+)")
 NAMED_LAYOUTS = {"mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "quad(side)": 4, "hexagonal": 6, "octagonal": 8}
 
@@ -77,9 +77,12 @@ class Finished:
         return {int(number): int(samples) for number, samples in DECODED.findall(self.log)}
 
     def encoded(self) -> int:
-        """Return how many samples went into the encoder."""
-        match = ENCODED.search(self.log)
-        return int(match[1]) if match else 0
+        """Return how many samples went into the first output."""
+        return self.encoded_each().get(0, 0)
+
+    def encoded_each(self) -> dict[int, int]:
+        """Return how many samples went into each output."""
+        return {int(number): int(samples) for number, samples in ENCODED.findall(self.log)}
 
     def not_opened(self) -> tuple[int, str] | None:
         """Return the number of the input that could not be opened, and why."""

@@ -7,13 +7,15 @@ Sources: W3C "WebVTT" section 4; "ID3v2 Chapter Frame Addendum" 1.0; OSS, "Uploa
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from io import BytesIO
+from typing import Any, NamedTuple
 
 from clipstitch.plan import Placed, Plan
 from clipstitch.refs import ObjectRef
 
 MIN_PART_BYTES = 100 * 1024
 ID3_HEADER_BYTES = 10
+_NO_OFFSET = 0xFFFFFFFF  # "use the times"
 
 
 class Chapter(NamedTuple):
@@ -72,23 +74,42 @@ def _vtt_text(title: str) -> str:
 
 
 def id3_tag(title: str, chapters: Sequence[Chapter]) -> bytes:
-    """Write an ID3v2.4 tag: a title, a CHAP frame for each chapter, a CTOC; padded to more than `MIN_PART_BYTES`."""
-    from io import BytesIO  # noqa: PLC0415 - as mutagen: only MP3s with chapters pay for it
+    """Write an ID3v2.4 tag: a title, a CTOC, a CHAP frame for each chapter; padded to more than `MIN_PART_BYTES`.
 
-    from mutagen.id3 import CHAP, CTOC, ID3, TIT2, CTOCFlags, Encoding  # noqa: PLC0415
+    Chapters stand in the order of time, since not every player reads the table; mutagen would sort them by size.
+    """
+    from mutagen.id3 import CHAP, CTOC, TIT2, CTOCFlags, Encoding  # noqa: PLC0415 - only MP3s with chapters pay for it
 
-    tag = ID3()
-    tag.add(TIT2(encoding=Encoding.UTF8, text=[title]))
+    def heading(text: str) -> TIT2:
+        return TIT2(encoding=Encoding.UTF8, text=[text])
+
     names = [f"chp{number}" for number in range(len(chapters))]
     flags = CTOCFlags.TOP_LEVEL | CTOCFlags.ORDERED
-    tag.add(CTOC(element_id="toc", flags=flags, child_element_ids=names, sub_frames=[TIT2(encoding=3, text=[title])]))
-    for name, chapter in zip(names, chapters, strict=True):
-        heading = TIT2(encoding=Encoding.UTF8, text=[chapter.title])
-        times = {"start_time": chapter.start_ms, "end_time": chapter.end_ms}
-        tag.add(CHAP(element_id=name, **times, start_offset=0xFFFFFFFF, end_offset=0xFFFFFFFF, sub_frames=[heading]))
-    file = BytesIO()
-    tag.save(file, v2_version=4, padding=lambda _info: MIN_PART_BYTES)
-    return file.getvalue()
+    toc = CTOC(element_id="toc", flags=flags, child_element_ids=names, sub_frames=[heading(title)])
+    marks = (
+        CHAP(
+            element_id=name,
+            start_time=chapter.start_ms,
+            end_time=chapter.end_ms,
+            start_offset=_NO_OFFSET,
+            end_offset=_NO_OFFSET,
+            sub_frames=[heading(chapter.title)],
+        )
+        for name, chapter in zip(names, chapters, strict=True)
+    )
+    frames = b"".join(_frame(frame) for frame in (heading(title), toc, *marks)) + bytes(MIN_PART_BYTES)
+    size = bytes(len(frames) >> shift & 0x7F for shift in (21, 14, 7, 0))
+    return b"ID3\x04\x00\x00" + size + frames
+
+
+def _frame(frame: Any) -> bytes:
+    """Write one frame, as mutagen puts it behind the header of a tag that has no other."""
+    from mutagen.id3 import ID3  # noqa: PLC0415
+
+    tag, file = ID3(), BytesIO()
+    tag.add(frame)
+    tag.save(file, v2_version=4, padding=lambda _info: 0)
+    return file.getvalue()[ID3_HEADER_BYTES:]
 
 
 def id3_size(head: bytes) -> int:

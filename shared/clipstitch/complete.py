@@ -26,7 +26,7 @@ def complete(notice: Notice, cloud: Cloud) -> Job | None:
         # Of siblings that end at the same time, each must see the other's fact, or nobody would start their parent:
         # everybody lists after writing, so whoever lists last sees all.
         job = ledger.refresh(job)
-    return advance(job, ledger, cloud)
+    return advance(job, ledger, cloud, ended=step.number)
 
 
 def _find(notice: Notice, cloud: Cloud) -> tuple[Ledger, Job, Step] | None:

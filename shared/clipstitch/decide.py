@@ -21,12 +21,16 @@ class Action(NamedTuple):
     sink: str = ""
 
 
-def decide(job: Job) -> tuple[Action, ...]:
-    """Say what must happen next, in order; nothing when we wait for the cloud or are done."""
+def decide(job: Job, ended: int | None = None) -> tuple[Action, ...]:
+    """Say what must happen next, in order; nothing when we wait for the cloud or are done.
+
+    `ended` is the step whose end brought us here; None when it was the manifest. Whoever submits starts the steps that
+    need nothing, whoever hears of a step's end starts only what waited for it: so that no two start the same.
+    """
     if job.closed:
         return ()
     if job.verdict is None:
-        return _work(job, job.plan) if job.plan else ()
+        return _work(job, job.plan, ended) if job.plan else ()
     if job.verdict.kind == "publish" and job.result is None:
         return (Action("publish"),)
     told = job.details(TOLD)
@@ -34,17 +38,15 @@ def decide(job: Job) -> tuple[Action, ...]:
     return (*untold, Action("close"))
 
 
-def _work(job: Job, plan: Plan) -> tuple[Action, ...]:
-    """Start what can start; judge when the last step is there, or one is lost. Success outranks failure.
-
-    Steps that wait for nothing start together; the last one in lets its parent start.
-    """
+def _work(job: Job, plan: Plan, ended: int | None) -> tuple[Action, ...]:
+    """Start what can start; judge when the last step is there, or one is lost. Success outranks failure."""
     done, failed, accepted = (job.steps(kind) for kind in (SUCCEEDED, FAILED, ACCEPTED))
     if plan.final.number in done:
         return (Action("judge"),)
     if lost := [step for step in plan.steps if step.number in failed - done]:
         return (Action("judge", lost[0]),)
-    ready = (step for step in plan.steps if done.issuperset(step.needs))
+    ours = (step for step in plan.steps if (ended in step.needs if step.needs else ended is None))
+    ready = (step for step in ours if done.issuperset(step.needs))
     return tuple(Action("start", step) for step in ready if step.number not in done | accepted)
 
 

@@ -13,14 +13,14 @@ from clipstitch.plain import plain
 from clipstitch.plan import Plan
 from clipstitch.refs import ManifestRef, ObjectRef
 
-PLANNED, ACCEPTED, SUCCEEDED, FAILED = "planned", "accepted", "succeeded", "failed"
+PLANNED, CLAIMED, ACCEPTED, SUCCEEDED, FAILED = "planned", "claimed", "accepted", "succeeded", "failed"
 VERDICT, RESULT, TOLD, CLOSED = "verdict", "result", "told", "closed"
 RESULT_SINK = "result"  # the result object; every event goes there
-_OF_A_STEP = (ACCEPTED, SUCCEEDED, FAILED)
+_OF_A_STEP = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED)
 _FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z]+)(?:\.([^./]+))?\.json")
 
 # Strongest first; it needs no transitions, because facts are never withdrawn.
-PROGRESS = (CLOSED, TOLD, RESULT, VERDICT, SUCCEEDED, FAILED, ACCEPTED, PLANNED)
+PROGRESS = (CLOSED, TOLD, RESULT, VERDICT, SUCCEEDED, FAILED, ACCEPTED, CLAIMED, PLANNED)
 
 
 class Fact(NamedTuple):

@@ -1,7 +1,8 @@
 """Facts, kept as objects. Knows their names and the order in which a job is cleared away; decides nothing.
 
-Most facts need no care: written twice they say the same. Exactly three documents are create-once (the plan, the
-verdict, the result): of two runs that know different things, one decides and the other reads.
+Most facts need no care: written twice they say the same. Three documents about a job are create-once (the plan, the
+verdict, the result): of two runs that know different things, one decides and the other reads. A fourth, the claim, says
+which of several ended steps starts the one that waited for them all.
 """
 
 import json
@@ -10,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from clipstitch.errors import AlreadyThere, Missing
-from clipstitch.job import CLOSED, PLANNED, RESULT, VERDICT, Fact, Failure, Job, Result, Verdict
+from clipstitch.job import CLAIMED, CLOSED, PLANNED, RESULT, VERDICT, Fact, Failure, Job, Result, Verdict
 from clipstitch.plan import WORK, Plan
 from clipstitch.ports import Labels, Objects
 from clipstitch.refs import ObjectRef, day_of, is_job_id
@@ -70,6 +71,14 @@ class Ledger:
         document = self._once(job.id, Fact(RESULT), result.as_json())
         return job.learns(Fact(RESULT))._replace(result=Result.from_json(document))
 
+    def claim(self, job: Job, step: int, by: int) -> bool:
+        """Take the start of a step upon oneself, for the end of step `by`; False when another step's end has taken it.
+
+        Of siblings that end at the same time one starts their parent, and it is the same one when its notice comes
+        again after a crash.
+        """
+        return self._once(job.id, Fact(CLAIMED, step), {"by": by})["by"] == by  # type: ignore[no-any-return]
+
     def failure(self, job: Job, fact: Fact) -> Failure:
         """Read why a step failed."""
         document = self._read(job.id, fact)
@@ -106,7 +115,7 @@ class Ledger:
         """Name the step targets and the task pointers."""
         if job.plan:
             yield from (step.target for step in job.plan.steps)
-        tasks = sorted(fact.detail for fact in job.facts if fact.step is not None and fact.detail != REFUSED)
+        tasks = sorted(fact.detail for fact in job.facts if fact.detail not in ("", REFUSED) and fact.step is not None)
         yield from (self._ref(f"{TASKS}{task}") for task in dict.fromkeys(tasks))
 
     def open_jobs(self) -> Iterator[str]:

@@ -45,7 +45,7 @@ def submit(upload: ObjectRef, cloud: Cloud) -> Job | None:
 
 
 def _read(upload: ObjectRef, cloud: Cloud) -> tuple[ObjectRef, Content] | None:
-    """Read a manifest. Events name keys as they are, by all samples; the vendor does not promise it, so unquote once."""
+    """Read a manifest. By all samples, events name keys as they are; as nobody promises it, unquote once."""
     for key in dict.fromkeys((upload.key, unquote(upload.key))):
         ref = ObjectRef(upload.bucket, key)
         with suppress(Missing):

@@ -133,7 +133,7 @@ SPY = "import json, os\ndef handler(event, context):\n    return json.dumps(dict
 
 @pytest.fixture(scope="module")
 def spy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoints, dict[str, str]]]:
-    """A function that gives its key away: the role may read one prefix, send to one queue, and nothing else."""
+    """Run a function that gives its key away; its role may read one prefix, send to one queue, and nothing else."""
     root = tmp_path_factory.mktemp("spy")
     (root / "functions" / "spy").mkdir(parents=True)
     (root / "functions" / "spy" / "index.py").write_text(SPY)

@@ -4,9 +4,11 @@ They stay in build/tools, which is not under version control. A test that lacks 
 where CI is set.
 """
 
+import json
 import os
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 from typing import NoReturn
 
@@ -16,6 +18,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 TOOLS = ROOT / "build" / "tools"
 CDK = TOOLS / "cdk"
 SERVERLESS = TOOLS / "node_modules" / "@serverless-devs" / "s" / "bin" / "s"
+CDK_MODULES = TOOLS / "node_modules" / "@alicloud"
 SCHEMAS = ROOT.parent / "shared" / "schemas"
 FC3_SCHEMA = SCHEMAS / "fc3.schema.json"
 ROS_TYPES = SCHEMAS / "ros-resource-types.subset.json"
@@ -56,6 +59,20 @@ def install() -> None:
         pins,
     ]
     subprocess.run(pip, check=True)
+    for packed in sorted(CDK.glob("*/_jsii/*.tgz")):
+        unpack(packed)
+
+
+def unpack(packed: Path) -> None:
+    """Put the JavaScript that a wheel carries where Node finds it."""
+    with tarfile.open(packed) as archive:
+        files = {entry.name.removeprefix("package/"): entry for entry in archive if entry.isfile()}
+        content = {name: archive.extractfile(entry) for name, entry in files.items() if name.endswith((".js", ".json"))}
+        read = {name: stream.read() for name, stream in content.items() if stream}
+    target = TOOLS / "node_modules" / json.loads(read["package.json"])["name"]
+    for name, text in read.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes(text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,391 @@
+"""Validators of the deployment files, most of them by those who run the cloud. Each returns its complaints as text.
+
+What each of them knows, and what it is blind to, is said in docs/deploy-checks.md.
+"""
+
+import ast
+import copy
+import json
+import os
+import re
+import subprocess
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from clipstitch.errors import BadSettings
+from clipstitch.settings import read_settings
+from localyun.declared import BadDeployment
+from localyun.deployment import read
+from tests.deploy import tools
+
+PREVIEW, VERIFY = "s preview", "s verify"
+SCHEMA, SDK = "fc3 schema", "FC SDK"
+CLASSES, TYPES = "ROS classes", "ROS types"
+CROSS, LOCALYUN = "cross-check", "localyun"
+VALIDATORS = (PREVIEW, VERIFY, SCHEMA, SDK, CLASSES, TYPES, CROSS, LOCALYUN)
+JSON = dict[str, Any]
+OUTPUT = re.compile(r"\$\{resources\.infra\.output\.([\w-]+)\}")
+TRIGGER_DEFINITIONS = {"oss": "IOssTriggerConfig", "mns_topic": "IMnsTriggerConfig", "timer": "ITimerTriggerConfig"}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The two deployment files, as text."""
+
+    serverless: str
+    template: str
+
+    @classmethod
+    def unchanged(cls) -> "Files":
+        """Read those of the project."""
+        return cls((tools.ROOT / "s.yaml").read_text("utf-8"), (tools.ROOT / "template.yml").read_text("utf-8"))
+
+    def with_mistake(self, name: str, old: str, new: str) -> "Files":
+        """Return them with one text replaced, once; it must be there."""
+        text = self.serverless if name == "s.yaml" else self.template
+        assert old in text, f"{name} no longer has {old!r}"
+        changed = text.replace(old, new, 1)
+        return replace(self, serverless=changed) if name == "s.yaml" else replace(self, template=changed)
+
+    def put(self, folder: Path) -> Path:
+        """Write both into a directory, with the functions beside them as links."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "s.yaml").write_text(self.serverless, "utf-8")
+        (folder / "template.yml").write_text(self.template, "utf-8")
+        for name in ("functions", "shared"):
+            if not (folder / name).exists():
+                (folder / name).symlink_to(tools.ROOT / name)
+        return folder
+
+
+class Serverless:
+    """Serverless Devs' own program. It lives in a home of its own, in which it finds the component fc3's schema."""
+
+    def __init__(self, home: Path) -> None:
+        tools.need(tools.SERVERLESS, "Serverless Devs")
+        tools.need(tools.FC3_SCHEMA, "the schema of fc3", "put fc3.schema.json beside the checkout, in shared/schemas")
+        self._home = home
+        components = home / ".s" / "components" / "devsapp.cn" / "v3"
+        schema = tools.FC3_SCHEMA.read_text("utf-8")
+        _component(components / "fc3", f"module.exports = class {{ getSchema () {{ return {json.dumps(schema)} }} }}")
+        _component(components / "ros", "module.exports = class {}")
+
+    def run(self, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run it in a directory; it knows nothing of this user's settings."""
+        env = {"PATH": os.environ["PATH"], "HOME": str(self._home), "serverless_devs_config_home": str(self._home)}
+        command = ["node", str(tools.SERVERLESS), *arguments]
+        return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60)
+
+    def preview(self, folder: Path) -> tuple[JSON, list[str]]:
+        """Render s.yaml; what is known only after a deployment stays as it is."""
+        done = self.run(folder, "preview", "-t", "s.yaml", "-o", "json", "--silent")
+        return (json.loads(done.stdout), []) if done.returncode == 0 else ({}, [_last_lines(done)])
+
+    def verify(self, folder: Path) -> list[str]:
+        """Let it verify s.yaml with the component's schema."""
+        done = self.run(folder, "verify")
+        return [] if done.returncode == 0 else [_last_lines(done)]
+
+
+def _component(folder: Path, code: str) -> None:
+    """Put a stand-in where the program keeps downloaded components; it never asks for a newer one."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "package.json").write_text(json.dumps({"name": folder.name, "main": "index.js"}))
+    (folder / "index.js").write_text(code)
+    (folder / ".s.lock").write_text(json.dumps({"version": "0", "lastUpdateCheck": 4102444800000}))
+
+
+def _last_lines(done: "subprocess.CompletedProcess[str]") -> str:
+    """Return what a program said, without colours."""
+    return re.sub(r"\x1b\[[0-9;]*m", "", f"{done.stdout}\n{done.stderr}").strip()
+
+
+def functions_of(rendered: JSON) -> Iterator[tuple[str, JSON]]:
+    """Yield name and properties of every function."""
+    for name, resource in rendered.get("resources", {}).items():
+        if resource["component"] == "fc3":
+            yield name, resource["props"]
+
+
+def fc3_schema(rendered: JSON) -> list[str]:
+    """Check every function against fc3's JSON Schema, its two holes closed.
+
+    The holes (deployment would not notice, either): triggerConfig may be anything, and so may unknown keys.
+    """
+    tools.need(tools.FC3_SCHEMA, "the schema of fc3", "put fc3.schema.json beside the checkout, in shared/schemas")
+    import jsonschema
+
+    schema = _closed(json.loads(tools.FC3_SCHEMA.read_text("utf-8")))
+    validator = jsonschema.Draft7Validator(schema)
+    return [
+        f"{name}: {'/'.join(map(str, error.absolute_path))}: {error.message}"
+        for name, props in functions_of(rendered)
+        for error in validator.iter_errors(props)
+    ]
+
+
+def _closed(schema: JSON) -> JSON:
+    """Allow no unknown key anywhere, and let a trigger's type choose what its configuration must be."""
+    closed = copy.deepcopy(schema)
+    _close(closed)
+    closed["properties"]["customDomain"] = {}
+    trigger = closed["definitions"]["ITrigger"]
+    trigger["properties"]["triggerConfig"] = {}
+    trigger["allOf"] = [
+        {
+            "if": {"properties": {"triggerType": {"const": kind}}},
+            "then": {"properties": {"triggerConfig": {"$ref": f"#/definitions/{definition}"}}},
+        }
+        for kind, definition in TRIGGER_DEFINITIONS.items()
+    ]
+    return closed
+
+
+def _close(node: Any) -> None:
+    """Close every object that lists its properties; conditions are no objects."""
+    if isinstance(node, list):
+        for item in node:
+            _close(item)
+    if isinstance(node, dict):
+        if node.get("type") == "object" and "properties" in node:
+            node.setdefault("additionalProperties", False)
+        for key, item in node.items():
+            if key not in ("if", "then", "else"):
+                _close(item)
+
+
+def fc_sdk(rendered: JSON, template: JSON) -> list[str]:
+    """Pass every function, trigger and asynchronous configuration through the SDK's models: they drop the unknown."""
+    complaints = []
+    for name, props in functions_of(rendered):
+        complaints += [f"{name}: {key} is unknown to the FC API" for key in _dropped_by_sdk(props)]
+    for name, resource in template.get("Resources", {}).items():
+        if resource.get("Type") == "ALIYUN::FC3::Trigger":
+            properties = resource["Properties"]
+            given = properties.get("TriggerConfig", {})
+            lost = _dropped(_trigger_model(str(properties.get("TriggerType"))), given)
+            complaints += [f"{name}: TriggerConfig.{key} is unknown to the FC API" for key in lost]
+    return complaints
+
+
+def _dropped_by_sdk(props: JSON) -> Iterator[str]:
+    """Yield the fields of a function that do not survive."""
+    from alibabacloud_fc20230330 import models
+
+    apart = ("region", "code", "triggers", "asyncInvokeConfig", "functionName")
+    own = {key: value for key, value in props.items() if key not in apart}
+    yield from _dropped(models.CreateFunctionInput, {"functionName": props.get("functionName"), **own})
+    for place, trigger in enumerate(props.get("triggers", ())):
+        config = trigger.get("triggerConfig", {})
+        rest = {key: value for key, value in trigger.items() if key != "triggerConfig"}
+        yield from (f"triggers[{place}].{key}" for key in _dropped(models.CreateTriggerInput, rest))
+        model = _trigger_model(trigger.get("triggerType", ""))
+        yield from (f"triggers[{place}].triggerConfig.{key}" for key in _dropped(model, config))
+    config = props.get("asyncInvokeConfig", {})
+    yield from (f"asyncInvokeConfig.{key}" for key in _dropped(models.PutAsyncInvokeConfigInput, config))
+
+
+def _trigger_model(kind: str) -> Any:
+    """Return the SDK's model of a trigger's configuration."""
+    from alibabacloud_fc20230330 import models
+
+    known = {
+        "oss": models.OSSTriggerConfig,
+        "mns_topic": models.MNSTopicTriggerConfig,
+        "timer": models.TimerTriggerConfig,
+    }
+    return known.get(kind, models.HTTPTriggerConfig)
+
+
+def _dropped(model: Any, given: Mapping[str, Any]) -> list[str]:
+    """Return the paths of what a model does not give back as it got it."""
+    back = model().from_map(copy.deepcopy(dict(given))).to_map()
+    return list(_differences(given, back, ""))
+
+
+def _differences(given: Any, back: Any, at: str) -> Iterator[str]:
+    """Yield where two trees differ, seen from the first."""
+    if isinstance(given, Mapping) and isinstance(back, Mapping):
+        for key, value in given.items():
+            yield from _differences(value, back.get(key), f"{at}.{key}" if at else key)
+    elif given != back:
+        yield at
+
+
+def ros_classes(templates: Iterable[str]) -> list[list[str]]:
+    """Check templates with the classes that ROS's makers generate, all in one run of Node."""
+    tools.need(tools.CDK_MODULES, "ROS's classes (ros-cdk-*)")
+    script = Path(__file__).parent / "ros_classes.js"
+    documents = json.dumps([yaml.safe_load(template) for template in templates], default=str)
+    command = ["node", str(script), str(tools.CDK_MODULES.parent)]
+    done = subprocess.run(command, input=documents, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)  # type: ignore[no-any-return]
+
+
+def ros_types(template: JSON) -> list[str]:
+    """Check types, property names, required ones and attributes against what the ROS API says of its types."""
+    tools.need(tools.ROS_TYPES, "the list of ROS types", "put it beside the checkout, in shared/schemas")
+    types = json.loads(tools.ROS_TYPES.read_text("utf-8"))["resourceTypes"]
+    complaints = []
+    for name, resource in template["Resources"].items():
+        if (kind := resource.get("Type")) not in types:
+            complaints += [f"{name}: type {kind} is not in the list"] if kind not in NOT_IN_SUBSET else []
+            continue
+        known, given = types[kind]["properties"], resource.get("Properties", {})
+        complaints += [f"{name}: {kind} has no property {key}" for key in given if key not in known]
+        complaints += [
+            f"{name}: {key} is required" for key, spec in known.items() if spec["required"] and key not in given
+        ]
+    for resource, attribute in _attributes(template):
+        kind = template["Resources"].get(resource, {}).get("Type")
+        if kind in types and attribute not in types[kind].get("attributes", {}):
+            complaints.append(f"{resource}: {kind} has no attribute {attribute}")
+    return complaints
+
+
+# In the list of ROS, but cut out of the part of it that the checks have; the classes know them.
+NOT_IN_SUBSET = frozenset({"ALIYUN::SLS::Alert"})
+
+
+def _attributes(node: Any) -> Iterator[tuple[str, str]]:
+    """Yield every resource and attribute that a template refers to."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _attributes(item)
+    elif isinstance(node, Mapping):
+        if "Fn::GetAtt" in node:
+            yield tuple(node["Fn::GetAtt"])
+        elif isinstance(text := node.get("Fn::Sub"), str):
+            names = re.findall(r"\$\{(\w+)\.([\w.]+)\}", text)
+            yield from ((resource, attribute) for resource, attribute in names)
+        else:
+            yield from _attributes(list(node.values()))
+
+
+def localyun(folder: Path, variables: Mapping[str, str] | None = None) -> list[str]:
+    """Let the local cloud read both files."""
+    try:
+        read(folder, variables or {})
+    except BadDeployment as error:
+        return [str(error)]
+    return []
+
+
+def cross_check(rendered: JSON, template: JSON, folder: Path) -> list[str]:
+    """Compare what no other validator sees at once: both files, the handlers, the settings."""
+    return [
+        *_outputs_and_parameters(rendered, template),
+        *(complaint for name, props in functions_of(rendered) for complaint in _handler(name, props, folder)),
+        *_settings(folder),
+        *_same_functions(rendered, template),
+    ]
+
+
+def _outputs_and_parameters(rendered: JSON, template: JSON) -> Iterator[str]:
+    """Every output that s.yaml uses exists; every parameter that it passes is declared."""
+    for used in sorted(set(OUTPUT.findall(json.dumps(rendered)))):
+        if used not in template.get("Outputs", {}):
+            yield f"s.yaml uses the output {used}, which template.yml lacks"
+    for passed in rendered["resources"]["infra"]["props"].get("parameters", {}):
+        if passed not in template.get("Parameters", {}):
+            yield f"s.yaml passes the parameter {passed}, which template.yml lacks"
+
+
+def _handler(name: str, props: JSON, folder: Path) -> Iterator[str]:
+    """The code is what build.py builds, and the handler is a function in it."""
+    module, _, function = str(props["handler"]).rpartition(".")
+    source = folder / "functions" / name / f"{module}.py"
+    if props["code"] != f"./build/{name}":
+        yield f"{name}: code is {props['code']}, but build.py makes ./build/{name}"
+    if not source.is_file():
+        yield f"{name}: handler {props['handler']}: there is no functions/{name}/{module}.py"
+    elif function not in {n.name for n in ast.parse(source.read_bytes()).body if isinstance(n, ast.FunctionDef)}:
+        yield f"{name}: handler {props['handler']}: functions/{name}/{module}.py has no function {function}"
+
+
+def _settings(folder: Path) -> Iterator[str]:
+    """Every variable that a function gets is one that settings.py reads, and together they are all it needs."""
+    known = set(
+        re.findall(r"`((?:CLIPSTITCH|OSS|MNS)_[A-Z_]+)`", (tools.ROOT / "docs" / "settings.md").read_text("utf-8"))
+    )
+    try:
+        functions = read(folder, {}).functions
+    except BadDeployment:
+        return  # localyun's complaint
+    for function in functions:
+        yield from (
+            f"{function.name}: no setting is called {name}" for name in function.environment if name not in known
+        )
+        try:
+            read_settings(function.environment)
+        except BadSettings as error:
+            yield f"{function.name}: {error}"
+
+
+def _same_functions(rendered: JSON, template: JSON) -> Iterator[str]:
+    """What template.yml creates with DeployFunctions is what s.yaml creates."""
+    of_template = template_functions(template)
+    for name, props in functions_of(rendered):
+        if name not in of_template:
+            yield f"{name}: template.yml has no function of that code"
+            continue
+        mine, theirs = _comparable(props), _comparable(of_template[name])
+        for key in sorted({*mine, *theirs}):
+            if mine.get(key) != theirs.get(key):
+                yield f"{name}: {key} is {mine.get(key)!r} in s.yaml, {theirs.get(key)!r} in template.yml"
+
+
+def template_functions(template: JSON) -> dict[str, JSON]:
+    """Return the functions of a template by the name of their code, with keys and triggers as fc3 spells them."""
+    found: dict[str, JSON] = {}
+    ids: dict[str, str] = {}
+    for name, resource in template["Resources"].items():
+        properties = resource.get("Properties", {})
+        if resource["Type"] == "ALIYUN::FC3::Function":
+            code = str(properties["Code"]["OssObjectName"]["Fn::Sub"]).rpartition("}")[2].removesuffix(".zip")
+            found[code], ids[name] = {**_camel(properties), "triggers": []}, code
+            found[code]["environmentVariables"] = properties["EnvironmentVariables"]
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {})
+        if resource["Type"] not in ("ALIYUN::FC3::Trigger", "ALIYUN::FC3::AsyncInvokeConfig"):
+            continue
+        code = ids[properties["FunctionName"]["Fn::GetAtt"][0]]
+        if resource["Type"] == "ALIYUN::FC3::Trigger":
+            trigger = {**_camel(properties), "triggerConfig": properties["TriggerConfig"]}
+            found[code]["triggers"].append(trigger)
+        else:
+            found[code]["asyncInvokeConfig"] = _camel(properties)
+    return found
+
+
+def _camel(node: Any) -> Any:
+    """Spell keys as the FC API does."""
+    if isinstance(node, list):
+        return [_camel(item) for item in node]
+    if not isinstance(node, Mapping):
+        return node
+    return {key if key.startswith("Fn::") else key[:1].lower() + key[1:]: _camel(value) for key, value in node.items()}
+
+
+def _comparable(props: JSON) -> JSON:
+    """Keep what both files say in the same words; names and references differ in spelling, not in meaning."""
+    plain = ("handler", "cpu", "memorySize", "diskSize", "timeout", "internetAccess", "description")
+    triggers = [
+        {key: trigger[key] for key in ("triggerName", "triggerType", "qualifier", "triggerConfig")}
+        for trigger in props.get("triggers", ())
+    ]
+    rules = props.get("asyncInvokeConfig", {})
+    log = props.get("logConfig", {})
+    return {
+        **{key: props.get(key) for key in plain},
+        "triggers": triggers,
+        "variables": sorted(props.get("environmentVariables", {})),
+        "retries": (rules.get("maxAsyncRetryAttempts"), rules.get("maxAsyncEventAgeInSeconds")),
+        "dead letters": "DeadLetterQueue" in json.dumps(rules.get("destinationConfig")),
+        "logs": (log.get("enableRequestMetrics"), log.get("enableInstanceMetrics"), log.get("logBeginRule")),
+    }
