@@ -3,7 +3,6 @@
 import math
 import subprocess
 import wave
-from array import array
 from functools import lru_cache
 from io import BytesIO
 
@@ -17,11 +16,16 @@ def tone(hertz: float, milliseconds: int, rate: int = 44100, channels: int = 1) 
     """Make a sine tone as 16-bit WAV."""
     count = rate * milliseconds // 1000
     turn = 2 * math.pi * hertz / rate
-    frames = array("h", (int(12000 * math.sin(turn * i)) for i in range(count) for _ in range(channels)))
+    one = np.round(12000 * np.sin(turn * np.arange(count))).astype("<i2")
+    return wav(np.repeat(one, channels), rate, channels)
+
+
+def wav(samples: np.ndarray, rate: int, channels: int = 1) -> bytes:
+    """Write 16-bit samples, channels interleaved, as WAV."""
     out = BytesIO()
     with wave.open(out, "wb") as file:
         file.setparams((channels, 2, rate, 0, "NONE", ""))
-        file.writeframes(frames.tobytes())
+        file.writeframes(samples.astype("<i2").tobytes())
     return out.getvalue()
 
 

@@ -21,6 +21,7 @@ from clipstitch_cli.explain import explain
 from clipstitch_cli.failures import Usage, report
 from clipstitch_cli.jobs import jobs
 from clipstitch_cli.plan import plan
+from clipstitch_cli.schema import schema
 from clipstitch_cli.show import show
 from clipstitch_cli.up import up
 
@@ -110,10 +111,12 @@ def _plan(
     ctx: typer.Context,
     manifest: Annotated[str, typer.Argument(help="A file, or oss://bucket/key.")],
     _json: Json = False,
+    everything: Annotated[bool, typer.Option("--all", help="Show every clip, step and request.")] = False,
+    prices: Annotated[Path | None, typer.Option(help="Your own prices, a JSON file; see docs/manifest.md.")] = None,
     project: Project = None,
 ) -> int:
-    """Say what a manifest would do, or everything that is wrong with it. Writes nothing."""
-    return plan(manifest, _desk(ctx), project)
+    """Say what a manifest would do and take, or everything that is wrong with it. Writes nothing."""
+    return plan(manifest, _desk(ctx), project, everything=everything, prices=prices)
 
 
 @app.command("drop")
@@ -162,3 +165,9 @@ def _explain(
 ) -> int:
     """Read a process string back in words, and point out likely slips."""
     return explain(process, main, _desk(ctx))
+
+
+@app.command("schema")
+def _schema(ctx: typer.Context, _json: Json = False) -> int:
+    """Print the JSON Schema of manifests, for editors; the same as docs/manifest.schema.json."""
+    return schema(_desk(ctx))

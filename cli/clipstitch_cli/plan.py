@@ -4,21 +4,37 @@ import hashlib
 from pathlib import Path
 from typing import NamedTuple
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
 from clipstitch.cloud import Cloud
 from clipstitch.documents import MAX_BYTES
-from clipstitch.plan import Plan, Step
+from clipstitch.manifest import Glob
+from clipstitch.parsing import parse
+from clipstitch.plan import Placed, Plan, Step
 from clipstitch.process import read
 from clipstitch.refs import ManifestRef, ObjectRef, job_id_of
 from clipstitch.settings import Settings
 from clipstitch.submit import plan_for
-from clipstitch_cli import exits, words
+from clipstitch_cli import estimates, exits, words
 from clipstitch_cli.connection import connect
 from clipstitch_cli.desk import Desk, visible
+from clipstitch_cli.drawing import Drawing, levels_of, quiet_lines
+from clipstitch_cli.estimates import Estimate, estimate
 from clipstitch_cli.explain import clips_table, tell_output
 from clipstitch_cli.failures import NoSuchFile, Usage
+from clipstitch_cli.prices import NOTES, PriceList, read_prices
+
+# A plan with more than that is shortened, unless everything is asked for; --json has all of it always.
+MOST_CLIPS, FIRST_CLIPS, LAST_CLIPS, MOST_STEPS = 20, 12, 5, 3
+
+
+class Look(NamedTuple):
+    """How a plan is to be shown: all of it, or shortened; and with which prices."""
+
+    everything: bool = False
+    prices: PriceList = PriceList()
 
 
 class Subject(NamedTuple):
@@ -30,20 +46,30 @@ class Subject(NamedTuple):
     uploaded: bool
 
 
-def plan(manifest: str, desk: Desk, project: Path | None) -> int:
+def plan(manifest: str, desk: Desk, project: Path | None, *, everything: bool = False, prices: Path | None = None) -> int:
     """Show the plan of a manifest; `BadManifest` with every issue when there can be none."""
-    return plan_in(connect(desk, project), manifest, desk)
+    look = Look(everything, read_prices(prices))
+    return plan_in(connect(desk, project), manifest, desk, look)
 
 
-def plan_in(cloud: Cloud, manifest: str, desk: Desk) -> int:
+def plan_in(cloud: Cloud, manifest: str, desk: Desk, look: Look | None = None) -> int:
     """Show the plan of a manifest in a cloud."""
+    look = look or Look()
     subject = _subject(manifest, cloud)
     made = plan_for(subject.job_id, subject.manifest, subject.body, cloud)
+    guess = estimate(made, _globs(subject, cloud), look.prices)
     if desk.json:
-        desk.hand_over(as_json(made, subject))
+        desk.hand_over(as_json(made, subject, guess))
     else:
-        _tell(made, subject, cloud.settings, desk)
+        _tell(made, subject, cloud.settings, desk, look)
+        _tell_estimate(guess, desk)
     return exits.OK
+
+
+def _globs(subject: Subject, cloud: Cloud) -> int:
+    """Count the globs of a manifest: each is a listing."""
+    parsed = parse(subject.body, subject.manifest.ref, cloud.settings.limits)
+    return sum(isinstance(clip, Glob) for clip in parsed.clips)
 
 
 def _subject(manifest: str, cloud: Cloud) -> Subject:
@@ -77,37 +103,107 @@ def read_file(path: Path) -> bytes:
         raise NoSuchFile(f"{path}: {error.strerror}") from error
 
 
-def as_json(made: Plan, subject: Subject) -> dict[str, object]:
+def as_json(made: Plan, subject: Subject, guess: Estimate) -> dict[str, object]:
     """Return a plan as programs read it; a file's job has no name yet."""
-    steps = [{**step, "words": words.as_json(read(step["process"]))} for step in made.as_json()["steps"]]
+    levels = levels_of(made.steps)
+    steps = [
+        {**step, "level": levels[step["number"]], "words": words.as_json(read(step["process"]))}
+        for step in made.as_json()["steps"]
+    ]
     return {
         **made.as_json(),
         "job_id": made.job_id if subject.uploaded else None,
         "steps": steps,
+        "levels": made.levels,
         "expected_duration_ms": round(made.duration_s * 1000),
+        "estimates": estimates.as_json(guess),
     }
 
 
-def _tell(made: Plan, subject: Subject, settings: Settings, desk: Desk) -> None:
+def _tell(made: Plan, subject: Subject, settings: Settings, desk: Desk, look: Look) -> None:
     """Show a plan to people."""
     desk.say(Text.assemble(("Plan of ", "bold"), visible(made.manifest.ref.uri), (", nothing is written", "dim")))
-    desk.out.print(_clips(made))
-    for step in made.steps:
-        _tell_step(step, len(made.steps), desk)
+    desk.out.print(_clips(made, everything=look.everything))
+    for line in quiet_lines(made, everything=look.everything):
+        desk.say(Text.assemble(("Silence made: ", "bold"), line))
+    if len(made.steps) > 1:
+        desk.out.print(Drawing(made, everything=look.everything).tree())
+    if look.everything or len(made.steps) <= MOST_STEPS:
+        for step in made.steps:
+            _tell_step(step, len(made.steps), desk)
+    else:
+        desk.say("The requests as OSS reads them: --all, or --json.", style="dim")
     _tell_output(made, settings, desk)
     if not subject.uploaded:
         desk.say("The job, and with it the name of the work object, gets its id from the upload.", style="dim")
 
 
-def _clips(made: Plan) -> Table:
-    """Lay out the clips with their times in the merged whole."""
+def _clips(made: Plan, *, everything: bool) -> Table:
+    """Lay out the clips with their times in the merged whole; of many, the first and the last."""
     table = Table("", "clip", "taken", "starts at", "length", box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.columns[1].overflow = "fold"
-    for number, clip in enumerate(made.clips, start=1):
+    rows = list(enumerate(made.clips, start=1))
+    if everything or len(rows) <= MOST_CLIPS:
+        _add_clips(table, rows)
+    else:
+        _add_clips(table, rows[:FIRST_CLIPS])
+        table.add_row("  …", Text(f"{len(rows) - FIRST_CLIPS - LAST_CLIPS} more; --all shows them", "dim"))
+        _add_clips(table, rows[-LAST_CLIPS:])
+    return table
+
+
+def _add_clips(table: Table, rows: list[tuple[int, Placed]]) -> None:
+    """Add some clips, by their number."""
+    for number, clip in rows:
         taken = words.trim_words(clip.start_ms, clip.duration_ms)
         times = (words.seconds(clip.starts_at_s * 1000), words.seconds(clip.length_s * 1000))
         table.add_row(f"{number:>3}", Text(visible(clip.key) or "(silence)", "cyan"), taken, *times)
-    return table
+
+
+def _tell_estimate(guess: Estimate, desk: Desk) -> None:
+    """Show what the plan will take, as far as can be told beforehand."""
+    asked, levels = guess.requests, "level" if guess.levels == 1 else "levels"
+    kinds = f"{asked.get} GET, {asked.head} HEAD, {asked.listing} list, {asked.put} PUT, {asked.post} POST"
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
+    table.add_row("duration", words.seconds(guess.duration_s * 1000))
+    table.add_row("size", f"about {_bytes(guess.size.size)}, at {guess.size.assumes}")
+    table.add_row("tasks", f"{guess.tasks} in {guess.levels} {levels}, {words.seconds(guess.processed_s * 1000)} of audio")
+    table.add_row("OSS", f"{asked.oss} requests: {kinds}")
+    table.add_row("SMQ", f"{asked.smq} requests: {asked.events} events by us, {asked.notices} notices by IMM")
+    table.add_row("cost", _total(guess))
+    for cost in guess.costs:
+        if cost.amount is not None:
+            source = f"{cost.price.source}, {cost.price.dated}"
+            table.add_row("", f"{cost.price.item}: {cost.amount:.6f} {guess.currency} ({source})")
+    table.add_row("", f"not included: {', '.join(guess.left_out)}")
+    for name, note in NOTES.items():
+        if any(cost.price.name == name and cost.amount is None for cost in guess.costs):
+            table.add_row("", Text(f"{_item(guess, name)}: {note}", "dim"))
+    desk.say(Text.assemble(("Estimate", "bold"), (", if nothing goes wrong", "dim")))
+    desk.out.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _item(guess: Estimate, name: str) -> str:
+    """Say what a price is for."""
+    return next(cost.price.item for cost in guess.costs if cost.price.name == name)
+
+
+def _total(guess: Estimate) -> str:
+    """Say the sum, or that there is none."""
+    if guess.total is None:
+        return "not known: the table of prices has none of them; give your own with --prices"
+    return f"about {guess.total:.6f} {guess.currency}"
+
+
+def _bytes(size: int) -> str:
+    """Write a size.
+
+    >>> _bytes(900), _bytes(57_600_000)
+    ('900 bytes', '57.6 MB')
+    """
+    return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"
 
 
 def _tell_step(step: Step, count: int, desk: Desk) -> None:

@@ -215,7 +215,7 @@ def probe(ffmpeg: Ffmpeg, folder: Path, pieces: Sequence[Piece]) -> list[Stream]
     return [streams[number] for number in range(len(pieces))]
 
 
-def _check(  # noqa: PLR0913 - what a run was about
+def _check(
     ffmpeg: Ffmpeg,
     folder: Path,
     pieces: Sequence[Piece],

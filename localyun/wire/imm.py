@@ -206,7 +206,7 @@ def _moment(text: str, name: str) -> datetime | None:
     """Read an RFC 3339 time, with or without decimals; None for none."""
     for form in ("%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z") if text else ():
         with suppress(ValueError):
-            return datetime.strptime(text, form)
+            return datetime.strptime(text, form)  # noqa: DTZ007 - both forms hold %z
     if text:
         raise invalid(name, f"{text!r} is not a time like 2026-11-23T01:02:03Z.")
     return None

@@ -18,7 +18,7 @@ import yaml
 
 from clipstitch.errors import BadSettings
 from clipstitch.settings import read_settings
-from localyun.declared import BadDeployment
+from localyun.declared import BadDeployment, ObjectTrigger
 from localyun.deployment import read
 from tests.deploy import tools
 
@@ -238,9 +238,8 @@ def ros_types(template: JSON) -> list[str]:
             continue
         known, given = types[kind]["properties"], resource.get("Properties", {})
         complaints += [f"{name}: {kind} has no property {key}" for key in given if key not in known]
-        complaints += [
-            f"{name}: {key} is required" for key, spec in known.items() if spec["required"] and key not in given
-        ]
+        required = [key for key, spec in known.items() if spec["required"]]
+        complaints += [f"{name}: {key} is required" for key in required if key not in given]
     for resource, attribute in _attributes(template):
         kind = template["Resources"].get(resource, {}).get("Type")
         if kind in types and attribute not in types[kind].get("attributes", {}):
@@ -297,7 +296,7 @@ def _outputs_and_parameters(rendered: JSON, template: JSON) -> Iterator[str]:
 
 
 def _handler(name: str, props: JSON, folder: Path) -> Iterator[str]:
-    """The code is what build.py builds, and the handler is a function in it."""
+    """Check that the code is what build.py builds, and the handler is a function in it."""
     module, _, function = str(props["handler"]).rpartition(".")
     source = folder / "functions" / name / f"{module}.py"
     if props["code"] != f"./build/{name}":
@@ -309,26 +308,34 @@ def _handler(name: str, props: JSON, folder: Path) -> Iterator[str]:
 
 
 def _settings(folder: Path) -> Iterator[str]:
-    """Every variable that a function gets is one that settings.py reads, and together they are all it needs."""
-    known = set(
-        re.findall(r"`((?:CLIPSTITCH|OSS|MNS)_[A-Z_]+)`", (tools.ROOT / "docs" / "settings.md").read_text("utf-8"))
-    )
+    """Check every function's variables: each is a setting, and together they are all that settings.py needs."""
+    documented = (tools.ROOT / "docs" / "settings.md").read_text("utf-8")
+    known = set(re.findall(r"`((?:CLIPSTITCH|OSS|MNS)_[A-Z_]+)`", documented))
     try:
-        functions = read(folder, {}).functions
+        deployment = read(folder, {})
     except BadDeployment:
         return  # localyun's complaint
-    for function in functions:
-        yield from (
-            f"{function.name}: no setting is called {name}" for name in function.environment if name not in known
-        )
+    triggers = [trigger for trigger in deployment.triggers if isinstance(trigger, ObjectTrigger)]
+    for function in deployment.functions:
+        given = function.environment
+        yield from (f"{function.name}: no setting is called {name}" for name in given if name not in known)
         try:
-            read_settings(function.environment)
+            yield from _triggers_fit(triggers, read_settings(given).manifest_prefix)
         except BadSettings as error:
             yield f"{function.name}: {error}"
 
 
+def _triggers_fit(triggers: Iterable[ObjectTrigger], prefix: str) -> Iterator[str]:
+    """Check that triggers watch the prefix of the settings, and do not fire for parts of an upload."""
+    for trigger in triggers:
+        if trigger.prefix != prefix:
+            yield f"{trigger.name}: the trigger's prefix is {trigger.prefix}, the setting's {prefix}"
+        if parts := [event for event in trigger.events if event.endswith(("*", ":UploadPart", ":UploadPartCopy"))]:
+            yield f"{trigger.name}: {parts[0]} fires for every part of an upload"
+
+
 def _same_functions(rendered: JSON, template: JSON) -> Iterator[str]:
-    """What template.yml creates with DeployFunctions is what s.yaml creates."""
+    """Check that template.yml creates with DeployFunctions what s.yaml creates."""
     of_template = template_functions(template)
     for name, props in functions_of(rendered):
         if name not in of_template:

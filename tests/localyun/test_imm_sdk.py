@@ -35,7 +35,7 @@ class LateClock(SystemClock):
 
 @pytest.fixture
 def world(tmp_path):
-    """A running task service with two tones."""
+    """Run a task service with two tones."""
     made = AudioWorld(tmp_path)
     made.upload(*(tone(tmp_path / f"{name}.wav", 440, 0.5, 8000) for name in "ab"))
     made.tasks.start()

@@ -37,7 +37,7 @@ CLIPS = {
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """The clips, made once."""
+    """Make the clips, once."""
     place = tmp_path_factory.mktemp("clips")
     for name, (hertz, seconds, rate, channels) in CLIPS.items():
         tone(place / name, hertz, seconds, rate, channels)
@@ -52,7 +52,7 @@ def lengths(folder):
 
 @pytest.fixture(scope="module")
 def ffmpeg():
-    """The program."""
+    """Find the program."""
     return Ffmpeg()
 
 
@@ -103,13 +103,12 @@ TRIMS = st.builds(Trim, st.integers(0, 900), st.one_of(st.just(0), st.integers(1
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     clips=st.lists(st.tuples(st.sampled_from(sorted(CLIPS)), TRIMS), min_size=1, max_size=6),
-    rate=st.sampled_from([8000, 16000, 44100, 48000]),
-    channels=st.sampled_from([1, 2, 6]),
+    shape=st.tuples(st.sampled_from([8000, 16000, 44100, 48000]), st.sampled_from([1, 2, 6])),
     whole=st.one_of(st.just(WHOLE), TRIMS),
 )
-def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, ffmpeg, clips, rate, channels, whole):
+def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, clips, shape, whole):
     """Trims before, beyond and across the end, of clips and of the whole."""
-    parts = pieces(*clips)
+    (rate, channels), parts, ffmpeg = shape, pieces(*clips), Ffmpeg(seconds=30)
     promised = expect(lengths, parts, rate, whole)
     encoding = Encoding("flac", rate, channels, bits=24)
     if promised == 0:
@@ -120,6 +119,17 @@ def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, ffm
 
     assert promised == joined.samples
     assert (promised, channels) == measured(joined, ".flac").shape
+
+
+def test_short_cuts_among_other_clips_do_not_hang(folder, lengths):
+    """FFmpeg 7.0.2 waits for ever, every other time, when this mix is one graph; a cut has to be a run of its own."""
+    trims = [(251, 0), (94, 4), (340, 660), (249, 0), (278, 0), (820, 378)]
+    parts = [Piece(p.file, p.label, Trim(*trim)) for p, trim in zip(
+        pieces("j.wma", "a.mp3", "h.ac3", "d.aac", "c.oga", "h.ac3"), trims, strict=True)]  # fmt: skip
+    for _ in range(8):
+        joined = join(Ffmpeg(seconds=10), folder, parts, Encoding("flac", 8000, 6, bits=24))
+
+        assert expect(lengths, parts, 8000) == joined.samples
 
 
 def test_tones_come_in_the_order_of_the_request(folder, ffmpeg):

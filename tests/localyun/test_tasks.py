@@ -20,6 +20,9 @@ from localyun.core.work import Encoding, Source, Work
 from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, order_heard, pcm, tone
 
 
+TONES = (400, 800, 1200, 1600)
+
+
 def b64(name: str) -> str:
     """Spell a name for a process string."""
     return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
@@ -38,12 +41,12 @@ def process(*, words="f_flac,ar_8000,ac_1", pre=(), sur=(), key="result.flac", b
 def tones(tmp_path_factory) -> list[Path]:
     """Four tones of half a second, 8 kHz."""
     folder = tmp_path_factory.mktemp("tones")
-    return [tone(folder / f"{name}.wav", hertz, 0.5, 8000) for name, hertz in zip("abcd", (400, 800, 1200, 1600))]
+    return [tone(folder / f"{name}.wav", hertz, 0.5, 8000) for name, hertz in zip("abcd", TONES, strict=True)]
 
 
 @pytest.fixture
 def world(tmp_path, tones):
-    """A running service with the tones in its bucket."""
+    """Run a service with the tones in its bucket."""
     made = AudioWorld(tmp_path)
     made.upload(*tones)
     made.tasks.start()

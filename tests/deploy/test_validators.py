@@ -1,0 +1,152 @@
+"""The deployment files as others judge them, and proof that each judge would notice a mistake."""
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.deploy import tools, validators
+from tests.deploy.mistakes import MISTAKES, Mistake
+from tests.deploy.validators import Files, Serverless
+
+Caught = Callable[[str, Files, Path], list[str]]
+
+
+@pytest.fixture(scope="module")
+def serverless(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Serverless]:
+    """Set Serverless Devs up when somebody asks for it."""
+    return cache(lambda: Serverless(tmp_path_factory.mktemp("home")))
+
+
+@pytest.fixture(scope="module")
+def classes() -> Callable[[], dict[str, list[str]]]:
+    """Judge all templates by ROS's classes in one go, when somebody asks for it."""
+
+    @cache
+    def judged() -> dict[str, list[str]]:
+        unchanged = Files.unchanged()
+        mine = [mistake for mistake in MISTAKES if mistake.validator == validators.CLASSES]
+        templates = [unchanged.with_mistake(*mistake[1:4]).template for mistake in mine]
+        complaints = validators.ros_classes([unchanged.template, *templates])
+        return dict(zip([unchanged.template, *templates], complaints, strict=True))
+
+    return judged
+
+
+@pytest.fixture(scope="module")
+def judge(serverless: Callable[[], Serverless], classes: Callable[[], dict[str, list[str]]]) -> Caught:
+    """Give files to one validator, and return its complaints."""
+
+    def complaints(validator: str, files: Files, folder: Path) -> list[str]:
+        template = yaml.safe_load(files.template)
+        alone = {
+            validators.CLASSES: lambda: classes()[files.template],
+            validators.TYPES: lambda: validators.ros_types(template),
+            validators.LOCALYUN: lambda: validators.localyun(files.put(folder)),
+            validators.VERIFY: lambda: serverless().verify(files.put(folder)),
+        }
+        if validator in alone:
+            return alone[validator]()
+        rendered, complaints = serverless().preview(files.put(folder))
+        of_rendered = {
+            validators.PREVIEW: list,
+            validators.SCHEMA: lambda: validators.fc3_schema(rendered),
+            validators.SDK: lambda: validators.fc_sdk(rendered, template),
+            validators.CROSS: lambda: validators.cross_check(rendered, template, folder),
+        }
+        return complaints or of_rendered[validator]()
+
+    return complaints
+
+
+@pytest.mark.parametrize("validator", validators.VALIDATORS)
+def test_no_validator_complains_of_the_files_as_they_are(judge: Caught, validator: str, tmp_path: Path) -> None:
+    """Unchanged, not tidied up for the validator."""
+    assert [] == judge(validator, Files.unchanged(), tmp_path)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=[f"{one.validator}: {one.what}" for one in MISTAKES])
+def test_a_mistake_is_caught_by_its_validator(judge: Caught, mistake: Mistake, tmp_path: Path) -> None:
+    """By the one that the table names, with a word on what is wrong."""
+    files = Files.unchanged().with_mistake(mistake.file, mistake.old, mistake.new)
+
+    complaints = judge(mistake.validator, files, tmp_path)
+
+    assert mistake.told in "\n".join(complaints)
+
+
+def test_there_are_enough_mistakes_and_every_validator_catches_some() -> None:
+    """A validator that catches nothing would not be worth its time."""
+    assert 25 <= len(MISTAKES)
+    assert set(validators.VALIDATORS) == {mistake.validator for mistake in MISTAKES}
+
+
+def test_the_documentation_has_the_same_table() -> None:
+    """docs/deploy-checks.md, line by line."""
+    text = (tools.ROOT / "docs" / "deploy-checks.md").read_text("utf-8")
+    rows = [
+        tuple(cell.strip() for cell in row)
+        for row in re.findall(r"^\| (.+?) \| `(.+?)` \| (.+?) \|$", text, re.MULTILINE)
+    ]
+
+    assert [(one.what, one.file, one.validator) for one in MISTAKES] == rows
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {},
+        {"CLIPSTITCH_NEW_BUCKET": "false", "CLIPSTITCH_BUCKET": "somebodys-audio"},
+        {"CLIPSTITCH_PREFIX": "staging", "OSS_REGION": "ap-southeast-1"},
+    ],
+)
+def test_the_local_cloud_reads_every_way_to_deploy(variables: dict[str, str]) -> None:
+    """A new bucket, an existing one, another environment in another region."""
+    assert [] == validators.localyun(tools.ROOT, variables)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("CLIPSTITCH_PREFIX", "A", "Lower-case letters, digits and hyphens, 3 to 31, a letter first."),
+        ("CLIPSTITCH_BUCKET", "-audio", "no hyphen at either end"),
+        ("CLIPSTITCH_NEW_BUCKET", "maybe", "write true or false"),
+    ],
+)
+def test_a_parameter_out_of_range_is_refused_with_the_templates_own_words(name: str, value: str, told: str) -> None:
+    """The constraint's description, as ROS would show it."""
+    [complaint] = validators.localyun(tools.ROOT, {name: value})
+
+    assert told in complaint
+
+
+def test_the_users_audio_survives_the_removal_of_the_stack() -> None:
+    """The bucket is kept, and nothing else is."""
+    resources = yaml.safe_load(Files.unchanged().template)["Resources"]
+
+    kept = [name for name, resource in resources.items() if resource.get("DeletionPolicy") == "Retain"]
+    assert ["Bucket"] == kept
+    assert "VersioningConfiguration" not in resources["Bucket"]["Properties"]
+
+
+def test_every_parameter_explains_itself() -> None:
+    """A label, a default, and a constraint in words where there is a pattern."""
+    parameters = yaml.safe_load(Files.unchanged().template)["Parameters"]
+    grouped = yaml.safe_load(Files.unchanged().template)["Metadata"]["ALIYUN::ROS::Interface"]["ParameterGroups"]
+
+    for name, spec in parameters.items():
+        assert {"Type", "Default", "Label"} <= set(spec), name
+        assert ("AllowedPattern" in spec) == ("ConstraintDescription" in spec), name
+    assert list(parameters) == [name for group in grouped for name in group["Parameters"]]
+
+
+def test_the_program_is_the_pinned_one() -> None:
+    """What is installed is what package.json says."""
+    tools.need(tools.SERVERLESS, "Serverless Devs")
+    wanted = json.loads((Path(__file__).parent / "package.json").read_text())["dependencies"]["@serverless-devs/s"]
+
+    assert wanted == json.loads((tools.SERVERLESS.parent.parent / "package.json").read_text())["version"]

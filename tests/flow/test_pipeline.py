@@ -1,0 +1,127 @@
+"""The main job over HTTP: clips and a manifest in, merged audio and an event out. Order is heard, not read."""
+
+import json
+
+import pytest
+
+from clipstitch.errors import Missing
+from tests.flow.conftest import System
+from tests.sounds import encoded, pitch_at, seconds, tone
+
+FIVE = {"pre1.mp3": 400, "pre2.wav": 600, "example.oga": 900, "sur1.aac": 1300, "sur2.wma": 1900}
+LENGTHS = {"pre1.mp3": 1000, "pre2.wav": 3000, "example.oga": 1000, "sur1.aac": 15000, "sur2.wma": 12000}
+FORMATS = {
+    "mp3": (44100, 2), "aac": (96000, 2), "flac": (88200, 2), "oga": (22050, 1), "ac3": (32000, 2),
+    "opus": (16000, 1), "amr": (16000, 1),
+}  # fmt: skip
+
+
+def five_clips() -> dict[str, bytes]:
+    """Make the reference's five clips, each with a pitch of its own."""
+    return {
+        name: tone(hertz, LENGTHS[name], 16000)
+        if name.endswith("wav")
+        else encoded(hertz, LENGTHS[name], name.rpartition(".")[2], 22050)
+        for name, hertz in FIVE.items()
+    }
+
+
+def test_the_references_five_clips_come_out_in_order(system: System) -> None:
+    """Five formats, three trims, one AAC: every clip is heard where the reference's table puts it."""
+    pre1, pre2, example, sur1, sur2 = system.upload(five_clips())
+    document = system.manifest(
+        "outobj.aac",
+        [pre1, {"key": pre2, "duration": "2s"}, example, {"key": sur1, "start": "4s", "duration": "10s"},
+         {"key": sur2, "start": "10s"}],
+        align=2,
+        output={"sample_rate": 44100, "channels": 1, "bitrate": 96000},
+    )  # fmt: skip
+
+    event = system.result(system.drop(document))
+
+    assert "clipstitch.job.succeeded" == event["type"]
+    body = system.body("outobj.aac")
+    assert seconds(body) == pytest.approx(1 + 2 + 1 + 10 + 2, abs=0.3)
+    for moment, hertz in ((0.5, 400), (2, 600), (3.5, 900), (9, 1300), (15, 1900)):
+        assert pitch_at(body, moment) == pytest.approx(hertz, abs=8)
+    assert [0, 1000, 3000, 4000, 14000] == pytest.approx(
+        [clip["starts_at_ms"] for clip in event["data"]["clips"]], abs=90
+    )
+
+
+def test_everybody_hears_the_same_event_and_nothing_lies_about(system: System) -> None:
+    """Queue and result object carry one id; the work folder and the open marker go."""
+    keys = system.upload({"a.wav": tone(400, 300), "b.wav": tone(800, 300)})
+
+    event = system.result(system.drop(system.manifest("out.mp3", keys, labels={"show": "night-train"})))
+    heard = system.events(event["data"]["job"])
+    system.closed(event["data"]["job"])
+
+    assert [event] == heard
+    assert {"show": "night-train"} == event["data"]["labels"]
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_comes_out_as_asked_for(system: System, form: str) -> None:
+    """Rate and channels are the manifest's, the length is right to a frame or two, the order is heard."""
+    rate, channels = FORMATS[form]
+    keys = system.upload({"a.wav": tone(500, 600, 48000, 2), "b.mp3": encoded(1000, 600, "mp3")})
+    wanted = {"sample_rate": rate, "channels": channels, "format": form}
+
+    event = system.result(system.drop(system.manifest("out.bin", keys, output=wanted)))
+
+    assert (rate, channels, form) == tuple(
+        event["data"]["output"][name] for name in ("sample_rate", "channels", "format")
+    )
+    body = system.body("out.bin")
+    assert seconds(body) == pytest.approx(1.2, abs=0.1)
+    assert (pitch_at(body, 0.3), pitch_at(body, 0.9)) == (pytest.approx(500, abs=10), pytest.approx(1000, abs=10))
+
+
+def test_a_yaml_manifest_with_odd_names_works(system: System) -> None:
+    """Blanks, quotes, plus, percent, braces, CJK, emoji: in clips, manifest and output."""
+    odd = "a b+c%20 '\"{x}}{{ 中 🎧"
+    keys = system.upload({f"{odd} 1.wav": tone(500, 300), f"{odd} 2.wav": tone(900, 300)})
+    lines = [
+        "version: 1",
+        f"output: {{key: {json.dumps(system.ref(odd + '.flac').key, ensure_ascii=False)}}}",
+        "clips:",
+    ]
+    text = "\n".join([*lines, *(f"- {json.dumps(key, ensure_ascii=False)}" for key in keys)])
+
+    event = system.result(system.drop(text, f"{odd}.yaml"))
+
+    assert "succeeded" == event["data"]["state"]
+    assert pitch_at(system.body(odd + ".flac"), 0.45) == pytest.approx(900, abs=8)
+
+
+def test_a_bad_manifest_gets_all_its_issues_and_no_output(system: System) -> None:
+    """Missing clips, text for audio and a rate that the format does not take."""
+    keys = system.upload({"text.wav": b"no audio at all"})
+    bad = system.manifest("out.opus", [*keys, "nowhere.mp3"], output={"sample_rate": 44100})
+
+    wrong_rate = system.result(system.drop(bad, "rate.json"))
+    del bad["output"]["sample_rate"]
+    wrong_clips = system.result(system.drop(bad, "clips.json"))
+
+    assert ["SAMPLE_RATE_NOT_ALLOWED"] == [issue["code"] for issue in wrong_rate["data"]["issues"]]
+    assert "nearest is 48000" in wrong_rate["data"]["issues"][0]["remedy"]
+    assert ["CLIP_NOT_AUDIO", "CLIP_NOT_FOUND"] == [issue["code"] for issue in wrong_clips["data"]["issues"]]
+    with pytest.raises(Missing):
+        system.body("out.opus")
+
+
+def test_an_output_of_another_manifest_is_left_alone(system: System) -> None:
+    """The second manifest fails and says why; with `overwrite` it replaces."""
+    first, second = system.upload({"a.wav": tone(500, 300), "b.wav": tone(900, 300)})
+    system.result(system.drop(system.manifest("out.flac", [first]), "one.json"))
+
+    refused = system.result(system.drop(system.manifest("out.flac", [second]), "two.json"))
+    kept = pitch_at(system.body("out.flac"), 0.15)
+    allowed = system.manifest("out.flac", [second], output={"overwrite": True})
+    replaced = system.result(system.drop(allowed, "three.json"))
+
+    assert ("failed", "OUTPUT_EXISTS") == (refused["data"]["state"], refused["data"]["error"]["code"])
+    assert kept == pytest.approx(500, abs=8)
+    assert "succeeded" == replaced["data"]["state"]
+    assert pitch_at(system.body("out.flac"), 0.15) == pytest.approx(900, abs=8)
