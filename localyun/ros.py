@@ -54,6 +54,7 @@ TYPES: Mapping[str, Mapping[str, str]] = {
     },
     "ALIYUN::FC3::Trigger": {"TriggerName": "{TriggerName}", "FunctionName": "{FunctionName}"},
     "ALIYUN::FC3::AsyncInvokeConfig": {"FunctionName": "{FunctionName}"},
+    "ALIYUN::FC3::FunctionInvoker": {},
 }
 _IN_TEXT = re.compile(r"\$\{([^}]*)\}")
 

@@ -69,7 +69,7 @@ class Fuse:
         if self.left < 0 and self._before:
             raise CloudBusy("the fuse blew before the call")
         answer = function(*args, **kwargs)
-        answer = list(answer) if function.__name__ == "keys" else answer
+        answer = list(answer) if function.__name__ == "list" else answer
         if self.left < 0:
             raise CloudBusy("the fuse blew after the call")
         return answer

@@ -10,6 +10,7 @@ from clipstitch.decide import (
     JOB_META,
     MANIFEST_META,
     Action,
+    Cause,
     decide,
     manifest_label,
     standing,
@@ -25,20 +26,21 @@ from clipstitch.ports import Described, Front, Labels
 from clipstitch.refs import ObjectRef
 
 
-def advance(job: Job, ledger: Ledger, cloud: Cloud, ended: int | None = None) -> Job:
-    """Bring a job as far as it can go now. `ended`: the step whose end brought us here, if one did."""
-    while actions := decide(job, ended):
+def advance(
+    job: Job, ledger: Ledger, cloud: Cloud, cause: Cause = "manifest", resting: frozenset[int] = frozenset()
+) -> Job:
+    """Bring a job as far as it can go now; `cause` is what brought us here, and what may rest: see `decide`."""
+    while actions := decide(job, cause, resting):
         action = actions[0]
-        if action.do == "start" and ended is not None and not _claims(action, job, ledger, ended):
+        if (
+            action.do == "start"
+            and isinstance(cause, int)
+            and not ledger.claim(job, _step_of(action).number, cause, cloud.timestamp())
+        ):
             return job
         say("action", job=job.id, action=action.do)
         job = _perform(action, job, ledger, cloud)
     return job
-
-
-def _claims(action: Action, job: Job, ledger: Ledger, ended: int) -> bool:
-    """Say whether it is for us to start a step, and not for a sibling that ended at the same time."""
-    return ledger.claim(job, _step_of(action).number, ended)
 
 
 def _perform(action: Action, job: Job, ledger: Ledger, cloud: Cloud) -> Job:

@@ -15,6 +15,7 @@ from clipstitch.refs import ObjectRef
 
 MIN_PART_BYTES = 100 * 1024
 ID3_HEADER_BYTES = 10
+MAX_CTOC_ENTRIES = 255  # the count is one byte; more chapters stand in tables within the table
 _NO_OFFSET = 0xFFFFFFFF  # "use the times"
 
 
@@ -84,8 +85,11 @@ def id3_tag(title: str, chapters: Sequence[Chapter]) -> bytes:
         return TIT2(encoding=Encoding.UTF8, text=[text])
 
     names = [f"chp{number}" for number in range(len(chapters))]
+    pages = [names[at : at + MAX_CTOC_ENTRIES] for at in range(0, len(names), MAX_CTOC_ENTRIES)]
+    inner = {f"toc{number}": page for number, page in enumerate(pages)} if len(pages) > 1 else {}
     flags = CTOCFlags.TOP_LEVEL | CTOCFlags.ORDERED
-    toc = CTOC(element_id="toc", flags=flags, child_element_ids=names, sub_frames=[heading(title)])
+    toc = CTOC(element_id="toc", flags=flags, child_element_ids=list(inner) or names, sub_frames=[heading(title)])
+    tables = [CTOC(element_id=name, flags=CTOCFlags.ORDERED, child_element_ids=page) for name, page in inner.items()]
     marks = (
         CHAP(
             element_id=name,
@@ -97,7 +101,7 @@ def id3_tag(title: str, chapters: Sequence[Chapter]) -> bytes:
         )
         for name, chapter in zip(names, chapters, strict=True)
     )
-    frames = b"".join(_frame(frame) for frame in (heading(title), toc, *marks)) + bytes(MIN_PART_BYTES)
+    frames = b"".join(_frame(frame) for frame in (heading(title), toc, *tables, *marks)) + bytes(MIN_PART_BYTES)
     size = bytes(len(frames) >> shift & 0x7F for shift in (21, 14, 7, 0))
     return b"ID3\x04\x00\x00" + size + frames
 

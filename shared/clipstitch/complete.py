@@ -2,8 +2,8 @@
 
 from clipstitch.advance import advance
 from clipstitch.cloud import Cloud
-from clipstitch.errors import Missing, NotYetThere
-from clipstitch.job import FAILED, SUCCEEDED, Fact, Job
+from clipstitch.errors import Missing, NotYetThere, passing
+from clipstitch.job import FAILED, FALTERED, SUCCEEDED, Fact, Job
 from clipstitch.ledger import Ledger, job_of_target
 from clipstitch.log import say
 from clipstitch.notice import Notice
@@ -26,7 +26,7 @@ def complete(notice: Notice, cloud: Cloud) -> Job | None:
         # Of siblings that end at the same time, each must see the other's fact, or nobody would start their parent:
         # everybody lists after writing, so whoever lists last sees all.
         job = ledger.refresh(job)
-    return advance(job, ledger, cloud, ended=step.number)
+    return advance(job, ledger, cloud, cause=step.number)
 
 
 def _find(notice: Notice, cloud: Cloud) -> tuple[Ledger, Job, Step] | None:
@@ -63,8 +63,7 @@ def _record(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) 
     """Add the outcome to the facts. A notice is no proof: success is believed when the object is there."""
     heard = {"at": cloud.timestamp()}
     if not notice.succeeded:
-        failure = {"code": notice.code or "TASK_FAILED", "message": notice.message, "remedy": _REMEDY}
-        return ledger.add(job, _outcome(notice, step), {**failure, **heard})
+        return record_failure(notice, step, job, ledger, cloud)
     if job.verdict is not None:
         return job.learns(_outcome(notice, step))
     try:
@@ -72,6 +71,15 @@ def _record(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) 
     except Missing as error:
         raise NotYetThere(f"task {notice.task_id} is reported done, but {step.target.uri} is not there") from error
     return ledger.add(job, _outcome(notice, step), {"size": made.size, **heard})
+
+
+def record_failure(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
+    """Write down that a task failed: for good, or (a few times) for a reason that passes; the sweep starts it again."""
+    failure = {"code": notice.code or "TASK_FAILED", "message": notice.message, "remedy": _REMEDY}
+    tries = sum(fact.kind == FALTERED and fact.step == step.number for fact in job.facts)
+    passes = passing(notice.code, notice.message) and tries < cloud.settings.max_retries
+    fact = Fact(FALTERED, step.number, notice.task_id) if passes else _outcome(notice, step)
+    return ledger.add(job, fact, {**failure, "at": cloud.timestamp()})
 
 
 def _outcome(notice: Notice, step: Step) -> Fact:

@@ -21,16 +21,20 @@ class Action(NamedTuple):
     sink: str = ""
 
 
-def decide(job: Job, ended: int | None = None) -> tuple[Action, ...]:
+Cause = int | Literal["manifest", "sweep"]
+
+
+def decide(job: Job, cause: Cause = "manifest", resting: frozenset[int] = frozenset()) -> tuple[Action, ...]:
     """Say what must happen next, in order; nothing when we wait for the cloud or are done.
 
-    `ended` is the step whose end brought us here; None when it was the manifest. Whoever submits starts the steps that
-    need nothing, whoever hears of a step's end starts only what waited for it: so that no two start the same.
+    `cause` is what brought us here: the manifest, the end of a step (its number), or the sweep. Whoever submits starts
+    the steps that need nothing, whoever hears of a step's end starts only what waited for it, so that no two start the
+    same; the sweep starts whatever is ready and has no task that might still run, but for the steps that are `resting`.
     """
     if job.closed:
         return ()
     if job.verdict is None:
-        return _work(job, job.plan, ended) if job.plan else ()
+        return _work(job, job.plan, cause, resting) if job.plan else ()
     if job.verdict.kind == "publish" and job.result is None:
         return (Action("publish"),)
     told = job.details(TOLD)
@@ -38,16 +42,21 @@ def decide(job: Job, ended: int | None = None) -> tuple[Action, ...]:
     return (*untold, Action("close"))
 
 
-def _work(job: Job, plan: Plan, ended: int | None) -> tuple[Action, ...]:
+def _work(job: Job, plan: Plan, cause: Cause, resting: frozenset[int]) -> tuple[Action, ...]:
     """Start what can start; judge when the last step is there, or one is lost. Success outranks failure."""
-    done, failed, accepted = (job.steps(kind) for kind in (SUCCEEDED, FAILED, ACCEPTED))
+    done, failed = job.steps(SUCCEEDED), job.steps(FAILED)
     if plan.final.number in done:
         return (Action("judge"),)
     if lost := [step for step in plan.steps if step.number in failed - done]:
         return (Action("judge", lost[0]),)
-    ours = (step for step in plan.steps if (ended in step.needs if step.needs else ended is None))
-    ready = (step for step in ours if done.issuperset(step.needs))
-    return tuple(Action("start", step) for step in ready if step.number not in done | accepted)
+    begun = job.steps(ACCEPTED) if cause != "sweep" else frozenset(n for n in job.steps(ACCEPTED) if job.running(n))
+    ready = (step for step in plan.steps if _concerns(cause, step) and done.issuperset(step.needs))
+    return tuple(Action("start", step) for step in ready if step.number not in done | begun | resting)
+
+
+def _concerns(cause: Cause, step: Step) -> bool:
+    """Say whether it is for us to start a step, once it is ready."""
+    return cause == "sweep" or (cause in step.needs if step.needs else cause == "manifest")
 
 
 class Standing(NamedTuple):

@@ -34,6 +34,29 @@ class CloudRefused(ClipstitchError):
     remedy = "Read the cloud's message; docs/errors.md explains the common ones."
 
 
+# IMM, "FAQ about limits": over its limits it rejects at once; the codes' texts are not documented, so we match words.
+_PASSING = (
+    "throttl",
+    "qpslimit",
+    "concurren",
+    "flowcontrol",
+    "too many",
+    "internalerror",
+    "serviceunavailable",
+    "timeout",
+)
+
+
+def passing(code: str, message: str) -> bool:
+    """Say whether the cloud's words speak of something that passes: too many requests, or a fault of its own.
+
+    >>> passing("Throttling.User", ""), passing("InvalidArgument", "File does not exist.")
+    (True, False)
+    """
+    words = f"{code} {message}".lower()
+    return any(word in words for word in _PASSING)
+
+
 class AccessDenied(CloudRefused):
     """The credentials are wrong, or lack a right. The operator can mend that, so the delivery is worth repeating."""
 

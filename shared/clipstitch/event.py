@@ -4,7 +4,6 @@ CloudEvents 1.0, JSON format. Everything in it comes from the create-once docume
 """
 
 import json
-from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -13,7 +12,7 @@ from clipstitch.clock import timestamp
 from clipstitch.errors import ClipstitchError
 from clipstitch.job import Job, Verdict
 from clipstitch.plan import Placed, Plan
-from clipstitch.refs import ObjectRef
+from clipstitch.refs import ObjectRef, uploaded_at
 
 TYPE = "clipstitch.job."
 # SMQ takes 64 KB a message, counted after Base64, which queue clients use by default: 48 KB before it, less some air.
@@ -62,7 +61,11 @@ def _data(job: Job, verdict: Verdict) -> dict[str, Any]:
         "manifest": {"uri": verdict.manifest.ref.uri, "etag": verdict.manifest.etag},
         "tasks": list(verdict.tasks),
         "attempts": len(verdict.tasks),
-        "timings": {"uploaded": _uploaded(job.id), "decided": verdict.at, "finished": _finished(job, verdict)},
+        "timings": {
+            "uploaded": timestamp(uploaded_at(job.id)),
+            "decided": verdict.at,
+            "finished": _finished(job, verdict),
+        },
     }
     if plan := _plan(job, verdict):
         data |= _planned(plan)
@@ -99,11 +102,6 @@ def _clip(clip: Placed) -> dict[str, Any]:
     """Say where a clip begins in the output, and how it is called if it has a title."""
     where = {"key": clip.key, "starts_at_ms": round(clip.starts_at_s * 1000)}
     return {**where, "title": clip.title} if clip.title else where
-
-
-def _uploaded(job_id: str) -> str:
-    """Read the manifest's time out of the job's name."""
-    return timestamp(datetime.strptime(job_id[:15] + "+0000", "%Y%m%dT%H%M%S%z"))
 
 
 def encode(event: dict[str, Any]) -> str:

@@ -27,7 +27,13 @@ def natural(key: str) -> list[tuple[int, int, str]]:
     ['ch1', 'ch2', 'ch02', 'ch10']
     """
     parts = re.split(r"([0-9]+)", key)
-    return [(1, int(part), f"{len(part):04d}") if part.isdigit() and part.isascii() else (0, 0, part) for part in parts]
+    return [(1, *_number(part)) if part.isdigit() and part.isascii() else (0, 0, part) for part in parts]
+
+
+def _number(digits: str) -> tuple[int, str]:
+    """Return what to sort digits by, however many: as a number, then by the zeros in front."""
+    number = digits.lstrip("0")
+    return len(number), f"{number}/{len(digits):06d}"
 
 
 def matches(pattern: str, keys: Iterable[str]) -> list[str]:
@@ -44,8 +50,9 @@ def _regex(pattern: str) -> str:
     """Turn a pattern into a regular expression."""
     out, at, starts = [], 0, True
     while at < len(pattern):
-        piece, length = _next(pattern, at)
-        hidden = r"(?!\.)" if starts and pattern[at] in "*?[" else ""
+        crossing = starts and pattern.startswith("**/", at)
+        hidden = r"(?!\.)" if starts and not crossing and pattern[at] in "*?[" else ""
+        piece, length = (r"(?:(?!\.)[^/]+/)*", 3) if crossing else _next(pattern, at)
         out.append(hidden + piece)
         at += length
         starts = pattern[at - 1] == "/"
@@ -54,19 +61,18 @@ def _regex(pattern: str) -> str:
 
 def _next(pattern: str, at: int) -> tuple[str, int]:
     """Return the expression for what stands at a place, and how much of the pattern it takes."""
-    if pattern.startswith("**/", at):
-        return r"(?:(?!\.)[^/]+/)*", 3
     if pattern[at] == "*":
         return "[^/]*", 1
     if pattern[at] == "?":
         return "[^/]", 1
     chosen = re.match(r"\[(!?)(\]?[^\]/]*)\]", pattern[at:])
     if pattern[at] == "[" and chosen and chosen[2]:
-        negated = "^/" if chosen[1] else ""
-        return f"[{negated}{_set(chosen[2])}]", chosen.end()
+        return rf"(?![{_set(chosen[2])}])[^/]" if chosen[1] else rf"(?!/)[{_set(chosen[2])}]", chosen.end()
     return re.escape(pattern[at]), 1
 
 
 def _set(characters: str) -> str:
-    """Escape the inside of a choice; a dash between two characters is a range."""
-    return re.sub(r"([\\\]\[^&~|])", r"\\\1", characters)
+    """Escape the inside of a choice; a dash between two characters is a range, which holds nothing if it falls."""
+    items = re.findall(r"(?s)(.)-(.)|(.)", characters)
+    parts = (re.escape(one) or f"{re.escape(first)}-{re.escape(last)}" for first, last, one in items if first <= last)
+    return "".join(parts) or "/"  # no character is a slash here

@@ -13,14 +13,17 @@ from clipstitch.plain import plain
 from clipstitch.plan import Plan
 from clipstitch.refs import ManifestRef, ObjectRef
 
-PLANNED, CLAIMED, ACCEPTED, SUCCEEDED, FAILED = "planned", "claimed", "accepted", "succeeded", "failed"
+PLANNED, WAITING, CLAIMED, ACCEPTED = "planned", "waiting", "claimed", "accepted"
+SUCCEEDED, FAILED, FALTERED = "succeeded", "failed", "faltered"  # faltered: failed for a reason that passes
 VERDICT, RESULT, TOLD, CLOSED = "verdict", "result", "told", "closed"
 RESULT_SINK = "result"  # the result object; every event goes there
-_OF_A_STEP = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED)
+_OF_A_STEP = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FALTERED)
 _FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z]+)(?:\.([^./]+))?\.json")
 
+_TASK = (ACCEPTED, FALTERED)
+
 # Strongest first; it needs no transitions, because facts are never withdrawn.
-PROGRESS = (CLOSED, TOLD, RESULT, VERDICT, SUCCEEDED, FAILED, ACCEPTED, CLAIMED, PLANNED)
+PROGRESS = (CLOSED, TOLD, RESULT, VERDICT, SUCCEEDED, FAILED, FALTERED, ACCEPTED, CLAIMED, PLANNED, WAITING)
 
 
 class Fact(NamedTuple):
@@ -143,6 +146,13 @@ class Job(NamedTuple):
         """Return the steps that have a fact of that kind."""
         return frozenset(fact.step for fact in self.facts if fact.kind == kind and fact.step is not None)
 
+    def running(self, step: int) -> frozenset[str]:
+        """Return the tasks of a step that were accepted and have not been heard to falter."""
+        tasks = {
+            kind: {fact.detail for fact in self.facts if fact.kind == kind and fact.step == step} for kind in _TASK
+        }
+        return frozenset(tasks[ACCEPTED] - tasks[FALTERED])
+
     def learns(self, *facts: Fact) -> "Job":
         """Return the job with more facts."""
         return self._replace(facts=self.facts | set(facts))
@@ -156,7 +166,8 @@ class Job(NamedTuple):
     def state(self) -> str:
         """The final state (succeeded, failed, rejected) once decided, before that how far it got."""
         if self.verdict is None:
-            return "running" if self.knows(ACCEPTED) else "planned" if self.plan else "received"
+            before = "waiting" if self.knows(WAITING) else "received"
+            return "running" if self.knows(ACCEPTED) else "planned" if self.plan else before
         if self.verdict.kind == "publish":
             return "publishing" if self.result is None else "succeeded" if self.result.output else "failed"
         return {"fail": "failed", "reject": "rejected"}[self.verdict.kind]

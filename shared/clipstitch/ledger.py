@@ -51,6 +51,11 @@ class Ledger:
         """Mark the job as open, before anything else is written about it."""
         self._write(self._ref(f"{OPEN}{job_id}"), {"manifest": manifest.uri})
 
+    def manifest_of(self, job_id: str) -> ObjectRef:
+        """Return the manifest of an open job."""
+        marker = json.loads(self._objects.read(self._ref(f"{OPEN}{job_id}")).body)
+        return ObjectRef.parse(marker["manifest"])
+
     def add(self, job: Job, fact: Fact, document: Mapping[str, Any]) -> Job:
         """Remember a fact; saying it twice is fine."""
         self._write(self._fact(job.id, fact), document)
@@ -71,13 +76,13 @@ class Ledger:
         document = self._once(job.id, Fact(RESULT), result.as_json())
         return job.learns(Fact(RESULT))._replace(result=Result.from_json(document))
 
-    def claim(self, job: Job, step: int, by: int) -> bool:
+    def claim(self, job: Job, step: int, by: int, at: str) -> bool:
         """Take the start of a step upon oneself, for the end of step `by`; False when another step's end has taken it.
 
         Of siblings that end at the same time one starts their parent, and it is the same one when its notice comes
         again after a crash.
         """
-        return self._once(job.id, Fact(CLAIMED, step), {"by": by})["by"] == by  # type: ignore[no-any-return]
+        return self._once(job.id, Fact(CLAIMED, step), {"by": by, "at": at})["by"] == by  # type: ignore[no-any-return]
 
     def failure(self, job: Job, fact: Fact) -> Failure:
         """Read why a step failed."""

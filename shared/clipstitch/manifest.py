@@ -71,6 +71,7 @@ class Manifest(NamedTuple):
     labels: Mapping[str, str] = MappingProxyType({})
     gap_ms: int = 0
     chapters: bool = False
+    wait_ms: int = 0
 
 
 class Limits(NamedTuple):

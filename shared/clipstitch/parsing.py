@@ -20,8 +20,8 @@ from clipstitch.refs import ObjectRef
 VERSION = 1
 MAX_LABELS, MAX_LABEL_CHARACTERS = 32, 256  # ours: labels travel in an event of at most 60 KB
 MAX_GAP_MS = 3_600_000  # ours: an hour of silence between clips is a slip of the pen
-NOT_YET = {"wait_for_clips": "It comes with a later version; take it out for now."}
-FIELDS = ("version", "output", "align", "gap", "clips", "chapters", "notify", "labels", "$schema")
+MAX_WAIT_MS = 86_400_000  # ours: a day; whoever waits longer has forgotten a clip
+FIELDS = ("version", "output", "align", "gap", "clips", "chapters", "wait_for_clips", "notify", "labels", "$schema")
 PLAYLISTS = {".ffconcat": read_ffconcat, ".m3u": read_m3u, ".m3u8": read_m3u}
 SUFFIXES = (*documents.SUFFIXES, *PLAYLISTS)
 
@@ -55,7 +55,7 @@ def _document(body: bytes, ref: ObjectRef, limits: Limits) -> Any:
 
 def _manifest(fields: Fields, ref: ObjectRef, limits: Limits) -> Manifest | None:
     """Read the top level; None when too little is there to build on."""
-    fields.allow(FIELDS, NOT_YET)
+    fields.allow(FIELDS, {})
     if fields.require("version", int) not in {None, VERSION}:
         remedy = f"Use version: {VERSION}."
         fields.issues.add("/version", "VERSION_UNSUPPORTED", f"is {fields.raw('version')}", remedy)
@@ -63,20 +63,21 @@ def _manifest(fields: Fields, ref: ObjectRef, limits: Limits) -> Manifest | None
     align = _align(fields, len(clips))
     outer = fields.require("output", dict)
     output = read_output(Fields(outer, "/output", fields.issues), ref, limits) if outer is not None else None
-    notify, labels, gap = _notify(fields, limits), _labels(fields), _gap(fields)
+    notify, labels = _notify(fields, limits), _labels(fields)
+    gap, wait = _at_most(fields, "gap", MAX_GAP_MS, "1h"), _at_most(fields, "wait_for_clips", MAX_WAIT_MS, "24h")
     chapters = bool(fields.take("chapters", bool, default=False))
     if output is None:
         return None
-    return Manifest(output, clips, align, notify, labels, gap, chapters)
+    return Manifest(output, clips, align, notify, labels, gap, chapters, wait)
 
 
-def _gap(fields: Fields) -> int:
-    """Return the silence between clips, in ms."""
-    gap = fields.time("gap") or 0
-    if gap > MAX_GAP_MS:
-        remedy = "Use at most 1h."
-        fields.issues.add("/gap", "VALUE_OUT_OF_RANGE", f"is {gap} ms, more than an hour", remedy)
-    return gap
+def _at_most(fields: Fields, name: str, most_ms: int, most: str) -> int:
+    """Return a length of time in ms, 0 when it is not given."""
+    value = fields.time(name) or 0
+    if value > most_ms:
+        message, remedy = f"is {value} ms, more than {most}", f"Use at most {most}."
+        fields.issues.add(fields.at(name), "VALUE_OUT_OF_RANGE", message, remedy)
+    return value
 
 
 def _align(fields: Fields, count: int) -> int:

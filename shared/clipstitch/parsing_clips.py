@@ -10,6 +10,7 @@ from clipstitch.reading import Fields, Issues, pointer
 CLIP_FIELDS = ("key", "start", "end", "duration", "title")
 GLOB_FIELDS = ("glob", "start", "end", "duration")
 SILENCE_FIELDS = ("silence",)
+MAX_SILENCE_MS = 3_600_000  # ours: as a gap; a silence is made frame by frame
 MAX_TITLE_CHARACTERS = 256  # ours: a heading, not a text
 
 
@@ -79,6 +80,9 @@ def _silence(fields: Fields) -> Silence:
     """Read a silence of some length."""
     fields.allow(SILENCE_FIELDS, {})
     length = fields.time("silence")
+    if (length or 0) > MAX_SILENCE_MS:
+        message = f"is {length} ms, more than an hour"
+        fields.issues.add(fields.at("silence"), "VALUE_OUT_OF_RANGE", message, "Use at most 1h.")
     if length == 0:
         fields.issues.add(fields.at("silence"), "TRIM_EMPTY", "is 0", "Give a length, or take the entry out.")
     return Silence(length or 0)

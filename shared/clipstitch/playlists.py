@@ -8,11 +8,11 @@ stands in a comment, `# clipstitch: {…}`, a JSON mapping of manifest fields; w
 Sources: FFmpeg documentation, "concat demuxer, Syntax" (2026); RFC 8216 section 4.1 on what M3U lines are.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from clipstitch import documents
 from clipstitch.errors import BadManifest, Issue
 from clipstitch.refs import ObjectRef
 
@@ -45,8 +45,8 @@ class _Playlist:
 
     def read(self, text: str, take: Callable[["_Playlist", str, int], None], first: str) -> dict[str, Any]:
         """Read every line with `take`; the first must be `first`, where that is not empty."""
-        lines = text.splitlines()
-        if first and (not lines or lines[0].split() != first.split()):
+        lines = re.split(r"\r\n?|\n", text)
+        if first and (lines[0].split() != first.split()):
             self.wrong(1, f"does not begin with `{first}`", f"Make `{first}` the first line.")
             raise BadManifest(self.issues)
         for number, line in enumerate(lines, start=1):
@@ -66,8 +66,8 @@ class _Playlist:
     def _comment(self, text: str, line: int) -> None:
         """Read manifest fields out of our own comment."""
         try:
-            fields = json.loads(text)
-        except (ValueError, RecursionError):
+            fields = documents.load(text.encode(), ".json")
+        except BadManifest:
             fields = None
         if not isinstance(fields, dict) or "clips" in fields:
             self.wrong(line, "is no JSON mapping of manifest fields without `clips`", 'Write {"output": {"key": "…"}}.')
@@ -118,22 +118,22 @@ def _ffconcat_line(playlist: _Playlist, line: str, number: int) -> None:
 
 def _tokens(line: str) -> list[str]:
     """Split a line as FFmpeg does: blanks part, single quotes and backslashes protect."""
-    words = re.findall(r"(?:[^\s'\\]|\\.|'[^']*'?)+", line)
+    words = re.findall(r"(?:[^\s'\\]|\\.?|'[^']*'?)+", line)
     return ["".join(_unquoted(word)) for word in words]
 
 
 def _unquoted(word: str) -> Iterator[str]:
     """Yield the characters that a word means."""
-    for quoted, escaped, plain in re.findall(r"'([^']*)'?|\\(.)|([^'\\]+)", word):
+    for quoted, escaped, plain in re.findall(r"'([^']*)'?|\\(.)|([^'\\]+|\\)", word):
         yield quoted or escaped or plain
 
 
 def _milliseconds(text: str) -> int | None:
     """Read FFmpeg's times: seconds, or hours, minutes and seconds; to the millisecond."""
-    if re.fullmatch(r"\d+(\.\d+)?(us|ms|s)?", text):
+    if re.fullmatch(r"\d{1,12}(\.\d+)?(us|ms|s)?", text):
         scale = {"us": 0.001, "ms": 1.0}.get(text.lstrip("0123456789."), 1000.0)
         return round(float(text.rstrip("ums")) * scale)
-    clock = re.fullmatch(r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)", text)
+    clock = re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)", text)
     if not clock:
         return None
     hours, minutes, seconds = clock.groups()

@@ -33,6 +33,7 @@ class Listed(NamedTuple):
 
     key: str
     size: int
+    last_modified: datetime
 
 
 class Copied(NamedTuple):
@@ -64,6 +65,14 @@ class Probe(NamedTuple):
     channels: int
     bitrate: int = 0
     bits: int = 16
+
+
+class Ended(NamedTuple):
+    """How a task ended, with the cloud's words where it failed."""
+
+    succeeded: bool
+    code: str = ""
+    message: str = ""
 
 
 class Objects(Protocol):
@@ -112,6 +121,10 @@ class Audio(Protocol):
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Accept a process string on an object and return the task id; `NotBound`, `Missing`."""
+        ...
+
+    def ended(self, task_id: str) -> Ended | None:
+        """Say how a task ended; None while it runs, or where nobody can tell."""
         ...
 
 

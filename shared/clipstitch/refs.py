@@ -62,6 +62,15 @@ def is_job_id(text: str) -> bool:
     return _JOB_ID.fullmatch(text) is not None
 
 
+def uploaded_at(job_id: str) -> datetime:
+    """Return when a job's manifest was uploaded, to the second.
+
+    >>> uploaded_at("20260102T030405Z-0123456789ab").isoformat()
+    '2026-01-02T03:04:05+00:00'
+    """
+    return datetime.strptime(job_id[:15] + "+0000", "%Y%m%dT%H%M%S%z")
+
+
 def day_of(job_id: str) -> str:
     """Return the day of a job's manifest, as the ledger groups by it.
 

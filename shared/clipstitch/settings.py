@@ -43,6 +43,12 @@ class Settings(NamedTuple):
     output_prefixes: tuple[str, ...] = ("",)
     source_prefixes: tuple[str, ...] = ("",)
     max_clips: int = 2000
+    max_retries: int = 3
+    patience_s: int = 120
+    deadline_s: int = 6 * 3600
+    search_window_s: int = 24 * 3600
+    imm_endpoint: str | None = None
+    imm_project: str | None = None
 
     @property
     def limits(self) -> Limits:
@@ -83,9 +89,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         for one, other in combinations(prefixes.values(), 2)
         if one.startswith(other) or other.startswith(one)
     ]
-    max_clips = env.get("CLIPSTITCH_MAX_CLIPS") or "2000"
-    if not re.fullmatch(r"[1-9][0-9]{0,4}", max_clips):
-        problems.append(f"CLIPSTITCH_MAX_CLIPS={max_clips!r} must be a whole number from 1 to 99999")
+    numbers = {name: _number(f"CLIPSTITCH_{name.upper()}", env, default, problems) for name, default in _NUMBERS}
     if problems:
         raise BadSettings("; ".join(problems))
     return Settings(
@@ -99,9 +103,36 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         output_buckets=tuple(env.get("CLIPSTITCH_OUTPUT_BUCKETS", "").split()),
         output_prefixes=tuple(env.get("CLIPSTITCH_OUTPUT_PREFIXES", "").split()) or ("",),
         source_prefixes=tuple(env.get("CLIPSTITCH_SOURCE_PREFIXES", "").split()) or ("",),
-        max_clips=int(max_clips),
-        **prefixes,
+        imm_endpoint=env.get("IMM_ENDPOINT") or None,
+        imm_project=env.get("CLIPSTITCH_IMM_PROJECT") or None,
+        max_clips=numbers["max_clips"],
+        max_retries=numbers["max_retries"],
+        patience_s=numbers["patience_s"],
+        deadline_s=numbers["deadline_s"],
+        search_window_s=numbers["search_window_s"],
+        state_prefix=prefixes["state_prefix"],
+        manifest_prefix=prefixes["manifest_prefix"],
+        result_prefix=prefixes["result_prefix"],
     )
+
+
+# Counts and seconds, with their defaults.
+_NUMBERS = (
+    ("max_clips", 2000),
+    ("max_retries", 3),
+    ("patience_s", 120),
+    ("deadline_s", 6 * 3600),
+    ("search_window_s", 24 * 3600),
+)
+
+
+def _number(name: str, env: Mapping[str, str], default: int, problems: list[str]) -> int:
+    """Return a whole number."""
+    text = env.get(name) or str(default)
+    if not re.fullmatch(r"[0-9]{1,7}", text):
+        problems.append(f"{name}={text!r} must be a whole number of at most seven digits")
+        return default
+    return int(text)
 
 
 def _prefix(name: str, value: str, problems: list[str]) -> str:

@@ -1,23 +1,27 @@
 """Start the job that an uploaded manifest asks for, once, however often we are told of the upload."""
 
 from contextlib import suppress
+from datetime import timedelta
 from urllib.parse import unquote
 
 from clipstitch.advance import advance
+from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.documents import MAX_BYTES
 from clipstitch.errors import AlreadyThere, BadManifest, ClipstitchError, Missing
-from clipstitch.job import Failure, Job, Verdict
+from clipstitch.job import WAITING, Fact, Failure, Job, Verdict
 from clipstitch.ledger import Ledger
 from clipstitch.log import say
-from clipstitch.manifest import Clip
+from clipstitch.manifest import Clip, Manifest
 from clipstitch.parsing import parse
 from clipstitch.plan import Place, Plan
 from clipstitch.planner import make_plan
 from clipstitch.ports import Content, Labels
-from clipstitch.refs import ManifestRef, ObjectRef, job_id_of
+from clipstitch.refs import ManifestRef, ObjectRef, job_id_of, uploaded_at
 from clipstitch.resolving import resolve
 from clipstitch.silence import flac
+
+_MAY_COME = {"CLIP_NOT_FOUND", "GLOB_EMPTY"}  # issues that time may mend
 
 
 def submit(upload: ObjectRef, cloud: Cloud) -> Job | None:
@@ -54,15 +58,23 @@ def _read(upload: ObjectRef, cloud: Cloud) -> tuple[ObjectRef, Content] | None:
 
 
 def _plan_or_judge(job: Job, manifest: ManifestRef, content: Content, ledger: Ledger, cloud: Cloud) -> Job:
-    """Freeze a plan, or decide at once that there will be none; whichever is written first counts."""
+    """Freeze a plan, or decide at once that there will be none, or wait for clips; what is written first counts."""
+    wait = timedelta()
     try:
-        plan = plan_for(job.id, manifest, content.body, cloud)
+        parsed = parse(content.body, manifest.ref, cloud.settings.limits)
+        wait = timedelta(milliseconds=parsed.wait_ms)
+        plan = _plan(job.id, manifest, parsed, cloud)
         _make_silences(plan, cloud)
         return ledger.plan(job, plan)
     except BadManifest as bad:
-        verdict = Verdict(
-            "reject", manifest, cloud.timestamp(), cloud.settings.sink_names, issues=bad.issues, planned=False
-        )
+        until = uploaded_at(job.id) + wait
+        if cloud.clock.now() < until and {issue.code for issue in bad.issues} <= _MAY_COME:
+            missing = [issue.as_json() for issue in bad.issues]
+            return ledger.add(
+                job, Fact(WAITING), {"at": cloud.timestamp(), "until": timestamp(until), "missing": missing}
+            )
+        sinks = cloud.settings.sink_names
+        verdict = Verdict("reject", manifest, cloud.timestamp(), sinks, issues=bad.issues, planned=False)
     except ClipstitchError as error:
         if error.retryable:
             raise
@@ -72,10 +84,14 @@ def _plan_or_judge(job: Job, manifest: ManifestRef, content: Content, ledger: Le
 
 
 def plan_for(job_id: str, manifest: ManifestRef, body: bytes, cloud: Cloud) -> Plan:
-    """Read a manifest, look at its clips, and plan; `BadManifest` with every issue. Writes nothing."""
+    """Say what submitting a manifest would do; `BadManifest` with every issue. Writes nothing."""
+    return _plan(job_id, manifest, parse(body, manifest.ref, cloud.settings.limits), cloud)
+
+
+def _plan(job_id: str, manifest: ManifestRef, parsed: Manifest, cloud: Cloud) -> Plan:
+    """Look at a manifest's clips, and plan."""
     settings = cloud.settings
     bucket = manifest.ref.bucket
-    parsed = parse(body, manifest.ref, settings.limits)
     resolved = resolve(parsed, lambda prefix: cloud.objects.list(bucket, prefix), settings.limits)
     refs = dict.fromkeys(ObjectRef(bucket, clip.key) for clip in resolved.manifest.clips if isinstance(clip, Clip))
     probes = cloud.audio.probe(list(refs))

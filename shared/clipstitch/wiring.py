@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from clipstitch.adapters.oss import OssAudio, OssBuckets, OssObjects
 from clipstitch.clock import Clock, SystemClock
 from clipstitch.cloud import Cloud
-from clipstitch.ports import Messages
+from clipstitch.ports import Ended, Messages
 from clipstitch.settings import AccessKey, Settings, read_access_key, read_settings
 
 _TRUSTED: set[str] = set()  # state buckets found fit; lives as long as the function's instance
@@ -21,12 +21,25 @@ def wire(env: Mapping[str, str], context: object = None, clock: Clock | None = N
     buckets = OssBuckets(settings, key)
     return Cloud(
         objects=OssObjects(buckets),
-        audio=OssAudio(buckets),
+        audio=OssAudio(buckets, _imm(settings, key)),
         messages=LazyMessages(lambda: _mns(settings, key)),
         clock=clock or SystemClock(),
         settings=settings,
         trusted=_TRUSTED,
     )
+
+
+def _imm(settings: Settings, key: AccessKey) -> Callable[[str], Ended | None]:
+    """Return somebody who knows how tasks ended; nobody does where IMM is not configured."""
+
+    def ask(task_id: str) -> Ended | None:
+        if not (settings.imm_endpoint and settings.imm_project):
+            return None
+        from clipstitch.adapters.imm import ImmTasks  # noqa: PLC0415 - only the sweep asks
+
+        return ImmTasks(settings.imm_endpoint, settings.oss_region, settings.imm_project, key)(task_id)
+
+    return ask
 
 
 def _mns(settings: Settings, key: AccessKey) -> Messages:

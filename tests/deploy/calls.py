@@ -36,7 +36,7 @@ CALLS = (
     Call("Objects.copy", "oss:GetObject", OBJECTS, _RAM),
     Call("Objects.copy", "oss:PutObject", OBJECTS, _RAM),  # in parts too: all of them are PutObject to RAM
     Call("Objects.delete", "oss:DeleteObject", STATE, _RAM),  # work, pointers and markers; never a user's object
-    Call("Objects.keys", "oss:ListObjects", BUCKET, _RAM),
+    Call("Objects.list", "oss:ListObjects", BUCKET, _RAM),
     Call("Objects.versioned", "oss:GetBucketVersioning", BUCKET, _RAM),
     Call("Audio.probe", "oss:GetObject", OBJECTS, _IMM),
     Call("Audio.probe", "oss:ProcessImm", OBJECTS, _IMM),

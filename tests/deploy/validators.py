@@ -353,7 +353,7 @@ def template_functions(template: JSON) -> dict[str, JSON]:
     ids: dict[str, str] = {}
     for name, resource in template["Resources"].items():
         properties = resource.get("Properties", {})
-        if resource["Type"] == "ALIYUN::FC3::Function":
+        if resource["Type"] == "ALIYUN::FC3::Function" and "OssObjectName" in properties["Code"]:
             code = str(properties["Code"]["OssObjectName"]["Fn::Sub"]).rpartition("}")[2].removesuffix(".zip")
             found[code], ids[name] = {**_camel(properties), "triggers": []}, code
             found[code]["environmentVariables"] = properties["EnvironmentVariables"]

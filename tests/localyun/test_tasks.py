@@ -19,7 +19,6 @@ from localyun.core.task_values import FAILED, RUNNING, SUCCEEDED
 from localyun.core.work import Encoding, Source, Work
 from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, order_heard, pcm, tone
 
-
 TONES = (400, 800, 1200, 1600)
 
 

@@ -12,6 +12,7 @@ LIMITS = Limits(
     output_prefixes=("episodes/", "_clipstitch", "manifests", "results"),
     source_prefixes=("clips/",),
     sinks=("events", "hook"),
+    max_clips=40,
 )
 GOOD: Mapping[str, Any] = {
     "version": 1,
@@ -134,9 +135,15 @@ TOP_LEVEL = (
     bad("misspelled field", but(notifiy=["events"]), "FIELD_UNKNOWN /notifiy", words=("Did you mean `notify`?",)),
     bad("foreign field", but(zz=1), "FIELD_UNKNOWN /zz", words=("Known fields: version, output",)),
     bad("field with a slash", {**GOOD, "a/b~c": 1}, "FIELD_UNKNOWN /a~1b~0c"),
-    bad("gap", but(gap="300ms"), "FIELD_NOT_SUPPORTED /gap", words=("later version",)),
-    bad("chapters", but(chapters=True), "FIELD_NOT_SUPPORTED /chapters"),
-    bad("waiting for clips", but(wait_for_clips="10m"), "FIELD_NOT_SUPPORTED /wait_for_clips"),
+    bad("gap in words", but(gap="some"), "TIME_INVALID /gap", words=('"300ms"',)),
+    bad("gap below zero", but(gap=-1), "TIME_INVALID /gap"),
+    bad("gap as list", but(gap=["1s"]), "TIME_INVALID /gap"),
+    bad("gap of more than an hour", but(gap=3_600_001), "VALUE_OUT_OF_RANGE /gap", words=("at most 1h",)),
+    bad("chapters as a list", but(chapters=["one", "two"]), "FIELD_TYPE /chapters", words=("true or false",)),
+    bad("chapters as text", but(chapters="yes"), "FIELD_TYPE /chapters"),
+    bad("waiting in words", but(wait_for_clips="long"), "TIME_INVALID /wait_for_clips"),
+    bad("waiting for more than a day", but(wait_for_clips="25h"), "VALUE_OUT_OF_RANGE /wait_for_clips", words=("24h",)),
+    bad("field named by 5,000 digits", but(**{"1" * 5000: 1}), "FIELD_UNKNOWN /" + "1" * 5000),
     bad("align as text", but(align="first"), "FIELD_TYPE /align"),
     bad("align below", but(align=-1), "ALIGN_OUT_OF_RANGE /align", words=("nearest is 0",)),
     bad("align beyond", but(align=2), "ALIGN_OUT_OF_RANGE /align", words=("0 to 1", "nearest is 1")),
@@ -178,9 +185,12 @@ OUTPUT = (
     bad(
         "misspelled output field", output(sampel_rate=1), "FIELD_UNKNOWN /output/sampel_rate", words=("`sample_rate`",)
     ),
-    bad("start of the whole", output(start="1s"), "FIELD_NOT_SUPPORTED /output/start"),
-    bad("duration of the whole", output(duration="1h"), "FIELD_NOT_SUPPORTED /output/duration"),
-    bad("end of the whole", output(end="1h"), "FIELD_NOT_SUPPORTED /output/end"),
+    bad("start of the whole in words", output(start="soon"), "TIME_INVALID /output/start"),
+    bad("duration of the whole as nothing", output(duration=None), "TIME_INVALID /output/duration"),
+    bad("duration of the whole of nothing", output(duration=0), "TRIM_EMPTY /output/duration"),
+    bad("end of the whole before its start", output(start="2s", end="1s"), "TRIM_EMPTY /output/end"),
+    bad("end and duration of the whole", output(end="1h", duration="1h"), "FIELDS_EXCLUSIVE /output/end"),
+    bad("whole beyond 1,000 hours", output(end="1001h"), "TIME_INVALID /output/end"),
     bad("rate as text", output(sample_rate="44100"), "FIELD_TYPE /output/sample_rate"),
     bad("rate as decimal", output(sample_rate=44.1), "FIELD_TYPE /output/sample_rate"),
     bad("channels as text", output(channels="stereo"), "FIELD_TYPE /output/channels"),
@@ -283,7 +293,12 @@ FORMAT_LIMITS = (
 
 CLIPS = (
     bad("no clip", but(clips=[]), "CLIPS_EMPTY /clips"),
-    bad("twelve clips", but(clips=[f"clips/{i}.mp3" for i in range(12)]), "TOO_MANY_CLIPS /clips", words=("11",)),
+    bad(
+        "41 clips where 40 are allowed",
+        but(clips=[f"clips/{i}.mp3" for i in range(41)], align=50),
+        "TOO_MANY_CLIPS /clips",
+        words=("Split the manifest",),
+    ),
     bad("clip as number", but(clips=["clips/a.mp3", 2]), "FIELD_TYPE /clips/1"),
     bad("clip as nothing", but(clips=[None, "clips/a.mp3"]), "FIELD_TYPE /clips/0"),
     bad("clip as list", but(clips=[["clips/a.mp3"]]), "FIELD_TYPE /clips/0"),
@@ -294,8 +309,43 @@ CLIPS = (
     bad("clip key of 1,024 bytes", but(clips=["clips/" + "x" * 1018]), "KEY_INVALID /clips/0/key"),
     bad("clip elsewhere", but(clips=["private/a.mp3"]), "SOURCE_NOT_ALLOWED /clips/0/key", words=("clips/",)),
     bad("misspelled clip field", clip(strat="1s"), "FIELD_UNKNOWN /clips/2/strat", words=("Did you mean `start`?",)),
-    bad("glob", but(clips=[{"glob": "clips/*.mp3"}]), "FIELD_NOT_SUPPORTED /clips/0/glob"),
-    bad("silence", but(clips=["clips/a.mp3", {"silence": "2s"}]), "FIELD_NOT_SUPPORTED /clips/1/silence"),
+    bad("title as number", clip(title=7), "FIELD_TYPE /clips/2/title"),
+    bad("title as nothing", clip(title=None), "FIELD_TYPE /clips/2/title"),
+    bad("title too long", clip(title="x" * 257), "VALUE_OUT_OF_RANGE /clips/2/title", words=("256",)),
+    bad("glob as number", but(clips=[{"glob": 7}]), "FIELD_TYPE /clips/0/glob"),
+    bad("glob as nothing", but(clips=[{"glob": None}]), "FIELD_TYPE /clips/0/glob"),
+    bad("glob empty", but(clips=[{"glob": ""}]), "SOURCE_NOT_ALLOWED /clips/0/glob", "KEY_INVALID /clips/0/glob"),
+    bad(
+        "glob with leading slash",
+        but(clips=[{"glob": "/clips/*"}]),
+        "KEY_INVALID /clips/0/glob",
+        "SOURCE_NOT_ALLOWED /clips/0/glob",
+        words=("chapters/*.mp3",),
+    ),
+    bad("glob of 1,024 bytes", but(clips=[{"glob": "clips/" + "?" * 1018}]), "KEY_INVALID /clips/0/glob"),
+    bad("glob elsewhere", but(clips=[{"glob": "private/*"}]), "SOURCE_NOT_ALLOWED /clips/0/glob"),
+    bad("glob that may reach elsewhere", but(clips=[{"glob": "c*/a.mp3"}]), "SOURCE_NOT_ALLOWED /clips/0/glob"),
+    bad("glob of everything", but(clips=[{"glob": "**/*.mp3"}]), "SOURCE_NOT_ALLOWED /clips/0/glob"),
+    bad("glob with a title", but(clips=[{"glob": "clips/*", "title": "x"}]), "FIELD_UNKNOWN /clips/0/title"),
+    bad("glob with a bad trim", but(clips=[{"glob": "clips/*", "start": 5, "end": 5}]), "TRIM_EMPTY /clips/0/end"),
+    bad("glob and key", clip(glob="clips/*"), "FIELD_UNKNOWN /clips/2/glob", words=("Known fields: key",)),
+    bad("silence of nothing", but(clips=["clips/a.mp3", {"silence": 0}]), "TRIM_EMPTY /clips/1/silence"),
+    bad("silence in words", but(clips=["clips/a.mp3", {"silence": "long"}]), "TIME_INVALID /clips/1/silence"),
+    bad("silence as nothing", but(clips=["clips/a.mp3", {"silence": None}]), "TIME_INVALID /clips/1/silence"),
+    bad("silence below zero", but(clips=["clips/a.mp3", {"silence": -5}]), "TIME_INVALID /clips/1/silence"),
+    bad(
+        "silence of more than an hour",
+        but(clips=["clips/a.mp3", {"silence": "61m"}]),
+        "VALUE_OUT_OF_RANGE /clips/1/silence",
+        words=("at most 1h",),
+    ),
+    bad(
+        "silence with a start",
+        but(clips=["clips/a.mp3", {"silence": "1s", "start": 1}]),
+        "FIELD_UNKNOWN /clips/1/start",
+    ),
+    bad("silence and key", clip(silence="1s"), "FIELD_UNKNOWN /clips/2/silence"),
+    bad("nothing but silence", but(clips=[{"silence": "1s"}, {"silence": "2s"}]), "CLIPS_EMPTY /clips"),
     bad("start in words", clip(start="soon"), "TIME_INVALID /clips/2/start", words=('"1m30s"',)),
     bad("start as a clock shows it", clip(start="1:30"), "TIME_INVALID /clips/2/start"),
     bad("start without unit", clip(start="90"), "TIME_INVALID /clips/2/start"),
@@ -313,12 +363,6 @@ CLIPS = (
     bad("end before the start", clip(start="4s", end="3s"), "TRIM_EMPTY /clips/2/end"),
     bad("end at zero", clip(end=0), "TRIM_EMPTY /clips/2/end"),
     bad("end and duration", clip(end="9s", duration="2s"), "FIELDS_EXCLUSIVE /clips/2/end"),
-    bad(
-        "all trimmed",
-        but(clips=[{"key": "clips/a.mp3", "start": 1}, {"key": "clips/b.mp3", "duration": 1}]),
-        "NO_UNTRIMMED_CLIP /clips",
-        words=("untrimmed",),
-    ),
 )
 
 MANY_AT_ONCE = (
@@ -344,7 +388,7 @@ MANY_AT_ONCE = (
             bitrate_option="slow",
             bits_per_sample=24,
             overwrite=1,
-            start=0,
+            start="x",
         ),
         "VALUE_OUT_OF_RANGE /output/bitrate",
         "BITRATE_OPTION_UNKNOWN /output/bitrate_option",
@@ -356,7 +400,7 @@ MANY_AT_ONCE = (
         "FIELDS_EXCLUSIVE /output/quality",
         "VALUE_OUT_OF_RANGE /output/quality",
         "SAMPLE_RATE_NOT_ALLOWED /output/sample_rate",
-        "FIELD_NOT_SUPPORTED /output/start",
+        "TIME_INVALID /output/start",
     ),
     bad(
         "nothing right in the clips",
@@ -379,21 +423,19 @@ MANY_AT_ONCE = (
         "FIELD_TYPE /clips/2",
         "TRIM_EMPTY /clips/3/duration",
         "SOURCE_NOT_ALLOWED /clips/3/key",
-        "FIELD_NOT_SUPPORTED /clips/4/glob",
-        "FIELD_NOT_SUPPORTED /clips/4/silence",
+        "FIELD_UNKNOWN /clips/4/glob",
         "TRIM_EMPTY /clips/5/end",
         "FIELD_UNKNOWN /clips/5/fade",
         words=("Did you mean `key`?", "nearest is 5"),
     ),
     bad(
-        "too many clips, each trimmed, for a format that takes none of it",
+        "too many clips for a format that takes none of it",
         {
             "version": 3,
             "output": {"key": "episodes/a.amr", "sample_rate": 44100, "channels": 2},
-            "clips": [{"key": f"clips/{i}.mp3", "start": 1} for i in range(12)],
+            "clips": [{"key": f"clips/{i}.mp3", "start": 1} for i in range(41)],
             "notify": ["nobody"],
         },
-        "NO_UNTRIMMED_CLIP /clips",
         "TOO_MANY_CLIPS /clips",
         "SINK_UNKNOWN /notify/0",
         "CHANNELS_NOT_ALLOWED /output/channels",
@@ -423,15 +465,89 @@ MANY_AT_ONCE = (
     bad(
         "a player's playlist",
         {"title": "x", "tracks": [], "gap": 1, "chapters": [], "wait_for_clips": 1},
-        "FIELD_NOT_SUPPORTED /chapters",
+        "FIELD_TYPE /chapters",
         "FIELD_MISSING /clips",
-        "FIELD_NOT_SUPPORTED /gap",
         "FIELD_MISSING /output",
         "FIELD_UNKNOWN /title",
         "FIELD_UNKNOWN /tracks",
         "FIELD_MISSING /version",
-        "FIELD_NOT_SUPPORTED /wait_for_clips",
     ),
 )
 
-BAD_MANIFESTS = UNREADABLE + TOP_LEVEL + OUTPUT + FORMAT_LIMITS + CLIPS + MANY_AT_ONCE
+
+
+def in_ffconcat(name: str, text: str, *issues: str, words: tuple[str, ...] = ()) -> Bad:
+    """Write down one ffconcat script, without the line that it begins with."""
+    return bad(name, f"ffconcat version 1.0\n{text}", *issues, words=words, suffix=".ffconcat")
+
+
+def in_m3u(name: str, text: str, *issues: str, words: tuple[str, ...] = ()) -> Bad:
+    """Write down one extended M3U, without the line that it begins with."""
+    return bad(name, f"#EXTM3U\n{text}", *issues, words=words, suffix=".m3u8")
+
+
+OURS = '# clipstitch: {"output": {"key": "episodes/a.mp3"}}\n'
+LINE = "PLAYLIST_LINE "
+
+PLAYLISTS = (
+    bad("ffconcat, empty", "", LINE, words=("ffconcat version 1.0",), suffix=".ffconcat"),
+    bad("ffconcat without its first line", "file a.mp3\n", LINE, suffix=".ffconcat"),
+    bad("ffconcat, first line late", "\nffconcat version 1.0\n", LINE, suffix=".ffconcat"),
+    bad("ffconcat version 2", "ffconcat version 2.0\n", LINE, suffix=".ffconcat"),
+    bad("ffconcat in Latin-1", b"ffconcat version 1.0\nfile \xe9.mp3\n", "MANIFEST_ENCODING ", suffix=".ffconcat"),
+    bad("ffconcat above 256 KB", "#" * (256 * 1024 + 1), "MANIFEST_TOO_LARGE ", suffix=".ffconcat"),
+    in_ffconcat("ffconcat without files", OURS, "CLIPS_EMPTY /clips"),
+    in_ffconcat("ffconcat that knows no output prefix", "file clips/a.mp3\n", "OUTPUT_NOT_ALLOWED /output/key"),
+    in_ffconcat("ffconcat, file elsewhere", OURS + "file /a.mp3\n", "KEY_INVALID /clips/0/key"),
+    in_ffconcat("ffconcat, file without a name", OURS + "file\n", LINE, words=("Give one",)),
+    in_ffconcat("ffconcat, name with a blank", OURS + "file clips/a b.mp3\n", LINE, words=("quote",)),
+    in_ffconcat("ffconcat, trim before any file", OURS + "inpoint 1\n", LINE, words=("behind the file",)),
+    in_ffconcat("ffconcat, time in words", OURS + "file clips/a\ninpoint soon\n", LINE, words=("HH:MM:SS",)),
+    in_ffconcat("ffconcat, time below zero", OURS + "file clips/a\ninpoint -1\n", LINE),
+    in_ffconcat("ffconcat, time of 400 digits", OURS + "file clips/a\ninpoint " + "9" * 400, LINE),
+    in_ffconcat("ffconcat, 5,000 digits of hours", OURS + "file clips/a\ninpoint " + "9" * 5000 + ":00:00", LINE),
+    in_ffconcat("ffconcat, time too long", OURS + "file clips/a\ninpoint 3600001\n", "TIME_INVALID /clips/0/start"),
+    in_ffconcat("ffconcat, trim of nothing", OURS + "file clips/a\nduration 0\n", "TRIM_EMPTY /clips/0/duration"),
+    in_ffconcat(
+        "ffconcat, outpoint before inpoint",
+        OURS + "file clips/a\ninpoint 2\noutpoint 1\n",
+        "TRIM_EMPTY /clips/0/end",
+    ),
+    in_ffconcat(
+        "ffconcat, outpoint and duration",
+        OURS + "file clips/a\noutpoint 2\nduration 1\n",
+        "FIELDS_EXCLUSIVE /clips/0/end",
+    ),
+    in_ffconcat("ffconcat, a lone backslash", OURS + "file clips/a\n\\\n", LINE),
+    in_ffconcat(
+        "ffconcat with all that we do not honour",
+        "file_packet_metadata a=b\nfile_packet_meta a b\noption safe 0\nstream\nexact_stream_id 1\n"
+        "stream_meta a b\nstream_codec mp3\nstream_extradata 00\nchapter 1 0 1\nFile clips/a.mp3\n",
+        *[LINE] * 10,
+        words=("Honoured are file, inpoint, outpoint, duration",),
+    ),
+    in_ffconcat("ffconcat, our comment no JSON", "# clipstitch: output\nfile clips/a\n", LINE, words=("Write {",)),
+    in_ffconcat("ffconcat, our comment a list", "# clipstitch: []\nfile clips/a\n", LINE),
+    in_ffconcat("ffconcat, our comment with clips", '# clipstitch: {"clips": []}\nfile clips/a\n', LINE),
+    in_ffconcat("ffconcat, our comment says it twice", '# clipstitch: {"gap": 1, "gap": 2}\nfile clips/a\n', LINE),
+    in_ffconcat(
+        "ffconcat, our comment with half a surrogate pair",
+        '# clipstitch: {"output": {"key": "\\ud83d.mp3"}}\nfile clips/a\n',
+        LINE,
+    ),
+    in_ffconcat(
+        "ffconcat, our comment with a bad field",
+        '# clipstitch: {"output": {"key": "episodes/a.mp3"}, "gap": "x", "version": 2, "fade": 1}\nfile clips/a\n',
+        "FIELD_UNKNOWN /fade",
+        "TIME_INVALID /gap",
+        "VERSION_UNSUPPORTED /version",
+    ),
+    bad("M3U, empty", OURS, "CLIPS_EMPTY /clips", suffix=".m3u"),
+    in_m3u("M3U with a URL", OURS + "clips/a.mp3\nhttps://example.com/b.mp3\n", LINE, words=("by their keys",)),
+    in_m3u("M3U of a stream", "#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:9\n#EXT-X-ENDLIST\n", *[LINE] * 3),
+    in_m3u("M3U with a player's options", OURS + "#EXTVLCOPT:start-time=5\nclips/a.mp3\n", LINE),
+    in_m3u("M3U, title too long", OURS + f"#EXTINF:1,{'x' * 257}\nclips/a", "VALUE_OUT_OF_RANGE /clips/0/title"),
+    in_m3u("M3U, file elsewhere", OURS + "private/a.mp3\n", "SOURCE_NOT_ALLOWED /clips/0/key"),
+)
+
+BAD_MANIFESTS = UNREADABLE + TOP_LEVEL + OUTPUT + FORMAT_LIMITS + CLIPS + MANY_AT_ONCE + PLAYLISTS

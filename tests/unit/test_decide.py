@@ -44,7 +44,7 @@ def step(number: int) -> Step:
 def plan(steps: int = 1, *, overwrite: bool = False) -> Plan:
     """Return a plan of that many steps."""
     target = Target(OUT, "mp3", 44100, 2, overwrite)
-    return Plan(JOB, MANIFEST, target, (), tuple(map(step, range(steps))), SINKS)
+    return Plan(JOB, MANIFEST, target, 1.0, (), tuple(map(step, range(steps))), SINKS)
 
 
 def judged(kind: str) -> Verdict:

@@ -20,6 +20,7 @@ PLAN = Plan(
     job_id=JOB,
     manifest=MANIFEST,
     output=Target(ObjectRef("acme-out", "out/a b.mp3"), "mp3", 44100, 2, overwrite=False),
+    duration_s=2.5,
     clips=(Placed("a.mp3", 0, 0, 0.0, 2.0), Placed("b.wav", 1000, 500, 2.0, 0.5)),
     steps=(Step(0, ObjectRef("acme", "a.mp3"), "audio/concat,f_mp3", ObjectRef("acme", "work/x")),),
     sinks=("events",),

@@ -97,7 +97,7 @@ def test_a_failed_task_fails_the_job_with_the_clouds_words(world: World):
 
     assert "failed" == job.state
     assert "InvalidArgument" == world.result()["data"]["error"]["code"]
-    assert "oss://acme/b.wav does not exist" == world.result()["data"]["error"]["message"]
+    assert "2 clips, `a.mp3` to `b.wav`: oss://acme/b.wav does not exist" == world.result()["data"]["error"]["message"]
     assert [f"{job.id}.failed"] == list(contents_by_id(world))
     assert [] == leftovers(world)
 

@@ -42,8 +42,8 @@ def issues(wanted: Manifest, probes: dict[str, Probe | ClipstitchError]) -> list
 
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
-CLIPS = st.builds(Clip, KEYS, st.integers(0, 9000), st.integers(0, 10**6))
-UNTRIMMED = KEYS.map(Clip)
+CLIPS = st.builds(Clip, KEYS, st.integers(0, 9000), st.integers(0, 10**6), st.just(""))
+UNTRIMMED = st.builds(Clip, KEYS, st.just(0), st.just(0), st.just(""))
 
 
 @st.composite

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from clipstitch.clock import Clock
 from clipstitch.errors import AlreadyThere, ClipstitchError, Missing, NoSuchTarget, NotAudio, NotBound
-from clipstitch.ports import Content, Copied, Described, Front, Labels, Listed, Probe
+from clipstitch.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe
 from clipstitch.process import Process, Segment, read
 from clipstitch.refs import ObjectRef
 
@@ -59,7 +59,8 @@ class MemoryObjects:
         """Yield the objects whose keys begin with a prefix, in the order of their keys."""
         for ref in sorted(self.stored):
             if ref.bucket == bucket and ref.key.startswith(prefix):
-                yield Listed(ref.key, len(self.stored[ref].body))
+                about = self.stored[ref].about
+                yield Listed(ref.key, about.size, about.last_modified)
 
     def versioned(self, bucket: str) -> bool:
         """Say whether the bucket has, or had, versioning."""
@@ -93,6 +94,11 @@ class MemoryAudio:
         self._objects = objects
         self._unbound = frozenset(unbound)
         self.accepted: list[Task] = []
+        self._ended: dict[str, Ended] = {}
+
+    def ended(self, task_id: str) -> Ended | None:
+        """Say how a task ended; None while it has not been run."""
+        return self._ended.get(task_id)
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
         """Look into every object."""
@@ -123,8 +129,15 @@ class MemoryAudio:
         try:
             self._objects.write(target, self._join(task), Labels("audio/memory"))
         except ClipstitchError as error:
-            return notice(task.id, "Failed", target, code="InvalidArgument", message=str(error))
+            return self.fail(task, "InvalidArgument", str(error))
+        self._ended[task.id] = Ended(succeeded=True)
         return notice(task.id, "Succeeded", target)
+
+    def fail(self, task: Task, code: str, message: str) -> bytes:
+        """End a task without a result and return the completion message."""
+        target = ObjectRef(task.main.bucket, _key(task.process))
+        self._ended[task.id] = Ended(succeeded=False, code=code, message=message)
+        return notice(task.id, "Failed", target, code=code, message=message)
 
     def _join(self, task: Task) -> bytes:
         """Lay the sources end to end."""
@@ -146,9 +159,14 @@ def _key(process: Process) -> str:
 
 
 def _made(objects: MemoryObjects, ref: ObjectRef) -> dict[str, Any]:
-    """Read what `tone` wrote."""
+    """Read what `tone` wrote, or how long a silence in FLAC is (RFC 9639, STREAMINFO)."""
+    body = objects.read(ref).body
+    if body.startswith(b"fLaC"):
+        packed = int.from_bytes(body[18:26], "big")
+        rate, samples = packed >> 44, packed & (1 << 36) - 1
+        return {"duration_s": samples / rate, "sample_rate": rate, "channels": (packed >> 41 & 7) + 1, "names": [""]}
     try:
-        return json.loads(objects.read(ref).body)  # type: ignore[no-any-return]
+        return json.loads(body)  # type: ignore[no-any-return]
     except ValueError as error:
         raise NotAudio(f"{ref.uri} is not audio") from error
 

@@ -16,8 +16,9 @@ from clipstitch.errors import (
     Missing,
     NotAudio,
     NotBound,
+    passing,
 )
-from clipstitch.ports import Content, Copied, Described, Front, Labels, Listed, Probe
+from clipstitch.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe
 from clipstitch.refs import ObjectRef
 from clipstitch.settings import AccessKey, Settings
 
@@ -31,8 +32,6 @@ _META = "x-oss-meta-"
 _DENIED = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "SecurityTokenExpired", "InvalidSecurityToken"}
 )
-# IMM, "FAQ about limits": over its limits it rejects at once; the code's text is not documented, so we match words.
-_THROTTLED = ("throttl", "qpslimit", "concurren", "flowcontrol", "too many")
 
 
 @contextmanager
@@ -48,7 +47,7 @@ def _translate(error: Any, doing: str) -> ClipstitchError:
     """Turn an SDK error into ours, by status and code."""
     code, message = str(error.code or ""), str(getattr(error, "message", "") or error.body or error)
     text = f"{doing}: {code or 'no answer'} ({error.status}): {message}"
-    if error.status < 0 or error.status >= 500 or error.status == 429 or _throttled(message):
+    if error.status < 0 or error.status >= 500 or error.status == 429 or passing(code, message):
         return CloudBusy(text)
     if code == "FileAlreadyExists":
         return AlreadyThere(text)
@@ -59,11 +58,6 @@ def _translate(error: Any, doing: str) -> ClipstitchError:
     if "Attachment is not found" in message:
         return NotBound(text)
     return CloudRefused(text)
-
-
-def _throttled(message: str) -> bool:
-    """Say whether a message speaks of too many requests."""
-    return any(word in message.lower() for word in _THROTTLED)
 
 
 class OssBuckets:
@@ -154,7 +148,7 @@ class OssObjects:
         """Yield the objects whose keys begin with a prefix, in the order of their keys."""
         with _ours(f"listing oss://{bucket}/{prefix}"):
             for found in oss2.ObjectIteratorV2(self._bucket(bucket), prefix=prefix, max_keys=PAGE, max_retries=1):
-                yield Listed(found.key, found.size)
+                yield Listed(found.key, found.size, datetime.fromtimestamp(found.last_modified, timezone.utc))
 
     def versioned(self, bucket: str) -> bool:
         """Say whether the bucket has, or had, versioning."""
@@ -191,10 +185,14 @@ def _bare(etag: str) -> str:
 
 
 class OssAudio:
-    """The `Audio` port on OSS's audio/info and asynchronous processing."""
+    """The `Audio` port on OSS's audio/info and asynchronous processing.
 
-    def __init__(self, buckets: OssBuckets) -> None:
+    OSS itself cannot tell how a task ended; `ask` can, where IMM is configured.
+    """
+
+    def __init__(self, buckets: OssBuckets, ask: Callable[[str], Ended | None] = lambda _task_id: None) -> None:
         self._bucket = buckets
+        self.ended = ask
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
         """Look into every object, several at once."""
