@@ -47,6 +47,7 @@ TYPES: Mapping[str, Mapping[str, str]] = {
     "ALIYUN::SLS::Project": {"Name": "{Name}"},
     "ALIYUN::SLS::Logstore": {"LogstoreName": "{LogstoreName}", "ProjectName": "{ProjectName}"},
     "ALIYUN::SLS::Index": {},
+    "ALIYUN::SLS::Alert": {},
     "ALIYUN::FC3::Function": {
         "FunctionName": "{FunctionName}",
         "FunctionId": "{FunctionName}",

@@ -209,7 +209,10 @@ def as_json(made: Estimate) -> dict[str, Any]:
         "levels": made.levels,
         "processed_ms": round(made.processed_s * 1000),
         "requests": {
-            "oss": {**{name: getattr(asked, name) for name in ("get", "head", "listing", "put", "post")}, "all": asked.oss},
+            "oss": {
+                **{name: getattr(asked, name) for name in ("get", "head", "listing", "put", "post")},
+                "all": asked.oss,
+            },
             "oss_put_type": asked.put_type,
             "oss_get_type": asked.get_type,
             "smq": {"events": asked.events, "notices": asked.notices, "all": asked.smq},

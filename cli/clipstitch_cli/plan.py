@@ -46,7 +46,9 @@ class Subject(NamedTuple):
     uploaded: bool
 
 
-def plan(manifest: str, desk: Desk, project: Path | None, *, everything: bool = False, prices: Path | None = None) -> int:
+def plan(
+    manifest: str, desk: Desk, project: Path | None, *, everything: bool = False, prices: Path | None = None
+) -> int:
     """Show the plan of a manifest; `BadManifest` with every issue when there can be none."""
     look = Look(everything, read_prices(prices))
     return plan_in(connect(desk, project), manifest, desk, look)
@@ -169,7 +171,9 @@ def _tell_estimate(guess: Estimate, desk: Desk) -> None:
     table.add_column(overflow="fold")
     table.add_row("duration", words.seconds(guess.duration_s * 1000))
     table.add_row("size", f"about {_bytes(guess.size.size)}, at {guess.size.assumes}")
-    table.add_row("tasks", f"{guess.tasks} in {guess.levels} {levels}, {words.seconds(guess.processed_s * 1000)} of audio")
+    table.add_row(
+        "tasks", f"{guess.tasks} in {guess.levels} {levels}, {words.seconds(guess.processed_s * 1000)} of audio"
+    )
     table.add_row("OSS", f"{asked.oss} requests: {kinds}")
     table.add_row("SMQ", f"{asked.smq} requests: {asked.events} events by us, {asked.notices} notices by IMM")
     table.add_row("cost", _total(guess))

@@ -60,7 +60,6 @@ def manifest_schema() -> dict[str, Any]:
         "$defs": {
             "time": _time("A length of time", zero=True),
             "length": _time("A length of time, more than nothing", zero=False),
-            "trimmed": _trimmed(),
             "clip": _clip(),
             "glob": _glob(),
             "silence": _silence(),
@@ -93,6 +92,11 @@ def _time(title: str, *, zero: bool) -> dict[str, Any]:
         ],
         "examples": ["1h", "1m30s", "4.5s", "300ms", 4500],
     }
+
+
+def _at_most(most_ms: int, description: str) -> dict[str, Any]:
+    """Describe a length of time that has a limit of its own, which a schema applies to numbers only."""
+    return _ref("time", description, maximum=most_ms, default=0)
 
 
 def _trimmed() -> dict[str, Any]:
@@ -132,7 +136,8 @@ def _glob() -> dict[str, Any]:
 
 def _silence() -> dict[str, Any]:
     """Describe a silence."""
-    fields = {"silence": _ref("length", "How long nothing is to be heard.")}
+    most = parsing_clips.MAX_SILENCE_MS
+    fields = {"silence": _ref("length", "How long nothing is to be heard; at most an hour.", maximum=most)}
     made = _mapping(parsing_clips.SILENCE_FIELDS, fields, ("silence",))
     return {"title": "silence", "description": "Silence of exact length.", **made}
 
@@ -256,18 +261,13 @@ _TOP: Mapping[str, Schema] = MappingProxyType(
             "default": 0,
             "description": "Which entry of `clips` lends sample rate and channels, counted from 0.",
         },
-        "gap": {
-            "title": "gap",
-            "description": "Silence between neighbours that are both clips; at most an hour.",
-            "allOf": [{"$ref": "#/$defs/time"}],
-            "maximum": parsing.MAX_GAP_MS,
-            "default": 0,
-        },
+        "gap": _at_most(parsing.MAX_GAP_MS, "Silence between neighbours that are both clips; at most an hour."),
         "chapters": {
             "type": "boolean",
             "default": False,
             "description": "Write a WebVTT file beside the output, and ID3 chapters into an MP3.",
         },
+        "wait_for_clips": _at_most(parsing.MAX_WAIT_MS, "How long clips may still be uploading; at most a day."),
         "notify": {
             "type": "array",
             "items": {"type": "string"},

@@ -69,11 +69,12 @@ def _glob(fields: Fields, limits: Limits) -> Glob:
     """Read a pattern; what it finds is as allowed as its literal beginning."""
     fields.allow(GLOB_FIELDS, {})
     start, duration = fields.trim()
-    pattern = fields.take("glob", str, "") or ""
-    if (problem := key_problem(pattern)) and type(fields.raw("glob")) is str:
+    pattern = fields.take("glob", str)
+    if pattern is not None and (problem := key_problem(pattern)):
         fields.issues.add(fields.at("glob"), "KEY_INVALID", problem, 'Write a pattern such as "chapters/*.mp3".')
-    _allowed(literal_prefix(pattern), fields, "glob", limits)
-    return Glob(pattern, start, duration)
+    elif pattern is not None:
+        _allowed(literal_prefix(pattern), fields, "glob", limits)
+    return Glob(pattern or "", start, duration)
 
 
 def _silence(fields: Fields) -> Silence:

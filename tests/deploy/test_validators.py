@@ -101,7 +101,7 @@ def test_the_documentation_has_the_same_table() -> None:
     [
         {},
         {"CLIPSTITCH_NEW_BUCKET": "false", "CLIPSTITCH_BUCKET": "somebodys-audio"},
-        {"CLIPSTITCH_PREFIX": "staging", "OSS_REGION": "ap-southeast-1"},
+        {"CLIPSTITCH_PREFIX": "staging", "OSS_REGION": "ap-southeast-1", "CLIPSTITCH_ALARM_POLICY": "mail-us"},
     ],
 )
 def test_the_local_cloud_reads_every_way_to_deploy(variables: dict[str, str]) -> None:

@@ -131,7 +131,7 @@ def test_our_own_triggers_take_manifests_and_nothing_that_the_functions_write() 
     """One per suffix below manifests/, never the wildcard event that fires for every part."""
     triggers = [trigger for trigger in read(ROOT, {}).triggers if isinstance(trigger, ObjectTrigger)]
 
-    assert {".json", ".yaml", ".yml"} == {trigger.suffix for trigger in triggers}
+    assert {".json", ".yaml", ".yml", ".ffconcat", ".m3u", ".m3u8"} == {trigger.suffix for trigger in triggers}
     assert {"manifests/"} == {trigger.prefix for trigger in triggers}
     assert not [event for trigger in triggers for event in trigger.events if event.endswith("*")]
 

@@ -11,7 +11,13 @@ from clipstitch.parsing import parse
 from tests.unit.bad_manifests import BAD_MANIFESTS, GOOD, LIMITS, Bad, bad
 
 ERRORS_PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
-OF_CLIPS = {"CLIP_NOT_FOUND", "CLIP_NOT_AUDIO", "TRIM_BEYOND_END", "GLOB_EMPTY", "BITRATE_ABOVE_SOURCE"}  # what only the cloud can tell; see test_plan, test_resolving
+OF_CLIPS = {
+    "CLIP_NOT_FOUND",
+    "CLIP_NOT_AUDIO",
+    "TRIM_BEYOND_END",
+    "GLOB_EMPTY",
+    "BITRATE_ABOVE_SOURCE",
+}  # what only the cloud can tell; see test_plan, test_resolving
 OF_JOBS = {"OUTPUT_EXISTS", "SUPERSEDED", "TASK_FAILED"}  # see test_decide and test_flow_in_memory
 NEAREST = {"SAMPLE_RATE_NOT_ALLOWED", "CHANNELS_NOT_ALLOWED", "ALIGN_OUT_OF_RANGE"}
 
