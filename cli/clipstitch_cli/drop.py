@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 from rich.text import Text
 
 from clipstitch.cloud import Cloud
-from clipstitch.documents import SUFFIXES
 from clipstitch.durations import FORMS, milliseconds
+from clipstitch.parsing import SUFFIXES
 from clipstitch.ports import Labels
 from clipstitch.refs import ManifestRef, ObjectRef, job_id_of
 from clipstitch_cli import exits, words

@@ -1,4 +1,4 @@
-"""What a plan will take, before it is taken: length, size, tasks, requests, cost. Pure; every figure says what it assumes.
+"""What a plan will take, before it is taken: length, size, tasks, requests, cost. Pure; docs/manifest.md says how.
 
 Requests are counted as the use cases make them when nothing goes wrong and nothing comes twice: `submit` once,
 `complete` once for every step, each as the first call of its instance. A test counts the calls of a real job.
@@ -30,7 +30,7 @@ class Size(NamedTuple):
 
 
 class Requests(NamedTuple):
-    """Requests by kind. OSS: `get`, `head`, `listing`, `put` (copies too), `post`; SMQ: `events` by us, `notices` by IMM."""
+    """Requests by kind. OSS: `get` to `post`, copies among `put`; SMQ: `events` sent by us, `notices` by IMM."""
 
     get: int = 0
     head: int = 0

@@ -21,6 +21,7 @@ from clipstitch_cli.explain import explain
 from clipstitch_cli.failures import Usage, report
 from clipstitch_cli.jobs import jobs
 from clipstitch_cli.plan import plan
+from clipstitch_cli.put import put
 from clipstitch_cli.schema import schema
 from clipstitch_cli.show import show
 from clipstitch_cli.up import up
@@ -117,6 +118,18 @@ def _plan(
 ) -> int:
     """Say what a manifest would do and take, or everything that is wrong with it. Writes nothing."""
     return plan(manifest, _desk(ctx), project, everything=everything, prices=prices)
+
+
+@app.command("put")
+def _put(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Audio files.")],
+    to: Annotated[str, typer.Option(help="Where in the bucket: a prefix.")] = "clips/",
+    _json: Json = False,
+    project: Project = None,
+) -> int:
+    """Upload clips to the bucket, each under its file's name."""
+    return put(files, to, _desk(ctx), project)
 
 
 @app.command("drop")

@@ -1,4 +1,4 @@
-"""What requests and audio cost: a small table with its sources, and the operator's own prices over it. Pure but for one file.
+"""What requests and audio cost: a small table with its sources, and the operator's own prices over it.
 
 A price that we could not read on the vendor's pages is None, and every estimate says that it leaves it out.
 """
@@ -25,8 +25,8 @@ class Price(NamedTuple):
 
 
 CURRENCY = "USD"
-# Looked up 2026-11-23, in copies of the pages named. They give units, free quotas and counting rules; their price tables
-# lie behind the parts that we could read, so no price stands here. Nothing is guessed: see `--prices`.
+# Looked up 2026-11-23, in stored copies of the pages named. The parts that we could read give units, free quotas and
+# counting rules, but no price; so none stands here, and nothing is guessed: see `--prices`.
 PRICES = (
     Price("oss_put", "OSS requests of the PUT type", 10_000, "requests", None, "OSS, Request fees", "2026-03-25"),
     Price("oss_get", "OSS requests of the GET type", 10_000, "requests", None, "OSS, Request fees", "2026-03-25"),

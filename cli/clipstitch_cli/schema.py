@@ -1,8 +1,9 @@
 """`clipstitch schema`: the JSON Schema of manifests, built from the product's own field lists, formats and limits.
 
 docs/manifest.schema.json is what this prints; a test compares them. A field that the product reads and that has no
-description here is a KeyError, so none can be forgotten. What only the operator's settings or the cloud can tell (prefixes,
-sinks, whether a clip is there) is not in it, nor what JSON Schema cannot count (bytes of a key, an end after its start).
+description here is a KeyError, so none can be forgotten. What only the operator's settings or the cloud can tell
+(prefixes, sinks, whether a clip is there) is not in it, nor what JSON Schema cannot count (bytes of a key, an end that
+is not after its start, the sum of 59m61s).
 """
 
 import json

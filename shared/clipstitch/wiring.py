@@ -37,7 +37,7 @@ def _imm(settings: Settings, key: AccessKey) -> Callable[[str], Ended | None]:
             return None
         from clipstitch.adapters.imm import ImmTasks  # noqa: PLC0415 - only the sweep asks
 
-        return ImmTasks(settings.imm_endpoint, settings.oss_region, settings.imm_project, key)(task_id)
+        return ImmTasks(settings.imm_endpoint, settings.imm_project, key)(task_id)
 
     return ask
 

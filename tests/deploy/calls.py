@@ -46,6 +46,7 @@ CALLS = (
     Call("Audio.start", "oss:PostProcessTask", OBJECTS, _IMM),
     Call("Audio.start", "oss:PutObject", OBJECTS, _IMM),  # sys/saveas
     Call("Audio.start", "imm:CreateMediaConvertTask", PROJECT, _IMM),
+    Call("Audio.ended", "imm:GetTask", PROJECT, "IMM, RAM authorization, 2026-11"),
     Call("Messages.publish", "mns:PublishMessage", TOPIC, _SMQ),
     Call("Messages.send", "mns:SendMessage", QUEUE, _SMQ),
     # What Function Compute does with the function's role.

@@ -15,6 +15,10 @@ from mns.mns_exception import MNSServerException
 from mns.queue import Message
 
 from clipstitch import ports
+from clipstitch.adapters.imm import ImmTasks
+from clipstitch.ports import Ended
+from clipstitch.settings import read_access_key
+from localyun.core.function_values import FunctionConfig
 from localyun.core.policies import BadPolicy, Question, Statement, evaluate, read_policy
 from localyun.declared import BadDeployment, Deployment
 from localyun.deployment import read
@@ -69,15 +73,30 @@ def test_the_policy_allows_exactly_what_the_table_needs() -> None:
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[tuple[Deployment, list[Question]]]:
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, list[Question]]]:
     """Run whole jobs and one event that no retry can save; remember every right that was asked for."""
     questions: list[Question] = []
     cloud = LocalCloud(ROOT, hurry=50, watch=questions.append)
     with cloud as endpoints:
         assert "succeeded" == run_job(endpoints)["data"]["state"]
         cloud.services.functions.invoke_async("clipstitch-submit", b"no event")
+        ask_for_a_task(cloud, endpoints, tmp_path_factory.mktemp("asking"))
         assert receive(endpoints, "clipstitch-dead-letters")
         yield endpoints.deployment, questions
+
+
+def ask_for_a_task(cloud: LocalCloud, endpoints: Endpoints, folder: Path) -> None:
+    """Ask IMM for a task as the sweep does where a completion got lost, with a key of the functions' role."""
+    (folder / "index.py").write_text(SPY)
+    [role] = [role.arn for role in endpoints.deployment.roles if role.arn.endswith(ROLE)]
+    cloud.services.functions.deploy(FunctionConfig("asking", "index.handler", (folder,), timeout=20, role=role))
+    env = json.loads(cloud.services.functions.invoke("asking", b"").payload)
+    [task, *_] = cloud.services.tasks.list(endpoints.deployment.outputs["ImmProjectName"])
+
+    ended = ImmTasks(env["IMM_ENDPOINT"], endpoints.deployment.outputs["ImmProjectName"], read_access_key(env))
+
+    assert Ended(succeeded=True, code="", message="") == ended(task.task_id)._replace(code="", message="")
+    assert ended("MediaConvert-00000000-0000-0000-0000-000000000000") is None
 
 
 def receive(endpoints: Endpoints, queue: str) -> dict[str, Any]:

@@ -1,14 +1,18 @@
-"""Task states through IMM's GetTask, with the SDK core that oss2 already brings. Only the sweep uses it.
+"""Task states through IMM's GetTask, signed here: its SDKs would add 5 MB to what is deployed. Only the sweep uses it.
 
 IMM API 2020-09-30, "GetTask", 2026: states Running, Succeeded, Failed; tasks are kept for about seven days.
+OpenAPI, "Request syntax and signature method V3", 2026.
 """
 
+import hashlib
+import hmac
 import json
-
-from aliyunsdkcore.acs_exception.exceptions import ClientException, ServerException
-from aliyunsdkcore.auth.credentials import AccessKeyCredential, StsTokenCredential
-from aliyunsdkcore.client import AcsClient
-from aliyunsdkcore.request import CommonRequest
+import secrets
+import time
+from collections.abc import Mapping
+from urllib.error import HTTPError
+from urllib.parse import quote, urlencode
+from urllib.request import Request, urlopen
 
 from clipstitch.errors import CloudBusy
 from clipstitch.log import say
@@ -16,35 +20,71 @@ from clipstitch.ports import Ended
 from clipstitch.settings import AccessKey
 
 VERSION, TASK_TYPE = "2020-09-30", "MediaConvert"
+ALGORITHM = "ACS3-HMAC-SHA256"
+TIMEOUT_S = 20
 
 
 class ImmTasks:
     """Tells how tasks of one project ended."""
 
-    def __init__(self, endpoint: str, region: str, project: str, key: AccessKey) -> None:
-        token = (
-            StsTokenCredential(key.id, key.secret, key.token) if key.token else AccessKeyCredential(key.id, key.secret)
-        )
-        self._client = AcsClient(region_id=region, credential=token)
-        self._scheme, _, self._host = endpoint.rpartition("://")
+    def __init__(self, endpoint: str, project: str, key: AccessKey) -> None:
+        self._endpoint = endpoint if "://" in endpoint else f"https://{endpoint}"
         self._project = project
+        self._key = key
 
     def __call__(self, task_id: str) -> Ended | None:
         """Return how a task ended; None while it runs, and where IMM does not know it (any more)."""
-        request = CommonRequest(domain=self._host, version=VERSION, action_name="GetTask")
-        request.set_protocol_type(self._scheme or "https")
-        request.set_method("POST")
-        for name, value in (("ProjectName", self._project), ("TaskType", TASK_TYPE), ("TaskId", task_id)):
-            request.add_query_param(name, value)
         try:
-            task = json.loads(self._client.do_action_with_exception(request))
-        except ServerException as error:
-            if error.get_http_status() >= 500:
+            task = self._ask({"ProjectName": self._project, "TaskType": TASK_TYPE, "TaskId": task_id})
+        except HTTPError as error:
+            if error.code >= 500:
                 raise CloudBusy(f"asking IMM about {task_id}: {error}") from error
-            say("task-unknown", task=task_id, code=error.get_error_code())
+            say("task-unknown", task=task_id, code=_code(error))
             return None
-        except (ClientException, ValueError) as error:
+        except (OSError, ValueError) as error:
             raise CloudBusy(f"asking IMM about {task_id}: {error}") from error
         if task.get("Status") not in ("Succeeded", "Failed"):
             return None
         return Ended(task["Status"] == "Succeeded", str(task.get("Code") or ""), str(task.get("Message") or ""))
+
+    def _ask(self, parameters: Mapping[str, str]) -> Mapping[str, object]:
+        """Call GetTask."""
+        query = urlencode(sorted(parameters.items()), quote_via=quote)
+        host = self._endpoint.partition("://")[2].rstrip("/")
+        url = f"{self._endpoint.rstrip('/')}/?{query}"
+        headers = _signed({"host": host, **_about("GetTask", self._key)}, query, self._key)
+        request = Request(url, b"", headers, method="POST")  # noqa: S310 - the operator's endpoint
+        with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
+            return json.load(answer)  # type: ignore[no-any-return]
+
+
+def _about(action: str, key: AccessKey) -> dict[str, str]:
+    """Return the headers that say what is asked, and by whom."""
+    token = {"x-acs-security-token": key.token} if key.token else {}
+    return {
+        "x-acs-action": action,
+        "x-acs-content-sha256": hashlib.sha256(b"").hexdigest(),
+        "x-acs-date": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "x-acs-signature-nonce": secrets.token_hex(16),
+        "x-acs-version": VERSION,
+        **token,
+    }
+
+
+def _signed(headers: Mapping[str, str], query: str, key: AccessKey) -> dict[str, str]:
+    """Return the headers with their signature."""
+    names = ";".join(sorted(headers))
+    lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
+    canonical = "\n".join(("POST", "/", query, lines, names, headers["x-acs-content-sha256"]))
+    text = f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
+    signature = hmac.new(key.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
+    told = f"{ALGORITHM} Credential={key.id},SignedHeaders={names},Signature={signature}"
+    return {**headers, "authorization": told}
+
+
+def _code(error: HTTPError) -> str:
+    """Return IMM's code for a refusal."""
+    try:
+        return str(json.load(error).get("Code"))
+    except ValueError:
+        return str(error.code)
