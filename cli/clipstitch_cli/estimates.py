@@ -12,10 +12,17 @@ from clipstitch.plan import Plan
 from clipstitch.process import Transcode, read
 from clipstitch_cli.prices import NEVER, NOTES, Price, PriceList
 
-# Bit/s for one channel where the manifest names no bitrate: what FFmpeg 7.0.2 makes of noise by default, rounded. The
-# cloud's own defaults are not documented.
-_DEFAULT_BIT_S: Mapping[str, int] = {"mp3": 64_000, "aac": 68_000, "oga": 56_000, "ac3": 96_000, "opus": 48_000}
-_AMR_BIT_S: Mapping[int, int] = {8000: 12_800, 16000: 24_400}
+# Bit/s for one channel where the manifest names no bitrate, up to a sample rate: what FFmpeg 7.0.2 makes of 20 s of noise
+# by default, between its figures for one channel and for two. The cloud's own defaults are not documented.
+_ANY = 96_000
+_DEFAULT_BIT_S: Mapping[str, Mapping[int, int]] = {
+    "mp3": {8000: 10_000, 12000: 16_000, 16000: 24_000, 24000: 32_000, 32000: 48_000, _ANY: 64_000},
+    "aac": {8000: 28_000, 16000: 50_000, _ANY: 66_000},
+    "oga": {8000: 19_000, 16000: 27_000, 24000: 33_000, _ANY: 54_000},
+    "ac3": {_ANY: 96_000},
+    "opus": {_ANY: 48_000},
+    "amr": {8000: 12_800, 16000: 24_400},
+}
 _FLAC_SHARE = 0.6  # of the bits before compression; speech takes less, noise more
 _DEFAULT_BITS = 16
 # How the OSS adapter copies and deletes. Repeated here, since to import it is to import the SDK; a test compares.
@@ -130,7 +137,7 @@ def _bit_s(made: Transcode) -> tuple[int, str]:
         bits = made.adepth or _DEFAULT_BITS
         packed = round(rate * channels * bits * _FLAC_SHARE)
         return packed, f"{_FLAC_SHARE:.0%} of {bits}-bit samples; FLAC's size depends on the sound"
-    usual = _AMR_BIT_S.get(rate, max(_AMR_BIT_S.values())) if made.f == "amr" else _DEFAULT_BIT_S[made.f] * channels
+    usual = channels * next(bit_s for most, bit_s in _DEFAULT_BIT_S[made.f].items() if rate <= most)
     quality = "quality is not translated into a bitrate; " if made.aq is not None else ""
     return usual, f"{quality}{usual:,} bit/s, FFmpeg's usual; the cloud's default is not documented"
 

@@ -175,7 +175,7 @@ def _tell_estimate(guess: Estimate, desk: Desk) -> None:
         "tasks", f"{guess.tasks} in {guess.levels} {levels}, {words.seconds(guess.processed_s * 1000)} of audio"
     )
     table.add_row("OSS", f"{asked.oss} requests: {kinds}")
-    table.add_row("SMQ", f"{asked.smq} requests: {asked.events} events by us, {asked.notices} notices by IMM")
+    table.add_row("SMQ", f"{asked.smq} requests: {asked.events} for events, {asked.notices} for notices of IMM")
     table.add_row("cost", _total(guess))
     for cost in guess.costs:
         if cost.amount is not None:
@@ -186,7 +186,7 @@ def _tell_estimate(guess: Estimate, desk: Desk) -> None:
         if any(cost.price.name == name and cost.amount is None for cost in guess.costs):
             table.add_row("", Text(f"{_item(guess, name)}: {note}", "dim"))
     desk.say(Text.assemble(("Estimate", "bold"), (", if nothing goes wrong", "dim")))
-    desk.out.print(Padding(table, (0, 0, 0, 2)))
+    desk.out.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
 def _item(guess: Estimate, name: str) -> str:

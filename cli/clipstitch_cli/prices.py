@@ -35,8 +35,7 @@ PRICES = (
 )
 NOTES: Mapping[str, str] = {
     "smq": "the first 20 million requests of a month are free",
-    "oss_put": "answers of 4xx and 5xx are free",
-    "oss_get": "answers of 4xx and 5xx are free",
+    "oss_get": "as of the PUT type, those answered with 4xx or 5xx are free",
 }
 # No page that we read says what these cost, and they are not counted either.
 NEVER = ("Function Compute", "storage and log storage", "traffic out of the cloud", "topics and queues by the day")

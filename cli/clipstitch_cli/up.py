@@ -99,8 +99,6 @@ def _tell(env: Mapping[str, str], env_file: Path | None, desk: Desk) -> None:
     how = f". {shlex.quote(str(env_file.resolve()))}" if env_file else "paste these lines"
     desk.say(f"\nIn another terminal, {how}:\n", style="bold")
     desk.say(exports(env))
-    desk.say(
-        "Then upload clips with any OSS client, and try `clipstitch plan M.json`, `clipstitch drop M.json --wait`,"
-    )
+    desk.say("Then try `clipstitch put CLIP…`, `clipstitch plan M.json`, `clipstitch drop M.json --wait`,")
     desk.say("`clipstitch jobs`, `clipstitch show JOB`. Ctrl-C ends the cloud.")
     desk.out.file.flush()

@@ -23,7 +23,7 @@ from clipstitch.ledger import REFUSED, Ledger
 from clipstitch.log import say
 from clipstitch.plan import Plan, Step
 from clipstitch.ports import Described, Front, Labels
-from clipstitch.refs import ObjectRef
+from clipstitch.refs import ObjectRef, is_newer
 
 
 def advance(
@@ -206,5 +206,5 @@ def _write_result(ref: ObjectRef, text: str, job_id: str, cloud: Cloud) -> None:
         cloud.objects.write(ref, text.encode(), labels, once=True)
     except AlreadyThere:
         there = _describe(ref, cloud)
-        if there is None or there.meta.get(JOB_META, "") < job_id:
+        if there is None or not is_newer(there.meta.get(JOB_META, ""), than=job_id):
             cloud.objects.write(ref, text.encode(), labels)

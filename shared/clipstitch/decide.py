@@ -9,6 +9,7 @@ from urllib.parse import quote
 from clipstitch.job import ACCEPTED, FAILED, RESULT_SINK, SUCCEEDED, TOLD, Job
 from clipstitch.plan import Plan, Step
 from clipstitch.ports import Described
+from clipstitch.refs import is_newer
 
 JOB_META, MANIFEST_META, DURATION_META = "clipstitch-job", "clipstitch-manifest", "clipstitch-duration-ms"
 
@@ -72,7 +73,6 @@ def standing(plan: Plan, there: Described | None) -> Standing:
     """Say whether the output may be published where an object (or none) stands.
 
     Another manifest's object is left alone unless `overwrite` says otherwise; a newer job's is left alone always.
-    Job ids sort by the time of their manifest.
     """
     if there is None:
         return Standing("free")
@@ -80,7 +80,7 @@ def standing(plan: Plan, there: Described | None) -> Standing:
     if owner == plan.job_id:
         return Standing("ours")
     where, same = plan.output.ref.uri, manifest == manifest_label(plan)
-    if owner > plan.job_id and (same or plan.output.overwrite):
+    if is_newer(owner, than=plan.job_id) and (same or plan.output.overwrite):
         remedy = "Nothing to do: what is there is newer."
         return Standing("refused", "SUPERSEDED", f"{where} was made by the newer job {owner}", remedy)
     if same or plan.output.overwrite:

@@ -8,6 +8,7 @@ which of several ended steps starts the one that waited for them all.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from clipstitch.errors import AlreadyThere, Missing
@@ -104,6 +105,16 @@ class Ledger:
         except Missing:
             return None
         return pointer["job"], pointer["step"]
+
+    def pointers(self) -> Iterator[tuple[str, datetime]]:
+        """Yield the tasks that can be followed, and since when."""
+        prefix = self._prefix + TASKS
+        for listed in self._objects.list(self._bucket, prefix):
+            yield listed.key.removeprefix(prefix), listed.last_modified
+
+    def forget(self, task_id: str) -> None:
+        """Remove a pointer."""
+        self._objects.delete([self._ref(f"{TASKS}{task_id}")])
 
     def close(self, job: Job, at: str) -> Job:
         """Remember that all is done, then clear away; the marker goes last, so that a crash is noticed."""

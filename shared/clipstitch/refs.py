@@ -62,6 +62,15 @@ def is_job_id(text: str) -> bool:
     return _JOB_ID.fullmatch(text) is not None
 
 
+def is_newer(job_id: str, than: str) -> bool:
+    """Say whether a job's manifest came in a later second than another's; within a second nobody can tell.
+
+    >>> is_newer("20260102T030406Z-000000000000", than="20260102T030405Z-ffffffffffff")
+    True
+    """
+    return job_id.partition("-")[0] > than.partition("-")[0]
+
+
 def uploaded_at(job_id: str) -> datetime:
     """Return when a job's manifest was uploaded, to the second.
 

@@ -66,11 +66,23 @@ def _look_after(job_id: str, ledger: Ledger, cloud: Cloud) -> None:
         return  # whoever started it is probably still at it
     elif job.plan is None and job.verdict is None:
         _submit_again(job, ledger, cloud)
-    elif job.verdict is None and _waited(uploaded_at(job_id), cloud.settings.deadline_s, cloud):
+    elif job.verdict is None and _waited(_begun(job, ledger), cloud.settings.deadline_s, cloud):
         advance(ledger.judge(job, _too_late(job, cloud)), ledger, cloud)
     else:
         job, resting = _look_at_steps(job, ledger, cloud)
         advance(job, ledger, cloud, cause="sweep", resting=resting)
+
+
+def _begun(job: Job, ledger: Ledger) -> datetime:
+    """Return from when a job's deadline counts: its upload, or the end of the time in which clips may come."""
+    if not job.knows(WAITING):
+        return uploaded_at(job.id)
+    return _moment(ledger.document(job.id, Fact(WAITING))["until"])
+
+
+def _moment(stamp: object) -> datetime:
+    """Read a timestamp that a fact carries."""
+    return datetime.fromisoformat(str(stamp).replace("Z", "+00:00"))
 
 
 def _submit_again(job: Job, ledger: Ledger, cloud: Cloud) -> None:
@@ -137,12 +149,10 @@ def _due(step: Step, job: Job, ledger: Ledger, cloud: Cloud) -> bool:
 
     It rests for one patience, then two, four, and so on.
     """
-    marks = [fact for fact in job.facts if fact.kind in (FALTERED, CLAIMED) and fact.step == step.number]
+    marks = sorted(fact for fact in job.facts if fact.kind in (FALTERED, CLAIMED) and fact.step == step.number)
     if not marks:
         return True
-    last = max(
-        datetime.fromisoformat(str(ledger.document(job.id, fact)["at"]).replace("Z", "+00:00")) for fact in marks
-    )
+    last = max(_moment(ledger.document(job.id, fact)["at"]) for fact in marks)
     tries = sum(fact.kind == FALTERED for fact in marks)
     return _waited(last, cloud.settings.patience_s * 2 ** max(tries - 1, 0), cloud)
 
@@ -162,7 +172,7 @@ def _recent_manifests(cloud: Cloud) -> Iterator[ObjectRef]:
 
 
 def _clear_orphans(ledger: Ledger, cloud: Cloud) -> None:
-    """Remove what late tasks of closed jobs have left in the work folder."""
+    """Remove what late tasks of closed jobs have left: in the work folder, and pointers that no notice will follow."""
     prefix = cloud.settings.state_prefix + WORK
     by_job: dict[str, list[ObjectRef]] = {}
     for listed in cloud.objects.list(cloud.settings.bucket, prefix):
@@ -172,3 +182,7 @@ def _clear_orphans(ledger: Ledger, cloud: Cloud) -> None:
     for job_id, refs in by_job.items():
         if ledger.load(job_id).closed:
             cloud.objects.delete(refs)
+    for task, since in ledger.pointers():
+        place = ledger.follow(task) if _waited(since, cloud.settings.deadline_s, cloud) else None
+        if place and ledger.load(place[0]).closed:
+            ledger.forget(task)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.deploy.tools import ROOT
+from tests.deploy.tools import ROOT, lack
 
 if str(ROOT) not in sys.path:  # build.py stands beside the packages, not in one
     sys.path.insert(0, str(ROOT))
@@ -34,7 +34,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Project]:
     @cache
     def project(python: str) -> Project:
         if not build.find_python(python):
-            pytest.skip(f"no Python {python} on this machine: cannot run what is built for it")
+            lack(f"no Python {python} on this machine: cannot run what is built for it")
         root = tmp_path_factory.mktemp(f"project-{python}")
         shutil.copy(ROOT / "template.yml", root)
         text = (ROOT / "s.yaml").read_text("utf-8")

@@ -57,7 +57,7 @@ MISTAKES = (
     Mistake("a setting that nobody reads", S, "CLIPSTITCH_SINKS:", "CLIPSTITCH_SINK:", CROSS, "called CLIPSTITCH_SINK"),
     Mistake("a sink of an unknown kind", S, "queue=queue:", "queue=mail:", CROSS, "write name=topic:NAME"),
     Mistake("another prefix than the settings'", S, "prefix: manifests/", "prefix: in/", CROSS, "prefix is in/"),
-    Mistake("the two files differ", T, "      Timeout: 60", "      Timeout: 30", CROSS, "timeout is 60 in s.yaml, 30"),
+    Mistake("the two files differ", T, "MemorySize: 512", "MemorySize: 1024", CROSS, "memorySize is 512 in s.yaml"),
     Mistake("a trigger for every part", S, "d:PutObject", "d:*", CROSS, "fires for every part of an upload"),
     Mistake("triggers that overlap", S, "suffix: .yml", "suffix: .yaml", LOCALYUN, "would both take some event"),
     Mistake("a topic that nobody declares", S, "{resources.infra.output.CompletionTopicName}\n          inv",

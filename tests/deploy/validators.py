@@ -310,7 +310,7 @@ def _handler(name: str, props: JSON, folder: Path) -> Iterator[str]:
 def _settings(folder: Path) -> Iterator[str]:
     """Check every function's variables: each is a setting, and together they are all that settings.py needs."""
     documented = (tools.ROOT / "docs" / "settings.md").read_text("utf-8")
-    known = set(re.findall(r"`((?:CLIPSTITCH|OSS|MNS)_[A-Z_]+)`", documented))
+    known = set(re.findall(r"`((?:CLIPSTITCH|OSS|MNS|IMM)_[A-Z_]+)`", documented))
     try:
         deployment = read(folder, {})
     except BadDeployment:

@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from clipstitch.chapters import id3_tag
 from clipstitch.cloud import Cloud
 from clipstitch.complete import complete
 from clipstitch.errors import ClipstitchError
+from clipstitch.formats import FORMATS, Format
 from clipstitch.notice import read_notice
 from clipstitch.plan import Plan
 from clipstitch.ports import Copied, Front, Labels, Listed, Probe
@@ -219,6 +220,7 @@ def test_a_large_output_is_copied_in_parts():
         ({"key": "a.mp3", "bitrate": 96_000, "bitrate_option": "adaptive"}, 96_000, "or less"),
         ({"key": "a.mp3"}, 128_000, "FFmpeg's usual"),
         ({"key": "a.mp3", "channels": 1}, 64_000, "not documented"),
+        ({"key": "a.mp3", "channels": 1, "sample_rate": 8000}, 10_000, "FFmpeg's usual"),
         ({"key": "a.opus", "quality": 50}, 96_000, "quality is not translated"),
         ({"key": "a.amr"}, 24_400, "FFmpeg's usual"),
         ({"key": "a.amr", "sample_rate": 8000}, 12_800, "FFmpeg's usual"),
@@ -232,6 +234,18 @@ def test_the_size_says_what_it_assumes(output: dict[str, Any], bit_s: int, words
 
     assert bit_s * 20 // 8 == guess["size_bytes"]
     assert words in guess["size_assumes"]
+
+
+@pytest.mark.parametrize("spec", FORMATS.values(), ids=lambda spec: spec.name)
+def test_every_format_has_a_size_at_every_rate_that_it_takes(spec: Format):
+    """No rate lies beyond the table; higher rates never make less."""
+    sizes = [
+        estimated({**wanting(1), "output": {"key": f"a.{spec.name}", "sample_rate": rate}})["size_bytes"]
+        for rate in spec.sample_rates
+    ]
+
+    assert 0 < sizes[0]
+    assert sorted(sizes) == sizes
 
 
 def test_chapters_in_an_mp3_add_their_tag_to_the_size():
