@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint matrix bench setup clean
+.PHONY: demo test lint tools soak matrix setup clean
 
 demo: $(READY)
 	$(BIN)/clipstitch demo
@@ -19,6 +19,12 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+tools: $(READY)  ## the foreign validators: Serverless Devs and the ROS classes, kept below build/
+	$(BIN)/python -m tests.deploy.tools
+
+soak: $(READY)  ## 100,000 simulated schedules
+	$(BIN)/python -m tests.simulation --schedules 100000
 
 matrix: $(READY)  ## unit and contract tests on every supported interpreter of this machine
 	$(BIN)/python tests/matrix.py

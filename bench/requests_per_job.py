@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from mns.account import Account
+from mns.queue import QueueMeta
 from mns.subscription import SubscriptionMeta
-from mns.topic import TopicMeta
 from requests.adapters import HTTPAdapter
 
 from clipstitch.complete import complete
@@ -25,6 +25,7 @@ from tests.sounds import tone
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS = 2
+TOPIC = "clipstitch-completions"
 
 
 class Listening(HTTPAdapter):
@@ -82,21 +83,17 @@ def main() -> None:
     with LocalCloud(ROOT) as endpoints:
         env = {**os.environ, **endpoints.environment()}
         env |= {
-            "CLIPSTITCH_COMPLETION_TOPIC": "bench",
+            "CLIPSTITCH_COMPLETION_TOPIC": TOPIC,
             "CLIPSTITCH_MANIFEST_PREFIX": "bench/",
             "CLIPSTITCH_SINKS": "events=topic:clipstitch-events queue=queue:clipstitch-events",
         }
         account = Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
-        account.get_topic("bench").create(TopicMeta())
+        account.get_subscription(TOPIC, "clipstitch-complete-task-ended").unsubscribe()  # we do its work here
         queue = account.get_queue("bench")
-        from mns.queue import QueueMeta
-
         queue.create(QueueMeta())
         queue.set_encoding(False)
         where = f"acs:mns:{env['OSS_REGION']}:{env['ALIBABA_CLOUD_ACCOUNT_ID']}:queues/bench"
-        account.get_subscription("bench", "bench").subscribe(
-            SubscriptionMeta(where, notify_content_format="SIMPLIFIED")
-        )
+        account.get_subscription(TOPIC, "bench").subscribe(SubscriptionMeta(where, notify_content_format="SIMPLIFIED"))
         setup = wire(env)
         bucket = env["CLIPSTITCH_BUCKET"]
         keys = [f"clips/{number}.wav" for number in range(CLIPS)]

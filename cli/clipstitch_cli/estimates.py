@@ -12,8 +12,8 @@ from clipstitch.plan import Plan
 from clipstitch.process import Transcode, read
 from clipstitch_cli.prices import NEVER, NOTES, Price, PriceList
 
-# Bit/s for one channel where the manifest names no bitrate, up to a sample rate: what FFmpeg 7.0.2 makes of 20 s of noise
-# by default, between its figures for one channel and for two. The cloud's own defaults are not documented.
+# Bit/s for one channel where the manifest names no bitrate, up to a sample rate: what FFmpeg 7.0.2 makes of 20 s of
+# noise by default, between its figures for one channel and for two. The cloud's own defaults are not documented.
 _ANY = 96_000
 _DEFAULT_BIT_S: Mapping[str, Mapping[int, int]] = {
     "mp3": {8000: 10_000, 12000: 16_000, 16000: 24_000, 24000: 32_000, 32000: 48_000, _ANY: 64_000},

@@ -11,12 +11,13 @@ from clipstitch.decide import (
     MANIFEST_META,
     Action,
     Cause,
+    Standing,
     decide,
     manifest_label,
     standing,
 )
 from clipstitch.errors import AlreadyThere, ClipstitchError, Missing
-from clipstitch.event import encode, fit, make_event
+from clipstitch.event import encode, event_id, fit, make_event
 from clipstitch.formats import FORMATS
 from clipstitch.job import ACCEPTED, FAILED, RESULT_SINK, TOLD, Fact, Failure, Job, Published, Result, Verdict
 from clipstitch.ledger import REFUSED, Ledger
@@ -24,14 +25,21 @@ from clipstitch.log import say
 from clipstitch.plan import Plan, Step
 from clipstitch.ports import Described, Front, Labels
 from clipstitch.refs import ObjectRef, is_newer
+from clipstitch.settings import Sink
+from clipstitch.telling import Delivery, deliver
 
 
 def advance(
-    job: Job, ledger: Ledger, cloud: Cloud, cause: Cause = "manifest", resting: frozenset[int] = frozenset()
+    job: Job,
+    ledger: Ledger,
+    cloud: Cloud,
+    cause: Cause = "manifest",
+    resting: frozenset[int | str] = frozenset(),
+    due: frozenset[Fact] = frozenset(),
 ) -> Job:
-    """Bring a job as far as it can go now; `cause` is what brought us here, and what may rest: see `decide`."""
-    while actions := decide(job, cause, resting):
-        action = actions[0]
+    """Bring a job as far as it can go now; what brought us here, what rests and what is due are as in `decide`."""
+    while actions := decide(job, cause, resting, due):
+        action = _first(actions, cloud)
         if (
             action.do == "start"
             and isinstance(cause, int)
@@ -43,6 +51,18 @@ def advance(
     return job
 
 
+def _first(actions: tuple[Action, ...], cloud: Cloud) -> Action:
+    """Choose what to do first. A webhook may take its time, so everybody else hears before it."""
+    telling = [action for action in actions if action.do == "tell"]
+    return min(telling, key=lambda action: _webhook(action.sink, cloud) is not None) if telling else actions[0]
+
+
+def _webhook(sink: str, cloud: Cloud) -> Sink | None:
+    """Return a sink if it is a webhook."""
+    configured = cloud.settings.sink(sink)
+    return configured if configured and configured.kind == "webhook" else None
+
+
 def _perform(action: Action, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
     """Do one thing, and return the job knowing it."""
     match action.do:
@@ -52,6 +72,8 @@ def _perform(action: Action, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
             return ledger.judge(job, _verdict(action.step, job, ledger, cloud))
         case "publish":
             return ledger.settle(job, _published_or_not(_plan_of(job), cloud))
+        case "tell" if hook := _webhook(action.sink, cloud):
+            return deliver(Delivery(hook, event_id(job), _message(job, cloud)), job, ledger, cloud)
         case "tell":
             return ledger.add(job, Fact(TOLD, detail=action.sink), _told_or_refused(action.sink, job, cloud))
         case "close":
@@ -117,9 +139,10 @@ def _published_or_not(plan: Plan, cloud: Cloud) -> Result:
 def _publish(plan: Plan, cloud: Cloud) -> Result:
     """Copy the finished output to the user's key, whole or not at all, and say what became of it."""
     there = _describe(plan.output.ref, cloud)
-    stands = standing(plan, there)
-    if stands.kind == "refused":
-        return Result(cloud.timestamp(), error=Failure(stands.code, stands.message, stands.remedy))
+    stands = standing(plan, plan.output.ref, there)
+    beside = _standing_beside(plan, cloud)
+    for refused in (one for one in (stands, beside) if one.kind == "refused"):
+        return Result(cloud.timestamp(), error=Failure(refused.code, refused.message, refused.remedy))
     if stands.kind == "ours" and there:
         made = Published(there.etag, there.size, int(there.meta.get(DURATION_META, "0")))
     else:
@@ -129,6 +152,14 @@ def _publish(plan: Plan, cloud: Cloud) -> Result:
             return _publish(plan, cloud)  # somebody was faster: look again at whose it is
     _write_chapters(plan, cloud)
     return Result(cloud.timestamp(), output=made)
+
+
+def _standing_beside(plan: Plan, cloud: Cloud) -> Standing:
+    """Say whether the chapters may be put beside the output; they may where there are none."""
+    if not plan.output.chapters:
+        return Standing("free")
+    ref = webvtt_ref(plan)
+    return standing(plan, ref, _describe(ref, cloud))
 
 
 def _describe(ref: ObjectRef, cloud: Cloud) -> Described | None:
@@ -163,7 +194,8 @@ def _tag(plan: Plan, cloud: Cloud) -> Front:
 def _write_chapters(plan: Plan, cloud: Cloud) -> None:
     """Put the chapters beside the output; the same job always writes the same."""
     if plan.output.chapters:
-        labels = Labels("text/vtt; charset=utf-8", {JOB_META: plan.job_id})
+        meta = {JOB_META: plan.job_id, MANIFEST_META: manifest_label(plan)}
+        labels = Labels("text/vtt; charset=utf-8", meta)
         cloud.objects.write(webvtt_ref(plan), webvtt(chapters_of(plan)).encode(), labels)
 
 
@@ -181,15 +213,10 @@ def _told_or_refused(sink: str, job: Job, cloud: Cloud) -> dict[str, object]:
 
 def _tell(sink: str, job: Job, cloud: Cloud) -> None:
     """Deliver the event to one sink; repeating it is allowed, and changes neither id nor content."""
-    if job.verdict is None:
-        raise ClipstitchError(f"job {job.id} has no verdict")
-    event = make_event(job)
-    manifest = job.verdict.manifest.ref
-    result = ObjectRef(manifest.bucket, f"{cloud.settings.result_prefix}{manifest.key}.json")
     if sink == RESULT_SINK:
-        _write_result(result, encode(event), job.id, cloud)
+        _write_result(_result_ref(job, cloud), encode(make_event(job)), job.id, cloud)
         return
-    text = encode(fit(event, result))
+    text = _message(job, cloud)
     configured = cloud.settings.sink(sink)
     if configured is None:
         say("sink-gone", job=job.id, sink=sink)
@@ -197,6 +224,19 @@ def _tell(sink: str, job: Job, cloud: Cloud) -> None:
         cloud.messages.publish(configured.target, text)
     else:
         cloud.messages.send(configured.target, text)
+
+
+def _message(job: Job, cloud: Cloud) -> str:
+    """Write a job's event as it fits into a message."""
+    return encode(fit(make_event(job), _result_ref(job, cloud)))
+
+
+def _result_ref(job: Job, cloud: Cloud) -> ObjectRef:
+    """Name the result object."""
+    if job.verdict is None:
+        raise ClipstitchError(f"job {job.id} has no verdict")
+    manifest = job.verdict.manifest.ref
+    return ObjectRef(manifest.bucket, f"{cloud.settings.result_prefix}{manifest.key}.json")
 
 
 def _write_result(ref: ObjectRef, text: str, job_id: str, cloud: Cloud) -> None:

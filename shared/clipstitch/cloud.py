@@ -5,12 +5,15 @@ from typing import NamedTuple
 from clipstitch.clock import Clock, timestamp
 from clipstitch.errors import VersionedState
 from clipstitch.ledger import Ledger
-from clipstitch.ports import Audio, Messages, Objects
+from clipstitch.ports import Audio, Hooks, Messages, Objects
 from clipstitch.settings import Settings
 
 
 class Cloud(NamedTuple):
-    """Everything outside. `trusted` remembers the state buckets that were found fit, for the life of an instance."""
+    """Everything outside. `trusted` remembers the state buckets that were found fit, for the life of an instance.
+
+    `hooks` is needed only where a sink is a webhook.
+    """
 
     objects: Objects
     audio: Audio
@@ -18,6 +21,7 @@ class Cloud(NamedTuple):
     clock: Clock
     settings: Settings
     trusted: set[str]
+    hooks: Hooks | None = None
 
     def ledger(self, bucket: str) -> Ledger:
         """Open the ledger for manifests of a bucket; `VersionedState` where create-once would not hold."""

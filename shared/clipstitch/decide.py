@@ -6,10 +6,10 @@
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-from clipstitch.job import ACCEPTED, FAILED, RESULT_SINK, SUCCEEDED, TOLD, Job
+from clipstitch.job import ACCEPTED, FAILED, RESULT_SINK, SUCCEEDED, TOLD, Fact, Job
 from clipstitch.plan import Plan, Step
 from clipstitch.ports import Described
-from clipstitch.refs import is_newer
+from clipstitch.refs import ObjectRef, is_newer
 
 JOB_META, MANIFEST_META, DURATION_META = "clipstitch-job", "clipstitch-manifest", "clipstitch-duration-ms"
 
@@ -25,12 +25,18 @@ class Action(NamedTuple):
 Cause = int | Literal["manifest", "sweep"]
 
 
-def decide(job: Job, cause: Cause = "manifest", resting: frozenset[int] = frozenset()) -> tuple[Action, ...]:
+def decide(
+    job: Job,
+    cause: Cause = "manifest",
+    resting: frozenset[int | str] = frozenset(),
+    due: frozenset[Fact] = frozenset(),
+) -> tuple[Action, ...]:
     """Say what must happen next, in order; nothing when we wait for the cloud or are done.
 
     `cause` is what brought us here: the manifest, the end of a step (its number), or the sweep. Whoever submits starts
     the steps that need nothing, whoever hears of a step's end starts only what waited for it, so that no two start the
     same; the sweep starts whatever is ready and has no task that might still run, but for the steps that are `resting`.
+    A sink that was told in vain is owed, and told again when that attempt is `due`; sinks may be `resting`, too.
     """
     if job.closed:
         return ()
@@ -38,12 +44,14 @@ def decide(job: Job, cause: Cause = "manifest", resting: frozenset[int] = frozen
         return _work(job, job.plan, cause, resting) if job.plan else ()
     if job.verdict.kind == "publish" and job.result is None:
         return (Action("publish"),)
-    told = job.details(TOLD)
-    untold = tuple(Action("tell", sink=sink) for sink in (*job.verdict.sinks, RESULT_SINK) if sink not in told)
-    return (*untold, Action("close"))
+    told, owed = job.details(TOLD), job.owed
+    untold = [sink for sink in (*job.verdict.sinks, RESULT_SINK) if sink not in told]
+    now = [sink for sink in untold if sink not in resting and (sink not in owed or owed[sink] in due)]
+    tell = tuple(Action("tell", sink=sink) for sink in now)
+    return (*tell, Action("close")) if now == untold else tell
 
 
-def _work(job: Job, plan: Plan, cause: Cause, resting: frozenset[int]) -> tuple[Action, ...]:
+def _work(job: Job, plan: Plan, cause: Cause, resting: frozenset[int | str]) -> tuple[Action, ...]:
     """Start what can start; judge when the last step is there, or one is lost. Success outranks failure."""
     done, failed = job.steps(SUCCEEDED), job.steps(FAILED)
     if plan.final.number in done:
@@ -69,8 +77,8 @@ class Standing(NamedTuple):
     remedy: str = ""
 
 
-def standing(plan: Plan, there: Described | None) -> Standing:
-    """Say whether the output may be published where an object (or none) stands.
+def standing(plan: Plan, ref: ObjectRef, there: Described | None) -> Standing:
+    """Say whether the output, or what lies beside it, may be published as `ref`, where an object (or none) stands.
 
     Another manifest's object is left alone unless `overwrite` says otherwise; a newer job's is left alone always.
     """
@@ -79,7 +87,7 @@ def standing(plan: Plan, there: Described | None) -> Standing:
     owner, manifest = there.meta.get(JOB_META, ""), there.meta.get(MANIFEST_META, "")
     if owner == plan.job_id:
         return Standing("ours")
-    where, same = plan.output.ref.uri, manifest == manifest_label(plan)
+    where, same = ref.uri, manifest == manifest_label(plan)
     if is_newer(owner, than=plan.job_id) and (same or plan.output.overwrite):
         remedy = "Nothing to do: what is there is newer."
         return Standing("refused", "SUPERSEDED", f"{where} was made by the newer job {owner}", remedy)

@@ -82,6 +82,37 @@ class NoSuchTarget(CloudRefused):
     remedy = "Create the topic or queue, or correct CLIPSTITCH_SINKS."
 
 
+class NoAnswer(ClipstitchError):
+    """A webhook's receiver gave no answer in time, or none that is HTTP; it may the next time."""
+
+    code = "WEBHOOK_NO_ANSWER"
+    remedy = "Nothing to do if it passes: the webhook is told again for three days. Else look at the receiver."
+    retryable = True
+
+
+class BadAnswer(ClipstitchError):
+    """A webhook's receiver answered with something else than 2xx."""
+
+    code = "WEBHOOK_ANSWER"
+    remedy = "Look into the receiver's log for the event's id; the webhook is told again for three days."
+    retryable = True
+
+
+class AddressRefused(ClipstitchError):
+    """A webhook's host leads to an address to which we do not send."""
+
+    code = "WEBHOOK_ADDRESS"
+    remedy = "Use https and a public host, or, for a receiver of your own, set CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE=true."
+    retryable = True
+
+
+class SwitchedOff(ClipstitchError):
+    """A webhook's receiver has answered 410 Gone; nothing is sent there until the operator says so."""
+
+    code = "SINK_OFF"
+    remedy = "Remove the sink, or remove the object that the message names, which switches it on again."
+
+
 class Missing(ClipstitchError):
     """No object has that name."""
 

@@ -16,6 +16,7 @@ from clipstitch.refs import ManifestRef, ObjectRef
 PLANNED, WAITING, CLAIMED, ACCEPTED = "planned", "waiting", "claimed", "accepted"
 SUCCEEDED, FAILED, FALTERED = "succeeded", "failed", "faltered"  # faltered: failed for a reason that passes
 VERDICT, RESULT, TOLD, CLOSED = "verdict", "result", "told", "closed"
+OWED = "owed"  # an attempt at telling a webhook that failed, and will be made again
 RESULT_SINK = "result"  # the result object; every event goes there
 _OF_A_STEP = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FALTERED)
 _FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z]+)(?:\.([^./]+))?\.json")
@@ -23,11 +24,11 @@ _FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z]+)(?:\.([^./]+))?\.json"
 _TASK = (ACCEPTED, FALTERED)
 
 # Strongest first; it needs no transitions, because facts are never withdrawn.
-PROGRESS = (CLOSED, TOLD, RESULT, VERDICT, SUCCEEDED, FAILED, FALTERED, ACCEPTED, CLAIMED, PLANNED, WAITING)
+PROGRESS = (CLOSED, TOLD, OWED, RESULT, VERDICT, SUCCEEDED, FAILED, FALTERED, ACCEPTED, CLAIMED, PLANNED, WAITING)
 
 
 class Fact(NamedTuple):
-    """Something that became true. `detail` is the task of a step's fact, or the sink of a told one."""
+    """Something that became true. `detail`: a step's task, the sink that was told, or `sink~attempt` of an owed one."""
 
     kind: str
     step: int | None = None
@@ -52,6 +53,21 @@ class Fact(NamedTuple):
         if kind not in PROGRESS or (step is not None) != (kind in _OF_A_STEP):
             return None
         return cls(kind, None if step is None else int(step), unquote(detail or ""))
+
+
+def sink_of(owed: Fact) -> str:
+    """Return whom an attempt was to tell.
+
+    >>> sink_of(Fact(OWED, detail="partner~2")), attempt_of(Fact(OWED, detail="partner~2"))
+    ('partner', 2)
+    """
+    return owed.detail.rpartition("~")[0]
+
+
+def attempt_of(owed: Fact) -> int:
+    """Return which attempt it was, counted from 1."""
+    number = owed.detail.rpartition("~")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 class Failure(NamedTuple):
@@ -152,6 +168,12 @@ class Job(NamedTuple):
             kind: {fact.detail for fact in self.facts if fact.kind == kind and fact.step == step} for kind in _TASK
         }
         return frozenset(tasks[ACCEPTED] - tasks[FALTERED])
+
+    @property
+    def owed(self) -> dict[str, Fact]:
+        """The last attempt at each sink that was tried in vain; told by now or not."""
+        owed = (fact for fact in self.facts if fact.kind == OWED)
+        return {sink_of(fact): fact for fact in sorted(owed, key=attempt_of)}
 
     def learns(self, *facts: Fact) -> "Job":
         """Return the job with more facts."""

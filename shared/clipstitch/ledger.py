@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 from clipstitch.errors import AlreadyThere, Missing
 from clipstitch.job import CLAIMED, CLOSED, PLANNED, RESULT, VERDICT, Fact, Failure, Job, Result, Verdict
@@ -18,7 +19,7 @@ from clipstitch.ports import Labels, Objects
 from clipstitch.refs import ObjectRef, day_of, is_job_id
 
 _JSON = Labels("application/json")
-OPEN, JOBS, TASKS = "open/", "jobs/", "tasks/"
+OPEN, JOBS, TASKS, SINKS = "open/", "jobs/", "tasks/", "sinks/"
 _STEP_TARGET = re.compile(r"([^/]+)/step-([0-9]{3,9})\.[^/]+")
 
 
@@ -115,6 +116,22 @@ class Ledger:
     def forget(self, task_id: str) -> None:
         """Remove a pointer."""
         self._objects.delete([self._ref(f"{TASKS}{task_id}")])
+
+    def switch_off(self, sink: str, document: Mapping[str, Any]) -> None:
+        """Send nothing to a sink any more, until the operator removes the object that says so."""
+        self._write(self.switch(sink), document)
+
+    def off(self, sink: str) -> bool:
+        """Say whether a sink is switched off."""
+        try:
+            self._objects.describe(self.switch(sink))
+        except Missing:
+            return False
+        return True
+
+    def switch(self, sink: str) -> ObjectRef:
+        """Name the object that is there while a sink is switched off."""
+        return self._ref(f"{SINKS}{quote(sink, safe='')}.off")
 
     def close(self, job: Job, at: str) -> Job:
         """Remember that all is done, then clear away; the marker goes last, so that a crash is noticed."""

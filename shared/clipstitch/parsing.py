@@ -68,6 +68,9 @@ def _manifest(fields: Fields, ref: ObjectRef, limits: Limits) -> Manifest | None
     chapters = bool(fields.take("chapters", bool, default=False))
     if output is None:
         return None
+    if chapters and output.ref.key.endswith(".vtt"):
+        remedy = "Choose another ending, or take `chapters` out."
+        fields.issues.add("/output/key", "OUTPUT_KEY_RESERVED", "is where the chapters go", remedy)
     return Manifest(output, clips, align, notify, labels, gap, chapters, wait)
 
 

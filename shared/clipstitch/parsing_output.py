@@ -65,7 +65,7 @@ def _format(fields: Fields, key: str | None) -> Format | None:
         return FORMATS.get(fields.choice("format", tuple(FORMATS), "FORMAT_UNKNOWN", ""))
     if key is None:
         return None
-    extension = key.rpartition("/")[2].rpartition(".")[2].lower()
+    extension = key.rpartition("/")[2].partition(".")[2].rpartition(".")[2].lower()
     if extension not in FORMATS:
         remedy = f"End the key in one of {', '.join('.' + name for name in FORMATS)}, or add `format`."
         fields.issues.add(fields.at("key"), "FORMAT_UNKNOWN", "does not tell the format", remedy)

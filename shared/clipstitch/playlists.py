@@ -130,10 +130,10 @@ def _unquoted(word: str) -> Iterator[str]:
 
 def _milliseconds(text: str) -> int | None:
     """Read FFmpeg's times: seconds, or hours, minutes and seconds; to the millisecond."""
-    if re.fullmatch(r"\d{1,12}(\.\d+)?(us|ms|s)?", text):
+    if re.fullmatch(r"[0-9]{1,12}(\.[0-9]+)?(us|ms|s)?", text):
         scale = {"us": 0.001, "ms": 1.0}.get(text.lstrip("0123456789."), 1000.0)
         return round(float(text.rstrip("ums")) * scale)
-    clock = re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,2}):(\d{1,2}(?:\.\d+)?)", text)
+    clock = re.fullmatch(r"(?:([0-9]{1,6}):)?([0-9]{1,2}):([0-9]{1,2}(?:\.[0-9]+)?)", text)
     if not clock:
         return None
     hours, minutes, seconds = clock.groups()

@@ -1,4 +1,4 @@
-"""What we need from a cloud: three small protocols in our own words. Adapters implement them, use cases call them.
+"""What we need from a cloud: four small protocols in our own words. Adapters implement them, use cases call them.
 
 Every method may raise `CloudBusy`, `AccessDenied` or `CloudRefused` besides what its docstring names.
 """
@@ -75,6 +75,24 @@ class Ended(NamedTuple):
     message: str = ""
 
 
+class Webhook(NamedTuple):
+    """A receiver of webhooks. `secrets`: one, or two while a key is replaced. The URL is a secret, too."""
+
+    name: str
+    url: str
+    secrets: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"Webhook({self.name!r})"
+
+
+class Answer(NamedTuple):
+    """What a receiver said: an HTTP status, and its `Retry-After` as it came ("" for none)."""
+
+    status: int
+    retry_after: str = ""
+
+
 class Objects(Protocol):
     """Somewhere that keeps objects, and can be told to create one only once."""
 
@@ -137,4 +155,15 @@ class Messages(Protocol):
 
     def send(self, queue: str, text: str) -> None:
         """Put a text into a queue; `NoSuchTarget`."""
+        ...
+
+
+class Hooks(Protocol):
+    """Somewhere that carries texts to receivers of webhooks."""
+
+    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> Answer:
+        """Tell a receiver, signed, once, within ten seconds; redirects are not followed.
+
+        `NoAnswer`, and `AddressRefused` where we do not send. A text may have arrived even so.
+        """
         ...

@@ -8,6 +8,8 @@ from typing import NamedTuple
 from clipstitch.errors import BadSettings
 from clipstitch.job import RESULT_SINK
 from clipstitch.manifest import Limits
+from clipstitch.ports import Webhook
+from clipstitch.webhooks import read_webhook
 
 REQUIRED = ("OSS_ENDPOINT", "OSS_REGION", "MNS_ENDPOINT", "CLIPSTITCH_BUCKET", "CLIPSTITCH_COMPLETION_TOPIC")
 # Pairs: Function Compute's name first (its Python 3.12 runtime has no other source), then the OSS documentation's.
@@ -15,11 +17,11 @@ ACCESS_KEY_NAMES = (
     ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"),
     ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"),
 )
-SINK_KINDS = ("topic", "queue")
+SINK_KINDS = ("topic", "queue", "webhook")
 
 
 class Sink(NamedTuple):
-    """Somewhere that events go: `kind` is topic or queue, `target` its name in SMQ."""
+    """Somewhere that events go: `kind` is topic, queue or webhook, `target` its name in SMQ, or among the settings."""
 
     name: str
     kind: str
@@ -49,6 +51,8 @@ class Settings(NamedTuple):
     search_window_s: int = 24 * 3600
     imm_endpoint: str | None = None
     imm_project: str | None = None
+    webhooks: tuple[Webhook, ...] = ()
+    webhook_allow_private: bool = False
 
     @property
     def limits(self) -> Limits:
@@ -71,11 +75,18 @@ class Settings(NamedTuple):
         """Return a configured sink; None when the operator has removed it since."""
         return next((sink for sink in self.sinks if sink.name == name), None)
 
+    def webhook(self, target: str) -> Webhook | None:
+        """Return where a webhook sink posts to."""
+        return next((hook for hook in self.webhooks if hook.name == target), None)
+
 
 def read_settings(env: Mapping[str, str]) -> Settings:
     """Build settings from an environment; `BadSettings` names every variable that is missing or wrong."""
     problems = [f"{name} is not set" for name in REQUIRED if not env.get(name)]
     sinks = _sinks(env.get("CLIPSTITCH_SINKS", ""), problems)
+    allow_private = _switch("CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE", env, problems)
+    targets = dict.fromkeys(sink.target for sink in sinks if sink.kind == "webhook")
+    hooks = [read_webhook(target, env, problems, allow_private=allow_private) for target in targets]
     prefixes = {
         name: _prefix(f"CLIPSTITCH_{name.upper()}", env.get(f"CLIPSTITCH_{name.upper()}", default), problems)
         for name, default in (
@@ -105,6 +116,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         source_prefixes=tuple(env.get("CLIPSTITCH_SOURCE_PREFIXES", "").split()) or ("",),
         imm_endpoint=env.get("IMM_ENDPOINT") or None,
         imm_project=env.get("CLIPSTITCH_IMM_PROJECT") or None,
+        webhooks=tuple(hook for hook in hooks if hook),
+        webhook_allow_private=allow_private,
         max_clips=numbers["max_clips"],
         max_retries=numbers["max_retries"],
         patience_s=numbers["patience_s"],
@@ -135,6 +148,14 @@ def _number(name: str, env: Mapping[str, str], default: int, problems: list[str]
     return int(text)
 
 
+def _switch(name: str, env: Mapping[str, str], problems: list[str]) -> bool:
+    """Return whether something is switched on; it is not unless somebody says so."""
+    text = env.get(name) or "false"
+    if text not in ("true", "false"):
+        problems.append(f"{name}={text!r} must be true or false")
+    return text == "true"
+
+
 def _prefix(name: str, value: str, problems: list[str]) -> str:
     """Return a prefix; it must end in a slash, or it would match keys beside it."""
     if not value.endswith("/") or value.startswith("/"):
@@ -149,7 +170,9 @@ def _sinks(text: str, problems: list[str]) -> tuple[Sink, ...]:
         name, _, rest = item.partition("=")
         kind, _, target = rest.partition(":")
         if not (name and target) or kind not in SINK_KINDS:
-            problems.append(f"CLIPSTITCH_SINKS has {item!r}; write name=topic:NAME or name=queue:NAME")
+            problems.append(
+                f"CLIPSTITCH_SINKS has {item!r}; write name=topic:NAME, name=queue:NAME or name=webhook:NAME"
+            )
         elif name == RESULT_SINK or name in {sink.name for sink in sinks}:
             problems.append(f"CLIPSTITCH_SINKS has the name {name!r} twice, or it is taken ({RESULT_SINK})")
         else:

@@ -4,15 +4,15 @@ A timer calls it. It trusts no message, only objects; whatever it does is what s
 Its cost grows with open jobs and recent manifests, not with history.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from clipstitch.advance import advance
 from clipstitch.cloud import Cloud
 from clipstitch.complete import record_failure
-from clipstitch.errors import ClipstitchError, Missing
-from clipstitch.job import CLAIMED, FALTERED, SUCCEEDED, WAITING, Fact, Failure, Job, Verdict
+from clipstitch.errors import ClipstitchError, Missing, NoAnswer
+from clipstitch.job import CLAIMED, FALTERED, SUCCEEDED, TOLD, WAITING, Fact, Failure, Job, Verdict, sink_of
 from clipstitch.ledger import Ledger
 from clipstitch.log import say
 from clipstitch.notice import Notice
@@ -32,14 +32,24 @@ class Report(NamedTuple):
     troubled: tuple[str, ...]
 
 
+class _Round(NamedTuple):
+    """How jobs are looked after: `silent` are the sinks that gave no answer in this round, one wait for each is enough.
+
+    `at_once`: somebody asks for a job, so nothing rests.
+    """
+
+    silent: set[str]
+    at_once: bool = False
+
+
 def sweep(cloud: Cloud) -> Report:
     """Bring every open job on, and find manifests whose event never came. No job's trouble stops the others."""
     ledger = cloud.ledger(cloud.settings.bucket)
     looked_at, found, troubled = [], [], []
-    open_jobs = list(ledger.open_jobs())
+    open_jobs, this = list(ledger.open_jobs()), _Round(set())
     for job_id in open_jobs:
         try:
-            _look_after(job_id, ledger, cloud)
+            _look_after(job_id, ledger, cloud, this)
         except ClipstitchError as error:
             say("sweep-trouble", job=job_id, **error.as_json())
             troubled.append(job_id)
@@ -57,12 +67,18 @@ def sweep(cloud: Cloud) -> Report:
     return Report(tuple(looked_at), tuple(found), tuple(troubled))
 
 
-def _look_after(job_id: str, ledger: Ledger, cloud: Cloud) -> None:
+def retry(job_id: str, ledger: Ledger, cloud: Cloud) -> Job:
+    """Do for one job now what sweeps do as time goes by: no patience, no rest; return how it is then."""
+    _look_after(job_id, ledger, cloud, _Round(set(), at_once=True))
+    return ledger.load(job_id)
+
+
+def _look_after(job_id: str, ledger: Ledger, cloud: Cloud, this: _Round) -> None:
     """Do for one job what its missing messages would have done."""
     job = ledger.load(job_id)
     if job.closed:
         ledger.clear(job)
-    elif not (job.knows(WAITING) or _waited(uploaded_at(job_id), cloud.settings.patience_s, cloud)):
+    elif not (this.at_once or job.owed or job.knows(WAITING) or _patient(job, cloud)):
         return  # whoever started it is probably still at it
     elif job.plan is None and job.verdict is None:
         _submit_again(job, ledger, cloud)
@@ -70,7 +86,32 @@ def _look_after(job_id: str, ledger: Ledger, cloud: Cloud) -> None:
         advance(ledger.judge(job, _too_late(job, cloud)), ledger, cloud)
     else:
         job, resting = _look_at_steps(job, ledger, cloud)
-        advance(job, ledger, cloud, cause="sweep", resting=resting)
+        due = frozenset(owed for owed in _untold(job) if this.at_once or _due_again(owed, job, ledger, cloud))
+        asleep = this.silent | (frozenset() if this.at_once else resting)
+        now = advance(job, ledger, cloud, "sweep", frozenset(asleep), due)
+        this.silent.update(_silent(now, set(now.owed.values()) - set(job.owed.values()), ledger))
+
+
+def _patient(job: Job, cloud: Cloud) -> bool:
+    """Say whether whoever started a job has had the time to go on with it."""
+    return _waited(uploaded_at(job.id), cloud.settings.patience_s, cloud)
+
+
+def _untold(job: Job) -> list[Fact]:
+    """Return the last attempts at sinks that have not been told since."""
+    return [owed for sink, owed in job.owed.items() if sink not in job.details(TOLD)]
+
+
+def _due_again(owed: Fact, job: Job, ledger: Ledger, cloud: Cloud) -> bool:
+    """Say whether a sink that was told in vain may be told again."""
+    return cloud.clock.now() >= _moment(ledger.document(job.id, owed)["next"])
+
+
+def _silent(job: Job, attempts: Iterable[Fact], ledger: Ledger) -> Iterator[str]:
+    """Name the sinks that gave no answer at these attempts; answers, even bad ones, take no time."""
+    for attempt in attempts:
+        if ledger.document(job.id, attempt)["error"]["code"] == NoAnswer.code:
+            yield sink_of(attempt)
 
 
 def _begun(job: Job, ledger: Ledger) -> datetime:

@@ -1,11 +1,12 @@
 """Settings into adapters: the only place that knows which SDK stands behind which port."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 
 from clipstitch.adapters.oss import OssAudio, OssBuckets, OssObjects
 from clipstitch.clock import Clock, SystemClock
 from clipstitch.cloud import Cloud
-from clipstitch.ports import Ended, Messages
+from clipstitch.ports import Answer, Ended, Hooks, Messages, Webhook
 from clipstitch.settings import AccessKey, Settings, read_access_key, read_settings
 
 _TRUSTED: set[str] = set()  # state buckets found fit; lives as long as the function's instance
@@ -26,6 +27,7 @@ def wire(env: Mapping[str, str], context: object = None, clock: Clock | None = N
         clock=clock or SystemClock(),
         settings=settings,
         trusted=_TRUSTED,
+        hooks=LazyHooks(lambda: _hooks(settings)),
     )
 
 
@@ -47,6 +49,24 @@ def _mns(settings: Settings, key: AccessKey) -> Messages:
     from clipstitch.adapters.mns import MnsMessages  # noqa: PLC0415 - see LazyMessages
 
     return MnsMessages(settings.mns_endpoint, key)
+
+
+def _hooks(settings: Settings) -> Hooks:
+    """Import what signs and posts webhooks."""
+    from clipstitch.adapters.webhook import HttpHooks  # noqa: PLC0415 - see LazyHooks
+
+    return HttpHooks(allow_private=settings.webhook_allow_private)
+
+
+class LazyHooks:
+    """The `Hooks` port, made when first used: most deployments have no webhook."""
+
+    def __init__(self, make: Callable[[], Hooks]) -> None:
+        self._make = make
+
+    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> Answer:
+        """Tell a receiver."""
+        return self._make().post(hook, event_id, text, at)
 
 
 class LazyMessages:

@@ -6,6 +6,7 @@ where CI is set.
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -29,6 +30,8 @@ def need(path: Path, what: str, how: str = INSTALL) -> None:
     """Go on where a tool or a schema is there; skip at the desk, fail in CI."""
     if not path.exists():
         lack(f"{what} is not on this machine; {how}")
+    if path.is_relative_to(TOOLS) and not shutil.which("node"):
+        lack(f"{what} needs Node, which is not on this machine; install Node 18 or newer")
 
 
 def lack(message: str) -> NoReturn:

@@ -117,8 +117,10 @@ def fc3_schema(rendered: JSON) -> list[str]:
     The holes (deployment would not notice, either): triggerConfig may be anything, and so may unknown keys.
     """
     tools.need(tools.FC3_SCHEMA, "the schema of fc3", "put fc3.schema.json beside the checkout, in shared/schemas")
-    import jsonschema
-
+    try:
+        import jsonschema
+    except ImportError:
+        tools.lack("jsonschema is not installed; install the project's extra `deploy`")
     schema = _closed(json.loads(tools.FC3_SCHEMA.read_text("utf-8")))
     validator = jsonschema.Draft7Validator(schema)
     return [

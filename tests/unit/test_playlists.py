@@ -79,7 +79,7 @@ def test_names_are_quoted_as_ffmpeg_quotes_them(written: str, key: str):
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1, max_size=20))
 @QUIET
 def test_any_name_can_be_quoted(name: str):
-    """As FFmpeg's documentation advises: between single quotes, its own written as '\\''."""
+    """As FFmpeg's documentation advises: between single quotes, its own outside of them, escaped."""
     key = f"c/{name}"
     quoted = "'" + key.replace("'", "'\\''") + "'"
 
@@ -267,19 +267,34 @@ def test_a_playlist_that_names_no_output_has_one(manifest: str, key: str):
 
 
 WORDS = st.sampled_from(
-    ["file ", "inpoint ", "outpoint ", "duration ", "stream", "\n", "\n", "'", "\\", "#", "# clipstitch: ", "{", "}"]
-    + [
-        '"gap": ',
-        '"clips"',
-        '{"output": {"key": "\\ud83d"}}',
-        "1",
-        "9" * 400,
-        ":",
-        "a.mp3",
-        "../",
-        "#EXTINF:",
-        ",",
-        "é",
+    [
+        *(
+            "file ",
+            "inpoint ",
+            "outpoint ",
+            "duration ",
+            "stream",
+            "\n",
+            "\n",
+            "'",
+            "\\",
+            "#",
+            "1",
+            "9" * 400,
+            ":",
+            ",",
+        ),
+        *(
+            "# clipstitch: ",
+            "{",
+            "}",
+            '"gap": ',
+            '"clips"',
+            '{"output": {"key": "\\ud83d"}}',
+            "a.mp3",
+            "../",
+            "#EXTINF:",
+        ),
     ]
 )
 NOISE = st.lists(WORDS | st.text(max_size=3)).map("".join)
@@ -291,11 +306,11 @@ def test_no_playlist_makes_the_reader_fail_otherwise_than_by_a_bad_manifest(nois
     """Whatever the lines hold: a manifest, or one error with at least one issue."""
     body = (FIRST + noise).encode("utf-8", "replace")
     try:
-        manifest = parse(body, ObjectRef("acme", f"manifests/a{suffix}"), Limits())
+        found = parse(body, ObjectRef("acme", f"manifests/a{suffix}"), Limits()).clips
     except BadManifest as bad:
-        assert bad.issues
-    else:
-        assert manifest.clips
+        found = bad.issues  # type: ignore[assignment]
+
+    assert found
 
 
 @pytest.mark.parametrize("reader", [read_ffconcat, read_m3u])
@@ -303,10 +318,12 @@ def test_no_playlist_makes_the_reader_fail_otherwise_than_by_a_bad_manifest(nois
 @QUIET
 def test_every_complaint_names_a_line_that_is_there(reader, noise: str):
     """Counted from one, in order."""
+    lines = []
     try:
         reader(FIRST + noise, ObjectRef("acme", "manifests/a.m3u"), "manifests/")
     except BadManifest as bad:
         lines = [int(issue.message.split()[1]) for issue in bad.issues]
-        count = len((FIRST + noise).replace("\r\n", "\n").replace("\r", "\n").split("\n"))
-        assert sorted(lines) == lines
-        assert 1 <= min(lines) <= max(lines) <= count
+    count = len((FIRST + noise).replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+
+    assert sorted(lines) == lines
+    assert all(1 <= line <= count for line in lines)

@@ -97,7 +97,9 @@ def test_everything_that_is_missing_is_named_at_once():
 )
 def test_a_sink_is_a_name_a_kind_and_a_target(item: str):
     """The remedy shows the form."""
-    assert f"CLIPSTITCH_SINKS has {item!r}; write name=topic:NAME or name=queue:NAME" == problems(CLIPSTITCH_SINKS=item)
+    form = "write name=topic:NAME, name=queue:NAME or name=webhook:NAME"
+
+    assert f"CLIPSTITCH_SINKS has {item!r}; {form}" == problems(CLIPSTITCH_SINKS=item)
 
 
 @pytest.mark.parametrize("text", ["a=topic:x a=queue:y", "result=topic:x"])

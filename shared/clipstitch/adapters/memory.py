@@ -6,11 +6,12 @@ Audio here is a JSON document that says what it is (`tone`). Tasks wait until th
 import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from clipstitch.clock import Clock
 from clipstitch.errors import AlreadyThere, ClipstitchError, Missing, NoSuchTarget, NotAudio, NotBound
-from clipstitch.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe
+from clipstitch.ports import Answer, Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Webhook
 from clipstitch.process import Process, Segment, read
 from clipstitch.refs import ObjectRef
 
@@ -205,3 +206,29 @@ class MemoryMessages:
         if (kind, name) not in self._known:
             raise NoSuchTarget(f"{kind} {name} does not exist")
         self.said.append((kind, name, text))
+
+
+class Posted(NamedTuple):
+    """A text that a receiver got."""
+
+    hook: str
+    event_id: str
+    text: str
+    at: datetime
+
+
+class MemoryHooks:
+    """The `Hooks` port. Receivers answer as they were told to, one thing after another, and then 204."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, list[Answer | ClipstitchError]] = {}
+        self.posted: list[Posted] = []
+
+    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> Answer:
+        """Keep a text, and answer."""
+        self.posted.append(Posted(hook.name, event_id, text, at))
+        prepared = self.answers.get(hook.name)
+        answer = prepared.pop(0) if prepared else Answer(204)
+        if isinstance(answer, ClipstitchError):
+            raise answer
+        return answer

@@ -1,0 +1,171 @@
+"""What a seed makes of the world: who uploads what and when, and how bad the weather is. Values only."""
+
+import json
+from collections.abc import Iterator
+from random import Random
+from typing import Any, NamedTuple
+
+BUCKET = "acme"
+CALM, SINGLE, STORM = "calm", "single", "storm"
+FOREIGN = b"somebody else's audio"
+BAD: tuple[tuple[str, Any], ...] = (
+    ("version", {"version": 2, "output": {"key": "out/bad.mp3"}, "clips": ["a.mp3"]}),
+    ("no clips", {"version": 1, "output": {"key": "out/bad.mp3"}, "clips": []}),
+    ("into the trigger", {"version": 1, "output": {"key": "manifests/loop.mp3"}, "clips": ["a.mp3"]}),
+    ("into the state", {"version": 1, "output": {"key": "_clipstitch/open/x.mp3"}, "clips": ["a.mp3"]}),
+    ("into the results", {"version": 1, "output": {"key": "results/x.mp3"}, "clips": ["a.mp3"]}),
+    ("another bucket", {"version": 1, "output": {"key": "x.mp3", "bucket": "elsewhere"}, "clips": ["a.mp3"]}),
+    ("outside the sources", {"version": 1, "output": {"key": "out/x.mp3"}, "clips": ["secret/a.mp3"]}),
+    ("outside the outputs", {"version": 1, "output": {"key": "private/x.mp3"}, "clips": ["a/00.mp3"]}),
+)
+
+
+class Weather(NamedTuple):
+    """How often what goes wrong, as probabilities; `retries` is how often FC repeats a failed run."""
+
+    kind: str
+    drop: float = 0.0
+    double: float = 0.3
+    kill: float = 0.0
+    busy: float = 0.0
+    denied: float = 0.0
+    refused: float = 0.0
+    fails: float = 0.0
+    falters: float = 0.0
+    twin: float = 0.1
+    vanishes: float = 0.0
+    forged: float = 0.0
+    skew_s: float = 0.0
+    slow: float = 0.01
+    retries: int = 3
+    kill_at: int = -1
+    knows_tasks: bool = True
+    until_s: float = 240.0
+
+
+class Upload(NamedTuple):
+    """An object that somebody uploads (`body` None: removes) at a time."""
+
+    at: float
+    key: str
+    body: bytes | None
+
+
+class Wish(NamedTuple):
+    """A manifest version: what its author may expect. `clips` None: whatever the glob found; `missing`: clips that
+    come late or never."""
+
+    key: str
+    output: str
+    good: bool
+    overwrite: bool
+    clips: tuple[str, ...] | None
+    missing: bool
+
+
+class Scenario(NamedTuple):
+    """Everything that is decided before the first second."""
+
+    weather: Weather
+    uploads: tuple[Upload, ...]
+    wishes: dict[bytes, Wish]
+    chapters: bool
+
+
+def scenario_of(rng: Random) -> Scenario:
+    """Draw a world."""
+    weather = _weather(rng)
+    uploads: list[Upload] = []
+    wishes: dict[bytes, Wish] = {}
+    shared = rng.random() < 0.4
+    for number in range(rng.choice((1, 1, 2, 2, 3))):
+        output = "out/shared.mp3" if shared else f"out/{number}.mp3"
+        for upload, wish in _manifest(number, output, weather, rng):
+            uploads.append(upload)
+            if wish:
+                wishes[upload.body or b""] = wish
+    if weather.kind != CALM and rng.random() < 0.1:
+        uploads.append(Upload(0.0, "out/shared.mp3" if shared else "out/0.mp3", FOREIGN))
+    return Scenario(weather, tuple(sorted(uploads)), wishes, chapters=False)
+
+
+def _weather(rng: Random) -> Weather:
+    """Draw the weather: every fourth world is calm, every fourth has exactly one death, the others are stormy."""
+    kind = rng.choice((CALM, SINGLE, STORM, STORM))
+    skew = rng.choice((0.0, 1.0, 5.0))
+    slow = rng.choice((0.0, 0.01, 0.05))
+    if kind == CALM:
+        return Weather(kind, skew_s=skew, slow=slow)
+    if kind == SINGLE:
+        return Weather(
+            kind,
+            skew_s=skew,
+            slow=slow,
+            drop=rng.choice((0.0, 0.0, 1.0)),
+            retries=0,
+            kill_at=rng.randrange(80),
+            double=rng.choice((0.0, 0.3)),
+        )
+    return Weather(
+        kind,
+        drop=rng.choice((0.0, 0.2, 0.5, 1.0)),
+        double=rng.choice((0.0, 0.3, 0.6)),
+        kill=rng.choice((0.0, 0.01, 0.05)),
+        busy=rng.choice((0.0, 0.02, 0.1)),
+        denied=rng.choice((0.0, 0.0, 0.02)),
+        refused=rng.choice((0.0, 0.0, 0.0, 0.01)),
+        fails=rng.choice((0.0, 0.0, 0.1)),
+        falters=rng.choice((0.0, 0.2, 0.5)),
+        twin=rng.choice((0.0, 0.2)),
+        vanishes=rng.choice((0.0, 0.0, 0.0, 0.1)),
+        forged=rng.choice((0.0, 0.2)),
+        skew_s=skew,
+        slow=slow,
+        retries=rng.choice((0, 1, 3)),
+        knows_tasks=rng.random() < 0.9,
+        until_s=rng.choice((120.0, 240.0, 600.0)),
+    )
+
+
+def _manifest(number: int, output: str, weather: Weather, rng: Random) -> Iterator[tuple[Upload, Wish | None]]:
+    """Draw a manifest with its clips, its later versions, and what becomes of it."""
+    folder, key = "abc"[number], f"manifests/m{number}.json"
+    count = rng.choice((1, 2, 2, 5, rng.randint(12, 23)))
+    clips = tuple(f"{folder}/{clip:02d}.mp3" for clip in range(count))
+    late = rng.choice((None, None, None, "late", "never")) if weather.kind != CALM else None
+    for clip in clips[:-1] if late else clips:
+        yield Upload(0.0, clip, _tone(clip)), None
+    if late == "late":
+        yield Upload(rng.uniform(1, 300), clips[-1], _tone(clips[-1])), None
+    begins = rng.choice((1.0, rng.uniform(1, 60)))
+    versions = 1 if rng.random() < 0.6 else 2
+    for version in range(versions):
+        at = begins if version == 0 else begins + rng.choice((0.2, rng.uniform(0, 2), rng.uniform(1, 90)))
+        document, wish = _document(key, output, clips[::-1] if version else clips, rng, missing=late is not None)
+        body = json.dumps(document | {"labels": {"v": f"{number}.{version}"}}).encode()
+        yield Upload(at, key, body), wish
+    if weather.kind == STORM and rng.random() < 0.07:
+        yield Upload(begins + rng.uniform(0, 60), key, None), None
+
+
+def _document(
+    key: str, output: str, clips: tuple[str, ...], rng: Random, *, missing: bool
+) -> tuple[dict[str, Any], Wish]:
+    """Draw a document."""
+    if rng.random() < 0.1:
+        return rng.choice(BAD)[1], Wish(key, output, good=False, overwrite=False, clips=None, missing=False)
+    overwrite, glob = rng.random() < 0.3, rng.random() < 0.15
+    wanted = [{"glob": f"{clips[0][0]}/*.mp3"}] if glob else list(clips)
+    document: dict[str, Any] = {"version": 1, "output": {"key": output, "overwrite": overwrite}, "clips": wanted}
+    if missing and rng.random() < 0.7:
+        document["wait_for_clips"] = rng.choice(("1m", "4m", "10m"))
+    if rng.random() < 0.1:
+        document["chapters"] = True
+    if rng.random() < 0.1:
+        document["notify"] = ["queue"]
+    return document, Wish(key, output, True, overwrite, None if glob else clips, missing)
+
+
+def _tone(name: str) -> bytes:
+    """Make a clip of one second; the memory adapters take it for audio."""
+    return json.dumps({"duration_s": 1.0, "sample_rate": 44100, "channels": 1, "names": [name]}).encode()
