@@ -59,6 +59,7 @@ PACKAGES = {
     "wrapt": Package("wrapt", "needed by Deprecated", (), r".*\.c$|wrapt-stubs/"),
     "yaml": Package("PyYAML", "manifests in YAML, by the pure loader", (), r"_yaml/|yaml/_yaml\."),
     "mutagen": Package("mutagen", "the ID3 tag with an MP3's chapters", (), r"mutagen/_tools/|share/"),
+    "standardwebhooks": Package("standardwebhooks", "signs webhooks as their receivers expect"),
 }
 _NEVER = re.compile(r"(.*/)?(__pycache__|tests?)/.*|(.*/)?(test|conftest)\.py$|.*\.(pyc|pyi|typed|h)$|(.*/)?\..*")
 _LICENCE = re.compile(r"[^/]+\.dist-info/(?:.*/)?((?:LICEN[CS]E|COPYING|NOTICE|AUTHORS)[^/]*)$", re.IGNORECASE)

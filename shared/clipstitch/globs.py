@@ -47,12 +47,19 @@ def matches(pattern: str, keys: Iterable[str]) -> list[str]:
 
 
 def _regex(pattern: str) -> str:
-    """Turn a pattern into a regular expression."""
-    out, at, starts = [], 0, True
+    """Turn a pattern into a regular expression, in which no star is tried again once the next one in its folder began.
+
+    The first place where what stands between two stars fits is as good as any; so no pattern takes for ever.
+    """
+    out: list[str] = []
+    at, starts, star = 0, True, -1  # star: where in `out` the last star of this folder stands
     while at < len(pattern):
         crossing = starts and pattern.startswith("**/", at)
         hidden = r"(?!\.)" if starts and not crossing and pattern[at] in "*?[" else ""
         piece, length = (r"(?:(?!\.)[^/]+/)*", 3) if crossing else _next(pattern, at)
+        if pattern[at] == "*" and star >= 0 and not crossing:
+            out[star:] = [f"(?=(?P<g{len(out)}>{''.join(out[star:])}))(?P=g{len(out)})"]
+        star = -1 if pattern[at] == "/" or crossing else len(out) if pattern[at] == "*" else star
         out.append(hidden + piece)
         at += length
         starts = pattern[at - 1] == "/"
@@ -62,7 +69,7 @@ def _regex(pattern: str) -> str:
 def _next(pattern: str, at: int) -> tuple[str, int]:
     """Return the expression for what stands at a place, and how much of the pattern it takes."""
     if pattern[at] == "*":
-        return "[^/]*", 1
+        return "[^/]*?", 1
     if pattern[at] == "?":
         return "[^/]", 1
     chosen = re.match(r"\[(!?)(\]?[^\]/]*)\]", pattern[at:])

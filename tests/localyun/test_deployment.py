@@ -110,7 +110,7 @@ def test_our_own_files_declare_what_the_product_needs() -> None:
     assert {"clipstitch-completions", "clipstitch-events"} == {topic.name for topic in ours.topics}
     assert {"clipstitch-events", "clipstitch-dead-letters"} == {queue.name for queue in ours.queues}
     assert (Attachment("clipstitch", "clipstitch"),) == ours.attachments
-    assert [function.name for function in ours.functions] == ["clipstitch-submit", "clipstitch-complete"]
+    assert [function.name for function in ours.functions] == [f"clipstitch-{name}" for name in ("submit", "complete", "sweep")]
 
 
 def test_our_own_functions_find_bucket_topics_and_sinks_in_their_environment() -> None:
@@ -121,6 +121,8 @@ def test_our_own_functions_find_bucket_topics_and_sinks_in_their_environment() -
         "OSS_REGION": "cn-hangzhou",
         "OSS_ENDPOINT": "https://oss-cn-hangzhou-internal.aliyuncs.com",
         "MNS_ENDPOINT": "https://1234567890123456.mns.cn-hangzhou-internal.aliyuncs.com",
+        "IMM_ENDPOINT": "https://imm.cn-hangzhou.aliyuncs.com",
+        "CLIPSTITCH_IMM_PROJECT": "clipstitch",
         "CLIPSTITCH_BUCKET": "clipstitch",
         "CLIPSTITCH_COMPLETION_TOPIC": "clipstitch-completions",
         "CLIPSTITCH_SINKS": "events=topic:clipstitch-events queue=queue:clipstitch-events",

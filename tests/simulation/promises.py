@@ -11,9 +11,19 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 
 from clipstitch.ports import Content, Described
-from clipstitch.refs import ObjectRef
+from clipstitch.refs import ObjectRef, is_newer
 from tests.simulation.scenario import BUCKET, CALM, FOREIGN, Wish
-from tests.simulation.world import BEGINNING, MANIFESTS, RESULTS, STATE, Change, World, fact_ref, job_of_manifest
+from tests.simulation.world import (
+    BEGINNING,
+    MANIFESTS,
+    REFUSED,
+    RESULTS,
+    STATE,
+    Change,
+    World,
+    fact_ref,
+    job_of_manifest,
+)
 
 FINAL = ("succeeded", "failed", "rejected")
 JOB = "clipstitch-job"
@@ -97,11 +107,11 @@ class Judge:
             allowed.add("failed")
         if why in ("SUPERSEDED", "OUTPUT_EXISTS") and self._others(job, wish):
             allowed.add("failed")
-        if job in world.doomed or world.faults["CloudRefused and its kin"] or why == "Throttling.User":
+        if job in world.doomed or world.faults[REFUSED] or why == "Throttling.User":
             allowed.add("failed")
         if why == "DEADLINE_PASSED" and world.settings.deadline_s < 6 * 3600:
             allowed.add("failed")
-        if world.faults["CloudRefused and its kin"]:
+        if world.faults[REFUSED]:
             allowed.add("rejected")
         return allowed
 
@@ -155,8 +165,10 @@ class Judge:
             event = json.loads(found.body)
             if event["data"]["state"] != self.states.get(event["data"]["job"]):
                 yield f"the result of {key} says {event['id']}"
-            if told and event["data"]["job"] < max(told) and not self.windows["result"]:
-                yield from self._stale(ObjectRef(BUCKET, f"{RESULTS}{key}.json"), "result")
+            before = self.windows["result object"]
+            yield from self._stale(ObjectRef(BUCKET, f"{RESULTS}{key}.json"), "result object")
+            if told and is_newer(max(told), than=event["data"]["job"]) and self.windows["result object"] == before:
+                yield f"the result of {key} is not of its newest job"
 
     def _stale(self, ref: ObjectRef, what: str) -> Iterator[str]:
         """Complain about an older job's writing over a newer one's, unless it looked before the newer one wrote."""
@@ -165,12 +177,12 @@ class Judge:
             if change.ref != ref:
                 continue
             owner = change.meta.get(JOB, "")
-            if newest and owner < newest and change.by > 0:
+            if newest and is_newer(newest, than=owner) and change.by > 0:
                 if change.looked < since:
                     self.windows[what] += 1
                 else:
                     yield f"{ref.key} of {newest} was replaced by the older {owner}"
-            if owner >= newest or change.body is None:
+            if not is_newer(newest, than=owner) or change.body is None:
                 newest, since = owner, change.time
 
     # Promise 2: whole or not at all, and then unchanged
@@ -182,10 +194,14 @@ class Judge:
             history = [change for change in self.written if change.ref == ref]
             yield from (problem for change in history if change.by > 0 for problem in self._whole(change))
             yield from (problem for pair in zip(history, history[1:], strict=False) for problem in self._replaced(*pair))
-            yield from self._stale(ref, "output")
+            yield from self._stale(ref, "output of a newer job")
             owners = {change.meta.get(JOB, "") for change in history}
             for job in sorted(owners - {""}):
-                if self.states.get(job) != "succeeded":
+                if self.states.get(job) == "succeeded":
+                    continue
+                if self.world.faults[REFUSED]:
+                    self.windows["one run refused, another published"] += 1
+                else:
                     yield f"{job} is {self.states.get(job)}, but published {ref.key}"
             for job in self._succeeded(ref):
                 if job not in owners:
@@ -263,7 +279,7 @@ class Judge:
 
     def _calm(self) -> Iterator[str]:
         """Duplicates, delays and any order alone are no reason to wait for the sweep, nor to pay twice."""
-        if self.world.weather.kind != CALM or self.world.faults["timeout"]:
+        if self.world.weather.kind != CALM or self.world.faults["run timed out"]:
             return
         if not self.world.closed_without_sweeps:
             yield "without any fault, a job needed the sweep"

@@ -40,7 +40,7 @@ class Weather(NamedTuple):
     retries: int = 3
     kill_at: int = -1
     knows_tasks: bool = True
-    until_s: float = 240.0
+    until_s: float = 600.0
 
 
 class Upload(NamedTuple):
@@ -123,7 +123,7 @@ def _weather(rng: Random) -> Weather:
         slow=slow,
         retries=rng.choice((0, 1, 3)),
         knows_tasks=rng.random() < 0.9,
-        until_s=rng.choice((120.0, 240.0, 600.0)),
+        until_s=rng.choice((300.0, 600.0, 1200.0)),
     )
 
 

@@ -206,7 +206,7 @@ def test_what_stands_at_the_outputs_name_decides_about_publishing(
     stands: Described | None, overwrite: bool, kind: str, code: str
 ):
     """Another manifest's object is left alone unless told otherwise, a newer job's always."""
-    answer = standing(plan(overwrite=overwrite), stands)
+    answer = standing(plan(overwrite=overwrite), OUT, stands)
 
     assert (kind, code) == (answer.kind, answer.code)
     assert ("refused" == kind) == bool(answer.message and answer.remedy)

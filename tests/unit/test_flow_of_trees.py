@@ -4,10 +4,11 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 from random import Random
+from threading import Semaphore, Thread
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clipstitch.adapters.memory import Task, tone
@@ -236,7 +237,7 @@ class Hook:
 class _Hooked:
     """A port whose every call goes through a hook."""
 
-    def __init__(self, port: object, hook: Hook) -> None:
+    def __init__(self, port: object, hook: Any) -> None:
         self._port, self._hook = port, hook
 
     def __getattr__(self, name: str) -> Any:
@@ -269,6 +270,61 @@ def test_siblings_that_end_together_start_their_parent_once(call: int, before: b
     unrun = Unrun(world)
     for task in world.audio.accepted[:2]:
         unrun.run(task)
+    assert_right(world, finish(world, unrun), 22)
+
+
+class Stepped:
+    """A delivery on a thread of its own, that makes one port call whenever it is told to."""
+
+    def __init__(self, run: Callable[["Stepped"], object]) -> None:
+        self._go, self._rests, self.done = Semaphore(0), Semaphore(0), False
+        self._thread = Thread(target=self._body, args=(run,), daemon=True)
+        self._thread.start()
+        self._rests.acquire()
+
+    def _body(self, run: Callable[["Stepped"], object]) -> None:
+        """Run, resting before every call."""
+        try:
+            run(self)
+        finally:
+            self.done = True
+            self._rests.release()
+
+    def guard(self, port: Any) -> Any:
+        """Return the port that waits to be told."""
+        return _Hooked(port, self)
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Rest, then make a call."""
+        self._rests.release()
+        self._go.acquire()
+        answer = function(*args, **kwargs)
+        return list(answer) if function.__name__ == "list" else answer
+
+    def step(self) -> None:
+        """Let it make its next call, and rest again; nothing when it is done."""
+        if not self.done:
+            self._go.release()
+            self._rests.acquire()
+
+
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(1, 4)), max_size=12))
+@settings(QUIET, max_examples=150)
+@example([(0, 7), (1, 8), (0, 8)])
+def test_siblings_whose_ends_are_handled_call_by_call_start_their_parent_once(turns: list[tuple[int, int]]):
+    """Both may know of both before either has started anything: still not nobody, and not both."""
+    world = many(22)
+    world.submit()
+    unrun = Unrun(world)
+    messages = [unrun.run(task) for task in unrun.list()]
+    both = [Stepped(lambda fuse, message=message: world.complete(message, fuse)) for message in messages]  # type: ignore[misc]
+    for who, calls in turns:
+        for _ in range(calls):
+            both[who].step()
+    while rest := [one for one in both if not one.done]:
+        rest[0].step()
+
+    assert 3 == len(world.audio.accepted)
     assert_right(world, finish(world, unrun), 22)
 
 

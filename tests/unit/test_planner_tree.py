@@ -366,7 +366,7 @@ def measured(draw: st.DrawFn) -> tuple[Manifest, dict[str, Probe]]:
     probes = {}
     for index, (length, own) in enumerate([*kinds, (96_000, 96_000)]):
         probes[f"c{index}"] = Probe(length / own, own, 1)
-        clips.append(Clip(f"c{index}", draw(st.integers(0, 900)), draw(st.integers(0, 3000))))
+        clips.append(Clip(f"c{index}", draw(st.integers(0, 900)), draw(st.just(0) | st.integers(100, 3000))))
     wanted = {"sample_rate": rate, "channels": 1, "start_ms": draw(st.integers(0, 90))}
     return manifest(*clips, gap_ms=draw(st.integers(0, 700)), **wanted), probes
 

@@ -221,7 +221,7 @@ class MemoryHooks:
     """The `Hooks` port. Receivers answer as they were told to, one thing after another, and then 204."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, list[Answer | ClipstitchError]] = {}
+        self.answers: dict[str, list[Answer | BaseException]] = {}
         self.posted: list[Posted] = []
 
     def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> Answer:
@@ -229,6 +229,6 @@ class MemoryHooks:
         self.posted.append(Posted(hook.name, event_id, text, at))
         prepared = self.answers.get(hook.name)
         answer = prepared.pop(0) if prepared else Answer(204)
-        if isinstance(answer, ClipstitchError):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
