@@ -33,6 +33,7 @@ setup: $(READY)
 
 # `python -m venv` needs ensurepip, which some distributions leave out; virtualenv does not.
 $(READY): pyproject.toml constraints.txt
+	@echo "Setting up $(VENV): about a minute, once."
 	$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
 	  $(PYTHON) -m pip install --quiet --target $(VENV)-tool virtualenv && \
 	  PYTHONPATH=$(VENV)-tool $(PYTHON) -m virtualenv --quiet $(VENV); }

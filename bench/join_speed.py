@@ -16,7 +16,7 @@ from localyun.core.ffmpeg import Ffmpeg
 from localyun.core.join import Piece, join
 from localyun.core.work import Encoding
 
-RUNS = 5
+RUNS = 9
 SECONDS = 60
 CLIPS = (
     ("mp3", 44100, 2, ()), ("wav", 48000, 2, ()), ("oga", 44100, 2, ("-c:a", "libvorbis", "-f", "ogg")),
@@ -85,9 +85,8 @@ def main() -> None:
         for form in OUTPUTS:
             pairs = [(ours(folder, names, form), plain(ffmpeg, folder, names, form)) for _ in range(RUNS)]
             mine, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
-            print(
-                f"{form}: join {mine:.2f} s, concat filter {theirs:.2f} s, ratio {mine / theirs:.2f} ({RUNS} runs, {len(CLIPS)} x {SECONDS} s)"
-            )
+            ratio = f"ratio {mine / theirs:.2f} ({RUNS} runs, {len(CLIPS)} x {SECONDS} s)"
+            print(f"{form}: join {mine:.2f} s, concat filter {theirs:.2f} s, {ratio}")
 
 
 if __name__ == "__main__":

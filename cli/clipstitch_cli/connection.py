@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from clipstitch.cloud import Cloud
 from clipstitch.errors import BadSettings
@@ -9,7 +10,11 @@ from clipstitch.settings import read_access_key, read_settings
 from clipstitch_cli.desk import Desk
 from clipstitch_cli.failures import LocalCloudTrouble
 
+if TYPE_CHECKING:
+    from localyun.declared import Deployment
+
 FROM_DEPLOYMENT = ("CLIPSTITCH_COMPLETION_TOPIC", "CLIPSTITCH_SINKS")
+OF_WEBHOOKS = "CLIPSTITCH_WEBHOOK_"  # what the variables begin with that belong to the webhooks among the sinks
 # Function Compute's names for the key come first for functions. Here the names that `up` prints must win over a key for
 # the real cloud that the shell may also hold.
 _RUNTIME_KEY = (
@@ -45,8 +50,10 @@ def complete_environment(env: Mapping[str, str], project: Path | None) -> dict[s
     known = {name: value for name, value in env.items() if not (name in _RUNTIME_KEY and env.get("OSS_ACCESS_KEY_ID"))}
     if all(name in env for name in FROM_DEPLOYMENT):
         return known
-    declared = _declared(project_folder(project), env)
-    return {**{name: declared[name] for name in FROM_DEPLOYMENT if name in declared}, **known}
+    functions = deployment_of(project, env).functions
+    declared = {name: value for function in functions for name, value in function.environment.items()}
+    wanted = {name: value for name, value in declared.items() if name in FROM_DEPLOYMENT or OF_WEBHOOKS in name}
+    return {**wanted, **known}
 
 
 def project_folder(project: Path | None) -> Path:
@@ -58,16 +65,15 @@ def project_folder(project: Path | None) -> Path:
     return folder
 
 
-def _declared(folder: Path, env: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment that the deployment gives its functions."""
+def deployment_of(project: Path | None, env: Mapping[str, str]) -> "Deployment":
+    """Return what the project's deployment files declare."""
     from localyun.declared import BadDeployment  # noqa: PLC0415 - only where it is needed
     from localyun.deployment import read  # noqa: PLC0415 - likewise
 
     try:
-        deployment = read(folder, env)
+        return read(project_folder(project), env)
     except BadDeployment as error:
         raise LocalCloudTrouble(str(error)) from error
-    return {name: value for function in deployment.functions for name, value in function.environment.items()}
 
 
 def _problems(env: Mapping[str, str]) -> list[str]:

@@ -22,6 +22,7 @@ from clipstitch_cli.failures import Usage, report
 from clipstitch_cli.jobs import jobs
 from clipstitch_cli.plan import plan
 from clipstitch_cli.put import put
+from clipstitch_cli.retry import retry
 from clipstitch_cli.schema import schema
 from clipstitch_cli.show import show
 from clipstitch_cli.up import up
@@ -167,6 +168,20 @@ def _show(
 ) -> int:
     """Show all that is known about a job."""
     return show(job, _desk(ctx), project)
+
+
+@app.command("retry")
+def _retry(
+    ctx: typer.Context,
+    what: Annotated[str, typer.Argument(help="A job id, or the beginning of one; or a manifest's URI or key.")] = "",
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="Everything that Function Compute has given up on.")
+    ] = False,
+    _json: Json = False,
+    project: Project = None,
+) -> int:
+    """Bring a job on now, submit a manifest again, or do what functions failed to do for dead letters."""
+    return retry(what, _desk(ctx), project, dead_letters=dead_letters)
 
 
 @app.command("explain")

@@ -48,7 +48,7 @@ def show(beginning: str, desk: Desk, project: Path | None) -> int:
 def show_in(cloud: Cloud, beginning: str, desk: Desk) -> int:
     """Show a job of a cloud."""
     ledger = cloud.ledger(cloud.settings.bucket)
-    job = ledger.load(_find(beginning, cloud))
+    job = ledger.load(find_job(beginning, cloud))
     timeline = _timeline(job, ledger, cloud)
     if desk.json:
         desk.hand_over(_as_json(job, timeline, cloud))
@@ -57,7 +57,7 @@ def show_in(cloud: Cloud, beginning: str, desk: Desk) -> int:
     return exits.OK
 
 
-def _find(beginning: str, cloud: Cloud) -> str:
+def find_job(beginning: str, cloud: Cloud) -> str:
     """Return the one job whose id begins so."""
     found = sorted(set(_candidates(beginning, cloud)))
     if not found:

@@ -58,7 +58,7 @@ def _regex(pattern: str) -> str:
         hidden = r"(?!\.)" if starts and not crossing and pattern[at] in "*?[" else ""
         piece, length = (r"(?:(?!\.)[^/]+/)*", 3) if crossing else _next(pattern, at)
         if pattern[at] == "*" and star >= 0 and not crossing:
-            out[star:] = [f"(?=(?P<g{len(out)}>{''.join(out[star:])}))(?P=g{len(out)})"]
+            out[star:] = [f"(?=(?P<g{at}>{''.join(out[star:])}))(?P=g{at})"]
         star = -1 if pattern[at] == "/" or crossing else len(out) if pattern[at] == "*" else star
         out.append(hidden + piece)
         at += length

@@ -118,17 +118,18 @@ def _parts(
 ) -> tuple[list[_Part], tuple[Quiet, ...]]:
     """Lay out clips, silences and gaps in order, with the silences that have to be made."""
     parts: list[_Part] = []
-    quiets: dict[Quiet, None] = {}
+    quiets: dict[int, Quiet] = {}
     for clip in _with_gaps(manifest):
         if isinstance(clip, Clip):
             ref = ObjectRef(place.manifest.ref.bucket, clip.key)
             parts.append(_Part(clip, ref, _samples(clip, known[ref], target.sample_rate)))
         elif isinstance(clip, Silence):
-            count = max(samples_of(clip.length_ms, target.sample_rate), 1)
-            quiet = place.quiet(count, target.sample_rate, target.channels)
-            quiets[quiet] = None
-            parts.append(_Part(clip, quiet.ref, count))
-    return parts, tuple(quiets)
+            if clip.length_ms not in quiets:
+                count = max(samples_of(clip.length_ms, target.sample_rate), 1)
+                quiets[clip.length_ms] = place.quiet(count, target.sample_rate, target.channels)
+            quiet = quiets[clip.length_ms]
+            parts.append(_Part(clip, quiet.ref, quiet.samples))
+    return parts, tuple(dict.fromkeys(quiets.values()))
 
 
 def _with_gaps(manifest: Manifest) -> list[Entry]:

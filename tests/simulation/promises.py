@@ -107,13 +107,19 @@ class Judge:
             allowed.add("failed")
         if why in ("SUPERSEDED", "OUTPUT_EXISTS") and self._others(job, wish):
             allowed.add("failed")
-        if job in world.doomed or world.faults[REFUSED] or why == "Throttling.User":
+        if job in world.doomed or world.faults[REFUSED] or (why == "Throttling.User" and self._tried_enough(job)):
             allowed.add("failed")
         if why == "DEADLINE_PASSED" and world.settings.deadline_s < 6 * 3600:
             allowed.add("failed")
         if world.faults[REFUSED]:
             allowed.add("rejected")
         return allowed
+
+    def _tried_enough(self, job: str) -> bool:
+        """Say whether one of a job's steps faltered as often as it may."""
+        names = [ref.key.rpartition("/")[2].split(".") for ref in self.stored if f"/{job}/step-" in ref.key]
+        faltered = Counter(step for step, kind, *_ in names if kind == "faltered")
+        return max(faltered.values(), default=0) >= self.world.settings.max_retries
 
     def _gone(self, wish: Wish) -> bool:
         """Say whether a manifest was overwritten or removed."""

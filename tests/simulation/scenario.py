@@ -93,7 +93,7 @@ def _weather(rng: Random) -> Weather:
     """Draw the weather: every fourth world is calm, every fourth has exactly one death, the others are stormy."""
     kind = rng.choice((CALM, SINGLE, STORM, STORM))
     skew = rng.choice((0.0, 1.0, 5.0))
-    slow = rng.choice((0.0, 0.01, 0.05))
+    slow = rng.choice((0.0, 0.01, 0.1))
     if kind == CALM:
         return Weather(kind, skew_s=skew, slow=slow)
     if kind == SINGLE:

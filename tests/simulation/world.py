@@ -72,9 +72,13 @@ class Store(MemoryObjects):
         super().write(ref, body, labels, once=once)
         self._note(ref, body, dict(labels.meta), dict(before.about.meta) if before else None)
         key = ref.key.rpartition("/")[2]
-        if ref.key.startswith(f"{STATE}jobs/") and ".succeeded" in key:
-            job_id, step = ref.key.split("/")[3], int(key.split(".")[0].removeprefix("step-"))
-            self._world.succeeded_at.setdefault((job_id, step), self._world.scheduler.now)
+        if ref.key.startswith(f"{STATE}jobs/") and key.startswith("step-"):
+            step, kind, task, *_ = key.split(".")
+            place = ref.key.split("/")[3], int(step.removeprefix("step-"))
+            if kind == "succeeded":
+                self._world.succeeded_at.setdefault(place, self._world.scheduler.now)
+            if kind == "accepted":
+                self._world.accepted_at.setdefault(place, {}).setdefault(task, self._world.scheduler.now)
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Remove and remember."""
@@ -202,6 +206,7 @@ class World:
         self.messages = MemoryMessages(topics=("events",), queues=("events",))
         self.stormy = True
         self.succeeded_at: dict[tuple[str, int], float] = {}
+        self.accepted_at: dict[tuple[str, int], dict[str, float]] = {}
         self.causes: dict[tuple[str, int], set[int]] = {}
         self.doomed: set[str] = set()
         self.digest = hashlib.blake2b(digest_size=12)
@@ -343,8 +348,16 @@ class World:
             self.violations.append(f"{function.kind}#{function.number} starts a task that aims elsewhere: {process}")
         elif self.succeeded_at.get(step, self.scheduler.now) < function.began:
             self.violations.append(f"{function.kind}#{function.number} starts {step}, which had succeeded before it came")
+        elif self._runs(step, function.began):
+            self.violations.append(f"{function.kind}#{function.number} starts {step}, although it knew that it runs")
         elif function.kind == "complete":
             self.causes.setdefault(step, set()).add(int(function.about or -1))
+
+    def _runs(self, step: tuple[str, int], when: float) -> bool:
+        """Say whether a task was noted before a time, and still runs or has ended well."""
+        noted = [task for task, since in self.accepted_at.get(step, {}).items() if since < when]
+        ends = [MemoryAudio.ended(self.audio, task) for task in noted]
+        return any(end is None or end.succeeded for end in ends)
 
     def _step_of(self, process: str) -> tuple[str, int] | None:
         """Name the job and step of a process string by what it saves."""
@@ -355,10 +368,13 @@ class World:
         """Decide how a task ends, and when."""
         if self.chance(self.weather.vanishes, "task vanished"):
             return
+        fails = self.chance(self.weather.fails, "task failed")
+        falters = not fails and self.chance(self.weather.falters, "task faltered")
+        outcome = "fails" if fails else "falters" if falters else "succeeds"
         for _ in range(2 if self.chance(self.weather.twin, "task ran twice") else 1):
             self.pending += 1
             ends = self.rng.choice((0.001, self.rng.uniform(0.1, 5), self.rng.uniform(1, 60)))
-            self.scheduler.at(self.scheduler.now + ends, lambda: self._end(task))
+            self.scheduler.at(self.scheduler.now + ends, lambda: self._end(task, outcome))
         if self.chance(self.weather.forged, "success reported too early"):
             saved = task.process.saveas
             message = json.dumps(
@@ -371,16 +387,16 @@ class World:
             )
             self.deliver("notice", lambda: self._complete(message.encode()))
 
-    def _end(self, task: Task) -> None:
+    def _end(self, task: Task, outcome: str) -> None:
         """End a task."""
         self.pending -= 1
         self.acting = -1
         self.trace(f"imm ends {task.id}")
         place = job_of_target((task.process.saveas and task.process.saveas.key) or "", STATE)
-        if self.chance(self.weather.fails, "task failed"):
+        if outcome == "fails":
             self.doomed.add(place[0] if place else "")
             message = self.audio.fail(task, "InvalidArgument", "the codec is unknown")
-        elif self.chance(self.weather.falters, "task faltered"):
+        elif outcome == "falters":
             message = self.audio.fail(task, "Throttling.User", "too many requests")
         else:
             message = self.audio.run(task)

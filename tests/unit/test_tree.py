@@ -6,6 +6,7 @@ from clipstitch.formats import MAX_SOURCES
 from clipstitch.tree import Branch, depth, fewest_requests, grow, levels, requests
 
 EVERY_COUNT = range(1, 3001)
+TREES = {count: grow(count) for count in EVERY_COUNT}
 
 
 def branches(tree: Branch | int) -> list[Branch]:
@@ -46,24 +47,23 @@ def test_counts_at_which_something_changes(count: int, asked: int, deep: int):
 
 def test_every_count_takes_the_fewest_requests():
     """Each joins at most eleven into one, so it saves ten: ceil((n-1)/10)."""
-    assert [(count + 8) // 10 for count in EVERY_COUNT] == [requests(grow(count)) for count in EVERY_COUNT]
+    assert [(count + 8) // 10 for count in EVERY_COUNT] == [requests(TREES[count]) for count in EVERY_COUNT]
 
 
 def test_every_count_takes_the_fewest_levels():
     """No plan, of however many requests, has fewer."""
-    assert [least_depth(count) for count in EVERY_COUNT] == [depth(grow(count)) for count in EVERY_COUNT]
+    assert [least_depth(count) for count in EVERY_COUNT] == [depth(TREES[count]) for count in EVERY_COUNT]
 
 
 def test_every_count_keeps_its_order():
     """Each leaf once, from the first to the last."""
-    for count in EVERY_COUNT:
-        tree = grow(count)
+    for count, tree in TREES.items():
         assert list(range(count)) == (list(tree.leaves()) if isinstance(tree, Branch) else [tree])
 
 
 def test_every_request_joins_two_to_eleven():
     """A request for one source would be wasted, one for twelve refused."""
-    sizes = {len(branch.parts) for count in EVERY_COUNT for branch in branches(grow(count))}
+    sizes = {len(branch.parts) for tree in TREES.values() for branch in branches(tree)}
 
     assert set(range(2, MAX_SOURCES + 1)) == sizes
 

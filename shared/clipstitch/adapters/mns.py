@@ -22,7 +22,7 @@ _BUSY = frozenset({"InternalError", "InternalServerError", "QpsLimitExceeded", "
 
 
 @contextmanager
-def _ours(doing: str) -> Iterator[None]:
+def ours(doing: str) -> Iterator[None]:
     """Let no SDK error past; say what we were doing."""
     try:
         yield
@@ -53,10 +53,10 @@ class MnsMessages:
 
     def publish(self, topic: str, text: str) -> None:
         """Tell everybody who subscribed to a topic; `NoSuchTarget`."""
-        with _ours(f"publishing to topic {topic}"):
+        with ours(f"publishing to topic {topic}"):
             self._account.get_topic(topic).publish_message(TopicMessage(text))
 
     def send(self, queue: str, text: str) -> None:
         """Put a text into a queue; `NoSuchTarget`."""
-        with _ours(f"sending to queue {queue}"):
+        with ours(f"sending to queue {queue}"):
             self._account.get_queue(queue).send_message(Message(text))

@@ -1,0 +1,60 @@
+"""The planner alone: time and memory for 10 to 2,000 clips. Linear, and under 50 ms for 1,000, is what we want.
+
+Prints medians of several runs, and each size's time per clip against that of 100 clips.
+Run: .venv/bin/python -m bench.planner
+"""
+
+import statistics
+import time
+import tracemalloc
+
+from clipstitch.formats import FORMATS
+from clipstitch.manifest import Clip, Manifest, Output
+from clipstitch.plan import Place
+from clipstitch.planner import make_plan
+from clipstitch.ports import Probe
+from clipstitch.refs import ManifestRef, ObjectRef
+
+SIZES = (10, 100, 1000, 2000)
+RUNS = 15
+PLACE = Place(
+    "20260102T030405Z-0123456789ab",
+    ManifestRef(ObjectRef("acme", "manifests/a.json"), "E"),
+    "_clipstitch/",
+    "completions",
+    ("events",),
+)
+
+
+def case(size: int):
+    """Make a manifest of clips, every other trimmed, with gaps and chapters, and what probing told."""
+    clips = tuple(Clip(f"chapters/{n:04d}.mp3", start_ms=500 * (n % 2)) for n in range(size))
+    output = Output(ObjectRef("acme", "book.mp3"), FORMATS["mp3"], bitrate=128000)
+    probes = {ObjectRef("acme", clip.key): Probe(61.234567, 44100, 2, 128000) for clip in clips}
+    return Manifest(output, clips, gap_ms=500, chapters=True), probes
+
+
+def main() -> None:
+    """Plan manifests of growing size."""
+    medians = {}
+    for size in SIZES:
+        manifest, probes = case(size)
+        times = []
+        for _ in range(RUNS):
+            start = time.perf_counter()
+            made = make_plan(manifest, probes, PLACE)
+            times.append((time.perf_counter() - start) * 1000)
+        tracemalloc.start()
+        kept = make_plan(manifest, probes, PLACE)
+        peak = tracemalloc.get_traced_memory()[1] / 1024
+        tracemalloc.stop()
+        medians[size] = statistics.median(times)
+        per_clip = medians[size] / size / (medians[100] / 100) if 100 in medians else float("nan")
+        print(
+            f"{size:5} clips with gaps: {medians[size]:7.2f} ms, peak {peak:7.0f} KiB, {len(made.steps):4} steps, "
+            f"{kept.levels} levels, per clip {per_clip:.2f} of that at 100"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""What Function Compute has given up on: letters in an SMQ queue, each with the event that a function failed on.
+
+Shape of a letter: FC, "Result callback" (2026-04); its `requestPayload` is the event. Nobody says whether the queue's
+texts are in Base64, so both are read.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any, NamedTuple, Protocol
+
+from mns.account import Account
+from mns.mns_exception import MNSServerException
+
+from clipstitch.adapters.mns import ours
+from clipstitch.cloud import Cloud
+from clipstitch.complete import complete
+from clipstitch.errors import BadTrigger, ClipstitchError
+from clipstitch.job import Job
+from clipstitch.notice import read_notice
+from clipstitch.settings import AccessKey
+from clipstitch.submit import submit
+from clipstitch.trigger import uploads
+
+WAIT_S = 1  # long polling, so that an empty answer means an empty queue
+SOON_S = 1  # the least that SMQ can hide a letter for
+
+
+class BadLetter(ClipstitchError):
+    """A letter holds no event of ours."""
+
+    code = "BAD_LETTER"
+    remedy = "Look at the letter in SMQ's console; delete it there when it is nothing of ours."
+
+
+class Letter(NamedTuple):
+    """A letter as it was received; the handle is good until the queue shows it again."""
+
+    id: str
+    handle: str
+    body: str
+
+
+class Letters(Protocol):
+    """A queue of dead letters."""
+
+    def receive(self) -> Letter | None:
+        """Take a letter out of sight for a while; None when there is none."""
+        ...
+
+    def delete(self, letter: Letter) -> None:
+        """Remove a letter for good."""
+        ...
+
+    def release(self, letter: Letter) -> None:
+        """Let a letter be seen again soon."""
+        ...
+
+
+class SmqLetters:
+    """Dead letters in SMQ."""
+
+    def __init__(self, endpoint: str, key: AccessKey, queue: str) -> None:
+        self._name = queue
+        self._queue = Account(endpoint, key.id, key.secret, key.token or "").get_queue(queue)
+        self._queue.set_encoding(False)
+
+    def receive(self) -> Letter | None:
+        """Take a letter out of sight for the queue's visibility timeout."""
+        with ours(f"receiving from queue {self._name}"):
+            try:
+                message = self._queue.receive_message(WAIT_S)
+            except MNSServerException as error:
+                if error.type == "MessageNotExist":
+                    return None
+                raise
+        return Letter(message.message_id, message.receipt_handle, _as_text(message.message_body))
+
+    def delete(self, letter: Letter) -> None:
+        """Remove a letter for good."""
+        with ours(f"deleting from queue {self._name}"):
+            self._queue.delete_message(letter.handle)
+
+    def release(self, letter: Letter) -> None:
+        """Let a letter be seen again soon."""
+        with ours(f"releasing in queue {self._name}"):
+            self._queue.change_message_visibility(letter.handle, SOON_S)
+
+
+def _as_text(body: str | bytes) -> str:
+    """Return a body as text, whatever the SDK makes of it."""
+    return body if isinstance(body, str) else body.decode("utf-8", "replace")
+
+
+class Answered(NamedTuple):
+    """What became of a letter: the jobs that it was about, or why it stays in the queue."""
+
+    letter: str
+    jobs: tuple[Job, ...] = ()
+    error: ClipstitchError | None = None
+
+
+def answer_all(letters: Letters, cloud: Cloud) -> Iterator[Answered]:
+    """Do for every letter what the function failed to do; only then delete it. What fails again stays in the queue."""
+    kept: dict[str, Letter] = {}
+    again = 0
+    try:
+        while again <= len(kept) and (letter := letters.receive()):
+            if letter.id in kept:  # shown again before we were through
+                kept[letter.id], again = letter, again + 1
+                continue
+            answered = _answer(letter, letters, cloud)
+            if answered.error:
+                kept[letter.id] = letter
+            yield answered
+    finally:
+        for letter in kept.values():
+            with suppress(ClipstitchError):  # it will be seen again anyway, only later
+                letters.release(letter)
+
+
+def _answer(letter: Letter, letters: Letters, cloud: Cloud) -> Answered:
+    """Do what the function failed to do, then delete the letter."""
+    try:
+        jobs = tuple(_jobs(event_in(letter.body), cloud))
+        letters.delete(letter)
+    except ClipstitchError as error:
+        return Answered(letter.id, error=error)
+    except Exception as error:  # noqa: BLE001 - what killed the function must not keep the other letters waiting
+        return Answered(letter.id, error=ClipstitchError(f"{type(error).__name__}: {error}"))
+    return Answered(letter.id, jobs)
+
+
+def _jobs(event: dict[str, Any], cloud: Cloud) -> Iterator[Job]:
+    """Do what the function does that gets such an event; the timer's needs no doing again, it comes by itself."""
+    if "triggerTime" in event:
+        return
+    payload = json.dumps(event).encode()
+    try:
+        refs = uploads(payload)
+    except BadTrigger:
+        notice = read_notice(payload)
+        found = [complete(notice, cloud) if notice else None]
+    else:
+        found = [submit(ref, cloud) for ref in refs]
+    yield from (job for job in found if job)
+
+
+def event_in(body: str) -> dict[str, Any]:
+    """Return the event that a function failed on; `BadLetter` when there is none."""
+    record = _json(body)
+    if not isinstance(record, dict):
+        raise BadLetter(f"not the record of an invocation: {body[:200]!r}")
+    event = record.get("requestPayload", record)  # a letter of SMQ's own holds the message itself
+    known = _json(event) if isinstance(event, str) else event
+    if not isinstance(known, dict):
+        raise BadLetter(f"the invocation's event is not one of ours: {body[:200]!r}")
+    return known
+
+
+def _json(text: str) -> Any:
+    """Read JSON, or JSON in Base64; None when it is neither."""
+    for decode in (str.encode, _base64):
+        try:
+            return json.loads(decode(text))
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _base64(text: str) -> bytes:
+    """Decode strictly."""
+    return base64.b64decode(text, validate=True)

@@ -1,0 +1,126 @@
+"""`clipstitch retry`: bring on its way again what is stuck: a job, a manifest, or what Function Compute gave up on."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.text import Text
+
+from clipstitch import sweep
+from clipstitch.cloud import Cloud
+from clipstitch.errors import BadSettings, Missing
+from clipstitch.job import TOLD, Job
+from clipstitch.refs import ObjectRef
+from clipstitch.settings import read_access_key
+from clipstitch.submit import submit
+from clipstitch_cli import exits
+from clipstitch_cli.connection import complete_environment, connect, deployment_of
+from clipstitch_cli.desk import Desk, visible
+from clipstitch_cli.failures import Usage
+from clipstitch_cli.jobs import STYLES
+from clipstitch_cli.show import find_job
+
+if TYPE_CHECKING:
+    from clipstitch_cli.dead_letters import Answered, Letters
+
+QUEUE_NAME, QUEUE_ARN = "CLIPSTITCH_DEAD_LETTER_QUEUE", "DeadLetterQueueArn"
+
+
+def retry(what: str, desk: Desk, project: Path | None, *, dead_letters: bool) -> int:
+    """Retry one thing, or all dead letters."""
+    if dead_letters == bool(what):
+        raise Usage("name a job or a manifest, or say --dead-letters")
+    cloud = connect(desk, project)
+    if not dead_letters:
+        return retry_in(cloud, what, desk)
+    from clipstitch_cli.dead_letters import SmqLetters  # noqa: PLC0415 - brings the SMQ SDK
+
+    key = read_access_key(complete_environment(desk.env, project))
+    return retry_letters(cloud, SmqLetters(cloud.settings.mns_endpoint, key, _queue(desk, project)), desk)
+
+
+def _queue(desk: Desk, project: Path | None) -> str:
+    """Name the queue of dead letters: as the shell says, else as the deployment does."""
+    if name := desk.env.get(QUEUE_NAME):
+        return name
+    arn = deployment_of(project, desk.env).outputs.get(QUEUE_ARN, "")
+    if not (name := arn.partition("/queues/")[2].partition("/")[0]):
+        raise BadSettings(f"{QUEUE_NAME} is not set, and the deployment has no output {QUEUE_ARN}")
+    return name
+
+
+def retry_in(cloud: Cloud, what: str, desk: Desk) -> int:
+    """Bring a job on, or submit a manifest again; the exit code says how the job ended, if it has."""
+    job = _submitted(what, cloud) if "/" in what else _advanced(what, cloud)
+    if desk.json:
+        desk.hand_over(_as_json(job))
+    else:
+        desk.say(_line(job))
+    return exits.BY_STATE[job.state] if job.closed else exits.OK
+
+
+def _submitted(manifest: str, cloud: Cloud) -> Job:
+    """Submit a manifest again."""
+    bucket = cloud.settings.bucket
+    try:
+        ref = ObjectRef.parse(manifest) if manifest.startswith("oss://") else ObjectRef(bucket, manifest)
+    except ValueError as error:
+        raise Usage(f"{visible(manifest)!r} is no object; write oss://bucket/key") from error
+    if not ref.key.startswith(cloud.settings.manifest_prefix):
+        raise Usage(f"{visible(ref.uri)} would start no job: keys begin with {cloud.settings.manifest_prefix}")
+    if (job := submit(ref, cloud)) is None:
+        raise Missing(f"{ref.uri} does not exist")
+    return job
+
+
+def _advanced(beginning: str, cloud: Cloud) -> Job:
+    """Do for a job now what a sweep does in time."""
+    return sweep.retry(find_job(beginning, cloud), cloud.ledger(cloud.settings.bucket), cloud)
+
+
+def owed_to(job: Job) -> list[str]:
+    """Name the sinks that were told in vain, and will be told again."""
+    return sorted(set(job.owed) - job.details(TOLD))
+
+
+def _as_json(job: Job) -> dict[str, Any]:
+    """Return a job as programs read it."""
+    return {"job": job.id, "state": job.state, "closed": job.closed, "owed": owed_to(job)}
+
+
+def _line(job: Job) -> Text:
+    """Show a job to people."""
+    note = "" if job.closed else " (open)"
+    owed = f"  still owed to {', '.join(map(visible, owed_to(job)))}" if owed_to(job) else ""
+    return Text.assemble((job.id, "bold"), "  ", (job.state + note, STYLES.get(job.state, "yellow")), owed)
+
+
+def retry_letters(cloud: Cloud, letters: "Letters", desk: Desk) -> int:
+    """Answer all dead letters; trouble when some stay."""
+    from clipstitch_cli.dead_letters import answer_all  # noqa: PLC0415 - as above
+
+    answered = []
+    for one in answer_all(letters, cloud):
+        answered.append(one)
+        if not desk.json:
+            _tell_letter(one, desk)
+    if desk.json:
+        desk.hand_over([_letter_as_json(one) for one in answered])
+    elif not answered:
+        desk.say("no dead letters")
+    return exits.TROUBLE if any(one.error for one in answered) else exits.OK
+
+
+def _letter_as_json(one: "Answered") -> dict[str, Any]:
+    """Return what became of a letter as programs read it."""
+    error = one.error.as_json() if one.error else None
+    return {"letter": one.letter, "done": not error, "jobs": [_as_json(job) for job in one.jobs], "error": error}
+
+
+def _tell_letter(one: "Answered", desk: Desk) -> None:
+    """Show what became of a letter to people."""
+    if one.error:
+        desk.say(Text.assemble((f"{one.letter}  stays: ", "red"), f"{visible(str(one.error))} [{one.error.code}]"))
+    for job in one.jobs:
+        desk.say(_line(job))
+    if not (one.error or one.jobs):
+        desk.say(f"{one.letter}  nothing to do")

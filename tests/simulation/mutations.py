@@ -1,0 +1,166 @@
+"""Mistakes, planted one at a time, to see whether the simulation would notice: each is a few texts replaced in a copy.
+
+Data only; `tests.simulation.hunt` plants and hunts them. A text that is not found exactly once is an error, so that no
+mutation silently becomes none when the product changes.
+"""
+
+from typing import NamedTuple
+
+
+class Mutation(NamedTuple):
+    """A mistake: for each change the module, the text there, and what takes its place."""
+
+    name: str
+    changes: tuple[tuple[str, str, str], ...]
+
+
+_NO_ACCEPTED_YET = '    ledger.point(task, job.id, step.number)\n    return ledger.add(job, Fact(ACCEPTED, step.number, task), {"at": cloud.timestamp()})'
+_TELL = "            return ledger.add(job, Fact(TOLD, detail=action.sink), _told_or_refused(action.sink, job, cloud))"
+_PUBLISH = '    if job.verdict.kind == "publish" and job.result is None:\n        return (Action("publish"),)\n'
+
+
+def _plain_write(name: str, value: str) -> tuple[str, str, str]:
+    """Write one of the three create-once documents like any other."""
+    old = f"document = self._once(job.id, Fact({name}), {value}.as_json())"
+    new = f"self._write(self._fact(job.id, Fact({name})), {value}.as_json())\n        document = _plain({value}.as_json())"
+    return "ledger.py", old, new
+
+
+MUTATIONS = (
+    Mutation(
+        "sinks are told before the output is published",
+        (
+            ("decide.py", _PUBLISH, ""),
+            (
+                "decide.py",
+                '    return (*tell, Action("close")) if now == untold else tell',
+                '    late = (Action("publish"),) if job.verdict.kind == "publish" and job.result is None else ()\n'
+                '    return (*tell, *late, Action("close")) if now == untold else tell',
+            ),
+            (
+                "job.py",
+                'return "publishing" if self.result is None else "succeeded" if self.result.output else "failed"',
+                'return "succeeded" if self.result is None or self.result.output else "failed"',
+            ),
+        ),
+    ),
+    Mutation("the plan is not create-once", (_plain_write("PLANNED", "plan"),)),
+    Mutation("the verdict is not create-once", (_plain_write("VERDICT", "verdict"),)),
+    Mutation("the result is not create-once", (_plain_write("RESULT", "result"),)),
+    Mutation(
+        "the marker is deleted before anybody is told",
+        (
+            (
+                "ledger.py",
+                "return job.learns(Fact(VERDICT))._replace",
+                'self._objects.delete([self._ref(f"{OPEN}{job.id}")])\n        return job.learns(Fact(VERDICT))._replace',
+            ),
+        ),
+    ),
+    Mutation(
+        "the marker is written after the plan",
+        (
+            ("submit.py", "    ledger.open(job.id, upload)\n", ""),
+            (
+                "submit.py",
+                "    return advance(job, ledger, cloud)\n",
+                "    ledger.open(job.id, upload)\n    return advance(job, ledger, cloud)\n",
+            ),
+        ),
+    ),
+    Mutation(
+        "a step is noted as accepted before it is started",
+        (
+            (
+                "advance.py",
+                "    try:\n        task = cloud.audio.start(step.main, step.process)",
+                '    job = ledger.add(job, Fact(ACCEPTED, step.number, "soon"), {"at": cloud.timestamp()})\n'
+                "    try:\n        task = cloud.audio.start(step.main, step.process)",
+            ),
+            ("advance.py", _NO_ACCEPTED_YET, "    ledger.point(task, job.id, step.number)\n    return job"),
+        ),
+    ),
+    Mutation(
+        "after recording an end, nobody looks what others recorded",
+        (("complete.py", "        job = ledger.refresh(job)\n", "        pass\n"),),
+    ),
+    Mutation(
+        "nobody claims a parent before starting it",
+        (("advance.py", '            action.do == "start"\n', '            action.do == "never"\n'),),
+    ),
+    Mutation(
+        "ended steps are counted, not collected in a set",
+        (
+            (
+                "decide.py",
+                "_concerns(cause, step) and done.issuperset(step.needs))",
+                "_concerns(cause, step) and sum(f.kind == SUCCEEDED for f in job.facts) >= len(step.needs))",
+            ),
+        ),
+    ),
+    Mutation(
+        "the sweep ignores notices that were lost",
+        (("sweep.py", "if running := job.running(step.number):", "if running := frozenset():"),),
+    ),
+    Mutation(
+        "the sweep does not search for uploads whose event was lost",
+        (("sweep.py", "for manifest in _recent_manifests(cloud):", "for manifest in ():"),),
+    ),
+    Mutation(
+        "the sweep starts steps that still run",
+        (("decide.py", "frozenset(n for n in job.steps(ACCEPTED) if job.running(n))", "frozenset()"),),
+    ),
+    Mutation(
+        "the sweep leaves orphans",
+        (("sweep.py", "    _clear_orphans(ledger, cloud)\n    return", "    return"),),
+    ),
+    Mutation(
+        "no job has a deadline",
+        (
+            (
+                "sweep.py",
+                "job.verdict is None and _waited(_begun(job, ledger), cloud.settings.deadline_s, cloud):",
+                "False:",
+            ),
+        ),
+    ),
+    Mutation(
+        "a failure that passes is taken for final",
+        (("complete.py", "passes = passing(notice.code, notice.message) and", "passes = False and"),),
+    ),
+    Mutation(
+        "a notice of success is believed without a look at the object",
+        (
+            ("complete.py", "made = cloud.objects.describe(step.target)", "made = step"),
+            ("complete.py", '"size": made.size', '"size": 0'),
+        ),
+    ),
+    Mutation(
+        "the output is copied without create-once",
+        (("advance.py", 'once=stands.kind == "free"', "once=False"),),
+    ),
+    Mutation(
+        "a sink is noted as told before it is told",
+        (
+            (
+                "advance.py",
+                _TELL,
+                '            job = ledger.add(job, Fact(TOLD, detail=action.sink), {"at": cloud.timestamp()})\n'
+                "            _told_or_refused(action.sink, job, cloud)\n            return job",
+            ),
+        ),
+    ),
+    Mutation(
+        "an older job replaces a newer job's output",
+        (("decide.py", "if is_newer(owner, than=plan.job_id) and", "if not owner and"),),
+    ),
+    Mutation(
+        "an older job replaces a newer job's result object",
+        (("advance.py", 'if there is None or not is_newer(there.meta.get(JOB_META, ""), than=job_id):', "if True:"),),
+    ),
+    Mutation(
+        "an event carries the time at which it is told",
+        (("event.py", '        "time": _finished(job, job.verdict),', '        "time": timestamp(__import__("time").time_ns() and _now()),'),
+         ("event.py", 'TYPE = "clipstitch.job."', 'TYPE = "clipstitch.job."\n_ticks = __import__("itertools").count()\n\n\ndef _now():\n    return __import__("datetime").datetime(2026, 1, 1).astimezone() + __import__("datetime").timedelta(seconds=next(_ticks))\n')),
+    ),
+)
