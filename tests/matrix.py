@@ -30,14 +30,15 @@ def _works(python: str, version: tuple[int, int]) -> bool:
 
 
 def prepare(python: str, venv: Path) -> Path:
-    """Make an environment with what the tests need, if it is not there; return its interpreter."""
-    inside = venv / "bin" / "python"
-    if not (venv / ".ready").exists():
+    """Make an environment with what the tests need, if it is not there or older than that; return its interpreter."""
+    inside, ready = venv / "bin" / "python", venv / ".ready"
+    newest = max((ROOT / name).stat().st_mtime for name in ("pyproject.toml", "constraints.txt"))
+    if not ready.exists() or ready.stat().st_mtime < newest:
         quiet = ["--quiet", "--disable-pip-version-check", "-c", "constraints.txt"]
         _run(python, "-m", "venv", "--clear", str(venv))
         _run(str(inside), "-m", "pip", "install", *quiet, "-e", ".[test]")
         _run(str(inside), "-m", "pip", "install", *quiet, "--no-deps", "--force-reinstall", "crcmod-plus")
-        (venv / ".ready").touch()
+        ready.touch()
     return inside
 
 

@@ -191,7 +191,8 @@ def _end(plan: Plan, size: int) -> Requests:
 
 def _publishing(plan: Plan, size: int) -> Requests:
     """Count what a server-side copy takes: a look at the output's name, the length, the source; then copy, or parts."""
-    look = Requests(get=1, head=2, put=1 if plan.output.chapters else 0)
+    beside = 1 if plan.output.chapters else 0  # the .vtt: looked for, then written
+    look = Requests(get=1, head=2 + beside, put=beside)
     if not (_has_tag(plan) or size > SINGLE_COPY_BYTES):
         return _sum(look, Requests(put=1))
     parts = max(-(-size // COPY_PART_BYTES), 1)

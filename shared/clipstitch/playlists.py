@@ -19,6 +19,7 @@ from clipstitch.refs import ObjectRef
 _HONOURED = ("file", "inpoint", "outpoint", "duration")
 _TRIM = {"inpoint": "start", "outpoint": "end", "duration": "duration"}
 _M3U_KNOWN = ("#EXTM3U", "#EXTINF", "#EXTENC", "#PLAYLIST")
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 _OURS = re.compile(r"#\s*clipstitch:\s*(.*)")
 
 
@@ -56,8 +57,10 @@ class _Playlist:
                 take(self, line.strip(), number)
         if self.issues:
             raise BadManifest(self.issues)
-        output = {"key": default_key(self._ref.key, self._prefix)}
-        return {"version": 1, "output": output, **self.document, "clips": self.clips}
+        output = self.document.get("output", {})
+        if isinstance(output, dict):
+            output = {"key": default_key(self._ref.key, self._prefix), **output}
+        return {"version": 1, **self.document, "output": output, "clips": self.clips}
 
     def wrong(self, line: int, message: str, remedy: str) -> None:
         """Note a line that cannot be honoured."""
@@ -106,6 +109,8 @@ def _ffconcat_line(playlist: _Playlist, line: str, number: int) -> None:
         playlist.wrong(number, f"has the directive `{name}`, which is not honoured", remedy)
     elif len(values) != 1:
         playlist.wrong(number, f"gives `{name}` {len(values)} values", "Give one; quote a name that has blanks.")
+    elif name == "file" and _URL.match(values[0]):
+        playlist.wrong(number, "is a URL", "Name objects of the bucket by their keys.")
     elif name == "file":
         playlist.clips.append({"key": playlist.key(values[0].removeprefix("file:"))})
     elif not playlist.clips:
@@ -143,7 +148,7 @@ def _milliseconds(text: str) -> int | None:
 def _m3u_line(playlist: _Playlist, line: str, number: int) -> None:
     """Take one line of an M3U playlist; `#EXTINF` names the chapter."""
     if not line.startswith("#"):
-        if re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*://", line):
+        if _URL.match(line):
             playlist.wrong(number, "is a URL", "Name objects of the bucket by their keys.")
             return
         titled = {"title": playlist.title} if playlist.title else {}

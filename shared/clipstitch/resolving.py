@@ -23,17 +23,21 @@ class Resolved(NamedTuple):
     paths: tuple[str, ...]
 
 
-def resolve(manifest: Manifest, listing: Listing, limits: Limits) -> Resolved:
+def resolve(manifest: Manifest, listing: Listing, limits: Limits, bucket: str = "") -> Resolved:
     """Replace every glob by what it finds now, in natural order; `BadManifest` when one finds nothing.
 
-    Hidden and empty objects are passed over, and so is everything that is ours. `align` moves along with its entry.
+    Hidden and empty objects are passed over, and so is everything that is ours, and the manifest's own output where
+    it lies in the clips' `bucket`: or the next upload would merge the last one's result. `align` moves along.
     """
     clips: list[Clip | Glob | Silence] = []
     paths: list[str] = []
     firsts: list[int] = []
+    own = manifest.output.ref.key if manifest.output.ref.bucket == bucket else None
     for index, entry in enumerate(manifest.clips):
         firsts.append(len(clips))
-        found = _found(entry, listing, limits) if isinstance(entry, Glob) else [entry]
+        found = (
+            [clip for clip in _found(entry, listing, limits) if clip.key != own] if isinstance(entry, Glob) else [entry]
+        )
         clips += found
         paths += [pointer("clips", index)] * len(found)
     issues = [
@@ -46,9 +50,9 @@ def resolve(manifest: Manifest, listing: Listing, limits: Limits) -> Resolved:
     return Resolved(manifest._replace(clips=tuple(clips), align=firsts[manifest.align]), tuple(paths))
 
 
-def _found(glob: Glob, listing: Listing, limits: Limits) -> list[Clip]:
-    """List the clips that a glob finds."""
-    there = [listed.key for listed in listing(literal_prefix(glob.pattern)) if listed.size]
+def _found(glob: Glob, listing: Listing, limits: Limits, own: str | None) -> list[Clip]:
+    """List the clips that a glob finds; `own` is the manifest's output."""
+    there = [listed.key for listed in listing(literal_prefix(glob.pattern)) if listed.size and listed.key != own]
     ours = [key for key in there if not key.startswith(limits.reserved)]
     return [Clip(key, glob.start_ms, glob.duration_ms) for key in matches(glob.pattern, ours)]
 

@@ -5,6 +5,7 @@ length. Every frame is one constant subframe a channel. Format: RFC 9639, "Free 
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 BLOCK = 4096
 _BITS = 16
@@ -63,9 +64,19 @@ def _coded(number: int) -> bytes:
 
 def _crc(data: bytes, width: int, polynomial: int) -> int:
     """Compute a CRC, most significant bit first, from zero."""
-    top, mask, value = 1 << (width - 1), (1 << width) - 1, 0
+    table, mask, value = _table(width, polynomial), (1 << width) - 1, 0
     for byte in data:
-        value ^= byte << (width - 8)
+        value = (value << 8) & mask ^ table[value >> (width - 8) ^ byte]
+    return value
+
+
+@lru_cache
+def _table(width: int, polynomial: int) -> tuple[int, ...]:
+    """Return what each byte does to a CRC: an hour of silence has ten thousand frames."""
+    top, mask, table = 1 << (width - 1), (1 << width) - 1, []
+    for byte in range(256):
+        value = byte << (width - 8)
         for _ in range(8):
             value = ((value << 1) ^ polynomial) & mask if value & top else (value << 1) & mask
-    return value
+        table.append(value)
+    return tuple(table)

@@ -92,7 +92,7 @@ def _plan(job_id: str, manifest: ManifestRef, parsed: Manifest, cloud: Cloud) ->
     """Look at a manifest's clips, and plan."""
     settings = cloud.settings
     bucket = manifest.ref.bucket
-    resolved = resolve(parsed, lambda prefix: cloud.objects.list(bucket, prefix), settings.limits)
+    resolved = resolve(parsed, lambda prefix: cloud.objects.list(bucket, prefix), settings.limits, bucket)
     refs = dict.fromkeys(ObjectRef(bucket, clip.key) for clip in resolved.manifest.clips if isinstance(clip, Clip))
     probes = cloud.audio.probe(list(refs))
     place = Place(job_id, manifest, settings.state_prefix, settings.completion_topic, settings.sink_names)

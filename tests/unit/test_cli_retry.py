@@ -115,7 +115,7 @@ def test_a_job_whose_notice_was_lost_is_brought_to_its_end(world: World):
 def test_a_job_whose_submit_died_is_started(world: World):
     """Right now, though the sweep would give it two minutes more."""
     with pytest.raises(CloudBusy):
-        world.submit(Fuse(7))
+        world.submit(Fuse(6, before=True))
     (marker,) = world.state_keys("open/")
     retry_in(world.cloud(), marker.rpartition("/")[2], make_desk())
 
