@@ -14,7 +14,7 @@ SEALED = ("ALIBABA_", "OSS_", "MNS_", "IMM_", "FC_", "CLIPSTITCH_")
 
 settings.register_profile("desk", max_examples=60, deadline=None, database=None)
 settings.register_profile(
-    "ci", max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    "ci", max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci" if os.environ.get("CI") else "desk")
 

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from clipstitch.cloud import Cloud
 from clipstitch.errors import CloudBusy, Missing
 from clipstitch.event import event_id, make_event
-from clipstitch.job import Job
+from clipstitch.job import RESULT_SINK, TOLD, Job
 from clipstitch.refs import ObjectRef
 from clipstitch_cli.desk import Desk
 from clipstitch_cli.failures import TimedOut
@@ -28,12 +28,12 @@ class Patience(NamedTuple):
 
 
 def follow(job_id: str, bucket: str, cloud: Cloud, patience: Patience) -> Iterator[Job]:
-    """Yield a job now and whenever more is known of it; ends when it is closed. `TimedOut` when that takes too long."""
+    """Yield a job now and whenever more is known of it, until it is through. `TimedOut` when that takes too long."""
     ledger = cloud.ledger(bucket)
     deadline = cloud.clock.now() + timedelta(milliseconds=patience.milliseconds)
     pause, known = FIRST_PAUSE_S, Job(job_id)
     yield known
-    while not known.closed:
+    while not _through(known):
         job = _load(lambda: ledger.load(job_id)) or known
         if job.facts != known.facts:
             known, pause = job, FIRST_PAUSE_S
@@ -43,6 +43,12 @@ def follow(job_id: str, bucket: str, cloud: Cloud, patience: Patience) -> Iterat
         else:
             patience.pause(pause)
             pause = min(pause * SLOWER, LONGEST_PAUSE_S)
+
+
+def _through(job: Job) -> bool:
+    """Say whether there is nothing to wait for: a webhook that is down may be owed its event for days."""
+    sinks = {*job.verdict.sinks, RESULT_SINK} if job.verdict else {""}
+    return job.closed or sinks <= job.details(TOLD) | set(job.owed)
 
 
 def _load(load: Callable[[], Job]) -> Job | None:

@@ -10,7 +10,7 @@ from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.errors import Missing
 from clipstitch.event import make_event
-from clipstitch.job import PROGRESS, RESULT, TOLD, VERDICT, Fact, Job
+from clipstitch.job import OWED, PROGRESS, RESULT, TOLD, VERDICT, Fact, Job, attempt_of, sink_of
 from clipstitch.ledger import JOBS, OPEN, Ledger
 from clipstitch.plan import Plan
 from clipstitch.process import read
@@ -144,11 +144,19 @@ def _fact_words(moment: Moment) -> str:
     """Say a fact."""
     fact = moment.fact
     if fact.kind == TOLD:
-        return f"told {visible(fact.detail)}"
+        return f"told {visible(fact.detail)}{_trouble(moment)}"
+    if fact.kind == OWED:
+        return f"owed to {visible(sink_of(fact))} after attempt {attempt_of(fact)}{_trouble(moment)}"
     if fact.step is None:
         return f"{fact.kind}{_outcome(moment)}"
     why = f": {visible(str(moment.document['message']))}" if "message" in moment.document else ""
     return f"step {fact.step + 1} {fact.kind}, task {visible(fact.detail)}{why}"
+
+
+def _trouble(moment: Moment) -> str:
+    """Say why a sink could not be told."""
+    error = moment.document.get("error")
+    return f", in vain: {visible(error['message'])} [{error['code']}]" if error else ""
 
 
 def _outcome(moment: Moment) -> str:

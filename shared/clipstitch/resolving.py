@@ -35,9 +35,7 @@ def resolve(manifest: Manifest, listing: Listing, limits: Limits, bucket: str = 
     own = manifest.output.ref.key if manifest.output.ref.bucket == bucket else None
     for index, entry in enumerate(manifest.clips):
         firsts.append(len(clips))
-        found = (
-            [clip for clip in _found(entry, listing, limits) if clip.key != own] if isinstance(entry, Glob) else [entry]
-        )
+        found = _found(entry, listing, limits, own) if isinstance(entry, Glob) else [entry]
         clips += found
         paths += [pointer("clips", index)] * len(found)
     issues = [

@@ -50,21 +50,28 @@ def sweep(cloud: Cloud) -> Report:
     for job_id in open_jobs:
         try:
             _look_after(job_id, ledger, cloud, this)
-        except ClipstitchError as error:
-            say("sweep-trouble", job=job_id, **error.as_json())
+        except Exception as error:  # noqa: BLE001 - what is wrong with one job, even by our mistake, stops no other
+            say("sweep-trouble", job=job_id, **_words(error))
             troubled.append(job_id)
         looked_at.append(job_id)
     for manifest in _recent_manifests(cloud):
         try:
             job = submit(manifest, cloud)
-        except ClipstitchError as error:
-            say("sweep-trouble", manifest=manifest.uri, **error.as_json())
+        except Exception as error:  # noqa: BLE001 - as above
+            say("sweep-trouble", manifest=manifest.uri, **_words(error))
             troubled.append(manifest.uri)
         else:
             if job and job.id not in open_jobs and not job.closed:
                 found.append(job.id)
     _clear_orphans(ledger, cloud)
     return Report(tuple(looked_at), tuple(found), tuple(troubled))
+
+
+def _words(error: Exception) -> dict[str, str]:
+    """Say what is wrong, for the log."""
+    if isinstance(error, ClipstitchError):
+        return error.as_json()
+    return {"code": type(error).__name__, "message": str(error)}
 
 
 def retry(job_id: str, ledger: Ledger, cloud: Cloud) -> Job:

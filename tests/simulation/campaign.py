@@ -18,7 +18,9 @@ class Campaign:
         self.windows: Counter[str] = Counter()
         self.violations: dict[int, tuple[str, ...]] = {}
 
-    def run(self, seeds: Iterable[int], *, stop_at_first: bool = False, after: Callable[[], None] | None = None) -> None:
+    def run(
+        self, seeds: Iterable[int], *, stop_at_first: bool = False, after: Callable[[], None] | None = None
+    ) -> None:
         """Simulate seed after seed."""
         for seed in seeds:
             world, finding = simulate(seed)
@@ -38,10 +40,16 @@ class Campaign:
         """Return the figures as plain values."""
         counters = {name: dict(sorted(getattr(self, name).items())) for name in ("faults", "states", "windows")}
         first = next(iter(self.violations.values()), ())
-        return {"schedules": self.schedules, "calls": self.calls, **counters, "violations": len(self.violations), "first": first}
+        return {
+            "schedules": self.schedules,
+            "calls": self.calls,
+            **counters,
+            "violations": len(self.violations),
+            "first": first[:4],
+        }
 
     def __str__(self) -> str:
-        lines = [f"seed {seed}: {problem}" for seed, problems in self.violations.items() for problem in problems]
+        lines = [f"seed {seed}: {problem}" for seed, problems in self.violations.items() for problem in problems[:4]]
         return "\n".join(lines + [replay(seed) for seed in list(self.violations)[:3]])
 
 
@@ -53,4 +61,6 @@ def simulate(seed: int, *, keep_trace: bool = False) -> tuple[World, Finding]:
 
 def replay(seed: int) -> str:
     """Say how to see a seed again, call by call."""
-    return f"replay with: python -m tests.simulation --seed {seed}    or: SIMULATION_SEED={seed} pytest tests/simulation"
+    return (
+        f"replay with: python -m tests.simulation --seed {seed}    or: SIMULATION_SEED={seed} pytest tests/simulation"
+    )

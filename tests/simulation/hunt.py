@@ -37,8 +37,16 @@ def hunt(mutation: Mutation, schedules: int) -> Catch:
     """Simulate until the mistake is noticed."""
     with tempfile.TemporaryDirectory() as folder:
         plant(mutation, Path(folder))
-        environment = {**os.environ, "PYTHONPATH": folder, "PYTHONDONTWRITEBYTECODE": "1"}
-        command = [sys.executable, "-m", "tests.simulation", "--schedules", str(schedules), "--until-violation", "--json"]
+        environment = {**os.environ, "PYTHONPATH": folder}
+        command = [
+            sys.executable,
+            "-m",
+            "tests.simulation",
+            "--schedules",
+            str(schedules),
+            "--until-violation",
+            "--json",
+        ]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if not done.stdout:
         raise RuntimeError(done.stderr)

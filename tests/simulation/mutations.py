@@ -14,7 +14,22 @@ class Mutation(NamedTuple):
     changes: tuple[tuple[str, str, str], ...]
 
 
-_NO_ACCEPTED_YET = '    ledger.point(task, job.id, step.number)\n    return ledger.add(job, Fact(ACCEPTED, step.number, task), {"at": cloud.timestamp()})'
+_NOTE = (
+    "    ledger.point(task, job.id, step.number)\n"
+    '    return ledger.add(job, Fact(ACCEPTED, step.number, task), {"at": cloud.timestamp()})'
+)
+_START = "    try:\n        task = cloud.audio.start(step.main, step.process)"
+_NOTE_TOO_EARLY = '    job = ledger.add(job, Fact(ACCEPTED, step.number, "soon"), {"at": cloud.timestamp()})\n'
+_CLOSE = '    return (*tell, Action("close")) if now == untold else tell'
+_LATE_PUBLISH = (
+    '    late = (Action("publish"),) if job.verdict.kind == "publish" and job.result is None else ()\n'
+    '    return (*tell, *late, Action("close")) if now == untold else tell'
+)
+_JUDGED = "return job.learns(Fact(VERDICT))._replace"
+_TELL_LATE = (
+    '            job = ledger.add(job, Fact(TOLD, detail=action.sink), {"at": cloud.timestamp()})\n'
+    "            _told_or_refused(action.sink, job, cloud)\n            return job"
+)
 _TELL = "            return ledger.add(job, Fact(TOLD, detail=action.sink), _told_or_refused(action.sink, job, cloud))"
 _PUBLISH = '    if job.verdict.kind == "publish" and job.result is None:\n        return (Action("publish"),)\n'
 
@@ -22,7 +37,7 @@ _PUBLISH = '    if job.verdict.kind == "publish" and job.result is None:\n      
 def _plain_write(name: str, value: str) -> tuple[str, str, str]:
     """Write one of the three create-once documents like any other."""
     old = f"document = self._once(job.id, Fact({name}), {value}.as_json())"
-    new = f"self._write(self._fact(job.id, Fact({name})), {value}.as_json())\n        document = _plain({value}.as_json())"
+    new = f"document = _plain({value}.as_json())\n        self._write(self._fact(job.id, Fact({name})), document)"
     return "ledger.py", old, new
 
 
@@ -31,12 +46,7 @@ MUTATIONS = (
         "sinks are told before the output is published",
         (
             ("decide.py", _PUBLISH, ""),
-            (
-                "decide.py",
-                '    return (*tell, Action("close")) if now == untold else tell',
-                '    late = (Action("publish"),) if job.verdict.kind == "publish" and job.result is None else ()\n'
-                '    return (*tell, *late, Action("close")) if now == untold else tell',
-            ),
+            ("decide.py", _CLOSE, _LATE_PUBLISH),
             (
                 "job.py",
                 'return "publishing" if self.result is None else "succeeded" if self.result.output else "failed"',
@@ -49,13 +59,7 @@ MUTATIONS = (
     Mutation("the result is not create-once", (_plain_write("RESULT", "result"),)),
     Mutation(
         "the marker is deleted before anybody is told",
-        (
-            (
-                "ledger.py",
-                "return job.learns(Fact(VERDICT))._replace",
-                'self._objects.delete([self._ref(f"{OPEN}{job.id}")])\n        return job.learns(Fact(VERDICT))._replace',
-            ),
-        ),
+        (("ledger.py", _JUDGED, 'self._objects.delete([self._ref(f"{OPEN}{job.id}")])\n        ' + _JUDGED),),
     ),
     Mutation(
         "the marker is written after the plan",
@@ -71,13 +75,8 @@ MUTATIONS = (
     Mutation(
         "a step is noted as accepted before it is started",
         (
-            (
-                "advance.py",
-                "    try:\n        task = cloud.audio.start(step.main, step.process)",
-                '    job = ledger.add(job, Fact(ACCEPTED, step.number, "soon"), {"at": cloud.timestamp()})\n'
-                "    try:\n        task = cloud.audio.start(step.main, step.process)",
-            ),
-            ("advance.py", _NO_ACCEPTED_YET, "    ledger.point(task, job.id, step.number)\n    return job"),
+            ("advance.py", _START, _NOTE_TOO_EARLY + _START),
+            ("advance.py", _NOTE, "    ledger.point(task, job.id, step.number)\n    return job"),
         ),
     ),
     Mutation(
@@ -145,8 +144,7 @@ MUTATIONS = (
             (
                 "advance.py",
                 _TELL,
-                '            job = ledger.add(job, Fact(TOLD, detail=action.sink), {"at": cloud.timestamp()})\n'
-                "            _told_or_refused(action.sink, job, cloud)\n            return job",
+                _TELL_LATE,
             ),
         ),
     ),
@@ -160,7 +158,12 @@ MUTATIONS = (
     ),
     Mutation(
         "an event carries the time at which it is told",
-        (("event.py", '        "time": _finished(job, job.verdict),', '        "time": timestamp(__import__("time").time_ns() and _now()),'),
-         ("event.py", 'TYPE = "clipstitch.job."', 'TYPE = "clipstitch.job."\n_ticks = __import__("itertools").count()\n\n\ndef _now():\n    return __import__("datetime").datetime(2026, 1, 1).astimezone() + __import__("datetime").timedelta(seconds=next(_ticks))\n')),
+        (
+            (
+                "advance.py",
+                "return encode(fit(make_event(job), _result_ref(job, cloud)))",
+                'return encode(fit({**make_event(job), "time": cloud.timestamp()}, _result_ref(job, cloud)))',
+            ),
+        ),
     ),
 )

@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from clipstitch.ports import Content, Described
@@ -82,9 +83,9 @@ class Judge:
     def _wish(self, job: str) -> Wish | None:
         """Find what the author of a job's manifest may expect."""
         for change in self.written:
-            if change.by == 0 and change.body in self.world.scenario.wishes:
-                if job_of_manifest(change.ref, _described(change)) == job:
-                    return self.world.scenario.wishes[change.body]
+            wish = self.world.scenario.wishes.get(change.body or b"") if change.by == 0 else None
+            if wish and job_of_manifest(change.ref, _described(change)) == job:
+                return wish
         return None
 
     def _why(self, job: str) -> str:
@@ -178,35 +179,33 @@ class Judge:
 
     def _stale(self, ref: ObjectRef, what: str) -> Iterator[str]:
         """Complain about an older job's writing over a newer one's, unless it looked before the newer one wrote."""
-        newest, since = "", -1.0
-        for change in self.changes:
-            if change.ref != ref:
-                continue
+        history = [change for change in self.changes if change.ref == ref]
+        for number, change in enumerate(history):
             owner = change.meta.get(JOB, "")
-            if newest and is_newer(newest, than=owner) and change.by > 0:
-                if change.looked < since:
-                    self.windows[what] += 1
-                else:
-                    yield f"{ref.key} of {newest} was replaced by the older {owner}"
-            if not is_newer(newest, than=owner) or change.body is None:
-                newest, since = owner, change.time
+            seen = [earlier.meta.get(JOB, "") for earlier in history[:number] if earlier.time <= change.looked]
+            if change.by <= 0 or change.body is None or number == 0:
+                continue
+            if seen and is_newer(seen[-1], than=owner):
+                yield f"{ref.key} of {seen[-1]} was replaced by the older {owner}"
+            elif is_newer(history[number - 1].meta.get(JOB, ""), than=owner):
+                self.windows[what] += 1
 
     # Promise 2: whole or not at all, and then unchanged
 
     def _outputs(self) -> Iterator[str]:
-        """Outputs are what their plans say; no duplicate, no older job, and nobody without leave changes them."""
+        """Let outputs be what their plans say; no duplicate, no older job, and nobody without leave changes them."""
         outputs = sorted({wish.output for wish in self.world.scenario.wishes.values()})
         for ref in (ObjectRef(BUCKET, key) for key in outputs):
             history = [change for change in self.written if change.ref == ref]
             yield from (problem for change in history if change.by > 0 for problem in self._whole(change))
-            yield from (problem for pair in zip(history, history[1:], strict=False) for problem in self._replaced(*pair))
+            yield from (problem for pair in pairwise(history) for problem in self._replaced(*pair))
             yield from self._stale(ref, "output of a newer job")
             owners = {change.meta.get(JOB, "") for change in history}
             for job in sorted(owners - {""}):
                 if self.states.get(job) == "succeeded":
                     continue
-                if self.world.faults[REFUSED]:
-                    self.windows["one run refused, another published"] += 1
+                if self.world.faults[REFUSED] or self._why(job) in ("SUPERSEDED", "OUTPUT_EXISTS"):
+                    self.windows["one run published, another settled that it was refused"] += 1
                 else:
                     yield f"{job} is {self.states.get(job)}, but published {ref.key}"
             for job in self._succeeded(ref):
@@ -262,7 +261,7 @@ class Judge:
     # The three create-once documents
 
     def _once(self) -> Iterator[str]:
-        """What was decided once stays."""
+        """Let what was decided once stay."""
         bodies: dict[str, set[bytes]] = {}
         for change in self.written:
             if change.ref.key.startswith(f"{STATE}jobs/") and change.ref.key.endswith(ONCE):
@@ -272,7 +271,7 @@ class Judge:
     # Promise 6: nowhere else
 
     def _prefixes(self) -> Iterator[str]:
-        """Runs touch the state, the results and the outputs; tasks write only to the work folder."""
+        """Let runs touch the state, the results and the outputs, and tasks only the work folder."""
         outputs = {wish.output for wish in self.world.scenario.wishes.values() if wish.good}
         beside = {key.rpartition(".")[0] + ".vtt" for key in outputs}
         for change in self.changes:

@@ -21,11 +21,15 @@ BAD: tuple[tuple[str, Any], ...] = (
 
 
 class Weather(NamedTuple):
-    """How often what goes wrong, as probabilities; `retries` is how often FC repeats a failed run."""
+    """How often what goes wrong, as probabilities; `retries` is how often FC repeats a failed run.
+
+    `together`: tasks end in the same moment. `crowd`: clips come in while the manifest that globs them is read, twice.
+    """
 
     kind: str
     drop: float = 0.0
     double: float = 0.3
+    late: float = 0.2
     kill: float = 0.0
     busy: float = 0.0
     denied: float = 0.0
@@ -40,6 +44,8 @@ class Weather(NamedTuple):
     retries: int = 3
     kill_at: int = -1
     knows_tasks: bool = True
+    together: bool = False
+    crowd: bool = False
     until_s: float = 600.0
 
 
@@ -52,8 +58,10 @@ class Upload(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """A manifest version: what its author may expect. `clips` None: whatever the glob found; `missing`: clips that
-    come late or never."""
+    """A manifest version, and what its author may expect.
+
+    `clips` None: whatever the glob finds; `missing`: one comes late, or never.
+    """
 
     key: str
     output: str
@@ -69,12 +77,13 @@ class Scenario(NamedTuple):
     weather: Weather
     uploads: tuple[Upload, ...]
     wishes: dict[bytes, Wish]
-    chapters: bool
 
 
 def scenario_of(rng: Random) -> Scenario:
     """Draw a world."""
-    weather = _weather(rng)
+    weather = _weather(rng)._replace(together=rng.random() < 0.4, crowd=rng.random() < 0.15)
+    if weather.crowd:
+        weather = weather._replace(double=0.8, slow=0.2, late=0.02)
     uploads: list[Upload] = []
     wishes: dict[bytes, Wish] = {}
     shared = rng.random() < 0.4
@@ -86,7 +95,7 @@ def scenario_of(rng: Random) -> Scenario:
                 wishes[upload.body or b""] = wish
     if weather.kind != CALM and rng.random() < 0.1:
         uploads.append(Upload(0.0, "out/shared.mp3" if shared else "out/0.mp3", FOREIGN))
-    return Scenario(weather, tuple(sorted(uploads)), wishes, chapters=False)
+    return Scenario(weather, tuple(sorted(uploads)), wishes)
 
 
 def _weather(rng: Random) -> Weather:
@@ -130,18 +139,21 @@ def _weather(rng: Random) -> Weather:
 def _manifest(number: int, output: str, weather: Weather, rng: Random) -> Iterator[tuple[Upload, Wish | None]]:
     """Draw a manifest with its clips, its later versions, and what becomes of it."""
     folder, key = "abc"[number], f"manifests/m{number}.json"
-    count = rng.choice((1, 2, 2, 5, rng.randint(12, 23)))
+    many = rng.choice((rng.randint(12, 21), 22, 23, rng.randint(24, 36)))  # from 22 on, the tree has siblings
+    count = rng.choice((2, many, many) if weather.kind == CALM or weather.together else (1, 2, 2, 5, many))
     clips = tuple(f"{folder}/{clip:02d}.mp3" for clip in range(count))
-    late = rng.choice((None, None, None, "late", "never")) if weather.kind != CALM else None
+    late = rng.choice((None, None, None, "late", "never")) if weather.kind != CALM and not weather.crowd else None
     for clip in clips[:-1] if late else clips:
-        yield Upload(0.0, clip, _tone(clip)), None
+        yield Upload(rng.uniform(0, 8) if weather.crowd else 0.0, clip, _tone(clip)), None
     if late == "late":
         yield Upload(rng.uniform(1, 300), clips[-1], _tone(clips[-1])), None
-    begins = rng.choice((1.0, rng.uniform(1, 60)))
+    begins = rng.uniform(1, 6) if weather.crowd else rng.choice((1.0, rng.uniform(1, 60)))
     versions = 1 if rng.random() < 0.6 else 2
     for version in range(versions):
         at = begins if version == 0 else begins + rng.choice((0.2, rng.uniform(0, 2), rng.uniform(1, 90)))
-        document, wish = _document(key, output, clips[::-1] if version else clips, rng, missing=late is not None)
+        document, wish = _document(
+            key, output, clips[::-1] if version else clips, rng, late=late is not None, crowd=weather.crowd
+        )
         body = json.dumps(document | {"labels": {"v": f"{number}.{version}"}}).encode()
         yield Upload(at, key, body), wish
     if weather.kind == STORM and rng.random() < 0.07:
@@ -149,21 +161,21 @@ def _manifest(number: int, output: str, weather: Weather, rng: Random) -> Iterat
 
 
 def _document(
-    key: str, output: str, clips: tuple[str, ...], rng: Random, *, missing: bool
+    key: str, output: str, clips: tuple[str, ...], rng: Random, *, late: bool, crowd: bool
 ) -> tuple[dict[str, Any], Wish]:
     """Draw a document."""
     if rng.random() < 0.1:
         return rng.choice(BAD)[1], Wish(key, output, good=False, overwrite=False, clips=None, missing=False)
-    overwrite, glob = rng.random() < 0.3, rng.random() < 0.15
+    overwrite, glob = rng.random() < 0.3, crowd or rng.random() < 0.15
     wanted = [{"glob": f"{clips[0][0]}/*.mp3"}] if glob else list(clips)
     document: dict[str, Any] = {"version": 1, "output": {"key": output, "overwrite": overwrite}, "clips": wanted}
-    if missing and rng.random() < 0.7:
+    if late and rng.random() < 0.7:
         document["wait_for_clips"] = rng.choice(("1m", "4m", "10m"))
     if rng.random() < 0.1:
         document["chapters"] = True
     if rng.random() < 0.1:
         document["notify"] = ["queue"]
-    return document, Wish(key, output, True, overwrite, None if glob else clips, missing)
+    return document, Wish(key, output, True, overwrite, None if glob else clips, late)
 
 
 def _tone(name: str) -> bytes:

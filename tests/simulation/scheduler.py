@@ -1,7 +1,7 @@
 """Time, and whose turn it is. Knows threads, so that nobody else has to; refuses to know what the runs do.
 
-Every run has a thread, and there is one baton: only its holder executes. A run that pauses looks at the agenda itself, and
-hands the baton to whoever comes next; so the order depends on nothing but the agenda.
+Every run has a thread, and there is one baton: only its holder executes. A run that pauses looks at the agenda itself,
+and hands the baton to whoever comes next; so the order depends on nothing but the agenda.
 """
 
 import heapq

@@ -1,10 +1,10 @@
-"""Function Compute, SMQ and IMM around the real use cases: every message may be lost, doubled, late; every call may break."""
+"""Function Compute, SMQ and IMM around the real use cases: every message may be lost or late, every call may break."""
 
 import hashlib
 import json
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
 from random import Random
 from typing import Any, NamedTuple
@@ -15,19 +15,20 @@ from clipstitch.complete import complete
 from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, NoSuchTarget, NotBound
 from clipstitch.ledger import job_of_target
 from clipstitch.notice import read_notice
-from clipstitch.ports import Content, Ended, Labels
+from clipstitch.ports import Content, Ended, Labels, Listed
 from clipstitch.process import read
 from clipstitch.refs import ManifestRef, ObjectRef, day_of, job_id_of
 from clipstitch.settings import Settings, Sink
 from clipstitch.submit import submit
 from clipstitch.sweep import sweep
 from clipstitch.trigger import uploads
-from tests.simulation.scenario import BUCKET, CALM, SINGLE, Scenario, scenario_of
+from tests.simulation.scenario import BUCKET, CALM, SINGLE, STORM, Scenario, scenario_of
 from tests.simulation.scheduler import Run, Scheduler
 
 BEGINNING = datetime(2026, 1, 2, 23, 58, 0, tzinfo=timezone.utc)  # jobs on both sides of midnight
 SWEEP_S = 300  # the timer's interval, as in s.yaml
 TIMEOUT_S = {"submit": 60, "complete": 60, "sweep": 300}  # FC's limits for one run, as there
+MOST_CALLS = 600  # of one run; more than any needs here
 REFUSED = "refused for good (CloudRefused, NotBound, NoSuchTarget)"
 SETTINGS = Settings(
     oss_endpoint="",
@@ -80,6 +81,12 @@ class Store(MemoryObjects):
             if kind == "accepted":
                 self._world.accepted_at.setdefault(place, {}).setdefault(task, self._world.scheduler.now)
 
+    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
+        """List, and sort only what is listed: most of the time goes here."""
+        for ref in sorted(ref for ref in self.stored if ref.key.startswith(prefix) and ref.bucket == bucket):
+            about = self.stored[ref].about
+            yield Listed(ref.key, about.size, about.last_modified)
+
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Remove and remember."""
         for ref in refs:
@@ -103,6 +110,7 @@ class Function:
         self.looks: dict[ObjectRef, float] = {}
         self.run: Run | None = None
         self.about = ""
+        self.calls = 0
 
     def now(self) -> datetime:
         """Return the time as this instance's clock has it."""
@@ -113,17 +121,22 @@ class Function:
         world = self.world
         ports = (("objects", world.objects), ("audio", world.audio), ("messages", world.messages))
         objects, audio, messages = (_Port(self, name, port) for name, port in ports)
-        return Cloud(objects, audio, messages, self, world.settings, set())  # type: ignore[arg-type]
+        return Cloud(objects, audio, messages, self, world.settings, set())
 
     def call(self, port: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Let a port call happen, or not, or happen without an answer."""
         world, name = self.world, method.__name__
+        args = tuple(list(arg) if isinstance(arg, Iterator) else arg for arg in args)
         fault = world.draw_fault(name)
         assert self.run is not None
         world.scheduler.pause(self.run, world.latency())
         if world.scheduler.now - self.began > TIMEOUT_S[self.kind]:
             fault = "kill before"
             world.faults["run timed out"] += 1
+        self.calls += 1
+        if self.calls > MOST_CALLS:
+            world.violations.append(f"{self.kind}#{self.number} makes more than {MOST_CALLS} calls")
+            raise Killed
         world.trace(f"{self.kind}#{self.number} {port}.{name} {_brief(args)} {fault or ''}")
         if fault == "kill before":
             raise Killed
@@ -191,9 +204,9 @@ class Imm(MemoryAudio):
 class World:
     """One seed's world. `violations` collects what must not happen while it happens."""
 
-    def __init__(self, seed: int, *, keep_trace: bool = False) -> None:
+    def __init__(self, seed: int, *, keep_trace: bool = False, scenario: Scenario | None = None) -> None:
         self.seed, self.rng = seed, Random(seed)
-        self.scenario: Scenario = scenario_of(self.rng)
+        self.scenario = scenario or scenario_of(self.rng)
         self.weather = self.scenario.weather
         self.scheduler = Scheduler()
         self.settings = SETTINGS if self._all_can_end() else SETTINGS._replace(deadline_s=6000)
@@ -214,7 +227,7 @@ class World:
         self.pending = 0
         self.closed_without_sweeps = True
         self.still_open: list[str] = []
-        self.ended_after = 0.0
+        self.killed_at = 0.0
 
     def _all_can_end(self) -> bool:
         """Say whether every task ends, and can be asked for; otherwise only the deadline helps."""
@@ -249,10 +262,14 @@ class World:
         weather = self.weather
         self.fault_calls += 1
         if weather.kind == SINGLE and self.fault_calls == weather.kill_at:
+            self.killed_at = self.scheduler.now
             self.faults["function killed"] += 1
             return self.rng.choice(("kill before", "kill after"))
-        if not self.stormy or weather.kind != "storm":
-            return None
+        return self._storm(method) if self.stormy and weather.kind == STORM else None
+
+    def _storm(self, method: str) -> Any:
+        """Draw from everything that can go wrong with a call."""
+        weather = self.weather
         if self.chance(weather.kill, "function killed"):
             return self.rng.choice(("kill before", "kill after"))
         if self.chance(weather.busy, "CloudBusy"):
@@ -319,7 +336,9 @@ class World:
 
     def _submit(self, payload: bytes) -> None:
         """Hand an OSS event to the submit function."""
-        self.invoke("submit", lambda cloud: [submit(ref, cloud) for ref in uploads(payload)], retries=self.weather.retries)
+        self.invoke(
+            "submit", lambda cloud: [submit(ref, cloud) for ref in uploads(payload)], retries=self.weather.retries
+        )
 
     def deliver(self, what: str, act: Callable[[], None]) -> None:
         """Deliver a message never, once or several times, each sooner or later."""
@@ -329,14 +348,15 @@ class World:
         while copies < 4 and self.chance(self.weather.double, f"{what} doubled"):
             copies += 1
         for _ in range(copies):
-            late = self.chance(0.2, f"{what} delayed")
+            late = self.chance(self.weather.late, f"{what} delayed")
             self.pending += 1
 
             def arrive() -> None:
                 self.pending -= 1
                 act()
 
-            delay = self.rng.uniform(5, 400) if late else self.rng.uniform(0.01, 1)
+            soon = 0.1 if self.weather.together else 1
+            delay = self.rng.uniform(5, 400) if late else self.rng.uniform(0.01, soon)
             self.scheduler.at(self.scheduler.now + delay, arrive)
 
     # IMM and its notices
@@ -347,7 +367,9 @@ class World:
         if step is None:
             self.violations.append(f"{function.kind}#{function.number} starts a task that aims elsewhere: {process}")
         elif self.succeeded_at.get(step, self.scheduler.now) < function.began:
-            self.violations.append(f"{function.kind}#{function.number} starts {step}, which had succeeded before it came")
+            self.violations.append(
+                f"{function.kind}#{function.number} starts {step}, which had succeeded before it came"
+            )
         elif self._runs(step, function.began):
             self.violations.append(f"{function.kind}#{function.number} starts {step}, although it knew that it runs")
         elif function.kind == "complete":
@@ -374,6 +396,8 @@ class World:
         for _ in range(2 if self.chance(self.weather.twin, "task ran twice") else 1):
             self.pending += 1
             ends = self.rng.choice((0.001, self.rng.uniform(0.1, 5), self.rng.uniform(1, 60)))
+            if self.weather.together:
+                ends = 6 + self.rng.uniform(0, 0.3) - self.scheduler.now % 5
             self.scheduler.at(self.scheduler.now + ends, lambda: self._end(task, outcome))
         if self.chance(self.weather.forged, "success reported too early"):
             saved = task.process.saveas
@@ -448,7 +472,6 @@ class World:
             if not self.pending and not self._unclosed() and at > self.weather.until_s + 3 * SWEEP_S:
                 break
             at = self._sweep_once(at)
-        self.ended_after = at
         self.still_open = self._unclosed()
         for _ in range(2):
             at = self._sweep_once(at + self.settings.deadline_s)

@@ -14,14 +14,16 @@ from clipstitch.settings import read_settings
 from clipstitch_cli import exits
 from clipstitch_cli.connection import complete_environment
 from clipstitch_cli.dead_letters import BadLetter, Letter, event_in
+from clipstitch_cli.drop import Drop, drop_in
 from clipstitch_cli.failures import Usage
 from clipstitch_cli.retry import _queue, retry, retry_in, retry_letters
-from clipstitch_cli.show import NoSuchJob
+from clipstitch_cli.show import NoSuchJob, show_in
 from tests.receiver import SECRET
 from tests.unit.test_cli_desk import make_desk
+from tests.unit.test_cli_jobs import Functions, written
 from tests.unit.test_cli_main import S_YAML, UP
 from tests.unit.test_webhooks import HookWorld
-from tests.world import BUCKET, MANIFEST, Fuse, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, Fuse, World
 
 
 class MemoryLetters:
@@ -304,3 +306,30 @@ def test_the_deployment_gives_the_command_its_webhooks(tmp_path: Any):
 
     assert "https://partner.example/" == read_settings(env).webhooks[0].url
     assert BUCKET == env["CLIPSTITCH_BUCKET"]
+
+
+# What the other commands make of an owed webhook
+
+
+def test_waiting_does_not_wait_for_a_webhook_that_is_down(tmp_path: Any):
+    """The job has succeeded, and everybody else is told."""
+    world = HookWorld(Answer(500))
+    desk = make_desk(json=True, hands=world.hands)
+    code = drop_in(world.cloud(), Drop(written(tmp_path, DOCUMENT), wait=True), desk, Functions(world))
+
+    assert exits.OK == code
+    assert world.result() == json.loads(desk.written)
+    assert 1 == len(world.state_keys("open/"))
+
+
+def test_attempts_and_what_came_of_them_are_shown():
+    """With their reasons."""
+    world = HookWorld(Answer(500), Answer(410))
+    job = world.finish()
+    world.sweep(5)
+    desk = make_desk()
+    show_in(world.cloud(), job.id, desk)
+
+    assert "owed to partner after attempt 1, in vain: partner.example answered 500 [WEBHOOK_ANSWER]" in desk.written
+    assert "told partner, in vain: partner.example answered 410 Gone [SINK_OFF]" in desk.written
+    assert "told events\n" in desk.written

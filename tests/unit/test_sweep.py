@@ -439,16 +439,17 @@ def test_the_work_of_an_open_job_stays():
 
 
 class Refusing:
-    """Objects that refuse to be listed below one prefix."""
+    """Objects that cannot be listed below one prefix."""
 
-    def __init__(self, objects: object, prefix: str) -> None:
+    def __init__(self, objects: object, prefix: str, error: Exception) -> None:
         self._objects = objects
         self._prefix = prefix
+        self._error = error
 
     def list(self, bucket: str, prefix: str) -> object:
         """List, or refuse."""
         if prefix.startswith(self._prefix):
-            raise CloudRefused(f"{bucket}/{prefix} cannot be listed")
+            raise self._error
         return self._objects.list(bucket, prefix)  # type: ignore[attr-defined]
 
     def __getattr__(self, name: str) -> Any:
@@ -460,13 +461,14 @@ def drop_for(world: World, name: str) -> ObjectRef:
     return world.drop({**DOCUMENT, "output": {"key": f"{name}.mp3"}}, ObjectRef(BUCKET, f"manifests/{name}.json"))
 
 
-def test_one_troubled_job_does_not_stop_the_others():
-    """The oldest cannot be loaded; all others reach their end."""
+@pytest.mark.parametrize("error", [CloudRefused("not this one"), KeyError("a mistake of ours")])
+def test_one_troubled_job_does_not_stop_the_others(error: Exception):
+    """The oldest cannot be loaded, whatever the reason; all others reach their end."""
     world = submitted()
     troubled = job_of(world).id
     others = [drop_for(world, n) for n in "xyz"]
     world.hands.pass_by(PATIENCE)
-    cloud = world.cloud()._replace(objects=Refusing(world.objects, f"_clipstitch/jobs/2026-01-02/{troubled}"))
+    cloud = world.cloud()._replace(objects=Refusing(world.objects, f"_clipstitch/jobs/2026-01-02/{troubled}", error))
     first = sweep(cloud)
     for task in world.audio.accepted[1:]:
         world.run(task)

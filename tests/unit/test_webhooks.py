@@ -2,13 +2,18 @@
 
 import json
 import logging
+import re
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+from standardwebhooks import WebhookVerificationError
 
 from clipstitch.adapters.memory import MemoryHooks
-from clipstitch.adapters.webhook import is_public
+from clipstitch.adapters.webhook import TIMEOUT_S, HttpHooks, is_public
+from clipstitch.clock import SystemClock
 from clipstitch.cloud import Cloud
 from clipstitch.errors import AddressRefused, BadSettings, CloudBusy, NoAnswer, NoSuchTarget
 from clipstitch.job import OWED, TOLD, Fact, Job
@@ -17,10 +22,11 @@ from clipstitch.refs import ObjectRef
 from clipstitch.settings import Settings, Sink, read_settings
 from clipstitch.sweep import Report, retry, sweep
 from clipstitch.webhooks import MAX_RETRY_AFTER_S, SCHEDULE_S, next_attempt
-from tests.receiver import OTHER_SECRET, SECRET
+from tests.receiver import OTHER_SECRET, SECRET, Receiver
 from tests.unit.test_settings import SMALLEST
-from tests.world import BUCKET, DOCUMENT, MANIFEST, SETTINGS, Fuse, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, Fuse, World
 
+PAGE = Path(__file__).parents[2] / "docs" / "webhooks.md"
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
 HOOK = Webhook("PARTNER", "https://partner.example/hooks?token=t0p", (SECRET,))
 HOOKED = SETTINGS._replace(sinks=(Sink("partner", "webhook", "PARTNER"), *SETTINGS.sinks), webhooks=(HOOK,))
@@ -490,3 +496,48 @@ def test_the_manifest_can_choose_a_webhook_by_name_but_not_where_it_goes():
     world.finish()
 
     assert [] == world.hooks.posted
+
+
+# The page
+
+
+def test_the_page_says_what_is_so():
+    """Schedule, time limit and names."""
+    page = " ".join(PAGE.read_text("utf-8").split())
+
+    assert "after 5 s, 5 min, 30 min, 2 h, 5 h, 10 h, 14 h, 20 h and 24 h" in page
+    assert [n * unit for n, unit in ((5, 1), (5, 60), (30, 60), *((h, 3600) for h in (2, 5, 10, 14, 20, 24)))] == list(
+        SCHEDULE_S[1:]
+    )
+    assert "**ten seconds**" in page
+    assert 10 == TIMEOUT_S
+    assert f"`{SWITCH.key}`" in page
+    assert f"`{Fact(OWED, detail='partner~1').name}`" in page
+
+
+def test_the_settings_on_the_page_can_be_read():
+    """With the references filled in."""
+    (text,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    text = text.replace("${env('PARTNER_URL')}", HOOK.url).replace("${env('PARTNER_SECRET')}", SECRET)
+    settings = read_settings({**SMALLEST, **yaml.safe_load(text)})
+
+    assert Sink("partner", "webhook", "PARTNER") == settings.sink("partner")
+    assert HOOK == settings.webhook("PARTNER")
+
+
+def test_the_receiver_on_the_page_reads_what_we_send():
+    """And nothing that is signed otherwise."""
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    world = HookWorld()
+    world.finish()
+    (posted,) = world.hooks.posted
+    with Receiver() as receiver:
+        hook = HOOK._replace(url=receiver.url)
+        HttpHooks(allow_private=True).post(hook, posted.event_id, posted.text, SystemClock().now())
+    (heard,) = receiver.heard
+
+    assert OUTPUT.uri == names["receive"](SECRET, heard.headers, heard.body)
+    with pytest.raises(WebhookVerificationError):
+        names["receive"](OTHER_SECRET, heard.headers, heard.body)
