@@ -110,7 +110,9 @@ def test_our_own_files_declare_what_the_product_needs() -> None:
     assert {"clipstitch-completions", "clipstitch-events"} == {topic.name for topic in ours.topics}
     assert {"clipstitch-events", "clipstitch-dead-letters"} == {queue.name for queue in ours.queues}
     assert (Attachment("clipstitch", "clipstitch"),) == ours.attachments
-    assert [function.name for function in ours.functions] == [f"clipstitch-{name}" for name in ("submit", "complete", "sweep")]
+    assert [function.name for function in ours.functions] == [
+        f"clipstitch-{name}" for name in ("submit", "complete", "sweep")
+    ]
 
 
 def test_our_own_functions_find_bucket_topics_and_sinks_in_their_environment() -> None:
