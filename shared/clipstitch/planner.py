@@ -186,7 +186,7 @@ def _sources(parts: Sequence[_Part], rate: int) -> list[Source]:
 def _whole_issues(output: Output, total: int, target: Target) -> list[Issue]:
     """List what is wrong with the trim of the whole."""
     if output.start_ms and samples_of(output.start_ms, target.sample_rate) >= total:
-        ends = total * 1000 // target.sample_rate
+        ends = round(total * 1000 / target.sample_rate)
         message = f"is {output.start_ms} ms, but the merged clips end at {ends} ms"
         return [Issue("/output/start", "TRIM_BEYOND_END", message, "Start before the end of the whole.")]
     return []

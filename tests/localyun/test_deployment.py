@@ -110,9 +110,8 @@ def test_our_own_files_declare_what_the_product_needs() -> None:
     assert {"clipstitch-completions", "clipstitch-events"} == {topic.name for topic in ours.topics}
     assert {"clipstitch-events", "clipstitch-dead-letters"} == {queue.name for queue in ours.queues}
     assert (Attachment("clipstitch", "clipstitch"),) == ours.attachments
-    assert [function.name for function in ours.functions] == [
-        f"clipstitch-{name}" for name in ("submit", "complete", "sweep")
-    ]
+    names = [function.name for function in ours.functions]
+    assert ["clipstitch-submit", "clipstitch-complete", "clipstitch-sweep"] == names
 
 
 def test_our_own_functions_find_bucket_topics_and_sinks_in_their_environment() -> None:

@@ -6,7 +6,7 @@ from math import ceil, floor
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from clipstitch.chapters import Chapter, chapters_of
@@ -45,7 +45,13 @@ def manifest(*clips: Entry, gap_ms: int = 0, align: int = 0, spec: str = "mp3", 
 def plan(wanted: Manifest, probes: dict[str, Probe] | None = None) -> Plan:
     """Plan a manifest whose clips are what `probes` says, and 10 s of 44.1 kHz stereo otherwise."""
     keys = [clip.key for clip in wanted.clips if isinstance(clip, Clip)]
-    return make_plan(wanted, {ObjectRef(BUCKET, key): (probes or {}).get(key, PROBE) for key in keys}, PLACE)
+    known = {ObjectRef(BUCKET, key): (probes or {}).get(key, PROBE) for key in keys}
+    try:
+        return make_plan(wanted, known, PLACE)
+    except BadManifest as bad:
+        if ("TRIM_BEYOND_END", "/output/start") == (bad.issues[0].code, bad.issues[0].path):
+            reject()  # a manifest that hypothesis made too short for its own trim; other tests expect no such thing
+        raise
 
 
 def laid(wanted: Manifest, rate: int = RATE, channels: int = 2) -> list[Piece]:
