@@ -6,7 +6,7 @@ from math import ceil, floor
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import currently_in_test_context, given, reject, settings
 from hypothesis import strategies as st
 
 from clipstitch.chapters import Chapter, chapters_of
@@ -49,8 +49,8 @@ def plan(wanted: Manifest, probes: dict[str, Probe] | None = None) -> Plan:
     try:
         return make_plan(wanted, known, PLACE)
     except BadManifest as bad:
-        if ("TRIM_BEYOND_END", "/output/start") == (bad.issues[0].code, bad.issues[0].path):
-            reject()  # a manifest that hypothesis made too short for its own trim; other tests expect no such thing
+        if currently_in_test_context() and {"/output/start"} == {issue.path for issue in bad.issues}:
+            reject()  # hypothesis made a whole too short for its own trim
         raise
 
 
