@@ -16,7 +16,7 @@ from localyun.core.ffmpeg import Ffmpeg
 from localyun.core.join import Piece, join
 from localyun.core.work import Encoding
 
-RUNS = 9
+RUNS = 5
 SECONDS = 60
 CLIPS = (
     ("mp3", 44100, 2, ()), ("wav", 48000, 2, ()), ("oga", 44100, 2, ("-c:a", "libvorbis", "-f", "ogg")),

@@ -29,7 +29,7 @@ def cloud(kind: str, request: pytest.FixtureRequest) -> Cloud:
     """Return the ports of one implementation."""
     if kind == "memory":
         objects = MemoryObjects(SystemClock())
-        messages = MemoryMessages(("clipstitch-events",), ("clipstitch-events",))
+        messages = MemoryMessages(("clipstitch-events",), ("clipstitch-events", "contract"))
         return Cloud(
             objects, MemoryAudio(objects), messages, SystemClock(), SETTINGS._replace(bucket="clipstitch"), set()
         )
