@@ -83,6 +83,7 @@ def _without_collecting() -> Iterator[None]:
     try:
         yield
     finally:
+        gc.freeze()  # modules stay for good: later collections need not look at them either
         if running:
             gc.enable()
 
