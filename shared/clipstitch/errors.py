@@ -195,11 +195,15 @@ class Issue(NamedTuple):
 
 
 class BadManifest(ClipstitchError):
-    """A manifest with mistakes; `issues` holds all of them."""
+    """A manifest with mistakes; `issues` holds all of them.
+
+    `clips` are those that could be read all the same, by place and key: the cloud may know more against them.
+    """
 
     code = "BAD_MANIFEST"
     remedy = "Correct every issue and upload the manifest again."
 
-    def __init__(self, issues: Sequence[Issue]) -> None:
+    def __init__(self, issues: Sequence[Issue], clips: Sequence[tuple[str, str]] = ()) -> None:
         super().__init__("; ".join(f"{issue.path or '/'}: {issue.message}" for issue in issues))
         self.issues = tuple(issues)
+        self.clips = tuple(clips)

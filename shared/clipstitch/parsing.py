@@ -3,14 +3,14 @@
 `submit` and `clipstitch plan` call it. What only the cloud can tell (is the clip there, is it audio) is for `planner`.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
 from clipstitch import documents
 from clipstitch.errors import BadManifest, Issue
 from clipstitch.globs import natural
-from clipstitch.manifest import Limits, Manifest
+from clipstitch.manifest import Clip, Entry, Limits, Manifest
 from clipstitch.parsing_clips import read_clips
 from clipstitch.parsing_output import read_output
 from clipstitch.playlists import read_ffconcat, read_m3u
@@ -33,15 +33,24 @@ def parse(body: bytes, ref: ObjectRef, limits: Limits) -> Manifest:
     if not isinstance(document, dict):
         issues.wrong_type("", document, "a mapping with version, output and clips")
         raise BadManifest(issues.found)
-    manifest = _manifest(Fields(document, "", issues), ref, limits)
+    fields = Fields(document, "", issues)
+    clips = read_clips(fields, limits)
+    manifest = _manifest(fields, clips, ref, limits)
     if manifest is None or issues.found:
-        raise BadManifest(sorted(set(issues.found), key=_place))
+        raise BadManifest(in_order(issues.found), _readable(clips, issues.found))
     return manifest
 
 
-def _place(issue: Issue) -> tuple[object, ...]:
-    """Return what to sort issues by: their place, clip 2 before clip 10."""
-    return natural(issue.path), issue
+def in_order(issues: Iterable[Issue]) -> list[Issue]:
+    """Return issues, each once, in the order of their places: clip 2 before clip 10."""
+    return sorted(set(issues), key=lambda issue: (natural(issue.path), issue))
+
+
+def _readable(clips: Sequence[Entry], issues: Sequence[Issue]) -> list[tuple[str, str]]:
+    """List the clips, by place and key, against which nothing has been said yet."""
+    places = [(pointer("clips", index), clip) for index, clip in enumerate(clips)]
+    bad = {"/".join(issue.path.split("/")[:3]) for issue in issues}
+    return [(path, clip.key) for path, clip in places if isinstance(clip, Clip) and clip.key and path not in bad]
 
 
 def _document(body: bytes, ref: ObjectRef, limits: Limits) -> Any:
@@ -53,13 +62,12 @@ def _document(body: bytes, ref: ObjectRef, limits: Limits) -> Any:
     return documents.load(body, suffix, SUFFIXES)
 
 
-def _manifest(fields: Fields, ref: ObjectRef, limits: Limits) -> Manifest | None:
-    """Read the top level; None when too little is there to build on."""
+def _manifest(fields: Fields, clips: tuple[Entry, ...], ref: ObjectRef, limits: Limits) -> Manifest | None:
+    """Read the rest of the top level; None when too little is there to build on."""
     fields.allow(FIELDS, {})
     if fields.require("version", int) not in {None, VERSION}:
         remedy = f"Use version: {VERSION}."
         fields.issues.add("/version", "VERSION_UNSUPPORTED", f"is {fields.raw('version')}", remedy)
-    clips = read_clips(fields, limits)
     align = _align(fields, len(clips))
     outer = fields.require("output", dict)
     output = read_output(Fields(outer, "/output", fields.issues), ref, limits) if outer is not None else None

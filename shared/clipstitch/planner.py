@@ -64,7 +64,7 @@ def _known(manifest: Manifest, probes: Probes, where: Sequence[str], bucket: str
         if isinstance(clip, Clip):
             ref = ObjectRef(bucket, clip.key)
             probe = probes[ref]
-            issues += _clip_issues(path, clip, probe)
+            issues += clip_issues(path, clip, probe)
             if isinstance(probe, Probe):
                 known[ref] = probe
     if issues:
@@ -72,7 +72,7 @@ def _known(manifest: Manifest, probes: Probes, where: Sequence[str], bucket: str
     return known
 
 
-def _clip_issues(path: str, clip: Clip, probe: Probe | ClipstitchError) -> list[Issue]:
+def clip_issues(path: str, clip: Clip, probe: Probe | ClipstitchError) -> list[Issue]:
     """List what probing says against a clip."""
     if isinstance(probe, Missing):
         return [Issue(path, "CLIP_NOT_FOUND", f"`{clip.key}` does not exist", Missing.remedy)]

@@ -44,7 +44,8 @@ def resolve(manifest: Manifest, listing: Listing, limits: Limits, bucket: str = 
     if len(clips) > limits.max_clips:
         issues.append(Issue("/clips", *too_many(len(clips), limits)))
     if issues:
-        raise BadManifest(issues)
+        named = [(path, clip.key) for path, clip in zip(paths, clips, strict=True) if isinstance(clip, Clip)]
+        raise BadManifest(issues, named if len(clips) <= limits.max_clips else ())
     return Resolved(manifest._replace(clips=tuple(clips), align=firsts[manifest.align]), tuple(paths))
 
 

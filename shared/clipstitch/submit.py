@@ -1,6 +1,7 @@
 """Start the job that an uploaded manifest asks for, once, however often we are told of the upload."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from urllib.parse import unquote
 
@@ -8,14 +9,14 @@ from clipstitch.advance import advance
 from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.documents import MAX_BYTES
-from clipstitch.errors import AlreadyThere, BadManifest, ClipstitchError, Missing
+from clipstitch.errors import AlreadyThere, BadManifest, ClipstitchError, Missing, NotAudio
 from clipstitch.job import WAITING, Fact, Failure, Job, Verdict
 from clipstitch.ledger import Ledger
 from clipstitch.log import say
 from clipstitch.manifest import Clip, Manifest
-from clipstitch.parsing import parse
+from clipstitch.parsing import in_order, parse
 from clipstitch.plan import Place, Plan
-from clipstitch.planner import make_plan
+from clipstitch.planner import clip_issues, make_plan
 from clipstitch.ports import Content, Labels
 from clipstitch.refs import ManifestRef, ObjectRef, job_id_of, uploaded_at
 from clipstitch.resolving import resolve
@@ -61,7 +62,7 @@ def _plan_or_judge(job: Job, manifest: ManifestRef, content: Content, ledger: Le
     """Freeze a plan, or decide at once that there will be none, or wait for clips; what is written first counts."""
     wait = timedelta()
     try:
-        parsed = parse(content.body, manifest.ref, cloud.settings.limits)
+        parsed = _parse(manifest, content.body, cloud)
         wait = timedelta(milliseconds=parsed.wait_ms)
         plan = _plan(job.id, manifest, parsed, cloud)
         _make_silences(plan, cloud)
@@ -85,18 +86,38 @@ def _plan_or_judge(job: Job, manifest: ManifestRef, content: Content, ledger: Le
 
 def plan_for(job_id: str, manifest: ManifestRef, body: bytes, cloud: Cloud) -> Plan:
     """Say what submitting a manifest would do; `BadManifest` with every issue. Writes nothing."""
-    return _plan(job_id, manifest, parse(body, manifest.ref, cloud.settings.limits), cloud)
+    return _plan(job_id, manifest, _parse(manifest, body, cloud), cloud)
+
+
+def _parse(manifest: ManifestRef, body: bytes, cloud: Cloud) -> Manifest:
+    """Read a manifest."""
+    with _every_mistake(manifest, cloud):
+        return parse(body, manifest.ref, cloud.settings.limits)
 
 
 def _plan(job_id: str, manifest: ManifestRef, parsed: Manifest, cloud: Cloud) -> Plan:
     """Look at a manifest's clips, and plan."""
     settings = cloud.settings
     bucket = manifest.ref.bucket
-    resolved = resolve(parsed, lambda prefix: cloud.objects.list(bucket, prefix), settings.limits, bucket)
+    with _every_mistake(manifest, cloud):
+        resolved = resolve(parsed, lambda prefix: cloud.objects.list(bucket, prefix), settings.limits, bucket)
     refs = dict.fromkeys(ObjectRef(bucket, clip.key) for clip in resolved.manifest.clips if isinstance(clip, Clip))
     probes = cloud.audio.probe(list(refs))
     place = Place(job_id, manifest, settings.state_prefix, settings.completion_topic, settings.sink_names)
     return make_plan(resolved.manifest, probes, place, resolved.paths)
+
+
+@contextmanager
+def _every_mistake(manifest: ManifestRef, cloud: Cloud) -> Iterator[None]:
+    """Look at the clips even where a manifest has other mistakes, so that its author hears of all at once."""
+    try:
+        yield
+    except BadManifest as bad:
+        clips = [(path, ObjectRef(manifest.ref.bucket, key)) for path, key in bad.clips]
+        probes = cloud.audio.probe(list(dict.fromkeys(ref for _, ref in clips)))
+        poor = [(path, ref, probes[ref]) for path, ref in clips if isinstance(probes[ref], Missing | NotAudio)]
+        more = [issue for path, ref, probe in poor for issue in clip_issues(path, Clip(ref.key), probe)]
+        raise BadManifest(in_order([*bad.issues, *more])) from bad
 
 
 def _make_silences(plan: Plan, cloud: Cloud) -> None:

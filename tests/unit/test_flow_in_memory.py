@@ -587,3 +587,21 @@ def test_whatever_is_delivered_how_often_and_in_which_order_ends_in_one_final_st
     assert published == published[:1] * len(published)
     assert bool(published) == (final == {"succeeded"})
     assert [] == leftovers(world)
+
+
+def test_a_manifest_with_mistakes_has_its_clips_looked_at_all_the_same(world: World):
+    """Its author hears of everything at once: fields, globs that find nothing, clips that are missing or no audio."""
+    world.put("text.mp3", b"no audio")
+    clips = ["a.mp3", "gone.mp3", "text.mp3", {"key": "b.wav", "start": "soon"}, {"glob": "no/*.mp3"}]
+    world.drop({**DOCUMENT, "outptu": {}, "clips": clips})
+    both = world.submit()
+
+    world.drop({**DOCUMENT, "clips": [clips[1], clips[4]]})
+    globbed = world.submit()
+
+    def told(job: Job | None) -> list[tuple[str, str]]:
+        return [(issue.code, issue.path) for issue in job.verdict.issues]  # type: ignore[union-attr]
+
+    found = [("CLIP_NOT_FOUND", "/clips/1"), ("CLIP_NOT_AUDIO", "/clips/2"), ("TIME_INVALID", "/clips/3/start")]
+    assert [*found, ("FIELD_UNKNOWN", "/outptu")] == told(both)
+    assert [("CLIP_NOT_FOUND", "/clips/0"), ("GLOB_EMPTY", "/clips/1/glob")] == told(globbed)
