@@ -68,6 +68,8 @@ class HttpHooks:
             return refused
         except ssl.SSLCertVerificationError as error:
             return NoAnswer(f"{place.host}: its certificate is not accepted: {error.verify_message}")
+        except TimeoutError:  # the socket noticed before the clock that watches it
+            return NoAnswer(f"{place.host} gave no answer within {self._timeout_s:g} s")
         except OSError as error:
             return NoAnswer(f"{place.host}: {error.strerror or type(error).__name__}")
         except (HTTPException, ValueError) as error:
