@@ -291,16 +291,12 @@ def test_info_counts_samples_instead_of_guessing(folder, lengths, ffmpeg, name):
     assert {"CodecName", "BitRate"} <= stream.keys()
 
 
-def test_info_is_quick_and_remembered(folder, ffmpeg):
-    """One spawn for a short clip; none the second time."""
+def test_info_is_remembered(folder, ffmpeg):
+    """The second time it is the very same answer."""
     infos = AudioInfo(ffmpeg)
-    began = time.monotonic()
     first = infos.describe(folder / "a.mp3", "a.mp3")
-    once = time.monotonic() - began
-    began = time.monotonic()
 
     assert first is infos.describe(folder / "a.mp3", "a.mp3")
-    assert time.monotonic() - began < once < 2
 
 
 def test_info_refuses_what_is_no_audio(tmp_path: Path, ffmpeg):

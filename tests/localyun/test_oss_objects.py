@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-import zlib
 from concurrent.futures import ThreadPoolExecutor
-from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -355,12 +353,3 @@ def test_a_listing_of_many_keys_leaps_over_common_prefixes(store):
 
     assert collected(store, 1, delimiter="/") == ["a/", "b"]
     assert len(collected(store, 100)) == 451
-
-
-def test_a_small_put_takes_less_than_five_milliseconds(store):
-    """Facts are many small objects."""
-    begun = perf_counter()
-    for number in range(100):
-        store.put("acme", f"k{number}", zlib.compress(b"fact"))
-
-    assert (perf_counter() - begun) / 100 < 0.005
