@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from clipstitch import sweep
+from clipstitch import tending
 from clipstitch.cloud import Cloud
 from clipstitch.errors import BadSettings, Missing
 from clipstitch.job import TOLD, Job
@@ -74,7 +74,7 @@ def _submitted(manifest: str, cloud: Cloud) -> Job:
 
 def _advanced(beginning: str, cloud: Cloud) -> Job:
     """Do for a job now what a sweep does in time."""
-    return sweep.retry(find_job(beginning, cloud), cloud.ledger(cloud.settings.bucket), cloud)
+    return tending.retry(find_job(beginning, cloud), cloud.ledger(cloud.settings.bucket), cloud)
 
 
 def owed_to(job: Job) -> list[str]:

@@ -8,6 +8,7 @@ which of several ended steps starts the one that waited for them all.
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from clipstitch.refs import ObjectRef, day_of, is_job_id
 
 _JSON = Labels("application/json")
 OPEN, JOBS, TASKS, SINKS = "open/", "jobs/", "tasks/", "sinks/"
+PROGRESS = "sweep.json"
 _STEP_TARGET = re.compile(r"([^/]+)/step-([0-9]{3,9})\.[^/]+")
 
 
@@ -50,13 +52,17 @@ class Ledger:
         return job._replace(plan=plan, verdict=verdict, result=result)
 
     def open(self, job_id: str, manifest: ObjectRef) -> None:
-        """Mark the job as open, before anything else is written about it."""
-        self._write(self._ref(f"{OPEN}{job_id}"), {"manifest": manifest.uri})
+        """Mark the job as open, before anything else is written about it; the marker keeps the time of the first."""
+        with suppress(AlreadyThere):
+            self._write(self._marker(job_id), {"manifest": manifest.uri}, once=True)
 
     def manifest_of(self, job_id: str) -> ObjectRef:
         """Return the manifest of an open job."""
-        marker = json.loads(self._objects.read(self._ref(f"{OPEN}{job_id}")).body)
-        return ObjectRef.parse(marker["manifest"])
+        return ObjectRef.parse(json.loads(self._objects.read(self._marker(job_id)).body)["manifest"])
+
+    def opened(self, job_id: str) -> datetime:
+        """Return since when a job is open; `Missing` when it is not."""
+        return self._objects.describe(self._marker(job_id)).last_modified
 
     def add(self, job: Job, fact: Fact, document: Mapping[str, Any]) -> Job:
         """Remember a fact; saying it twice is fine."""
@@ -142,7 +148,7 @@ class Ledger:
     def clear(self, job: Job) -> None:
         """Remove what only the work needed. Safe to repeat."""
         self._objects.delete(self._leftovers(job))
-        self._objects.delete([self._ref(f"{OPEN}{job.id}")])
+        self._objects.delete([self._marker(job.id)])
 
     def _leftovers(self, job: Job) -> Iterator[ObjectRef]:
         """Name the step targets and the task pointers."""
@@ -151,22 +157,26 @@ class Ledger:
         tasks = sorted(fact.detail for fact in job.facts if fact.detail not in ("", REFUSED) and fact.step is not None)
         yield from (self._ref(f"{TASKS}{task}") for task in dict.fromkeys(tasks))
 
-    def open_jobs(self) -> Iterator[str]:
-        """Yield the ids of all open jobs, oldest first."""
-        return self._names(self._prefix + OPEN)
+    def open_jobs(self) -> list[str]:
+        """Name all open jobs by their ids, oldest first."""
+        prefix = self._prefix + OPEN
+        names = (listed.key.removeprefix(prefix) for listed in self._objects.list(self._bucket, prefix))
+        return [name for name in names if is_job_id(name)]
 
-    def jobs_of(self, day: str) -> Iterator[str]:
-        """Yield the ids of all jobs of a day (YYYY-MM-DD), oldest first."""
-        return self._names(f"{self._prefix}{JOBS}{day}/")
+    def jobs_of(self, day: str) -> list[str]:
+        """Name all jobs of a day (YYYY-MM-DD) by their ids, oldest first; a request for a thousand."""
+        return [name for name in self._objects.folders(self._bucket, f"{self._prefix}{JOBS}{day}/") if is_job_id(name)]
 
-    def _names(self, prefix: str) -> Iterator[str]:
-        """Yield the job ids that stand right behind a prefix, each once."""
-        last = ""
-        for listed in self._objects.list(self._bucket, prefix):
-            name = listed.key.removeprefix(prefix).partition("/")[0]
-            if name != last and is_job_id(name):
-                yield name
-            last = name
+    def progress(self) -> Mapping[str, Any]:
+        """Return how far the last sweep came, as it wrote that down."""
+        try:
+            return json.loads(self._objects.read(self._ref(PROGRESS)).body)  # type: ignore[no-any-return]
+        except Missing:
+            return {}
+
+    def keep_progress(self, document: Mapping[str, Any]) -> None:
+        """Remember how far a sweep came, for the next one."""
+        self._write(self._ref(PROGRESS), document)
 
     def _once(self, job_id: str, fact: Fact, document: Mapping[str, Any]) -> Mapping[str, Any]:
         """Write a document if there is none, and return the one that is there."""
@@ -185,6 +195,9 @@ class Ledger:
     def _read(self, job_id: str, fact: Fact) -> Mapping[str, Any]:
         """Read a fact's document."""
         return json.loads(self._objects.read(self._fact(job_id, fact)).body)  # type: ignore[no-any-return]
+
+    def _marker(self, job_id: str) -> ObjectRef:
+        return self._ref(f"{OPEN}{job_id}")
 
     def _fact(self, job_id: str, fact: Fact) -> ObjectRef:
         return ObjectRef(self._bucket, self._at(job_id) + fact.name)

@@ -29,11 +29,12 @@ class Content(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """An object in a listing."""
+    """An object in a listing. `etag` is bare."""
 
     key: str
     size: int
     last_modified: datetime
+    etag: str = ""
 
 
 class Copied(NamedTuple):
@@ -121,8 +122,12 @@ class Objects(Protocol):
         """Remove objects, in any order; removing nothing is fine."""
         ...
 
-    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
-        """Yield the objects whose keys begin with a prefix, in the order of their keys."""
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[Listed]:
+        """Yield the objects whose keys begin with a prefix and come after a key, in the order of their keys."""
+        ...
+
+    def folders(self, bucket: str, prefix: str) -> Sequence[str]:
+        """Name the folders right below a prefix that ends in a slash, in order; what is in them is not listed."""
         ...
 
     def versioned(self, bucket: str) -> bool:

@@ -49,6 +49,8 @@ class Settings(NamedTuple):
     patience_s: int = 120
     deadline_s: int = 6 * 3600
     search_window_s: int = 24 * 3600
+    search_keys: int = 10_000
+    sweep_budget_s: int = 200
     imm_endpoint: str | None = None
     imm_project: str | None = None
     webhooks: tuple[Webhook, ...] = ()
@@ -123,6 +125,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         patience_s=numbers["patience_s"],
         deadline_s=numbers["deadline_s"],
         search_window_s=numbers["search_window_s"],
+        search_keys=numbers["search_keys"],
+        sweep_budget_s=numbers["sweep_budget_s"],
         state_prefix=prefixes["state_prefix"],
         manifest_prefix=prefixes["manifest_prefix"],
         result_prefix=prefixes["result_prefix"],
@@ -136,6 +140,8 @@ _NUMBERS = (
     ("patience_s", 120),
     ("deadline_s", 6 * 3600),
     ("search_window_s", 24 * 3600),
+    ("search_keys", 10_000),
+    ("sweep_budget_s", 200),
 )
 
 

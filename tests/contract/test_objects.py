@@ -150,3 +150,35 @@ def test_many_objects_are_deleted_at_once(cloud: Cloud, ref: Namer) -> None:
 def _keys(cloud: Cloud, prefix: str) -> list[str]:
     """List the keys below a prefix."""
     return [listed.key for listed in cloud.objects.list("clipstitch", prefix)]
+
+
+def test_a_listing_names_the_version_that_a_read_finds(cloud: Cloud, ref: Namer) -> None:
+    """ETag, size and time: so that a job can be named without reading its manifest."""
+    cloud.objects.write(ref("a"), b"hello", Labels("text/plain"))
+
+    (listed,) = cloud.objects.list(ref("").bucket, ref("").key)
+    about = cloud.objects.describe(ref("a"))
+
+    assert (about.etag, about.size, about.last_modified) == (listed.etag, listed.size, listed.last_modified)
+
+
+def test_a_listing_may_begin_behind_a_key(cloud: Cloud, ref: Namer) -> None:
+    """Whether there is an object of that name or not."""
+    for name in ("a", "b", "d"):
+        cloud.objects.write(ref(name), b"", Labels())
+
+    bucket, prefix = ref("")
+
+    assert [ref("d").key] == [listed.key for listed in cloud.objects.list(bucket, prefix, ref("b").key)]
+    assert [ref("d").key] == [listed.key for listed in cloud.objects.list(bucket, prefix, ref("c").key)]
+    assert [] == list(cloud.objects.list(bucket, prefix, ref("d").key))
+
+
+def test_folders_are_named_without_what_is_in_them(cloud: Cloud, ref: Namer) -> None:
+    """Each once, in order; objects beside them are none."""
+    for name in ("b/1", "b/2/3", "a c+/1", "d", "e/"):
+        cloud.objects.write(ref(name), b"", Labels())
+
+    assert ["a c+", "b", "e"] == list(cloud.objects.folders(*ref("")))
+    assert ["2"] == list(cloud.objects.folders(*ref("b/")))
+    assert [] == list(cloud.objects.folders(*ref("d/")))

@@ -99,11 +99,17 @@ MUTATIONS = (
     ),
     Mutation(
         "the sweep ignores notices that were lost",
-        (("sweep.py", "if running := job.running(step.number):", "if running := frozenset():"),),
+        (("tending.py", "if running := job.running(step.number):", "if running := frozenset():"),),
     ),
     Mutation(
         "the sweep does not search for uploads whose event was lost",
-        (("sweep.py", "for manifest in _recent_manifests(cloud):", "for manifest in ():"),),
+        (
+            (
+                "sweep.py",
+                "for job_id, manifest in _lost(looked_at, open_jobs, turn.ledger, turn.cloud):",
+                "for job_id, manifest in ():",
+            ),
+        ),
     ),
     Mutation(
         "the sweep starts steps that still run",
@@ -111,15 +117,15 @@ MUTATIONS = (
     ),
     Mutation(
         "the sweep leaves orphans",
-        (("sweep.py", "    _clear_orphans(ledger, cloud)\n    return", "    return"),),
+        (("sweep.py", "    _clear_orphans(open_jobs, ledger, cloud)\n", ""),),
     ),
     Mutation(
         "no job has a deadline",
         (
             (
-                "sweep.py",
-                "job.verdict is None and _waited(_begun(job, ledger), cloud.settings.deadline_s, cloud):",
-                "False:",
+                "tending.py",
+                "    return _waited(since, limit, cloud) and _waited(ledger.opened(job.id), limit, cloud)",
+                "    return False",
             ),
         ),
     ),

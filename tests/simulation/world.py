@@ -15,7 +15,7 @@ from clipstitch.complete import complete
 from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, NoSuchTarget, NotBound
 from clipstitch.ledger import job_of_target
 from clipstitch.notice import read_notice
-from clipstitch.ports import Content, Ended, Labels, Listed
+from clipstitch.ports import Content, Ended, Labels
 from clipstitch.process import read
 from clipstitch.refs import ManifestRef, ObjectRef, day_of, job_id_of
 from clipstitch.settings import Settings, Sink
@@ -80,12 +80,6 @@ class Store(MemoryObjects):
                 self._world.succeeded_at.setdefault(place, self._world.scheduler.now)
             if kind == "accepted":
                 self._world.accepted_at.setdefault(place, {}).setdefault(task, self._world.scheduler.now)
-
-    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
-        """List, and sort only what is listed: most of the time goes here."""
-        for ref in sorted(ref for ref in self.stored if ref.key.startswith(prefix) and ref.bucket == bucket):
-            about = self.stored[ref].about
-            yield Listed(ref.key, about.size, about.last_modified)
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Remove and remember."""

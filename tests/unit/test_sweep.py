@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from clipstitch.adapters.memory import tone
-from clipstitch.errors import CloudBusy, CloudRefused
+from clipstitch.complete import complete
+from clipstitch.errors import AccessDenied, CloudBusy, CloudRefused
 from clipstitch.job import CLAIMED, FALTERED, Fact, Job
 from clipstitch.ledger import Ledger
+from clipstitch.notice import read_notice
 from clipstitch.ports import Labels
 from clipstitch.refs import ObjectRef
 from clipstitch.sweep import Report, sweep
@@ -141,7 +143,7 @@ def test_an_upload_of_just_now_is_left_to_its_event():
     """Its event is probably on the way."""
     world = dropped()
 
-    assert ((), (), ()) == swept(world, PATIENCE - 1)
+    assert Report((), (), ()) == swept(world, PATIENCE - 1)
     assert [] == world.audio.accepted
 
 
@@ -438,22 +440,21 @@ def test_the_work_of_an_open_job_stays():
     assert made == world.state_keys("work/") != []
 
 
-class Refusing:
-    """Objects that cannot be listed below one prefix."""
+class Broken:
+    """A port of which one method raises, where it is called with what `when` says."""
 
-    def __init__(self, objects: object, prefix: str, error: Exception) -> None:
-        self._objects = objects
-        self._prefix = prefix
-        self._error = error
-
-    def list(self, bucket: str, prefix: str) -> object:
-        """List, or refuse."""
-        if prefix.startswith(self._prefix):
-            raise self._error
-        return self._objects.list(bucket, prefix)  # type: ignore[attr-defined]
+    def __init__(
+        self, port: object, method: str, error: BaseException, when: Callable[..., bool] = lambda *_: True
+    ) -> None:
+        self._port, self._method, self._error, self._when = port, method, error, when
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._objects, name)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if name == self._method and self._when(*args):
+                raise self._error
+            return getattr(self._port, name)(*args, **kwargs)
+
+        return call
 
 
 def drop_for(world: World, name: str) -> ObjectRef:
@@ -468,17 +469,121 @@ def test_one_troubled_job_does_not_stop_the_others(error: Exception):
     troubled = job_of(world).id
     others = [drop_for(world, n) for n in "xyz"]
     world.hands.pass_by(PATIENCE)
-    cloud = world.cloud()._replace(objects=Refusing(world.objects, f"_clipstitch/jobs/2026-01-02/{troubled}", error))
+    facts = f"_clipstitch/jobs/2026-01-02/{troubled}"
+    broken = Broken(world.objects, "list", error, lambda _bucket, prefix, *_: prefix.startswith(facts))
+    cloud = world.cloud()._replace(objects=broken)
     first = sweep(cloud)
     for task in world.audio.accepted[1:]:
         world.run(task)
     world.hands.pass_by(PATIENCE)
     sweep(cloud)
 
-    assert {troubled, MANIFEST.uri} == set(first.troubled)
+    assert (troubled,) == first.troubled
     assert 3 == len(first.found)
     assert ["succeeded"] * 3 == [result_of(world, ref)["data"]["state"] for ref in others]
     assert [troubled] == list(ledger_of(world).open_jobs())
+
+
+class Slow(Tally):
+    """Calls that each take a while."""
+
+    def __init__(self, world: World, seconds: float) -> None:
+        super().__init__()
+        self._world, self._seconds = world, seconds
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Let a call take its time."""
+        self._world.hands.pass_by(self._seconds)
+        return super().call(function, *args, **kwargs)
+
+
+class KilledByItsTimeLimit(BaseException):
+    """The function ends here, as Function Compute would end it."""
+
+
+def test_a_sweep_without_time_leaves_the_rest_to_the_next():
+    """Forty running jobs, a call takes five seconds: each is looked at in turn, and so are lost uploads."""
+    world = with_jobs(40, closed=False)
+    lost = drop_for(world, "lost")
+    world.hands.pass_by(PATIENCE)
+    reports = [sweep(world.cloud(Slow(world, 5))) for _ in range(12)]
+
+    assert all(report.cut for report in reports)
+    assert set(ledger_of(world).open_jobs()) == {job for report in reports for job in report.looked_at}
+    assert lost == ledger_of(world).manifest_of(reports[0].found[0])
+
+
+def test_manifests_that_outlast_every_sweep_do_not_stop_the_others():
+    """Two of five: each attempt at them is killed; they come last then, and fail once their time is over."""
+    world = dropped({**DOCUMENT, "clips": ["c00.mp3"]})
+    other = world.drop({**DOCUMENT, "clips": ["c01.mp3"]}, ObjectRef(BUCKET, "manifests/y0.json"))
+    good = [drop_for(world, n) for n in "xyz"]
+    world.hands.pass_by(PATIENCE)
+    long = {ObjectRef(BUCKET, "c00.mp3"), ObjectRef(BUCKET, "c01.mp3")}
+    audio = Broken(world.audio, "probe", KilledByItsTimeLimit(), lambda refs: bool(long & set(refs)))
+    for _ in range(8):
+        with suppress(KilledByItsTimeLimit):
+            sweep(world.cloud()._replace(audio=audio))
+        world.hands.pass_by(300)
+        for task in world.audio.accepted:
+            world.run(task)
+    states = [result_of(world, ref)["data"]["state"] for ref in good]
+    world.hands.pass_by(2 * SETTINGS.deadline_s)
+    sweep(world.cloud()._replace(audio=audio))
+
+    assert ["succeeded"] * 3 == states
+    assert ["DEADLINE_PASSED"] * 2 == [result_of(world, ref)["data"]["error"]["code"] for ref in (MANIFEST, other)]
+
+
+def test_of_very_many_manifests_every_sweep_looks_at_some():
+    """The listing is bounded, too; the next sweep goes on where this one ended, and begins again at the end."""
+    world = World(SETTINGS._replace(search_keys=4))
+    lost = [drop_for(world, f"m{n}") for n in range(10)]
+    found = [len(swept(world).found) for _ in range(4)]
+
+    assert [4, 4, 2, 0] == found
+    assert set(lost) == {ledger_of(world).manifest_of(job) for job in ledger_of(world).open_jobs()}
+
+
+def test_after_an_outage_longer_than_the_deadline_lost_uploads_get_their_time():
+    """The deadline counts from when a job was opened, not from an upload that nobody saw."""
+    world = dropped()
+    swept(world, SETTINGS.deadline_s + 3600)
+    swept(world)
+
+    assert "running" == job_of(world).state
+    assert 1 == only_sweeps(world)
+    assert_succeeded(world)
+
+
+def test_a_job_that_cannot_be_planned_in_time_fails_with_what_kept_it():
+    """The cloud is busy whenever its clips are looked at; others would wait for ever."""
+    world = opened()
+    cloud = world.cloud()._replace(audio=Broken(world.audio, "probe", CloudBusy("asking for a.mp3")))
+    world.hands.pass_by(PATIENCE)
+    early = sweep(cloud)
+    world.hands.pass_by(SETTINGS.deadline_s)
+    sweep(cloud)
+
+    assert (job_of(world).id,) == early.troubled
+    assert "failed" == job_of(world).state
+    assert "CLOUD_BUSY" == result_of(world)["data"]["error"]["code"]
+    assert "asking for a.mp3" in result_of(world)["data"]["error"]["message"]
+    assert [] == leftovers(world)
+
+
+def test_an_output_that_cannot_be_published_in_time_fails_its_job():
+    """Its copy is refused for a reason that the operator could have mended."""
+    world = submitted()
+    cloud = world.cloud()._replace(objects=Broken(world.objects, "copy", AccessDenied("no right to copy")))
+    with pytest.raises(AccessDenied):
+        complete(read_notice(world.run()), cloud)
+    world.hands.pass_by(SETTINGS.deadline_s)
+    sweep(cloud)
+
+    assert "failed" == job_of(world).state
+    assert "ACCESS_DENIED" == result_of(world)["data"]["error"]["code"]
+    assert [] == leftovers(world)
 
 
 def with_jobs(count: int, *, closed: bool) -> World:

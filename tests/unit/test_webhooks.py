@@ -20,7 +20,8 @@ from clipstitch.job import OWED, TOLD, Fact, Job
 from clipstitch.ports import Answer, Webhook
 from clipstitch.refs import ObjectRef
 from clipstitch.settings import Settings, Sink, read_settings
-from clipstitch.sweep import Report, retry, sweep
+from clipstitch.sweep import Report, sweep
+from clipstitch.tending import retry
 from clipstitch.webhooks import MAX_RETRY_AFTER_S, SCHEDULE_S, next_attempt
 from tests.receiver import OTHER_SECRET, SECRET, Receiver
 from tests.unit.test_settings import SMALLEST

@@ -56,12 +56,21 @@ class MemoryObjects:
         for ref in refs:
             self.stored.pop(ref, None)
 
-    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
-        """Yield the objects whose keys begin with a prefix, in the order of their keys."""
-        for ref in sorted(self.stored):
-            if ref.bucket == bucket and ref.key.startswith(prefix):
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[Listed]:
+        """Yield the objects whose keys begin with a prefix and come after a key, in the order of their keys."""
+        for ref in sorted(ref for ref in self.stored if ref.bucket == bucket and ref.key.startswith(prefix)):
+            if ref.key > after:
                 about = self.stored[ref].about
-                yield Listed(ref.key, about.size, about.last_modified)
+                yield Listed(ref.key, about.size, about.last_modified, about.etag)
+
+    def folders(self, bucket: str, prefix: str) -> Sequence[str]:
+        """Name the folders right below a prefix that ends in a slash, in order."""
+        below = (
+            ref.key.removeprefix(prefix)
+            for ref in self.stored
+            if (ref.bucket, ref.key[: len(prefix)]) == (bucket, prefix)
+        )
+        return sorted({key.partition("/")[0] for key in below if "/" in key})
 
     def versioned(self, bucket: str) -> bool:
         """Say whether the bucket has, or had, versioning."""

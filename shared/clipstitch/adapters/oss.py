@@ -144,11 +144,23 @@ class OssObjects:
                 with _ours(f"deleting {len(keys)} objects of {bucket}"):
                     self._bucket(bucket).batch_delete_objects(keys[start : start + PAGE])
 
-    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
-        """Yield the objects whose keys begin with a prefix, in the order of their keys."""
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[Listed]:
+        """Yield the objects whose keys begin with a prefix and come after a key, in the order of their keys."""
+        for found in self._listed(bucket, prefix, start_after=after):
+            modified = datetime.fromtimestamp(found.last_modified, timezone.utc)
+            yield Listed(found.key, found.size, modified, _bare(found.etag))
+
+    def folders(self, bucket: str, prefix: str) -> Sequence[str]:
+        """Name the folders right below a prefix that ends in a slash, in order."""
+        found = self._listed(bucket, prefix, delimiter="/")
+        return [each.key.removeprefix(prefix)[:-1] for each in found if each.is_prefix()]
+
+    def _listed(self, bucket: str, prefix: str, **options: str) -> Iterator[Any]:
+        """Yield what a listing finds, a thousand a request."""
         with _ours(f"listing oss://{bucket}/{prefix}"):
-            for found in oss2.ObjectIteratorV2(self._bucket(bucket), prefix=prefix, max_keys=PAGE, max_retries=1):
-                yield Listed(found.key, found.size, datetime.fromtimestamp(found.last_modified, timezone.utc))
+            yield from oss2.ObjectIteratorV2(
+                self._bucket(bucket), prefix=prefix, max_keys=PAGE, max_retries=1, **options
+            )
 
     def versioned(self, bucket: str) -> bool:
         """Say whether the bucket has, or had, versioning."""
