@@ -2,12 +2,13 @@
 
 from clipstitch.advance import advance
 from clipstitch.cloud import Cloud
-from clipstitch.errors import Missing, NotYetThere, passing
-from clipstitch.job import FAILED, FALTERED, SUCCEEDED, Fact, Job
+from clipstitch.errors import Missing, NotYetThere, Unconfirmed, passing
+from clipstitch.job import ACCEPTED, FAILED, FALTERED, SUCCEEDED, Fact, Job
 from clipstitch.ledger import Ledger, job_of_target
 from clipstitch.log import say
 from clipstitch.notice import Notice
 from clipstitch.plan import Plan, Step
+from clipstitch.ports import Running
 from clipstitch.refs import ObjectRef
 
 
@@ -63,7 +64,8 @@ def _record(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) 
     """Add the outcome to the facts. A notice is no proof: success is believed when the object is there."""
     heard = {"at": cloud.timestamp()}
     if not notice.succeeded:
-        return record_failure(notice, step, job, ledger, cloud)
+        failed = _confirmed(notice, step, job, ledger, cloud) if job.verdict is None else notice
+        return record_failure(failed, step, job, ledger, cloud)
     if job.verdict is not None:
         return job.learns(_outcome(notice, step))
     try:
@@ -71,6 +73,22 @@ def _record(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) 
     except Missing as error:
         raise NotYetThere(f"task {notice.task_id} is reported done, but {step.target.uri} is not there") from error
     return ledger.add(job, _outcome(notice, step), {"size": made.size, **heard})
+
+
+def _confirmed(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) -> Notice:
+    """Believe a failure of a task that we noted for this step, in the cloud's own words where it can be asked.
+
+    A notice that is faster than our note comes again. One of a task that nobody noted, since submit died upon it, is
+    never believed, and need not be: the sweep starts the step again.
+    """
+    noted = Fact(ACCEPTED, step.number, notice.task_id) in job.facts
+    if not noted and ledger.follow(notice.task_id) != (job.id, step.number):
+        raise Unconfirmed(f"task {notice.task_id} is reported failed, but is not noted for {step.target.uri}")
+    ended = cloud.audio.ended(notice.task_id)
+    if isinstance(ended, Running) or (ended and ended.succeeded):
+        how = "runs" if isinstance(ended, Running) else "has succeeded"
+        raise Unconfirmed(f"task {notice.task_id} is reported failed, but IMM says that it {how}")
+    return notice._replace(code=ended.code, message=ended.message) if ended else notice
 
 
 def record_failure(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) -> Job:

@@ -141,6 +141,14 @@ class NotYetThere(ClipstitchError):
     retryable = True
 
 
+class Unconfirmed(ClipstitchError):
+    """A notice reports a failure that nothing else speaks of."""
+
+    code = "NOTICE_UNCONFIRMED"
+    remedy = "Nothing to do: the notice is delivered again. If it stays so, the notice was not the cloud's."
+    retryable = True
+
+
 class BadSettings(ClipstitchError):
     """The environment does not say what is needed."""
 

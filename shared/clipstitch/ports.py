@@ -76,6 +76,10 @@ class Ended(NamedTuple):
     message: str = ""
 
 
+class Running(NamedTuple):
+    """A task that has not ended."""
+
+
 class Webhook(NamedTuple):
     """A receiver of webhooks. `secrets`: one, or two while a key is replaced. The URL is a secret, too."""
 
@@ -146,8 +150,8 @@ class Audio(Protocol):
         """Accept a process string on an object and return the task id; `NotBound`, `Missing`."""
         ...
 
-    def ended(self, task_id: str) -> Ended | None:
-        """Say how a task ended; None while it runs, or where nobody can tell."""
+    def ended(self, task_id: str) -> Ended | Running | None:
+        """Say how a task ended, or that it runs; None where nobody can tell."""
         ...
 
 

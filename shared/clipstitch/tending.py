@@ -179,8 +179,8 @@ def _look_at(step: Step, tasks: list[str], job: Job, ledger: Ledger, cloud: Clou
 
 def _ask(task: str, step: Step, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
     """Ask the cloud how a task ended; one that ended well without an object will be waited for until the deadline."""
-    ended: Ended | None = cloud.audio.ended(task)
-    if ended is None or ended.succeeded:
+    ended = cloud.audio.ended(task)
+    if not isinstance(ended, Ended) or ended.succeeded:
         return job
     failed = Notice(task, succeeded=False, code=ended.code, message=ended.message)
     return record_failure(failed, step, job, ledger, cloud)

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from clipstitch.adapters.oss import OssAudio, OssBuckets, OssObjects
+from clipstitch.adapters.oss import Ask, OssAudio, OssBuckets, OssObjects
 from clipstitch.clock import Clock, SystemClock
 from clipstitch.cloud import Cloud
-from clipstitch.ports import Answer, Ended, Hooks, Messages, Webhook
+from clipstitch.ports import Answer, Ended, Hooks, Messages, Running, Webhook
 from clipstitch.settings import AccessKey, Settings, read_access_key, read_settings
 
 _TRUSTED: set[str] = set()  # state buckets found fit; lives as long as the function's instance
@@ -31,13 +31,13 @@ def wire(env: Mapping[str, str], context: object = None, clock: Clock | None = N
     )
 
 
-def _imm(settings: Settings, key: AccessKey) -> Callable[[str], Ended | None]:
+def _imm(settings: Settings, key: AccessKey) -> Ask:
     """Return somebody who knows how tasks ended; nobody does where IMM is not configured."""
 
-    def ask(task_id: str) -> Ended | None:
+    def ask(task_id: str) -> Ended | Running | None:
         if not (settings.imm_endpoint and settings.imm_project):
             return None
-        from clipstitch.adapters.imm import ImmTasks  # noqa: PLC0415 - only the sweep asks
+        from clipstitch.adapters.imm import ImmTasks  # noqa: PLC0415 - only sweeps and failures ask
 
         return ImmTasks(settings.imm_endpoint, settings.imm_project, key)(task_id)
 

@@ -37,6 +37,7 @@ CALLS = (
     Call("Objects.copy", "oss:PutObject", OBJECTS, _RAM),  # in parts too: all of them are PutObject to RAM
     Call("Objects.delete", "oss:DeleteObject", STATE, _RAM),  # work, pointers and markers; never a user's object
     Call("Objects.list", "oss:ListObjects", BUCKET, _RAM),
+    Call("Objects.folders", "oss:ListObjects", BUCKET, _RAM),
     Call("Objects.versioned", "oss:GetBucketVersioning", BUCKET, _RAM),
     Call("Audio.probe", "oss:GetObject", OBJECTS, _IMM),
     Call("Audio.probe", "oss:ProcessImm", OBJECTS, _IMM),

@@ -141,6 +141,10 @@ MUTATIONS = (
         ),
     ),
     Mutation(
+        "a notice of failure is believed, whoever sent it",
+        (("complete.py", "_confirmed(notice, step, job, ledger, cloud) if job.verdict is None else notice", "notice"),),
+    ),
+    Mutation(
         "the output is copied without create-once",
         (("advance.py", 'once=stands.kind == "free"', "once=False"),),
     ),

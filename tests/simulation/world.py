@@ -10,12 +10,13 @@ from random import Random
 from typing import Any, NamedTuple
 
 from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, MemoryObjects, Task
+from clipstitch.adapters.memory import notice as forged
 from clipstitch.cloud import Cloud
 from clipstitch.complete import complete
 from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, NoSuchTarget, NotBound
 from clipstitch.ledger import job_of_target
 from clipstitch.notice import read_notice
-from clipstitch.ports import Content, Ended, Labels
+from clipstitch.ports import Content, Ended, Labels, Running
 from clipstitch.process import read
 from clipstitch.refs import ManifestRef, ObjectRef, day_of, job_id_of
 from clipstitch.settings import Settings, Sink
@@ -190,7 +191,7 @@ class Imm(MemoryAudio):
         self._world.fate(self.accepted[-1])
         return task_id
 
-    def ended(self, task_id: str) -> Ended | None:
+    def ended(self, task_id: str) -> Ended | Running | None:
         """Tell, where there is a project to ask."""
         return super().ended(task_id) if self._world.weather.knows_tasks else None
 
@@ -373,7 +374,7 @@ class World:
         """Say whether a task was noted before a time, and still runs or has ended well."""
         noted = [task for task, since in self.accepted_at.get(step, {}).items() if since < when]
         ends = [MemoryAudio.ended(self.audio, task) for task in noted]
-        return any(end is None or end.succeeded for end in ends)
+        return any(not isinstance(end, Ended) or end.succeeded for end in ends)
 
     def _step_of(self, process: str) -> tuple[str, int] | None:
         """Name the job and step of a process string by what it saves."""
@@ -394,16 +395,16 @@ class World:
                 ends = 6 + self.rng.uniform(0, 0.3) - self.scheduler.now % 5
             self.scheduler.at(self.scheduler.now + ends, lambda: self._end(task, outcome))
         if self.chance(self.weather.forged, "success reported too early"):
-            saved = task.process.saveas
-            message = json.dumps(
-                {
-                    "TaskType": "MediaConvert",
-                    "TaskId": task.id,
-                    "Status": "Succeeded",
-                    "Targets": [{"URI": f"oss://{BUCKET}/{saved.key if saved else ''}"}],
-                }
-            )
-            self.deliver("notice", lambda: self._complete(message.encode()))
+            self._forge(task.id, "Succeeded", task)
+        if self.chance(self.weather.forged, "failure forged"):
+            known = self.weather.knows_tasks and self.rng.random() < 0.5
+            self._forge(task.id if known else "MediaConvert-forged", "Failed", task)
+
+    def _forge(self, task_id: str, status: str, task: Task) -> None:
+        """Let somebody who may publish to the topic say what is not so."""
+        saved = task.process.saveas
+        message = forged(task_id, status, ObjectRef(BUCKET, (saved.key if saved else "") or ""))
+        self.deliver("notice", lambda: self._complete(message))
 
     def _end(self, task: Task, outcome: str) -> None:
         """End a task."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.errors import CloudBusy
+from clipstitch.errors import CloudBusy, Unconfirmed
 from clipstitch.job import Job
 from clipstitch.refs import ObjectRef
 from tests.world import BUCKET, DOCUMENT, OUTPUT, Fuse, World
@@ -167,10 +167,11 @@ def test_two_crashes_in_each_function_end_like_none(
     for message in messages:
         for calls, before in in_complete:
             world.hands.pass_by(1)
-            with suppress(CloudBusy):
+            with suppress(CloudBusy, Unconfirmed):
                 world.complete(message, Fuse(calls, before=before))
     for message in messages:
-        world.complete(message)
+        with suppress(Unconfirmed):  # of a task that submit died upon; the other's counts
+            world.complete(message)
 
     assert_right(world, world.submit(), "failed" if lost_clip else "succeeded")
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from clipstitch.adapters.memory import MemoryMessages, notice, tone
 from clipstitch.decide import JOB_META, MANIFEST_META
-from clipstitch.errors import CloudBusy, CloudRefused, NoSuchTarget, NotYetThere, VersionedState
+from clipstitch.errors import CloudBusy, CloudRefused, NoSuchTarget, NotYetThere, Unconfirmed, VersionedState
 from clipstitch.job import Fact, Job
 from clipstitch.refs import ObjectRef
 from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, Fuse, World
@@ -105,8 +105,7 @@ def test_a_failed_task_fails_the_job_with_the_clouds_words(world: World):
 def test_a_failure_without_a_code_gets_ours(world: World):
     """A recipient can always switch on a code."""
     world.submit()
-    step = world.submit().plan.steps[0]
-    world.complete(notice("MediaConvert-0000", "Failed", step.target))
+    world.complete(world.audio.fail(world.audio.accepted[0], "", ""))
 
     assert "TASK_FAILED" == world.result()["data"]["error"]["code"]
 
@@ -276,9 +275,57 @@ def test_a_target_that_no_step_makes_is_a_strangers(world: World, name: str):
     assert "running" == world.submit().state
 
 
+@pytest.mark.parametrize("task", ["MediaConvert-0000", "MediaConvert-0001", "MediaConvert-9999"])
+def test_a_forged_failure_is_not_believed(world: World, task: str):
+    """Whoever may publish to the topic names the running task, another job's failed one, or any; the job goes on."""
+    job = world.submit()
+    other = world.drop({**DOCUMENT, "output": {"key": "other.mp3"}}, ObjectRef(BUCKET, "manifests/other.json"))
+    world.submit(ref=other)
+    world.audio.fail(world.audio.accepted[1], "InvalidArgument", "")
+
+    with pytest.raises(Unconfirmed, match=task):
+        world.complete(notice(task, "Failed", job.plan.final.target, code="X"))
+    world.complete(world.run(world.audio.accepted[0]))
+    assert "succeeded" == world.result()["data"]["state"]
+
+
+def test_a_failure_is_told_in_the_clouds_own_words(world: World):
+    """Not in those of a message that anybody could have written."""
+    world.submit()
+    world.audio.fail(world.audio.accepted[0], "InvalidArgument", "the codec is unknown")
+    world.complete(notice("MediaConvert-0000", "Failed", world.submit().plan.final.target, code="X", message="pay me"))
+
+    assert "InvalidArgument" == world.result()["data"]["error"]["code"]
+    assert "the codec is unknown" in world.result()["data"]["error"]["message"]
+
+
+def cut_off_after_start() -> World:
+    """Return a world in which submit died between the start of a task and its note."""
+    for calls in range(40):
+        world = dropped()
+        with suppress(CloudBusy):
+            world.submit(Fuse(calls))
+        if world.audio.accepted:
+            return world
+    pytest.fail("nothing was started")
+
+
+def test_a_failure_of_a_task_that_nobody_noted_is_not_believed():
+    """The retry of submit starts a second task, whose failure counts."""
+    world = cut_off_after_start()
+    early = world.audio.fail(world.audio.accepted[0], "InvalidArgument", "")
+
+    with pytest.raises(Unconfirmed):
+        world.complete(early)
+    world.submit()
+    world.complete(world.audio.fail(world.audio.accepted[1], "InvalidArgument", ""))
+    assert "failed" == world.result()["data"]["state"]
+
+
 def test_a_failure_that_names_no_target_is_found_by_its_task(world: World):
     """Through the pointer."""
     world.submit()
+    world.audio.fail(world.audio.accepted[0], "X", "")
     content = {
         "TaskType": "MediaConvert",
         "TaskId": "MediaConvert-0000",
@@ -568,7 +615,7 @@ def test_whatever_is_delivered_how_often_and_in_which_order_ends_in_one_final_st
     for index, (what, calls, before) in enumerate(steps):
         if fails and index == len(steps) // 2:
             world.objects.delete([ObjectRef(BUCKET, "b.wav")])
-        with suppress(CloudBusy, NotYetThere):
+        with suppress(CloudBusy, NotYetThere, Unconfirmed):
             act(what, None if calls is None else Fuse(calls, before=before))
         if OUTPUT in world.objects.stored:
             published.append(world.objects.read(OUTPUT))
@@ -576,7 +623,8 @@ def test_whatever_is_delivered_how_often_and_in_which_order_ends_in_one_final_st
     notices += [world.run(task) for task in world.audio.accepted]
     for message in notices:
         world.hands.pass_by(1)
-        world.complete(message)
+        with suppress(Unconfirmed):  # of a task that submit died upon; the other's counts
+            world.complete(message)
     act(0, None)
     published += [world.objects.read(OUTPUT)] if OUTPUT in world.objects.stored else []
 

@@ -16,7 +16,7 @@ from urllib.request import Request, urlopen
 
 from clipstitch.errors import CloudBusy
 from clipstitch.log import say
-from clipstitch.ports import Ended
+from clipstitch.ports import Ended, Running
 from clipstitch.settings import AccessKey
 
 VERSION, TASK_TYPE = "2020-09-30", "MediaConvert"
@@ -32,8 +32,8 @@ class ImmTasks:
         self._project = project
         self._key = key
 
-    def __call__(self, task_id: str) -> Ended | None:
-        """Return how a task ended; None while it runs, and where IMM does not know it (any more)."""
+    def __call__(self, task_id: str) -> Ended | Running | None:
+        """Return how a task ended, or that it runs; None where IMM does not know it (any more)."""
         try:
             task = self._ask({"ProjectName": self._project, "TaskType": TASK_TYPE, "TaskId": task_id})
         except HTTPError as error:
@@ -44,7 +44,7 @@ class ImmTasks:
         except (OSError, ValueError) as error:
             raise CloudBusy(f"asking IMM about {task_id}: {error}") from error
         if task.get("Status") not in ("Succeeded", "Failed"):
-            return None
+            return Running()
         return Ended(task["Status"] == "Succeeded", str(task.get("Code") or ""), str(task.get("Message") or ""))
 
     def _ask(self, parameters: Mapping[str, str]) -> Mapping[str, object]:

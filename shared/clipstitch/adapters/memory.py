@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from clipstitch.clock import Clock
 from clipstitch.errors import AlreadyThere, ClipstitchError, Missing, NoSuchTarget, NotAudio, NotBound
-from clipstitch.ports import Answer, Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Webhook
+from clipstitch.ports import Answer, Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Running, Webhook
 from clipstitch.process import Process, Segment, read
 from clipstitch.refs import ObjectRef
 
@@ -106,9 +106,10 @@ class MemoryAudio:
         self.accepted: list[Task] = []
         self._ended: dict[str, Ended] = {}
 
-    def ended(self, task_id: str) -> Ended | None:
-        """Say how a task ended; None while it has not been run."""
-        return self._ended.get(task_id)
+    def ended(self, task_id: str) -> Ended | Running | None:
+        """Say how a task ended, or that it was not run yet; None of one that was never accepted."""
+        known = any(task.id == task_id for task in self.accepted)
+        return self._ended.get(task_id, Running() if known else None)
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
         """Look into every object."""

@@ -18,7 +18,7 @@ from clipstitch.errors import (
     NotBound,
     passing,
 )
-from clipstitch.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe
+from clipstitch.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Running
 from clipstitch.refs import ObjectRef
 from clipstitch.settings import AccessKey, Settings
 
@@ -196,13 +196,16 @@ def _bare(etag: str) -> str:
     return etag.strip('"').upper()
 
 
+Ask = Callable[[str], Ended | Running | None]
+
+
 class OssAudio:
     """The `Audio` port on OSS's audio/info and asynchronous processing.
 
     OSS itself cannot tell how a task ended; `ask` can, where IMM is configured.
     """
 
-    def __init__(self, buckets: OssBuckets, ask: Callable[[str], Ended | None] = lambda _task_id: None) -> None:
+    def __init__(self, buckets: OssBuckets, ask: Ask = lambda _task_id: None) -> None:
         self._bucket = buckets
         self.ended = ask
 

@@ -1,0 +1,125 @@
+"""What a sweep costs against history: requests and seconds at 0, 1,000 and 100,000 closed jobs.
+
+Closed jobs are written straight into the local cloud's store before it starts (their manifest and one fact each; a
+sweep reads neither), then real sweeps with real oss2 requests are counted. Run: .venv/bin/python -m bench.sweep_cost
+"""
+
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+
+from bench.requests_per_job import listen
+from clipstitch.clock import timestamp
+from clipstitch.ports import Labels
+from clipstitch.refs import ManifestRef, ObjectRef, day_of, job_id_of
+from clipstitch.submit import submit
+from clipstitch.sweep import sweep
+from clipstitch.wiring import wire
+from localyun.core.objects import ObjectStore
+from localyun.server import LocalCloud
+from tests.sounds import tone
+
+ROOT = Path(__file__).resolve().parent.parent
+BUCKET = "clipstitch"
+OPEN_JOBS = 20
+RUNS = 5
+NOW = datetime.now(timezone.utc).replace(microsecond=0)
+
+
+class Then:
+    """A clock that stands at a time that is over."""
+
+    def __init__(self, before: timedelta) -> None:
+        self._now = NOW - before
+
+    def now(self) -> datetime:
+        """Return that time."""
+        return self._now
+
+    def token(self, size: int) -> str:
+        """Return something that was not there before."""
+        return os.urandom(size).hex()[:size]
+
+
+def write_history(data: Path, count: int, before: timedelta) -> None:
+    """Write closed jobs into the store of a local cloud that does not run."""
+    clock = Then(before)
+    store = ObjectStore(data / "objects", clock)
+    store.create_bucket(BUCKET)
+    for number in range(count):
+        ref = ObjectRef(BUCKET, f"manifests/{number // 1000:03}/{number:06}.json")
+        made = store.put(BUCKET, ref.key, b'{"version": 1, "n": %d}' % number)
+        job_id = job_id_of(ManifestRef(ref, made.etag), clock.now())
+        fact = json.dumps({"at": timestamp(clock.now()), "state": "succeeded"}).encode()
+        store.put(BUCKET, f"_clipstitch/jobs/{day_of(job_id)}/{job_id}/closed.json", fact)
+        if number % 10_000 == 9_999:
+            print(f"  {number + 1:,} of {count:,} written", file=sys.stderr, flush=True)
+    store.close()
+
+
+def open_some(env: dict[str, str]) -> None:
+    """Start jobs whose tasks nobody will ever hear of."""
+    cloud = wire(env)
+    cloud.objects.write(ObjectRef(BUCKET, "clips/a.wav"), tone(440, 200, 8000), Labels())
+    for number in range(OPEN_JOBS):
+        ref = ObjectRef(BUCKET, f"bench/{number}.json")
+        document = {"version": 1, "output": {"key": f"out/{number}.mp3"}, "clips": ["clips/a.wav", "clips/a.wav"]}
+        cloud.objects.write(ref, json.dumps(document).encode(), Labels())
+        own = cloud._replace(settings=cloud.settings._replace(manifest_prefix="bench/"), audio=Unheard(cloud.audio))
+        submit(ref, own)
+
+
+class Unheard:
+    """Audio whose tasks run for ever."""
+
+    def __init__(self, audio: object) -> None:
+        self.probe = audio.probe
+        self._count = 0
+
+    def start(self, _main: ObjectRef, _process: str) -> str:
+        """Accept, and do nothing."""
+        self._count += 1
+        return f"MediaConvert-{self._count:08}"
+
+
+def measure(env: dict[str, str]) -> tuple[int, str, float]:
+    """Sweep a few times; return the requests, what they were, and the median seconds."""
+    seconds = []
+    for _ in range(RUNS):
+        cloud, heard = listen(env)
+        start = time.perf_counter()
+        sweep(cloud)
+        seconds.append(time.perf_counter() - start)
+    kinds = Counter(" ".join(line.split()[0:1] + (["list"] if "list-type" in line else [])) for line in heard)
+    return len(heard), ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items())), statistics.median(seconds)
+
+
+def main() -> None:
+    """Print a table."""
+    most = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    long_ago, just_now = timedelta(days=3), timedelta(hours=2)
+    cases = [(0, long_ago), (1000, long_ago), (most, long_ago), (1000, just_now)]
+    print("| closed jobs | their age | open jobs | requests | which | seconds (median of 5) |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for count, before in cases:
+        with tempfile.TemporaryDirectory() as folder:
+            write_history(Path(folder), count, before)
+            with LocalCloud(ROOT, data=Path(folder), variables={"CLIPSTITCH_PATIENCE_S": "0"}) as endpoints:
+                env = {**endpoints.environment(), "CLIPSTITCH_COMPLETION_TOPIC": "clipstitch-completions"}
+                env["CLIPSTITCH_PATIENCE_S"] = "0"
+                for opened in (0, OPEN_JOBS):
+                    if opened:
+                        open_some(env)
+                    requests, kinds, seconds = measure(env)
+                    age = f"{before.days} days" if before.days else "2 hours"
+                    print(f"| {count:,} | {age} | {opened} | {requests} | {kinds} | {seconds:.3f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
