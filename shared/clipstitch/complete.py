@@ -2,7 +2,7 @@
 
 from clipstitch.advance import advance
 from clipstitch.cloud import Cloud
-from clipstitch.errors import Missing, NotYetThere, Unconfirmed, passing
+from clipstitch.errors import Missing, NotYetThere, Unconfirmed
 from clipstitch.job import ACCEPTED, FAILED, FALTERED, SUCCEEDED, Fact, Job
 from clipstitch.ledger import Ledger, job_of_target
 from clipstitch.log import say
@@ -10,6 +10,7 @@ from clipstitch.notice import Notice
 from clipstitch.plan import Plan, Step
 from clipstitch.ports import Running
 from clipstitch.refs import ObjectRef
+from clipstitch.refusals import passing, remedy_for
 
 
 def complete(notice: Notice, cloud: Cloud) -> Job | None:
@@ -93,7 +94,8 @@ def _confirmed(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Clou
 
 def record_failure(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
     """Write down that a task failed: for good, or (a few times) for a reason that passes; the sweep starts it again."""
-    failure = {"code": notice.code or "TASK_FAILED", "message": notice.message, "remedy": _REMEDY}
+    remedy = remedy_for(notice.code, notice.message)
+    failure = {"code": notice.code or "TASK_FAILED", "message": notice.message, "remedy": remedy}
     tries = sum(fact.kind == FALTERED and fact.step == step.number for fact in job.facts)
     passes = passing(notice.code, notice.message) and tries < cloud.settings.max_retries
     fact = Fact(FALTERED, step.number, notice.task_id) if passes else _outcome(notice, step)
@@ -103,6 +105,3 @@ def record_failure(notice: Notice, step: Step, job: Job, ledger: Ledger, cloud: 
 def _outcome(notice: Notice, step: Step) -> Fact:
     """Say as a fact how the task ended."""
     return Fact(SUCCEEDED if notice.succeeded else FAILED, step.number, notice.task_id)
-
-
-_REMEDY = "Read the message: it names the clip. Correct the clip or the manifest, and upload the manifest again."

@@ -27,34 +27,18 @@ class CloudBusy(ClipstitchError):
     retryable = True
 
 
+class Throttled(CloudBusy):
+    """The cloud was asked too often, and did nothing; after a rest the same call may work."""
+
+    code = "THROTTLED"
+    remedy = "Nothing to do: the call is made again. If it stays so, ask for higher limits; docs/operate.md says where."
+
+
 class CloudRefused(ClipstitchError):
     """The cloud will not do this, however often it is asked."""
 
     code = "CLOUD_REFUSED"
     remedy = "Read the cloud's message; docs/errors.md explains the common ones."
-
-
-# IMM, "FAQ about limits": over its limits it rejects at once; the codes' texts are not documented, so we match words.
-_PASSING = (
-    "throttl",
-    "qpslimit",
-    "concurren",
-    "flowcontrol",
-    "too many",
-    "internalerror",
-    "serviceunavailable",
-    "timeout",
-)
-
-
-def passing(code: str, message: str) -> bool:
-    """Say whether the cloud's words speak of something that passes: too many requests, or a fault of its own.
-
-    >>> passing("Throttling.User", ""), passing("InvalidArgument", "File does not exist.")
-    (True, False)
-    """
-    words = f"{code} {message}".lower()
-    return any(word in words for word in _PASSING)
 
 
 class AccessDenied(CloudRefused):
@@ -64,6 +48,41 @@ class AccessDenied(CloudRefused):
 
     code = "ACCESS_DENIED"
     remedy = "Check the access key, the session token and the rights of the role that uses them."
+
+
+class ClockWrong(AccessDenied):
+    """OSS and SMQ refuse what was signed more than 15 minutes before or after their own time."""
+
+    code = "CLOCK_WRONG"
+    remedy = "Set this machine's clock; in a function, report it to the vendor."
+
+
+class BucketMissing(CloudRefused):
+    """There is no bucket of that name in this account and region."""
+
+    code = "BUCKET_MISSING"
+    remedy = "Create the bucket, or correct CLIPSTITCH_BUCKET, CLIPSTITCH_OUTPUT_BUCKETS or OSS_REGION."
+
+
+class Archived(CloudRefused):
+    """An object is archived, and cannot be read before it is restored."""
+
+    code = "ARCHIVED"
+    remedy = "Restore the object (OSS RestoreObject), or upload it as Standard or IA; then upload the manifest again."
+
+
+class ProcessRefused(CloudRefused):
+    """The cloud takes the process for wrong; the message has its words."""
+
+    code = "PROCESS_REFUSED"
+    remedy = "Run `clipstitch explain` on the process; if it looks right there, it is our mistake: please report it."
+
+
+class NotOffered(CloudRefused):
+    """The cloud does not offer the operation here."""
+
+    code = "NOT_OFFERED"
+    remedy = 'Use a region where IMM processes audio: OSS user guide, "Audio merging", supported regions.'
 
 
 class NotBound(CloudRefused):

@@ -7,7 +7,7 @@ ceil(n * rate / its rate), and a trim cuts at the nearest sample. So the start o
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from clipstitch.errors import BadManifest, ClipstitchError, Issue, Missing, NotAudio
+from clipstitch.errors import Archived, BadManifest, ClipstitchError, Issue, Missing, NotAudio
 from clipstitch.formats import BITRATE_OPTIONS, MAX_SOURCES
 from clipstitch.manifest import Clip, Entry, Manifest, Output, Silence
 from clipstitch.plan import Place, Placed, Plan, Quiet, Target
@@ -76,6 +76,8 @@ def clip_issues(path: str, clip: Clip, probe: Probe | ClipstitchError) -> list[I
     """List what probing says against a clip."""
     if isinstance(probe, Missing):
         return [Issue(path, "CLIP_NOT_FOUND", f"`{clip.key}` does not exist", Missing.remedy)]
+    if isinstance(probe, Archived):
+        return [Issue(path, "CLIP_ARCHIVED", f"`{clip.key}` is archived", Archived.remedy)]
     if isinstance(probe, NotAudio):
         return [Issue(path, "CLIP_NOT_AUDIO", f"`{clip.key}` is not audio: {probe}", NotAudio.remedy)]
     if isinstance(probe, ClipstitchError):

@@ -13,6 +13,7 @@ from tests.unit.bad_manifests import BAD_MANIFESTS, GOOD, LIMITS, Bad, bad
 ERRORS_PAGE = Path(__file__).parents[2] / "docs" / "errors.md"
 OF_CLIPS = {
     "CLIP_NOT_FOUND",
+    "CLIP_ARCHIVED",
     "CLIP_NOT_AUDIO",
     "TRIM_BEYOND_END",
     "GLOB_EMPTY",

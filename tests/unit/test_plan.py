@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.errors import BadManifest, ClipstitchError, CloudBusy, Missing, NotAudio, NotBound
+from clipstitch.errors import Archived, BadManifest, ClipstitchError, CloudBusy, Missing, NotAudio, NotBound
 from clipstitch.formats import FORMATS
 from clipstitch.manifest import Clip, Manifest, Output
 from clipstitch.plan import Place, Plan
@@ -210,15 +210,16 @@ def test_what_the_format_does_not_take_is_moved_to_the_nearest_and_said():
 
 
 def test_all_clips_that_stand_in_the_way_are_named_together():
-    """Missing, not audio, started beyond the end: one answer."""
-    clips = (Clip("a"), Clip("gone"), Clip("text"), Clip("short", 10000), Clip("b", 9999), Clip("gone"))
-    probes = {"gone": Missing("gone"), "text": NotAudio("no stream")}
+    """Missing, not audio, archived, started beyond the end: one answer."""
+    clips = (Clip("a"), Clip("gone"), Clip("text"), Clip("short", 10000), Clip("b", 9999), Clip("gone"), Clip("cold"))
+    probes = {"gone": Missing("gone"), "text": NotAudio("no stream"), "cold": Archived("restore it")}
 
     assert [
         ("CLIP_NOT_FOUND", "/clips/1"),
         ("CLIP_NOT_AUDIO", "/clips/2"),
         ("TRIM_BEYOND_END", "/clips/3/start"),
         ("CLIP_NOT_FOUND", "/clips/5"),
+        ("CLIP_ARCHIVED", "/clips/6"),
     ] == issues(manifest(*clips), probes)
 
 

@@ -13,12 +13,20 @@ from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSSe
 from mns.queue import Message
 from mns.topic import TopicMessage
 
-from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, NoSuchTarget
+from clipstitch.errors import (
+    AccessDenied,
+    ClipstitchError,
+    ClockWrong,
+    CloudBusy,
+    CloudRefused,
+    NoSuchTarget,
+    Throttled,
+)
 from clipstitch.settings import AccessKey
 
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken"})
 _MISSING = frozenset({"TopicNotExist", "QueueNotExist"})
-_BUSY = frozenset({"InternalError", "InternalServerError", "QpsLimitExceeded", "ServiceUnavailable", "TimeExpired"})
+_BUSY = frozenset({"InternalError", "InternalServerError", "ServiceUnavailable"})
 
 
 @contextmanager
@@ -35,6 +43,10 @@ def ours(doing: str) -> Iterator[None]:
 def _translate(error: MNSExceptionBase, doing: str) -> ClipstitchError:
     """Turn an SDK error into ours, by its type."""
     text = f"{doing}: {error.type}: {error.message}"
+    if error.type == "QpsLimitExceeded":
+        return Throttled(text)
+    if error.type == "TimeExpired":
+        return ClockWrong(text)
     if isinstance(error, MNSClientNetworkException) or error.type in _BUSY:
         return CloudBusy(text)
     if error.type in _MISSING:

@@ -7,19 +7,11 @@ from datetime import datetime, timezone
 from typing import Any
 
 from clipstitch.adapters.lean_oss2 import oss2
-from clipstitch.errors import (
-    AccessDenied,
-    AlreadyThere,
-    ClipstitchError,
-    CloudBusy,
-    CloudRefused,
-    Missing,
-    NotAudio,
-    NotBound,
-    passing,
-)
+from clipstitch.adapters.patience import Patience
+from clipstitch.errors import ClipstitchError, CloudBusy, CloudRefused, NotAudio, ProcessRefused
 from clipstitch.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Running
 from clipstitch.refs import ObjectRef
+from clipstitch.refusals import meaning
 from clipstitch.settings import AccessKey, Settings
 
 TIMEOUT_S = 20
@@ -29,9 +21,6 @@ PAGE = 1000
 SINGLE_COPY_BYTES = 1 << 30
 COPY_PART_BYTES = 256 << 20
 _META = "x-oss-meta-"
-_DENIED = frozenset(
-    {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "SecurityTokenExpired", "InvalidSecurityToken"}
-)
 
 
 @contextmanager
@@ -47,17 +36,7 @@ def _translate(error: Any, doing: str) -> ClipstitchError:
     """Turn an SDK error into ours, by status and code."""
     code, message = str(error.code or ""), str(getattr(error, "message", "") or error.body or error)
     text = f"{doing}: {code or 'no answer'} ({error.status}): {message}"
-    if error.status < 0 or error.status >= 500 or error.status == 429 or passing(code, message):
-        return CloudBusy(text)
-    if code == "FileAlreadyExists":
-        return AlreadyThere(text)
-    if code in {"NoSuchKey", "SymlinkTargetNotExist"}:
-        return Missing(text)
-    if error.status == 403 or code in _DENIED:
-        return AccessDenied(text)
-    if "Attachment is not found" in message:
-        return NotBound(text)
-    return CloudRefused(text)
+    return meaning(error.status, code, message)(text)
 
 
 class OssBuckets:
@@ -202,11 +181,14 @@ Ask = Callable[[str], Ended | Running | None]
 class OssAudio:
     """The `Audio` port on OSS's audio/info and asynchronous processing.
 
-    OSS itself cannot tell how a task ended; `ask` can, where IMM is configured.
+    OSS itself cannot tell how a task ended; `ask` can, where IMM is configured. IMM has limits, so both are `patient`.
     """
 
-    def __init__(self, buckets: OssBuckets, ask: Ask = lambda _task_id: None) -> None:
+    def __init__(
+        self, buckets: Callable[[str], Any], ask: Ask = lambda _task_id: None, patient: Patience | None = None
+    ) -> None:
         self._bucket = buckets
+        self._patient = patient or Patience()
         self.ended = ask
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
@@ -221,18 +203,22 @@ class OssAudio:
     def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
         """Look into one object."""
         try:
-            with _ours(f"probing {ref.uri}"):
-                answer = self._bucket(ref.bucket).get_object(ref.key, process="audio/info").read()
-            return _read_probe(answer, ref)
-        except NotBound as error:
-            return error
-        except CloudRefused as error:
-            return error if isinstance(error, AccessDenied) or "NoSuchBucket" in str(error) else NotAudio(str(error))
+            return _read_probe(self._patient(lambda: self._info(ref)), ref)
         except ClipstitchError as error:
-            return error
+            # What is refused for no reason of its own is taken for no audio: how OSS says that is not documented.
+            return NotAudio(str(error)) if type(error) in (CloudRefused, ProcessRefused) else error
+
+    def _info(self, ref: ObjectRef) -> bytes:
+        """Ask for what an object is made of."""
+        with _ours(f"probing {ref.uri}"):
+            return self._bucket(ref.bucket).get_object(ref.key, process="audio/info").read()  # type: ignore[no-any-return]
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Accept a process string on an object and return the task id."""
+        return self._patient(lambda: self._start(main, process))
+
+    def _start(self, main: ObjectRef, process: str) -> str:
+        """Ask once; no TaskId is no task."""
         with _ours(f"starting {process[:60]}… on {main.uri}"):
             task = _started(self._bucket(main.bucket).async_process_object, main, process)
         if not task:

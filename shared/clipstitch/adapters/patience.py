@@ -1,0 +1,33 @@
+"""Patience with a cloud that is asked too often: rests that grow and differ, so that callers do not return together.
+
+Only for calls that were refused before anything happened. Called by the adapters.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from clipstitch.errors import Throttled
+
+RESTS_S = (0.25, 0.5, 1.0, 2.0, 4.0)  # ours: under eight seconds of the sixty that a function has; then FC's retries
+Answer = TypeVar("Answer")
+
+
+class Patience:
+    """Repeats throttled calls. Each rest is a random part of its length ("full jitter")."""
+
+    def __init__(
+        self, sleep: Callable[[float], object] = time.sleep, chance: Callable[[], float] = random.random
+    ) -> None:
+        self._sleep = sleep
+        self._chance = chance
+
+    def __call__(self, call: Callable[[], Answer]) -> Answer:
+        """Return what a call answers in the end; `Throttled` when it was so to the last."""
+        for rest in RESTS_S:
+            try:
+                return call()
+            except Throttled:
+                self._sleep(rest * self._chance())
+        return call()
