@@ -77,6 +77,7 @@ def _perform(action: Action, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
         case "tell":
             return ledger.add(job, Fact(TOLD, detail=action.sink), _told_or_refused(action.sink, job, cloud))
         case "close":
+            say("job-closed", job=job.id, state=job.state)
             return ledger.close(job, cloud.timestamp())
 
 
@@ -137,7 +138,13 @@ def _published_or_not(plan: Plan, cloud: Cloud) -> Result:
 
 
 def _publish(plan: Plan, cloud: Cloud) -> Result:
-    """Copy the finished output to the user's key, whole or not at all, and say what became of it."""
+    """Copy the finished output to the user's key, whole or not at all, and say what became of it.
+
+    The operator may have changed what is allowed, and what triggers us, since the manifest was read.
+    """
+    ref, limits = plan.output.ref, cloud.settings.limits
+    if wrong := limits.against_bucket(ref.bucket, plan.manifest.ref.bucket) or limits.against_key(ref.key):
+        return Result(cloud.timestamp(), error=Failure(wrong.code, f"{ref.uri}: {wrong.message}", wrong.remedy))
     there = _describe(plan.output.ref, cloud)
     stands = standing(plan, plan.output.ref, there)
     beside = _standing_beside(plan, cloud)

@@ -44,18 +44,12 @@ def read_output(fields: Fields, ref: ObjectRef, limits: Limits) -> Output | None
 def _target(fields: Fields, key: str | None, ref: ObjectRef, limits: Limits) -> ObjectRef | None:
     """Place the output where the operator allows it."""
     bucket = fields.take("bucket", str, ref.bucket) or ""
-    allowed = {ref.bucket, *limits.output_buckets}
-    if bucket not in allowed:
-        remedy = f"Use one of {', '.join(sorted(allowed))}, or ask the operator to allow it."
-        fields.issues.add(fields.at("bucket"), "OUTPUT_NOT_ALLOWED", f"bucket `{bucket}` is not allowed", remedy)
+    if wrong := limits.against_bucket(bucket, ref.bucket):
+        fields.issues.add(fields.at("bucket"), *wrong)
     if key is None:
         return None
-    if taken := next((prefix for prefix in limits.reserved if key.startswith(prefix)), None):
-        remedy = "Choose a key outside " + ", ".join(limits.reserved) + "."
-        fields.issues.add(fields.at("key"), "OUTPUT_KEY_RESERVED", f"lies in `{taken}`, which is ours", remedy)
-    elif not key.startswith(limits.output_prefixes):
-        remedy = "Begin the key with " + " or ".join(limits.output_prefixes) + "."
-        fields.issues.add(fields.at("key"), "OUTPUT_NOT_ALLOWED", "lies outside the allowed prefixes", remedy)
+    if wrong := limits.against_key(key):
+        fields.issues.add(fields.at("key"), *wrong)
     return ObjectRef(bucket, key)
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -424,6 +425,35 @@ class Refusing:
 
     def __getattr__(self, name: str) -> object:
         return getattr(self._objects, name)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"manifest_prefix": "episodes/"}, "OUTPUT_KEY_RESERVED"),
+        ({"result_prefix": "episodes/"}, "OUTPUT_KEY_RESERVED"),
+        ({"output_prefixes": ("out/",)}, "OUTPUT_NOT_ALLOWED"),
+    ],
+)
+def test_what_is_not_allowed_any_more_is_not_published(world: World, change: dict[str, Any], code: str):
+    """The operator moved the trigger, or narrowed the outputs, while the job ran: it must not trigger us."""
+    world.submit()
+    world.settings = world.settings._replace(**change)
+    job = world.complete(world.run())
+
+    assert "failed" == job.state
+    assert code == job.result.error.code
+    assert OUTPUT not in world.objects.stored
+
+
+def test_a_job_that_ends_says_so_in_the_log(world: World, caplog: pytest.LogCaptureFixture):
+    """One line with its state, for alarms."""
+    world.objects.delete([ObjectRef(BUCKET, "b.wav")])
+    with caplog.at_level("INFO", "clipstitch"):
+        job = world.submit()
+
+    closed = [json.loads(record.message) for record in caplog.records if "job-closed" in record.message]
+    assert [{"event": "job-closed", "job": job.id, "state": "rejected"}] == closed
 
 
 def test_an_output_that_cannot_be_published_fails_the_job(world: World):
