@@ -68,7 +68,7 @@ def _rows(cloud: Cloud, days: list[str]) -> Iterator[Row]:
     named = {job_id for day in days for job_id in ledger.jobs_of(day)}
     for job_id in sorted(named | still_open):
         job = ledger.load(job_id)
-        yield Row(job_id, job.state, job_id in still_open, manifest_of(job, cloud), _output(job))
+        yield Row(job_id, job.state, job_id in still_open, manifest_of(job, cloud), output_of(job))
 
 
 def manifest_of(job: Job, cloud: Cloud) -> str:
@@ -84,7 +84,7 @@ def manifest_of(job: Job, cloud: Cloud) -> str:
         return ""
 
 
-def _output(job: Job) -> str | None:
+def output_of(job: Job) -> str | None:
     """Return where the output goes, or went."""
     return job.plan.output.ref.uri if job.plan else None
 

@@ -26,6 +26,7 @@ from clipstitch_cli.retry import retry
 from clipstitch_cli.schema import schema
 from clipstitch_cli.show import show
 from clipstitch_cli.up import up
+from clipstitch_cli.watching import watch
 
 # The library's base class of everything wrong with a command line: BadParameter < UsageError < ClickException.
 _Misuse = cast("type[Exception]", typer.BadParameter.__mro__[2])
@@ -168,6 +169,17 @@ def _show(
 ) -> int:
     """Show all that is known about a job."""
     return show(job, _desk(ctx), project)
+
+
+@app.command("watch")
+def _watch(
+    ctx: typer.Context,
+    _json: Json = False,
+    how_long: Annotated[str, typer.Option("--for", help="How long, e.g. 90s or 1h; default: until Ctrl-C.")] = "",
+    project: Project = None,
+) -> int:
+    """Watch jobs: a line for each that is open, and whenever one gets on."""
+    return watch(_desk(ctx), project, how_long=how_long)
 
 
 @app.command("retry")

@@ -1,0 +1,93 @@
+"""`clipstitch watch`: what becomes of jobs, as it happens."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+
+from clipstitch.clock import timestamp
+from clipstitch.cloud import Cloud
+from clipstitch.durations import FORMS, milliseconds
+from clipstitch.errors import CloudBusy, Missing
+from clipstitch.job import Job
+from clipstitch.ledger import Ledger
+from clipstitch_cli import exits
+from clipstitch_cli.connection import connect
+from clipstitch_cli.desk import Desk, visible
+from clipstitch_cli.failures import Usage
+from clipstitch_cli.following import stage
+from clipstitch_cli.jobs import STYLES, manifest_of, output_of
+
+PAUSE_S = 1.0
+
+
+def watch(desk: Desk, project: Path | None, *, how_long: str) -> int:
+    """Watch until interrupted, or as long as was said."""
+    limit = milliseconds(how_long) if how_long else None
+    if how_long and limit is None:
+        raise Usage(f"--for {how_long!r} is not a length of time; {FORMS}")
+    return watch_in(connect(desk, project), desk, limit)
+
+
+def watch_in(cloud: Cloud, desk: Desk, limit_ms: int | None, pause: Callable[[float], None] = time.sleep) -> int:
+    """Write a line for every job that is open, and for everything that becomes of jobs from now on."""
+    end = None if limit_ms is None else cloud.clock.now() + timedelta(milliseconds=limit_ms)
+    if not desk.json:
+        desk.err.print(Text("watching; Ctrl-C ends it", "dim"))
+    for job in changes(cloud, lambda: end is not None and cloud.clock.now() >= end, pause):
+        if desk.json:
+            desk.hand_over(_as_json(job, cloud))
+        else:
+            desk.say(_line(job, cloud))
+    return exits.OK
+
+
+def changes(cloud: Cloud, over: Callable[[], bool], pause: Callable[[float], None]) -> Iterator[Job]:
+    """Yield every job now open, then each job whenever it gets on; jobs that were closed before are passed over."""
+    ledger = cloud.ledger(cloud.settings.bucket)
+    past = set(_of_today(ledger, cloud)) - set(ledger.open_jobs())
+    stages: dict[str, str] = {}
+    while True:
+        for job_id in sorted({*ledger.open_jobs(), *_of_today(ledger, cloud), *stages} - past):
+            job = _loaded(job_id, ledger)
+            if job and stages.get(job_id) != stage(job):
+                stages[job_id] = stage(job)
+                yield job
+                if job.closed:
+                    past.add(job_id)
+        stages = {job_id: known for job_id, known in stages.items() if job_id not in past}
+        if over():
+            return
+        pause(PAUSE_S)
+
+
+def _of_today(ledger: Ledger, cloud: Cloud) -> list[str]:
+    """Name the jobs of today and yesterday; quick ones may come and go between two looks."""
+    today = cloud.clock.now().date()
+    return [job_id for day in (today - timedelta(days=1), today) for job_id in ledger.jobs_of(day.isoformat())]
+
+
+def _loaded(job_id: str, ledger: Ledger) -> Job | None:
+    """Look at a job; not now when the cloud is busy, or is just moving what we read."""
+    try:
+        return ledger.load(job_id)
+    except (CloudBusy, Missing):
+        return None
+
+
+def _as_json(job: Job, cloud: Cloud) -> dict[str, Any]:
+    """Return a job as programs read it."""
+    about = {"at": timestamp(cloud.clock.now()), "job": job.id, "state": job.state, "stage": stage(job)}
+    return {**about, "closed": job.closed, "manifest": manifest_of(job, cloud), "output": output_of(job)}
+
+
+def _line(job: Job, cloud: Cloud) -> Text:
+    """Show a job to people."""
+    home = f"oss://{cloud.settings.bucket}/"
+    names = [visible(uri.removeprefix(home)) for uri in (manifest_of(job, cloud), output_of(job)) if uri]
+    at = cloud.clock.now().astimezone().strftime("%H:%M:%S")
+    style = STYLES.get(job.state, "yellow")
+    return Text.assemble((f"{at}  ", "dim"), (job.id, "bold"), "  ", (stage(job), style), "  ", " → ".join(names))
