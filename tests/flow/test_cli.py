@@ -5,11 +5,15 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
+from mns.account import Account
+from mns.mns_exception import MNSExceptionBase
 
 from clipstitch.ports import Labels
 from clipstitch.refs import ObjectRef
@@ -103,6 +107,25 @@ def test_up_keeps_an_env_file_that_a_shell_can_read_while_it_runs(tmp_path: Path
 
     assert said["OSS_ENDPOINT"] == sourced.stdout.strip()
     assert (0o600, exits.OK, False) == (mode, child.returncode, file.exists())
+
+
+def test_up_ends_without_complaint_while_somebody_waits_for_a_message():
+    """Whoever polls is told to come again; nobody is shown a traceback."""
+    child = started("--json")
+    assert child.stdout
+    env: Env = json.loads(child.stdout.readline())
+    account = Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
+    queue = account.get_queue(env["CLIPSTITCH_EVENTS_QUEUE"])
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(queue.receive_message, 20)
+        while not waiting.running():
+            time.sleep(0.01)
+        time.sleep(0.5)  # the request is on its way by then, or else comes too late, which must be as quiet
+        child.send_signal(signal.SIGTERM)
+        rest, errors = child.communicate(timeout=20)
+
+    assert (exits.OK, "", "") == (child.returncode, rest, errors)
+    assert isinstance(waiting.exception(), MNSExceptionBase)
 
 
 def test_a_manifest_is_planned_with_the_lengths_of_its_clips(env: Env):
