@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, TypeVar
 
 from clipstitch.adapters.lean_oss2 import oss2
 from clipstitch.adapters.patience import Patience
@@ -15,12 +15,13 @@ from clipstitch.refusals import meaning
 from clipstitch.settings import AccessKey, Settings
 
 TIMEOUT_S = 20
-PROBES_AT_ONCE = 8
+AT_ONCE = 8
 PAGE = 1000
 # OSS, "CopyObject", 2026: above 1 GB a copy has to be made in parts.
 SINGLE_COPY_BYTES = 1 << 30
 COPY_PART_BYTES = 256 << 20
 _META = "x-oss-meta-"
+Answer = TypeVar("Answer")
 
 
 @contextmanager
@@ -46,7 +47,7 @@ class OssBuckets:
         provider = oss2.credentials.StaticCredentialsProvider(key.id, key.secret, key.token)
         self._auth = oss2.ProviderAuthV4(provider)
         self._settings = settings
-        self._session = oss2.Session(pool_size=PROBES_AT_ONCE)
+        self._session = oss2.Session(pool_size=AT_ONCE)
 
     def __call__(self, name: str) -> Any:
         """Return the SDK's bucket of that name."""
@@ -61,10 +62,14 @@ class OssBuckets:
 
 
 class OssObjects:
-    """The `Objects` port on OSS."""
+    """The `Objects` port on OSS. Above `single_bytes` a copy is made in parts of `part_bytes`, several at once."""
 
-    def __init__(self, buckets: OssBuckets) -> None:
+    def __init__(
+        self, buckets: OssBuckets, single_bytes: int = SINGLE_COPY_BYTES, part_bytes: int = COPY_PART_BYTES
+    ) -> None:
         self._bucket = buckets
+        self._single_bytes = single_bytes
+        self._part_bytes = part_bytes
 
     def read(self, ref: ObjectRef, limit: int | None = None) -> Content:
         """Return an object with at most `limit` bytes of its content; `Missing` when there is none."""
@@ -91,7 +96,7 @@ class OssObjects:
         with _ours(f"copying {source.uri} to {target.uri}"):
             size = self._bucket(source.bucket).head_object(source.key).content_length
             headers = _headers(labels, once=once)
-            if front or size > SINGLE_COPY_BYTES:
+            if front or size > self._single_bytes:
                 return self._copy_parts(source, target, headers, size, front or Front(b""))
             headers["x-oss-metadata-directive"] = "REPLACE"
             made = self._bucket(target.bucket).copy_object(source.bucket, source.key, target.key, headers=headers)
@@ -103,12 +108,15 @@ class OssObjects:
         """Copy in parts; the object appears only when all of them are there."""
         bucket = self._bucket(target.bucket)
         upload = bucket.init_multipart_upload(target.key, headers=headers).upload_id
-        parts = [bucket.upload_part(target.key, upload, 1, front.body)] if front.body else []
-        for start in range(front.replaces, size, COPY_PART_BYTES):
-            span = (start, min(start + COPY_PART_BYTES, size) - 1)
-            copied = bucket.upload_part_copy(source.bucket, source.key, span, target.key, upload, len(parts) + 1)
-            parts.append(copied)
-        listed = [oss2.models.PartInfo(number, part.etag) for number, part in enumerate(parts, start=1)]
+        first = [bucket.upload_part(target.key, upload, 1, front.body)] if front.body else []
+        starts = range(front.replaces, size, self._part_bytes)
+        spans = [(start, min(start + self._part_bytes, size) - 1) for start in starts]
+
+        def copy_part(number: int, span: tuple[int, int]) -> Any:
+            return bucket.upload_part_copy(source.bucket, source.key, span, target.key, upload, number)
+
+        copied = _all_at_once(copy_part, range(len(first) + 1, len(first) + len(spans) + 1), spans)
+        listed = [oss2.models.PartInfo(number, part.etag) for number, part in enumerate([*first, *copied], start=1)]
         once = {name: value for name, value in headers.items() if name == _ONCE}
         made = bucket.complete_multipart_upload(target.key, upload, listed, headers=once)
         return Copied(_bare(made.etag), size - front.replaces + len(front.body))
@@ -145,6 +153,16 @@ class OssObjects:
         """Say whether the bucket has, or had, versioning."""
         with _ours(f"asking for the versioning of {bucket}"):
             return self._bucket(bucket).get_bucket_versioning().status is not None
+
+
+def _all_at_once(call: Callable[..., Answer], *arguments: Sequence[Any]) -> list[Answer]:
+    """Make a call for each set of arguments, several at once, and return the answers in order."""
+    if len(arguments[0]) < 2:
+        return [call(*each) for each in zip(*arguments, strict=True)]
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most invocations never need it
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(call, *arguments))
 
 
 _ONCE = "x-oss-forbid-overwrite"
@@ -193,12 +211,7 @@ class OssAudio:
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
         """Look into every object, several at once."""
-        if len(refs) == 1:
-            return {refs[0]: self._probe(refs[0])}
-        from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - complete never needs it
-
-        with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
-            return dict(zip(refs, pool.map(self._probe, refs), strict=True))
+        return dict(zip(refs, _all_at_once(self._probe, refs), strict=True))
 
     def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
         """Look into one object."""
