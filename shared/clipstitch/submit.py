@@ -1,6 +1,6 @@
 """Start the job that an uploaded manifest asks for, once, however often we are told of the upload."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from urllib.parse import unquote
@@ -9,7 +9,7 @@ from clipstitch.advance import advance
 from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.documents import MAX_BYTES
-from clipstitch.errors import AlreadyThere, Archived, BadManifest, ClipstitchError, Missing, NotAudio
+from clipstitch.errors import AlreadyThere, Archived, BadManifest, BadTrigger, ClipstitchError, Missing, NotAudio
 from clipstitch.job import WAITING, Fact, Failure, Job, Verdict
 from clipstitch.ledger import Ledger
 from clipstitch.log import say
@@ -25,11 +25,30 @@ from clipstitch.silence import flac
 _MAY_COME = {"CLIP_NOT_FOUND", "GLOB_EMPTY"}  # issues that time may mend
 
 
+def submit_all(uploads: Iterable[ObjectRef], cloud: Cloud) -> list[Job]:
+    """Submit all uploads of one event; what the first of them in trouble raises comes when all have had their turn."""
+    jobs, trouble = list[Job](), list[ClipstitchError]()
+    for upload in uploads:
+        try:
+            job = submit(upload, cloud)
+        except ClipstitchError as error:
+            say("submit-trouble", upload=upload.uri, **error.as_json())
+            trouble.append(error)
+        else:
+            jobs += [job] if job else []
+    if trouble:
+        raise trouble[0]
+    return jobs
+
+
 def submit(upload: ObjectRef, cloud: Cloud) -> Job | None:
     """Plan and start the job of the manifest as it is now; None when it has gone meanwhile.
 
-    The object names the job, not the event: a manifest that was overwritten since is the newer job.
+    The object names the job, not the event: a manifest that was overwritten since is the newer job. `BadTrigger` when
+    it lies in a bucket in which no sweep would look after its job.
     """
+    if upload.bucket != cloud.settings.bucket:
+        raise BadTrigger(f"{upload.uri} is not in {cloud.settings.bucket}, the bucket that CLIPSTITCH_BUCKET names")
     if not upload.key.startswith(cloud.settings.manifest_prefix):
         say("not-a-manifest", upload=upload.uri)  # a trigger that is too broad must not make us read our own results
         return None

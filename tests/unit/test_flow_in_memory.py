@@ -11,9 +11,18 @@ from hypothesis import strategies as st
 
 from clipstitch.adapters.memory import MemoryMessages, notice, tone
 from clipstitch.decide import JOB_META, MANIFEST_META
-from clipstitch.errors import CloudBusy, CloudRefused, NoSuchTarget, NotYetThere, Unconfirmed, VersionedState
+from clipstitch.errors import (
+    BadTrigger,
+    CloudBusy,
+    CloudRefused,
+    NoSuchTarget,
+    NotYetThere,
+    Unconfirmed,
+    VersionedState,
+)
 from clipstitch.job import Fact, Job
 from clipstitch.refs import ObjectRef
+from clipstitch.submit import submit_all
 from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, Fuse, World
 
 QUIET = settings(database=None, deadline=None, max_examples=100)
@@ -444,6 +453,16 @@ def test_what_is_not_allowed_any_more_is_not_published(world: World, change: dic
     assert "failed" == job.state
     assert code == job.result.error.code
     assert OUTPUT not in world.objects.stored
+
+
+def test_an_upload_in_trouble_does_not_stop_the_others_of_its_event(world: World):
+    """All have their turn; then the function fails, so that the event comes again."""
+    elsewhere = ObjectRef("elsewhere", MANIFEST.key)
+
+    with pytest.raises(BadTrigger, match="CLIPSTITCH_BUCKET"):
+        submit_all([elsewhere, MANIFEST], world.cloud())
+    assert "running" == world.submit().state
+    assert 1 == len(world.audio.accepted)
 
 
 def test_a_job_that_ends_says_so_in_the_log(world: World, caplog: pytest.LogCaptureFixture):
