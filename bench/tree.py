@@ -6,7 +6,6 @@ Run: .venv/bin/python -m bench.tree
 
 import json
 import statistics
-import subprocess
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ from pathlib import Path
 import imageio_ffmpeg
 from mns.account import Account
 
+from bench.join_speed import plain
 from clipstitch.ports import Labels
 from clipstitch.refs import ObjectRef
 from clipstitch.wiring import wire
@@ -23,18 +23,6 @@ from tests.sounds import encoded
 
 ROOT = Path(__file__).resolve().parent.parent
 CLIPS, SECONDS, RUNS = 121, 5, 5
-
-
-def by_ffmpeg(folder: Path, names: list[str]) -> float:
-    """Time one FFmpeg command."""
-    inputs = [part for name in names for part in ("-i", name)]
-    same = ";".join(f"[{n}:a:0]aresample=44100,aformat=channel_layouts=mono[c{n}]" for n in range(len(names)))
-    graph = same + ";" + "".join(f"[c{n}]" for n in range(len(names))) + f"concat=n={len(names)}:v=0:a=1[out]"
-    options = ["-map", "[out]", "-c:a", "libmp3lame", "-b:a", "128000", "-f", "mp3", "out"]
-    start = time.perf_counter()
-    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", *inputs, "-filter_complex", graph, *options]
-    subprocess.run(command, cwd=folder, check=True)
-    return time.perf_counter() - start
 
 
 def main() -> None:
@@ -61,12 +49,12 @@ def main() -> None:
             ours.append(time.perf_counter() - start)
             queue.delete_message(message.receipt_handle)
             assert json.loads(message.message_body)["type"].endswith("succeeded")
-            theirs.append(by_ffmpeg(folder, list(bodies)))
-    mine, plain = statistics.median(ours), statistics.median(theirs)
+            theirs.append(plain(imageio_ffmpeg.get_ffmpeg_exe(), folder, list(bodies), "mp3"))
+    mine, other = statistics.median(ours), statistics.median(theirs)
     tasks = len(json.loads(message.message_body)["data"]["tasks"])
     print(
         f"{CLIPS} clips of {SECONDS} s to mp3, {tasks} tasks: {mine:.2f} s from upload to event (first {ours[0]:.2f}), "
-        f"one FFmpeg command {plain:.2f} s, ratio {mine / plain:.2f} ({RUNS} runs)"
+        f"one FFmpeg command {other:.2f} s, ratio {mine / other:.2f} ({RUNS} runs)"
     )
 
 
