@@ -397,7 +397,13 @@ def test_a_key_of_1023_bytes_is_the_longest():
     assert "has 1024 bytes" == key_problem("é" * 512)
 
 
-@pytest.mark.parametrize("key", ["a b", "a+b%20", "{a}", "中文.mp3", "🎧", "a\n", "a//b", "..", "'\"", "a\\b"])
+@pytest.mark.parametrize("key", [".", ".."])
+def test_a_key_that_no_client_can_address_is_refused(key: str):
+    """OSS would take it, but it vanishes from the URL."""
+    assert "folder" in (key_problem(key) or "")
+
+
+@pytest.mark.parametrize("key", ["a b", "a+b%20", "{a}", "中文.mp3", "🎧", "a\n", "a//b", "..a", "a/..", "'\"", "a\\b"])
 def test_odd_keys_are_keys(key: str):
     """OSS takes them, so do we, and to the byte."""
     document = {"version": 1, "output": {"key": key, "format": "mp3"}, "clips": [key]}
