@@ -36,7 +36,7 @@ class Ran(NamedTuple):
 
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    """Run good jobs and bad ones, a webhook that refuses, broken events, and commands with the right and a wrong key."""
+    """Run jobs good and bad, a webhook that refuses, broken events, and commands with the right key and a wrong one."""
     folder = tmp_path_factory.mktemp("secrets")
     with running(folder, Reply(500, {"X-Said": "no"}), hurry=100, secret=OTHER_SECRET) as product:
         product.put("clips/text.wav", b"no audio at all")
