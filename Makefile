@@ -29,6 +29,9 @@ soak: $(READY)  ## 100,000 simulated schedules
 fuzz: $(READY)  ## a minute of hunting for inputs that get something else than our own errors out of a door
 	$(BIN)/python -m tests.fuzz --seconds 64
 
+audit: $(READY)  ## known vulnerabilities of what is pinned; says so where the registry cannot be asked
+	$(BIN)/python -m tests.audit || [ $$? -eq 3 ]
+
 matrix: $(READY)  ## unit and contract tests on every supported interpreter of this machine
 	$(BIN)/python tests/matrix.py
 
