@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint tools soak matrix setup clean
+.PHONY: demo test lint tools soak fuzz audit matrix setup clean
 
 demo: $(READY)
 	$(BIN)/clipstitch demo
@@ -25,6 +25,12 @@ tools: $(READY)  ## the foreign validators: Serverless Devs and the ROS classes,
 
 soak: $(READY)  ## 100,000 simulated schedules
 	$(BIN)/python -m tests.simulation --schedules 100000
+
+fuzz: $(READY)  ## a minute of hunting for inputs that get something else than our own errors out of a door
+	$(BIN)/python -m tests.fuzz --seconds 64
+
+audit: $(READY)  ## known vulnerabilities of what is pinned; says so where the registry cannot be asked
+	$(BIN)/python -m tests.audit || [ $$? -eq 3 ]
 
 matrix: $(READY)  ## unit and contract tests on every supported interpreter of this machine
 	$(BIN)/python tests/matrix.py

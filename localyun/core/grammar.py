@@ -5,7 +5,6 @@ Parameters and ranges: OSS user guide, "Audio merging", page dated 2026-03-20.
 """
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 
@@ -77,7 +76,7 @@ def read_name(encoded: str, parameter: str) -> str:
     try:
         raw = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
         name = raw.decode("utf-8")
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # not Base64, not ASCII, or not UTF-8
         text = f"{encoded!r} is not URL-safe Base64 of a UTF-8 name."
         raise invalid(parameter, text) from None
     if not name:

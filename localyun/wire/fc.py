@@ -83,7 +83,7 @@ class FcFace:
     def _act(self, call: Call, request_id: str) -> Reply:
         """Find out who asks for what, and do it."""
         version = OLD if call.raw_path.startswith(f"/{OLD}/") else NEW
-        authenticate = sign_fc.authenticate if version == OLD else sign_acs3.authenticate
+        authenticate = sign_fc.authenticate if version == OLD else sign_acs3.authenticate_acs3
         credential = authenticate(call, self._keyring, self._clock.now())
         what, name = _place(call)
         if (call.method, what) not in self._routes:

@@ -108,8 +108,8 @@ def face(answer: Callable[[Call], Reply]) -> ASGIApp:
 
 
 def _text(header: bytes) -> str:
-    """Read a header's name or value; what is no UTF-8 is kept, and fails where it is used."""
-    return header.decode("utf-8", "surrogateescape")
+    """Read a header's name or value; what is no UTF-8 becomes U+FFFD, which no signature fits."""
+    return header.decode("utf-8", "replace")
 
 
 def _response(reply: Reply) -> Response:

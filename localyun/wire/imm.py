@@ -19,7 +19,7 @@ from localyun.core.tasks import TaskService
 from localyun.core.work import definition
 from localyun.wire.http import Call, Reply
 from localyun.wire.imm_request import ImmRequest, read_work
-from localyun.wire.sign_acs3 import authenticate, parameters
+from localyun.wire.sign_acs3 import authenticate, is_acs3, parameters
 
 log = logging.getLogger(__name__)
 VERSION = "2020-09-30"
@@ -63,8 +63,9 @@ class ImmFace:
         """Check who calls what, then do it."""
         credential = authenticate(call, self._keyring, self._clock.now())
         values = parameters(call)
-        action = call.headers.get("x-acs-action") or values.get("Action", "")
-        version = call.headers.get("x-acs-version") or values.get("Version", "")
+        signed = call.headers if is_acs3(call) else {}
+        action = signed.get("x-acs-action") or values.get("Action", "")
+        version = signed.get("x-acs-version") or values.get("Version", "")
         if version != VERSION:
             raise Refusal(400, "InvalidVersion", f"Specified parameter Version {version!r} is not valid: {VERSION}.")
         if action not in ACTIONS:

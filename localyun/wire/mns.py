@@ -128,15 +128,26 @@ class MnsFace:
         self._seen = host
         intact(call)
         route, names = _find(call)
-        if not self._allow(credential, f"mns:{route.action}", call.path):
-            text = f"{credential.principal} may not mns:{route.action} on {call.path}; grant it in the role's policy."
+        resource = _resource(call)
+        if not self._allow(credential, f"mns:{route.action}", resource):
+            text = f"{credential.principal} may not mns:{route.action} on {resource}; grant it in the role's policy."
             raise Refusal(403, "AccessDenied", text)
         return route.answer(MnsRequest(call, self._messages, host, names))
 
 
+def _parts(call: Call) -> list[str]:
+    """Return the parts of a path, decoded."""
+    return [unquote(part) for part in call.raw_path.strip("/").split("/")]
+
+
+def _resource(call: Call) -> str:
+    """Name what a path means, in the one spelling that policies know: no deny is escaped by a slash more."""
+    return "/" + "/".join(_parts(call))
+
+
 def _find(call: Call) -> tuple[Route, tuple[str, ...]]:
     """Return the action that a request asks for and the names in its path."""
-    parts = [unquote(part) for part in call.raw_path.strip("/").split("/")]
+    parts = _parts(call)
     shape = "/".join("*" if place % 2 else part for place, part in enumerate(parts))
     for route in ROUTES:
         if route.takes(call, shape):

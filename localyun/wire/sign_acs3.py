@@ -24,12 +24,21 @@ FORM = "application/x-www-form-urlencoded"
 
 def authenticate(call: Call, keyring: Keyring, now: datetime) -> Credential:
     """Return the key that signed a request just now; refuses everything else with OpenAPI's codes."""
-    if header := call.headers.get("authorization", ""):
-        return _by_header(call, header, keyring, now)
-    if "Signature" in parameters(call):
+    if "Signature" in parameters(call) and not is_acs3(call):
         return _by_query(call, keyring, now)
-    text = f"Authorization is mandatory for this action: sign with {ACS3}, or with Signature in the query."
-    raise Refusal(400, "MissingAuthorization", text)
+    return authenticate_acs3(call, keyring, now)
+
+
+def authenticate_acs3(call: Call, keyring: Keyring, now: datetime) -> Credential:
+    """Do so for a service whose resources are paths, which the RPC signature does not cover."""
+    if not is_acs3(call):
+        raise Refusal(400, "MissingAuthorization", f"Authorization is mandatory for this action: sign with {ACS3}.")
+    return _by_header(call, call.headers["authorization"], keyring, now)
+
+
+def is_acs3(call: Call) -> bool:
+    """Tell whether a request is signed in its headers, all of which count then; else only its parameters do."""
+    return bool(call.headers.get("authorization"))
 
 
 def parameters(call: Call) -> dict[str, str]:

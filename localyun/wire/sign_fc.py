@@ -26,9 +26,10 @@ def authenticate(call: Call, keyring: Keyring, now: datetime) -> Credential:
     credential = keyring.find(key_id)
     if credential is None:
         raise Refusal(403, "InvalidAccessKeyID", f"access key {key_id} is not known here")
-    if credential.security_token != call.headers.get("x-fc-security-token", ""):
+    token = call.headers.get("x-fc-security-token", "")
+    if not hmac.compare_digest(credential.security_token.encode(), token.encode()):
         raise Refusal(403, "InvalidSecurityToken", "x-fc-security-token does not belong to the access key")
-    if not hmac.compare_digest(sign(call, credential.access_key_secret), signature):
+    if not hmac.compare_digest(sign(call, credential.access_key_secret).encode(), signature.encode()):
         message = f"the signature does not match; the string to sign is {string_to_sign(call)!r}"
         raise Refusal(403, "SignatureNotMatch", message)
     return credential

@@ -49,16 +49,19 @@ def matches(pattern: str, keys: Iterable[str]) -> list[str]:
 def _regex(pattern: str) -> str:
     """Turn a pattern into a regular expression, in which no star is tried again once the next one in its folder began.
 
-    The first place where what stands between two stars fits is as good as any; so no pattern takes for ever.
+    The first place where what stands between two stars fits is as good as any, and so it is with `**/` and whole
+    folders; so no pattern takes for ever.
     """
     out: list[str] = []
-    at, starts, star = 0, True, -1  # star: where in `out` the last star of this folder stands
+    at, starts, star, cross = 0, True, -1, -1  # where in `out` the last star of this folder, the last `**/` stand
     while at < len(pattern):
         crossing = starts and pattern.startswith("**/", at)
         hidden = r"(?!\.)" if starts and not crossing and pattern[at] in "*?[" else ""
-        piece, length = (r"(?:(?!\.)[^/]+/)*", 3) if crossing else _next(pattern, at)
-        if pattern[at] == "*" and star >= 0 and not crossing:
-            out[star:] = [f"(?=(?P<g{at}>{''.join(out[star:])}))(?P=g{at})"]
+        piece, length = (r"(?:(?!\.)[^/]+/)*?", 3) if crossing else _next(pattern, at)
+        before = cross if crossing else star
+        if pattern[at] == "*" and before >= 0:
+            out[before:] = [f"(?=(?P<g{at}>{''.join(out[before:])}))(?P=g{at})"]
+        cross = len(out) if crossing else cross
         star = -1 if pattern[at] == "/" or crossing else len(out) if pattern[at] == "*" else star
         out.append(hidden + piece)
         at += length

@@ -3,6 +3,7 @@
 from clipstitch.reading import Fields
 
 MAX_KEY_BYTES = 1023  # OSS, "Object naming conventions", 2026
+_DOTS = (".", "..")  # OSS allows them; urllib3, below oss2, removes them from a URL (RFC 3986, 5.2.4)
 
 
 def read_key(fields: Fields, name: str) -> str | None:
@@ -28,5 +29,7 @@ def key_problem(key: str) -> str | None:
         return "is empty"
     if key[0] in "/\\":
         return f"begins with {key[0]}"
+    if key in _DOTS:
+        return f"is {key!r}, which HTTP clients take for a folder"
     size = len(key.encode())
     return f"has {size} bytes" if size > MAX_KEY_BYTES else None

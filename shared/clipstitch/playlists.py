@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from clipstitch import documents
-from clipstitch.errors import BadManifest, Issue
+from clipstitch.errors import BadManifest
+from clipstitch.reading import Issues
 from clipstitch.refs import ObjectRef
 
 _HONOURED = ("file", "inpoint", "outpoint", "duration")
@@ -42,21 +43,21 @@ class _Playlist:
         self.document: dict[str, Any] = {}
         self.clips: list[dict[str, Any]] = []
         self.title = ""
-        self.issues: list[Issue] = []
+        self.issues = Issues()
 
     def read(self, text: str, take: Callable[["_Playlist", str, int], None], first: str) -> dict[str, Any]:
         """Read every line with `take`; the first must be `first`, where that is not empty."""
         lines = re.split(r"\r\n?|\n", text)
         if first and (lines[0].split() != first.split()):
             self.wrong(1, f"does not begin with `{first}`", f"Make `{first}` the first line.")
-            raise BadManifest(self.issues)
+            raise BadManifest(self.issues.found)
         for number, line in enumerate(lines, start=1):
             if ours := _OURS.fullmatch(line.strip()):
                 self._comment(ours[1], number)
             elif line.strip() and not (first and number == 1):
                 take(self, line.strip(), number)
-        if self.issues:
-            raise BadManifest(self.issues)
+        if self.issues.found:
+            raise BadManifest(self.issues.found)
         output = self.document.get("output", {})
         if isinstance(output, dict):
             output = {"key": default_key(self._ref.key, self._prefix), **output}
@@ -64,7 +65,7 @@ class _Playlist:
 
     def wrong(self, line: int, message: str, remedy: str) -> None:
         """Note a line that cannot be honoured."""
-        self.issues.append(Issue("", "PLAYLIST_LINE", f"line {line} {message}", remedy))
+        self.issues.add("", "PLAYLIST_LINE", f"line {line} {message}", remedy)
 
     def _comment(self, text: str, line: int) -> None:
         """Read manifest fields out of our own comment."""
@@ -84,9 +85,9 @@ class _Playlist:
         folders = self._ref.key.split("/")[:-1]
         for part in path.split("/"):
             if part == "..":
-                folders = folders[:-1]
+                del folders[-1:]
             elif part != ".":
-                folders = [*folders, part]
+                folders.append(part)
         return "/".join(folders)
 
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 from clipstitch.durations import FORMS, milliseconds
 from clipstitch.errors import Issue
 
+MAX_ISSUES = 2000  # ours: nobody reads more; what a manifest of 256 KB is told stays below a megabyte
 _T = TypeVar("_T")
 _KINDS: dict[type, str] = {
     str: "text",
@@ -47,8 +48,12 @@ class Issues:
         self.found: list[Issue] = []
 
     def add(self, path: str, code: str, message: str, remedy: str) -> None:
-        """Note one more mistake."""
-        self.found.append(Issue(path, code, message, remedy))
+        """Note one more mistake; beyond `MAX_ISSUES`, only that there are more."""
+        if len(self.found) < MAX_ISSUES:
+            self.found.append(Issue(path, code, message, remedy))
+        elif len(self.found) == MAX_ISSUES:
+            more = f"has more than {MAX_ISSUES:,} mistakes; the others are not listed"
+            self.found.append(Issue("", "VALUE_OUT_OF_RANGE", more, "Correct these, and upload it again."))
 
     def wrong_type(self, path: str, value: object, wanted: str) -> None:
         """Note a value of the wrong kind."""

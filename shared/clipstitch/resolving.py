@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from clipstitch.errors import BadManifest, Issue
 from clipstitch.globs import literal_prefix, matches
+from clipstitch.keys import key_problem
 from clipstitch.manifest import Clip, Glob, Limits, Manifest, Silence
 from clipstitch.parsing_clips import too_many
 from clipstitch.ports import Listed
@@ -52,7 +53,7 @@ def resolve(manifest: Manifest, listing: Listing, limits: Limits, bucket: str = 
 def _found(glob: Glob, listing: Listing, limits: Limits, own: str | None) -> list[Clip]:
     """List the clips that a glob finds; `own` is the manifest's output."""
     there = [listed.key for listed in listing(literal_prefix(glob.pattern)) if listed.size and listed.key != own]
-    ours = [key for key in there if not key.startswith(limits.reserved)]
+    ours = [key for key in there if not key.startswith(limits.reserved) and key_problem(key) is None]
     return [Clip(key, glob.start_ms, glob.duration_ms) for key in matches(glob.pattern, ours)]
 
 

@@ -1,9 +1,11 @@
-"""Every promise about a port is proved on dictionaries and on the local cloud, by one suite."""
+"""Every promise about a port is proved on dictionaries and on the local cloud, and on an account when asked to."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
+from mns.account import Account
+from mns.queue import QueueMeta
 
 from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, MemoryObjects
 from clipstitch.adapters.memory import tone as memory_tone
@@ -11,11 +13,12 @@ from clipstitch.clock import SystemClock
 from clipstitch.cloud import Cloud
 from clipstitch.refs import ObjectRef
 from clipstitch.wiring import wire
+from tests.contract.account import Place, borrowed, missing
 from tests.sounds import tone
 from tests.world import SETTINGS
 
 _NUMBERS = itertools.count()
-KINDS = ("memory", "localyun")
+KINDS = ("memory", "localyun", pytest.param("cloud", marks=pytest.mark.cloud))
 
 
 @pytest.fixture(params=KINDS)
@@ -25,22 +28,53 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def cloud(kind: str, request: pytest.FixtureRequest) -> Cloud:
-    """Return the ports of one implementation."""
-    if kind == "memory":
-        objects = MemoryObjects(SystemClock())
-        messages = MemoryMessages(("clipstitch-events",), ("clipstitch-events", "contract"))
-        return Cloud(
-            objects, MemoryAudio(objects), messages, SystemClock(), SETTINGS._replace(bucket="clipstitch"), set()
-        )
-    return wire(request.getfixturevalue("cloud_environment"))
+def place(kind: str, request: pytest.FixtureRequest) -> Place:
+    """Say where an implementation keeps things."""
+    return request.getfixturevalue(f"{kind}_place")  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def memory_place() -> Place:
+    """Dictionaries need no variables."""
+    return Place({}, "clipstitch", "", "clipstitch-events", "contract")
+
+
+@pytest.fixture(scope="session")
+def localyun_place(cloud_environment: dict[str, str]) -> Place:
+    """Use the bucket and the topic that the deployment makes, and a queue of our own."""
+    env = cloud_environment
+    account = Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
+    account.get_queue("contract").create(QueueMeta())
+    return Place(env, "clipstitch", "", "clipstitch-events", "contract")
+
+
+@pytest.fixture(scope="session")
+def cloud_place(account_environment: Mapping[str, str], request: pytest.FixtureRequest) -> Iterator[Place]:
+    """Borrow an account; it is opt-in, so whoever opts in without one hears what is missing."""
+    if problem := missing(account_environment):
+        pytest.skip(f"-m cloud proves the contract on an account, which docs/settings.md says how to name: {problem}")
+    terminal = request.config.pluginmanager.get_plugin("terminalreporter")
+    with borrowed(account_environment, terminal.write_line if terminal else print) as place:
+        yield place
 
 
 @pytest.fixture
-def ref() -> Callable[[str], ObjectRef]:
+def cloud(kind: str, place: Place) -> Cloud:
+    """Return the ports of one implementation."""
+    if kind == "memory":
+        objects = MemoryObjects(SystemClock())
+        messages = MemoryMessages((place.topic,), (place.topic, place.queue))
+        return Cloud(
+            objects, MemoryAudio(objects), messages, SystemClock(), SETTINGS._replace(bucket=place.bucket), set()
+        )
+    return wire(place.env)
+
+
+@pytest.fixture
+def ref(place: Place) -> Callable[[str], ObjectRef]:
     """Return a namer of objects that no other test uses."""
-    folder = f"contract-{next(_NUMBERS)}"
-    return lambda key: ObjectRef("clipstitch", f"{folder}/{key}")
+    folder = f"{place.prefix}contract-{next(_NUMBERS)}"
+    return lambda key: ObjectRef(place.bucket, f"{folder}/{key}")
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def _finish(cloud: Cloud, target: ObjectRef) -> None:
     if isinstance(cloud.audio, MemoryAudio):
         for accepted in cloud.audio.accepted:
             cloud.audio.run(accepted)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
             cloud.objects.describe(target)
@@ -82,7 +82,7 @@ def _finish(cloud: Cloud, target: ObjectRef) -> None:
             time.sleep(0.02)
         else:
             return
-    pytest.fail(f"{target.uri} did not appear within 10 s")
+    pytest.fail(f"{target.uri} did not appear within 60 s")
 
 
 def _without_bitrate(probe: object) -> object:

@@ -54,11 +54,10 @@ def test_any_key_works(cloud: Cloud, ref: Namer, key: str) -> None:
     cloud.objects.write(ref(key), key.encode(), Labels())
     cloud.objects.copy(ref(key), ref("copy of " + key), Labels())
 
-    prefix = ref("").key
-    assert sorted([ref(key).key, ref("copy of " + key).key]) == _keys(cloud, prefix)
+    assert sorted([ref(key).key, ref("copy of " + key).key]) == _keys(cloud, ref)
     assert key.encode() == cloud.objects.read(ref("copy of " + key)).body
     cloud.objects.delete([ref(key)])
-    assert [ref("copy of " + key).key] == _keys(cloud, prefix)
+    assert [ref("copy of " + key).key] == _keys(cloud, ref)
 
 
 def test_what_is_not_there_is_missing(cloud: Cloud, ref: Namer) -> None:
@@ -116,12 +115,12 @@ def test_listing_goes_on_past_a_page(cloud: Cloud, ref: Namer) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: cloud.objects.write(ref(f"{n:04d}"), b"", Labels()), range(1005)))
 
-    assert [ref(f"{n:04d}").key for n in range(1005)] == _keys(cloud, ref("").key)
+    assert [ref(f"{n:04d}").key for n in range(1005)] == _keys(cloud, ref)
 
 
-def test_an_ordinary_bucket_is_not_versioned(cloud: Cloud) -> None:
+def test_an_ordinary_bucket_is_not_versioned(cloud: Cloud, ref: Namer) -> None:
     """So it may hold state."""
-    assert not cloud.objects.versioned("clipstitch")
+    assert not cloud.objects.versioned(ref("").bucket)
 
 
 def test_a_copy_with_a_front_begins_with_it(cloud: Cloud, ref: Namer) -> None:
@@ -144,12 +143,12 @@ def test_many_objects_are_deleted_at_once(cloud: Cloud, ref: Namer) -> None:
 
     cloud.objects.delete([ref("a"), ref("c&<>\n"), ref("nothing")])
 
-    assert [ref("b").key] == _keys(cloud, ref("").key)
+    assert [ref("b").key] == _keys(cloud, ref)
 
 
-def _keys(cloud: Cloud, prefix: str) -> list[str]:
-    """List the keys below a prefix."""
-    return [listed.key for listed in cloud.objects.list("clipstitch", prefix)]
+def _keys(cloud: Cloud, ref: Namer) -> list[str]:
+    """List the keys of this test."""
+    return [listed.key for listed in cloud.objects.list(*ref(""))]
 
 
 def test_a_listing_names_the_version_that_a_read_finds(cloud: Cloud, ref: Namer) -> None:

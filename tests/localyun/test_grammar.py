@@ -145,6 +145,7 @@ def test_quality_and_bit_rate_option_are_read():
         (concat(clips="/pre,ss_1"), "[o]:is required."),
         (concat(clips="/sur"), "[o]:is required."),
         (concat(clips="/pre,o_YQ,t_x"), "[t]:'x' is not a whole number"),
+        (concat(clips="/pre,o_\ufffd"), "is not URL-safe Base64"),  # the hunt's: not even ASCII
         (concat(clips="/pre,o_!!"), "is not URL-safe Base64"),
         (concat(clips="/pre,o__w"), "is not URL-safe Base64 of a UTF-8 name"),
         (concat(clips="/sur,o_YQ" * 11), "12 audio objects, counting the posted one"),

@@ -167,6 +167,17 @@ def test_patterns_agree_with_the_slow_reader(pattern: str, keys: list[str]):
     assert sorted((key for key in keys if slowly(pattern, key)), key=natural) == found(pattern, *keys)
 
 
+FOLDERS = st.lists(st.sampled_from(["**/", "a/", "b/", "*/", ".a/", ".*/", "[ab]/"]), max_size=6)
+NAMES = st.lists(st.sampled_from(["a/", "b/", ".a/"]), max_size=7)
+
+
+@given(FOLDERS.map("".join), st.sampled_from(["a", "*", ".a"]), NAMES.map("".join), st.sampled_from(["a", ".a"]))
+@QUIET
+def test_folders_are_crossed_as_the_slow_reader_crosses_them(folders: str, name: str, path: str, last: str):
+    """Many crossings, over many folders, some of them hidden."""
+    assert slowly(folders + name, path + last) == bool(found(folders + name, path + last))
+
+
 @given(st.text("*?[]!-a^\\&|~.(){}/", max_size=12), st.text(max_size=6))
 @QUIET
 def test_no_pattern_breaks_or_warns(pattern: str, key: str):
@@ -229,6 +240,17 @@ def test_no_pattern_takes_for_ever(pattern: str):
 
     assert [] == found(pattern, "a" * 200, "x/y/" + "a" * 200)
     assert time.process_time() - begun < 1
+
+
+@pytest.mark.parametrize(
+    "pattern", ["**/" * 340 + "x", "**/a/" * 200 + "x", "**/*/" * 200 + "x", "**/*a*/" * 145 + "x"]
+)
+def test_no_depth_takes_for_ever(pattern: str):
+    """Neither are the folders tried again that stand between two crossings."""
+    begun = time.process_time()
+
+    assert [] == found(pattern, "a/" * 500 + "y")
+    assert time.process_time() - begun < 5
 
 
 def test_keys_are_matched_whole():

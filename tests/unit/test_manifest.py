@@ -14,7 +14,7 @@ from clipstitch.globs import natural
 from clipstitch.keys import key_problem
 from clipstitch.manifest import Clip, Limits, Manifest, Output
 from clipstitch.parsing import parse
-from clipstitch.reading import kind_of, pointer
+from clipstitch.reading import MAX_ISSUES, kind_of, pointer
 from clipstitch.refs import ObjectRef
 
 QUIET = settings(database=None, deadline=None, max_examples=200)
@@ -397,7 +397,13 @@ def test_a_key_of_1023_bytes_is_the_longest():
     assert "has 1024 bytes" == key_problem("é" * 512)
 
 
-@pytest.mark.parametrize("key", ["a b", "a+b%20", "{a}", "中文.mp3", "🎧", "a\n", "a//b", "..", "'\"", "a\\b"])
+@pytest.mark.parametrize("key", [".", ".."])
+def test_a_key_that_no_client_can_address_is_refused(key: str):
+    """OSS would take it, but it vanishes from the URL."""
+    assert "folder" in (key_problem(key) or "")
+
+
+@pytest.mark.parametrize("key", ["a b", "a+b%20", "{a}", "中文.mp3", "🎧", "a\n", "a//b", "..a", "a/..", "'\"", "a\\b"])
 def test_odd_keys_are_keys(key: str):
     """OSS takes them, so do we, and to the byte."""
     document = {"version": 1, "output": {"key": key, "format": "mp3"}, "clips": [key]}
@@ -434,3 +440,24 @@ def test_kinds_of_values_are_named_in_the_authors_words(value: object, words: st
 def test_a_pointer_escapes_as_rfc_6901_says():
     """Tilde first, or the slash's own escape would be escaped."""
     assert "/a~1b/~01/0" == pointer("a/b", "~1", 0)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "body"),
+    [
+        (".json", json.dumps({f"f{number}": 1 for number in range(20_000)}).encode()),
+        (".json", json.dumps({"notify": ["a"] * 50_000}).encode()),
+        (".yaml", b"".join(b"f%d: 1\n" % number for number in range(15_000))),
+        (".ffconcat", b"ffconcat version 1.0\n" + b"x\n" * 125_000),
+        (".m3u", b"#EXTX\n" * 40_000),
+    ],
+)
+def test_of_very_many_mistakes_two_thousand_are_listed(suffix: str, body: bytes):
+    """And that there are more; a manifest of 256 KB must not be answered with a hundred times as much."""
+    with pytest.raises(BadManifest) as caught:
+        parse(body, ObjectRef("acme", f"manifests/m{suffix}"), Limits())
+
+    issues = caught.value.issues
+    assert MAX_ISSUES + 1 == len(issues)
+    assert 1 == sum("more than 2,000 mistakes" in issue.message for issue in issues)
+    assert len(json.dumps([issue.as_json() for issue in issues])) < 1_000_000

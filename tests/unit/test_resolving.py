@@ -150,3 +150,8 @@ def test_more_clips_than_the_operator_allows_are_too_many():
     assert [("GLOB_EMPTY", "/clips/1/glob"), ("TOO_MANY_CLIPS", "/clips")] == issues(
         bucket, Glob("c*"), Glob("d*"), limits=Limits(max_clips=11)
     )
+
+
+def test_a_glob_finds_no_key_that_no_client_can_address():
+    """A manifest may not name it either."""
+    assert (Clip("..a"),) == resolved(Bucket("..", ".", "..a"), Glob(".*")).manifest.clips

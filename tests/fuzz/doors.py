@@ -1,0 +1,153 @@
+"""The doors: what each takes, what may come out of it, and good and bad inputs to begin with."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from clipstitch.errors import BadManifest, BadNotice, BadProcess, BadTrigger
+from clipstitch.manifest import Limits
+from clipstitch.notice import read_notice
+from clipstitch.parsing import parse
+from clipstitch.plain import plain
+from clipstitch.process import Process, Saveas, Segment, Transcode, read, spell
+from clipstitch.refs import ObjectRef
+from clipstitch.trigger import uploads
+from localyun.core.grammar import read_process
+from localyun.core.imm_errors import ImmError
+from tests.unit.bad_manifests import BAD_MANIFESTS, LIMITS
+
+MAX_BYTES = 1024  # of an input; what is large is tried by tests/security
+_ALL = Limits(sinks=("events",))
+_JSON = (
+    '{"version": 1, "output": {"key": "a.mp3", "bitrate": 128000, "bitrate_option": "adaptive"}, "clips": ["b"]}',
+    """{"version": 1, "output": {"key": "a", "format": "flac", "bits_per_sample": 24, "start": "1s"}, "gap": "300ms",
+    "clips": [{"glob": "*"}], "labels": {"a": "b"}, "notify": ["events"], "chapters": true, "wait_for_clips": "1h"}""",
+    """{"version": 1, "output": {"key": "a.oga"}, "align": 1,
+    "clips": [{"key": "b", "start": 1, "end": "2s", "title": "t"}, {"silence": 9}]}""",
+)
+_YAML = (
+    "version: 1\noutput: {key: a.opus, sample_rate: 48000, channels: 2, quality: 50}\nclips:\n- b\n- {silence: 2s}",
+    """version: 1\noutput:\n  key: 'a.amr'\n  overwrite: true\nclips: [{key: "b\\u00e9", end: 1h}]\nlabels: ~\n""",
+)
+_FFCONCAT = (
+    """ffconcat version 1.0\n# clipstitch: {"gap": "1s"}\nfile 'a b.mp3'\ninpoint 1.5\noutpoint 00:01:02.5\n""",
+    "ffconcat version 1.0\r\nfile ./a\\ b\r\nduration 1500ms\r\nfile file:../c\n",
+)
+_M3U = (
+    """#EXTM3U\n#PLAYLIST:x\n#EXTINF:12,A title, with a comma\na.mp3\n../b.mp3\n# clipstitch: {"chapters": true}\n""",
+    "\ufeffa.mp3\r\n\r\n#EXTINF:1\r\n./b c.mp3\r\n#EXTENC:UTF-8\r\n",
+    "#EXTM3U\nhttps://example.com/a.mp3\n#EXT-X-ENDLIST\n",
+)
+_GOOD = {".json": _JSON, ".yaml": _YAML, ".ffconcat": _FFCONCAT, ".m3u": _M3U}
+
+
+class Door(NamedTuple):
+    """`enter` takes anything; whatever it raises has no business to come out."""
+
+    enter: Callable[[bytes], None]
+    seeds: Callable[[], Sequence[bytes]]
+
+
+class Wrong(Exception):
+    """Something came out that is not wrong as an exception, but as an answer."""
+
+
+def _manifest(suffix: str) -> Door:
+    """Read manifests of a suffix, as an operator who allows little would, and as one who allows everything."""
+    ref = ObjectRef("acme", f"manifests/m{suffix}")
+
+    def enter(data: bytes) -> None:
+        try:
+            found = parse(data, ref, _ALL if len(data) % 2 else LIMITS)
+        except BadManifest as bad:
+            if not bad.issues:
+                raise Wrong("a bad manifest without an issue") from bad
+            json.dumps([issue.as_json() for issue in bad.issues], ensure_ascii=False).encode()
+            return
+        json.dumps(plain(found), ensure_ascii=False).encode()
+
+    bad = [each.body for each in BAD_MANIFESTS if each.suffix == suffix and len(each.body) <= MAX_BYTES]
+    return Door(enter, lambda: [*(text.encode() for text in _GOOD[suffix]), *bad])
+
+
+def _trigger(data: bytes) -> None:
+    try:
+        refs = uploads(data)
+    except BadTrigger as error:
+        str(error).encode()
+        return
+    for ref in refs:
+        if not (ref.bucket and ref.key):
+            raise Wrong(f"an upload without a name: {ref}")
+
+
+def _notice(data: bytes) -> None:
+    try:
+        found = read_notice(data)
+    except BadNotice as error:
+        str(error).encode()
+        return
+    if found is not None:
+        json.dumps(plain(found), ensure_ascii=False).encode()
+
+
+def _text(data: bytes) -> str:
+    return data.decode("utf-8", "replace")
+
+
+def _process(data: bytes) -> None:
+    try:
+        found = read(_text(data))
+    except BadProcess as error:
+        str(error).encode()
+        return
+    if read(spell(found)) != found:
+        raise Wrong(f"spelled and read again, {found} is another")
+
+
+def _local_process(data: bytes) -> None:
+    try:
+        read_process(_text(data))
+    except ImmError as error:
+        error.text.encode()
+
+
+_PROCESSES = [
+    spell(process).encode()
+    for process in (
+        Process(
+            Transcode("mp3", ar=44100, ac=2, ab=128000, abopt=1), saveas=Saveas("out/{autoext}", "acme"), topic="t"
+        ),
+        Process(
+            Transcode("flac", align=1, adepth=24),
+            (Segment("a b", 1, 2),),
+            (Segment("c"),),
+            Saveas.literal(ObjectRef("b", "{}")),
+        ),
+        Process(Transcode("aac", ss=1, t=2, aq=100), topic="é", action="audio/convert"),
+    )
+] + [b"audio/concat,f_mp3/pre,o_cHJlMS5tcDMK/sur,o_c3VyMQ==,ss_4000,t_10000|sys/saveas,o_YQ|sys/notify,topic_Yg"]
+
+
+def _messages() -> list[bytes]:
+    from tests.unit.test_notice import BODIES  # brings pytest, which a hunt's child does without
+
+    return [*(body.encode() for body in BODIES.values()), b'{"TaskType":"FaceSearch"}', b"e30="]
+
+
+def _events() -> list[bytes]:
+    from tests.unit.test_trigger import GOLDEN  # as above
+
+    return [GOLDEN.encode(), b'{"events":[]}', b'{"events":[{"oss":7}]}', b"[]"]
+
+
+DOORS: dict[str, Door] = {
+    "manifest.json": _manifest(".json"),
+    "manifest.yaml": _manifest(".yaml"),
+    "manifest.ffconcat": _manifest(".ffconcat"),
+    "manifest.m3u": _manifest(".m3u"),
+    "trigger": Door(_trigger, _events),
+    "notice": Door(_notice, _messages),
+    "process": Door(_process, lambda: _PROCESSES),
+    "the local cloud's process": Door(_local_process, lambda: _PROCESSES),
+}

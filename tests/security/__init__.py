@@ -1,0 +1,1 @@
+"""Who tries to get in: every door of the local cloud, and the doors of the product itself."""
