@@ -16,6 +16,7 @@ from clipstitch.errors import ClipstitchError
 from clipstitch_cli import exits
 from clipstitch_cli.demo import demo
 from clipstitch_cli.desk import Desk, console
+from clipstitch_cli.doctor import doctor
 from clipstitch_cli.drop import Drop, drop
 from clipstitch_cli.explain import explain
 from clipstitch_cli.failures import Usage, report
@@ -182,6 +183,16 @@ def _retry(
 ) -> int:
     """Bring a job on now, submit a manifest again, or do what functions failed to do for dead letters."""
     return retry(what, _desk(ctx), project, dead_letters=dead_letters)
+
+
+@app.command("doctor")
+def _doctor(
+    ctx: typer.Context,
+    _json: Json = False,
+    project: Project = None,
+) -> int:
+    """Say whether everything is in its place, and what repairs it. Reads only; exit code 3 when something is bad."""
+    return doctor(_desk(ctx), project)
 
 
 @app.command("explain")
