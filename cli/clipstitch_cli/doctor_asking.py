@@ -1,5 +1,6 @@
 """Asks a real cloud, or the local one, what a doctor wants to know: through the vendor's own clients, reading only."""
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
@@ -78,11 +79,11 @@ class CloudQuestions:
         queue.set_encoding(False)
         try:
             with ours_mns(f"looking at queue {name}"):
-                about = queue.get_attributes()
+                letters = _counted(queue)
         except NoSuchTarget:
             return None
-        letters = about.active_messages + about.inactive_messages + about.delay_messages
-        return Queue(name, letters, _first_seen(queue) if letters else None)
+        since = _first_seen(queue)
+        return Queue(name, max(letters, 1 if since else 0), since)
 
     def function(self, name: str) -> Function | None:
         """Call GetFunction, GetAsyncInvokeConfig and ListTriggers."""
@@ -96,8 +97,9 @@ class CloudQuestions:
         return read_function(found, rules or {}, triggers)
 
     def open_jobs(self) -> list[OpenJob]:
-        """Read the open markers, and the facts of jobs past their deadline."""
-        ledger = self._cloud.ledger(self._settings.bucket)
+        """Read the open markers, and the facts of jobs past their deadline; in a versioned bucket too."""
+        state = self._settings.state_bucket or self._settings.bucket
+        ledger = Ledger(self._cloud.objects, state, self._settings.state_prefix)
         return [self._open_job(job_id, ledger) for job_id in ledger.open_jobs()]
 
     def _open_job(self, job_id: str, ledger: Ledger) -> OpenJob:
@@ -180,6 +182,14 @@ def _there(look: Callable[[], object], what: str) -> bool:
     except NoSuchTarget:
         return False
     return True
+
+
+def _counted(queue: Any) -> int:
+    """Count a queue's messages. The SDK warns that SMQ may stop counting; even reading the answer makes it warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        about = queue.get_attributes()
+        return sum(max(0, int(n)) for n in (about.active_messages, about.inactive_messages, about.delay_messages))
 
 
 def _first_seen(queue: Any) -> datetime | None:

@@ -27,10 +27,10 @@ def sinks(found: Mapping[Sink, Heard], settings: Settings) -> Iterator[Finding]:
     """Judge the topics and queues that events go to; webhooks are not called."""
     troubles = [trouble for sink, heard in found.items() if (trouble := _trouble(sink, heard, settings))]
     yield from troubles
-    if found and not troubles:
-        yield ok("sinks", f"{', '.join(f'{sink.name} ({sink.kind} {sink.target})' for sink in found)}")
-    if not settings.sinks:
-        yield ok("sinks", "none but the result object")
+    if not troubles:
+        named = ", ".join(f"{sink.name} ({sink.kind} {sink.target})" for sink in found)
+        hooks = sum(sink.kind == "webhook" for sink in settings.sinks)
+        yield ok("sinks", f"{named or 'no topics or queues'}{f'; {hooks} webhooks are not called' if hooks else ''}")
 
 
 def _trouble(sink: Sink, heard: Heard, settings: Settings) -> Finding | None:

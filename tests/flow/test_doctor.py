@@ -1,0 +1,232 @@
+"""The doctor looks at a running system through the public command: real clients, real HTTP, real faults."""
+
+import json
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timedelta
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import oss2
+import pytest
+from alibabacloud_imm20200930 import models as imm
+from alibabacloud_imm20200930.client import Client as ImmClient
+from alibabacloud_tea_openapi.models import Config
+from mns.account import Account
+from mns.queue import Message
+
+from clipstitch.clock import Clock, SystemClock
+from clipstitch_cli import exits
+from clipstitch_cli.doctor_checks import CHECKS
+from clipstitch_cli.main import main
+from localyun.server import LocalCloud
+
+ROOT = Path(__file__).parents[2]
+NAMES = [check.name for check in CHECKS]
+LETTERS = "clipstitch-dead-letters"
+Env = Mapping[str, str]
+
+
+class Told(NamedTuple):
+    """What the command said to a program."""
+
+    code: int
+    findings: list[dict[str, str]]
+
+    @property
+    def troubles(self) -> list[tuple[str, str, str]]:
+        """Everything that is not well: name, line, remedy."""
+        return [(f["name"], f["line"], f["remedy"]) for f in self.findings if f["state"] in ("bad", "warning")]
+
+    @property
+    def trouble(self) -> tuple[str, str, str]:
+        """The only thing that is not well."""
+        (trouble,) = self.troubles
+        return trouble
+
+
+def examined(env: Env, *argv: str, clock: Clock | None = None) -> Told:
+    """Run `clipstitch doctor --json`."""
+    out, err = StringIO(), StringIO()
+    code = main(["doctor", "--json", *argv], env, out, err, clock)
+    assert not err.getvalue()
+    return Told(code, json.loads(out.getvalue()))
+
+
+@pytest.fixture
+def env() -> Iterator[Env]:
+    """Run a local cloud of our own, which each test breaks in its own way."""
+    with LocalCloud(ROOT) as endpoints:
+        yield endpoints.environment()
+
+
+def bucket_of(env: Env) -> oss2.Bucket:
+    """Return the vendor's client of the bucket."""
+    auth = oss2.AuthV4(env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
+    return oss2.Bucket(auth, env["OSS_ENDPOINT"], env["CLIPSTITCH_BUCKET"], region=env["OSS_REGION"])
+
+
+def account_of(env: Env) -> Account:
+    """Return the vendor's client of topics and queues."""
+    return Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
+
+
+def test_everything_is_in_its_place(env: Env):
+    """Every check is good, for people too."""
+    told = examined(env)
+    out = StringIO()
+    code = main(["doctor"], env, out, StringIO())
+
+    assert (exits.OK, NAMES) == (told.code, [finding["name"] for finding in told.findings])
+    assert [] == told.troubles
+    assert (exits.OK, "everything is in its place") == (code, out.getvalue().splitlines()[-1])
+
+
+def test_a_versioned_bucket(env: Env):
+    """Versioning can never be taken back, so the repair is another bucket."""
+    bucket_of(env).put_bucket_versioning(oss2.models.BucketVersioningConfig("Enabled"))
+    told = examined(env)
+
+    assert exits.TROUBLE == told.code
+    assert ("versioning", "CLIPSTITCH_BUCKET=clipstitch-unversioned s deploy") == told.trouble[::2]
+    assert "bucket clipstitch has versioning (Enabled)" in told.trouble[1]
+
+
+def test_an_unbound_bucket(env: Env):
+    """OSS processes nothing in it."""
+    key = {"access_key_id": env["OSS_ACCESS_KEY_ID"], "access_key_secret": env["OSS_ACCESS_KEY_SECRET"]}
+    client = ImmClient(Config(**key, endpoint=env["IMM_ENDPOINT"].removeprefix("http://"), protocol="http"))
+    client.detach_ossbucket(imm.DetachOSSBucketRequest(ossbucket="clipstitch"))
+    told = examined(env)
+
+    repair = "aliyun imm AttachOSSBucket --region cn-hangzhou --OSSBucket clipstitch --ProjectName clipstitch"
+    assert (exits.TROUBLE, "binding", repair) == (told.code, *told.trouble[::2])
+
+
+def test_another_region(env: Env):
+    """The endpoint says which one it is."""
+    told = examined({**env, "OSS_REGION": "cn-beijing"})
+
+    assert (exits.TROUBLE, "region", "export OSS_REGION=cn-hangzhou") == (told.code, *told.trouble[::2])
+    assert "is in cn-hangzhou, but OSS_REGION says cn-beijing" in told.trouble[1]
+
+
+def test_a_dead_letter(env: Env):
+    """It is not taken out, nor hidden."""
+    account_of(env).get_queue(LETTERS).send_message(Message("{}"))
+    told = examined(env)
+
+    assert (exits.TROUBLE, "dead letters", "clipstitch retry --dead-letters") == (told.code, *told.trouble[::2])
+    assert f"1 dead letter waits in queue {LETTERS}, one of them for " in told.trouble[1]
+    assert told.trouble[0] == examined(env).trouble[0]
+
+
+def test_a_missing_topic_and_a_missing_queue(env: Env):
+    """One line each."""
+    account_of(env).get_topic("clipstitch-completions").delete()
+    account_of(env).get_queue("clipstitch-events").delete()
+    told = examined(env)
+
+    assert ["topic", "sinks"] == [name for name, _, _ in told.troubles]
+    assert told.troubles[0][2] == "aliyun mns-open CreateTopic --region cn-hangzhou --TopicName clipstitch-completions"
+
+
+def test_a_wrong_key(env: Env):
+    """Nothing is asked with it, but why is said."""
+    told = examined({**env, "OSS_ACCESS_KEY_SECRET": "wrong"})
+
+    assert (exits.TROUBLE, "access key") == (told.code, told.trouble[0])
+    assert "SignatureDoesNotMatch" in told.trouble[1]
+    assert NAMES == [finding["name"] for finding in told.findings]
+
+
+def test_no_bucket(env: Env):
+    """Everything else is looked at all the same."""
+    told = examined({**env, "CLIPSTITCH_BUCKET": "nobodys"})
+
+    assert exits.TROUBLE == told.code
+    assert "there is no bucket nobodys" in {line for _, line, _ in told.troubles}
+    assert {"topic", "sinks", "dead letters"} <= {f["name"] for f in told.findings if f["state"] == "ok"}
+
+
+class Late(SystemClock):
+    """A clock that is behind."""
+
+    def now(self) -> datetime:
+        """Return the time twenty minutes ago."""
+        return super().now() - timedelta(minutes=20)
+
+
+def test_a_clock_that_is_late(env: Env):
+    """The cloud's own answer says so, whatever it thinks of our signature."""
+    (name, line, remedy) = examined(env, clock=Late()).troubles[0]
+
+    assert ("clock", "sudo timedatectl set-ntp true") == (name, remedy)
+    assert "behind the cloud's; OSS and SMQ refuse more than 15 minutes" in line
+
+
+def test_a_job_that_no_sweep_brings_to_its_end(env: Env):
+    """Its deadline was hours ago."""
+    uploaded = SystemClock().now() - timedelta(hours=7)
+    job = f"{uploaded:%Y%m%dT%H%M%SZ}-0123456789ab"
+    bucket_of(env).put_object(f"_clipstitch/open/{job}", '{"manifest": "oss://clipstitch/manifests/m.json"}')
+    told = examined(env)
+
+    assert (exits.TROUBLE, "open jobs", f"clipstitch show {job}") == (told.code, *told.trouble[::2])
+
+
+def test_a_receiver_that_is_gone(env: Env):
+    """A warning: jobs succeed, only one recipient hears nothing."""
+    bucket_of(env).put_object("_clipstitch/sinks/hook.off", "{}")
+    told = examined(env)
+
+    remedy = "ossutil rm oss://clipstitch/_clipstitch/sinks/hook.off"
+    assert (exits.OK, "webhooks", remedy) == (told.code, *told.trouble[::2])
+
+
+def deployed_otherwise(folder: Path, old: str, new: str) -> Path:
+    """Make a project like ours, with another s.yaml."""
+    for name in ("template.yml", "functions", "shared"):
+        (folder / name).symlink_to(ROOT / name)
+    text = (ROOT / "s.yaml").read_text("utf-8")
+    assert old in text
+    (folder / "s.yaml").write_text(text.replace(old, new, 1), "utf-8")
+    return folder
+
+
+DEPLOYMENTS = (
+    ("parts", "- oss:ObjectCreated:PutObject", "- oss:ObjectCreated:UploadPart", "loops", "every part of an upload"),
+    ("a loop", "prefix: manifests/, suffix: .json", "prefix: results/, suffix: .json", "loops", "our own results"),
+    ("another timer", "'@every 5m'", "'@every 50m'", "triggers", "has schedule '@every 50m', s.yaml says '@every 5m'"),
+    ("another name", "triggerName: manifest-yaml", "triggerName: yaml", "triggers", "no trigger manifest-yaml"),
+    ("no failure destination", "onFailure:", "onSuccess:", "give-ups", "has no failure destination"),
+    ("another runtime", "runtime: python3.10", "runtime: python3.12", "functions", "runs on python3.12"),
+    ("half an environment", "      OSS_REGION: ${vars.region}\n", "", "environment", "OSS_REGION is not set"),
+    ("another function", "-sweep\n", "-broom\n", "functions", "there is no function clipstitch-sweep"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "name", "line"), [d[1:] for d in DEPLOYMENTS], ids=[d[0] for d in DEPLOYMENTS])
+def test_what_is_deployed_otherwise_than_declared(tmp_path: Path, old: str, new: str, name: str, line: str):
+    """The cloud runs another s.yaml than ours; deploying ours is the repair."""
+    with LocalCloud(deployed_otherwise(tmp_path, old, new)) as endpoints:
+        told = examined(endpoints.environment())
+
+    assert any(name == trouble[0] and line in trouble[1] and "s deploy" == trouble[2] for trouble in told.troubles)
+
+
+def test_without_settings_nothing_can_be_asked():
+    """One bad line; the exit code is that of trouble."""
+    told = examined({"OSS_REGION": "cn-hangzhou"})
+
+    assert (exits.TROUBLE, "settings") == (told.code, told.trouble[0])
+    assert NAMES == [finding["name"] for finding in told.findings]
+
+
+def test_a_cloud_that_is_not_there(env: Env):
+    """Every check that asks says that nobody answered; none of them waits for long."""
+    nowhere = {name: "http://127.0.0.1:9" for name in env if name.endswith("_ENDPOINT")}
+    told = examined({**env, **nowhere})
+
+    assert exits.TROUBLE == told.code
+    assert {"clock", "bucket", "topic", "sinks"} <= {name for name, _, _ in told.troubles}
