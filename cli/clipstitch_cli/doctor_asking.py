@@ -1,5 +1,6 @@
 """Asks a real cloud, or the local one, what a doctor wants to know: through the vendor's own clients, reading only."""
 
+import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -237,6 +238,14 @@ def _translate(error: TeaException, doing: str) -> ClipstitchError:
     if status >= 500 or status == 429 or not status:
         return CloudBusy(text)
     return AccessDenied(text) if status in (401, 403) else CloudRefused(text)
+
+
+def task_definition(endpoint: str, project: str, task: str, key: AccessKey, region: str) -> dict[str, Any]:
+    """Call IMM's GetTask for what a task was asked to do: the CreateMediaConvertTask that a process string became."""
+    client = ImmClient(_config(endpoint, key, region))
+    with _ours(f"asking IMM what task {task} was asked for"):
+        answer = client.get_task(imm.GetTaskRequest(project, True, task, "MediaConvert")).body
+    return dict(json.loads(answer.task_request_definition or "{}"))
 
 
 def _document(call: Callable[[], Any]) -> Mapping[str, Any] | None:

@@ -1,0 +1,16 @@
+"""What a person may choose about the live questions. Apart, so that the command line needs no SDK to know it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Live(NamedTuple):
+    """How the questions are asked. `confirm` asks a person; None when there is none to ask."""
+
+    yes: bool = False
+    report: Path = Path("doctor-report.md")
+    unbound: str = ""
+    functions: bool = False
+    wait: str = "5m"
+    confirm: Callable[[str], bool] | None = None
