@@ -49,7 +49,7 @@ def _findings(desk: Desk, project: Path | None) -> Iterable[Finding]:
 
     cloud: Cloud = wire(env, clock=desk.clock)
     fc, imm = endpoint_of("FC", env, settings), endpoint_of("IMM", env, settings)
-    wanted = _wanted(desk, project, settings, key.id)
+    wanted = wanted_of(desk, project, settings, key.id)
     unasked = {name: _unset(name) for name, endpoint in (("FC", fc), ("IMM", imm)) if not endpoint}
     return examine(CloudQuestions(cloud, key, fc, imm), wanted._replace(unasked=unasked), desk.clock.now())
 
@@ -70,7 +70,7 @@ def _unset(service: str) -> str:
     return f"{service}_ENDPOINT is not set"
 
 
-def _wanted(desk: Desk, project: Path | None, settings: Settings, key_id: str) -> Wanted:
+def wanted_of(desk: Desk, project: Path | None, settings: Settings, key_id: str) -> Wanted:
     """Say how things are meant to be."""
     queue = desk.env.get("CLIPSTITCH_DEAD_LETTER_QUEUE", "")
     try:

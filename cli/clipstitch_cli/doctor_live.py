@@ -1,25 +1,34 @@
-"""`clipstitch doctor --live`: settles the open questions of the wire on a real account, with tiny clips, and tidies up."""
+"""`clipstitch doctor --live`: settles open questions of the wire on a real account, with tiny clips, and tidies up."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.text import Text
 
 from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.durations import FORMS, milliseconds
-from clipstitch.errors import BadSettings, ClipstitchError
+from clipstitch.errors import BadManifest, BadSettings, ClipstitchError
 from clipstitch.settings import AccessKey, read_access_key
+from clipstitch.wiring import wire
+from clipstitch_cli import doctor_deployed, doctor_trials
 from clipstitch_cli.connection import complete_environment, connect
+from clipstitch_cli.dead_letters import SmqLetters
 from clipstitch_cli.desk import Desk, visible
-from clipstitch_cli.doctor import ACCOUNT, account_in, endpoint_of
+from clipstitch_cli.doctor import ACCOUNT, account_in, endpoint_of, wanted_of
+from clipstitch_cli.doctor_asking import CloudQuestions, task_definition
 from clipstitch_cli.doctor_bench import Bench, Definition, Place
 from clipstitch_cli.doctor_experiments import EXPERIMENTS, Seen, Spending, spending
+from clipstitch_cli.doctor_facts import Function, Wanted
+from clipstitch_cli.doctor_findings import asked
+from clipstitch_cli.doctor_listening import Ear
 from clipstitch_cli.doctor_options import Live
 from clipstitch_cli.doctor_questions import AS_ASSUMED, DIFFERENT, OPEN, QUESTIONS, Answer, Question, unsettled
 from clipstitch_cli.doctor_report import Report, as_json, write
+from clipstitch_cli.doctor_trials import Waits
+from clipstitch_cli.doctor_undo import Undo
 from clipstitch_cli.failures import Usage
 
 STYLES = {AS_ASSUMED: "green", DIFFERENT: "bold red", OPEN: "yellow"}
@@ -31,40 +40,85 @@ CONSOLE_ONLY = Question(
 )
 
 
+class Connected(NamedTuple):
+    """A cloud that questions are asked of, and how things are meant to be in it."""
+
+    cloud: Cloud
+    key: AccessKey
+    account: str
+    imm: str
+    ask: CloudQuestions
+    wanted: Wanted
+
+
 def live(options: Live, desk: Desk, project: Path | None) -> int:
     """Say what it will spend, ask, find out, remove everything, and report."""
-    wait = _patience(options.wait)
-    cloud, env = connect(desk, project), complete_environment(desk.env, project)
-    place = _place(cloud, options)
-    _keep_apart(place, cloud)
-    announced = spending(EXPERIMENTS, new_bucket=place.new)
+    waits = Waits(_length("--wait", options.wait), _length("--letter-wait", options.letter_wait))
+    here = _connected(desk, project)
+    place = _place(here.cloud, options)
+    _keep_apart(place, here)
+    announced = _spending(place, here.cloud, options, waits)
     _agree(announced, place, options, desk)
-    key = read_access_key(env)
-    imm = _definition(endpoint_of("IMM", env, cloud.settings), cloud, key)
-    account = env.get(ACCOUNT) or account_in(cloud.settings.mns_endpoint)
-    bench = Bench(place, cloud, key, account, imm)
-    seen: dict[str, Seen] = {}
+    undo = Undo()
+    bench = Bench(place, here.cloud, here.key, undo)
     try:
-        seen = bench.run(EXPERIMENTS, wait)
+        seen = bench.run(EXPERIMENTS, _ear(place, here), _definition(here), waits.answers)
+        answers = [(question, _answer(question, seen)) for question in QUESTIONS]
+        answers += _of_functions(place, here, undo, waits if options.functions else None)
     finally:
-        left = bench.remove()
+        left = undo.all()
         _tell_left(left, desk)
-    answers = [
-        *((question, _answer(question, seen)) for question in QUESTIONS),
-        (CONSOLE_ONLY, CONSOLE_ONLY.judge(seen)),
-    ]
-    where = {"bucket": place.bucket, "region": cloud.settings.oss_region, "prefix": place.prefix}
-    report = Report(timestamp(cloud.clock.now()), where, announced, bench.requests, answers, seen, left)
+    where = {"bucket": place.bucket, "region": here.cloud.settings.oss_region, "prefix": place.prefix}
+    report = Report(timestamp(here.cloud.clock.now()), where, announced, bench.requests, answers, seen, left)
     write(report, options.report)
     _tell(report, options.report, desk)
     return report.code
 
 
-def _patience(text: str) -> timedelta:
-    """Read how long to wait."""
+def _connected(desk: Desk, project: Path | None) -> Connected:
+    """Connect; and if the cloud can be asked for the IMM project, with that."""
+    cloud, env = connect(desk, project), complete_environment(desk.env, project)
+    key, settings = read_access_key(env), cloud.settings
+    fc, imm = (endpoint_of(service, env, settings) for service in ("FC", "IMM"))
+    ask = CloudQuestions(cloud, key, fc, imm)
+    name = settings.imm_project or (asked(lambda: ask.project_of(settings.bucket)) if imm else None)
+    if isinstance(name, str):
+        cloud = wire({**env, "IMM_ENDPOINT": imm, "CLIPSTITCH_IMM_PROJECT": name}, clock=desk.clock)
+    account = env.get(ACCOUNT) or account_in(settings.mns_endpoint)
+    return Connected(cloud, key, account, imm, ask, wanted_of(desk, project, settings, key.id))
+
+
+def _spending(place: Place, cloud: Cloud, options: Live, waits: Waits) -> Spending:
+    """Add up what everything that was asked for costs."""
+    announced = spending(EXPERIMENTS, new_bucket=place.new)
+    if not options.functions:
+        return announced
+    try:
+        return announced + doctor_trials.spending(place, cloud, waits)
+    except BadManifest:
+        return announced  # the operator's limits forbid such jobs, and the answers will say so
+
+
+def _ear(place: Place, here: Connected) -> Ear:
+    return Ear(place.queue, here.account, here.cloud.settings, here.key)
+
+
+def _of_functions(place: Place, here: Connected, undo: Undo, waits: Waits | None) -> Iterator[tuple[Question, Answer]]:
+    """Answer what only the deployed functions can, and what nobody can."""
+    if waits:
+        letters = SmqLetters(here.cloud.settings.mns_endpoint, here.key, here.wanted.dead_letters)
+        known = letters if here.wanted.dead_letters else None
+        yield from doctor_deployed.Deployed(place, here.cloud, undo, known, waits).answers()
+    else:
+        yield from ((question, question.judge({})) for question in (doctor_deployed.KEYS, doctor_deployed.RETRIES))
+    yield CONSOLE_ONLY, CONSOLE_ONLY.judge({})
+
+
+def _length(option: str, text: str) -> timedelta:
+    """Read a length of time."""
     length = milliseconds(int(text) if text.isdecimal() else text)
     if length is None:
-        raise Usage(f"--wait {text!r} is not a length of time; {FORMS}")
+        raise Usage(f"{option} {text!r} is not a length of time; {FORMS}")
     return timedelta(milliseconds=length)
 
 
@@ -75,12 +129,16 @@ def _place(cloud: Cloud, options: Live) -> Place:
     return Place(stamp, bucket, options.unbound or f"{bucket[:38]}-doctor-{stamp}", not options.unbound)
 
 
-def _keep_apart(place: Place, cloud: Cloud) -> None:
-    """Refuse to work where a prefix of ours would swallow the place."""
-    settings = cloud.settings
-    for prefix in (settings.manifest_prefix, settings.state_prefix, settings.result_prefix):
+def _keep_apart(place: Place, here: Connected) -> None:
+    """Refuse to work where a prefix of ours, or a trigger that is really deployed, would take notice."""
+    settings = here.cloud.settings
+    found = [asked(lambda one=one: here.ask.function(one.name)) for one in here.wanted.functions]  # type: ignore[misc]
+    triggers = [trigger for one in found if isinstance(one, Function) for trigger in one.triggers]
+    watched = [trigger.prefix for trigger in triggers if trigger.bucket == place.bucket]
+    for prefix in (settings.manifest_prefix, settings.state_prefix, settings.result_prefix, *watched):
         if place.prefix.startswith(prefix):
-            raise BadSettings(f"{place.prefix} lies in {prefix}, so that a trigger may fire for it")
+            watcher = prefix or "the whole bucket, which a trigger watches"
+            raise BadSettings(f"{place.prefix} lies in {watcher}; `clipstitch doctor` says more")
 
 
 def _agree(announced: Spending, place: Place, options: Live, desk: Desk) -> None:
@@ -88,7 +146,7 @@ def _agree(announced: Spending, place: Place, options: Live, desk: Desk) -> None
     bucket = f"; a bucket {place.unbound}, which is removed" if place.new else ""
     say = desk.err.print if desk.json else desk.say
     say(f"This spends at most {announced}, in oss://{place.bucket}/{place.prefix}{bucket}.")
-    say(f"A queue {place.queue} listens to topic completions meanwhile. All of it is removed at the end.")
+    say(f"A queue {place.queue} listens to the completion topic meanwhile. All of it is removed at the end.")
     if options.yes:
         return
     if options.confirm is None:
@@ -97,18 +155,16 @@ def _agree(announced: Spending, place: Place, options: Live, desk: Desk) -> None
         raise Usage("nothing was done")
 
 
-def _definition(endpoint: str, cloud: Cloud, key: AccessKey) -> Definition:
+def _definition(here: Connected) -> Definition:
     """Return somebody who says what IMM understood; where nobody does, that is no trouble."""
-    from clipstitch_cli.doctor_asking import task_definition  # noqa: PLC0415 - brings the SDKs
-
-    settings = cloud.settings
+    settings = here.cloud.settings
 
     def ask(task: str) -> dict[str, Any]:
         """Ask for one task."""
-        if not (endpoint and settings.imm_project):
+        if not (here.imm and settings.imm_project):
             return {}
         try:
-            return task_definition(endpoint, settings.imm_project, task, key, settings.oss_region)
+            return task_definition(here.imm, settings.imm_project, task, here.key, settings.oss_region)
         except ClipstitchError:
             return {}
 

@@ -1,11 +1,12 @@
 """Open questions of the wire: what we assume, and what an experiment says to it. Seen values in, answers out; pure."""
 
+import base64
 import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from clipstitch.errors import BadNotice
-from clipstitch.notice import read_notice
+from clipstitch.errors import BadNotice, passing
+from clipstitch.notice import Notice, read_notice
 from clipstitch_cli.doctor_experiments import Seen
 from clipstitch_cli.doctor_tones import Heard, same
 
@@ -47,10 +48,18 @@ def _heard(name: str, *expected: Heard) -> Callable[[Mapping[str, Seen]], Answer
         if one.refused:
             return settled(assumed=False, found=f"refused: {one.refused}")
         if not one.heard:
-            return unsettled(one.trouble or "there was nothing to hear")
+            return _unheard(one)
         return settled(same(one.heard, expected), f"heard {_words(one.heard)}")
 
     return judge
+
+
+def _unheard(one: Seen) -> Answer:
+    """Say why there was nothing to hear: a task that failed for good is an answer, too."""
+    failed = _notice(one)
+    if failed and not failed.succeeded and not passing(failed.code, failed.message):
+        return settled(assumed=False, found=f"accepted{_end(one)}")
+    return unsettled(one.trouble or f"there was nothing to hear{_end(one)}")
 
 
 def _words(heard: tuple[Heard, ...]) -> str:
@@ -86,26 +95,28 @@ def _fails_later(seen: Mapping[str, Seen]) -> Answer:
 
 def _end(one: Seen) -> str:
     """Say how a task ended, by its message."""
-    try:
-        notice = read_notice(one.body.encode()) if one.body else None
-    except BadNotice:
-        return ", with a message that we cannot read"
+    notice = _notice(one)
     if notice is None:
-        return ""
+        return ", with a message that we cannot read" if one.body else ""
     return ", then Succeeded" if notice.succeeded else f", then Failed with {notice.code}: {notice.message}"
+
+
+def _notice(one: Seen) -> Notice | None:
+    """Read a message; None when there is none, or none that we can read."""
+    try:
+        return read_notice(one.body.encode()) if one.body else None
+    except BadNotice:
+        return None
 
 
 def _failure(seen: Mapping[str, Seen]) -> Answer:
     """Expect a failed task's message to be like any other, with code and message."""
-    failed = next((one for one in seen.values() if _end(one).startswith(", then Failed")), None)
-    unread = next((one for one in seen.values() if _end(one).endswith("cannot read")), None)
-    if unread:
+    if unread := next((one for one in seen.values() if one.body and _notice(one) is None), None):
         return settled(assumed=False, found=f"we cannot read {unread.body}")
-    if failed is None:
-        return unsettled("no task failed")
-    notice = read_notice(failed.body.encode())
-    whole = notice is not None and bool(notice.code and notice.message) and notice.task_id == failed.task
-    return settled(whole, failed.body)
+    for one in seen.values():
+        if (notice := _notice(one)) and not notice.succeeded:
+            return settled(bool(notice.code and notice.message) and notice.task_id == one.task, one.body)
+    return unsettled("no task failed")
 
 
 def _raw(seen: Mapping[str, Seen]) -> Answer:
@@ -126,11 +137,13 @@ def _same_id(seen: Mapping[str, Seen]) -> Answer:
 
 
 def _envelope_id(body: str) -> str:
-    """Read the id of a message, if it is JSON."""
-    try:
-        return str(json.loads(body)["id"])
-    except (ValueError, LookupError, TypeError):
-        return "without an id that we can read"
+    """Read the id of a message, if it is JSON, or Base64 of it."""
+    for decode in (str.encode, base64.b64decode):
+        try:
+            return str(json.loads(decode(body))["id"])
+        except (ValueError, LookupError, TypeError):
+            continue
+    return "without an id that we can read"
 
 
 def _some_body(seen: Mapping[str, Seen]) -> str | None:

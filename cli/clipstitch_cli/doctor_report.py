@@ -55,21 +55,25 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def as_markdown(report: Report) -> str:
     """Return a report as people read it."""
-    rows = [f"| {q.number} | {q.text} | {q.assumed} | {_cell(a.found)} | **{a.verdict}** |" for q, a in report.answers]
-    seen = [
-        f"### {name}\n\n```json\n{json.dumps(one._asdict(), indent=1, ensure_ascii=False)}\n```"
-        for name, one in report.seen.items()
-    ]
+    rows = (f"| {q.number} | {q.text} | {q.assumed} | {_cell(a.found)} | **{a.verdict}** |" for q, a in report.answers)
     where = ", ".join(f"{name} `{value}`" for name, value in report.where.items())
-    left = "\n".join(f"- {each}" for each in report.left) or "Nothing."
-    return "\n".join((
-        "# What the cloud really does", "",
-        f"`clipstitch doctor --live`, {report.at}, {where}. {report.counts}.", "",
-        "| # | question | we assume | found | |", "| --- | --- | --- | --- | --- |", *rows, "",
-        "## Spent", "", f"Said beforehand: at most {report.announced}. OSS requests really made by this command: {report.requests}.", "",
-        "## Left behind", "", left, "",
-        "## What was seen", "", "\n\n".join(seen), "",
-    ))  # fmt: skip
+    spent = f"Said beforehand: at most {report.announced}. OSS requests for questions 1 to 11: {report.requests}."
+    parts = {
+        "# What the cloud really does": f"`clipstitch doctor --live`, {report.at}, {where}: {report.counts}.",
+        "## Answers": "\n".join((_HEAD, *rows)),
+        "## Spent": spent,
+        "## Left behind": "\n".join(f"- {each}" for each in report.left) or "Nothing.",
+        "## What was seen": "\n\n".join(_seen(name, one) for name, one in report.seen.items()),
+    }
+    return "\n\n".join(f"{title}\n\n{text}" for title, text in parts.items()) + "\n"
+
+
+_HEAD = "| # | question | we assume | found | |\n| --- | --- | --- | --- | --- |"
+
+
+def _seen(name: str, one: Seen) -> str:
+    """Write down all that is known of an experiment."""
+    return f"### {name}\n\n```json\n{json.dumps(one._asdict(), indent=1, ensure_ascii=False)}\n```"
 
 
 def _cell(text: str) -> str:

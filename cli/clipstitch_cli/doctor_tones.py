@@ -1,4 +1,4 @@
-"""Tones that tell which clip is heard, and for how long: each clip has a pitch of its own, and its periods are counted."""
+"""Tones that tell which clip is heard, and for how long: each has a pitch of its own, and its periods are counted."""
 
 import math
 import wave

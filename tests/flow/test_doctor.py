@@ -1,11 +1,16 @@
 """The doctor looks at a running system through the public command: real clients, real HTTP, real faults."""
 
 import json
-from collections.abc import Iterator, Mapping
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import oss2
 import pytest
@@ -230,3 +235,117 @@ def test_a_cloud_that_is_not_there(env: Env):
 
     assert exits.TROUBLE == told.code
     assert {"clock", "bucket", "topic", "sinks"} <= {name for name, _, _ in told.troubles}
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Env]:
+    """Run a local cloud that is in a hurry, so that retries do not take long."""
+    with LocalCloud(ROOT, hurry=50) as endpoints:
+        yield endpoints.environment()
+
+
+def inventory(env: Env) -> dict[str, list[str]]:
+    """List everything that a cloud has."""
+    service = oss2.Service(bucket_of(env).auth, env["OSS_ENDPOINT"], region=env["OSS_REGION"])
+    account = account_of(env)
+    topic = account.get_topic("clipstitch-completions")
+    return {
+        "buckets": [bucket.name for bucket in service.list_buckets().buckets],
+        "objects": [found.key for found in oss2.ObjectIteratorV2(bucket_of(env))],
+        "queues": account.list_queue()[0],
+        "subscriptions": topic.list_subscription()[0],
+    }
+
+
+def lived(env: Env, folder: Path, *argv: str) -> tuple[int, dict[str, Any], str]:
+    """Run `clipstitch doctor --live --json`; return code, report, and what was said to people."""
+    out, err = StringIO(), StringIO()
+    options = ("--live", "--json", "--report", str(folder / "report.md"))
+    code = main(["doctor", *options, *argv], env, out, err)
+    return code, json.loads(out.getvalue() or "{}"), err.getvalue()
+
+
+def test_every_answer_of_the_local_cloud_is_as_assumed(hasty: Env, tmp_path: Path):
+    """With the deployed functions, too; but for what only a console knows. Nothing is left behind."""
+    before = inventory(hasty)
+    code, report, said = lived(hasty, tmp_path, "--yes", "--with-functions", "--letter-wait", "2s")
+    verdicts = {question["number"]: question["verdict"] for question in report["questions"]}
+
+    assert {**dict.fromkeys(verdicts, "as assumed"), "14": "not settled"} == verdicts
+    assert ["1", "2", "3", "4", "5", "6", "7", "7b", "8", "9", "10", "11", "12", "13", "14"] == list(verdicts)
+    assert (exits.OK, []) == (code, report["left"])
+    assert before == inventory(hasty)
+    assert (tmp_path / "report.md").is_file()
+    assert report == json.loads((tmp_path / "report.json").read_text("utf-8"))
+    assert "This spends at most" in said
+
+
+def test_no_more_is_spent_than_was_said(hasty: Env, tmp_path: Path):
+    """And IMM says of each task what it was asked for."""
+    _, report, _ = lived(hasty, tmp_path, "--yes")
+    announced, seen = report["spending"]["announced"], report["seen"]
+    accepted = [one for one in seen.values() if one["task"]]
+
+    assert report["spending"]["oss_requests"] <= announced["oss_requests"]
+    assert len(accepted) <= announced["imm_tasks"]
+    assert all(len(one["asked"]["Sources"]) >= 2 for one in accepted)
+    assert {"not settled"} == {q["verdict"] for q in report["questions"] if q["number"] in ("12", "13", "14")}
+
+
+def test_a_bucket_of_ones_own_without_a_project(hasty: Env, tmp_path: Path):
+    """It stays, empty as it was."""
+    auth = bucket_of(hasty).auth
+    mine = oss2.Bucket(auth, hasty["OSS_ENDPOINT"], "without-a-project", region=hasty["OSS_REGION"])
+    mine.create_bucket()
+    code, report, _ = lived(hasty, tmp_path, "--yes", "--unbound-bucket", "without-a-project")
+
+    assert (exits.OK, []) == (code, report["left"])
+    assert [] == [found.key for found in oss2.ObjectIteratorV2(mine)]
+    mine.delete_bucket()
+
+
+def test_nobody_is_charged_without_having_agreed(hasty: Env, tmp_path: Path):
+    """Without a terminal there is nobody to ask."""
+    before = inventory(hasty)
+    code, report, said = lived(hasty, tmp_path)
+
+    assert (exits.USAGE, {}) == (code, report)
+    assert "say --yes to agree" in said
+    assert before == inventory(hasty)
+
+
+def test_a_probe_that_fails_is_not_the_end_of_the_others(hasty: Env, tmp_path: Path):
+    """Without the completion topic nobody says that a task has ended; what needs no message is settled all the same."""
+    before = inventory(hasty)
+    topic = account_of(hasty).get_topic("clipstitch-completions")
+    env = {**hasty, "CLIPSTITCH_COMPLETION_TOPIC": "nobodys", "CLIPSTITCH_SINKS": "q=queue:clipstitch-events"}
+    code, report, _ = lived(env, tmp_path, "--yes", "--wait", "60s")
+    verdicts = {question["number"]: question["verdict"] for question in report["questions"]}
+
+    assert exits.OK == code
+    assert {"as assumed"} == {verdicts[number] for number in ("1", "2", "3", "4", "5", "6", "7b", "11")}
+    assert {"not settled"} == {verdicts[number] for number in ("7", "8", "9", "10")}
+    assert topic.get_attributes()
+    assert before == inventory(hasty)
+
+
+def test_what_is_interrupted_is_removed_all_the_same(hasty: Env, tmp_path: Path):
+    """Ctrl-C while waiting for messages."""
+    before = inventory(hasty)
+    command = (sys.executable, "-c", "import sys; from clipstitch_cli.main import run; sys.exit(run())")
+    argv = ("doctor", "--live", "--yes", "--with-functions", "--report", str(tmp_path / "r.md"))
+    child = subprocess.Popen([*command, *argv], env={**os.environ, **hasty}, stdout=subprocess.PIPE, text=True)
+    until(lambda: any("never.json" in key or "/jobs/" in key for key in inventory(hasty)["objects"]))
+    child.send_signal(signal.SIGINT)
+    child.communicate(timeout=60)
+
+    assert exits.INTERRUPTED == child.returncode
+    assert before == inventory(hasty)
+
+
+def until(true: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for something."""
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
