@@ -11,7 +11,7 @@ from clipstitch_cli.doctor_findings import Finding, asked, ok, skipped
 
 
 class Check(NamedTuple):
-    """A check: its name, what it looks at, and what repairs it. docs/doctor.md has the table."""
+    """A check: its name, what it looks at, and what repairs it, in the words of docs/doctor.md."""
 
     name: str
     looks_at: str

@@ -129,13 +129,10 @@ class Deployed:
     def _mended(self, job_id: str, target: ObjectRef) -> Answer:
         """Put the object there that the function wants to see, and wait for the message to come again."""
         self._cloud.objects.write(target, TONES["a"].wav(), Labels())
+        none = f"no dead letter within {age(self._waits.letters)}"
         if self._until(job_id, self._waits.answers, SUCCEEDED) is None:
-            return unsettled(
-                f"no dead letter within {age(self._waits.letters)}, and the message did not come again either"
-            )
-        return settled(
-            assumed=True, found=f"no dead letter within {age(self._waits.letters)}; then the message came again"
-        )
+            return unsettled(f"{none}, and the message did not come again either")
+        return settled(assumed=True, found=f"{none}; then the message came again")
 
     def _letter(self, task: str) -> Letter | None:
         """Peek for our dead letter, which hides none."""

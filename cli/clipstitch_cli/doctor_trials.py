@@ -78,9 +78,8 @@ def spending(place: Place, cloud: Cloud, waits: Waits) -> Spending:
     job = requests_of(plan, 0, size)
     patience = timedelta(seconds=cloud.settings.patience_s)
     looks = sum(len(list(pauses(wait))) for wait in (*waits, patience, patience))
-    again = 3 * (
-        round(sum(waits, timedelta()).total_seconds()).bit_length() + 1
-    )  # of a failing function; SMQ doubles its gaps
+    # A failing function reads facts, plan and object; SMQ doubles the gaps between its attempts.
+    again = 3 * (round(sum(waits, timedelta()).total_seconds()).bit_length() + 1)
     return Spending(
         oss_requests=JOBS_OF_OURS * (job.oss + LOOK * looks + REMOVING) + again,
         imm_tasks=(JOBS_OF_OURS - 1) * len(plan.steps),
