@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -81,9 +82,9 @@ class Bench:
         for where in sorted({experiment.where for experiment in experiments}):
             name, why = place.at(where), ""
             if where != HOME and place.new:
-                self._undo.later(f"bucket {name}", lambda name=name: self._call(self._oss(name).delete_bucket))  # type: ignore[misc]
+                self._undo.later(f"bucket {name}", partial(self._call, self._oss(name).delete_bucket))
                 why = self._tried(self._oss(name).create_bucket)
-            self._undo.later(f"oss://{name}/{place.prefix}", lambda name=name: self._clear(name))  # type: ignore[misc]
+            self._undo.later(f"oss://{name}/{place.prefix}", partial(self._clear, name))
             for clip, body in objects_of(experiments, where).items():
                 why_not = why or self._tried(self._oss(name).put_object, key_of(clip, place.prefix), body)
                 self._lacking |= {(where, clip): why_not} if why_not else {}

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import partial
 from typing import NamedTuple
 
 from clipstitch.errors import ClipstitchError
+from clipstitch.settings import Settings
 from clipstitch_cli import doctor_functions, doctor_jobs, doctor_messages, doctor_storage, doctor_triggers
 from clipstitch_cli.doctor_facts import Bucket, Function, KeyRefused, OtherRegion, Questions, Queue, Wanted
 from clipstitch_cli.doctor_findings import Finding, asked, ok, skipped
@@ -46,12 +48,18 @@ CHECKS = (
 )
 _OF_FUNCTIONS = ("functions", "environment", "give-ups", "roles", "triggers", "loops")
 _OF_STATE = ("open jobs", "webhooks")
-_IN_REGION = tuple(check.name for check in CHECKS[7:])
+Home = Bucket | ClipstitchError | None
 
 
 def only_settings(trouble: Finding) -> list[Finding]:
     """Say that nothing can be asked."""
-    return [trouble, *(skipped(check.name, "the settings are incomplete") for check in CHECKS[1:])]
+    return [trouble, *_behind("settings", "the settings are incomplete")]
+
+
+def _behind(name: str, why: str) -> list[Finding]:
+    """Skip all checks behind one."""
+    names = [check.name for check in CHECKS]
+    return [skipped(each, why) for each in names[names.index(name) + 1 :]]
 
 
 def examine(ask: Questions, wanted: Wanted, now: datetime) -> Iterator[Finding]:
@@ -59,57 +67,58 @@ def examine(ask: Questions, wanted: Wanted, now: datetime) -> Iterator[Finding]:
     settings = wanted.settings
     yield ok("settings", f"complete, for bucket {settings.bucket} in {settings.oss_region}")
     yield doctor_storage.clock(asked(ask.skew))
-    home = asked(lambda: ask.bucket(settings.bucket))
+    home = asked(partial(ask.bucket, settings.bucket))
     yield doctor_storage.access_key(home, wanted.key_id)
     if isinstance(home, KeyRefused):
-        yield from (skipped(check.name, "the access key is refused") for check in CHECKS[3:])
+        yield from _behind("access key", "the access key is refused")
         return
-    yield from _buckets(home, ask, wanted)
-    if isinstance(home, OtherRegion):
-        yield from (skipped(name, "the region is wrong") for name in _IN_REGION)
+    yield from _buckets(home, ask, settings)
+    yield from _binding(home, ask, wanted)
+    if isinstance(home, OtherRegion):  # s.yaml was read for the wrong region, too
+        yield from _behind("binding", "the region is wrong")
         return
     yield from _messages(ask, wanted, now)
     yield from _functions(ask, wanted)
-    yield from _state(home, ask, now)
+    yield from _state(home, ask, settings, now)
 
 
-def _buckets(home: Bucket | ClipstitchError | None, ask: Questions, wanted: Wanted) -> Iterator[Finding]:
-    """Look at buckets and the binding."""
-    settings = wanted.settings
+def _buckets(home: Home, ask: Questions, settings: Settings) -> Iterator[Finding]:
+    """Look at buckets."""
     name = settings.bucket
     yield doctor_storage.bucket(name, home, settings.oss_region)
     yield doctor_storage.region(name, home, settings) or skipped("region", f"bucket {name} was not seen")
     more = dict.fromkeys(filter(None, (settings.state_bucket, *settings.output_buckets)))
-    others = {other: asked(lambda other=other: ask.bucket(other)) for other in more if other != name}  # type: ignore[misc]
+    others = {other: asked(partial(ask.bucket, other)) for other in more if other != name}
     yield from (doctor_storage.bucket(other, looked, settings.oss_region) for other, looked in others.items())
     versioning = list(doctor_storage.versioning({name: home, **others}, settings))
     yield from versioning or [skipped("versioning", f"bucket {name} was not seen")]
-    yield from _binding(home, ask, wanted)
 
 
-def _binding(home: Bucket | ClipstitchError | None, ask: Questions, wanted: Wanted) -> Iterator[Finding]:
-    """Look at the binding, if there is a bucket, and somebody to ask."""
+def _out_of_reach(home: Home, settings: Settings) -> str:
+    """Say why nothing in the bucket can be looked at; "" when it can."""
     if not isinstance(home, Bucket):
-        yield skipped("binding", f"bucket {wanted.settings.bucket} was not seen")
-    elif why := wanted.unasked.get("IMM"):
+        return f"bucket {settings.bucket} was not seen"
+    return "the bucket lies in another region" if home.region != settings.oss_region else ""
+
+
+def _binding(home: Home, ask: Questions, wanted: Wanted) -> Iterator[Finding]:
+    """Look at the binding, if there is a bucket that can have one, and somebody to ask."""
+    if why := _out_of_reach(home, wanted.settings) or wanted.unasked.get("IMM"):
         yield skipped("binding", why)
     else:
-        yield doctor_storage.binding(asked(lambda: ask.project_of(wanted.settings.bucket)), wanted.settings)
+        yield doctor_storage.binding(asked(partial(ask.project_of, wanted.settings.bucket)), wanted.settings)
 
 
 def _messages(ask: Questions, wanted: Wanted, now: datetime) -> Iterator[Finding]:
     """Look at topics and queues."""
     settings = wanted.settings
-    yield doctor_messages.topic(asked(lambda: ask.has_topic(settings.completion_topic)), settings)
+    yield doctor_messages.topic(asked(partial(ask.has_topic, settings.completion_topic)), settings)
     looks: dict[str, Callable[[str], bool | Queue | None]] = {"topic": ask.has_topic, "queue": ask.queue}
-    found = {
-        sink: asked(lambda sink=sink: looks[sink.kind](sink.target))  # type: ignore[misc]
-        for sink in settings.sinks
-        if sink.kind in looks
-    }
+    listed = [sink for sink in settings.sinks if sink.kind in looks]
+    found = {sink: asked(partial(looks[sink.kind], sink.target)) for sink in listed}
     yield from doctor_messages.sinks(found, settings)
     if wanted.dead_letters:
-        queue = asked(lambda: ask.queue(wanted.dead_letters))
+        queue = asked(partial(ask.queue, wanted.dead_letters))
         yield doctor_messages.dead_letters(wanted.dead_letters, queue, settings, now)
     else:
         yield doctor_messages.unnamed_letters(wanted.unread or "nobody names their queue")
@@ -120,7 +129,7 @@ def _functions(ask: Questions, wanted: Wanted) -> Iterator[Finding]:
     if why := wanted.unread or wanted.unasked.get("FC"):
         yield from (skipped(name, why) for name in _OF_FUNCTIONS)
         return
-    found = {one.name: asked(lambda one=one: ask.function(one.name)) for one in wanted.functions}  # type: ignore[misc]
+    found = {one.name: asked(partial(ask.function, one.name)) for one in wanted.functions}
     yield from doctor_functions.functions(wanted.functions, found)
     seen = [one for one in found.values() if isinstance(one, Function)]
     if not seen:
@@ -133,10 +142,10 @@ def _functions(ask: Questions, wanted: Wanted) -> Iterator[Finding]:
     yield from doctor_triggers.loops(seen, wanted.settings)
 
 
-def _state(home: Bucket | ClipstitchError | None, ask: Questions, now: datetime) -> Iterator[Finding]:
+def _state(home: Home, ask: Questions, settings: Settings, now: datetime) -> Iterator[Finding]:
     """Look at what is under way, if the bucket can be read."""
-    if not isinstance(home, Bucket):
-        yield from (skipped(name, "the bucket was not seen") for name in _OF_STATE)
+    if why := _out_of_reach(home, settings):
+        yield from (skipped(name, why) for name in _OF_STATE)
         return
     yield from doctor_jobs.open_jobs(asked(ask.open_jobs), now)
     yield from doctor_messages.switched_off(asked(ask.switched_off))

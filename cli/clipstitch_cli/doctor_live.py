@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -132,7 +133,7 @@ def _place(cloud: Cloud, options: Live) -> Place:
 def _keep_apart(place: Place, here: Connected) -> None:
     """Refuse to work where a prefix of ours, or a trigger that is really deployed, would take notice."""
     settings = here.cloud.settings
-    found = [asked(lambda one=one: here.ask.function(one.name)) for one in here.wanted.functions]  # type: ignore[misc]
+    found = [asked(partial(here.ask.function, one.name)) for one in here.wanted.functions]
     triggers = [trigger for one in found if isinstance(one, Function) for trigger in one.triggers]
     watched = [trigger.prefix for trigger in triggers if trigger.bucket == place.bucket]
     for prefix in (settings.manifest_prefix, settings.state_prefix, settings.result_prefix, *watched):

@@ -24,6 +24,7 @@ from clipstitch.clock import Clock, SystemClock
 from clipstitch_cli import exits
 from clipstitch_cli.doctor_checks import CHECKS
 from clipstitch_cli.main import main
+from localyun.core.objects import ObjectStore
 from localyun.server import LocalCloud
 
 ROOT = Path(__file__).parents[2]
@@ -106,6 +107,19 @@ def test_an_unbound_bucket(env: Env):
 
     repair = "aliyun imm AttachOSSBucket --region cn-hangzhou --OSSBucket clipstitch --ProjectName clipstitch"
     assert (exits.TROUBLE, "binding", repair) == (told.code, *told.trouble[::2])
+
+
+def test_a_bucket_that_lies_in_another_region(tmp_path: Path):
+    """Any endpoint says where it lies, and nothing else of it."""
+    store = ObjectStore(tmp_path / "objects", SystemClock())
+    store.create_bucket("clipstitch", region="cn-beijing")
+    store.close()
+    with LocalCloud(ROOT, data=tmp_path) as endpoints:
+        told = examined(endpoints.environment())
+
+    repair = "OSS_REGION=cn-beijing CLIPSTITCH_BUCKET=clipstitch s deploy"
+    assert (exits.TROUBLE, "region", repair) == (told.code, *told.trouble[::2])
+    assert "bucket clipstitch lies in cn-beijing, everything else in cn-hangzhou" == told.trouble[1]
 
 
 def test_another_region(env: Env):

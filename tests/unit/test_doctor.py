@@ -112,7 +112,7 @@ def found(answers: Answers, wanted: Wanted = WANTED) -> list[Finding]:
 
 def only(answers: Answers, wanted: Wanted = WANTED) -> Finding:
     """Examine a cloud in which one thing is out of place."""
-    (trouble,) = (one for one in found(answers, wanted) if one.state != OK)
+    (trouble,) = (one for one in found(answers, wanted) if one.state in (BAD, WARNING))
     return trouble
 
 
@@ -207,7 +207,7 @@ TROUBLES: tuple[tuple[str, Answers, str, str, str], ...] = (
     ("answers", "name", "line", "remedy"), [one[1:] for one in TROUBLES], ids=[t[0] for t in TROUBLES]
 )
 def test_what_is_out_of_place_is_one_bad_line_with_its_repair(answers: Answers, name: str, line: str, remedy: str):
-    """Everything else stays good, and the exit code says trouble."""
+    """Nothing else is called bad for it, and the exit code says trouble."""
     trouble = only(answers)
 
     assert (name, BAD) == trouble[:2]
@@ -392,6 +392,13 @@ def test_a_versioned_bucket_with_its_state_elsewhere_is_a_warning():
     findings = {one.name: one for one in found(Answers(buckets=two), wanted)}
 
     assert WARNING == findings["versioning"].state
+
+
+def test_what_lies_in_a_bucket_of_another_region_is_not_looked_at():
+    """IMM and the ledger would only repeat it in other words."""
+    states = {one.name: one.state for one in found(bucket(region="cn-beijing"))}
+
+    assert {"binding", "open jobs", "webhooks"} == {name for name, state in states.items() if state == SKIPPED}
 
 
 def test_open_jobs_are_counted_with_the_oldest():
