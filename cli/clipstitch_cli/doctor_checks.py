@@ -138,7 +138,7 @@ def _functions(ask: Questions, wanted: Wanted) -> Iterator[Finding]:
     yield from doctor_functions.environment(wanted.functions, seen, wanted.settings)
     yield from doctor_functions.destinations(wanted.functions, seen)
     yield from doctor_functions.roles(wanted.functions, seen)
-    yield from doctor_triggers.triggers(wanted.functions, seen)
+    yield from doctor_triggers.triggers(wanted.functions, seen, wanted.settings.oss_region)
     yield from doctor_triggers.loops(seen, wanted.settings)
 
 

@@ -55,11 +55,14 @@ class Connected(NamedTuple):
 def live(options: Live, desk: Desk, project: Path | None) -> int:
     """Say what it will spend, ask, find out, remove everything, and report."""
     waits = Waits(_length("--wait", options.wait), _length("--letter-wait", options.letter_wait))
+    if not options.report.resolve().parent.is_dir():
+        raise Usage(f"--report {options.report}: there is no such folder")
     here = _connected(desk, project)
     place = _place(here.cloud, options)
     _keep_apart(place, here)
     announced = _spending(place, here.cloud, options, waits)
     _agree(announced, place, options, desk)
+    desk.err.print(Text("asking, until every task has said its end ...", "dim"), soft_wrap=True)
     undo = Undo()
     bench = Bench(place, here.cloud, here.key, undo)
     try:
@@ -71,8 +74,8 @@ def live(options: Live, desk: Desk, project: Path | None) -> int:
         _tell_left(left, desk)
     where = {"bucket": place.bucket, "region": here.cloud.settings.oss_region, "prefix": place.prefix}
     report = Report(timestamp(here.cloud.clock.now()), where, announced, bench.requests, answers, seen, left)
-    write(report, options.report)
     _tell(report, options.report, desk)
+    write(report, options.report)
     return report.code
 
 

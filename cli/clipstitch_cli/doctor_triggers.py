@@ -12,15 +12,15 @@ PARTS = ("InitiateMultipartUpload", "UploadPart", "UploadPartCopy")
 DEPLOY = "s deploy"
 
 
-def triggers(wanted: Sequence[Function], found: Sequence[Function]) -> Iterator[Finding]:
+def triggers(wanted: Sequence[Function], found: Sequence[Function], region: str) -> Iterator[Finding]:
     """Judge whether every declared trigger is there, as declared, and whether there are more."""
     declared = {one.name: one.triggers for one in wanted}
-    troubles = [trouble for one in found for trouble in _triggers(one, declared[one.name])]
+    troubles = [trouble for one in found for trouble in _triggers(one, declared[one.name], region)]
     count = sum(len(one.triggers) for one in found)
     yield from troubles or [ok("triggers", f"all {count} are as s.yaml declares them")]
 
 
-def _triggers(found: Function, wanted: Sequence[Trigger]) -> Iterator[Finding]:
+def _triggers(found: Function, wanted: Sequence[Trigger], region: str) -> Iterator[Finding]:
     """Compare one function's triggers with their declarations."""
     by_name = {trigger.name: trigger for trigger in found.triggers}
     for trigger in wanted:
@@ -31,7 +31,8 @@ def _triggers(found: Function, wanted: Sequence[Trigger]) -> Iterator[Finding]:
             yield bad("triggers", f"trigger {trigger.name} of {found.name} has {differences}", DEPLOY)
     for name in by_name:
         line = f"{found.name} has a trigger {name} that s.yaml does not declare"
-        yield warning("triggers", line, f"aliyun fc DeleteTrigger --functionName {found.name} --triggerName {name}")
+        remedy = f"aliyun fc DeleteTrigger --region {region} --functionName {found.name} --triggerName {name}"
+        yield warning("triggers", line, remedy)
 
 
 def _misses(trigger: Trigger) -> str:

@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TextIO, cast
 
@@ -217,7 +218,7 @@ def _doctor(  # noqa: PLR0913 - one parameter an option
     """
     if not live:
         return doctor(_desk(ctx), project)
-    ask = typer.confirm if sys.stdin.isatty() else None
+    ask = partial(typer.confirm, err=True) if sys.stdin.isatty() else None
     from clipstitch_cli.doctor_live import live as ask_live  # noqa: PLC0415 - brings the SDKs
 
     return ask_live(Live(yes, report, unbound_bucket, functions, wait, letter_wait, ask), _desk(ctx), project)

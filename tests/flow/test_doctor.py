@@ -22,7 +22,11 @@ from mns.queue import Message
 
 from clipstitch.clock import Clock, SystemClock
 from clipstitch_cli import exits
+from clipstitch_cli.desk import Desk, console
 from clipstitch_cli.doctor_checks import CHECKS
+from clipstitch_cli.doctor_live import live
+from clipstitch_cli.doctor_options import Live
+from clipstitch_cli.failures import Usage
 from clipstitch_cli.main import main
 from localyun.core.objects import ObjectStore
 from localyun.server import LocalCloud
@@ -326,6 +330,30 @@ def test_nobody_is_charged_without_having_agreed(hasty: Env, tmp_path: Path):
     assert (exits.USAGE, {}) == (code, report)
     assert "say --yes to agree" in said
     assert before == inventory(hasty)
+
+
+def test_who_is_asked_may_say_no(hasty: Env, tmp_path: Path):
+    """Then nothing was done."""
+    out, err = StringIO(), StringIO()
+    desk = Desk(hasty, console(out, hasty), console(err, hasty), SystemClock())
+    asked: list[str] = []
+    before = inventory(hasty)
+    with pytest.raises(Usage, match="nothing was done"):
+        live(Live(report=tmp_path / "r.md", confirm=lambda text: bool(asked.append(text))), desk, None)
+
+    assert ["Go on?"] == asked
+    assert "This spends at most" in out.getvalue()
+    assert before == inventory(hasty)
+
+
+def test_a_trigger_that_would_take_notice_keeps_us_away(tmp_path: Path):
+    """Whatever is deployed, it is looked at first."""
+    wide = deployed_otherwise(tmp_path, "prefix: manifests/, suffix: .json", "prefix: doctor-, suffix: .json")
+    with LocalCloud(wide) as endpoints:
+        code, _, said = lived(endpoints.environment(), tmp_path, "--yes")
+
+    assert exits.TROUBLE == code
+    assert "lies in doctor-; `clipstitch doctor` says more" in said
 
 
 def test_a_probe_that_fails_is_not_the_end_of_the_others(hasty: Env, tmp_path: Path):
