@@ -30,6 +30,7 @@ from clipstitch_cli.doctor_tones import RATE, Heard, listen
 from clipstitch_cli.doctor_undo import Undo
 from clipstitch_cli.pcm import decode
 
+IMM = "Imm Client"
 Definition = Callable[[str], dict[str, Any]]
 
 
@@ -137,6 +138,8 @@ class Bench:
         while ended is None and deaf and self._cloud.clock.now() < deadline:
             time.sleep(POLL_S)
             ended = self._cloud.audio.ended(one.task)
+        if ended is None:
+            self._undo.later(f"task {one.task}", partial(_unended, self.place.prefix))
         says = "knows no end of it" if ended is None else "it succeeded" if ended.succeeded else f"{ended.message}"
         return one._replace(trouble=f"no message: {deaf or 'none came in time'}; IMM: {says}")
 
@@ -176,11 +179,20 @@ class Bench:
         return ""
 
 
+def _unended(prefix: str) -> None:
+    """Be left behind: nobody can take a task back."""
+    raise CloudBusy(f"it had not ended; what it writes from now on stays below {prefix}")
+
+
 def _refusal(error: Any) -> Seen:
-    """Read how a request was refused; what passes, or only we may not do, says nothing about the action."""
+    """Read how a request was refused; what passes, or only we may not do, says nothing about the action.
+
+    IMM's own refusals count whatever their status is, as that is one of the questions.
+    """
     refused = Refused(error.status, error.code or "", error.message or "")
-    idle = error.status < 400 or error.status >= 500 or error.status in (403, 429)
-    return Seen(trouble=str(refused)) if idle or passing(refused.code, refused.message) else Seen(refused)
+    ours_alone = error.status < 400 or error.status >= 500 or error.status in (403, 429)
+    idle = (ours_alone and refused.code != IMM) or passing(refused.code, refused.message)
+    return Seen(trouble=str(refused)) if idle else Seen(refused)
 
 
 @contextmanager

@@ -127,7 +127,8 @@ def objects_of(experiments: Iterable[Experiment], where: str) -> dict[str, bytes
 def spending(experiments: Sequence[Experiment], *, new_bucket: bool) -> Spending:
     """Add up what experiments cost at most: each object put; each request posted; each output, if all succeed.
 
-    A task says its end twice: to the topic, and by it to our queue. Outputs are reckoned uncompressed.
+    A task says its end twice: to the topic, and by it to our queue. `complete` looks up that it is not ours, in two
+    requests. Outputs are reckoned uncompressed.
     """
     homes = {where: objects_of(experiments, where) for where in (HOME, UNBOUND)}
     puts = sum(map(len, homes.values()))
@@ -137,7 +138,8 @@ def spending(experiments: Sequence[Experiment], *, new_bucket: bool) -> Spending
     made = sum(len(TONES[clip].wav()) for one in experiments if one.sound for clip in one.clips)
     kept = sum(len(body) for objects in homes.values() for body in objects.values())
     posted = len(experiments)
-    return Spending(puts + posted + heard + buckets + cleared, posted, 2 * posted, kept + made)
+    return Spending(puts + posted * (1 + LOOKED_UP) + heard + buckets + cleared, posted, 2 * posted, kept + made)
 
 
+LOOKED_UP = 2  # versioning, pointer
 LISTING, DELETION = 2, 1  # what is there is listed before, and after it was deleted in one request

@@ -148,7 +148,7 @@ def _keep_apart(place: Place, here: Connected) -> None:
 def _agree(announced: Spending, place: Place, options: Live, desk: Desk) -> None:
     """Say what will be spent and where, and let somebody agree."""
     bucket = f"; a bucket {place.unbound}, which is removed" if place.new else ""
-    say = desk.err.print if desk.json else desk.say
+    say = partial(desk.err.print, soft_wrap=True) if desk.json else desk.say
     say(f"This spends at most {announced}, in oss://{place.bucket}/{place.prefix}{bucket}.")
     say(f"A queue {place.queue} listens to the completion topic meanwhile. All of it is removed at the end.")
     if options.yes:

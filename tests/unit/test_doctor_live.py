@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
+import oss2
 import pytest
 
 from clipstitch.errors import CloudBusy
 from clipstitch.process import read
 from clipstitch_cli import exits
-from clipstitch_cli.doctor_bench import Place
+from clipstitch_cli.doctor_bench import IMM, Place
+from clipstitch_cli.doctor_bench import _refusal as seen_of
 from clipstitch_cli.doctor_experiments import (
     EXPERIMENTS,
     HOME,
@@ -160,11 +162,11 @@ def test_everything_that_experiments_name_is_put():
 
 
 def test_the_cost_is_added_up_from_the_experiments():
-    """One more costs one request, one task, two messages, and what it makes."""
+    """One more costs a request, two of the function that looks on, one task, two messages, and what it makes."""
     pair = EXPERIMENTS[0]
     one, two = (spending([pair] * count, new_bucket=False) for count in (1, 2))
 
-    assert (2, 1, 2) == tuple(later - before for later, before in zip(two[:3], one[:3], strict=True))
+    assert (4, 1, 2) == tuple(later - before for later, before in zip(two[:3], one[:3], strict=True))
     assert len(A.wav()) + len(B.wav()) == two.stored_bytes - one.stored_bytes
     assert 2 == spending([pair], new_bucket=True).oss_requests - one.oss_requests
 
@@ -236,3 +238,17 @@ def test_a_report_that_cannot_be_written_says_so(tmp_path: Path):
     """After all the work; the answers were shown."""
     with pytest.raises(NoSuchFile, match="--report"):
         write(report(), tmp_path / "nowhere" / "r.md")
+
+
+def refusal(status: int, code: str, words: str = "no") -> Seen:
+    """Refuse a request as the SDK reports it."""
+    return seen_of(oss2.exceptions.ServerError(status, {}, "", {"Code": code, "Message": words}))
+
+
+def test_only_what_the_action_says_is_an_answer():
+    """No right, no time and no answer say nothing about it; IMM's words count with any status."""
+    assert "403 AccessDenied: no" == refusal(403, "AccessDenied").trouble
+    assert refusal(503, "ServiceUnavailable").trouble
+    assert refusal(400, IMM, "Throttling.User, later").trouble
+    assert Refused(403, IMM, "ResourceNotFound") == refusal(403, IMM, "ResourceNotFound").refused
+    assert Refused(404, "NoSuchKey", "no") == refusal(404, "NoSuchKey").refused
