@@ -91,8 +91,8 @@ def account_in(mns_endpoint: str) -> str:
     """
     from localyun.deployment import DEFAULT_ACCOUNT  # noqa: PLC0415 - only where it is needed
 
-    label = (mns_endpoint.partition("://")[2] or mns_endpoint).partition(".")[0]
-    return label if label.isdecimal() and len(label) > 3 else DEFAULT_ACCOUNT
+    account, named, _ = mns_endpoint.rpartition("/")[2].partition(".mns.")
+    return account if named else DEFAULT_ACCOUNT
 
 
 def tell(found: Finding, desk: Desk) -> None:

@@ -13,6 +13,7 @@ from clipstitch.adapters.lean_oss2 import oss2
 from clipstitch.adapters.oss import OssBuckets
 from clipstitch.cloud import Cloud
 from clipstitch.errors import ClipstitchError, CloudBusy, CloudRefused, passing
+from clipstitch.ports import Ended
 from clipstitch.settings import AccessKey
 from clipstitch_cli.doctor_experiments import (
     HOME,
@@ -25,6 +26,7 @@ from clipstitch_cli.doctor_experiments import (
     objects_of,
     target_of,
 )
+from clipstitch_cli.doctor_findings import asked
 from clipstitch_cli.doctor_listening import POLL_S, Ear
 from clipstitch_cli.doctor_tones import RATE, Heard, listen
 from clipstitch_cli.doctor_undo import Undo
@@ -74,8 +76,8 @@ class Bench:
         self._put(experiments)
         seen = {experiment.name: self._start(experiment) for experiment in experiments}
         seen = self._hear(seen, ear, wait)
-        asked = {name: one._replace(asked=definition(one.task)) if one.task else one for name, one in seen.items()}
-        return {experiment.name: self._look(experiment, asked[experiment.name]) for experiment in experiments}
+        known = {name: one._replace(asked=definition(one.task)) if one.task else one for name, one in seen.items()}
+        return {experiment.name: self._look(experiment, known[experiment.name]) for experiment in experiments}
 
     def _put(self, experiments: Sequence[Experiment]) -> None:
         """Make the bucket, and put the clips."""
@@ -123,24 +125,21 @@ class Bench:
         """Hear how all accepted tasks end; ask IMM for the silent ones."""
         deadline = self._cloud.clock.now() + wait
         said = ear.hear({one.task for one in seen.values() if one.task}, wait, self._cloud.clock)
-        return {
-            name: one._replace(body=said[one.task])
-            if one.task in said
-            else self._silent(one, ear.deaf, deadline)
-            if one.task
-            else one
-            for name, one in seen.items()
-        }
+        heard = {name: one._replace(body=said[one.task]) for name, one in seen.items() if one.task in said}
+        silent = {name: one for name, one in seen.items() if one.task and one.task not in said}
+        return {**seen, **heard, **{name: self._silent(one, ear.deaf, deadline) for name, one in silent.items()}}
 
     def _silent(self, one: Seen, deaf: str, deadline: datetime) -> Seen:
         """Ask IMM about a task whose message did not come; where none could come, for as long as one would wait."""
-        ended = self._cloud.audio.ended(one.task)
+        ended = asked(partial(self._cloud.audio.ended, one.task))
         while ended is None and deaf and self._cloud.clock.now() < deadline:
             time.sleep(POLL_S)
-            ended = self._cloud.audio.ended(one.task)
-        if ended is None:
+            ended = asked(partial(self._cloud.audio.ended, one.task))
+        if not isinstance(ended, Ended):
             self._undo.later(f"task {one.task}", partial(_unended, self.place.prefix))
-        says = "knows no end of it" if ended is None else "it succeeded" if ended.succeeded else f"{ended.message}"
+            says = str(ended or "it runs still, or is not known")
+        else:
+            says = "it succeeded" if ended.succeeded else f"it failed, {ended.message}"
         return one._replace(trouble=f"no message: {deaf or 'none came in time'}; IMM: {says}")
 
     def _look(self, experiment: Experiment, one: Seen) -> Seen:

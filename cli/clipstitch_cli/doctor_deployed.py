@@ -39,7 +39,7 @@ RETRIES = Question(
 
 
 class Deployed:
-    """Asks the deployed functions. `letters` is the name of the queue of dead letters; "" when nobody knows it."""
+    """Asks the deployed functions. `letters` is the queue of dead letters; None when nobody names it."""
 
     def __init__(self, place: Place, cloud: Cloud, undo: Undo, letters: SmqLetters | None, waits: Waits) -> None:
         self._place, self._cloud, self._undo, self._letters, self._waits = place, cloud, undo, letters, waits

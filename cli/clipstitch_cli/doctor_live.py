@@ -1,6 +1,6 @@
 """`clipstitch doctor --live`: settles open questions of the wire on a real account, with tiny clips, and tidies up."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from rich.text import Text
 from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.durations import FORMS, milliseconds
-from clipstitch.errors import BadManifest, BadSettings, ClipstitchError
+from clipstitch.errors import BadManifest, ClipstitchError
 from clipstitch.settings import AccessKey, read_access_key
 from clipstitch.wiring import wire
 from clipstitch_cli import doctor_deployed, doctor_trials
@@ -19,12 +19,13 @@ from clipstitch_cli.connection import complete_environment, connect
 from clipstitch_cli.dead_letters import SmqLetters
 from clipstitch_cli.desk import Desk, visible
 from clipstitch_cli.doctor import ACCOUNT, account_in, endpoint_of, wanted_of
-from clipstitch_cli.doctor_asking import CloudQuestions, task_definition
+from clipstitch_cli.doctor_asking import CloudQuestions
 from clipstitch_cli.doctor_bench import Bench, Definition, Place
-from clipstitch_cli.doctor_experiments import EXPERIMENTS, Seen, Spending, spending
+from clipstitch_cli.doctor_experiments import EXPERIMENTS, Spending, spending
 from clipstitch_cli.doctor_facts import Function, Wanted
 from clipstitch_cli.doctor_findings import asked
 from clipstitch_cli.doctor_listening import Ear
+from clipstitch_cli.doctor_openapi import Service, task_definition
 from clipstitch_cli.doctor_options import Live
 from clipstitch_cli.doctor_questions import AS_ASSUMED, DIFFERENT, OPEN, QUESTIONS, Answer, Question, unsettled
 from clipstitch_cli.doctor_report import Report, as_json, write
@@ -52,31 +53,48 @@ class Connected(NamedTuple):
     wanted: Wanted
 
 
+class InTheWay(ClipstitchError):
+    """A trigger, or a prefix of ours, would take notice of what the doctor puts."""
+
+    code = "DOCTOR_IN_THE_WAY"
+    remedy = "`clipstitch doctor` says which trigger is too broad; narrow its prefix in s.yaml, then `s deploy`."
+
+
 def live(options: Live, desk: Desk, project: Path | None) -> int:
     """Say what it will spend, ask, find out, remove everything, and report."""
-    waits = Waits(_length("--wait", options.wait), _length("--letter-wait", options.letter_wait))
-    if not options.report.resolve().parent.is_dir():
-        raise Usage(f"--report {options.report}: there is no such folder")
+    waits = _waits(options)
     here = _connected(desk, project)
     place = _place(here.cloud, options)
     _keep_apart(place, here)
     announced = _spending(place, here.cloud, options, waits)
     _agree(announced, place, options, desk)
+    report = _find_out(place, here, waits, desk, functions=options.functions)._replace(announced=announced)
+    _tell(report, options.report, desk)
+    write(report, options.report)
+    return report.code
+
+
+def _waits(options: Live) -> Waits:
+    """Read how long to wait, and see whether the report will have a place, before anything is spent."""
+    if not options.report.resolve().parent.is_dir():
+        raise Usage(f"--report {options.report}: there is no such folder")
+    return Waits(_length("--wait", options.wait), _length("--letter-wait", options.letter_wait))
+
+
+def _find_out(place: Place, here: Connected, waits: Waits, desk: Desk, *, functions: bool) -> Report:
+    """Ask all questions, and remove everything, whatever happens meanwhile."""
     desk.err.print(Text("asking, until every task has said its end ...", "dim"), soft_wrap=True)
     undo = Undo()
     bench = Bench(place, here.cloud, here.key, undo)
     try:
         seen = bench.run(EXPERIMENTS, _ear(place, here), _definition(here), waits.answers)
-        answers = [(question, _answer(question, seen)) for question in QUESTIONS]
-        answers += _of_functions(place, here, undo, waits if options.functions else None)
+        answers = [(question, question.judge(seen)) for question in QUESTIONS]
+        answers += _of_functions(place, here, undo, waits if functions else None)
     finally:
         left = undo.all()
         _tell_left(left, desk)
     where = {"bucket": place.bucket, "region": here.cloud.settings.oss_region, "prefix": place.prefix}
-    report = Report(timestamp(here.cloud.clock.now()), where, announced, bench.requests, answers, seen, left)
-    _tell(report, options.report, desk)
-    write(report, options.report)
-    return report.code
+    return Report(timestamp(here.cloud.clock.now()), where, Spending(), bench.requests, answers, seen, left)
 
 
 def _connected(desk: Desk, project: Path | None) -> Connected:
@@ -141,8 +159,7 @@ def _keep_apart(place: Place, here: Connected) -> None:
     watched = [trigger.prefix for trigger in triggers if trigger.bucket == place.bucket]
     for prefix in (settings.manifest_prefix, settings.state_prefix, settings.result_prefix, *watched):
         if place.prefix.startswith(prefix):
-            watcher = prefix or "the whole bucket, which a trigger watches"
-            raise BadSettings(f"{place.prefix} lies in {watcher}; `clipstitch doctor` says more")
+            raise InTheWay(f"{place.prefix} lies in {prefix or 'the whole bucket, which a trigger watches'}")
 
 
 def _agree(announced: Spending, place: Place, options: Live, desk: Desk) -> None:
@@ -162,25 +179,18 @@ def _agree(announced: Spending, place: Place, options: Live, desk: Desk) -> None
 def _definition(here: Connected) -> Definition:
     """Return somebody who says what IMM understood; where nobody does, that is no trouble."""
     settings = here.cloud.settings
+    service = Service(here.imm, settings.oss_region, here.key)
 
     def ask(task: str) -> dict[str, Any]:
         """Ask for one task."""
         if not (here.imm and settings.imm_project):
             return {}
         try:
-            return task_definition(here.imm, settings.imm_project, task, here.key, settings.oss_region)
+            return task_definition(task, settings.imm_project, service)
         except ClipstitchError:
             return {}
 
     return ask
-
-
-def _answer(question: Question, seen: Mapping[str, Seen]) -> Answer:
-    """Answer a question; what the experiment could not show stays open."""
-    try:
-        return question.judge(seen)
-    except LookupError as error:
-        return unsettled(f"not tried: {error}")
 
 
 def _tell_left(left: list[str], desk: Desk) -> None:

@@ -353,7 +353,8 @@ def test_a_trigger_that_would_take_notice_keeps_us_away(tmp_path: Path):
         code, _, said = lived(endpoints.environment(), tmp_path, "--yes")
 
     assert exits.TROUBLE == code
-    assert "lies in doctor-; `clipstitch doctor` says more" in said
+    assert "/ lies in doctor-" in said
+    assert "`clipstitch doctor` says which trigger is too broad" in said
 
 
 def test_a_probe_that_fails_is_not_the_end_of_the_others(hasty: Env, tmp_path: Path):

@@ -6,17 +6,17 @@ import oss2
 import pytest
 
 from clipstitch.adapters.memory import MemoryHooks
-from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, Missing
+from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused
 from clipstitch.ports import Answer, Webhook
 from clipstitch.settings import AccessKey, Sink
 from clipstitch.submit import submit
-from clipstitch_cli.doctor_asking import CloudQuestions, _bucket_trouble
+from clipstitch_cli.doctor_asking import CloudQuestions
 from clipstitch_cli.doctor_facts import KeyRefused, OpenJob, OtherRegion
+from clipstitch_cli.doctor_oss import trouble
 from tests.world import DOCUMENT, SETTINGS, World
 
 ELSEWHERE = {"Code": "AccessDenied", "Message": "another endpoint", "Endpoint": "oss-cn-beijing.aliyuncs.com"}
 REFUSALS: tuple[tuple[int, dict[str, str], type[ClipstitchError]], ...] = (
-    (404, {"Code": "NoSuchBucket"}, Missing),
     (403, {"Code": "AccessDenied"}, AccessDenied),
     (403, {"Code": "InvalidAccessKeyId"}, KeyRefused),
     (403, {"Code": "SignatureDoesNotMatch"}, KeyRefused),
@@ -31,14 +31,14 @@ REFUSALS: tuple[tuple[int, dict[str, str], type[ClipstitchError]], ...] = (
 @pytest.mark.parametrize(("status", "details", "kind"), REFUSALS)
 def test_a_refusal_means_one_thing(status: int, details: dict[str, str], kind: type[ClipstitchError]):
     """A wrong key, another region, no bucket, no right, or nobody there."""
-    error = _bucket_trouble(oss2.exceptions.OssError(status, {}, "", details), "acme", SETTINGS)
+    error = trouble(oss2.exceptions.OssError(status, {}, "", details), "acme", SETTINGS)
 
     assert kind is type(error)
 
 
 def test_another_region_is_named():
     """By the endpoint that OSS names, or by the region that it expected."""
-    by_endpoint = _bucket_trouble(oss2.exceptions.OssError(403, {}, "", ELSEWHERE), "acme", SETTINGS)
+    by_endpoint = trouble(oss2.exceptions.OssError(403, {}, "", ELSEWHERE), "acme", SETTINGS)
 
     assert isinstance(by_endpoint, OtherRegion)
     assert ("cn-beijing", "bucket acme lies in cn-beijing, but OSS_REGION says cn-hangzhou") == (
