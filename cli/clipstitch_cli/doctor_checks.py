@@ -85,11 +85,11 @@ def examine(ask: Questions, wanted: Wanted, now: datetime) -> Iterator[Finding]:
 def _buckets(home: Home, ask: Questions, settings: Settings) -> Iterator[Finding]:
     """Look at buckets."""
     name = settings.bucket
-    yield doctor_storage.bucket(name, home, settings.oss_region)
+    yield doctor_storage.bucket(name, home, settings)
     yield doctor_storage.region(name, home, settings) or skipped("region", f"bucket {name} was not seen")
     more = dict.fromkeys(filter(None, (settings.state_bucket, *settings.output_buckets)))
     others = {other: asked(partial(ask.bucket, other)) for other in more if other != name}
-    yield from (doctor_storage.bucket(other, looked, settings.oss_region) for other, looked in others.items())
+    yield from (doctor_storage.bucket(other, looked, settings) for other, looked in others.items())
     versioning = list(doctor_storage.versioning({name: home, **others}, settings))
     yield from versioning or [skipped("versioning", f"bucket {name} was not seen")]
 
@@ -139,7 +139,7 @@ def _functions(ask: Questions, wanted: Wanted) -> Iterator[Finding]:
     yield from doctor_functions.destinations(wanted.functions, seen)
     yield from doctor_functions.roles(wanted.functions, seen)
     yield from doctor_triggers.triggers(wanted.functions, seen, wanted.settings.oss_region)
-    yield from doctor_triggers.loops(seen, wanted.settings)
+    yield from doctor_triggers.loops(wanted.functions, seen, wanted.settings)
 
 
 def _state(home: Home, ask: Questions, settings: Settings, now: datetime) -> Iterator[Finding]:

@@ -38,10 +38,12 @@ def clock(skew: timedelta | ClipstitchError) -> Finding:
 _SET_CLOCK = "sudo timedatectl set-ntp true"
 
 
-def bucket(name: str, looked: Looked, region: str) -> Finding:
-    """Judge whether a bucket is there."""
+def bucket(name: str, looked: Looked, settings: Settings) -> Finding:
+    """Judge whether a bucket is there; the stack makes the one for manifests, and no other."""
     if looked is None:
-        return bad("bucket", f"there is no bucket {name}", f"CLIPSTITCH_BUCKET={name} OSS_REGION={region} s deploy")
+        stack = f"OSS_REGION={settings.oss_region} CLIPSTITCH_BUCKET={name} s deploy"
+        repair = stack if name == settings.bucket else _make(name, settings)
+        return bad("bucket", f"there is no bucket {name}", repair)
     if isinstance(looked, OtherRegion):
         return skipped("bucket", "the region is wrong")
     if isinstance(looked, ClipstitchError):
@@ -70,16 +72,24 @@ def versioning(buckets: Mapping[str, Looked], settings: Settings) -> Iterator[Fi
             continue
         line = f"bucket {name} has versioning ({looked.versioning}), so x-oss-forbid-overwrite is ignored there"
         if name == state:
-            yield bad("versioning", f"{line}: no function works on it", _unversioned(name))
+            yield bad("versioning", f"{line}: no function works on it", _unversioned(name, settings))
         else:
-            yield warning("versioning", f"{line}: an output may replace another", _unversioned(name))
+            yield warning("versioning", f"{line}: an output may replace another", _unversioned(name, settings))
     if seen and not any(looked.versioning for looked in seen.values()):
         yield ok("versioning", f"{', '.join(seen)} never had versioning")
 
 
-def _unversioned(name: str) -> str:
-    """Spell the repair: versioning can be suspended, but never taken back."""
-    return f"CLIPSTITCH_BUCKET={name}-unversioned s deploy"
+def _unversioned(name: str, settings: Settings) -> str:
+    """Spell the repair: versioning can be suspended, but never taken back, so another bucket must do."""
+    other = f"{name}-unversioned"
+    if name == settings.bucket:
+        return f"CLIPSTITCH_BUCKET={other} s deploy"
+    variable = "CLIPSTITCH_STATE_BUCKET" if name == settings.state_bucket else "CLIPSTITCH_OUTPUT_BUCKETS"
+    return f"{_make(other, settings)}; then name it in {variable}"
+
+
+def _make(name: str, settings: Settings) -> str:
+    return f"ossutil mb oss://{name} --region {settings.oss_region}"
 
 
 def binding(project: str | ClipstitchError | None, settings: Settings) -> Finding:

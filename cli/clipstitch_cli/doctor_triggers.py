@@ -67,25 +67,25 @@ def _particulars(trigger: Trigger) -> dict[str, object]:
     return {"type": trigger.kind, "source": trigger.source, **about}
 
 
-def loops(found: Sequence[Function], settings: Settings) -> Iterator[Finding]:
+def loops(wanted: Sequence[Function], found: Sequence[Function], settings: Settings) -> Iterator[Finding]:
     """Judge whether a trigger could fire for what we write, for parts of uploads, or for no manifest of ours."""
     watching = [trigger for one in found for trigger in one.triggers if trigger.kind == "oss"]
-    troubles = [trouble for trigger in watching for trouble in _loop(trigger, settings)]
-    yield from troubles
-    yield from () if troubles else _unwatched(watching, settings)
+    declared = [trigger for one in wanted for trigger in one.triggers]
+    troubles = [bad("loops", line, _narrow(one, declared)) for one in watching for line in _loop(one, settings)]
+    yield from troubles or _unwatched(watching, settings)
 
 
-def _loop(trigger: Trigger, settings: Settings) -> Iterator[Finding]:
-    """Judge one trigger."""
+def _narrow(trigger: Trigger, declared: Sequence[Trigger]) -> str:
+    """Spell the repair of a trigger; one that s.yaml declares so comes back with every deployment."""
+    return f"narrow {trigger.name} in s.yaml, then: {DEPLOY}" if trigger in declared else DEPLOY
+
+
+def _loop(trigger: Trigger, settings: Settings) -> Iterator[str]:
+    """Say what is wrong with one trigger."""
     if broad := [name for name in trigger.events if name.endswith("*") or name.rpartition(":")[2] in PARTS]:
-        line = f"trigger {trigger.name} fires for every part of an upload: {', '.join(broad)}"
-        yield bad("loops", line, DEPLOY)
+        yield f"trigger {trigger.name} fires for every part of an upload: {', '.join(broad)}"
     if what := ", ".join(_own(trigger, settings)):
-        yield bad(
-            "loops",
-            f"trigger {trigger.name} on {trigger.prefix or 'the whole bucket'} fires for our own {what}",
-            DEPLOY,
-        )
+        yield f"trigger {trigger.name} on {trigger.prefix or 'the whole bucket'} fires for our own {what}"
 
 
 def _own(trigger: Trigger, settings: Settings) -> Iterator[str]:

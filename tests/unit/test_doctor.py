@@ -291,6 +291,18 @@ def test_a_trigger_that_would_start_us_on_our_own_objects_is_named(trigger: Trig
     assert any(line in loop for loop in loops(*SUBMIT.triggers, trigger))
 
 
+def test_a_trigger_that_is_declared_so_must_be_narrowed_first():
+    """Deploying alone would bring it back."""
+    wide = on_objects(".json", "")
+    declared = SUBMIT._replace(triggers=(*SUBMIT.triggers, wide))
+    wanted = WANTED._replace(functions=(declared, SWEEP))
+    mine = [one for one in found(Answers(functions=(declared, SWEEP)), wanted) if one.name == "loops"]
+    theirs = [one for one in found(Answers(functions=(declared, SWEEP))) if one.name == "loops"]
+
+    assert ["narrow manifest.json in s.yaml, then: s deploy"] == [one.remedy for one in mine]
+    assert ["s deploy"] == [one.remedy for one in theirs]
+
+
 def test_outputs_elsewhere_are_no_loop():
     """Prefixes of outputs that a trigger cannot match, and buckets that it does not watch."""
     elsewhere = WANTED.settings._replace(output_prefixes=("out/",))
@@ -375,6 +387,15 @@ def test_a_function_that_cannot_be_asked_is_bad_and_the_others_are_looked_at():
     assert {"environment", "give-ups", "roles", "triggers", "loops"} == {o.name for o in findings if o.state == SKIPPED}
 
 
+def test_a_bucket_beside_the_stack_is_made_by_hand():
+    """The stack knows only the one for manifests."""
+    wanted = WANTED._replace(settings=WANTED.settings._replace(state_bucket="state"))
+
+    (missing,) = (one for one in found(Answers(), wanted) if one.state == BAD)
+
+    assert ("bucket", "ossutil mb oss://state --region cn-hangzhou") == missing[::3]
+
+
 def test_an_output_bucket_with_versioning_is_a_warning():
     """Facts lie elsewhere; an output could be replaced."""
     wanted = WANTED._replace(settings=WANTED.settings._replace(output_buckets=("out",)))
@@ -383,6 +404,7 @@ def test_an_output_bucket_with_versioning_is_a_warning():
 
     assert ("versioning", WARNING) == trouble[:2]
     assert "bucket out" in trouble.line
+    assert "then name it in CLIPSTITCH_OUTPUT_BUCKETS" in trouble.remedy
 
 
 def test_a_versioned_bucket_with_its_state_elsewhere_is_a_warning():
