@@ -89,7 +89,9 @@ def _buckets(home: Home, ask: Questions, settings: Settings) -> Iterator[Finding
     yield doctor_storage.region(name, home, settings) or skipped("region", f"bucket {name} was not seen")
     more = dict.fromkeys(filter(None, (settings.state_bucket, *settings.output_buckets)))
     others = {other: asked(partial(ask.bucket, other)) for other in more if other != name}
-    yield from (doctor_storage.bucket(other, looked, settings) for other, looked in others.items())
+    for other, looked in others.items():
+        yield doctor_storage.bucket(other, looked, settings)
+        yield from filter(None, [doctor_storage.region(other, looked, settings)])
     versioning = list(doctor_storage.versioning({name: home, **others}, settings))
     yield from versioning or [skipped("versioning", f"bucket {name} was not seen")]
 

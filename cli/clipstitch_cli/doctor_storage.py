@@ -59,7 +59,9 @@ def region(name: str, looked: Looked, settings: Settings) -> Finding | None:
         return None
     if looked.region != settings.oss_region:
         line = f"bucket {name} lies in {looked.region}, everything else in {settings.oss_region}"
-        return bad("region", line, f"OSS_REGION={looked.region} CLIPSTITCH_BUCKET={name} s deploy")
+        move = f"OSS_REGION={looked.region} CLIPSTITCH_BUCKET={name} s deploy"
+        repair = move if name == settings.bucket else _instead(f"{name}-{settings.oss_region}", name, settings)
+        return bad("region", line, repair)
     return ok("region", f"bucket {name} lies in {looked.region}")
 
 
@@ -82,8 +84,11 @@ def versioning(buckets: Mapping[str, Looked], settings: Settings) -> Iterator[Fi
 def _unversioned(name: str, settings: Settings) -> str:
     """Spell the repair: versioning can be suspended, but never taken back, so another bucket must do."""
     other = f"{name}-unversioned"
-    if name == settings.bucket:
-        return f"CLIPSTITCH_BUCKET={other} s deploy"
+    return f"CLIPSTITCH_BUCKET={other} s deploy" if name == settings.bucket else _instead(other, name, settings)
+
+
+def _instead(other: str, name: str, settings: Settings) -> str:
+    """Spell how a bucket that the stack does not make is replaced."""
     variable = "CLIPSTITCH_STATE_BUCKET" if name == settings.state_bucket else "CLIPSTITCH_OUTPUT_BUCKETS"
     return f"{_make(other, settings)}; then name it in {variable}"
 

@@ -396,6 +396,18 @@ def test_a_bucket_beside_the_stack_is_made_by_hand():
     assert ("bucket", "ossutil mb oss://state --region cn-hangzhou") == missing[::3]
 
 
+def test_an_output_bucket_in_another_region_is_replaced():
+    """Outputs cannot leave the region; the stack stays where it is."""
+    wanted = WANTED._replace(settings=WANTED.settings._replace(output_buckets=("out",)))
+    two = {"acme": Bucket("acme", "cn-hangzhou"), "out": Bucket("out", "cn-beijing")}
+    trouble = only(Answers(buckets=two), wanted)
+
+    assert "bucket out lies in cn-beijing, everything else in cn-hangzhou" == trouble.line
+    assert trouble.remedy.startswith(
+        "ossutil mb oss://out-cn-hangzhou --region cn-hangzhou; then name it in CLIPSTITCH_OUT"
+    )
+
+
 def test_an_output_bucket_with_versioning_is_a_warning():
     """Facts lie elsewhere; an output could be replaced."""
     wanted = WANTED._replace(settings=WANTED.settings._replace(output_buckets=("out",)))
