@@ -70,6 +70,13 @@ def env() -> Iterator[Env]:
         yield endpoints.environment()
 
 
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Env]:
+    """Run a local cloud for the tests that break nothing; in a hurry, so that retries do not take long."""
+    with LocalCloud(ROOT, hurry=50) as endpoints:
+        yield endpoints.environment()
+
+
 def bucket_of(env: Env) -> oss2.Bucket:
     """Return the vendor's client of the bucket."""
     auth = oss2.AuthV4(env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
@@ -81,11 +88,11 @@ def account_of(env: Env) -> Account:
     return Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
 
 
-def test_everything_is_in_its_place(env: Env):
+def test_everything_is_in_its_place(shared: Env):
     """Every check is good, for people too."""
-    told = examined(env)
+    told = examined(shared)
     out = StringIO()
-    code = main(["doctor"], env, out, StringIO())
+    code = main(["doctor"], shared, out, StringIO())
 
     assert (exits.OK, NAMES) == (told.code, [finding["name"] for finding in told.findings])
     assert [] == told.troubles
@@ -126,9 +133,9 @@ def test_a_bucket_that_lies_in_another_region(tmp_path: Path):
     assert "bucket clipstitch lies in cn-beijing, everything else in cn-hangzhou" == told.trouble[1]
 
 
-def test_another_region(env: Env):
+def test_another_region(shared: Env):
     """The endpoint says which one it is."""
-    told = examined({**env, "OSS_REGION": "cn-beijing"})
+    told = examined({**shared, "OSS_REGION": "cn-beijing"})
 
     assert (exits.TROUBLE, "region", "export OSS_REGION=cn-hangzhou") == (told.code, *told.trouble[::2])
     assert "is in cn-hangzhou, but OSS_REGION says cn-beijing" in told.trouble[1]
@@ -154,18 +161,18 @@ def test_a_missing_topic_and_a_missing_queue(env: Env):
     assert told.troubles[0][2] == "aliyun mns-open CreateTopic --region cn-hangzhou --TopicName clipstitch-completions"
 
 
-def test_a_wrong_key(env: Env):
+def test_a_wrong_key(shared: Env):
     """Nothing is asked with it, but why is said."""
-    told = examined({**env, "OSS_ACCESS_KEY_SECRET": "wrong"})
+    told = examined({**shared, "OSS_ACCESS_KEY_SECRET": "wrong"})
 
     assert (exits.TROUBLE, "access key") == (told.code, told.trouble[0])
     assert "SignatureDoesNotMatch" in told.trouble[1]
     assert NAMES == [finding["name"] for finding in told.findings]
 
 
-def test_no_bucket(env: Env):
+def test_no_bucket(shared: Env):
     """Everything else is looked at all the same."""
-    told = examined({**env, "CLIPSTITCH_BUCKET": "nobodys"})
+    told = examined({**shared, "CLIPSTITCH_BUCKET": "nobodys"})
 
     assert exits.TROUBLE == told.code
     assert "there is no bucket nobodys" in {line for _, line, _ in told.troubles}
@@ -180,9 +187,9 @@ class Late(SystemClock):
         return super().now() - timedelta(minutes=20)
 
 
-def test_a_clock_that_is_late(env: Env):
+def test_a_clock_that_is_late(shared: Env):
     """The cloud's own answer says so, whatever it thinks of our signature."""
-    (name, line, remedy) = examined(env, clock=Late()).troubles[0]
+    (name, line, remedy) = examined(shared, clock=Late()).troubles[0]
 
     assert ("clock", "sudo timedatectl set-ntp true") == (name, remedy)
     assert "behind the cloud's; OSS and SMQ refuse more than 15 minutes" in line
@@ -246,20 +253,13 @@ def test_without_settings_nothing_can_be_asked():
     assert NAMES == [finding["name"] for finding in told.findings]
 
 
-def test_a_cloud_that_is_not_there(env: Env):
+def test_a_cloud_that_is_not_there(shared: Env):
     """Every check that asks says that nobody answered; none of them waits for long."""
-    nowhere = {name: "http://127.0.0.1:9" for name in env if name.endswith("_ENDPOINT")}
-    told = examined({**env, **nowhere})
+    nowhere = {name: "http://127.0.0.1:9" for name in shared if name.endswith("_ENDPOINT")}
+    told = examined({**shared, **nowhere})
 
     assert exits.TROUBLE == told.code
     assert {"clock", "bucket", "topic", "sinks"} <= {name for name, _, _ in told.troubles}
-
-
-@pytest.fixture(scope="module")
-def hasty() -> Iterator[Env]:
-    """Run a local cloud that is in a hurry, so that retries do not take long."""
-    with LocalCloud(ROOT, hurry=50) as endpoints:
-        yield endpoints.environment()
 
 
 def inventory(env: Env) -> dict[str, list[str]]:
@@ -283,24 +283,24 @@ def lived(env: Env, folder: Path, *argv: str) -> tuple[int, dict[str, Any], str]
     return code, json.loads(out.getvalue() or "{}"), err.getvalue()
 
 
-def test_every_answer_of_the_local_cloud_is_as_assumed(hasty: Env, tmp_path: Path):
+def test_every_answer_of_the_local_cloud_is_as_assumed(shared: Env, tmp_path: Path):
     """With the deployed functions, too; but for what only a console knows. Nothing is left behind."""
-    before = inventory(hasty)
-    code, report, said = lived(hasty, tmp_path, "--yes", "--with-functions", "--letter-wait", "2s")
+    before = inventory(shared)
+    code, report, said = lived(shared, tmp_path, "--yes", "--with-functions", "--letter-wait", "2s")
     verdicts = {question["number"]: question["verdict"] for question in report["questions"]}
 
     assert {**dict.fromkeys(verdicts, "as assumed"), "14": "not settled"} == verdicts
     assert ["1", "2", "3", "4", "5", "6", "7", "7b", "8", "9", "10", "11", "12", "13", "14"] == list(verdicts)
     assert (exits.OK, []) == (code, report["left"])
-    assert before == inventory(hasty)
+    assert before == inventory(shared)
     assert (tmp_path / "report.md").is_file()
     assert report == json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert "This spends at most" in said
 
 
-def test_no_more_is_spent_than_was_said(hasty: Env, tmp_path: Path):
+def test_no_more_is_spent_than_was_said(shared: Env, tmp_path: Path):
     """And IMM says of each task what it was asked for."""
-    _, report, _ = lived(hasty, tmp_path, "--yes")
+    _, report, _ = lived(shared, tmp_path, "--yes")
     announced, seen = report["spending"]["announced"], report["seen"]
     accepted = [one for one in seen.values() if one["task"]]
 
@@ -310,40 +310,40 @@ def test_no_more_is_spent_than_was_said(hasty: Env, tmp_path: Path):
     assert {"not settled"} == {q["verdict"] for q in report["questions"] if q["number"] in ("12", "13", "14")}
 
 
-def test_a_bucket_of_ones_own_without_a_project(hasty: Env, tmp_path: Path):
+def test_a_bucket_of_ones_own_without_a_project(shared: Env, tmp_path: Path):
     """It stays, empty as it was."""
-    auth = bucket_of(hasty).auth
-    mine = oss2.Bucket(auth, hasty["OSS_ENDPOINT"], "without-a-project", region=hasty["OSS_REGION"])
+    auth = bucket_of(shared).auth
+    mine = oss2.Bucket(auth, shared["OSS_ENDPOINT"], "without-a-project", region=shared["OSS_REGION"])
     mine.create_bucket()
-    code, report, _ = lived(hasty, tmp_path, "--yes", "--unbound-bucket", "without-a-project")
+    code, report, _ = lived(shared, tmp_path, "--yes", "--unbound-bucket", "without-a-project")
 
     assert (exits.OK, []) == (code, report["left"])
     assert [] == [found.key for found in oss2.ObjectIteratorV2(mine)]
     mine.delete_bucket()
 
 
-def test_nobody_is_charged_without_having_agreed(hasty: Env, tmp_path: Path):
+def test_nobody_is_charged_without_having_agreed(shared: Env, tmp_path: Path):
     """Without a terminal there is nobody to ask."""
-    before = inventory(hasty)
-    code, report, said = lived(hasty, tmp_path)
+    before = inventory(shared)
+    code, report, said = lived(shared, tmp_path)
 
     assert (exits.USAGE, {}) == (code, report)
     assert "say --yes to agree" in said
-    assert before == inventory(hasty)
+    assert before == inventory(shared)
 
 
-def test_who_is_asked_may_say_no(hasty: Env, tmp_path: Path):
+def test_who_is_asked_may_say_no(shared: Env, tmp_path: Path):
     """Then nothing was done."""
     out, err = StringIO(), StringIO()
-    desk = Desk(hasty, console(out, hasty), console(err, hasty), SystemClock())
+    desk = Desk(shared, console(out, shared), console(err, shared), SystemClock())
     asked: list[str] = []
-    before = inventory(hasty)
+    before = inventory(shared)
     with pytest.raises(Usage, match="nothing was done"):
         live(Live(report=tmp_path / "r.md", confirm=lambda text: bool(asked.append(text))), desk, None)
 
     assert ["Go on?"] == asked
     assert "This spends at most" in out.getvalue()
-    assert before == inventory(hasty)
+    assert before == inventory(shared)
 
 
 def test_a_trigger_that_would_take_notice_keeps_us_away(tmp_path: Path):
@@ -357,11 +357,11 @@ def test_a_trigger_that_would_take_notice_keeps_us_away(tmp_path: Path):
     assert "`clipstitch doctor` says which trigger is too broad" in said
 
 
-def test_a_probe_that_fails_is_not_the_end_of_the_others(hasty: Env, tmp_path: Path):
+def test_a_probe_that_fails_is_not_the_end_of_the_others(shared: Env, tmp_path: Path):
     """Without the completion topic nobody says that a task has ended; what needs no message is settled all the same."""
-    before = inventory(hasty)
-    topic = account_of(hasty).get_topic("clipstitch-completions")
-    env = {**hasty, "CLIPSTITCH_COMPLETION_TOPIC": "nobodys", "CLIPSTITCH_SINKS": "q=queue:clipstitch-events"}
+    before = inventory(shared)
+    topic = account_of(shared).get_topic("clipstitch-completions")
+    env = {**shared, "CLIPSTITCH_COMPLETION_TOPIC": "nobodys", "CLIPSTITCH_SINKS": "q=queue:clipstitch-events"}
     code, report, _ = lived(env, tmp_path, "--yes", "--wait", "60s")
     verdicts = {question["number"]: question["verdict"] for question in report["questions"]}
 
@@ -369,21 +369,21 @@ def test_a_probe_that_fails_is_not_the_end_of_the_others(hasty: Env, tmp_path: P
     assert {"as assumed"} == {verdicts[number] for number in ("1", "2", "3", "4", "5", "6", "7b", "11")}
     assert {"not settled"} == {verdicts[number] for number in ("7", "8", "9", "10")}
     assert topic.get_attributes()
-    assert before == inventory(hasty)
+    assert before == inventory(shared)
 
 
-def test_what_is_interrupted_is_removed_all_the_same(hasty: Env, tmp_path: Path):
+def test_what_is_interrupted_is_removed_all_the_same(shared: Env, tmp_path: Path):
     """Ctrl-C while waiting for messages."""
-    before = inventory(hasty)
+    before = inventory(shared)
     command = (sys.executable, "-c", "import sys; from clipstitch_cli.main import run; sys.exit(run())")
     argv = ("doctor", "--live", "--yes", "--with-functions", "--report", str(tmp_path / "r.md"))
-    child = subprocess.Popen([*command, *argv], env={**os.environ, **hasty}, stdout=subprocess.PIPE, text=True)
-    until(lambda: any("never.json" in key or "/jobs/" in key for key in inventory(hasty)["objects"]))
+    child = subprocess.Popen([*command, *argv], env={**os.environ, **shared}, stdout=subprocess.PIPE, text=True)
+    until(lambda: any("never.json" in key or "/jobs/" in key for key in inventory(shared)["objects"]))
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
 
     assert exits.INTERRUPTED == child.returncode
-    assert before == inventory(hasty)
+    assert before == inventory(shared)
 
 
 def until(true: Callable[[], bool], seconds: float = 60) -> None:
