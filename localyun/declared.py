@@ -70,7 +70,10 @@ def _lets_in(statement: object, service: str) -> bool:
 
 @dataclass(frozen=True)
 class ObjectTrigger:
-    """Invoke a function when something happens to an object; event names as in the configuration, `oss:...`."""
+    """Invoke a function when something happens to an object; event names as in the configuration, `oss:...`.
+
+    `role` is the ARN of the role that the source invokes with, here and below.
+    """
 
     function: str
     name: str
@@ -78,6 +81,7 @@ class ObjectTrigger:
     events: tuple[str, ...]
     prefix: str = ""
     suffix: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,7 @@ class TopicTrigger:
     content_format: str = "STREAM"
     strategy: str = "BACKOFF_RETRY"
     filter_tag: str = ""
+    role: str = ""
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,8 @@ def _object_trigger(function: str, spec: Mapping[str, Any], at: str) -> ObjectTr
     if not events or not isinstance(key, Mapping) or set(key) != {"prefix", "suffix"}:
         raise BadDeployment(f"{at}: needs events and filter: {{key: {{prefix: ..., suffix: ...}}}}, both keys")
     bucket = str(spec.get("sourceArn", "")).rpartition(":")[2]
-    return ObjectTrigger(function, spec["triggerName"], bucket, events, key["prefix"] or "", key["suffix"] or "")
+    prefix, suffix = key["prefix"] or "", key["suffix"] or ""
+    return ObjectTrigger(function, spec["triggerName"], bucket, events, prefix, suffix, _role(spec))
 
 
 def _topic_trigger(function: str, spec: Mapping[str, Any], at: str) -> TopicTrigger:
@@ -74,7 +75,8 @@ def _topic_trigger(function: str, spec: Mapping[str, Any], at: str) -> TopicTrig
             f"{at}: notifyStrategy {strategy!r} is unknown; known: BACKOFF_RETRY, EXPONENTIAL_DECAY_RETRY"
         )
     topic = str(spec.get("sourceArn", "")).rpartition("/topics/")[2]
-    return TopicTrigger(function, spec["triggerName"], topic, form, strategy, str(config.get("filterTag") or ""))
+    tag = str(config.get("filterTag") or "")
+    return TopicTrigger(function, spec["triggerName"], topic, form, strategy, tag, _role(spec))
 
 
 def _timer_trigger(function: str, spec: Mapping[str, Any], at: str) -> TimerTrigger:
@@ -88,6 +90,11 @@ def _timer_trigger(function: str, spec: Mapping[str, Any], at: str) -> TimerTrig
     return TimerTrigger(
         function, spec["triggerName"], expression, str(config.get("payload") or ""), bool(config.get("enable", True))
     )
+
+
+def _role(spec: Mapping[str, Any]) -> str:
+    """Return the role that a trigger's source invokes with."""
+    return str(spec.get("invocationRole") or "")
 
 
 def _config(spec: Mapping[str, Any], known: frozenset[str], at: str) -> Mapping[str, Any]:

@@ -24,6 +24,7 @@ from clipstitch.submit import submit
 from clipstitch.trigger import uploads
 
 WAIT_S = 1  # long polling, so that an empty answer means an empty queue
+PEEKED = 16  # the most that SMQ shows at once
 SOON_S = 1  # the least that SMQ can hide a letter for
 
 
@@ -76,6 +77,17 @@ class SmqLetters:
                     return None
                 raise
         return Letter(message.message_id, message.receipt_handle, _as_text(message.message_body))
+
+    def peek(self) -> list[Letter]:
+        """Look at letters that can be seen, without hiding any; they have no handle."""
+        with ours(f"peeking into queue {self._name}"):
+            try:
+                found = self._queue.batch_peek_message(PEEKED)
+            except MNSServerException as error:
+                if error.type == "MessageNotExist":
+                    return []
+                raise
+        return [Letter(message.message_id, "", _as_text(message.message_body)) for message in found]
 
     def delete(self, letter: Letter) -> None:
         """Remove a letter for good."""

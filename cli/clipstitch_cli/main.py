@@ -5,6 +5,7 @@ import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TextIO, cast
 
@@ -16,6 +17,8 @@ from clipstitch.errors import ClipstitchError
 from clipstitch_cli import exits
 from clipstitch_cli.demo import demo
 from clipstitch_cli.desk import Desk, console
+from clipstitch_cli.doctor import doctor
+from clipstitch_cli.doctor_options import DEFAULTS, Live
 from clipstitch_cli.drop import Drop, drop
 from clipstitch_cli.explain import explain
 from clipstitch_cli.failures import Usage, report
@@ -194,6 +197,43 @@ def _retry(
 ) -> int:
     """Bring a job on now, submit a manifest again, or do what functions failed to do for dead letters."""
     return retry(what, _desk(ctx), project, dead_letters=dead_letters)
+
+
+@app.command("doctor")
+def _doctor(  # noqa: PLR0913 - one parameter an option
+    ctx: typer.Context,
+    *,
+    _json: Json = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Find out what this cloud does where nobody says; costs.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="With --live: agree beforehand to what it says it spends.")
+    ] = False,
+    report: Annotated[Path, typer.Option(help="With --live: the report, and a .json beside it.")] = DEFAULTS.report,
+    unbound_bucket: Annotated[
+        str, typer.Option(help="With --live: a bucket without an IMM project; default: one is made and removed.")
+    ] = "",
+    functions: Annotated[
+        bool, typer.Option("--with-functions", help="With --live: also ask the deployed functions; takes minutes.")
+    ] = False,
+    wait: Annotated[str, typer.Option(help="With --live: how long to wait for answers, e.g. 30s.")] = DEFAULTS.wait,
+    letter_wait: Annotated[
+        str, typer.Option(help="With --with-functions: after how long no dead letter will come any more.")
+    ] = DEFAULTS.letter_wait,
+    project: Project = None,
+) -> int:
+    """Say whether everything is in its place, and what repairs it; without --live, reads only.
+
+    Exit code 0 when all is well or there are only warnings, 3 when something is bad; with --live, 3 when an answer
+    differs from what we assume, or something could not be removed.
+    """
+    if not live:
+        return doctor(_desk(ctx), project)
+    ask = partial(typer.confirm, err=True) if sys.stdin.isatty() else None
+    from clipstitch_cli.doctor_live import live as ask_live  # noqa: PLC0415 - brings the SDKs
+
+    return ask_live(Live(yes, report, unbound_bucket, functions, wait, letter_wait, ask), _desk(ctx), project)
 
 
 @app.command("explain")

@@ -23,11 +23,13 @@ from localyun.core.sqlite import Database
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS buckets(name TEXT PRIMARY KEY, created TEXT, acl TEXT, versioning TEXT);
+CREATE TABLE IF NOT EXISTS elsewhere(name TEXT PRIMARY KEY, region TEXT);
 CREATE TABLE IF NOT EXISTS objects(
     bucket TEXT, key BLOB, etag TEXT, size INTEGER, last_modified TEXT, content_type TEXT, headers TEXT,
     crc64 TEXT, kind TEXT, file TEXT, version_id TEXT, PRIMARY KEY(bucket, key)) WITHOUT ROWID;
 """
 MARKS = ",".join("?" * 11)
+BUCKETS = "SELECT buckets.*, region FROM buckets LEFT JOIN elsewhere USING(name)"
 PAGE_ROWS = 200
 Also = Callable[[sqlite3.Connection, StoredObject | None], None]
 
@@ -45,16 +47,18 @@ class ObjectIndex:
         row = (bucket.name, bucket.created.isoformat(), bucket.acl, bucket.versioning)
         with self._database.change() as db:
             db.execute("INSERT OR IGNORE INTO buckets VALUES(?,?,?,?)", row)
+            if bucket.region:
+                db.execute("INSERT OR IGNORE INTO elsewhere VALUES(?,?)", (bucket.name, bucket.region))
 
     def bucket(self, name: str) -> Bucket:
         """Return a bucket, or refuse with NoSuchBucket."""
-        for row in self._database.rows("SELECT * FROM buckets WHERE name=?", name):
+        for row in self._database.rows(f"{BUCKETS} WHERE name=?", name):
             return _bucket(row)
         raise no_such_bucket(name)
 
     def buckets(self) -> list[Bucket]:
         """Return all buckets by name."""
-        return [_bucket(row) for row in self._database.rows("SELECT * FROM buckets ORDER BY name")]
+        return [_bucket(row) for row in self._database.rows(f"{BUCKETS} ORDER BY name")]
 
     def set_bucket(self, bucket: Bucket) -> None:
         """Store a bucket's ACL and versioning."""
@@ -73,6 +77,7 @@ class ObjectIndex:
                 text = "The bucket you tried to delete is not empty."
                 raise Refusal(409, "BucketNotEmpty", text, BucketName=name)
             db.execute("DELETE FROM buckets WHERE name=?", (name,))
+            db.execute("DELETE FROM elsewhere WHERE name=?", (name,))
 
     def find(self, bucket: str, key: str) -> StoredObject | None:
         """Return an object, or None when there is none; refuse when the bucket is missing."""
@@ -173,7 +178,7 @@ class ObjectIndex:
         return [row for row in found if row["key"].startswith(prefix)]
 
     def _bucket_in(self, db: sqlite3.Connection, name: str) -> Bucket:
-        row = db.execute("SELECT * FROM buckets WHERE name=?", (name,)).fetchone()
+        row = db.execute(f"{BUCKETS} WHERE name=?", (name,)).fetchone()
         if row is None:
             raise no_such_bucket(name)
         return _bucket(row)
@@ -202,7 +207,8 @@ class ObjectIndex:
 
 
 def _bucket(row: sqlite3.Row) -> Bucket:
-    return Bucket(row["name"], datetime.fromisoformat(row["created"]), row["acl"], row["versioning"])
+    created = datetime.fromisoformat(row["created"])
+    return Bucket(row["name"], created, row["acl"], row["versioning"], row["region"] or "")
 
 
 def _row(one: StoredObject) -> tuple[str | bytes | int, ...]:

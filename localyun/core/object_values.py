@@ -15,12 +15,13 @@ BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 @dataclass(frozen=True)
 class Bucket:
-    """A bucket. `versioning` is "", "Enabled" or "Suspended"."""
+    """A bucket. `versioning` is "", "Enabled" or "Suspended"; `region` is "" where the cloud itself is."""
 
     name: str
     created: datetime
     acl: str = "private"
     versioning: str = ""
+    region: str = ""
 
 
 @dataclass(frozen=True)

@@ -53,10 +53,10 @@ class ObjectStore:
         """Call `listener` once a change is stored, in the thread that made it; it must be quick."""
         self._listeners.append(listener)
 
-    def create_bucket(self, name: str) -> None:
-        """Create a bucket; creating it again changes nothing."""
+    def create_bucket(self, name: str, *, region: str = "") -> None:
+        """Create a bucket, in another region if one is named; creating it again changes nothing."""
         check_bucket_name(name)
-        self._index.add_bucket(Bucket(name, self._now()))
+        self._index.add_bucket(Bucket(name, self._now(), region=region))
 
     def has_bucket(self, name: str) -> bool:
         """Tell whether a bucket exists."""

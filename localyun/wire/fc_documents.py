@@ -47,6 +47,7 @@ def trigger_document(trigger: Trigger, site: Site, *, as_text: bool) -> dict[str
         "triggerType": kind,
         "triggerConfig": json.dumps(config) if as_text else config,
         "sourceArn": source,
+        "invocationRole": "" if isinstance(trigger, TimerTrigger) else trigger.role,
         "qualifier": "LATEST",
         "status": "",
     }

@@ -68,6 +68,7 @@ ROUTES = {
     ("POST", "object", "x-oss-async-process"): Route("oss:PostProcessTask", oss_process.async_process),
 }
 
+ANYWHERE = ("oss:ListBuckets", "oss:PutBucket", "oss:GetBucketInfo", "oss:GetBucketLocation")
 READING = ("oss:GetObject", "oss:ListObjects")
 PUBLIC = {"public-read": READING, "public-read-write": (*READING, "oss:PutObject", "oss:DeleteObject")}
 
@@ -118,7 +119,9 @@ class OssFace:
         route = _route(request)
         if route.answer is oss_post.post_object:
             return oss_post.post_object(replace(request, credential=oss_post.sender(request, self._keyring)))
-        return route.answer(self._admit(request, route.action))
+        admitted = self._admit(request, route.action)
+        _check_region(admitted, route)
+        return route.answer(admitted)
 
     def _admit(self, request: Request, action: str) -> Request:
         """Return the request with whoever sent it, or refuse; an anonymous one may read what is public."""
@@ -133,6 +136,21 @@ class OssFace:
         if action:
             request.require(action, request.bucket, request.key)
         return request
+
+
+def _check_region(request: Request, route: Route) -> None:
+    """Refuse what another region's bucket is asked for, and name its endpoint; where it lies may be asked anywhere.
+
+    OSS, "403 error", 2026: AccessDenied, "must be addressed using the specified endpoint".
+    """
+    if route.action in ANYWHERE or not request.objects.has_bucket(request.bucket):
+        return
+    if region := request.objects.bucket(request.bucket).region:
+        text = (
+            "The bucket you are attempting to access must be addressed using the specified endpoint. "
+            "Please send all future requests to this endpoint."
+        )
+        raise Refusal(403, "AccessDenied", text, Bucket=request.bucket, Endpoint=f"oss-{region}.aliyuncs.com")
 
 
 def _route(request: Request) -> Route:

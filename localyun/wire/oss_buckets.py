@@ -46,7 +46,7 @@ def delete_bucket(request: Request) -> Reply:
 
 
 def get_bucket_info(request: Request) -> Reply:
-    """Answer GetBucketInfo."""
+    """Answer GetBucketInfo; a bucket of any region may be asked for ("GetBucketInfo", AlibabaCloudDocs/oss, 2021)."""
     bucket = request.objects.bucket(request.bucket)
     about = (
         *_about(request, bucket),
@@ -60,8 +60,8 @@ def get_bucket_info(request: Request) -> Reply:
 
 def get_bucket_location(request: Request) -> Reply:
     """Answer GetBucketLocation."""
-    request.objects.bucket(request.bucket)
-    return xml_reply("LocationConstraint", f"oss-{request.services.region}")
+    region = request.objects.bucket(request.bucket).region or request.services.region
+    return xml_reply("LocationConstraint", f"oss-{region}")
 
 
 def get_bucket_acl(request: Request) -> Reply:
@@ -94,10 +94,11 @@ def put_bucket_versioning(request: Request) -> Reply:
 def _about(request: Request, bucket: Bucket) -> tuple[str, ...]:
     """Write what a bucket's entry in every answer has; the endpoint is the one that was called."""
     host = request.headers.get("host", "")
+    region = bucket.region or request.services.region
     return (
         leaf("Name", bucket.name),
-        leaf("Location", f"oss-{request.services.region}"),
-        leaf("Region", request.services.region),
+        leaf("Location", f"oss-{region}"),
+        leaf("Region", region),
         leaf("CreationDate", iso(bucket.created)),
         leaf("ExtranetEndpoint", host),
         leaf("IntranetEndpoint", host),

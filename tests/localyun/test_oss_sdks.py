@@ -642,3 +642,16 @@ def test_last_modified_moves_with_the_clock(here, bucket):
     here.clock.turn(-600)
 
     assert here.objects.head(BUCKET, "k").last_modified == told
+
+
+def test_a_bucket_of_another_region_says_where_it_lies_and_nothing_else(here):
+    """Any endpoint tells its region; everything else must be asked at its own."""
+    here.objects.create_bucket("far-away", region="cn-beijing")
+    far = here.bucket("far-away")
+    caught = refused("AccessDenied", far.put_object, "a", b"", status=403)
+
+    assert "oss-cn-beijing" == far.get_bucket_info().location
+    assert "oss-cn-beijing" == far.get_bucket_location().location
+    assert "oss-cn-beijing.aliyuncs.com" == caught.details["Endpoint"]
+    refused("AccessDenied", far.get_bucket_versioning)
+    here.objects.delete_bucket("far-away")

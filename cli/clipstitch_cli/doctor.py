@@ -1,0 +1,112 @@
+"""`clipstitch doctor`: is everything in its place? Reads only; one line for each thing, with what repairs it."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from clipstitch.errors import BadSettings
+from clipstitch.settings import Settings, read_access_key, read_settings
+from clipstitch_cli import exits
+from clipstitch_cli.connection import complete_environment, deployment_of
+from clipstitch_cli.desk import Desk, visible
+from clipstitch_cli.doctor_checks import examine, only_settings
+from clipstitch_cli.doctor_facts import Wanted, declared
+from clipstitch_cli.doctor_findings import BAD, OK, SKIPPED, WARNING, Finding, bad, exit_code
+from clipstitch_cli.failures import LocalCloudTrouble
+
+if TYPE_CHECKING:
+    from clipstitch.cloud import Cloud
+
+ACCOUNT = "ALIBABA_CLOUD_ACCOUNT_ID"
+STYLES = {OK: "green", WARNING: "yellow", BAD: "bold red", SKIPPED: "dim"}
+
+
+def doctor(desk: Desk, project: Path | None) -> int:
+    """Look at everything, and say how it stands; trouble when something is bad."""
+    findings = []
+    for found in _findings(desk, project):
+        findings.append(found)
+        if not desk.json:
+            tell(found, desk)
+    if desk.json:
+        desk.hand_over([found._asdict() for found in findings])
+    else:
+        desk.say(_sum(findings))
+    return exit_code(findings)
+
+
+def _findings(desk: Desk, project: Path | None) -> Iterable[Finding]:
+    """Connect as far as possible, then examine."""
+    try:
+        env = complete_environment(desk.env, project)
+        settings, key = read_settings(env), read_access_key(env)
+    except (BadSettings, LocalCloudTrouble) as error:
+        return only_settings(bad("settings", str(error), error.remedy))
+    from clipstitch.wiring import wire  # noqa: PLC0415 - brings the SDKs
+    from clipstitch_cli.doctor_asking import CloudQuestions  # noqa: PLC0415 - likewise
+
+    cloud: Cloud = wire(env, clock=desk.clock)
+    fc, imm = endpoint_of("FC", env, settings), endpoint_of("IMM", env, settings)
+    wanted = wanted_of(desk, project, settings, key.id)
+    unasked = {name: _unset(name) for name, endpoint in (("FC", fc), ("IMM", imm)) if not endpoint}
+    return examine(CloudQuestions(cloud, key, fc, imm), wanted._replace(unasked=unasked), desk.clock.now())
+
+
+def endpoint_of(service: str, env: "dict[str, str]", settings: Settings) -> str:
+    """Return a service's address: as the shell says, else the vendor's own where OSS's is the vendor's; else "".
+
+    Addresses: clients alibabacloud-fc20230330 4.8 and alibabacloud-imm20200930 5.0, read 2026-11.
+    """
+    if endpoint := env.get(f"{service}_ENDPOINT"):
+        return endpoint
+    if not settings.oss_endpoint.rstrip("/").endswith(".aliyuncs.com"):
+        return ""
+    return f"https://{'fcv3' if service == 'FC' else 'imm'}.{settings.oss_region}.aliyuncs.com"
+
+
+def _unset(service: str) -> str:
+    return f"{service}_ENDPOINT is not set"
+
+
+def wanted_of(desk: Desk, project: Path | None, settings: Settings, key_id: str) -> Wanted:
+    """Say how things are meant to be."""
+    queue = desk.env.get("CLIPSTITCH_DEAD_LETTER_QUEUE", "")
+    try:
+        deployment = deployment_of(project, {ACCOUNT: account_in(settings.mns_endpoint), **desk.env})
+    except LocalCloudTrouble as error:
+        return Wanted(settings, key_id, dead_letters=queue, unread=str(error))
+    arn = deployment.outputs.get("DeadLetterQueueArn", "")
+    queue = queue or arn.partition("/queues/")[2].partition("/")[0]
+    project_name = settings.imm_project or next(iter(deployment.projects), None)
+    return Wanted(settings._replace(imm_project=project_name), key_id, declared(deployment), queue)
+
+
+def account_in(mns_endpoint: str) -> str:
+    """Return the account that SMQ's address begins with; the local cloud's where it names none.
+
+    >>> account_in("https://1186202104331798.mns.cn-hangzhou.aliyuncs.com")
+    '1186202104331798'
+    """
+    from localyun.deployment import DEFAULT_ACCOUNT  # noqa: PLC0415 - only where it is needed
+
+    account, named, _ = mns_endpoint.rpartition("/")[2].partition(".mns.")
+    return account if named else DEFAULT_ACCOUNT
+
+
+def tell(found: Finding, desk: Desk) -> None:
+    """Show a finding in one line."""
+    remedy = f" -> {visible(found.remedy)}" if found.remedy else ""
+    desk.say(
+        Text.assemble(
+            (f"{found.state:<8}", STYLES[found.state]), f"{found.name:<13}", visible(found.line), (remedy, "bold")
+        )
+    )
+
+
+def _sum(findings: list[Finding]) -> Text:
+    """Count what was found."""
+    counts = {state: sum(found.state == state for found in findings) for state in (BAD, WARNING, SKIPPED)}
+    named = ", ".join(f"{count} {state}" for state, count in counts.items() if count)
+    return Text(named or "everything is in its place", "bold" if exit_code(findings) == exits.TROUBLE else "")
