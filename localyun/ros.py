@@ -48,6 +48,7 @@ TYPES: Mapping[str, Mapping[str, str]] = {
     "ALIYUN::SLS::Logstore": {"LogstoreName": "{LogstoreName}", "ProjectName": "{ProjectName}"},
     "ALIYUN::SLS::Index": {},
     "ALIYUN::SLS::Alert": {},
+    "ALIYUN::CMS::ResourceMetricRule": {"RuleId": "{RuleId}", "RuleName": "{RuleName}"},
     "ALIYUN::FC3::Function": {
         "FunctionName": "{FunctionName}",
         "FunctionId": "{FunctionName}",
