@@ -161,6 +161,22 @@ def test_every_constraint_is_tried() -> None:
 # Alarms
 
 
+@pytest.mark.parametrize(
+    ("recipients", "alarms"),
+    [
+        ({}, []),
+        ({"AlarmPolicy": "mail-us"}, ["FailureAlarm", "FailedJobAlarm", "TroubleAlarm"]),
+        ({"AlarmContacts": "on call"}, ["DeadLetterAlarm"]),
+    ],
+)
+def test_alarms_are_made_for_whoever_names_a_recipient(recipients: dict[str, str], alarms: list[str]) -> None:
+    """And the stack is the same otherwise."""
+    template = load_yaml(tools.ROOT / "template.yml")
+    made = Stack(template, recipients, Place("1234567890123456", "cn-hangzhou", "clipstitch")).resources()
+
+    assert alarms == [resource.logical_id for resource in made if resource.logical_id.endswith("Alarm")]
+
+
 def alarm_queries() -> dict[str, str]:
     """Return what each alarm looks for in the log."""
     resources = yaml.safe_load(Files.unchanged().template)["Resources"]

@@ -20,6 +20,9 @@ from clipstitch.event import MAX_MESSAGE_BYTES, fit, make_event
 from clipstitch.job import Failure, Job
 from clipstitch_cli import exits
 from localyun.core.clock import SystemClock
+from localyun.core.credentials import Credential
+from localyun.deployment import read
+from localyun.server import Endpoints
 from localyun.wire.mns_push import Certificate, signed_text
 from tests.unit.test_event import PLAN, RESULT_OBJECT, failed, rejected, succeeded
 
@@ -227,6 +230,16 @@ def test_every_variable_is_on_the_page():
     assert all(
         re.search(rf"^\| `{name}` \|.*`{re.escape(default)}`", page(), re.MULTILINE) for name, default in defaults
     )
+
+
+def test_the_local_cloud_prints_what_the_page_says():
+    """Everything but what is the consumers' own, which stands last."""
+    printed = Endpoints("", "", "", "", Credential("id", "secret"), read(ROOT, {})).environment()
+    told = re.findall(r"^\| `([A-Z_]+)` \|", page(), re.MULTILINE)
+
+    assert "prints all but the last five" in page()
+    assert set(told[:-5]) <= set(printed)
+    assert all(name.startswith("CONSUMER_") for name in told[-5:])
 
 
 def keys(value: object, path: str = "") -> Iterator[str]:
