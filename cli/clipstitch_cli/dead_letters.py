@@ -26,8 +26,8 @@ from clipstitch.trigger import uploads
 from clipstitch_cli.deployed import Deployed
 
 WAIT_S = 1  # long polling, so that an empty answer means an empty queue
-_FUNCTION = re.compile(r":?functions/([^/.]+)")
 SOON_S = 1  # the least that SMQ can hide a letter for
+_FUNCTION = re.compile(r"functions/([^/.]+)")
 
 
 class BadLetter(ClipstitchError):

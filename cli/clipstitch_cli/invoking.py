@@ -124,12 +124,10 @@ def _refused(function: str, status: int | None, code: str | None, message: str) 
 
 def _failed(function: str, body: bytes) -> FunctionFailed:
     """Tell a function's error by its type and message."""
-    document = _json(body)
-    kind, message = (
-        document.get("errorType", "error"),
-        document.get("errorMessage", body[:500].decode("utf-8", "replace")),
+    document, text = _json(body), body[:500].decode("utf-8", "replace")
+    return FunctionFailed(
+        f"{function} failed: {document.get('errorType', 'error')}: {document.get('errorMessage', text)}"
     )
-    return FunctionFailed(f"{function} failed: {kind}: {message}")
 
 
 def _spoken(message: str) -> str:

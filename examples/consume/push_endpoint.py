@@ -24,8 +24,6 @@ from cryptography.x509 import Certificate, load_pem_x509_certificate
 from inbox import Inbox
 from serving import Refused, serve
 
-# The whole of a bucket's address: below aliyuncs.com everybody may have a bucket.
-VENDORS = "https://mnstest.oss-cn-hangzhou.aliyuncs.com/ https://mns-cert.oss-{region}.aliyuncs.com/"
 MAX_AGE = timedelta(minutes=15)
 FETCH_S = 2  # SMQ waits five seconds for us
 
@@ -35,8 +33,8 @@ def main() -> None:
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     inbox = Inbox(os.environ.get("CONSUMER_DATABASE", "consumed.sqlite"))
     account, topic = os.environ["ALIBABA_CLOUD_ACCOUNT_ID"], os.environ["CLIPSTITCH_EVENTS_TOPIC"]
-    vendors = VENDORS.format(region=os.environ["OSS_REGION"])
-    trusted = tuple(os.environ.get("CONSUMER_CERTIFICATES", vendors).split())
+    own = os.environ.get("CONSUMER_CERTIFICATES", "").split()
+    trusted = tuple(own or vendors(os.environ["OSS_REGION"]))
 
     def receive(path: str, headers: Mapping[str, str], body: bytes) -> None:
         verify(path, headers, body, trusted)
@@ -46,6 +44,15 @@ def main() -> None:
         inbox.once(json.loads(push["Message"]), act)
 
     serve(receive)
+
+
+def vendors(region: str) -> list[str]:
+    """Name the vendor's buckets, host and all: everybody may have one below aliyuncs.com.
+
+    The second is documented for regions in China only.
+    """
+    regional = [f"https://mns-cert.oss-{region}.aliyuncs.com/"] if region.startswith("cn-") else []
+    return ["https://mnstest.oss-cn-hangzhou.aliyuncs.com/", *regional]
 
 
 def verify(path: str, headers: Mapping[str, str], body: bytes, trusted: tuple[str, ...]) -> None:

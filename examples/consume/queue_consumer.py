@@ -62,8 +62,8 @@ def receive(queue: Queue) -> Message | None:
     """Wait for a message; None when none came."""
     try:
         return queue.receive_message(LONG_POLL_S)
-    except MNSExceptionBase as error:
-        if error.type != "MessageNotExist":
+    except (MNSExceptionBase, OSError) as error:
+        if getattr(error, "type", "") != "MessageNotExist":
             logging.warning("nothing received: %s", error)
             time.sleep(REST_S)
     return None

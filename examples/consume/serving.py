@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-MAX_BYTES = 256 * 1024  # an event has at most 45,000 bytes; XML and JSON around it make it longer, not much
+MAX_BYTES = 256 * 1024  # an event has at most 45,000 bytes; as a text within JSON it has some more
 Receive = Callable[[str, Mapping[str, str], bytes], None]
 
 

@@ -17,7 +17,7 @@ from clipstitch.submit import submit
 from clipstitch.trigger import uploads
 from clipstitch_cli import exits
 from clipstitch_cli.dead_letters import BadLetter, function_in
-from clipstitch_cli.deployed import Deployed, NotHelped, function_names
+from clipstitch_cli.deployed import Deployed, NotHelped, _answer, function_names
 from clipstitch_cli.failures import Usage, report
 from clipstitch_cli.invoking import FunctionFailed, NoSuchFunction, _failed, _ours, _refused
 from clipstitch_cli.retry import How, retry, retry_in, retry_letters
@@ -228,6 +228,16 @@ def test_a_letter_that_the_function_fails_on_again_stays(functions: MemoryFuncti
     assert [SUBMIT] == functions.names
 
 
+@pytest.mark.parametrize(
+    "path", ["functions/f", "services/s.LATEST/functions/f", "functions/f.LATEST", "functions/f/x"]
+)
+def test_a_letter_names_its_function_in_either_api(path: str):
+    """With a service, a qualifier, or neither."""
+    body = json.dumps({"requestContext": {"functionArn": f"acs:fc:cn-hangzhou:1:{path}"}})
+
+    assert "f" == function_in(body)
+
+
 @pytest.mark.parametrize("body", ["[]", "{}", '{"requestContext": []}', '{"requestContext": {"functionArn": "x"}}'])
 def test_a_letter_that_names_no_function_says_so(body: str):
     """It can be retried without --invoke."""
@@ -274,6 +284,15 @@ def test_no_sdk_error_gets_past(raised: Exception):
     """The network's neither."""
     with pytest.raises(CloudBusy, match="invoking f"), _ours("f"):
         raise raised
+
+
+@pytest.mark.parametrize(
+    ("body", "read"),
+    [(b'{"a": 1}', {"a": 1}), (b'"{\\"a\\": 1}"', {"a": 1}), (b"gone", {}), (b"", {}), (b"[1]", {})],
+)
+def test_an_answer_is_read_whatever_the_runtime_makes_of_it(body: bytes, read: dict[str, int]):
+    """What is no JSON names no job."""
+    assert read == _answer(body)
 
 
 # Where the functions are
