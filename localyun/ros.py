@@ -48,6 +48,7 @@ TYPES: Mapping[str, Mapping[str, str]] = {
     "ALIYUN::SLS::Logstore": {"LogstoreName": "{LogstoreName}", "ProjectName": "{ProjectName}"},
     "ALIYUN::SLS::Index": {},
     "ALIYUN::SLS::Alert": {},
+    "ALIYUN::CMS::ResourceMetricRule": {"RuleId": "{RuleId}", "RuleName": "{RuleName}"},
     "ALIYUN::FC3::Function": {
         "FunctionName": "{FunctionName}",
         "FunctionId": "{FunctionName}",
@@ -95,7 +96,7 @@ class Stack:
             "Fn::Equals": self._equals,
             "Fn::And": lambda args, at: all(self._truths(args, at)),
             "Fn::Or": lambda args, at: any(self._truths(args, at)),
-            "Fn::Not": lambda args, at: not self._truth(args, at),
+            "Fn::Not": self._not,
         }
         self._parameters = self._bind(parameters)
 
@@ -258,6 +259,13 @@ class Stack:
         """Fn::Equals: [left, right]; true and "true" are equal, as parameters come as text."""
         left, right = (_plain(value) for value in self._value(args, at))
         return left == right
+
+    def _not(self, args: Any, at: str) -> bool:
+        """Fn::Not: condition (ROS, "Fn::Not", 2026-09); ROS's own classes write it as a list of one."""
+        conditions = args if isinstance(args, list) else [args]
+        if len(conditions) != 1:
+            raise self._bad(at, f"Fn::Not has {len(conditions)} conditions", "write one")
+        return not self._truth(conditions[0], at)
 
     def _truths(self, args: Any, at: str) -> Iterator[bool]:
         """Evaluate a list of conditions."""

@@ -6,7 +6,8 @@ texts are in Base64, so both are read.
 
 import base64
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple, Protocol
 
@@ -22,10 +23,12 @@ from clipstitch.notice import read_notice
 from clipstitch.settings import AccessKey
 from clipstitch.submit import submit
 from clipstitch.trigger import uploads
+from clipstitch_cli.deployed import Deployed
 
 WAIT_S = 1  # long polling, so that an empty answer means an empty queue
 PEEKED = 16  # the most that SMQ shows at once
 SOON_S = 1  # the least that SMQ can hide a letter for
+_FUNCTION = re.compile(r"functions/([^/.]+)")
 
 
 class BadLetter(ClipstitchError):
@@ -113,7 +116,10 @@ class Answered(NamedTuple):
     error: ClipstitchError | None = None
 
 
-def answer_all(letters: Letters, cloud: Cloud) -> Iterator[Answered]:
+Work = Callable[[str], Iterable[Job]]  # does what a letter's body asks for, and says which jobs that was about
+
+
+def answer_all(letters: Letters, work: Work) -> Iterator[Answered]:
     """Do for every letter what the function failed to do; only then delete it. What fails again stays in the queue."""
     kept: dict[str, Letter] = {}
     again = 0
@@ -122,7 +128,7 @@ def answer_all(letters: Letters, cloud: Cloud) -> Iterator[Answered]:
             if letter.id in kept:  # shown again before we were through
                 kept[letter.id], again = letter, again + 1
                 continue
-            answered = _answer(letter, letters, cloud)
+            answered = _answer(letter, letters, work)
             if answered.error:
                 kept[letter.id] = letter
             yield answered
@@ -132,10 +138,10 @@ def answer_all(letters: Letters, cloud: Cloud) -> Iterator[Answered]:
                 letters.release(letter)
 
 
-def _answer(letter: Letter, letters: Letters, cloud: Cloud) -> Answered:
+def _answer(letter: Letter, letters: Letters, work: Work) -> Answered:
     """Do what the function failed to do, then delete the letter."""
     try:
-        jobs = tuple(_jobs(event_in(letter.body), cloud))
+        jobs = tuple(work(letter.body))
         letters.delete(letter)
     except ClipstitchError as error:
         return Answered(letter.id, error=error)
@@ -144,9 +150,24 @@ def _answer(letter: Letter, letters: Letters, cloud: Cloud) -> Answered:
     return Answered(letter.id, jobs)
 
 
+def here(cloud: Cloud) -> Work:
+    """Do the work in this process."""
+    return lambda body: _jobs(event_in(body), cloud)
+
+
+def there(deployed: Deployed) -> Work:
+    """Have the work done by the very functions that failed to do it."""
+
+    def work(body: str) -> Iterable[Job]:
+        event = event_in(body)
+        return () if _of_timer(event) else deployed.answered(function_in(body), json.dumps(event).encode())
+
+    return work
+
+
 def _jobs(event: dict[str, Any], cloud: Cloud) -> Iterator[Job]:
-    """Do what the function does that gets such an event; the timer's needs no doing again, it comes by itself."""
-    if "triggerTime" in event:
+    """Do what the function does that gets such an event."""
+    if _of_timer(event):
         return
     payload = json.dumps(event).encode()
     try:
@@ -159,6 +180,11 @@ def _jobs(event: dict[str, Any], cloud: Cloud) -> Iterator[Job]:
     yield from (job for job in found if job)
 
 
+def _of_timer(event: dict[str, Any]) -> bool:
+    """Say whether an event is the timer's, which needs no doing again: the next one has come by itself."""
+    return "triggerTime" in event
+
+
 def event_in(body: str) -> dict[str, Any]:
     """Return the event that a function failed on; `BadLetter` when there is none."""
     record = _json(body)
@@ -169,6 +195,20 @@ def event_in(body: str) -> dict[str, Any]:
     if not isinstance(known, dict):
         raise BadLetter(f"the invocation's event is not one of ours: {body[:200]!r}")
     return known
+
+
+def function_in(body: str) -> str:
+    """Name the function whose event a letter holds (FC, "Result callback", 2026-04); `BadLetter` when it does not say.
+
+    >>> function_in('{"requestContext": {"functionArn": "acs:fc:cn-hangzhou:1:services/s.LATEST/functions/f"}}')
+    'f'
+    """
+    record = _json(body)
+    context = record.get("requestContext") if isinstance(record, dict) else None
+    arn = context.get("functionArn") if isinstance(context, dict) else None
+    if not (name := _FUNCTION.search(str(arn))):
+        raise BadLetter(f"does not say which function it is for, retry it without --invoke: {body[:200]!r}")
+    return name[1]
 
 
 def _json(text: str) -> Any:

@@ -25,7 +25,7 @@ from clipstitch_cli.failures import Usage, report
 from clipstitch_cli.jobs import jobs
 from clipstitch_cli.plan import plan
 from clipstitch_cli.put import put
-from clipstitch_cli.retry import retry
+from clipstitch_cli.retry import How, retry
 from clipstitch_cli.schema import schema
 from clipstitch_cli.show import show
 from clipstitch_cli.up import up
@@ -192,11 +192,18 @@ def _retry(
     dead_letters: Annotated[
         bool, typer.Option("--dead-letters", help="Everything that Function Compute has given up on.")
     ] = False,
+    invoke: Annotated[
+        bool,
+        typer.Option("--invoke", help="Have the deployed functions do it, with their rights, and show the outcome."),
+    ] = False,
+    service: Annotated[
+        str, typer.Option(help="Invoke through the FC 2.0 API, in this service; default: the 3.0 API, which has none.")
+    ] = "",
     _json: Json = False,
     project: Project = None,
 ) -> int:
     """Bring a job on now, submit a manifest again, or do what functions failed to do for dead letters."""
-    return retry(what, _desk(ctx), project, dead_letters=dead_letters)
+    return retry(what, _desk(ctx), project, How(dead_letters, invoke, service))
 
 
 @app.command("doctor")

@@ -1,7 +1,7 @@
 """`clipstitch retry`: bring on its way again what is stuck: a job, a manifest, or what Function Compute gave up on."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
@@ -14,6 +14,7 @@ from clipstitch.settings import read_access_key
 from clipstitch.submit import submit
 from clipstitch_cli import exits
 from clipstitch_cli.connection import complete_environment, connect, deployment_of
+from clipstitch_cli.deployed import Deployed, function_names
 from clipstitch_cli.desk import Desk, visible
 from clipstitch_cli.failures import Usage
 from clipstitch_cli.jobs import STYLES
@@ -23,19 +24,43 @@ if TYPE_CHECKING:
     from clipstitch_cli.dead_letters import Answered, Letters
 
 QUEUE_NAME, QUEUE_ARN = "CLIPSTITCH_DEAD_LETTER_QUEUE", "DeadLetterQueueArn"
+ENDPOINT = "FC_ENDPOINT"
 
 
-def retry(what: str, desk: Desk, project: Path | None, *, dead_letters: bool) -> int:
+class How(NamedTuple):
+    """What is retried, and by whom: by this process unless `invoke`; a service is found in the API 2.0 only."""
+
+    dead_letters: bool = False
+    invoke: bool = False
+    service: str = ""
+
+
+def retry(what: str, desk: Desk, project: Path | None, how: How) -> int:
     """Retry one thing, or all dead letters."""
-    if dead_letters == bool(what):
+    if how.dead_letters == bool(what):
         raise Usage("name a job or a manifest, or say --dead-letters")
+    if how.service and not how.invoke:
+        raise Usage("--service says where to invoke; say --invoke, too")
     cloud = connect(desk, project)
-    if not dead_letters:
-        return retry_in(cloud, what, desk)
+    deployed = _deployed(cloud, how.service, desk, project) if how.invoke else None
+    if not how.dead_letters:
+        return retry_in(cloud, what, desk, deployed)
     from clipstitch_cli.dead_letters import SmqLetters  # noqa: PLC0415 - brings the SMQ SDK
 
     key = read_access_key(complete_environment(desk.env, project))
-    return retry_letters(cloud, SmqLetters(cloud.settings.mns_endpoint, key, _queue(desk, project)), desk)
+    return retry_letters(cloud, SmqLetters(cloud.settings.mns_endpoint, key, _queue(desk, project)), desk, deployed)
+
+
+def _deployed(cloud: Cloud, service: str, desk: Desk, project: Path | None) -> Deployed:
+    """Find the deployed functions, and a way to call them."""
+    if not (endpoint := desk.env.get(ENDPOINT)):
+        raise BadSettings(f"{ENDPOINT} is not set")
+    submit_name, sweep_name = function_names(one.name for one in deployment_of(project, desk.env).functions)
+    from clipstitch_cli.invoking import Fc2, Fc3  # noqa: PLC0415 - brings the SDKs of Function Compute
+
+    key = read_access_key(complete_environment(desk.env, project))
+    invoker = Fc2(endpoint, key, service) if service else Fc3(endpoint, key)
+    return Deployed(invoker, cloud, submit_name, sweep_name)
 
 
 def _queue(desk: Desk, project: Path | None) -> str:
@@ -48,9 +73,9 @@ def _queue(desk: Desk, project: Path | None) -> str:
     return name
 
 
-def retry_in(cloud: Cloud, what: str, desk: Desk) -> int:
+def retry_in(cloud: Cloud, what: str, desk: Desk, deployed: Deployed | None = None) -> int:
     """Bring a job on, or submit a manifest again; the exit code says how the job ended, if it has."""
-    job = _submitted(what, cloud) if "/" in what else _advanced(what, cloud)
+    job = _submitted(what, cloud, deployed) if "/" in what else _advanced(what, cloud, deployed)
     if desk.json:
         desk.hand_over(_as_json(job))
     else:
@@ -58,7 +83,7 @@ def retry_in(cloud: Cloud, what: str, desk: Desk) -> int:
     return exits.BY_STATE[job.state] if job.closed else exits.OK
 
 
-def _submitted(manifest: str, cloud: Cloud) -> Job:
+def _submitted(manifest: str, cloud: Cloud, deployed: Deployed | None) -> Job:
     """Submit a manifest again."""
     bucket = cloud.settings.bucket
     try:
@@ -67,14 +92,17 @@ def _submitted(manifest: str, cloud: Cloud) -> Job:
         raise Usage(f"{visible(manifest)!r} is no object; write oss://bucket/key") from error
     if not ref.key.startswith(cloud.settings.manifest_prefix):
         raise Usage(f"{visible(ref.uri)} would start no job: keys begin with {cloud.settings.manifest_prefix}")
-    if (job := submit(ref, cloud)) is None:
+    if (job := deployed.submit(ref) if deployed else submit(ref, cloud)) is None:
         raise Missing(f"{ref.uri} does not exist")
     return job
 
 
-def _advanced(beginning: str, cloud: Cloud) -> Job:
-    """Do for a job now what a sweep does in time."""
-    return tending.retry(find_job(beginning, cloud), cloud.ledger(cloud.settings.bucket), cloud)
+def _advanced(beginning: str, cloud: Cloud, deployed: Deployed | None) -> Job:
+    """Do for a job now what a sweep does in time, or have it done."""
+    job_id = find_job(beginning, cloud)
+    if deployed:
+        return deployed.bring_on(job_id)
+    return tending.retry(job_id, cloud.ledger(cloud.settings.bucket), cloud)
 
 
 def owed_to(job: Job) -> list[str]:
@@ -94,12 +122,12 @@ def _line(job: Job) -> Text:
     return Text.assemble((job.id, "bold"), "  ", (job.state + note, STYLES.get(job.state, "yellow")), owed)
 
 
-def retry_letters(cloud: Cloud, letters: "Letters", desk: Desk) -> int:
+def retry_letters(cloud: Cloud, letters: "Letters", desk: Desk, deployed: Deployed | None = None) -> int:
     """Answer all dead letters; trouble when some stay."""
-    from clipstitch_cli.dead_letters import answer_all  # noqa: PLC0415 - as above
+    from clipstitch_cli.dead_letters import answer_all, here, there  # noqa: PLC0415 - as above
 
     answered = []
-    for one in answer_all(letters, cloud):
+    for one in answer_all(letters, there(deployed) if deployed else here(cloud)):
         answered.append(one)
         if not desk.json:
             _tell_letter(one, desk)

@@ -48,6 +48,8 @@ MISTAKES = (
     Mistake("yes for true", T, "BlockPublicAccess: true", "BlockPublicAccess: 'yes'", CLASSES, "blockPublicAccess"),
     Mistake("an attribute that nothing has", T, "${EventsTopic.TopicName}", "${EventsTopic.Name}", CLASSES, "no attr"),
     Mistake("a resource that is not there", T, "GetAtt': [LogStore,", "GetAtt': [LogsStore,", CLASSES, "LogsStore"),
+    Mistake("a comparison that CMS lacks", T, "GreaterThanThreshold", "MoreThan", CLASSES, "comparisonOperator"),
+    Mistake("an alarm for nobody", T, "      ContactGroups: [{Ref: AlarmContacts}]\n", "", CLASSES, "contactGroups"),
     Mistake("a property of another type", T, "TTL: {Ref", "RetentionDays: {Ref", TYPES, "no property RetentionDays"),
     Mistake("an attribute of another type", T, "[ImmRole, RoleName]", "[ImmRole, Name]", TYPES, "no attribute Name"),
     Mistake("an output that is misspelled", S, "output.LogStore}", "output.Logstore}", CROSS, "the output Logstore"),

@@ -9,7 +9,7 @@ const modules = path.resolve(process.argv[2])
 const load = name => require(path.join(modules, '@alicloud', name))
 const core = load('ros-cdk-core')
 const classes = {}
-for (const name of ['fc3', 'mns', 'oss', 'imm', 'ram', 'sls', 'ros']) {
+for (const name of ['fc3', 'mns', 'oss', 'imm', 'ram', 'sls', 'cms', 'ros']) {
   for (const value of Object.values(load('ros-cdk-' + name))) {
     if (value && value.ROS_RESOURCE_TYPE_NAME) classes[value.ROS_RESOURCE_TYPE_NAME] = value
   }

@@ -298,6 +298,30 @@ def test_and_and_or_take_lists_of_conditions() -> None:
 
 
 @pytest.mark.parametrize(
+    ("condition", "said"),
+    [("Yes", "b"), (["Yes"], "b"), ({"Fn::Equals": [1, 2]}, "a"), ([{"Fn::Equals": [1, 2]}], "a")],
+)
+def test_not_takes_one_condition(condition: object, said: str) -> None:
+    """As ROS's page writes it, and in a list of one, as ROS's own classes do."""
+    template = {
+        "Conditions": {"Yes": {"Fn::Equals": [1, "1"]}, "Not": {"Fn::Not": condition}},
+        "Outputs": {"Not": {"Value": {"Fn::If": ["Not", "a", "b"]}}},
+    }
+
+    assert Stack(template, {}, Place("1", "r", "s")).outputs() == {"Not": said}
+
+
+@pytest.mark.parametrize("conditions", [[], ["Yes", "Yes"]])
+def test_not_takes_no_other_number_of_conditions(conditions: list[str]) -> None:
+    """A list is never taken for true because it is not empty."""
+    template = {"Conditions": {"Yes": {"Fn::Equals": [1, 1]}, "Not": {"Fn::Not": conditions}}}
+    outputs = {"Outputs": {"Not": {"Value": {"Fn::If": ["Not", "a", "b"]}}}}
+
+    with pytest.raises(BadDeployment, match=f"Fn::Not has {len(conditions)} conditions"):
+        Stack({**template, **outputs}, {}, Place("1", "r", "s")).outputs()
+
+
+@pytest.mark.parametrize(
     ("expression", "expected"),
     [
         ("@every 90s", "2026-02-27T23:59:58"),

@@ -16,7 +16,7 @@ from clipstitch_cli.connection import complete_environment
 from clipstitch_cli.dead_letters import BadLetter, Letter, event_in
 from clipstitch_cli.drop import Drop, drop_in
 from clipstitch_cli.failures import Usage
-from clipstitch_cli.retry import _queue, retry, retry_in, retry_letters
+from clipstitch_cli.retry import How, _queue, retry, retry_in, retry_letters
 from clipstitch_cli.show import NoSuchJob, show_in
 from tests.receiver import SECRET
 from tests.unit.test_cli_desk import make_desk
@@ -166,7 +166,7 @@ def test_what_cannot_be_retried_is_an_error(world: World, what: str, error: type
 def test_one_thing_is_retried_or_all_dead_letters(what: str, letters: bool):
     """Not both, not neither."""
     with pytest.raises(Usage):
-        retry(what, make_desk(), None, dead_letters=letters)
+        retry(what, make_desk(), None, How(dead_letters=letters))
 
 
 # Dead letters
