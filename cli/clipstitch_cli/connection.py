@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from clipstitch.cloud import Cloud
 from clipstitch.errors import BadSettings
-from clipstitch.settings import read_access_key, read_settings
+from clipstitch.settings import Settings, read_access_key, read_settings
 from clipstitch_cli.desk import Desk
 from clipstitch_cli.failures import LocalCloudTrouble
 
@@ -74,6 +74,18 @@ def deployment_of(project: Path | None, env: Mapping[str, str]) -> "Deployment":
         return read(project_folder(project), env)
     except BadDeployment as error:
         raise LocalCloudTrouble(str(error)) from error
+
+
+def endpoint_of(service: str, env: Mapping[str, str], settings: Settings) -> str:
+    """Return a service's address: as the shell says, else the vendor's own where OSS's is the vendor's; else "".
+
+    Addresses: clients alibabacloud-fc20230330 4.8 and alibabacloud-imm20200930 5.0, read 2026-11.
+    """
+    if endpoint := env.get(f"{service}_ENDPOINT"):
+        return endpoint
+    if not settings.oss_endpoint.rstrip("/").endswith(".aliyuncs.com"):
+        return ""
+    return f"https://{'fcv3' if service == 'FC' else 'imm'}.{settings.oss_region}.aliyuncs.com"
 
 
 def _problems(env: Mapping[str, str]) -> list[str]:

@@ -17,8 +17,8 @@ from clipstitch.errors import ClipstitchError
 from clipstitch_cli import exits
 from clipstitch_cli.demo import demo
 from clipstitch_cli.desk import Desk, console
-from clipstitch_cli.doctor import doctor
-from clipstitch_cli.doctor_options import DEFAULTS, Live
+from clipstitch_cli.doctor.command import doctor
+from clipstitch_cli.doctor.options import DEFAULTS, Live
 from clipstitch_cli.drop import Drop, drop
 from clipstitch_cli.explain import explain
 from clipstitch_cli.failures import Usage, report
@@ -238,7 +238,7 @@ def _doctor(  # noqa: PLR0913 - one parameter an option
     if not live:
         return doctor(_desk(ctx), project)
     ask = partial(typer.confirm, err=True) if sys.stdin.isatty() else None
-    from clipstitch_cli.doctor_live import live as ask_live  # noqa: PLC0415 - brings the SDKs
+    from clipstitch_cli.doctor.live import live as ask_live  # noqa: PLC0415 - brings the SDKs
 
     return ask_live(Live(yes, report, unbound_bucket, functions, wait, letter_wait, ask), _desk(ctx), project)
 

@@ -13,7 +13,7 @@ from clipstitch.refs import ObjectRef
 from clipstitch.settings import read_access_key
 from clipstitch.submit import submit
 from clipstitch_cli import exits
-from clipstitch_cli.connection import complete_environment, connect, deployment_of
+from clipstitch_cli.connection import complete_environment, connect, deployment_of, endpoint_of
 from clipstitch_cli.deployed import Deployed, function_names
 from clipstitch_cli.desk import Desk, visible
 from clipstitch_cli.failures import Usage
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from clipstitch_cli.dead_letters import Answered, Letters
 
 QUEUE_NAME, QUEUE_ARN = "CLIPSTITCH_DEAD_LETTER_QUEUE", "DeadLetterQueueArn"
-ENDPOINT = "FC_ENDPOINT"
 
 
 class How(NamedTuple):
@@ -53,8 +52,8 @@ def retry(what: str, desk: Desk, project: Path | None, how: How) -> int:
 
 def _deployed(cloud: Cloud, service: str, desk: Desk, project: Path | None) -> Deployed:
     """Find the deployed functions, and a way to call them."""
-    if not (endpoint := desk.env.get(ENDPOINT)):
-        raise BadSettings(f"{ENDPOINT} is not set")
+    if not (endpoint := endpoint_of("FC", desk.env, cloud.settings)):
+        raise BadSettings("FC_ENDPOINT is not set")
     submit_name, sweep_name = function_names(one.name for one in deployment_of(project, desk.env).functions)
     from clipstitch_cli.invoking import Fc2, Fc3  # noqa: PLC0415 - brings the SDKs of Function Compute
 

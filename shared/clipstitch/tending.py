@@ -85,14 +85,20 @@ def _undecided(job: Job) -> bool:
 
 
 def _overdue(job: Job, ledger: Ledger, cloud: Cloud, times: int = 1) -> bool:
-    """Say whether a job's time is over, so many times.
-
-    It counts from when the job was opened, which for a lost upload is late, or the end of the time in which clips may
-    come. The marker is looked at only where it can matter.
-    """
+    """Say whether a job's time is over, so many times. The marker is looked at only where it can matter."""
     limit = cloud.settings.deadline_s * times
-    since = _moment(ledger.document(job.id, Fact(WAITING))["until"]) if job.knows(WAITING) else uploaded_at(job.id)
-    return _waited(since, limit, cloud) and _waited(ledger.opened(job.id), limit, cloud)
+    return _waited(uploaded_at(job.id), limit, cloud) and _waited(begun(job, ledger), limit, cloud)
+
+
+def begun(job: Job, ledger: Ledger) -> datetime:
+    """Return from when an open job's deadline counts: since it is open, which for a lost upload is late.
+
+    Where clips may still come, it counts from the end of that time.
+    """
+    opened = ledger.opened(job.id)
+    if not job.knows(WAITING):
+        return opened
+    return max(opened, _moment(ledger.document(job.id, Fact(WAITING))["until"]))
 
 
 def _untold(job: Job) -> list[Fact]:

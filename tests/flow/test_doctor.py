@@ -23,9 +23,9 @@ from mns.queue import Message
 from clipstitch.clock import Clock, SystemClock
 from clipstitch_cli import exits
 from clipstitch_cli.desk import Desk, console
-from clipstitch_cli.doctor_checks import CHECKS
-from clipstitch_cli.doctor_live import live
-from clipstitch_cli.doctor_options import Live
+from clipstitch_cli.doctor.checks import CHECKS
+from clipstitch_cli.doctor.live import live
+from clipstitch_cli.doctor.options import Live
 from clipstitch_cli.failures import Usage
 from clipstitch_cli.main import main
 from localyun.core.objects import ObjectStore

@@ -124,7 +124,7 @@ MUTATIONS = (
         (
             (
                 "tending.py",
-                "    return _waited(since, limit, cloud) and _waited(ledger.opened(job.id), limit, cloud)",
+                "    return _waited(uploaded_at(job.id), limit, cloud) and _waited(begun(job, ledger), limit, cloud)",
                 "    return False",
             ),
         ),

@@ -9,9 +9,9 @@ import pytest
 from clipstitch.errors import AccessDenied, CloudBusy
 from clipstitch.settings import Settings, Sink
 from clipstitch_cli import exits
-from clipstitch_cli.doctor import account_in, endpoint_of
-from clipstitch_cli.doctor_checks import CHECKS, examine, only_settings
-from clipstitch_cli.doctor_facts import (
+from clipstitch_cli.doctor.checks import CHECKS, examine, only_settings
+from clipstitch_cli.doctor.command import account_in, endpoint_of
+from clipstitch_cli.doctor.facts import (
     Bucket,
     Function,
     KeyRefused,
@@ -22,7 +22,7 @@ from clipstitch_cli.doctor_facts import (
     Wanted,
     read_function,
 )
-from clipstitch_cli.doctor_findings import BAD, OK, SKIPPED, WARNING, Finding, bad, exit_code
+from clipstitch_cli.doctor.findings import BAD, OK, SKIPPED, WARNING, Finding, bad, exit_code
 from tests.world import SETTINGS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=timezone.utc)

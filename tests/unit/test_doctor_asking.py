@@ -10,9 +10,9 @@ from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRef
 from clipstitch.ports import Answer, Webhook
 from clipstitch.settings import AccessKey, Sink
 from clipstitch.submit import submit
-from clipstitch_cli.doctor_asking import CloudQuestions
-from clipstitch_cli.doctor_facts import KeyRefused, OpenJob, OtherRegion
-from clipstitch_cli.doctor_oss import trouble
+from clipstitch_cli.doctor.asking import CloudQuestions
+from clipstitch_cli.doctor.facts import KeyRefused, OpenJob, OtherRegion
+from clipstitch_cli.doctor.oss import trouble
 from tests.world import DOCUMENT, SETTINGS, World
 
 ELSEWHERE = {"Code": "AccessDenied", "Message": "another endpoint", "Endpoint": "oss-cn-beijing.aliyuncs.com"}

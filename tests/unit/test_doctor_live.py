@@ -12,9 +12,9 @@ import pytest
 from clipstitch.errors import CloudBusy
 from clipstitch.process import read
 from clipstitch_cli import exits
-from clipstitch_cli.doctor_bench import IMM, Place
-from clipstitch_cli.doctor_bench import _refusal as seen_of
-from clipstitch_cli.doctor_experiments import (
+from clipstitch_cli.doctor.bench import IMM, Place
+from clipstitch_cli.doctor.bench import _refusal as seen_of
+from clipstitch_cli.doctor.experiments import (
     EXPERIMENTS,
     HOME,
     UNBOUND,
@@ -28,12 +28,12 @@ from clipstitch_cli.doctor_experiments import (
     objects_of,
     spending,
 )
-from clipstitch_cli.doctor_questions import AS_ASSUMED, DIFFERENT, OPEN, QUESTIONS, Answer, unsettled
-from clipstitch_cli.doctor_report import Report, as_json, as_markdown, write
-from clipstitch_cli.doctor_tones import Heard, listen, same
-from clipstitch_cli.doctor_trials import Waits, pauses
-from clipstitch_cli.doctor_trials import spending as spending_of_trials
-from clipstitch_cli.doctor_undo import Undo
+from clipstitch_cli.doctor.questions import AS_ASSUMED, DIFFERENT, OPEN, QUESTIONS, Answer, unsettled
+from clipstitch_cli.doctor.report import Report, as_json, as_markdown, write
+from clipstitch_cli.doctor.tones import Heard, listen, same
+from clipstitch_cli.doctor.trials import Waits, pauses
+from clipstitch_cli.doctor.trials import spending as spending_of_trials
+from clipstitch_cli.doctor.undo import Undo
 from clipstitch_cli.failures import NoSuchFile
 from tests.world import SETTINGS, World
 

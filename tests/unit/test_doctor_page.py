@@ -3,10 +3,10 @@
 import re
 from pathlib import Path
 
-from clipstitch_cli.doctor_checks import CHECKS
-from clipstitch_cli.doctor_deployed import KEYS, RETRIES
-from clipstitch_cli.doctor_live import CONSOLE_ONLY
-from clipstitch_cli.doctor_questions import QUESTIONS
+from clipstitch_cli.doctor.checks import CHECKS
+from clipstitch_cli.doctor.deployed import KEYS, RETRIES
+from clipstitch_cli.doctor.live import CONSOLE_ONLY
+from clipstitch_cli.doctor.questions import QUESTIONS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "doctor.md").read_text("utf-8")
 

@@ -15,7 +15,7 @@ from Tea.exceptions import TeaException, UnretryableException  # type: ignore[im
 
 from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, Missing
 from clipstitch.settings import AccessKey
-from clipstitch_cli.doctor_facts import Function, read_function
+from clipstitch_cli.doctor.facts import Function, read_function
 
 TIMEOUT_MS = 20_000
 TASK_TYPE = "MediaConvert"

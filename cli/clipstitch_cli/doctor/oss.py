@@ -11,7 +11,7 @@ from clipstitch.adapters.lean_oss2 import oss2
 from clipstitch.adapters.oss import OssBuckets
 from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused
 from clipstitch.settings import AccessKey, Settings
-from clipstitch_cli.doctor_facts import Bucket, KeyRefused, OtherRegion
+from clipstitch_cli.doctor.facts import Bucket, KeyRefused, OtherRegion
 
 TIMEOUT_S = 20
 _NO_KEY = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken", "SecurityTokenExpired"})

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from clipstitch.process import Process, Saveas, Segment, Transcode, spell
 from clipstitch.refs import ObjectRef
-from clipstitch_cli.doctor_tones import RATE, Heard, Tone
+from clipstitch_cli.doctor.tones import RATE, Heard, Tone
 
 A, B, C = Tone("a", 400, 500), Tone("b", 800, 700), Tone("c", 1600, 1000)
 MANY = tuple(Tone(f"n{number:02}", 400, 100) for number in range(12))

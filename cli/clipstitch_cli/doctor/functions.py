@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from clipstitch.errors import BadSettings, ClipstitchError
 from clipstitch.settings import Settings, read_settings
-from clipstitch_cli.doctor_facts import Function
-from clipstitch_cli.doctor_findings import Finding, bad, ok, unanswered, warning
+from clipstitch_cli.doctor.facts import Function
+from clipstitch_cli.doctor.findings import Finding, bad, ok, unanswered, warning
 
 Found = Mapping[str, Function | ClipstitchError | None]
 # Where the shell and the functions must agree, or we look at another stack than they work on.

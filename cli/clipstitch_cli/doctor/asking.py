@@ -11,13 +11,14 @@ from mns.mns_exception import MNSServerException
 from clipstitch.adapters.mns import ours
 from clipstitch.cloud import Cloud
 from clipstitch.errors import ClipstitchError, NoSuchTarget
-from clipstitch.job import TOLD, WAITING, Fact, Job
+from clipstitch.job import TOLD
 from clipstitch.ledger import SINKS, Ledger
 from clipstitch.refs import uploaded_at
 from clipstitch.settings import AccessKey
-from clipstitch_cli import doctor_openapi, doctor_oss
-from clipstitch_cli.doctor_facts import Bucket, Function, OpenJob, Queue
-from clipstitch_cli.doctor_openapi import Service
+from clipstitch.tending import begun
+from clipstitch_cli.doctor import openapi, oss
+from clipstitch_cli.doctor.facts import Bucket, Function, OpenJob, Queue
+from clipstitch_cli.doctor.openapi import Service
 
 
 class CloudQuestions:
@@ -32,18 +33,18 @@ class CloudQuestions:
     def skew(self) -> timedelta:
         """Compare our clock with the Date of an answer, halfway between question and answer."""
         before = self._cloud.clock.now()
-        date = doctor_oss.date_of(self._settings.oss_endpoint)
+        date = oss.date_of(self._settings.oss_endpoint)
         after = self._cloud.clock.now()
         skew = before + (after - before) / 2 - date
         return timedelta() if abs(skew) < timedelta(seconds=1) else skew  # a Date has whole seconds
 
     def bucket(self, name: str) -> Bucket | None:
         """Look at a bucket."""
-        return doctor_oss.look_at(name, self._settings, self._key)
+        return oss.look_at(name, self._settings, self._key)
 
     def project_of(self, bucket: str) -> str | None:
         """Name a bucket's IMM project."""
-        return doctor_openapi.project_of(bucket, self._imm)
+        return openapi.project_of(bucket, self._imm)
 
     def has_topic(self, name: str) -> bool:
         """Call GetTopicAttributes."""
@@ -63,7 +64,7 @@ class CloudQuestions:
 
     def function(self, name: str) -> Function | None:
         """Look at a function with its triggers."""
-        return doctor_openapi.function(name, self._fc)
+        return openapi.function(name, self._fc)
 
     def open_jobs(self) -> list[OpenJob]:
         """Read the open markers, and the facts of jobs past their deadline; in a versioned bucket too."""
@@ -77,7 +78,7 @@ class CloudQuestions:
         if self._cloud.clock.now() - uploaded < deadline:
             return OpenJob(job_id, uploaded)
         job = ledger.load(job_id)
-        late = self._cloud.clock.now() - _begun(job, ledger) - deadline
+        late = self._cloud.clock.now() - begun(job, ledger) - deadline
         owed = tuple(sorted(set(job.owed) - job.details(TOLD))) if job.verdict else ()
         return OpenJob(job_id, uploaded, late if late > timedelta() else None, owed)
 
@@ -115,11 +116,3 @@ def _first_seen(queue: Any) -> datetime | None:
         if isinstance(error.__cause__, MNSServerException):
             return None
         raise
-
-
-def _begun(job: Job, ledger: Ledger) -> datetime:
-    """Return from when a job's deadline counts, as the sweep does: its upload, or the end of its wait for clips."""
-    if not job.knows(WAITING):
-        return uploaded_at(job.id)
-    until = str(ledger.document(job.id, Fact(WAITING))["until"])
-    return datetime.fromisoformat(until.replace("Z", "+00:00"))

@@ -13,7 +13,7 @@ from clipstitch.clock import Clock
 from clipstitch.errors import BadNotice, ClipstitchError
 from clipstitch.notice import read_notice
 from clipstitch.settings import AccessKey, Settings
-from clipstitch_cli.doctor_undo import Undo
+from clipstitch_cli.doctor.undo import Undo
 
 POLL_S = 2
 RETENTION_S = 3600  # should we die, the queue's messages do not outlive the hour

@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from clipstitch.errors import AccessDenied, ClipstitchError
 from clipstitch.settings import Settings
-from clipstitch_cli.doctor_facts import Bucket, KeyRefused, OtherRegion
-from clipstitch_cli.doctor_findings import Finding, bad, ok, skipped, unanswered, warning
+from clipstitch_cli.doctor.facts import Bucket, KeyRefused, OtherRegion
+from clipstitch_cli.doctor.findings import Finding, bad, ok, skipped, unanswered, warning
 
 # OSS, "RequestTimeTooSkewed", 2026, and SMQ, "Request protocol", 2026: more than 15 minutes are refused.
 MOST_SKEW = timedelta(minutes=15)

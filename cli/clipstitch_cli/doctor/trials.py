@@ -12,9 +12,9 @@ from clipstitch.plan import Plan
 from clipstitch.ports import Ended, Probe
 from clipstitch.refs import ManifestRef, ObjectRef, job_id_of
 from clipstitch.submit import plan_for
-from clipstitch_cli.doctor_bench import Place
-from clipstitch_cli.doctor_experiments import TONES, Spending, key_of
-from clipstitch_cli.doctor_tones import RATE
+from clipstitch_cli.doctor.bench import Place
+from clipstitch_cli.doctor.experiments import TONES, Spending, key_of
+from clipstitch_cli.doctor.tones import RATE
 from clipstitch_cli.estimates import requests_of, size_of
 
 LOOK, REMOVING = 4, 8  # requests: facts and documents; manifest, marker, facts, results, and what is left of them

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from clipstitch_cli import exits
-from clipstitch_cli.doctor_experiments import Seen, Spending
-from clipstitch_cli.doctor_questions import AS_ASSUMED, DIFFERENT, OPEN, Answer, Question
+from clipstitch_cli.doctor.experiments import Seen, Spending
+from clipstitch_cli.doctor.questions import AS_ASSUMED, DIFFERENT, OPEN, Answer, Question
 from clipstitch_cli.failures import NoSuchFile
 
 

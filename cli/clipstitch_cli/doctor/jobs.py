@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
 from clipstitch.errors import ClipstitchError
-from clipstitch_cli.doctor_facts import OpenJob
-from clipstitch_cli.doctor_findings import Finding, age, bad, ok, unanswered, warning
+from clipstitch_cli.doctor.facts import OpenJob
+from clipstitch_cli.doctor.findings import Finding, age, bad, ok, unanswered, warning
 
 GRACE = timedelta(minutes=15)  # three sweeps
 MOST_NAMED = 3

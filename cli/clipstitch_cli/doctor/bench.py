@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 from clipstitch.adapters.lean_oss2 import oss2
 from clipstitch.adapters.oss import OssBuckets
 from clipstitch.cloud import Cloud
-from clipstitch.errors import ClipstitchError, CloudBusy, CloudRefused, passing
+from clipstitch.errors import ClipstitchError, CloudBusy, CloudRefused
 from clipstitch.ports import Ended
+from clipstitch.refusals import passing
 from clipstitch.settings import AccessKey
-from clipstitch_cli.doctor_experiments import (
+from clipstitch_cli.doctor.experiments import (
     HOME,
     NOWHERE,
     TONES,
@@ -26,10 +27,10 @@ from clipstitch_cli.doctor_experiments import (
     objects_of,
     target_of,
 )
-from clipstitch_cli.doctor_findings import asked
-from clipstitch_cli.doctor_listening import POLL_S, Ear
-from clipstitch_cli.doctor_tones import RATE, Heard, listen
-from clipstitch_cli.doctor_undo import Undo
+from clipstitch_cli.doctor.findings import asked
+from clipstitch_cli.doctor.listening import POLL_S, Ear
+from clipstitch_cli.doctor.tones import RATE, Heard, listen
+from clipstitch_cli.doctor.undo import Undo
 from clipstitch_cli.pcm import decode
 
 IMM = "Imm Client"

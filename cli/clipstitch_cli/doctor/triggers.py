@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 from clipstitch.parsing import SUFFIXES
 from clipstitch.settings import Settings
-from clipstitch_cli.doctor_facts import Function, Trigger
-from clipstitch_cli.doctor_findings import Finding, bad, ok, warning
+from clipstitch_cli.doctor.facts import Function, Trigger
+from clipstitch_cli.doctor.findings import Finding, bad, ok, warning
 
 # FC, "What to do if a function is triggered multiple times upon object uploads", 2026: each of these is an event.
 PARTS = ("InitiateMultipartUpload", "UploadPart", "UploadPartCopy")

@@ -15,12 +15,12 @@ from clipstitch.plan import WORK
 from clipstitch.ports import Labels
 from clipstitch.refs import ManifestRef, ObjectRef, day_of, job_id_of
 from clipstitch_cli.dead_letters import Letter, SmqLetters
-from clipstitch_cli.doctor_bench import Place
-from clipstitch_cli.doctor_experiments import TONES
-from clipstitch_cli.doctor_findings import age
-from clipstitch_cli.doctor_questions import Answer, Question, settled, unsettled
-from clipstitch_cli.doctor_trials import Trial, Waits, pauses, trial
-from clipstitch_cli.doctor_undo import Undo
+from clipstitch_cli.doctor.bench import Place
+from clipstitch_cli.doctor.experiments import TONES
+from clipstitch_cli.doctor.findings import age
+from clipstitch_cli.doctor.questions import Answer, Question, settled, unsettled
+from clipstitch_cli.doctor.trials import Trial, Waits, pauses, trial
+from clipstitch_cli.doctor.undo import Undo
 
 ODD = "a b+中.json"
 _JSON = Labels("application/json")

@@ -9,11 +9,11 @@ from rich.text import Text
 from clipstitch.errors import BadSettings
 from clipstitch.settings import Settings, read_access_key, read_settings
 from clipstitch_cli import exits
-from clipstitch_cli.connection import complete_environment, deployment_of
+from clipstitch_cli.connection import complete_environment, deployment_of, endpoint_of
 from clipstitch_cli.desk import Desk, visible
-from clipstitch_cli.doctor_checks import examine, only_settings
-from clipstitch_cli.doctor_facts import Wanted, declared
-from clipstitch_cli.doctor_findings import BAD, OK, SKIPPED, WARNING, Finding, bad, exit_code
+from clipstitch_cli.doctor.checks import examine, only_settings
+from clipstitch_cli.doctor.facts import Wanted, declared
+from clipstitch_cli.doctor.findings import BAD, OK, SKIPPED, WARNING, Finding, bad, exit_code
 from clipstitch_cli.failures import LocalCloudTrouble
 
 if TYPE_CHECKING:
@@ -45,25 +45,13 @@ def _findings(desk: Desk, project: Path | None) -> Iterable[Finding]:
     except (BadSettings, LocalCloudTrouble) as error:
         return only_settings(bad("settings", str(error), error.remedy))
     from clipstitch.wiring import wire  # noqa: PLC0415 - brings the SDKs
-    from clipstitch_cli.doctor_asking import CloudQuestions  # noqa: PLC0415 - likewise
+    from clipstitch_cli.doctor.asking import CloudQuestions  # noqa: PLC0415 - likewise
 
     cloud: Cloud = wire(env, clock=desk.clock)
     fc, imm = endpoint_of("FC", env, settings), endpoint_of("IMM", env, settings)
     wanted = wanted_of(desk, project, settings, key.id)
     unasked = {name: _unset(name) for name, endpoint in (("FC", fc), ("IMM", imm)) if not endpoint}
     return examine(CloudQuestions(cloud, key, fc, imm), wanted._replace(unasked=unasked), desk.clock.now())
-
-
-def endpoint_of(service: str, env: "dict[str, str]", settings: Settings) -> str:
-    """Return a service's address: as the shell says, else the vendor's own where OSS's is the vendor's; else "".
-
-    Addresses: clients alibabacloud-fc20230330 4.8 and alibabacloud-imm20200930 5.0, read 2026-11.
-    """
-    if endpoint := env.get(f"{service}_ENDPOINT"):
-        return endpoint
-    if not settings.oss_endpoint.rstrip("/").endswith(".aliyuncs.com"):
-        return ""
-    return f"https://{'fcv3' if service == 'FC' else 'imm'}.{settings.oss_region}.aliyuncs.com"
 
 
 def _unset(service: str) -> str:

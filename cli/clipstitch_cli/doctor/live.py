@@ -14,23 +14,23 @@ from clipstitch.durations import FORMS, milliseconds
 from clipstitch.errors import BadManifest, ClipstitchError
 from clipstitch.settings import AccessKey, read_access_key
 from clipstitch.wiring import wire
-from clipstitch_cli import doctor_deployed, doctor_trials
-from clipstitch_cli.connection import complete_environment, connect
+from clipstitch_cli.connection import complete_environment, connect, endpoint_of
 from clipstitch_cli.dead_letters import SmqLetters
 from clipstitch_cli.desk import Desk, visible
-from clipstitch_cli.doctor import ACCOUNT, account_in, endpoint_of, wanted_of
-from clipstitch_cli.doctor_asking import CloudQuestions
-from clipstitch_cli.doctor_bench import Bench, Definition, Place
-from clipstitch_cli.doctor_experiments import EXPERIMENTS, Spending, spending
-from clipstitch_cli.doctor_facts import Function, Wanted
-from clipstitch_cli.doctor_findings import asked
-from clipstitch_cli.doctor_listening import Ear
-from clipstitch_cli.doctor_openapi import Service, task_definition
-from clipstitch_cli.doctor_options import Live
-from clipstitch_cli.doctor_questions import AS_ASSUMED, DIFFERENT, OPEN, QUESTIONS, Answer, Question, unsettled
-from clipstitch_cli.doctor_report import Report, as_json, write
-from clipstitch_cli.doctor_trials import Waits
-from clipstitch_cli.doctor_undo import Undo
+from clipstitch_cli.doctor import deployed, trials
+from clipstitch_cli.doctor.asking import CloudQuestions
+from clipstitch_cli.doctor.bench import Bench, Definition, Place
+from clipstitch_cli.doctor.command import ACCOUNT, account_in, wanted_of
+from clipstitch_cli.doctor.experiments import EXPERIMENTS, Spending, spending
+from clipstitch_cli.doctor.facts import Function, Wanted
+from clipstitch_cli.doctor.findings import asked
+from clipstitch_cli.doctor.listening import Ear
+from clipstitch_cli.doctor.openapi import Service, task_definition
+from clipstitch_cli.doctor.options import Live
+from clipstitch_cli.doctor.questions import AS_ASSUMED, DIFFERENT, OPEN, QUESTIONS, Answer, Question, unsettled
+from clipstitch_cli.doctor.report import Report, as_json, write
+from clipstitch_cli.doctor.trials import Waits
+from clipstitch_cli.doctor.undo import Undo
 from clipstitch_cli.failures import Usage
 
 STYLES = {AS_ASSUMED: "green", DIFFERENT: "bold red", OPEN: "yellow"}
@@ -116,7 +116,7 @@ def _spending(place: Place, cloud: Cloud, options: Live, waits: Waits) -> Spendi
     if not options.functions:
         return announced
     try:
-        return announced + doctor_trials.spending(place, cloud, waits)
+        return announced + trials.spending(place, cloud, waits)
     except BadManifest:
         return announced  # the operator's limits forbid such jobs, and the answers will say so
 
@@ -130,9 +130,9 @@ def _of_functions(place: Place, here: Connected, undo: Undo, waits: Waits | None
     if waits:
         letters = SmqLetters(here.cloud.settings.mns_endpoint, here.key, here.wanted.dead_letters)
         known = letters if here.wanted.dead_letters else None
-        yield from doctor_deployed.Deployed(place, here.cloud, undo, known, waits).answers()
+        yield from deployed.Deployed(place, here.cloud, undo, known, waits).answers()
     else:
-        yield from ((question, question.judge({})) for question in (doctor_deployed.KEYS, doctor_deployed.RETRIES))
+        yield from ((question, question.judge({})) for question in (deployed.KEYS, deployed.RETRIES))
     yield CONSOLE_ONLY, CONSOLE_ONLY.judge({})
 
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from clipstitch.errors import ClipstitchError
 from clipstitch.settings import Settings
-from clipstitch_cli import doctor_functions, doctor_jobs, doctor_messages, doctor_storage, doctor_triggers
-from clipstitch_cli.doctor_facts import Bucket, Function, KeyRefused, OtherRegion, Questions, Queue, Wanted
-from clipstitch_cli.doctor_findings import Finding, asked, ok, skipped
+from clipstitch_cli.doctor import functions, jobs, messages, storage, triggers
+from clipstitch_cli.doctor.facts import Bucket, Function, KeyRefused, OtherRegion, Questions, Queue, Wanted
+from clipstitch_cli.doctor.findings import Finding, asked, ok, skipped
 
 
 class Check(NamedTuple):
@@ -66,9 +66,9 @@ def examine(ask: Questions, wanted: Wanted, now: datetime) -> Iterator[Finding]:
     """Look at everything; findings come as they are found."""
     settings = wanted.settings
     yield ok("settings", f"complete, for bucket {settings.bucket} in {settings.oss_region}")
-    yield doctor_storage.clock(asked(ask.skew))
+    yield storage.clock(asked(ask.skew))
     home = asked(partial(ask.bucket, settings.bucket))
-    yield doctor_storage.access_key(home, wanted.key_id)
+    yield storage.access_key(home, wanted.key_id)
     if isinstance(home, KeyRefused):
         yield from _behind("access key", "the access key is refused")
         return
@@ -85,14 +85,14 @@ def examine(ask: Questions, wanted: Wanted, now: datetime) -> Iterator[Finding]:
 def _buckets(home: Home, ask: Questions, settings: Settings) -> Iterator[Finding]:
     """Look at buckets."""
     name = settings.bucket
-    yield doctor_storage.bucket(name, home, settings)
-    yield doctor_storage.region(name, home, settings) or skipped("region", f"bucket {name} was not seen")
+    yield storage.bucket(name, home, settings)
+    yield storage.region(name, home, settings) or skipped("region", f"bucket {name} was not seen")
     more = dict.fromkeys(filter(None, (settings.state_bucket, *settings.output_buckets)))
     others = {other: asked(partial(ask.bucket, other)) for other in more if other != name}
     for other, looked in others.items():
-        yield doctor_storage.bucket(other, looked, settings)
-        yield from filter(None, [doctor_storage.region(other, looked, settings)])
-    versioning = list(doctor_storage.versioning({name: home, **others}, settings))
+        yield storage.bucket(other, looked, settings)
+        yield from filter(None, [storage.region(other, looked, settings)])
+    versioning = list(storage.versioning({name: home, **others}, settings))
     yield from versioning or [skipped("versioning", f"bucket {name} was not seen")]
 
 
@@ -108,22 +108,22 @@ def _binding(home: Home, ask: Questions, wanted: Wanted) -> Iterator[Finding]:
     if why := _out_of_reach(home, wanted.settings) or wanted.unasked.get("IMM"):
         yield skipped("binding", why)
     else:
-        yield doctor_storage.binding(asked(partial(ask.project_of, wanted.settings.bucket)), wanted.settings)
+        yield storage.binding(asked(partial(ask.project_of, wanted.settings.bucket)), wanted.settings)
 
 
 def _messages(ask: Questions, wanted: Wanted, now: datetime) -> Iterator[Finding]:
     """Look at topics and queues."""
     settings = wanted.settings
-    yield doctor_messages.topic(asked(partial(ask.has_topic, settings.completion_topic)), settings)
+    yield messages.topic(asked(partial(ask.has_topic, settings.completion_topic)), settings)
     looks: dict[str, Callable[[str], bool | Queue | None]] = {"topic": ask.has_topic, "queue": ask.queue}
     listed = [sink for sink in settings.sinks if sink.kind in looks]
     found = {sink: asked(partial(looks[sink.kind], sink.target)) for sink in listed}
-    yield from doctor_messages.sinks(found, settings)
+    yield from messages.sinks(found, settings)
     if wanted.dead_letters:
         queue = asked(partial(ask.queue, wanted.dead_letters))
-        yield doctor_messages.dead_letters(wanted.dead_letters, queue, settings, now)
+        yield messages.dead_letters(wanted.dead_letters, queue, settings, now)
     else:
-        yield doctor_messages.unnamed_letters(wanted.unread or "nobody names their queue")
+        yield messages.unnamed_letters(wanted.unread or "nobody names their queue")
 
 
 def _functions(ask: Questions, wanted: Wanted) -> Iterator[Finding]:
@@ -132,16 +132,16 @@ def _functions(ask: Questions, wanted: Wanted) -> Iterator[Finding]:
         yield from (skipped(name, why) for name in _OF_FUNCTIONS)
         return
     found = {one.name: asked(partial(ask.function, one.name)) for one in wanted.functions}
-    yield from doctor_functions.functions(wanted.functions, found)
+    yield from functions.functions(wanted.functions, found)
     seen = [one for one in found.values() if isinstance(one, Function)]
     if not seen:
         yield from (skipped(name, "no function was seen") for name in _OF_FUNCTIONS[1:])
         return
-    yield from doctor_functions.environment(wanted.functions, seen, wanted.settings)
-    yield from doctor_functions.destinations(wanted.functions, seen)
-    yield from doctor_functions.roles(wanted.functions, seen)
-    yield from doctor_triggers.triggers(wanted.functions, seen, wanted.settings.oss_region)
-    yield from doctor_triggers.loops(wanted.functions, seen, wanted.settings)
+    yield from functions.environment(wanted.functions, seen, wanted.settings)
+    yield from functions.destinations(wanted.functions, seen)
+    yield from functions.roles(wanted.functions, seen)
+    yield from triggers.triggers(wanted.functions, seen, wanted.settings.oss_region)
+    yield from triggers.loops(wanted.functions, seen, wanted.settings)
 
 
 def _state(home: Home, ask: Questions, settings: Settings, now: datetime) -> Iterator[Finding]:
@@ -149,5 +149,5 @@ def _state(home: Home, ask: Questions, settings: Settings, now: datetime) -> Ite
     if why := _out_of_reach(home, settings):
         yield from (skipped(name, why) for name in _OF_STATE)
         return
-    yield from doctor_jobs.open_jobs(asked(ask.open_jobs), now)
-    yield from doctor_messages.switched_off(asked(ask.switched_off))
+    yield from jobs.open_jobs(asked(ask.open_jobs), now)
+    yield from messages.switched_off(asked(ask.switched_off))

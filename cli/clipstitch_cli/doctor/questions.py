@@ -5,10 +5,11 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from clipstitch.errors import BadNotice, passing
+from clipstitch.errors import BadNotice
 from clipstitch.notice import Notice, read_notice
-from clipstitch_cli.doctor_experiments import Seen
-from clipstitch_cli.doctor_tones import Heard, same
+from clipstitch.refusals import passing
+from clipstitch_cli.doctor.experiments import Seen
+from clipstitch_cli.doctor.tones import Heard, same
 
 AS_ASSUMED, DIFFERENT, OPEN = "as assumed", "DIFFERENT", "not settled"
 

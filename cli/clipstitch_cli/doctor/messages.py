@@ -5,8 +5,8 @@ from datetime import datetime
 
 from clipstitch.errors import ClipstitchError
 from clipstitch.settings import Settings, Sink
-from clipstitch_cli.doctor_facts import Queue
-from clipstitch_cli.doctor_findings import Finding, age, bad, ok, skipped, unanswered, warning
+from clipstitch_cli.doctor.facts import Queue
+from clipstitch_cli.doctor.findings import Finding, age, bad, ok, skipped, unanswered, warning
 
 Heard = bool | Queue | ClipstitchError | None
 
