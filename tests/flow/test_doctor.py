@@ -2,6 +2,7 @@
 
 import json
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -195,12 +196,27 @@ def test_a_clock_that_is_late(shared: Env):
     assert "behind the cloud's; OSS and SMQ refuse more than 15 minutes" in line
 
 
-def test_a_job_that_no_sweep_brings_to_its_end(env: Env):
-    """Its deadline was hours ago."""
-    uploaded = SystemClock().now() - timedelta(hours=7)
-    job = f"{uploaded:%Y%m%dT%H%M%SZ}-0123456789ab"
-    bucket_of(env).put_object(f"_clipstitch/open/{job}", '{"manifest": "oss://clipstitch/manifests/m.json"}')
-    told = examined(env)
+class HoursAgo:
+    """The clock of a store in which something has been lying for hours."""
+
+    def now(self) -> datetime:
+        """Return the time seven hours ago."""
+        return SystemClock().now() - timedelta(hours=7)
+
+    def token(self, size: int) -> str:
+        """Return something that was not there before."""
+        return secrets.token_hex(size)[:size]
+
+
+def test_a_job_that_no_sweep_brings_to_its_end(tmp_path: Path):
+    """It has been open for longer than its deadline allows."""
+    job = f"{HoursAgo().now():%Y%m%dT%H%M%SZ}-0123456789ab"
+    store = ObjectStore(tmp_path / "objects", HoursAgo())
+    store.create_bucket("clipstitch")
+    store.put("clipstitch", f"_clipstitch/open/{job}", b'{"manifest": "oss://clipstitch/manifests/m.json"}')
+    store.close()
+    with LocalCloud(ROOT, data=tmp_path) as endpoints:
+        told = examined(endpoints.environment())
 
     assert (exits.TROUBLE, "open jobs", f"clipstitch show {job}") == (told.code, *told.trouble[::2])
 

@@ -13,7 +13,7 @@ from clipstitch.adapters.lean_oss2 import oss2
 from clipstitch.adapters.oss import OssBuckets
 from clipstitch.cloud import Cloud
 from clipstitch.errors import ClipstitchError, CloudBusy, CloudRefused
-from clipstitch.ports import Ended
+from clipstitch.ports import Ended, Running
 from clipstitch.refusals import passing
 from clipstitch.settings import AccessKey
 from clipstitch_cli.doctor.experiments import (
@@ -133,12 +133,12 @@ class Bench:
     def _silent(self, one: Seen, deaf: str, deadline: datetime) -> Seen:
         """Ask IMM about a task whose message did not come; where none could come, for as long as one would wait."""
         ended = asked(partial(self._cloud.audio.ended, one.task))
-        while ended is None and deaf and self._cloud.clock.now() < deadline:
+        while (ended is None or isinstance(ended, Running)) and deaf and self._cloud.clock.now() < deadline:
             time.sleep(POLL_S)
             ended = asked(partial(self._cloud.audio.ended, one.task))
         if not isinstance(ended, Ended):
             self._undo.later(f"task {one.task}", partial(_unended, self.place.prefix))
-            says = str(ended or "it runs still, or is not known")
+            says = "it runs still" if isinstance(ended, Running) else str(ended or "it is not known")
         else:
             says = "it succeeded" if ended.succeeded else f"it failed, {ended.message}"
         return one._replace(trouble=f"no message: {deaf or 'none came in time'}; IMM: {says}")
