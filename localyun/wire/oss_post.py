@@ -134,7 +134,7 @@ def _check_policy(request: Request, form: Form, now: datetime) -> None:
         policy = json.loads(base64.b64decode(form.fields["policy"]))
         expires = datetime.strptime(policy["expiration"], "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc)
         conditions = list(policy.get("conditions", []))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         text = (
             "Invalid Policy: it must be Base64 of JSON with `expiration` (2026-01-01T12:00:00.000Z) and `conditions`."
         )

@@ -45,7 +45,7 @@ def parameters(call: Call) -> dict[str, str]:
     """Return the parameters of query and form body together."""
     values = call.query
     if call.headers.get("content-type", "").startswith(FORM):
-        values |= dict(parse_qsl(call.read().decode("utf-8"), keep_blank_values=True))
+        values |= dict(parse_qsl(call.read().decode("utf-8", "replace"), keep_blank_values=True))
     return values
 
 

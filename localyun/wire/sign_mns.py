@@ -108,10 +108,10 @@ def _fresh(headers: Mapping[str, str], now: datetime) -> datetime:
         raise Refusal(400, "MissingDateHeader", "Date header is required. Send Date or x-mns-date.")
     try:
         time = parsedate_to_datetime(dates[0])
-    except ValueError:
+        time = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
+    except (ValueError, OverflowError):
         text = f'The Date header format is invalid: "{dates[0]}". Send like "Thu, 09 Jul 2015 03:01:34 GMT".'
         raise Refusal(400, "InvalidDateHeader", text) from None
-    time = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
     if abs(now - time) > MAX_SKEW:
         text = f"The http request you sent is expired: it says {dates[0]}, it is {now:%a, %d %b %Y %H:%M:%S} GMT."
         raise Refusal(400, "TimeExpired", text)

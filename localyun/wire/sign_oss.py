@@ -22,6 +22,7 @@ MAX_SKEW = timedelta(minutes=15)
 MAX_EXPIRES_SECONDS = 7 * 24 * 3600
 V4 = "OSS4-HMAC-SHA256"
 ISO = "%Y%m%dT%H%M%SZ"
+_SECONDS = re.compile(r"[0-9]{1,12}")
 
 
 @dataclass(frozen=True)
@@ -159,7 +160,7 @@ def _v1_url(request: Signed, keyring: Keyring, now: datetime) -> Credential:
     query = request.query
     credential = credential_of(query["OSSAccessKeyId"], keyring)
     expires = query.get("Expires", "")
-    if not expires.isdecimal():
+    if not _SECONDS.fullmatch(expires):
         raise _malformed("a signed URL needs `Expires`, in seconds since 1970")
     check_expiry(now.timestamp() > int(expires))
     check_signature(credential, query["Signature"], v1_text(request, expires), v1_signature)
@@ -187,7 +188,7 @@ def _v4_url(request: Signed, keyring: Keyring, now: datetime, region: str) -> Cr
     credential = credential_of(access_key_id, keyring)
     when, seconds = query.get("x-oss-date", ""), query.get("x-oss-expires", "")
     begins = iso_time(when)
-    if begins is None or not seconds.isdecimal() or not 1 <= int(seconds) <= MAX_EXPIRES_SECONDS:
+    if begins is None or not _SECONDS.fullmatch(seconds) or not 1 <= int(seconds) <= MAX_EXPIRES_SECONDS:
         raise _malformed(f"a signed URL needs `x-oss-date` and `x-oss-expires`, 1 to {MAX_EXPIRES_SECONDS} seconds")
     check_scope(scope, when, region, in_url=True)
     check_expiry(not begins - MAX_SKEW <= now <= begins + timedelta(seconds=int(seconds)))

@@ -56,13 +56,13 @@ def test_a_short_hunt_catches_nothing(door: str):
     came = hunt(door, SHORT_S, seed=1)
 
     assert "" == came.caught, came.words
-    assert came.inputs > 100
+    assert came.inputs >= len(DOORS[door].seeds())
 
 
 @pytest.mark.skipif(not can_hunt(), reason="atheris is not installed")
 def test_a_hunt_catches_what_gets_through():
     """The input is shown as a Python literal, and where it led."""
-    came = hunt("a door that breaks", 20, seed=1, table="tests.fuzz.broken")
+    came = hunt("a door that breaks", 60, seed=1, table="tests.fuzz.broken")
 
     assert b"evil" == ast.literal_eval(came.caught)[:4]
     assert "KeyError" in came.words

@@ -60,18 +60,13 @@ _SEND = Request(
 _PUBLIC = partial(Request.plus, x_oss_object_acl="public-read")
 
 
-def _refield(request: Request) -> Request:
-    """Put another key into a form, beside the policy that was signed for the first."""
-    return request._replace(body=request.body.replace(b'name="key"\r\n\r\nmine', b'name="key"\r\n\r\ntheir'))
-
-
 DOORS = {
     "OSS V1": Door("oss", _PUT, signers.oss_v1, "DELETE", _PUBLIC),
     "OSS V4": Door("oss", _PUT, signers.oss_v4, "DELETE", _PUBLIC, scoped=True),
     "OSS V1 URL": Door("oss", _LINK, signers.oss_url_v1, "DELETE", _PUBLIC, sealed=False, begins=False),
     "OSS V4 URL": Door("oss", _LINK, signers.oss_url_v4, "DELETE", _PUBLIC, sealed=False, scoped=True),
-    "OSS V1 form": Door("oss", _LINK, signers.oss_form_v1, "PUT", _refield, False, False, False),
-    "OSS V4 form": Door("oss", _LINK, signers.oss_form_v4, "PUT", _refield, False, True, False),
+    "OSS V1 form": Door("oss", _LINK, signers.oss_form_v1, "PUT", Request.plus, False, False, False),
+    "OSS V4 form": Door("oss", _LINK, signers.oss_form_v4, "PUT", Request.plus, False, True, False),
     "SMQ V1": Door("mns", _SEND, signers.smq_v1, "GET", partial(Request.plus, x_mns_tag="their")),
     "SMQ V4": Door("mns", _SEND, signers.smq_v4, "GET", partial(Request.plus, x_mns_tag="their"), scoped=True),
     "IMM ACS3": Door(
@@ -122,6 +117,11 @@ class Attempt(NamedTuple):
     def send(self, request: Request) -> Answer:
         """Knock."""
         return self.siege.send(self.door.place, request)
+
+
+def _refield(request: Request) -> Request:
+    """Put another key into a form, beside the policy that was signed for the first."""
+    return request._replace(body=request.body.replace(b'name="key"\r\n\r\nmine', b'name="key"\r\n\r\ntheir'))
 
 
 def stolen(request: Request) -> Request:
@@ -203,7 +203,8 @@ BREAK_INS: dict[str, BreakIn] = {
 }
 
 _ONLY: dict[str, Callable[[Door], bool]] = {
-    "another scheme": lambda door: not door.is_form,  # headers do not count beside a form
+    "another scheme": lambda door: not door.is_form,  # headers do not count beside a form,
+    "a signed request, with something added": lambda door: not door.is_form,  # and fields need no condition
     "signed for later": lambda door: door.begins,
     "a signed request, with another body": lambda door: door.sealed,
     "a scope of another day": lambda door: door.scoped,
@@ -215,9 +216,9 @@ WAYS = [
 ]  # fmt: skip
 
 # What each is told, by service: the vendor's status and code. `OpenAPI` is IMM in both styles, and FC 3.0.
-_HEADERS = ("OSS", "SMQ", "OpenAPI", "FC 2.0")
-_OSS_SIGNATURE, _SMQ_SIGNATURE = "403 SignatureDoesNotMatch", "403 SignatureDoesNotMatch"
-_WRONG = (_OSS_SIGNATURE, _SMQ_SIGNATURE, "400 SignatureDoesNotMatch", "403 SignatureNotMatch")
+_SERVICES = ("OSS", "SMQ", "OpenAPI", "FC 2.0")
+_SIGNATURE = "403 SignatureDoesNotMatch"  # of OSS and of SMQ
+_WRONG = (_SIGNATURE, _SIGNATURE, "400 SignatureDoesNotMatch", "403 SignatureNotMatch")
 _TOKEN = (
     "403 InvalidSecurityToken", "403 AccessDenied", "400 InvalidSecurityToken.MismatchWithAccessKey",
     "403 InvalidSecurityToken",
@@ -226,7 +227,7 @@ _TIME = ("403 RequestTimeTooSkewed", "400 TimeExpired", "400 InvalidTimeStamp.Ex
 _UNKNOWN = (
     "403 InvalidAccessKeyId", "403 InvalidAccessKeyId", "404 InvalidAccessKeyId.NotFound", "403 InvalidAccessKeyID",
 )  # fmt: skip
-_SCOPE = ("400 InvalidArgument", _SMQ_SIGNATURE)
+_SCOPE = ("400 InvalidArgument", _SIGNATURE)
 TOLD = {
     "no signature": (
         "403 AccessDenied", "400 MissingAuthorizationHeader", "400 MissingAuthorization", "400 MissingRequiredHeader",
@@ -244,7 +245,7 @@ TOLD = {
     "signed for later": _TIME,
     "a signed request, with another body": ("400 InvalidDigest", "400 InvalidDegist", "400 ContentSha256Mismatch"),
     "an empty signature": (
-        _OSS_SIGNATURE, "400 InvalidAuthorizationHeader", "400 IncompleteSignature", "403 SignatureNotMatch",
+        _SIGNATURE, "400 InvalidAuthorizationHeader", "400 IncompleteSignature", "403 SignatureNotMatch",
     ),
     "a scope of another day": _SCOPE,
     "a scope of another region": _SCOPE,
@@ -261,10 +262,7 @@ TOLD_AT = {
     **{
         (form, name): "403 AccessDenied"
         for form in ("OSS V1 form", "OSS V4 form")
-        for name in (
-            "a signed request, for something else", "a signed request, by another method",
-            "a signed request, with something added",
-        )
+        for name in ("a signed request, for something else", "a signed request, by another method")
     },
     ("SMQ V4", "a signature that is no text"): "400 InvalidAuthorizationHeader",
     ("IMM ACS3", "a signature that is no text"): "400 IncompleteSignature",
@@ -277,7 +275,7 @@ TOLD_AT = {
 
 def told(door: str, break_in: str) -> tuple[int, str]:
     """Return the status and the code with which a break-in at a door is refused."""
-    service = next((name for name in _HEADERS if door.startswith(name)), "OpenAPI")
+    service = next((name for name in _SERVICES if door.startswith(name)), "OpenAPI")
     row = TOLD.get(break_in, _WRONG)
-    status, _, code = TOLD_AT.get((door, break_in), row[_HEADERS.index(service)]).partition(" ")
+    status, _, code = TOLD_AT.get((door, break_in), row[_SERVICES.index(service)]).partition(" ")
     return int(status), code

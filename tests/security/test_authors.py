@@ -1,7 +1,6 @@
 """A hostile author: may upload manifests and clips, and nothing else; wants to write, read and start more than that."""
 
 import json
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -174,7 +173,11 @@ BOMBS = {
 }
 # The memory of a function, and a tenth of the time that it has on a whole core.
 _CHILD = """
-import json, resource, sys
+import resource
+resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
+resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
+
+import json, sys
 from tests.world import BUCKET, World
 from clipstitch.refs import ObjectRef
 
@@ -197,23 +200,11 @@ print(json.dumps({"state": job.state, "closed": job.closed, "biggest": biggest, 
 def test_a_bomb_is_a_manifest_like_any_other(name: str):
     """It is rejected (or harmless) within 512 MB and 20 s of one core; all that is written and said of it is small."""
     suffix, body = BOMBS[name]
-    done = subprocess.run(
-        [sys.executable, "-c", _CHILD, suffix],
-        cwd=ROOT,
-        input=body,
-        capture_output=True,
-        check=False,
-        preexec_fn=_bounded,
-    )
+    command = [sys.executable, "-c", _CHILD, suffix]
+    done = subprocess.run(command, cwd=ROOT, input=body, capture_output=True, check=False)
 
     assert 0 == done.returncode, done.stderr.decode()[-2000:]
     told = json.loads(done.stdout)
     assert (told["state"], told["closed"]) in {("rejected", True), ("succeeded", True)}
     assert told["biggest"] < 4 * LIMIT
     assert told["said"] <= 60 * 1024
-
-
-def _bounded() -> None:
-    """Give a process what a function has."""
-    resource.setrlimit(resource.RLIMIT_AS, (512 << 20, 512 << 20))
-    resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
