@@ -127,7 +127,21 @@ def test_our_own_functions_find_bucket_topics_and_sinks_in_their_environment() -
         "CLIPSTITCH_BUCKET": "clipstitch",
         "CLIPSTITCH_COMPLETION_TOPIC": "clipstitch-completions",
         "CLIPSTITCH_SINKS": "events=topic:clipstitch-events queue=queue:clipstitch-events",
+        "CLIPSTITCH_PATIENCE_S": "120",
+        "CLIPSTITCH_MAX_RETRIES": "3",
+        "CLIPSTITCH_DEADLINE_S": "21600",
+        "CLIPSTITCH_SEARCH_WINDOW_S": "86400",
     }
+
+
+def test_our_own_patience_is_the_products() -> None:
+    """What s.yaml says where nobody says anything is what the product would take anyway; the shell changes it."""
+    unsaid, said = read(ROOT, {}), read(ROOT, {"CLIPSTITCH_PATIENCE_S": "7"})
+
+    assert read_settings(unsaid.functions[0].environment)._replace(sinks=()) == read_settings(
+        {name: value for name, value in unsaid.functions[0].environment.items() if name not in TUNING}
+    )._replace(sinks=())
+    assert {"7"} == {function.environment["CLIPSTITCH_PATIENCE_S"] for function in said.functions}
 
 
 def test_our_own_triggers_take_manifests_and_nothing_that_the_functions_write() -> None:

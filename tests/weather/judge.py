@@ -1,0 +1,164 @@
+"""What must be true when the weather has cleared: the promises, checked from outside on objects, events and sound."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tests.sounds import pcm, pitch
+from tests.weather.voyage import LEFTOVERS, STATE, Landfall, Upload
+from tests.weather.wishes import RATE, Sound, Version
+
+LOSSY_SAMPLES = RATE * 15 // 100  # a codec's lead-in and last frame
+NEAR_HZ = 15
+QUIET = 0.03
+OVERTAKEN = {"SUPERSEDED", "MANIFEST_GONE"}  # how the job of a version may end that a newer one came after
+
+
+class Findings(NamedTuple):
+    """Everything that is wrong, and the figures of what was right."""
+
+    violations: tuple[str, ...]
+    states: dict[str, int]
+    heard: int
+    lost: int
+    doubled: int
+
+
+def judge(landfall: Landfall) -> Findings:
+    """Check every promise."""
+    return _Judge(landfall).findings()
+
+
+class _Judge:
+    """Looks at one landfall."""
+
+    def __init__(self, landfall: Landfall) -> None:
+        self._uploads, self._outside = landfall.uploads, landfall.outside
+        self._texts: dict[str, set[str]] = defaultdict(set)
+        self._by_etag: dict[str, set[str]] = defaultdict(set)
+        self._events: dict[str, dict[str, Any]] = {}
+        for text in landfall.events:
+            event = json.loads(text)
+            self._events[event["id"]] = event
+            self._texts[event["id"]].add(text)
+            self._by_etag[event["data"]["manifest"]["etag"]].add(event["id"])
+        self._heard = 0
+
+    def findings(self) -> Findings:
+        """Go through the promises one by one."""
+        lost, doubled = list(self._lost()), list(self._doubled())
+        found = [*lost, *doubled, *self._states(), *self._jobs(), *self._results(), *self._left(), *self._outputs()]
+        states = Counter(event["data"]["state"] for event in self._events.values())
+        return Findings(tuple(found), dict(sorted(states.items())), self._heard, len(lost), len(doubled))
+
+    def _lost(self) -> Iterator[str]:
+        """Every version has its event, but for one that was overwritten before anybody read it."""
+        for upload in self._uploads:
+            if not self._by_etag[upload.etag] and not _overwritten(upload):
+                yield f"{upload.manuscript.key} has no event"
+
+    def _doubled(self) -> Iterator[str]:
+        """No event id has two contents, and no version two events."""
+        yield from (f"event {name} has {len(texts)} contents" for name, texts in self._texts.items() if len(texts) > 1)
+        yield from (f"{etag} has the events {sorted(ids)}" for etag, ids in self._by_etag.items() if len(ids) > 1)
+
+    def _states(self) -> Iterator[str]:
+        """Every job ended as its author may expect; of a version that was overwritten, a job may say so."""
+        for upload, event in self._pairs():
+            version, data = _version(upload), event["data"]
+            said = frozenset((issue["code"], issue["path"]) for issue in data.get("issues", ()))
+            overtaken = _overwritten(upload) and data.get("error", {}).get("code") in OVERTAKEN
+            if data["state"] != version.state and not overtaken:
+                yield f"{event['id']} of {upload.manuscript.key}, expected {version.state}: {data.get('error')}, {said}"
+            elif said != version.issues:
+                yield f"{event['id']} of {upload.manuscript.key} names {sorted(said)}, not {sorted(version.issues)}"
+
+    def _jobs(self) -> Iterator[str]:
+        """Every job that left facts is closed, in the state that its event says; and no event is without its job."""
+        told = {event["data"]["job"]: event["data"]["state"] for event in self._events.values()}
+        prefix = f"{STATE}jobs/"
+        folders = {key.rpartition("/")[0] for key in self._outside.keys(prefix)}
+        for folder in sorted(folders):
+            state = self._outside.document(f"{folder}/closed.json").get("state", "open")
+            if told.pop(folder.rpartition("/")[2], "untold") != state:
+                yield f"{folder} is {state}, which its event does not say"
+        yield from (f"{job} was told and has no facts" for job in told)
+
+    def _results(self) -> Iterator[str]:
+        """The result object of every manifest is the event of its last version, word for word."""
+        for upload, event in self._pairs():
+            key = f"results/{upload.manuscript.key}.json"
+            if not _overwritten(upload) and self._outside.document(key) != event:
+                yield f"{key} is not event {event['id']}"
+
+    def _left(self) -> Iterator[str]:
+        """Nothing of the work is left over."""
+        yield from (f"left over: {key}" for prefix in LEFTOVERS for key in self._outside.keys(prefix))
+
+    def _outputs(self) -> Iterator[str]:
+        """Every output of a job that succeeded is there, and sounds as its manifest says; nobody else made one."""
+        with ThreadPoolExecutor(2) as pool:
+            for problem in pool.map(lambda pair: self._output(*pair), list(self._pairs())):
+                if problem:
+                    yield problem
+                else:
+                    self._heard += 1
+
+    def _output(self, upload: Upload, event: dict[str, Any]) -> str:
+        """Look at, and listen to, one output."""
+        version, state = _version(upload), event["data"]["state"]
+        if _overwritten(upload) and version.output == _last(upload).output:
+            return ""  # its place is taken by the newer version's
+        body = self._outside.read(version.output)
+        if state != "succeeded":
+            return f"{version.output} is there, though {event['id']}" if body is not None else ""
+        made = event["data"]["output"]["etag"]
+        if body is None or self._outside.etag(version.output) != made:
+            return f"{version.output} is not what {event['id']} tells of"
+        wrong = mishearing(body, version)
+        return f"{version.output} of {event['id']}: {wrong}" if wrong else ""
+
+    def _pairs(self) -> Iterator[tuple[Upload, dict[str, Any]]]:
+        """Yield every upload with its event."""
+        for upload in self._uploads:
+            for name in sorted(self._by_etag[upload.etag]):
+                yield upload, self._events[name]
+
+
+def _version(upload: Upload) -> Version:
+    return upload.manuscript.versions[upload.number]
+
+
+def _last(upload: Upload) -> Version:
+    return upload.manuscript.versions[-1]
+
+
+def _overwritten(upload: Upload) -> bool:
+    """Say whether a newer version came after."""
+    return upload.number < len(upload.manuscript.versions) - 1
+
+
+def mishearing(body: bytes, version: Version) -> str:
+    """Decode an output and say what is wrong with its length, its order or its silences; nothing if nothing is."""
+    samples = pcm(body, RATE)[:, 0]
+    wanted = sum(sound.samples for sound in version.sounds)
+    slack = 0 if version.output.endswith(".flac") else LOSSY_SAMPLES
+    if abs(len(samples) - wanted) > slack:
+        return f"{len(samples)} samples, not {wanted}"
+    at = 0
+    for number, sound in enumerate(version.sounds):
+        middle = samples[at + sound.samples // 4 : at + sound.samples * 3 // 4]
+        at += sound.samples
+        if not _is(sound, middle):
+            return f"sound {number} of {len(version.sounds)} is not {sound.hertz} Hz"
+    return ""
+
+
+def _is(sound: Sound, heard: np.ndarray) -> bool:
+    """Say whether a stretch sounds as it should."""
+    loud = float(np.abs(heard).max()) > QUIET
+    return loud and abs(pitch(heard, RATE) - sound.hertz) <= NEAR_HZ if sound.hertz else not loud
