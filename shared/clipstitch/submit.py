@@ -9,7 +9,7 @@ from clipstitch.advance import advance
 from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.documents import MAX_BYTES
-from clipstitch.errors import AlreadyThere, BadManifest, ClipstitchError, Missing, NotAudio
+from clipstitch.errors import AlreadyThere, BadManifest, ClipstitchError, CloudBusy, Missing, NotAudio
 from clipstitch.job import WAITING, Fact, Failure, Job, Verdict
 from clipstitch.ledger import Ledger
 from clipstitch.log import say
@@ -115,6 +115,8 @@ def _every_mistake(manifest: ManifestRef, cloud: Cloud) -> Iterator[None]:
     except BadManifest as bad:
         clips = [(path, ObjectRef(manifest.ref.bucket, key)) for path, key in bad.clips]
         probes = cloud.audio.probe(list(dict.fromkeys(ref for _, ref in clips)))
+        if busy := next((probe for probe in probes.values() if isinstance(probe, CloudBusy)), None):
+            raise busy from bad  # what is wrong with that clip, we shall know next time
         poor = [(path, ref, probes[ref]) for path, ref in clips if isinstance(probes[ref], Missing | NotAudio)]
         more = [issue for path, ref, probe in poor for issue in clip_issues(path, Clip(ref.key), probe)]
         raise BadManifest(in_order([*bad.issues, *more])) from bad
