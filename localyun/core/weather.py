@@ -47,10 +47,11 @@ FALTERS = (("InternalError", "The task failed inside; submit it again."), ("Thro
 
 
 class Forecast(NamedTuple):
-    """Which weather there shall be: its seed, and by what its chances are multiplied."""
+    """Which weather there shall be: its seed, by what its chances are multiplied, and how great they are."""
 
     seed: int
     severity: float = 1.0
+    chances: Mapping[str, float] = CHANCES
 
 
 class Weather:
@@ -89,7 +90,10 @@ FINE = Weather()
 
 
 class BadWeather(Weather):
-    """Weather in which everything happens that `CHANCES` names; `noted` is handed the counts after each misfortune."""
+    """Weather in which happens what a forecast gives a chance; `noted` is handed the counts after each misfortune.
+
+    It goes on counting from `counts`.
+    """
 
     def __init__(
         self,
@@ -97,7 +101,7 @@ class BadWeather(Weather):
         counts: Mapping[str, int] | None = None,
         noted: Callable[[Mapping[str, int]], None] = lambda _counts: None,
     ) -> None:
-        self._chances = {kind: min(1.0, chance * forecast.severity) for kind, chance in CHANCES.items()}
+        self._chances = {kind: min(1.0, chance * forecast.severity) for kind, chance in forecast.chances.items()}
         self._fates = {kind: Random(f"{forecast.seed} {kind}") for kind in CHANCES}  # noqa: S311 - no secret
         self._counts = Counter(counts or {})
         self._noted = noted
@@ -170,7 +174,7 @@ class BadWeather(Weather):
     def _draw(self, kind: str) -> float | None:
         """Return None when nothing happens this time, else a number from 0 to 1 that says how much."""
         with self._lock:
-            strikes, share = self._fates[kind].random() < self._chances[kind], self._fates[kind].random()
+            strikes, share = self._fates[kind].random() < self._chances.get(kind, 0.0), self._fates[kind].random()
         return share if strikes else None
 
     def _count(self, kind: str) -> None:

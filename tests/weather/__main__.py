@@ -22,7 +22,7 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, help="an empty folder for the data and the log; default: a temporary one")
     options = parser.parse_args()
     course = Course(
-        options.manifests, options.seed, options.kills, options.per_second, (6.0, 14.0), options.severity
+        options.manifests, options.seed, options.kills, options.per_second, (6.0, 14.0), options.severity, 30.0
     )
     with tempfile.TemporaryDirectory(prefix="clipstitch-weather-") as temporary:
         return _run(course, options.keep or Path(temporary))
@@ -57,11 +57,15 @@ def table(landfall: Landfall, findings: Findings) -> Iterator[str]:
         ("---", "---"),
         ("manifests, versions uploaded", f"{len(keys)}, {len(landfall.uploads)}"),
         ("jobs", states),
-        ("outputs and refusals found correct", findings.heard),
+        ("outputs and refusals found correct", findings.right),
         ("**lost**", f"**{findings.lost}**"),
         ("**doubled**", f"**{findings.doubled}**"),
         ("**violations**", f"**{len(findings.violations)}**"),
-        ("events received, of them repeats", f"{len(landfall.events)}, {len(landfall.events) - len(set(landfall.events))}"),
+        *((f"known window: {what}", number) for what, number in findings.windows.items()),
+        (
+            "events received, of them repeats",
+            f"{len(landfall.events)}, {len(landfall.events) - len(set(landfall.events))}",
+        ),
         *((f"local cloud killed {how}", number) for how, number in landfall.kills.items()),
         ("children of killed clouds; the last ended after", f"{house.orphans}; {house.slowest_orphan_s:.2f} s"),
         *((f"{what}, s", f"{seconds:.0f}") for what, seconds in landfall.seconds.items()),

@@ -1,4 +1,4 @@
-"""The local cloud as a developer runs it: `clipstitch up` as a child, on one directory and the same ports, killed at will."""
+"""The local cloud as a developer runs it: `clipstitch up` as a child, on one directory and port, killed at will."""
 
 import json
 import os
@@ -97,7 +97,7 @@ class House:
 
 def _four_free_ports() -> int:
     """Return the first of four ports in a row that nobody uses."""
-    for first in Random().sample(PORTS, len(PORTS)):  # noqa: S311 - any will do
+    for first in Random().sample(PORTS, len(PORTS)):
         if all(_free(first + offset) for offset in range(4)):
             return first
     raise HouseTrouble("there are no four free ports in a row")
@@ -140,7 +140,9 @@ def _stat(pid: int) -> list[str]:
 def _until_ended(family: Mapping[int, str]) -> float:
     """Wait until none of these processes lives; return for how long."""
     began = time.monotonic()
-    while alive := [pid for pid, started in family.items() if (now := _stat(pid)) and now[0] != "Z" and now[19] == started]:
+    while alive := [
+        pid for pid, started in family.items() if (now := _stat(pid)) and now[0] != "Z" and now[19] == started
+    ]:
         if time.monotonic() - began > ORPHANS_S:
             raise HouseTrouble(f"processes {alive} outlived their local cloud by {ORPHANS_S:g} s")
         time.sleep(0.02)

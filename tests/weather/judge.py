@@ -14,18 +14,23 @@ from tests.weather.wishes import RATE, Sound, Version
 
 LOSSY_SAMPLES = RATE * 15 // 100  # a codec's lead-in and last frame
 NEAR_HZ = 15
-QUIET = 0.03
-OVERTAKEN = {"SUPERSEDED", "MANIFEST_GONE"}  # how the job of a version may end that a newer one came after
+QUIET = 0.03  # root mean square; a tone has a quarter
+GONE = "MANIFEST_GONE"  # says a job whose manifest was overwritten before it could be read; it knows no ETag
+OVERTAKEN = {"SUPERSEDED", GONE}  # how the job of a version may end that a newer one came after
 
 
 class Findings(NamedTuple):
-    """Everything that is wrong, and the figures of what was right."""
+    """Everything that is wrong, and the figures of what was right.
+
+    `windows`: what docs/reliability.md says may happen, and did.
+    """
 
     violations: tuple[str, ...]
     states: dict[str, int]
-    heard: int
+    right: int
     lost: int
     doubled: int
+    windows: dict[str, int]
 
 
 def judge(landfall: Landfall) -> Findings:
@@ -46,14 +51,18 @@ class _Judge:
             self._events[event["id"]] = event
             self._texts[event["id"]].add(text)
             self._by_etag[event["data"]["manifest"]["etag"]].add(event["id"])
-        self._heard = 0
+        self._gone = [self._events[name] for name in sorted(self._by_etag.pop("", ()))]
+        self._windows: Counter[str] = Counter()
+        self._right = 0
 
     def findings(self) -> Findings:
         """Go through the promises one by one."""
         lost, doubled = list(self._lost()), list(self._doubled())
-        found = [*lost, *doubled, *self._states(), *self._jobs(), *self._results(), *self._left(), *self._outputs()]
+        checks = (self._states, self._overwritten, self._jobs, self._results, self._left, self._outputs)
+        found = [*lost, *doubled, *(problem for check in checks for problem in check())]
         states = Counter(event["data"]["state"] for event in self._events.values())
-        return Findings(tuple(found), dict(sorted(states.items())), self._heard, len(lost), len(doubled))
+        figures = (dict(sorted(states.items())), self._right, len(lost), len(doubled), dict(self._windows))
+        return Findings(tuple(found), *figures)
 
     def _lost(self) -> Iterator[str]:
         """Every version has its event, but for one that was overwritten before anybody read it."""
@@ -77,6 +86,15 @@ class _Judge:
             elif said != version.issues:
                 yield f"{event['id']} of {upload.manuscript.key} names {sorted(said)}, not {sorted(version.issues)}"
 
+    def _overwritten(self) -> Iterator[str]:
+        """Let a job that never saw its manifest say so; there was indeed a version that nobody else read."""
+        unread = Counter(_uri(upload) for upload in self._uploads if not self._by_etag[upload.etag])
+        for event in self._gone:
+            uri = event["data"]["manifest"]["uri"]
+            unread[uri.partition("/manifests/")[2]] -= 1
+            if event["data"].get("error", {}).get("code") != GONE or unread[uri.partition("/manifests/")[2]] < 0:
+                yield f"{event['id']} of {uri}: {event['data'].get('error')}, and no version was left unread"
+
     def _jobs(self) -> Iterator[str]:
         """Every job that left facts is closed, in the state that its event says; and no event is without its job."""
         told = {event["data"]["job"]: event["data"]["state"] for event in self._events.values()}
@@ -89,10 +107,14 @@ class _Judge:
         yield from (f"{job} was told and has no facts" for job in told)
 
     def _results(self) -> Iterator[str]:
-        """The result object of every manifest is the event of its last version, word for word."""
+        """Let the result object of every manifest be the event of its last version, word for word."""
         for upload, event in self._pairs():
             key = f"results/{upload.manuscript.key}.json"
-            if not _overwritten(upload) and self._outside.document(key) != event:
+            if _overwritten(upload) or (found := self._outside.document(key)) == event:
+                continue
+            if found in self._older(upload):
+                self._windows["result object of an older version"] += 1
+            else:
                 yield f"{key} is not event {event['id']}"
 
     def _left(self) -> Iterator[str]:
@@ -106,7 +128,7 @@ class _Judge:
                 if problem:
                     yield problem
                 else:
-                    self._heard += 1
+                    self._right += 1
 
     def _output(self, upload: Upload, event: dict[str, Any]) -> str:
         """Look at, and listen to, one output."""
@@ -117,16 +139,30 @@ class _Judge:
         if state != "succeeded":
             return f"{version.output} is there, though {event['id']}" if body is not None else ""
         made = event["data"]["output"]["etag"]
-        if body is None or self._outside.etag(version.output) != made:
+        if body is None or (etag := self._outside.etag(version.output)) != made:
+            if body is not None and etag in [
+                older["data"].get("output", {}).get("etag") for older in self._older(upload)
+            ]:
+                self._windows["output of an older version"] += 1
+                return ""
             return f"{version.output} is not what {event['id']} tells of"
         wrong = mishearing(body, version)
         return f"{version.output} of {event['id']}: {wrong}" if wrong else ""
+
+    def _older(self, upload: Upload) -> list[dict[str, Any]]:
+        """Return the events of the versions before."""
+        before = [one for one in self._uploads if one.manuscript == upload.manuscript and one.number < upload.number]
+        return [self._events[name] for one in before for name in self._by_etag[one.etag]]
 
     def _pairs(self) -> Iterator[tuple[Upload, dict[str, Any]]]:
         """Yield every upload with its event."""
         for upload in self._uploads:
             for name in sorted(self._by_etag[upload.etag]):
                 yield upload, self._events[name]
+
+
+def _uri(upload: Upload) -> str:
+    return upload.manuscript.key.partition("manifests/")[2]
 
 
 def _version(upload: Upload) -> Version:
@@ -160,5 +196,5 @@ def mishearing(body: bytes, version: Version) -> str:
 
 def _is(sound: Sound, heard: np.ndarray) -> bool:
     """Say whether a stretch sounds as it should."""
-    loud = float(np.abs(heard).max()) > QUIET
+    loud = float(np.sqrt(np.mean(heard**2))) > QUIET
     return loud and abs(pitch(heard, RATE) - sound.hertz) <= NEAR_HZ if sound.hertz else not loud

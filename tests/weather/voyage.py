@@ -1,4 +1,4 @@
-"""A voyage: authors upload while the weather is bad and the local cloud is killed; then it clears, and all must settle."""
+"""A voyage: authors upload while the weather is bad and the cloud is killed; then it clears, and all must settle."""
 
 import json
 import threading
@@ -16,7 +16,6 @@ from tests.weather.wishes import Clip, Manuscript, make_clips, make_manuscripts
 AUTHORS = 6
 BETWEEN_VERSIONS_S = 1.2  # OSS keeps times to the second: two versions within one are neither the newer
 LATE_S = 2.5
-HURRY = 30.0  # the sweep comes every 10 s
 TUNING = {
     "CLIPSTITCH_PATIENCE_S": "2",
     "CLIPSTITCH_MAX_RETRIES": "20",  # so that a task's faltering is never a job's failure, and every state is expected
@@ -28,7 +27,11 @@ LEFTOVERS = (f"{STATE}open/", f"{STATE}work/", f"{STATE}tasks/")
 
 
 class Course(NamedTuple):
-    """How far, and how bad. `per_second`: manifests; `life_s`: shortest and longest life of the cloud in the storm."""
+    """How far, and how bad.
+
+    `per_second`: manifests; `life_s`: shortest and longest life of the cloud in the storm; `hurry`: by what the waits
+    of timers and retries are divided, so that the sweep comes every 300 s / hurry.
+    """
 
     manifests: int = 30
     seed: int = 1
@@ -36,6 +39,7 @@ class Course(NamedTuple):
     per_second: float = 4.0
     life_s: tuple[float, float] = (3.0, 5.0)
     severity: float = 1.0
+    hurry: float = 100.0
 
 
 class Upload(NamedTuple):
@@ -67,10 +71,10 @@ Say = Callable[[str], None]
 
 def sail(course: Course, folder: Path, say: Say = lambda _line: None) -> Landfall:
     """Make a voyage; whoever calls ends the house of the landfall."""
-    rng = Random(course.seed)  # noqa: S311 - chances, no secrets
+    rng = Random(course.seed)
     clips = make_clips()
     manuscripts = make_manuscripts(course.manifests, clips, rng)
-    house = House(folder, TUNING, hurry=HURRY)
+    house = House(folder, TUNING, hurry=course.hurry)
     began = time.monotonic()
     house.start(course.seed, course.severity)
     try:
@@ -127,7 +131,8 @@ def _storm(course: Course, house: House, work: "Sequence[Future[None]]", rng: Ra
         group = rng.random() < 0.5
         house.kill(group=group)
         kills["with its process group" if group else "alone"] += 1
-        say(f"{done} of {len(work)} manuscripts uploaded, local cloud killed {life} times, {sum(house.counts.values())} faults")
+        faults = sum(house.counts.values())
+        say(f"{done} of {len(work)} manuscripts uploaded, local cloud killed {life} times, {faults:,} faults")
         if over:
             break
         house.start(course.seed + life, course.severity)
@@ -158,7 +163,7 @@ def _sweep_pointers(landfall: Landfall, deadline: float, say: Say) -> None:
     if not any(landfall.outside.keys(prefix) for prefix in LEFTOVERS):
         return
     landfall.house.stop()
-    landfall.house.tuning["CLIPSTITCH_DEADLINE_S"] = "1"
+    landfall.house.tuning.update(CLIPSTITCH_DEADLINE_S="1", CLIPSTITCH_SEARCH_WINDOW_S="2")
     landfall.house.start()
     while (left := sum(len(landfall.outside.keys(prefix)) for prefix in LEFTOVERS)) and time.monotonic() < deadline:
         say(f"{left} objects are to be swept")
