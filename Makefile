@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint tools soak matrix setup clean
+.PHONY: demo test lint tools soak weather matrix setup clean
 
 demo: $(READY)
 	$(BIN)/clipstitch demo
@@ -25,6 +25,9 @@ tools: $(READY)  ## the foreign validators: Serverless Devs and the ROS classes,
 
 soak: $(READY)  ## 100,000 simulated schedules
 	$(BIN)/python -m tests.simulation --schedules 100000
+
+weather: $(READY)  ## 500 manifests on the real stack in bad weather, the local cloud killed again and again
+	$(BIN)/python -m tests.weather --manifests 500
 
 matrix: $(READY)  ## unit and contract tests on every supported interpreter of this machine
 	$(BIN)/python tests/matrix.py
