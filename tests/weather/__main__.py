@@ -21,9 +21,7 @@ def main() -> int:
     parser.add_argument("--severity", type=float, default=1.0, help="multiplies the chances of all faults")
     parser.add_argument("--keep", type=Path, help="an empty folder for the data and the log; default: a temporary one")
     options = parser.parse_args()
-    course = Course(
-        options.manifests, options.seed, options.kills, options.per_second, (6.0, 14.0), options.severity, 30.0
-    )
+    course = Course(options.manifests, options.seed, options.kills, options.per_second, (6.0, 14.0), options.severity)
     with tempfile.TemporaryDirectory(prefix="clipstitch-weather-") as temporary:
         return _run(course, options.keep or Path(temporary))
 

@@ -23,11 +23,11 @@ class HouseTrouble(Exception):
 
 
 class House:
-    """One local cloud with many lives. `tuning` is what the shell tells the functions."""
+    """One local cloud with many lives; `tuning` (what the shell tells the functions) and `hurry` may change between."""
 
     def __init__(self, folder: Path, tuning: Mapping[str, str], *, hurry: float) -> None:
-        self._folder, self._hurry = folder, hurry
-        self.tuning = dict(tuning)
+        self._folder = folder
+        self.tuning, self.hurry = dict(tuning), hurry
         self._port = _four_free_ports()
         self._child: subprocess.Popen[str] | None = None
         self.environment: dict[str, str] = {}
@@ -43,7 +43,7 @@ class House:
     def start(self, weather: int | None = None, severity: float = 1.0) -> None:
         """Begin a life, with a seed in bad weather; returns when the cloud answers."""
         storm = ("--weather", str(weather), "--severity", str(severity)) if weather is not None else ()
-        where = ("--data", str(self._folder / "data"), "--port", str(self._port), "--hurry", str(self._hurry))
+        where = ("--data", str(self._folder / "data"), "--port", str(self._port), "--hurry", str(self.hurry))
         env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         with (self._folder / "up.log").open("a") as log:
             self._child = subprocess.Popen(

@@ -19,8 +19,11 @@ LATE_S = 2.5
 TUNING = {
     "CLIPSTITCH_PATIENCE_S": "2",
     "CLIPSTITCH_MAX_RETRIES": "20",  # so that a task's faltering is never a job's failure, and every state is expected
-    "CLIPSTITCH_SEARCH_WINDOW_S": "120",
+    "CLIPSTITCH_SEARCH_WINDOW_S": "60",
 }
+STORMY_SWEEP_S = 3.0  # often, since most sweeps of the storm die
+CALM_SWEEP_S = 0.04  # for each manifest: all of them are looked for now, and no sweep shall overtake another
+INTERVAL_S = 300.0  # of the sweep, in s.yaml
 SETTLE_S = 300.0
 STATE, MANIFESTS = "_clipstitch/", "manifests/"
 LEFTOVERS = (f"{STATE}open/", f"{STATE}work/", f"{STATE}tasks/")
@@ -29,8 +32,7 @@ LEFTOVERS = (f"{STATE}open/", f"{STATE}work/", f"{STATE}tasks/")
 class Course(NamedTuple):
     """How far, and how bad.
 
-    `per_second`: manifests; `life_s`: shortest and longest life of the cloud in the storm; `hurry`: by what the waits
-    of timers and retries are divided, so that the sweep comes every 300 s / hurry.
+    `per_second`: manifests; `life_s`: shortest and longest life of the cloud in the storm.
     """
 
     manifests: int = 30
@@ -39,7 +41,6 @@ class Course(NamedTuple):
     per_second: float = 4.0
     life_s: tuple[float, float] = (3.0, 5.0)
     severity: float = 1.0
-    hurry: float = 100.0
 
 
 class Upload(NamedTuple):
@@ -74,7 +75,7 @@ def sail(course: Course, folder: Path, say: Say = lambda _line: None) -> Landfal
     rng = Random(course.seed)
     clips = make_clips()
     manuscripts = make_manuscripts(course.manifests, clips, rng)
-    house = House(folder, TUNING, hurry=course.hurry)
+    house = House(folder, TUNING, hurry=INTERVAL_S / STORMY_SWEEP_S)
     began = time.monotonic()
     house.start(course.seed, course.severity)
     try:
@@ -138,6 +139,8 @@ def _storm(course: Course, house: House, work: "Sequence[Future[None]]", rng: Ra
         house.start(course.seed + life, course.severity)
     for future in work:
         future.result()
+    house.hurry = INTERVAL_S / max(STORMY_SWEEP_S, CALM_SWEEP_S * course.manifests)
+    house.tuning["CLIPSTITCH_SEARCH_WINDOW_S"] = "3600"
     house.start()
     return kills
 
@@ -164,6 +167,7 @@ def _sweep_pointers(landfall: Landfall, deadline: float, say: Say) -> None:
         return
     landfall.house.stop()
     landfall.house.tuning.update(CLIPSTITCH_DEADLINE_S="1", CLIPSTITCH_SEARCH_WINDOW_S="2")
+    landfall.house.hurry = INTERVAL_S / STORMY_SWEEP_S
     landfall.house.start()
     while (left := sum(len(landfall.outside.keys(prefix)) for prefix in LEFTOVERS)) and time.monotonic() < deadline:
         say(f"{left} objects are to be swept")
