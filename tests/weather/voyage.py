@@ -21,7 +21,7 @@ TUNING = {
     "CLIPSTITCH_MAX_RETRIES": "20",  # so that a task's faltering is never a job's failure, and every state is expected
     "CLIPSTITCH_SEARCH_WINDOW_S": "60",
 }
-STORMY_SWEEP_S = 3.0  # often, since most sweeps of the storm die
+QUICK_SWEEP_S = 3.0
 CALM_SWEEP_S = 0.04  # for each manifest: all of them are looked for now, and no sweep shall overtake another
 INTERVAL_S = 300.0  # of the sweep, in s.yaml
 SETTLE_S = 300.0
@@ -41,6 +41,11 @@ class Course(NamedTuple):
     per_second: float = 4.0
     life_s: tuple[float, float] = (3.0, 5.0)
     severity: float = 1.0
+
+    @property
+    def stormy_sweep_s(self) -> float:
+        """How often the sweep comes in the storm: about once a life, so that many sweeps die and some do not."""
+        return max(QUICK_SWEEP_S, sum(self.life_s) * 0.4)
 
 
 class Upload(NamedTuple):
@@ -75,7 +80,7 @@ def sail(course: Course, folder: Path, say: Say = lambda _line: None) -> Landfal
     rng = Random(course.seed)
     clips = make_clips()
     manuscripts = make_manuscripts(course.manifests, clips, rng)
-    house = House(folder, TUNING, hurry=INTERVAL_S / STORMY_SWEEP_S)
+    house = House(folder, TUNING, hurry=INTERVAL_S / course.stormy_sweep_s)
     began = time.monotonic()
     house.start(course.seed, course.severity)
     try:
@@ -139,7 +144,7 @@ def _storm(course: Course, house: House, work: "Sequence[Future[None]]", rng: Ra
         house.start(course.seed + life, course.severity)
     for future in work:
         future.result()
-    house.hurry = INTERVAL_S / max(STORMY_SWEEP_S, CALM_SWEEP_S * course.manifests)
+    house.hurry = INTERVAL_S / max(QUICK_SWEEP_S, CALM_SWEEP_S * course.manifests)
     house.tuning["CLIPSTITCH_SEARCH_WINDOW_S"] = "3600"
     house.start()
     return kills
@@ -167,7 +172,7 @@ def _sweep_pointers(landfall: Landfall, deadline: float, say: Say) -> None:
         return
     landfall.house.stop()
     landfall.house.tuning.update(CLIPSTITCH_DEADLINE_S="1", CLIPSTITCH_SEARCH_WINDOW_S="2")
-    landfall.house.hurry = INTERVAL_S / STORMY_SWEEP_S
+    landfall.house.hurry = INTERVAL_S / QUICK_SWEEP_S
     landfall.house.start()
     while (left := sum(len(landfall.outside.keys(prefix)) for prefix in LEFTOVERS)) and time.monotonic() < deadline:
         say(f"{left} objects are to be swept")
