@@ -41,6 +41,7 @@ DELAY_SECONDS = 3.0  # of events and messages, at most; whatever comes in the me
 SLOW_CALL_SECONDS = 0.5
 SLOW_TASK_SECONDS = 1.5
 KILL_WITHIN_SECONDS = 0.3  # of the beginning of an invocation; one that was faster survives
+# Both codes are understood by status: of a 503 the vendor's pages on errors (OSS, SMQ, IMM; 2026-11) give no code.
 LATER = "Bad weather, made on purpose: try again."
 # Words of the vendor's (wire facts, 2026-11: the texts of IMM's codes for what passes are not documented).
 FALTERS = (("InternalError", "The task failed inside; submit it again."), ("Throttling.User", "Request was denied."))

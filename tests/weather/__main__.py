@@ -28,6 +28,7 @@ def main() -> int:
 
 def _run(course: Course, folder: Path) -> int:
     """Sail, judge, report."""
+    folder.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
 
     def say(line: str) -> None:
