@@ -1,8 +1,9 @@
 """Bad weather: what goes wrong is drawn from a seed, happens where it says, and is counted."""
 
 import json
-import time
+import sqlite3
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 
 import oss2
@@ -130,7 +131,7 @@ def test_an_event_comes_twice(doubling: Uploads) -> None:
     """Each is an event of its own, as in the cloud."""
     doubling.objects.put("bkt", "a", b"x")
 
-    assert eventually(lambda: ["a", "a"] == doubling.seen())
+    assert eventually(lambda: ["a", "a"] == doubling.seen(), 30)
 
 
 def test_a_dropped_event_is_never_heard_of(tmp_path: Path) -> None:
@@ -161,9 +162,16 @@ def test_a_topics_message_is_lost_or_comes_twice_or_late(tmp_path: Path, kind: s
     service.start()
     service.publish("t", "one")
 
-    assert eventually(lambda: ["one"] * times == heard, 10)
+    assert eventually(lambda: ["one"] * times == heard, 30)
     assert {f"message {kind}": 1} == weather.counts
+    assert eventually(lambda: 0 == owed(tmp_path))
     service.close()
+
+
+def owed(root: Path) -> int:
+    """Count the deliveries that are on disk."""
+    with closing(sqlite3.connect(root / "messages.sqlite")) as database:
+        return int(database.execute("SELECT COUNT(*) FROM deliveries").fetchone()[0])
 
 
 def bucket_of(environment: Mapping[str, str]) -> oss2.Bucket:
@@ -239,23 +247,20 @@ def test_a_task_that_runs_twice_ends_once_and_is_told_twice(tmp_path: Path) -> N
 
 
 def test_an_instance_is_killed_while_it_works(tmp_path: Path) -> None:
-    """SIGKILL: no last words, no clearing up; the next request finds a new instance."""
+    """SIGKILL: no last words, no clearing up."""
     (tmp_path / "index.py").write_text(
-        "import time\ndef handler(event, context):\n    time.sleep(30 if event == b'slow' else 0)\n    return 'well'\n"
+        "import time\ndef handler(event, context):\n    time.sleep(30)\n    return 'well'\n"
     )
     weather = sure("instance killed")
     service = FunctionService(tmp_path / "data", SystemClock(), Keyring(), Site("1", "r"), print, weather)
     service.deploy(FunctionConfig("f", "index.handler", (tmp_path,), timeout=60))
 
-    began = time.monotonic()
-    killed = service.invoke("f", b"slow")
-    taken = time.monotonic() - began
+    killed = service.invoke("f", b"")
     service.close()
 
     assert "ProcessExited" == json.loads(killed.payload)["errorType"]
     assert "exit code -9" in json.loads(killed.payload)["errorMessage"]
     assert {"instance killed": 1} == weather.counts
-    assert taken < 25
 
 
 def test_only_what_has_a_name_can_happen() -> None:

@@ -58,7 +58,7 @@ class _Judge:
     def findings(self) -> Findings:
         """Go through the promises one by one."""
         lost, doubled = list(self._lost()), list(self._doubled())
-        checks = (self._states, self._overwritten, self._jobs, self._results, self._left, self._outputs)
+        checks = (self._states, self._strangers, self._jobs, self._results, self._left, self._outputs)
         found = [*lost, *doubled, *(problem for check in checks for problem in check())]
         states = Counter(event["data"]["state"] for event in self._events.values())
         figures = (dict(sorted(states.items())), self._right, len(lost), len(doubled), dict(self._windows))
@@ -86,14 +86,20 @@ class _Judge:
             elif said != version.issues:
                 yield f"{event['id']} of {upload.manuscript.key} names {sorted(said)}, not {sorted(version.issues)}"
 
-    def _overwritten(self) -> Iterator[str]:
-        """Let a job that never saw its manifest say so; there was indeed a version that nobody else read."""
-        unread = Counter(_uri(upload) for upload in self._uploads if not self._by_etag[upload.etag])
+    def _strangers(self) -> Iterator[str]:
+        """Let every event be of a version that was uploaded, or say that its version was gone before it was read."""
+        known = {upload.etag for upload in self._uploads}
+        yield from (
+            f"nobody uploaded what {sorted(ids)} tell of"
+            for etag, ids in self._by_etag.items()
+            if ids and etag not in known
+        )
+        unread = Counter(upload.manuscript.key for upload in self._uploads if not self._by_etag[upload.etag])
         for event in self._gone:
-            uri = event["data"]["manifest"]["uri"]
-            unread[uri.partition("/manifests/")[2]] -= 1
-            if event["data"].get("error", {}).get("code") != GONE or unread[uri.partition("/manifests/")[2]] < 0:
-                yield f"{event['id']} of {uri}: {event['data'].get('error')}, and no version was left unread"
+            key, error = _key(event["data"]["manifest"]["uri"]), event["data"].get("error", {})
+            unread[key] -= 1
+            if error.get("code") != GONE or unread[key] < 0:
+                yield f"{event['id']} of {key}: {error}, and no version was left unread"
 
     def _jobs(self) -> Iterator[str]:
         """Every job that left facts is closed, in the state that its event says; and no event is without its job."""
@@ -131,23 +137,26 @@ class _Judge:
                     self._right += 1
 
     def _output(self, upload: Upload, event: dict[str, Any]) -> str:
-        """Look at, and listen to, one output."""
-        version, state = _version(upload), event["data"]["state"]
+        """Look at, and listen to, one output; say what is wrong with it."""
+        version, data = _version(upload), event["data"]
         if _overwritten(upload) and version.output == _last(upload).output:
             return ""  # its place is taken by the newer version's
         body = self._outside.read(version.output)
-        if state != "succeeded":
+        if data["state"] != "succeeded":
             return f"{version.output} is there, though {event['id']}" if body is not None else ""
-        made = event["data"]["output"]["etag"]
-        if body is None or (etag := self._outside.etag(version.output)) != made:
-            if body is not None and etag in [
-                older["data"].get("output", {}).get("etag") for older in self._older(upload)
-            ]:
+        if body is None or (etag := self._outside.etag(version.output)) != data["output"]["etag"]:
+            if body is not None and etag in self._older_outputs(upload):
                 self._windows["output of an older version"] += 1
                 return ""
             return f"{version.output} is not what {event['id']} tells of"
+        if "chapters" in data and self._outside.read(_key(data["chapters"]["webvtt"])) is None:
+            return f"{data['chapters']['webvtt']} is not there, though {event['id']}"
         wrong = mishearing(body, version)
         return f"{version.output} of {event['id']}: {wrong}" if wrong else ""
+
+    def _older_outputs(self, upload: Upload) -> list[str]:
+        """Return the ETags of what the versions before made."""
+        return [event["data"].get("output", {}).get("etag", "none") for event in self._older(upload)]
 
     def _older(self, upload: Upload) -> list[dict[str, Any]]:
         """Return the events of the versions before."""
@@ -161,8 +170,9 @@ class _Judge:
                 yield upload, self._events[name]
 
 
-def _uri(upload: Upload) -> str:
-    return upload.manuscript.key.partition("manifests/")[2]
+def _key(uri: str) -> str:
+    """Return the key in oss://bucket/key."""
+    return uri.removeprefix("oss://").partition("/")[2]
 
 
 def _version(upload: Upload) -> Version:

@@ -7,6 +7,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.sounds import encoded, wav
@@ -98,6 +99,17 @@ def test_what_is_right_is_found_right(shore: Shore) -> None:
     assert ((), ()) == (with_older, shore.problems())
 
 
+def invent(shore: Shore) -> None:
+    """Tell of a version that nobody uploaded."""
+    shore.events.append(shore.ended("job-7", "rejected", "WHAT", "what.json", {}))
+
+
+def unmark(shore: Shore) -> None:
+    """Tell of chapters that are not there."""
+    made = {"output": {"etag": etag(SOUND)}, "chapters": {"webvtt": "oss://acme/out/good.vtt"}}
+    shore.events[1] = shore.ended("job-1", "succeeded", "NEW", "good.json", made)
+
+
 def lose(shore: Shore) -> None:
     """Lose an event."""
     del shore.events[2]
@@ -176,6 +188,8 @@ def excuse(shore: Shore) -> None:
         (forget, "left over: _clipstitch/work/job-1/step-000.flac"),
         (mislay, "is not event job-2.rejected"),
         (excuse, "no version was left unread"),
+        (invent, "nobody uploaded what ['job-7.rejected'] tell of"),
+        (unmark, "oss://acme/out/good.vtt is not there"),
     ],
 )
 def test_each_mischief_is_found(shore: Shore, mischief: Callable[[Shore], None], words: str) -> None:
@@ -187,8 +201,6 @@ def test_each_mischief_is_found(shore: Shore, mischief: Callable[[Shore], None],
 
 def heard(*hertz: int) -> bytes:
     """Make an output with these tones, a quarter of a second each; 0 is silence."""
-    import numpy as np
-
     at = np.arange(RATE // 4) / RATE
     return wav(np.concatenate([12000 * np.sin(2 * np.pi * each * at) for each in hertz]), RATE)
 

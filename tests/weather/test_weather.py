@@ -15,7 +15,7 @@ def test_no_manifest_is_lost_whatever_the_weather(tmp_path: Path) -> None:
         landfall.house.close()
 
     assert () == findings.violations
-    assert (0, 0) == (findings.lost, findings.doubled)
+    assert (0, 0, {}) == (findings.lost, findings.doubled, findings.windows)
     assert 30 == len({upload.manuscript.key for upload in landfall.uploads})
     assert findings.states["succeeded"] >= 24
     assert sum(landfall.kills.values()) >= 2

@@ -25,7 +25,7 @@ QUICK_SWEEP_S = 3.0
 CALM_SWEEP_S = 0.04  # for each manifest: all of them are looked for now, and no sweep shall overtake another
 INTERVAL_S = 300.0  # of the sweep, in s.yaml
 SETTLE_S = 300.0
-STATE, MANIFESTS = "_clipstitch/", "manifests/"
+STATE = "_clipstitch/"
 LEFTOVERS = (f"{STATE}open/", f"{STATE}work/", f"{STATE}tasks/")
 
 
