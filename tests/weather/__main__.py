@@ -43,6 +43,8 @@ def _run(course: Course, folder: Path) -> int:
     finally:
         landfall.house.close()
     _print("", *table(landfall, findings), "", *findings.violations[:40])
+    if findings.violations:
+        _print(f"seed {landfall.course.seed}; --keep DIR keeps the data, and the logs of the cloud and its functions")
     return int(bool(findings.violations))
 
 

@@ -80,13 +80,14 @@ class _Author:
 
     def __init__(self, number: int, clips: Sequence[Clip], rng: Random) -> None:
         self._number, self._clips, self._rng = number, clips, rng
-        self._suffix = rng.choice(("json", "json", "yaml"))
+        self._suffix, self._form = rng.choice(("json", "json", "yaml")), rng.choice(OUTPUT_FORMS)
+        self._comes_late: list[Clip] = []
         self._writes: Mapping[str, Callable[[], tuple[Version, ...]]] = {
             "plain": lambda: (self._good(self._some(1, 5)),),
             "trimmed": lambda: (self._good(self._some(2, 4), cut=True, gap=rng.choice((0, 120))),),
             "tree": lambda: (self._good(self._some(12, 24), cut=True, gap=rng.choice((0, 100))),),
             "silence": lambda: (self._good([*self._some(1, 2), None, *self._some(1, 2)]),),
-            "late": lambda: (self._good(self._some(1, 2), extra={"wait_for_clips": "10m"}),),
+            "late": lambda: (self._good([*self._some(1, 2), self._late()], wait="10m"),),
             "overwritten": lambda: tuple(self._good(self._some(1, 3), version) for version in range(2)),
             "moved": lambda: tuple(self._good(self._some(1, 3), version, f"-{version}") for version in range(2)),
             "bad": lambda: (self._bad(),),
@@ -96,13 +97,14 @@ class _Author:
     def write(self, shape: str) -> Manuscript:
         """Write a manuscript of a shape."""
         key = f"manifests/{self._number:03d}-{shape}.{self._suffix}"
-        if shape != "late":
-            return Manuscript(key, shape, self._writes[shape]())
-        own = self._rng.randrange(len(self._clips))
-        late = self._clips[own]._replace(key=f"clips/late-{self._number:03d}-{self._clips[own].key[6:]}")
-        return Manuscript(
-            key, shape, (self._good([*self._some(1, 2), late], extra={"wait_for_clips": "10m"}),), (late,)
-        )
+        return Manuscript(key, shape, self._writes[shape](), tuple(self._comes_late))
+
+    def _late(self) -> Clip:
+        """Draw a clip that is this author's own, and comes when the manifest is there already."""
+        clip = self._rng.choice(self._clips)
+        own = clip._replace(key=clip.key.replace("clips/", f"clips/late-{self._number:03d}-"))
+        self._comes_late.append(own)
+        return own
 
     def _some(self, least: int, most: int) -> list[Clip | None]:
         """Draw clips, no two neighbours alike; None would be a silence."""
@@ -113,7 +115,7 @@ class _Author:
 
     def _good(
         self, wanted: Sequence[Clip | None], version: int = 0, name: str = "", *,
-        cut: bool = False, gap: int = 0, extra: Mapping[str, Any] | None = None,
+        cut: bool = False, gap: int = 0, wait: str = "",
     ) -> Version:  # fmt: skip
         """Write a manifest that must succeed, and what must then be heard."""
         entries: list[Any] = []
@@ -123,11 +125,11 @@ class _Author:
             between = gap and sounds and clip and sounds[-1].hertz
             sounds += [Sound(0, gap * RATE // 1000), sound] if between else [sound]
             entries.append(entry)
-        form = self._rng.choice(OUTPUT_FORMS)
-        output = f"out/{self._number:03d}{name}.{form}"
-        fields = {"gap": gap, **(extra or {})} if gap else dict(extra or {})
-        chapters = {"chapters": True} if form == "mp3" and len(wanted) > 2 else {}
-        document = {**self._document(version, {"key": output}, entries), **fields, **chapters}
+        output = f"out/{self._number:03d}{name}.{self._form}"
+        chapters = self._form == "mp3" and len(wanted) > 2
+        asked = {"gap": gap, "wait_for_clips": wait, "chapters": chapters}
+        fields = {name: value for name, value in asked.items() if value}
+        document = {**self._document(version, {"key": output}, entries), **fields}
         return Version(self._text(document), "succeeded", output, tuple(sounds))
 
     def _entry(self, clip: Clip | None, *, cut: bool) -> tuple[Any, Sound]:
