@@ -17,11 +17,11 @@ def main() -> int:
     parser.add_argument("--manifests", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=10, help="how often the local cloud is killed, at least")
-    parser.add_argument("--per-second", type=float, default=5.0, help="manifests uploaded a second")
+    parser.add_argument("--per-second", type=float, default=6.0, help="manifests uploaded a second")
     parser.add_argument("--severity", type=float, default=1.0, help="multiplies the chances of all faults")
     parser.add_argument("--keep", type=Path, help="an empty folder for the data and the log; default: a temporary one")
     options = parser.parse_args()
-    course = Course(options.manifests, options.seed, options.kills, options.per_second, (6.0, 14.0), options.severity)
+    course = Course(options.manifests, options.seed, options.kills, options.per_second, (5.0, 11.0), options.severity)
     with tempfile.TemporaryDirectory(prefix="clipstitch-weather-") as temporary:
         return _run(course, options.keep or Path(temporary))
 
