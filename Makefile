@@ -6,7 +6,7 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
 
-.PHONY: demo test lint tools soak fuzz audit matrix setup clean
+.PHONY: demo test lint tools soak weather fuzz audit matrix setup clean
 
 demo: $(READY)
 	$(BIN)/clipstitch demo
@@ -31,6 +31,9 @@ fuzz: $(READY)  ## a minute of hunting for inputs that get something else than o
 
 audit: $(READY)  ## known vulnerabilities of what is pinned; says so where the registry cannot be asked
 	$(BIN)/python -m tests.audit || [ $$? -eq 3 ]
+
+weather: $(READY)  ## 500 manifests on the real stack in bad weather, the local cloud killed again and again
+	$(BIN)/python -m tests.weather --manifests 500
 
 matrix: $(READY)  ## unit and contract tests on every supported interpreter of this machine
 	$(BIN)/python tests/matrix.py

@@ -3,10 +3,13 @@
 import fcntl
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from localyun.core.clock import Clock
 from localyun.core.credentials import Credential
+
+COUNTS = "weather.json"  # what bad weather did, by kind, over all runs on this directory
 
 
 class CannotStart(Exception):
@@ -41,6 +44,17 @@ class DataDir:
             self._make_key(file, clock)
         kept = json.loads(file.read_text())
         return Credential(kept["access_key_id"], kept["access_key_secret"])
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts that an earlier run kept."""
+        file = self.path / COUNTS
+        return json.loads(file.read_text()) if file.exists() else {}
+
+    def keep_counts(self, counts: Mapping[str, int]) -> None:
+        """Keep counts where anybody may read them; the file is whole even if we are killed now."""
+        draft = self.path / f"{COUNTS}.new"
+        draft.write_text(json.dumps(counts, sort_keys=True))
+        draft.replace(self.path / COUNTS)
 
     def _make_key(self, file: Path, clock: Clock) -> None:
         """Write a new key; a crash leaves no half-written file."""

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from localyun.wire.http import CUT
 
 GRACE_SECONDS = 3  # for requests under way when the end is near
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that they rarely meet a closed one
@@ -27,6 +30,15 @@ def bind(host: str, port: int) -> socket.socket:
         taken.close()
         raise
     return taken
+
+
+class _Protocol(HttpToolsProtocol):
+    """HTTP as uvicorn speaks it; an app may also cut the connection."""
+
+    def on_message_begin(self) -> None:
+        """Begin to read a request."""
+        super().on_message_begin()
+        self.scope["extensions"] = {CUT: {"now": self.transport.abort}}
 
 
 class _Server(uvicorn.Server):
@@ -79,7 +91,7 @@ def _config(app: ASGIApp) -> uvicorn.Config:
     """Serve an app without touching the logging of whoever started us; the faces write their own Date and Server."""
     return uvicorn.Config(
         app,
-        http="httptools",
+        http=_Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from localyun.core.clock import Clock, SystemClock
 from localyun.core.credentials import Credential, Keyring
 from localyun.core.policies import Question, Rights
+from localyun.core.weather import FINE, BadWeather, Forecast, Weather
 from localyun.data_dir import CannotStart, DataDir
 from localyun.declared import Deployment
 from localyun.deployment import read
@@ -27,7 +28,7 @@ from localyun.wire.imm import ImmFace
 from localyun.wire.mns import MnsFace
 from localyun.wire.oss import OssFace
 
-__all__ = ["CannotStart", "Endpoints", "LocalCloud"]
+__all__ = ["CannotStart", "Endpoints", "Forecast", "LocalCloud"]
 
 FACES = ("OSS", "MNS", "IMM", "FC")  # in the order of their ports
 
@@ -68,7 +69,7 @@ class Options:
 
     `data`: where state is kept, else a temporary directory. `port`: the first of four, 0 for free ones. `hurry`
     divides the delays of retries and timers. `from_build`: run what was built instead of the sources. `variables`
-    fill `${env(...)}` in s.yaml. `watch` hears what roles ask to do, and whether they may.
+    fill `${env(...)}` in s.yaml. `watch` hears what roles ask to do, and whether they may. `forecast`: things go wrong.
     """
 
     data: Path | None = None
@@ -78,6 +79,7 @@ class Options:
     from_build: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
     watch: Callable[[Question], None] | None = None
+    forecast: Forecast | None = None
 
 
 class LocalCloud:
@@ -95,12 +97,14 @@ class LocalCloud:
         clock: Clock | None = None,
         variables: Mapping[str, str] | None = None,
         watch: Callable[[Question], None] | None = None,
+        forecast: Forecast | None = None,
     ) -> None:
         self._project = project
         self._clock = clock or SystemClock()
-        self._options = Options(data, port, host, hurry, from_build, variables or {}, watch)
+        self._options = Options(data, port, host, hurry, from_build, variables or {}, watch, forecast)
         self._exits = ExitStack()
         self._services: Services | None = None
+        self._weather: Weather = FINE
 
     @property
     def services(self) -> Services:
@@ -108,6 +112,11 @@ class LocalCloud:
         if self._services is None:
             raise CannotStart("the local cloud is not running; call start() first")
         return self._services
+
+    @property
+    def weather(self) -> Weather:
+        """The weather that this cloud has, or had; it counts what went wrong."""
+        return self._weather
 
     def start(self) -> Endpoints:
         """Start everything; returns when all faces answer.
@@ -142,7 +151,8 @@ class LocalCloud:
         listeners = Listeners()
         exits.callback(listeners.join)
         rights = _rights(deployment, options.watch)
-        setting = Setting(data.path, self._clock, keyring, _for_functions(endpoints), rights, options.hurry)
+        self._weather = weather = _weather(options.forecast, data)
+        setting = Setting(data.path, self._clock, keyring, _for_functions(endpoints), rights, weather, options.hurry)
         services = make_services(deployment, setting, exits)
         exits.callback(listeners.stop)
         apps = _faces(services, setting, deployment)
@@ -188,11 +198,17 @@ def _rights(deployment: Deployment, watch: Callable[[Question], None] | None) ->
     return Rights(roles, deployment.account_id, deployment.region, project_of=projects.get, watch=watch)
 
 
+def _weather(forecast: Forecast | None, data: DataDir) -> Weather:
+    """Make the weather; bad weather goes on counting where an earlier run of it stopped."""
+    return FINE if forecast is None else BadWeather(forecast, data.counts(), data.keep_counts)
+
+
 def _faces(services: Services, setting: Setting, deployment: Deployment) -> list[ASGIApp]:
     """Make the faces, in the order of their ports; each asks what its callers may do."""
-    keyring, clock, rights = setting.keyring, setting.clock, setting.rights
-    oss = OssFace(services.objects, services.tasks, keyring, clock, deployment.region, allow=rights.oss)
-    mns = MnsFace(services.messages, keyring, clock, deployment.account_id, allow=rights.mns)
-    imm = ImmFace(services.tasks, keyring, clock, allow=rights.imm)
-    fc = FcFace(services.functions, keyring, clock, deployment.triggers, allow=rights.fc)
+    keyring, clock, rights, weather = setting.keyring, setting.clock, setting.rights, setting.weather
+    region, account = deployment.region, deployment.account_id
+    oss = OssFace(services.objects, services.tasks, keyring, clock, region, allow=rights.oss, weather=weather)
+    mns = MnsFace(services.messages, keyring, clock, account, allow=rights.mns, weather=weather)
+    imm = ImmFace(services.tasks, keyring, clock, allow=rights.imm, weather=weather)
+    fc = FcFace(services.functions, keyring, clock, deployment.triggers, allow=rights.fc, weather=weather)
     return [face(each.answer) for each in (oss, mns, imm, fc)]

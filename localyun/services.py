@@ -18,19 +18,21 @@ from localyun.core.messages import MessageService
 from localyun.core.objects import ObjectStore
 from localyun.core.policies import Rights
 from localyun.core.tasks import TaskService
+from localyun.core.weather import Weather
 from localyun.declared import Declared, Deployment, ObjectTrigger, TimerTrigger, TopicTrigger
 from localyun.triggers import ObjectTriggers, Timers, TopicTriggers, deliver_record
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What services are made of: where they keep data, their clock, keys and rights, where functions find them."""
+    """What services are made of: where they keep data, clock, keys, rights, where functions find them, the weather."""
 
     data: Path
     clock: Clock
     keyring: Keyring
     endpoints: Mapping[str, str]
     rights: Rights
+    weather: Weather
     hurry: float = 1.0
 
 
@@ -57,11 +59,16 @@ def make_services(deployment: Deployment, setting: Setting, exits: ExitStack) ->
 
     Tasks end before the topics that they tell; deliveries stop before the functions that they wait for.
     """
-    account, region = deployment.account_id, deployment.region
+    account, region, weather = deployment.account_id, deployment.region, setting.weather
     objects = ObjectStore(setting.data / "objects", setting.clock)
     exits.callback(objects.close)
     messages = MessageService(
-        setting.data / "messages", setting.clock, account_id=account, region=region, hurry=setting.hurry
+        setting.data / "messages",
+        setting.clock,
+        account_id=account,
+        region=region,
+        hurry=setting.hurry,
+        weather=weather,
     )
     exits.callback(messages.close)
     functions = _functions(deployment, setting, messages)
@@ -74,12 +81,13 @@ def make_services(deployment: Deployment, setting: Setting, exits: ExitStack) ->
         publish=_completions(deployment, setting.rights, messages),
         account_id=account,
         region=region,
+        weather=weather,
     )
     exits.callback(tasks.close)
     timers = Timers([t for t in deployment.triggers if isinstance(t, TimerTrigger)], functions, setting.clock)
     exits.callback(timers.close)
     services = Services(objects, messages, tasks, functions, timers)
-    create(deployment, services)
+    create(deployment, services, weather)
     return services
 
 
@@ -95,7 +103,7 @@ def _functions(deployment: Deployment, setting: Setting, messages: MessageServic
             raise Refusal(403, "AccessDenied", f"the role of function {function} may not deliver to {arn}; grant it")
         deliver_record(messages, arn, record)
 
-    functions = FunctionService(setting.data / "functions", setting.clock, setting.keyring, site, tell)
+    functions = FunctionService(setting.data / "functions", setting.clock, setting.keyring, site, tell, setting.weather)
     for config in deployment.functions:
         functions.deploy(config)
     return functions
@@ -116,7 +124,7 @@ def _completions(deployment: Deployment, rights: Rights, messages: MessageServic
     return publish
 
 
-def create(deployment: Deployment, services: Services) -> None:
+def create(deployment: Deployment, services: Services, weather: Weather) -> None:
     """Create what is declared; what exists from an earlier run stays, with the attributes now declared."""
     for bucket in deployment.buckets:
         services.objects.create_bucket(bucket)
@@ -133,7 +141,7 @@ def create(deployment: Deployment, services: Services) -> None:
         services.messages.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
     objects = [trigger for trigger in deployment.triggers if isinstance(trigger, ObjectTrigger)]
     topics = [trigger for trigger in deployment.triggers if isinstance(trigger, TopicTrigger)]
-    ObjectTriggers(objects, services.functions).connect(services.objects)
+    ObjectTriggers(objects, services.functions, weather).connect(services.objects)
     TopicTriggers(topics, services.functions).connect(services.messages)
 
 

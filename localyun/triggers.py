@@ -21,6 +21,7 @@ from localyun.core.message_values import to_ms
 from localyun.core.messages import MessageService, Published, Subscription
 from localyun.core.objects import ObjectEvent, ObjectStore
 from localyun.core.schedule import Schedule
+from localyun.core.weather import FINE, Weather
 from localyun.declared import ObjectTrigger, TimerTrigger, TopicTrigger
 from localyun.declared_triggers import covers
 
@@ -36,9 +37,10 @@ class FunctionFailed(Exception):
 class ObjectTriggers:
     """Leaves an event for every function that wants to know what happened to an object."""
 
-    def __init__(self, triggers: Sequence[ObjectTrigger], functions: FunctionService) -> None:
+    def __init__(self, triggers: Sequence[ObjectTrigger], functions: FunctionService, weather: Weather = FINE) -> None:
         self._triggers = triggers
         self._functions = functions
+        self._weather = weather
 
     def connect(self, objects: ObjectStore) -> None:
         """Begin to listen."""
@@ -50,7 +52,8 @@ class ObjectTriggers:
         for trigger in self._triggers:
             if matches(trigger, event):
                 payload = object_payload(trigger, event, self._functions.site.region, self._functions.site.account_id)
-                self._functions.invoke_async(trigger.function, payload)
+                for delay in self._weather.copies("event"):
+                    self._functions.invoke_async(trigger.function, payload, delay=delay)
 
 
 def matches(trigger: ObjectTrigger, event: ObjectEvent) -> bool:

@@ -90,7 +90,7 @@ def expected_facts(job: Job) -> int:
 
 
 def completion_event(job: Job, cloud: Cloud) -> dict[str, Any]:
-    """Return a closed job's event from the result object; where a newer job has written there, from the job's facts."""
+    """Return a closed job's event from the result object; if that is a newer job's, or the cloud busy, from facts."""
     event = make_event(job)
     manifest = ObjectRef.parse(job.verdict.manifest.ref.uri) if job.verdict else None
     if manifest is None:
@@ -98,6 +98,6 @@ def completion_event(job: Job, cloud: Cloud) -> dict[str, Any]:
     ref = ObjectRef(manifest.bucket, f"{cloud.settings.result_prefix}{manifest.key}.json")
     try:
         kept: dict[str, Any] = json.loads(cloud.objects.read(ref).body)
-    except (Missing, ValueError):
+    except (CloudBusy, Missing, ValueError):
         return event
     return kept if kept.get("id") == event_id(job) else event

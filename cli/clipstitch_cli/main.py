@@ -28,7 +28,7 @@ from clipstitch_cli.put import put
 from clipstitch_cli.retry import How, retry
 from clipstitch_cli.schema import schema
 from clipstitch_cli.show import show
-from clipstitch_cli.up import up
+from clipstitch_cli.up import Mood, up
 from clipstitch_cli.watching import watch
 
 # The library's base class of everything wrong with a command line: BadParameter < UsageError < ClickException.
@@ -100,16 +100,27 @@ def _demo(
 
 
 @app.command("up")
-def _up(
+def _up(  # noqa: PLR0913, PLR0917 - its options
     ctx: typer.Context,
     _json: Json = False,
-    data: Annotated[Path | None, typer.Option(help="Keep state in this folder; default: a temporary one.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Keep state in this folder, DIR; default: a temporary one.")] = None,
     port: Annotated[int, typer.Option(help="First of four ports; 0 takes free ones.", min=0, max=65532)] = 0,
     env_file: Annotated[Path | None, typer.Option(help="Write export lines here while it runs.")] = None,
+    hurry: Annotated[float, typer.Option(help="Divide the waits of timers and retries by this.", min=0.1)] = 1.0,
+    weather: Annotated[
+        int | None,
+        typer.Option(
+            help="A seed of bad weather: events and messages get lost, come twice, late or in another order; calls are "
+            "refused, or fail after they happened; tasks falter; function instances are killed. For those who build "
+            "consumers: what may happen in the cloud, happens here often. Counted in DIR/weather.json."
+        ),
+    ] = None,
+    severity: Annotated[float, typer.Option(help="How bad: multiplies all chances.", min=0.0, max=10.0)] = 1.0,
     project: Project = None,
 ) -> int:
     """Run the local cloud until Ctrl-C or SIGTERM; prints the variables that the other commands take."""
-    return up(_desk(ctx), project=project, data=data, port=port, env_file=env_file)
+    mood = Mood(hurry, weather, severity)
+    return up(_desk(ctx), project=project, data=data, port=port, env_file=env_file, mood=mood)
 
 
 @app.command("plan")

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
+from typing import NamedTuple
 
 from rich.table import Table
 
@@ -17,11 +18,25 @@ from clipstitch_cli.desk import Desk
 from clipstitch_cli.failures import LocalCloudTrouble
 
 
-def up(desk: Desk, *, project: Path | None, data: Path | None, port: int, env_file: Path | None) -> int:
+class Mood(NamedTuple):
+    """How the local cloud behaves: how much faster timers and retries are, whether and how badly things go wrong."""
+
+    hurry: float = 1.0
+    weather: int | None = None
+    severity: float = 1.0
+
+
+STEADY = Mood()
+
+
+def up(
+    desk: Desk, *, project: Path | None, data: Path | None, port: int, env_file: Path | None, mood: Mood = STEADY
+) -> int:
     """Serve until SIGTERM or SIGINT, and leave nothing behind but `data`."""
     folder = project_folder(project)
     with _until_signalled() as ended, ExitStack() as exits_of:
-        exported = exits_of.enter_context(running(folder, data=data, port=port, env=desk.env))
+        exported = exits_of.enter_context(running(folder, data=data, port=port, env=desk.env, mood=mood))
+        _forecast(mood, desk)
         if env_file:
             exits_of.enter_context(_kept(env_file, exported))
         _tell(exported, env_file, desk)
@@ -31,13 +46,19 @@ def up(desk: Desk, *, project: Path | None, data: Path | None, port: int, env_fi
 
 @contextmanager
 def running(
-    project: Path, *, data: Path | None = None, port: int = 0, env: Mapping[str, str] | None = None
+    project: Path,
+    *,
+    data: Path | None = None,
+    port: int = 0,
+    env: Mapping[str, str] | None = None,
+    mood: Mood = STEADY,
 ) -> Iterator[dict[str, str]]:
     """Run the local cloud of a project for a while; its environment is what clients need."""
     from localyun.declared import BadDeployment  # noqa: PLC0415 - only where it is needed
-    from localyun.server import CannotStart, LocalCloud  # noqa: PLC0415 - likewise
+    from localyun.server import CannotStart, Forecast, LocalCloud  # noqa: PLC0415 - likewise
 
-    cloud = LocalCloud(project, data=data, port=port, variables=env)
+    forecast = None if mood.weather is None else Forecast(mood.weather, mood.severity)
+    cloud = LocalCloud(project, data=data, port=port, hurry=mood.hurry, variables=env, forecast=forecast)
     try:
         endpoints = cloud.start()
     except (BadDeployment, CannotStart, OSError) as error:
@@ -83,6 +104,12 @@ def _kept(file: Path, env: Mapping[str, str]) -> Iterator[None]:
     finally:
         with suppress(OSError):
             file.unlink()
+
+
+def _forecast(mood: Mood, desk: Desk) -> None:
+    """Say in which weather we run, where no program reads: nobody shall wonder what goes wrong here, and why."""
+    if mood.weather is not None:
+        desk.err.print(f"Bad weather on purpose, seed {mood.weather}, severity {mood.severity:g}.", soft_wrap=True)
 
 
 def _tell(env: Mapping[str, str], env_file: Path | None, desk: Desk) -> None:

@@ -30,6 +30,7 @@ from localyun.core.message_values import (
 )
 from localyun.core.sqlite import Database
 from localyun.core.topics import subscription_of, topic_attributes, topic_row
+from localyun.core.weather import FINE, Weather
 
 Deliverer = Callable[[Subscription, Published], None]
 
@@ -56,8 +57,11 @@ class Delivery:
 class Deliveries:
     """The messages that subscribers are owed, and the threads that deliver them."""
 
-    def __init__(self, database: Database, clock: Clock, hurry: float = 1.0, workers: int = 8) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, hurry: float = 1.0, workers: int = 8, weather: Weather = FINE
+    ) -> None:
         self._database, self._clock, self._hurry = database, clock, hurry
+        self._weather = weather
         self._owed = threading.Condition()
         self._deliverers: dict[str, Deliverer] = {}
         self._bury: Deliverer | None = None
@@ -90,7 +94,7 @@ class Deliveries:
         message = Published(*identity, attributes, from_ms(to_ms(self._clock.now())), properties)
         with self._database.change() as db:
             fitting(body, topic_attributes(topic_row(db, topic)).maximum_message_size)
-            count = _promise(db, message)
+            count = _promise(db, message, self._weather)
         self._wake(count)
         return message
 
@@ -213,18 +217,20 @@ class Deliveries:
             db.execute("DELETE FROM published WHERE time < ?", (oldest,))
 
 
-def _promise(db: sqlite3.Connection, message: Published) -> int:
-    """Write down a message and to whom it is owed; nothing, when nobody wants it. Return how many do."""
+def _promise(db: sqlite3.Connection, message: Published, weather: Weather) -> int:
+    """Write down a message and to whom it is owed, and when; nothing, when nobody gets it. Return how often it is."""
     wanted = db.execute(MATCHING, (message.topic, message.tag)).fetchall()
-    if not wanted:
+    owed = [(row["id"], delay) for row in wanted for delay in weather.copies("message")]
+    if not owed:
         return 0
     now = to_ms(message.publish_time)
     columns = {"message_id": message.message_id, "topic": message.topic, "body": message.body, "tag": message.tag}
     documents = {"attributes": packed(dict(message.attributes)), "properties": packed(message.properties.document())}
     insert(db, "published", md5=message.body_md5, time=now, **columns, **documents)
-    for row in wanted:
-        insert(db, "deliveries", message_id=message.message_id, subscription=row["id"], due=now)
-    return len(wanted)
+    for subscription, delay in owed:
+        due = now + round(delay * 1000)
+        insert(db, "deliveries", message_id=message.message_id, subscription=subscription, due=due)
+    return len(owed)
 
 
 def _delivery(db: sqlite3.Connection, row: sqlite3.Row) -> Delivery:

@@ -4,8 +4,9 @@
 class Refusal(Exception):
     """A request that the cloud would refuse.
 
-    `status` is the HTTP status, `code` the vendor's error code, `ec` OSS's finer number ("0026-00000001");
-    `details` are further elements of the error document, such as `Key` or `BucketName`.
+    `status` is the HTTP status, 0 for a connection that is cut without an answer; `code` the vendor's error code,
+    `ec` OSS's finer number ("0026-00000001"); `details` are further elements of the error document,
+    such as `Key` or `BucketName`.
     """
 
     def __init__(self, status: int, code: str, message: str, ec: str = "", **details: str) -> None:

@@ -18,6 +18,7 @@ from localyun.core.function_setup import environment, setup_frame
 from localyun.core.function_values import FunctionConfig, Site
 from localyun.core.instances import Blueprint, Instance, Pool, Result
 from localyun.core.invocations import Dispatcher, Invocation, InvocationStore
+from localyun.core.weather import FINE, Weather
 
 # FC "Limits" (2026-06): 32 MB for synchronous, 128 KB for asynchronous invocations.
 MAX_SYNC_BYTES = 32 << 20
@@ -33,7 +34,13 @@ class FunctionService:
     """
 
     def __init__(
-        self, root: Path, clock: Clock, keyring: Keyring, site: Site, tell: Callable[[str, str], None]
+        self,
+        root: Path,
+        clock: Clock,
+        keyring: Keyring,
+        site: Site,
+        tell: Callable[[str, str], None],
+        weather: Weather = FINE,
     ) -> None:
         (root / "logs").mkdir(parents=True, exist_ok=True)
         self._logs_dir = root / "logs"
@@ -41,6 +48,7 @@ class FunctionService:
         self._keyring = keyring
         self.site = site
         self._tell = tell
+        self._weather = weather
         self._functions: dict[str, FunctionConfig] = {}
         self._pools: dict[str, Pool] = {}
         self._logs: dict[str, FunctionLog] = {}
@@ -91,7 +99,8 @@ class FunctionService:
         pool = self._pools[name]
         instance = pool.borrow()
         try:
-            return instance.invoke(request_id or self.request_id(), payload, retry_count)
+            with self._weather.instance(instance.kill):
+                return instance.invoke(request_id or self.request_id(), payload, retry_count)
         finally:
             pool.give_back(instance)
 

@@ -13,6 +13,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -68,7 +69,8 @@ class Instance:
         with theirs:
             self._process = _spawn(blueprint, theirs.fileno())
         bootstrap.write_frame(self._channel, blueprint.setup)
-        threading.Thread(target=self._listen, name="function-log", daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, name="function-log", daemon=True)
+        self._listener.start()
 
     @property
     def pid(self) -> int:
@@ -120,6 +122,7 @@ class Instance:
     def _dead(self) -> tuple[str, bytes]:
         """Report a process that ended in the middle of a request, with the last of what it printed."""
         self.end(signal.SIGKILL)
+        self._listener.join(LOG_SECONDS)
         with self._heard:
             tail = self._tail[-LOG_TAIL_BYTES:].decode(errors="replace")
         why = f"exit code {self._process.returncode}"
@@ -151,6 +154,12 @@ class Instance:
         except (OSError, subprocess.TimeoutExpired):
             self._log.write(b"preStop was cut short\n")
         self.end(signal.SIGKILL)
+
+    def kill(self) -> None:
+        """Kill the process, as a machine's end would; whoever waits for its answer learns of it."""
+        with suppress(ProcessLookupError):
+            if self._process.poll() is None:
+                os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self, first: signal.Signals = signal.SIGKILL) -> None:
         """End the process and whatever it started; with SIGTERM it gets a moment to say something."""

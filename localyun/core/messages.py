@@ -26,6 +26,7 @@ from localyun.core.message_values import (
 from localyun.core.notification import document
 from localyun.core.queues import Queues
 from localyun.core.topics import QUEUE_ENDPOINT, Topics
+from localyun.core.weather import FINE, Weather
 
 __all__ = ["Deliverer", "Message", "MessageService", "Published", "Subscription", "queue_of"]
 
@@ -36,13 +37,22 @@ class MessageService:
     Register deliverers before `start`; only queue endpoints are built in. Retry delays are divided by `hurry`.
     """
 
-    def __init__(self, root: Path, clock: Clock, *, account_id: str, region: str, hurry: float = 1.0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        clock: Clock,
+        *,
+        account_id: str,
+        region: str,
+        hurry: float = 1.0,
+        weather: Weather = FINE,
+    ) -> None:
         self.account_id, self.region = account_id, region
         self._database = open_tables(root)
         self.queues = Queues(self._database, clock)
         self.mailbox = Mailbox(self._database, clock, f"acs:mns:{region}:{account_id}")
         self.topics = Topics(self._database, clock, account_id, region)
-        self._deliveries = Deliveries(self._database, clock, hurry)
+        self._deliveries = Deliveries(self._database, clock, hurry, weather=weather)
         self._deliveries.deliver_to("acs:mns:", self._to_queue)
         self._deliveries.bury_with(self._to_dead_letters)
 

@@ -28,6 +28,7 @@ from localyun.core.objects import ObjectStore
 from localyun.core.orders import name_target, order
 from localyun.core.task_store import TaskStore
 from localyun.core.task_values import FAILED, RUNNING, SUCCEEDED, Accepted, Attachment, Project, Task
+from localyun.core.weather import FINE, Weather
 from localyun.core.work import Source, Work
 
 __all__ = ["Accepted", "Attachment", "Project", "Task", "TaskService"]
@@ -50,6 +51,7 @@ class TaskService:
         region: str,
         workers: int = 2,
         seconds: float = TASK_SECONDS,
+        weather: Weather = FINE,
     ) -> None:
         self.account_id = account_id
         self.region = region
@@ -58,6 +60,7 @@ class TaskService:
         self._clock = clock
         self._objects = objects
         self._publish = publish
+        self._weather = weather
         self._ffmpeg = Ffmpeg(seconds=seconds)
         self._info = AudioInfo(self._ffmpeg)
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -214,7 +217,10 @@ class TaskService:
             if self._state == "closed":
                 return
             try:
-                self._finish(self.get(task_id))
+                task = self.get(task_id)
+                self._finish(task)
+                if task.status == RUNNING and self._weather.runs_twice():
+                    self._finish(task)
             except Exception:
                 if self._state != "closed":
                     log.exception("task %s is left as it is and will be taken up at the next start", task_id)
@@ -234,7 +240,7 @@ class TaskService:
         folder = self._folder / task.task_id
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            carry_out(task.work, self._objects, self._ffmpeg, folder, task.request_id)
+            self._weather.task(lambda: carry_out(task.work, self._objects, self._ffmpeg, folder, task.request_id))
         except ImmError as error:
             return self._failed(task, error)
         except Exception as error:

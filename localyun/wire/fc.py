@@ -17,6 +17,7 @@ from localyun.core.clock import Clock
 from localyun.core.credentials import Credential, Keyring
 from localyun.core.errors import Refusal
 from localyun.core.functions import FunctionService
+from localyun.core.weather import FINE, Weather
 from localyun.declared import Trigger
 from localyun.wire import sign_acs3, sign_fc
 from localyun.wire.fc_documents import async_document, function_document, trigger_document
@@ -53,7 +54,9 @@ class FcFace:
         clock: Clock,
         triggers: Sequence[Trigger] = (),
         allow: Allow = allow_all,
+        weather: Weather = FINE,
     ) -> None:
+        self._weather = weather
         self._functions = functions
         self._keyring = keyring
         self._clock = clock
@@ -71,7 +74,7 @@ class FcFace:
         """Answer one HTTP request."""
         request_id = self._functions.request_id()
         try:
-            reply = self._act(call, request_id)
+            reply = self._weather.call(lambda: self._act(call, request_id))
         except Refusal as refusal:
             reply = refused(refusal, call, request_id)
         except Exception:

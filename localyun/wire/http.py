@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 SPOOL_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 18
+CUT = "localyun.cut"  # the ASGI extension by which `listeners` lets a face cut a connection
 WORKER_THREADS = 256  # a long poll holds one for up to 30 s
 
 
@@ -69,7 +70,10 @@ class Slice:
 
 @dataclass(frozen=True)
 class Reply:
-    """One HTTP response. A `Content-Length` in `headers` wins over the body's own, as a HEAD needs."""
+    """One HTTP response. A `Content-Length` in `headers` wins over the body's own, as a HEAD needs.
+
+    Status 0: there is none, the connection is cut.
+    """
 
     status: int = 200
     body: bytes | Slice = b""
@@ -102,9 +106,19 @@ def face(answer: Callable[[Call], Reply]) -> ASGIApp:
                 client=request.client.host if request.client else "",
             )
             reply = await anyio.to_thread.run_sync(partial(answer, call), limiter=limiter[0])
-            await _response(reply)(scope, receive, send)
+            if reply.status:
+                await _response(reply)(scope, receive, send)
+            else:
+                await _cut(scope, receive)
 
     return app
+
+
+async def _cut(scope: Scope, receive: Receive) -> None:
+    """End the connection without a word, and wait until the server has noticed."""
+    scope["extensions"][CUT]["now"]()
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _text(header: bytes) -> str:

@@ -16,6 +16,7 @@ from localyun.core.errors import Refusal
 from localyun.core.imm_errors import invalid, not_found
 from localyun.core.task_values import TASK_TYPE, Project, Task, new_request_id, rfc3339
 from localyun.core.tasks import TaskService
+from localyun.core.weather import FINE, Weather
 from localyun.core.work import definition
 from localyun.wire.http import Call, Reply
 from localyun.wire.imm_request import ImmRequest, read_work
@@ -44,14 +45,22 @@ class ImmFace:
     `allow(credential, "imm:GetTask", "acs:imm:<region>:<account>:project/<name>")` decides who may do what.
     """
 
-    def __init__(self, tasks: TaskService, keyring: Keyring, clock: Clock, allow: Allow = everybody) -> None:
+    def __init__(
+        self,
+        tasks: TaskService,
+        keyring: Keyring,
+        clock: Clock,
+        allow: Allow = everybody,
+        weather: Weather = FINE,
+    ) -> None:
         self._tasks, self._keyring, self._clock, self._allow = tasks, keyring, clock, allow
+        self._weather = weather
 
     def answer(self, call: Call) -> Reply:
         """Answer one request, a refused one with OpenAPI's error document."""
         request_id = new_request_id(self._clock)
         try:
-            return _json(200, {"RequestId": request_id, **self._act(call)})
+            return _json(200, {"RequestId": request_id, **self._weather.call(lambda: self._act(call))})
         except Refusal as refusal:
             return _refused(call, refusal, request_id)
         except Exception:

@@ -14,6 +14,7 @@ from localyun.core.clock import Clock
 from localyun.core.credentials import Credential, Keyring
 from localyun.core.errors import Refusal
 from localyun.core.messages import MessageService
+from localyun.core.weather import FINE, Weather
 from localyun.wire import mns_queues as queues
 from localyun.wire import mns_topics as topics
 from localyun.wire.http import Call, Reply
@@ -89,7 +90,7 @@ class MnsFace:
     caller used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         messages: MessageService,
         keyring: Keyring,
@@ -97,7 +98,10 @@ class MnsFace:
         account_id: str,
         allow: Allow = everybody,
         base_url: str = "",
+        *,
+        weather: Weather = FINE,
     ) -> None:
+        self._weather = weather
         self._messages, self._keyring, self._clock, self._allow = messages, keyring, clock, allow
         self.base_url = base_url
         self._seen = "http://127.0.0.1"
@@ -111,7 +115,7 @@ class MnsFace:
         request_id = self._clock.token(12).upper()
         host = f"http://{call.headers.get('host', '127.0.0.1')}"
         try:
-            reply = self._act(call, host)
+            reply = self._weather.call(lambda: self._act(call, host))
         except Refusal as refusal:
             reply = _refused(refusal, request_id, host)
         except Exception:

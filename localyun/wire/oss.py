@@ -14,6 +14,7 @@ from localyun.core.clock import Clock
 from localyun.core.credentials import Credential, Keyring
 from localyun.core.errors import Refusal
 from localyun.core.objects import ObjectStore
+from localyun.core.weather import FINE, Weather
 from localyun.wire import oss_buckets, oss_lists, oss_metadata, oss_multipart, oss_objects, oss_post, oss_process
 from localyun.wire.http import Call, Reply
 from localyun.wire.oss_conditions import http_date
@@ -81,7 +82,7 @@ def allow_all(_credential: Credential, _action: str, _bucket: str, _key: str) ->
 class OssFace:
     """OSS over HTTP, for one region and the keys of one keyring."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - its collaborators
         self,
         objects: ObjectStore,
         tasks: Tasks,
@@ -90,7 +91,9 @@ class OssFace:
         region: str,
         *,
         allow: Allow = allow_all,
+        weather: Weather = FINE,
     ) -> None:
+        self._weather = weather
         self._services = Services(objects, tasks, clock, region, allow)
         self._keyring = keyring
 
@@ -98,7 +101,7 @@ class OssFace:
         """Answer one request; every refusal becomes the vendor's error document."""
         begun, request_id = monotonic(), self._services.clock.token(12).upper()
         try:
-            reply = self._act(call, request_id)
+            reply = self._weather.call(lambda: self._act(call, request_id))
         except Refusal as refusal:
             reply = _refused(call, request_id, refusal)
         except Exception:

@@ -9,7 +9,16 @@ from clipstitch.advance import advance
 from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.documents import MAX_BYTES
-from clipstitch.errors import AlreadyThere, Archived, BadManifest, BadTrigger, ClipstitchError, Missing, NotAudio
+from clipstitch.errors import (
+    AlreadyThere,
+    Archived,
+    BadManifest,
+    BadTrigger,
+    ClipstitchError,
+    CloudBusy,
+    Missing,
+    NotAudio,
+)
 from clipstitch.job import WAITING, Fact, Failure, Job, Verdict
 from clipstitch.ledger import Ledger
 from clipstitch.log import say
@@ -134,6 +143,8 @@ def _every_mistake(manifest: ManifestRef, cloud: Cloud) -> Iterator[None]:
     except BadManifest as bad:
         clips = [(path, ObjectRef(manifest.ref.bucket, key)) for path, key in bad.clips]
         probes = cloud.audio.probe(list(dict.fromkeys(ref for _, ref in clips)))
+        if busy := next((probe for probe in probes.values() if isinstance(probe, CloudBusy)), None):
+            raise busy from bad  # what is wrong with that clip, we shall know next time
         poor = [
             (path, ref, probes[ref]) for path, ref in clips if isinstance(probes[ref], Archived | Missing | NotAudio)
         ]

@@ -75,6 +75,19 @@ def upload_clips(env: Env) -> None:
             cloud.objects.write(ObjectRef(env["CLIPSTITCH_BUCKET"], f"clips/{clip.name}"), clip.read_bytes(), Labels())
 
 
+def test_up_says_in_which_weather_it_runs(tmp_path: Path) -> None:
+    """On stderr, since programs read stdout; the misfortunes are counted in the data directory."""
+    child = started("--json", "--data", str(tmp_path), "--weather", "7", "--severity", "0.5", "--hurry", "2")
+    assert child.stdout
+    env = json.loads(child.stdout.readline())
+    child.send_signal(signal.SIGTERM)
+    rest, errors = child.communicate(timeout=20)
+
+    assert set(env) == VARIABLES
+    assert (exits.OK, "") == (child.returncode, rest)
+    assert errors.startswith("Bad weather on purpose, seed 7, severity 0.5")
+
+
 @pytest.fixture(scope="module")
 def dropped(env: Env) -> "subprocess.CompletedProcess[str]":
     """Drop the demo's manifest and wait."""

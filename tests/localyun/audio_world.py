@@ -16,6 +16,7 @@ import uvicorn
 from localyun.core.clock import SystemClock
 from localyun.core.objects import ObjectStore
 from localyun.core.tasks import Task, TaskService
+from localyun.core.weather import FINE, Weather
 from localyun.wire.http import Call, Reply, face
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -73,6 +74,7 @@ class AudioWorld:
 
     root: Path
     refuse: Callable[[str], None] = lambda topic: None
+    weather: Weather = FINE
     notices: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -84,6 +86,7 @@ class AudioWorld:
             publish=self._publish,
             account_id=ACCOUNT,
             region=REGION,
+            weather=self.weather,
         )
         for bucket in ("media", "out"):
             self.objects.create_bucket(bucket)

@@ -16,7 +16,7 @@ from clipstitch_cli.jobs import jobs_in
 from clipstitch_cli.plan import plan_in
 from clipstitch_cli.show import NoSuchJob, show_in
 from tests.unit.test_cli_desk import MadeDesk, make_desk
-from tests.world import DOCUMENT, MANIFEST, World
+from tests.world import DOCUMENT, MANIFEST, Fuse, World
 
 BROKEN = {**DOCUMENT, "clips": ["a.mp3", "gone.mp3"], "aling": 1}
 DAY = "2026-01-02"
@@ -191,6 +191,13 @@ def test_the_event_is_that_of_this_job_when_a_newer_one_has_written_the_result(w
 
     assert event["id"] != world.result()["id"]
     assert event == completion_event(older, world.cloud())
+
+
+def test_the_event_is_had_from_a_busy_cloud(world: World):
+    """Whoever has waited to the end is not told that the cloud is busy now: the facts give the same event."""
+    job = finished(world)
+
+    assert world.result() == completion_event(job, world.cloud(Fuse(0)))
 
 
 def test_following_yields_every_change_once(world: World):

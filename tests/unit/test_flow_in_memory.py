@@ -1,7 +1,7 @@
 """Whole jobs in memory: submit, tasks, notices, in every order and number, and what is left in the end."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.adapters.memory import MemoryMessages, notice, tone
+from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, notice, tone
 from clipstitch.decide import JOB_META, MANIFEST_META
 from clipstitch.errors import (
     BadTrigger,
+    ClipstitchError,
     CloudBusy,
     CloudRefused,
     NoSuchTarget,
@@ -21,6 +22,7 @@ from clipstitch.errors import (
     VersionedState,
 )
 from clipstitch.job import Fact, Job
+from clipstitch.ports import Probe
 from clipstitch.refs import ObjectRef
 from clipstitch.submit import submit_all
 from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, Fuse, World
@@ -702,3 +704,29 @@ def test_a_manifest_with_mistakes_has_its_clips_looked_at_all_the_same(world: Wo
     found = [("CLIP_NOT_FOUND", "/clips/1"), ("CLIP_NOT_AUDIO", "/clips/2"), ("TIME_INVALID", "/clips/3/start")]
     assert [*found, ("FIELD_UNKNOWN", "/outptu")] == told(both)
     assert [("CLIP_NOT_FOUND", "/clips/0"), ("GLOB_EMPTY", "/clips/1/glob")] == told(globbed)
+
+
+class OnceBusy(MemoryAudio):
+    """Audio whose first look into an object meets a busy cloud, as real adapters tell it: for that object alone."""
+
+    busy = ("gone.mp3",)
+
+    def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
+        """Look into every object."""
+        later = {ref: CloudBusy("later") for ref in refs if ref.key in self.busy}
+        self.busy = () if later else self.busy
+        return {**super().probe(refs), **later}
+
+
+def test_a_busy_cloud_does_not_hide_a_mistake(world: World):
+    """A manifest is not rejected before all of its clips could be looked at: the next run tells every mistake."""
+    world.audio = OnceBusy(world.objects)
+    world.drop({**DOCUMENT, "outptu": {}, "clips": ["a.mp3", "gone.mp3"]})
+
+    with pytest.raises(CloudBusy):
+        world.submit()
+    job = world.submit()
+
+    assert job is not None
+    assert job.verdict is not None
+    assert ["CLIP_NOT_FOUND", "FIELD_UNKNOWN"] == [issue.code for issue in job.verdict.issues]

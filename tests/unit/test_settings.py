@@ -1,5 +1,6 @@
 """Configuration from an environment: everything that is wrong with it in one error, and secrets kept."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from clipstitch.errors import BadSettings
 from clipstitch.manifest import Limits
 from clipstitch.settings import REQUIRED, AccessKey, Settings, Sink, read_access_key, read_settings
+from localyun.deployment import read
 
 SMALLEST = {
     "OSS_ENDPOINT": "https://oss-cn-hangzhou-internal.aliyuncs.com",
@@ -31,6 +33,15 @@ def problems(**env: str) -> str:
     with pytest.raises(BadSettings) as caught:
         read_settings({**SMALLEST, **env})
     return str(caught.value)
+
+
+def test_what_s_yaml_says_of_patience_is_what_would_count_anyway():
+    """Whoever deploys and says nothing gets the defaults of docs/settings.md."""
+    deployed = read(Path(__file__).parents[2], {}).functions[0].environment
+    unsaid = {name: value for name, value in deployed.items() if not name.endswith(("_S", "_RETRIES"))}
+
+    assert read_settings(unsaid) == read_settings(deployed)
+    assert len(unsaid) + 4 == len(deployed)
 
 
 def test_the_smallest_environment_gives_the_defaults():
