@@ -106,6 +106,10 @@ def _up(  # noqa: PLR0913, PLR0917 - its options
     data: Annotated[Path | None, typer.Option(help="Keep state in this folder, DIR; default: a temporary one.")] = None,
     port: Annotated[int, typer.Option(help="First of four ports; 0 takes free ones.", min=0, max=65532)] = 0,
     env_file: Annotated[Path | None, typer.Option(help="Write export lines here while it runs.")] = None,
+    built: Annotated[
+        str,
+        typer.Option("--from", help="`build`: run what build.py made, by the runtime's Python; default: the sources."),
+    ] = "sources",
     hurry: Annotated[float, typer.Option(help="Divide the waits of timers and retries by this.", min=0.1)] = 1.0,
     weather: Annotated[
         int | None,
@@ -119,7 +123,9 @@ def _up(  # noqa: PLR0913, PLR0917 - its options
     project: Project = None,
 ) -> int:
     """Run the local cloud until Ctrl-C or SIGTERM; prints the variables that the other commands take."""
-    mood = Mood(hurry, weather, severity)
+    if built not in ("sources", "build"):
+        raise Usage(f"--from {built!r}: say `build` or `sources`")
+    mood = Mood(hurry, built == "build", weather, severity)
     return up(_desk(ctx), project=project, data=data, port=port, env_file=env_file, mood=mood)
 
 

@@ -8,20 +8,25 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from rich.table import Table
 
+from clipstitch.settings import read_settings
 from clipstitch_cli import exits
-from clipstitch_cli.connection import project_folder
+from clipstitch_cli.connection import deployment_of, project_folder
 from clipstitch_cli.desk import Desk
 from clipstitch_cli.failures import LocalCloudTrouble
 
 
 class Mood(NamedTuple):
-    """How the local cloud behaves: how much faster timers and retries are, whether and how badly things go wrong."""
+    """How the local cloud behaves: how much faster timers and retries are, whether and how badly things go wrong.
+
+    `built`: it runs what build.py made instead of the sources.
+    """
 
     hurry: float = 1.0
+    built: bool = False
     weather: int | None = None
     severity: float = 1.0
 
@@ -58,7 +63,9 @@ def running(
     from localyun.server import CannotStart, Forecast, LocalCloud  # noqa: PLC0415 - likewise
 
     forecast = None if mood.weather is None else Forecast(mood.weather, mood.severity)
-    cloud = LocalCloud(project, data=data, port=port, hurry=mood.hurry, variables=env, forecast=forecast)
+    how: dict[str, Any] = {"hurry": mood.hurry, "from_build": mood.built, "forecast": forecast}
+    cloud = LocalCloud(project, data=data, port=port, variables=env, **how)
+    _refuse_loops(project, env or {})
     try:
         endpoints = cloud.start()
     except (BadDeployment, CannotStart, OSError) as error:
@@ -67,6 +74,17 @@ def running(
         yield endpoints.environment()
     finally:
         cloud.stop()
+
+
+def _refuse_loops(project: Path, env: Mapping[str, str]) -> None:
+    """Start nothing that would trigger itself: s.yaml's triggers against the settings that it gives its functions."""
+    from clipstitch_cli.doctor.facts import declared  # noqa: PLC0415 - only where it is needed
+    from clipstitch_cli.doctor.triggers import too_broad  # noqa: PLC0415 - likewise
+
+    functions = declared(deployment_of(project, env))
+    ours = [read_settings(one.environment) for one in functions if "CLIPSTITCH_BUCKET" in one.environment]
+    if lines := dict.fromkeys(line for settings in ours for _, line in too_broad(functions, settings)):
+        raise LocalCloudTrouble(f"{project / 's.yaml'} would trigger itself: {'; '.join(lines)}")
 
 
 @contextmanager

@@ -122,6 +122,34 @@ def test_up_keeps_an_env_file_that_a_shell_can_read_while_it_runs(tmp_path: Path
     assert (0o600, exits.OK, False) == (mode, child.returncode, file.exists())
 
 
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Make a project like ours, in which a file may be another."""
+    for name in ("s.yaml", "template.yml", "functions", "shared"):
+        (tmp_path / name).symlink_to(DEMO.parents[1] / name)
+    return tmp_path
+
+
+def test_up_runs_what_was_built_and_says_how_to_build_it(project: Path):
+    """Where it was not."""
+    done = ran("up", "--from", "build", "--project", str(project), env={})
+
+    assert exits.TROUBLE == done.returncode
+    assert "there is no directory ./build/submit; run python3 build.py first" in done.stderr
+
+
+def test_up_starts_nothing_that_would_trigger_itself(project: Path):
+    """A trigger on the whole bucket fires for results and state; it is named before anything runs."""
+    text = (project / "s.yaml").read_text("utf-8")
+    (project / "s.yaml").unlink()
+    (project / "s.yaml").write_text(text.replace("prefix: manifests/, suffix: .json", "prefix: '', suffix: .json"))
+    done = ran("up", "--project", str(project), env={})
+
+    assert exits.TROUBLE == done.returncode
+    assert "would trigger itself: trigger manifest-json on the whole bucket fires for our own state" in done.stderr
+    assert "results (results/), outputs (anywhere)" in done.stderr
+
+
 def test_up_ends_without_complaint_while_somebody_waits_for_a_message():
     """Whoever polls is told to come again; nobody is shown a traceback."""
     child = started("--json")

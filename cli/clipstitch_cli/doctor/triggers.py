@@ -69,10 +69,19 @@ def _particulars(trigger: Trigger) -> dict[str, object]:
 
 def loops(wanted: Sequence[Function], found: Sequence[Function], settings: Settings) -> Iterator[Finding]:
     """Judge whether a trigger could fire for what we write, for parts of uploads, or for no manifest of ours."""
-    watching = [trigger for one in found for trigger in one.triggers if trigger.kind == "oss"]
     declared = [trigger for one in wanted for trigger in one.triggers]
-    troubles = [bad("loops", line, _narrow(one, declared)) for one in watching for line in _loop(one, settings)]
-    yield from troubles or _unwatched(watching, settings)
+    troubles = [bad("loops", line, _narrow(trigger, declared)) for trigger, line in too_broad(found, settings)]
+    yield from troubles or _unwatched(_watching(found), settings)
+
+
+def too_broad(found: Sequence[Function], settings: Settings) -> Iterator[tuple[Trigger, str]]:
+    """Name triggers that could fire for what we write, or for parts of uploads, and say how."""
+    return ((trigger, line) for trigger in _watching(found) for line in _loop(trigger, settings))
+
+
+def _watching(found: Sequence[Function]) -> list[Trigger]:
+    """Return the triggers that wait for objects."""
+    return [trigger for one in found for trigger in one.triggers if trigger.kind == "oss"]
 
 
 def _narrow(trigger: Trigger, declared: Sequence[Trigger]) -> str:
