@@ -153,6 +153,7 @@ def test_forged_successes_on_the_real_topic_leave_no_trace(product: Product):
     product.drop({**manifest, "clips": ["clips/late.wav"], "wait_for_clips": "1h"}, "manifests/waits.json")
     product.drop(manifest, "manifests/over.json")
     over = product.result("manifests/over.json")["job"]
+    until(lambda: product.listed("_clipstitch/sweep.json"), "a sweep has come by the one that waits, and left its note")
     until(lambda: 1 == len(product.listed("_clipstitch/open/")), "one job is open, and the other over")
     (waits,) = [key.rpartition("/")[2] for key in product.listed("_clipstitch/open/")]
     topic = completions(product)
