@@ -59,9 +59,9 @@ REFUSALS = (
     Refusal(NotOffered, IMM_CODE, "Route is not found"),
     Refusal(AccessDenied, IMM_CODE, "AccessDenied"),
     Refusal(AccessDenied, IMM_CODE, "not authorized"),
+    Refusal(AccessDenied, status=403),
     Refusal(ProcessRefused, IMM_CODE),
     Refusal(ProcessRefused, "InvalidRequest", "x-oss-async-process"),
-    Refusal(AccessDenied, status=403),
     Refusal(CloudRefused),
 )
 

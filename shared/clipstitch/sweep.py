@@ -5,6 +5,7 @@ what is lost, not with history: jobs and manifests are compared by listings, a r
 """
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
@@ -113,11 +114,8 @@ def _tend_all(jobs: list[str], turn: _Turn) -> Report:
     for job_id in jobs:
         if turn.over():
             return Report(tuple(looked_at), (), tuple(troubled), cut=True)
-        try:
+        with _apart(troubled, job=job_id):
             tend(job_id, turn.ledger, turn.cloud, turn.round)
-        except Exception as error:  # noqa: BLE001 - what is wrong with one job, even by our mistake, stops no other
-            say("sweep-trouble", job=job_id, **_words(error))
-            troubled.append(job_id)
         turn.progress.done(job_id)
         looked_at.append(job_id)
     return Report(tuple(looked_at), (), tuple(troubled))
@@ -134,12 +132,8 @@ def _search(open_jobs: list[str], turn: _Turn) -> Report:
             return Report((), tuple(found), tuple(troubled), cut=True)
         progress.manifest = manifest.key
         progress.begin(job_id)
-        try:
+        with _apart(troubled, manifest=manifest.uri):
             job = submit(manifest, turn.cloud)
-        except Exception as error:  # noqa: BLE001 - as above
-            say("sweep-trouble", manifest=manifest.uri, **_words(error))
-            troubled.append(manifest.uri)
-        else:
             found += [job.id] if job else []
         progress.done(job_id)
     progress.manifest = looked_at[-1].key if len(looked_at) == settings.search_keys else ""
@@ -167,6 +161,16 @@ def _lost(listed: list[Listed], open_jobs: list[str], ledger: Ledger, cloud: Clo
             yield job_id, ref
 
 
+@contextmanager
+def _apart(troubled: list[str], **name: str) -> Iterator[None]:
+    """Keep what is wrong with one thing, even by our mistake, from stopping the others: say it, and note its name."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it is
+        say("sweep-trouble", **name, **_words(error))
+        troubled += name.values()
+
+
 def _words(error: Exception) -> dict[str, str]:
     """Say what is wrong, for the log."""
     if isinstance(error, ClipstitchError):
@@ -183,10 +187,12 @@ def _clear_orphans(open_jobs: list[str], ledger: Ledger, cloud: Cloud) -> None:
         if is_job_id(job_id) and job_id not in still_open:
             by_job.setdefault(job_id, []).append(ObjectRef(cloud.settings.bucket, listed.key))
     for job_id, refs in by_job.items():
-        if ledger.load(job_id).closed:
-            cloud.objects.delete(refs)
+        with _apart([], job=job_id):
+            if ledger.load(job_id).closed:
+                cloud.objects.delete(refs)
     long_ago = cloud.clock.now() - timedelta(seconds=cloud.settings.deadline_s)
     for task, since in ledger.pointers():
-        place = ledger.follow(task) if since <= long_ago else None
-        if place and ledger.load(place[0]).closed:
-            ledger.forget(task)
+        with _apart([], task=task):
+            place = ledger.follow(task) if since <= long_ago else None
+            if place and ledger.load(place[0]).closed:
+                ledger.forget(task)

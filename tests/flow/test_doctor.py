@@ -6,8 +6,7 @@ import secrets
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
@@ -31,6 +30,7 @@ from clipstitch_cli.failures import Usage
 from clipstitch_cli.main import main
 from localyun.core.objects import ObjectStore
 from localyun.server import LocalCloud
+from tests.children import until
 
 ROOT = Path(__file__).parents[2]
 NAMES = [check.name for check in CHECKS]
@@ -400,11 +400,3 @@ def test_what_is_interrupted_is_removed_all_the_same(shared: Env, tmp_path: Path
 
     assert exits.INTERRUPTED == child.returncode
     assert before == inventory(shared)
-
-
-def until(true: Callable[[], bool], seconds: float = 60) -> None:
-    """Wait for something."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)

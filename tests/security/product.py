@@ -1,17 +1,16 @@
 """The deployed product with an operator who allows little: clips from `clips/`, outputs to `out/`, a webhook or two."""
 
 import json
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import oss2
-import pytest
 
 from localyun.core.tasks import Task
 from localyun.server import Endpoints, LocalCloud
+from tests.children import until
 from tests.receiver import SECRET, Receiver, Reply
 from tests.sounds import tone
 
@@ -66,7 +65,7 @@ class Product(NamedTuple):
     def result(self, key: str) -> dict[str, Any]:
         """Wait for what a manifest came to."""
         wanted = f"results/{key}.json"
-        until(lambda: wanted in self.listed("results/"), f"{wanted} is there")
+        until(lambda: wanted in self.listed("results/"), what=lambda: wanted)
         body = self.cloud.services.objects.head(BUCKET, wanted).file.read_bytes()
         return json.loads(body)["data"]  # type: ignore[no-any-return]
 
@@ -78,15 +77,6 @@ class Product(NamedTuple):
         """Return what all functions have logged."""
         functions = self.cloud.services.functions
         return "".join(functions.logs(config.name) for config in functions.list())
-
-
-def until(true: Callable[[], Any], what: str, seconds: float = 60) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + seconds
-    while not true():
-        if time.monotonic() > deadline:
-            pytest.fail(f"not within {seconds} s: {what}")
-        time.sleep(0.05)
 
 
 @contextmanager

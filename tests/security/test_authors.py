@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from clipstitch.adapters.memory import tone
 from tests.security.product import BUCKET, CLIP, ROOT, Product, running
+from tests.world import World
 
 # What a name may try: to be a path, a variable of OSS, more of the process string, more of a header, or nothing.
 NAMES = (
@@ -104,12 +106,18 @@ def test_what_the_operator_does_not_allow_is_rejected_and_leaves_no_trace(produc
     assert [] == product.tasks(result["job"])
 
 
-def test_the_facts_of_nobody_are_found_by_a_glob(product: Product):
+@pytest.mark.parametrize("pattern", ["**/*", "*/**/*", "[!a]*/**/*", "_clipstitch/**/*", "results/*", "manifests/*"])
+def test_the_facts_of_nobody_are_found_by_a_glob(pattern: str):
     """Even where the operator allows every source, what is ours is passed over."""
-    product.drop(document(clips=[{"glob": "clips/**/*"}]), "manifests/everything.json")
-    result = product.result("manifests/everything.json")
+    world = World()
+    for key in ("theirs/c.mp3", "_clipstitch/work/x/step-000.flac", "results/x.mp3", "manifests/x.mp3"):
+        world.put(key, tone(1.0))
+    world.drop(document(clips=["a.mp3", {"glob": pattern}]))
+    job = world.submit()
+    clips = [clip.key for clip in job.plan.clips] if job.plan else []
 
-    assert [] == [clip["key"] for clip in result.get("clips", []) if not clip["key"].startswith("clips/")]
+    assert {key.partition("/")[0] for key in clips} <= {"a.mp3", "b.wav", "theirs"}
+    assert bool(clips) == ("*/" in pattern and "_" not in pattern)
 
 
 def test_no_output_starts_a_function(product: Product):

@@ -12,8 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from tests.children import until
 from tests.receiver import OTHER_SECRET, Reply
-from tests.security.product import BUCKET, Product, running, until
+from tests.security.product import BUCKET, Product, running
 
 COMMAND = Path(sys.executable).with_name("clipstitch")
 MANIFEST = {"version": 1, "output": {"key": "out/good.flac"}, "clips": ["clips/a.wav"]}
@@ -46,7 +47,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
             product.result(f"manifests/{name}.json")
         for function in product.cloud.services.functions.list():
             product.cloud.services.functions.invoke(function.name, b'{"events": "none", "Message": "none"}')
-        until(lambda: len(product.receiver.heard) >= 2, "the webhook was told twice, by the function and by the sweep")
+        until(lambda: len(product.receiver.heard) >= 2)  # the webhook was told twice, by the function and by the sweep
         secrets = kept_by(product)
         yield Ran(product, secrets, commands(product, folder))
 

@@ -19,7 +19,8 @@ OF_CLIPS = {
     "GLOB_EMPTY",
     "BITRATE_ABOVE_SOURCE",
 }  # what only the cloud can tell; see test_plan, test_resolving
-OF_JOBS = {"OUTPUT_EXISTS", "SUPERSEDED", "TASK_FAILED"}  # see test_decide and test_flow_in_memory
+# See test_decide, test_flow_in_memory and test_sweep.
+OF_JOBS = {"OUTPUT_EXISTS", "SUPERSEDED", "TASK_FAILED", "MANIFEST_GONE", "DEADLINE_PASSED"}
 NEAREST = {"SAMPLE_RATE_NOT_ALLOWED", "CHANNELS_NOT_ALLOWED", "ALIGN_OUT_OF_RANGE"}
 
 

@@ -6,7 +6,7 @@ import oss2
 import pytest
 
 from clipstitch.adapters.memory import MemoryHooks
-from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused
+from clipstitch.errors import AccessDenied, ClipstitchError, ClockWrong, CloudBusy, CloudRefused
 from clipstitch.ports import Answer, Webhook
 from clipstitch.settings import AccessKey, Sink
 from clipstitch.submit import submit
@@ -20,6 +20,7 @@ REFUSALS: tuple[tuple[int, dict[str, str], type[ClipstitchError]], ...] = (
     (403, {"Code": "AccessDenied"}, AccessDenied),
     (403, {"Code": "InvalidAccessKeyId"}, KeyRefused),
     (403, {"Code": "SignatureDoesNotMatch"}, KeyRefused),
+    (403, {"Code": "RequestTimeTooSkewed"}, ClockWrong),
     (403, ELSEWHERE, OtherRegion),
     (400, {"Code": "InvalidArgument", "RegionExpected": "cn-beijing"}, OtherRegion),
     (400, {"Code": "InvalidBucketName"}, CloudRefused),

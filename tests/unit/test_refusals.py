@@ -64,6 +64,7 @@ def audio_on(bucket: Bucket) -> tuple[OssAudio, list[float]]:
         (400, "Imm Client", "ResourceNotFound, The specified resource Route is not found. 9D31", "NOT_OFFERED", False),
         (400, "Imm Client", "InvalidArgument, [target]:is required. 9D31", "PROCESS_REFUSED", False),
         (400, "Imm Client", "AccessDenied, You are not authorized to operate. 9D31", "ACCESS_DENIED", True),
+        (403, "Imm Client", "Forbidden, words that nobody documents. 9D31", "ACCESS_DENIED", True),
         (400, "Imm Client", "InternalError, please retry. 9D31", "CLOUD_BUSY", True),
         (400, "InvalidRequest", "no x-oss-async-process parameter found", "PROCESS_REFUSED", False),
         (404, "NoSuchBucket", "The specified bucket does not exist.", "BUCKET_MISSING", False),

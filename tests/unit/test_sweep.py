@@ -484,6 +484,24 @@ def test_one_troubled_job_does_not_stop_the_others(error: Exception):
     assert [troubled] == list(ledger_of(world).open_jobs())
 
 
+def test_an_orphan_that_cannot_be_looked_at_does_not_stop_the_others():
+    """Nor a job that comes last, since an attempt at it was killed once."""
+    world = submitted()
+    orphans = [world.complete(world.run()).id, "20260102T030405Z-0123456789ab"]
+    world.submit(ref=drop_for(world, "x"))
+    last = world.audio.accepted[-1]
+    ledger_of(world).keep_progress({"late": ledger_of(world).open_jobs()})
+    for orphan in orphans:
+        world.put(f"_clipstitch/work/{orphan}/step-000.mp3", b"late")
+    world.run(last)
+    world.put(f"_clipstitch/jobs/2026-01-02/{orphans[1]}/verdict.json", b"not JSON")
+    report = swept(world)
+
+    assert (1, ()) == (len(report.looked_at), report.troubled)
+    assert "succeeded" == result_of(world, ObjectRef(BUCKET, "manifests/x.json"))["data"]["state"]
+    assert [f"_clipstitch/work/{orphans[1]}/step-000.mp3"] == leftovers(world)
+
+
 class Slow(Tally):
     """Calls that each take a while."""
 

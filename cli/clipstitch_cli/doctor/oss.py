@@ -9,7 +9,8 @@ from urllib.request import urlopen
 
 from clipstitch.adapters.lean_oss2 import oss2
 from clipstitch.adapters.oss import OssBuckets
-from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused
+from clipstitch.errors import ClipstitchError, CloudBusy, CloudRefused
+from clipstitch.refusals import meaning
 from clipstitch.settings import AccessKey, Settings
 from clipstitch_cli.doctor.facts import Bucket, KeyRefused, OtherRegion
 
@@ -57,9 +58,7 @@ def trouble(error: Any, name: str, settings: Settings) -> ClipstitchError:
         return OtherRegion(line, region)
     if error.code in _NO_KEY:
         return KeyRefused(f"{error.code}: {error.message}")
-    if error.status < 0 or error.status >= 500:
-        return CloudBusy(text)
-    return AccessDenied(text) if error.status == 403 else CloudRefused(text)
+    return meaning(error.status, error.code or "", error.message or "")(text)
 
 
 def region_in(endpoint: str) -> str:
