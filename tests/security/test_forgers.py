@@ -158,21 +158,16 @@ def test_forged_successes_on_the_real_topic_leave_no_trace(product: Product):
     until(lambda: 1 == len(product.listed("_clipstitch/open/")))  # the other is over
     (waits,) = [key.rpartition("/")[2] for key in product.listed("_clipstitch/open/")]
     topic = completions(product)
-    before = but_for_the_sweep(product.listed())
+    before = product.listed()
     for job in (waits, over):
         uri = f"oss://{BUCKET}/_clipstitch/work/{job}/step-000.flac"
         for forge in FORGED.values():
             topic.publish_message(TopicMessage(forge(uri).decode()))
     until(lambda: heard(product) >= 2 * len(FORGED))
 
-    assert before == but_for_the_sweep(product.listed())
+    assert before == product.listed()
     product.drop({**manifest, "output": {"key": "out/two.flac"}}, "manifests/two.json")
     assert "succeeded" == product.result("manifests/two.json")["state"]
-
-
-def but_for_the_sweep(keys: list[str]) -> list[str]:
-    """Leave out what a sweep, which looks after the waiting job meanwhile, keeps for the next one."""
-    return [key for key in keys if key != "_clipstitch/sweep.json"]
 
 
 def completions(product: Product) -> Topic:
