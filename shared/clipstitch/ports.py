@@ -143,7 +143,7 @@ class Audio(Protocol):
     """Somewhere that looks into audio at once, and joins it in its own time."""
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
-        """Look into every object; in the place of one that cannot be looked into, why: `Missing`, `NotAudio`, `Archived`."""
+        """Look into every object; for one that cannot be: `Missing`, `NotAudio`, `Archived` or the like in its place."""
         ...
 
     def start(self, main: ObjectRef, process: str) -> str:

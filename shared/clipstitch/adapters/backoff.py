@@ -1,4 +1,4 @@
-"""Patience with a cloud that is asked too often: rests that grow and differ, so that callers do not return together.
+"""Backing off from a cloud that is asked too often: rests that grow and differ, so that callers do not return together.
 
 Only for calls that were refused before anything happened. Called by the adapters.
 """
@@ -14,7 +14,7 @@ RESTS_S = (0.25, 0.5, 1.0, 2.0, 4.0)  # ours: under eight seconds of the sixty t
 Answer = TypeVar("Answer")
 
 
-class Patience:
+class Backoff:
     """Repeats throttled calls. Each rest is a random part of its length ("full jitter")."""
 
     def __init__(
