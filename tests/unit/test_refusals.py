@@ -9,7 +9,7 @@ from mns.mns_exception import MNSServerException
 
 from clipstitch.adapters.backoff import RESTS_S, Backoff
 from clipstitch.adapters.mns import ours
-from clipstitch.adapters.oss import OssAudio
+from clipstitch.adapters.oss import AT_ONCE, OssAudio
 from clipstitch.errors import ClipstitchError, NotAudio, Throttled
 from clipstitch.ports import Probe
 from clipstitch.refs import ObjectRef
@@ -132,6 +132,16 @@ def test_backing_off_has_an_end():
         audio.start(MAIN, "audio/concat,f_mp3")
     assert caught.value.retryable
     assert len(RESTS_S) == len(rests) == bucket.asked - 1
+
+
+def test_what_was_in_vain_for_one_clip_is_not_tried_for_all_others():
+    """Five rests for each of eighty clips, eight at once, would take longer than a function has."""
+    bucket = Bucket(*[TOO_OFTEN[0]] * 1000)
+    audio, rests = audio_on(bucket)
+    found = audio.probe([ObjectRef("acme", f"{number}.mp3") for number in range(80)])
+
+    assert {Throttled} == {type(each) for each in found.values()}
+    assert len(RESTS_S) <= len(rests) <= AT_ONCE * len(RESTS_S)
 
 
 def test_what_may_have_happened_is_not_repeated_at_once():
