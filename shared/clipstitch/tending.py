@@ -11,7 +11,7 @@ from clipstitch.advance import advance
 from clipstitch.cloud import Cloud
 from clipstitch.complete import record_failure
 from clipstitch.decide import JOB_META
-from clipstitch.errors import ClipstitchError, Missing, NoAnswer
+from clipstitch.errors import ClipstitchError, CloudRefused, Missing, NoAnswer
 from clipstitch.job import CLAIMED, FALTERED, SUCCEEDED, TOLD, WAITING, Fact, Failure, Job, Result, Verdict, sink_of
 from clipstitch.ledger import Ledger
 from clipstitch.notice import Notice
@@ -91,8 +91,8 @@ def _is_out(job: Job, cloud: Cloud) -> bool:
         return False
     try:
         return cloud.objects.describe(job.plan.output.ref).meta.get(JOB_META) == job.id
-    except Missing:
-        return False
+    except (Missing, CloudRefused):
+        return False  # nothing is there, or nobody lets us look
 
 
 def _overdue(job: Job, ledger: Ledger, cloud: Cloud, times: int = 1) -> bool:

@@ -605,6 +605,21 @@ def test_an_output_that_cannot_be_published_in_time_fails_its_job():
     assert [] == leftovers(world)
 
 
+def test_an_output_at_which_nobody_may_look_fails_its_job_in_time():
+    """Whether it is in its place cannot be known; but every job comes to an end."""
+    world = submitted()
+    denied = Broken(world.objects, "describe", AccessDenied("no right to look"), lambda ref: ref == OUTPUT)
+    cloud = world.cloud()._replace(objects=denied)
+    with pytest.raises(AccessDenied):
+        complete(read_notice(world.run()), cloud)
+    world.hands.pass_by(SETTINGS.deadline_s)
+    sweep(cloud)
+
+    assert "failed" == job_of(world).state
+    assert "ACCESS_DENIED" == result_of(world)["data"]["error"]["code"]
+    assert [] == leftovers(world)
+
+
 def published_late(error: Exception, name: str, times: int, **fields: Any) -> tuple[World, Cloud]:
     """Return a world whose job is published after its deadline, in a cloud that refuses to write one name, so often."""
     world = submitted({**DOCUMENT, **fields})
