@@ -143,7 +143,7 @@ class Audio(Protocol):
     """Somewhere that looks into audio at once, and joins it in its own time."""
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
-        """Look into every object; for one that cannot be: `Missing` or `NotAudio` in its place."""
+        """Look into every object; for one that cannot be: `Missing`, `NotAudio` or whatever it is, in its place."""
         ...
 
     def start(self, main: ObjectRef, process: str) -> str:

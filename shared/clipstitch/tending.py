@@ -10,7 +10,8 @@ from typing import NamedTuple
 from clipstitch.advance import advance
 from clipstitch.cloud import Cloud
 from clipstitch.complete import record_failure
-from clipstitch.errors import ClipstitchError, Missing, NoAnswer
+from clipstitch.decide import JOB_META
+from clipstitch.errors import ClipstitchError, CloudRefused, Missing, NoAnswer
 from clipstitch.job import CLAIMED, FALTERED, SUCCEEDED, TOLD, WAITING, Fact, Failure, Job, Result, Verdict, sink_of
 from clipstitch.ledger import Ledger
 from clipstitch.notice import Notice
@@ -46,14 +47,14 @@ def tend(job_id: str, ledger: Ledger, cloud: Cloud, this: Round) -> None:
         ledger.clear(job)
     elif not (this.at_once or job.owed or job.knows(WAITING) or _patient(job, cloud)):
         return  # whoever started it is probably still at it
-    elif _undecided(job) and _overdue(job, ledger, cloud, times=2):
+    elif _undecided(job) and _overdue(job, ledger, cloud, times=2) and not _is_out(job, cloud):
         _give_up(job, _too_late(cloud), ledger, cloud)  # whoever tried again died of it
     else:
         try:
             _go_on(job, ledger, cloud, this)
         except Exception as error:
             now = ledger.load(job_id)
-            if not (_undecided(now) and _overdue(now, ledger, cloud)):
+            if not (_undecided(now) and _overdue(now, ledger, cloud, times=2 if _is_out(now, cloud) else 1)):
                 raise
             _give_up(now, _reason(error), ledger, cloud)
 
@@ -82,6 +83,16 @@ def _patient(job: Job, cloud: Cloud) -> bool:
 def _undecided(job: Job) -> bool:
     """Say whether it is not settled yet how a job ends."""
     return job.verdict is None or (job.verdict.kind == "publish" and job.result is None)
+
+
+def _is_out(job: Job, cloud: Cloud) -> bool:
+    """Say whether a job's output is in its place, though that is not written down: it should not fail then."""
+    if job.plan is None or job.verdict is None:
+        return False
+    try:
+        return cloud.objects.describe(job.plan.output.ref).meta.get(JOB_META) == job.id
+    except (Missing, CloudRefused):
+        return False  # nothing is there, or nobody lets us look
 
 
 def _overdue(job: Job, ledger: Ledger, cloud: Cloud, times: int = 1) -> bool:

@@ -1,4 +1,4 @@
-"""What the cloud's refusals mean, as the SDK hands them over; and patience with a cloud that is asked too often."""
+"""What the cloud's refusals mean, as the SDK hands them over; and the backoff where it is asked too often."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -7,9 +7,9 @@ import oss2
 import pytest
 from mns.mns_exception import MNSServerException
 
+from clipstitch.adapters.backoff import RESTS_S, Backoff
 from clipstitch.adapters.mns import ours
-from clipstitch.adapters.oss import OssAudio
-from clipstitch.adapters.patience import RESTS_S, Patience
+from clipstitch.adapters.oss import AT_ONCE, OssAudio
 from clipstitch.errors import ClipstitchError, NotAudio, Throttled
 from clipstitch.ports import Probe
 from clipstitch.refs import ObjectRef
@@ -53,7 +53,7 @@ class Bucket:
 def audio_on(bucket: Bucket) -> tuple[OssAudio, list[float]]:
     """Return audio on a bucket, and the rests that it takes."""
     rests: list[float] = []
-    return OssAudio(lambda _name: bucket, patient=Patience(rests.append, lambda: 0.5)), rests
+    return OssAudio(lambda _name: bucket, backoff=Backoff(rests.append, lambda: 0.5)), rests
 
 
 @pytest.mark.parametrize(
@@ -123,7 +123,7 @@ def test_a_throttled_probe_is_repeated_for_itself_alone():
     assert 1 == len(rests)
 
 
-def test_patience_has_an_end():
+def test_backing_off_has_an_end():
     """Function Compute and the sweep have more of it."""
     bucket = Bucket(*[TOO_OFTEN[0]] * 10)
     audio, rests = audio_on(bucket)
@@ -132,6 +132,16 @@ def test_patience_has_an_end():
         audio.start(MAIN, "audio/concat,f_mp3")
     assert caught.value.retryable
     assert len(RESTS_S) == len(rests) == bucket.asked - 1
+
+
+def test_what_was_in_vain_for_one_clip_is_not_tried_for_all_others():
+    """Five rests for each of eighty clips, eight at once, would take longer than a function has."""
+    bucket = Bucket(*[TOO_OFTEN[0]] * 1000)
+    audio, rests = audio_on(bucket)
+    found = audio.probe([ObjectRef("acme", f"{number}.mp3") for number in range(80)])
+
+    assert {Throttled} == {type(each) for each in found.values()}
+    assert len(RESTS_S) <= len(rests) <= AT_ONCE * len(RESTS_S)
 
 
 def test_what_may_have_happened_is_not_repeated_at_once():

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clipstitch.adapters.memory import tone
+from clipstitch.cloud import Cloud
 from clipstitch.complete import complete
 from clipstitch.errors import AccessDenied, CloudBusy, CloudRefused
 from clipstitch.job import CLAIMED, FALTERED, Fact, Job
@@ -601,6 +602,58 @@ def test_an_output_that_cannot_be_published_in_time_fails_its_job():
 
     assert "failed" == job_of(world).state
     assert "ACCESS_DENIED" == result_of(world)["data"]["error"]["code"]
+    assert [] == leftovers(world)
+
+
+def test_an_output_at_which_nobody_may_look_fails_its_job_in_time():
+    """Whether it is in its place cannot be known; but every job comes to an end."""
+    world = submitted()
+    denied = Broken(world.objects, "describe", AccessDenied("no right to look"), lambda ref: ref == OUTPUT)
+    cloud = world.cloud()._replace(objects=denied)
+    with pytest.raises(AccessDenied):
+        complete(read_notice(world.run()), cloud)
+    world.hands.pass_by(SETTINGS.deadline_s)
+    sweep(cloud)
+
+    assert "failed" == job_of(world).state
+    assert "ACCESS_DENIED" == result_of(world)["data"]["error"]["code"]
+    assert [] == leftovers(world)
+
+
+def published_late(error: Exception, name: str, times: int, **fields: Any) -> tuple[World, Cloud]:
+    """Return a world whose job is published after its deadline, in a cloud that refuses to write one name, so often."""
+    world = submitted({**DOCUMENT, **fields})
+    busy = world.cloud()._replace(objects=Broken(world.objects, "copy", CloudBusy("copying")))
+    with pytest.raises(CloudBusy):
+        complete(read_notice(world.run()), busy)
+    world.hands.pass_by(SETTINGS.deadline_s)
+    refusals = iter(range(times))
+    broken = Broken(world.objects, "write", error, lambda ref, *_: ref.key.endswith(name) and next(refusals, -1) >= 0)
+    return world, world.cloud()._replace(objects=broken)
+
+
+@pytest.mark.parametrize("later", [0, SETTINGS.deadline_s], ids=["soon", "after an outage"])
+def test_an_output_that_is_in_its_place_does_not_fail_its_job(later: int):
+    """Its time was over in the very moment in which it could not be written down."""
+    world, cloud = published_late(CloudBusy("writing the result"), "/result.json", 1)
+    report = sweep(cloud)
+    world.hands.pass_by(later)
+
+    assert OUTPUT in world.objects.stored
+    assert (job_of(world).id,) == report.troubled
+    assert 1 == only_sweeps(world)
+    assert_succeeded(world)
+
+
+def test_what_belongs_to_an_output_has_an_end_of_its_own():
+    """Its chapters are refused for as long again; then nobody waits any more."""
+    world, cloud = published_late(AccessDenied("no right to write"), ".vtt", 10, chapters=True)
+    sweep(cloud)
+    early = job_of(world).state
+    world.hands.pass_by(SETTINGS.deadline_s)
+    sweep(cloud)
+
+    assert ("publishing", "failed") == (early, job_of(world).state)
     assert [] == leftovers(world)
 
 

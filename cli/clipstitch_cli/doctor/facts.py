@@ -1,4 +1,4 @@
-"""What a doctor knows of a deployment, and what it asks a cloud: plain values. `doctor_asking` makes the real calls."""
+"""What a doctor knows of a deployment, and what it asks a cloud: plain values. `asking` makes the real calls."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
+from clipstitch.adapters.backoff import Backoff
 from clipstitch.adapters.lean_oss2 import oss2
-from clipstitch.adapters.patience import Patience
 from clipstitch.errors import ClipstitchError, CloudBusy, CloudRefused, NotAudio, ProcessRefused
 from clipstitch.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Running
 from clipstitch.refs import ObjectRef
@@ -199,14 +199,14 @@ Ask = Callable[[str], Ended | Running | None]
 class OssAudio:
     """The `Audio` port on OSS's audio/info and asynchronous processing.
 
-    OSS itself cannot tell how a task ended; `ask` can, where IMM is configured. IMM has limits, so both are `patient`.
+    OSS itself cannot tell how a task ended; `ask` can, where IMM is configured. IMM has limits, so both back off.
     """
 
     def __init__(
-        self, buckets: Callable[[str], Any], ask: Ask = lambda _task_id: None, patient: Patience | None = None
+        self, buckets: Callable[[str], Any], ask: Ask = lambda _task_id: None, backoff: Backoff | None = None
     ) -> None:
         self._bucket = buckets
-        self._patient = patient or Patience()
+        self._backoff = backoff or Backoff()
         self.ended = ask
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
@@ -216,7 +216,7 @@ class OssAudio:
     def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
         """Look into one object."""
         try:
-            return _read_probe(self._patient(lambda: self._info(ref)), ref)
+            return _read_probe(self._backoff(lambda: self._info(ref)), ref)
         except ClipstitchError as error:
             # What is refused for no reason of its own is taken for no audio: how OSS says that is not documented.
             return NotAudio(str(error)) if type(error) in (CloudRefused, ProcessRefused) else error
@@ -228,7 +228,7 @@ class OssAudio:
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Accept a process string on an object and return the task id."""
-        return self._patient(lambda: self._start(main, process))
+        return self._backoff(lambda: self._start(main, process))
 
     def _start(self, main: ObjectRef, process: str) -> str:
         """Ask once; no TaskId is no task."""
