@@ -143,10 +143,11 @@ def _publish(plan: Plan, cloud: Cloud) -> Result:
     The operator may have changed what is allowed, and what triggers us, since the manifest was read.
     """
     ref, limits = plan.output.ref, cloud.settings.limits
-    if wrong := limits.against_bucket(ref.bucket, plan.manifest.ref.bucket) or limits.against_key(ref.key):
+    there = _describe(ref, cloud)
+    stands = standing(plan, ref, there)
+    wrong = limits.against_bucket(ref.bucket, plan.manifest.ref.bucket) or limits.against_key(ref.key)
+    if wrong and stands.kind != "ours":
         return Result(cloud.timestamp(), error=Failure(wrong.code, f"{ref.uri}: {wrong.message}", wrong.remedy))
-    there = _describe(plan.output.ref, cloud)
-    stands = standing(plan, plan.output.ref, there)
     beside = _standing_beside(plan, cloud)
     for refused in (one for one in (stands, beside) if one.kind == "refused"):
         return Result(cloud.timestamp(), error=Failure(refused.code, refused.message, refused.remedy))

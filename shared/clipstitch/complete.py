@@ -36,19 +36,16 @@ def _find(notice: Notice, cloud: Cloud) -> tuple[Ledger, Job, Step] | None:
 
     The target's key carries job and step, so a notice that overtakes our own `accepted` fact still finds its job.
     """
+    ledger = cloud.ledger(cloud.settings.bucket)
     for target in notice.targets:
         if place := job_of_target(target.key, cloud.settings.state_prefix):
-            return _load(place, target.bucket, target, cloud)
-    bucket = cloud.settings.bucket
-    place = cloud.ledger(bucket).follow(notice.task_id) if notice.task_id else None
-    return _load(place, bucket, None, cloud) if place else None
+            return _load(place, target, ledger)
+    place = ledger.follow(notice.task_id) if notice.task_id else None
+    return _load(place, None, ledger) if place else None
 
 
-def _load(
-    place: tuple[str, int], bucket: str, target: ObjectRef | None, cloud: Cloud
-) -> tuple[Ledger, Job, Step] | None:
+def _load(place: tuple[str, int], target: ObjectRef | None, ledger: Ledger) -> tuple[Ledger, Job, Step] | None:
     """Load the job and the step; a notice that does not fit the plan is not ours, whatever it claims."""
-    ledger = cloud.ledger(bucket)
     job = ledger.load(place[0])
     step = _step(job.plan, place[1]) if job.plan else None
     if step is None or (target is not None and step.target != target):

@@ -467,6 +467,31 @@ def test_an_upload_in_trouble_does_not_stop_the_others_of_its_event(world: World
     assert 1 == len(world.audio.accepted)
 
 
+def test_what_was_published_before_it_was_forbidden_stays_told_as_it_is(world: World):
+    """The function died between copy and result; the operator narrowed the outputs; the output is in its place."""
+    world.submit()
+    message = world.run()
+    for calls in range(40):
+        with suppress(CloudBusy):
+            world.complete(message, Fuse(calls))
+        if OUTPUT in world.objects.stored:
+            break
+    world.settings = world.settings._replace(output_prefixes=("out/",))
+    job = world.complete(message)
+
+    assert "succeeded" == job.state
+    assert OUTPUT in world.objects.stored
+
+
+@pytest.mark.parametrize("bucket", ["elsewhere", "ACME"])
+def test_a_notice_that_names_another_bucket_is_none_of_our_business(world: World, bucket: str):
+    """No ledger is opened there, whatever the key looks like."""
+    job = world.submit()
+    target = job.plan.final.target._replace(bucket=bucket)
+
+    assert world.complete(notice("MediaConvert-0000", "Succeeded", target)) is None
+
+
 def test_a_job_that_ends_says_so_in_the_log(world: World, caplog: pytest.LogCaptureFixture):
     """One line with its state, for alarms."""
     world.objects.delete([ObjectRef(BUCKET, "b.wav")])

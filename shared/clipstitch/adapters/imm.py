@@ -10,6 +10,7 @@ import json
 import secrets
 import time
 from collections.abc import Mapping
+from http.client import HTTPException
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
@@ -41,8 +42,10 @@ class ImmTasks:
                 raise CloudBusy(f"asking IMM about {task_id}: {error}") from error
             say("task-unknown", task=task_id, code=_code(error))
             return None
-        except (OSError, ValueError) as error:
-            raise CloudBusy(f"asking IMM about {task_id}: {error}") from error
+        except (OSError, ValueError, HTTPException) as error:
+            raise CloudBusy(f"asking IMM about {task_id}: {error!r}") from error
+        if not isinstance(task, dict):
+            raise CloudBusy(f"asking IMM about {task_id}: the answer is no object")
         if task.get("Status") not in ("Succeeded", "Failed"):
             return Running()
         return Ended(task["Status"] == "Succeeded", str(task.get("Code") or ""), str(task.get("Message") or ""))
