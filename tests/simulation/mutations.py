@@ -225,16 +225,6 @@ MUTATIONS = (
         (("cloud.py", "self.settings.state_bucket or bucket", "bucket"),),
     ),
     Mutation(
-        "orphans are looked for where the facts are",
-        (
-            (
-                "sweep.py",
-                "for listed in cloud.objects.list(cloud.settings.bucket, prefix):",
-                "for listed in cloud.objects.list(cloud.settings.state_bucket or cloud.settings.bucket, prefix):",
-            ),
-        ),
-    ),
-    Mutation(
         "a throttled probe is taken for no audio",
         (
             (

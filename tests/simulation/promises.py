@@ -15,7 +15,7 @@ from clipstitch.ports import Content, Described
 from clipstitch.refs import ObjectRef, is_newer
 from tests.simulation.receivers import broken_promises
 from tests.simulation.scenario import CALM, FOREIGN, Wish
-from tests.simulation.setups import BUCKET
+from tests.simulation.setups import BUCKET, HARD
 from tests.simulation.world import (
     BEGINNING,
     FORGED,
@@ -55,6 +55,10 @@ class Judge:
         self.jobs = sorted({name for name in named if name})
         self.states = {job: self.document(job, "closed").get("state", "open") for job in self.jobs}
         self.written = [change for change in self.changes if change.body is not None]
+        uploaded = (
+            (change, world.scenario.wishes.get(change.body or b"")) for change in self.written if change.by == 0
+        )
+        self.wishes = {job_of_manifest(change.ref, _described(change)): wish for change, wish in uploaded if wish}
 
     def document(self, job: str, name: str) -> dict[str, Any]:
         """Read a fact of a job; empty when there is none."""
@@ -86,11 +90,7 @@ class Judge:
 
     def _wish(self, job: str) -> Wish | None:
         """Find what the author of a job's manifest may expect."""
-        for change in self.written:
-            wish = self.world.scenario.wishes.get(change.body or b"") if change.by == 0 else None
-            if wish and job_of_manifest(change.ref, _described(change)) == job:
-                return wish
-        return None
+        return self.wishes.get(job)
 
     def _why(self, job: str) -> str:
         """Say why a job did not succeed, in its own words."""
@@ -123,7 +123,7 @@ class Judge:
     def _wished(self, wish: Wish, why: str) -> Iterator[str]:
         """Name the states that a manifest alone accounts for."""
         if wish.fails:
-            yield from ("failed",) if why == wish.fails else ()
+            yield from ("failed",) if why in wish.fails else ()
         elif wish.good:
             yield "succeeded"
         if not wish.good or wish.missing or wish.clips is None:
@@ -155,7 +155,7 @@ class Judge:
                 yield f"{job} failed with words that the cloud has never said"
             if why == "DEADLINE_PASSED" and (time := self._open_for(job)) < self.world.settings.deadline_s - _SLACK_S:
                 yield f"{job} was given up when it had been open for {time:.0f} s"
-        if self.world.all_can_end() and not self.world.setup.receivers:
+        if self.world.all_can_end() and self.world.setup.theme == HARD:
             waiting = [job for job in self.world.waiting if not self._hard(job)]
             yield from (f"{job} waits although nothing but other jobs is in its way" for job in waiting)
 

@@ -20,7 +20,7 @@ SETTINGS = Settings(
 )
 SOON_S = 6000  # a deadline that a world lives to see
 PLAIN, HOOKS, MANY, HARD, OUTAGE, MOVED = "plain", "hooks", "many", "hard", "outage", "moved"
-_THEMES = {HOOKS: 8, MANY: 4, HARD: 5, OUTAGE: 3, MOVED: 6}  # per cent of the worlds that are not calm
+_THEMES = {HOOKS: 8, MANY: 4, HARD: 6, OUTAGE: 3, MOVED: 7}  # per cent of the worlds that are not calm
 WELL, MOODY, ASLEEP, DEAD, GONE = "well", "moody", "asleep", "dead", "gone"
 _MOODS = (WELL, MOODY, MOODY, ASLEEP, DEAD, GONE, GONE)
 
@@ -79,8 +79,9 @@ def _hurry(rng: Random) -> dict[str, Any]:
 
 def _change(rng: Random) -> dict[str, Any]:
     """Let the operator narrow the outputs, or move the manifests, while jobs run."""
-    changes = ({"output_prefixes": ("elsewhere/",)}, {"manifest_prefix": "inbox/"})
-    return {"changed_at": rng.choice((rng.uniform(2, 70), 300.5)), "change": rng.choice(changes)}
+    narrowed = {"output_prefixes": ("elsewhere/",)}
+    change = rng.choice((narrowed, narrowed, {"manifest_prefix": "inbox/"}))
+    return {"changed_at": rng.choice((rng.uniform(2, 120), 300.5)), "change": change}
 
 
 _SPECIAL: Mapping[str, Callable[[Random], dict[str, Any]]] = {

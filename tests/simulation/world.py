@@ -43,7 +43,7 @@ TIMEOUT_S = {"submit": 60, "complete": 60, "sweep": 300}  # FC's limits for one 
 FORGED = "said by somebody who may publish"
 MOST_CALLS = 600  # of one run; more than any needs here
 REFUSED = "refused for good (CloudRefused, NotBound, NoSuchTarget)"
-WAITED_S = 18 * SWEEP_S  # after the storm, nobody waits longer for others
+WAITED_S = 12 * SWEEP_S  # after the storm, nobody waits longer for others
 STATE, RESULTS, MANIFESTS = SETTINGS.state_prefix, SETTINGS.result_prefix, SETTINGS.manifest_prefix
 
 
@@ -194,7 +194,7 @@ class Imm(MemoryAudio):
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Accept, and let fate decide; one kind of clip is refused for ever."""
-        if self._objects.stored[main].body == STUBBORN:
+        if self._body(main) == STUBBORN:
             raise AccessDenied(f"{main.uri} cannot be processed")
         task_id = super().start(main, process)
         self._world.fate(self.accepted[-1])
@@ -202,15 +202,20 @@ class Imm(MemoryAudio):
 
     def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
         """Look into one object, unless the cloud is busy just then, or has reasons of its own."""
-        found = self._objects.stored.get(ref)
-        body = found.body if found else b""
+        body = self._body(ref)
         if body == DEADLY:
             raise Killed
-        if self._world.chance(self._world.weather.blinks, "probe of one clip refused"):
+        blinks = self._world.weather.blinks
+        if self._world.chance(0.5 if blinks and body == ARCHIVED else blinks, "probe of one clip refused"):
             return self._world.rng.choice((CloudBusy, Throttled))(f"probing {ref.uri}")
         if body in (ARCHIVED, FORBIDDEN):
             return {ARCHIVED: Archived, FORBIDDEN: AccessDenied}[body](f"{ref.uri} cannot be read")
         return super()._probe(ref)
+
+    def _body(self, ref: ObjectRef) -> bytes:
+        """Return what an object holds, if there is one."""
+        found = self._objects.stored.get(ref)
+        return found.body if found else b""
 
     def ended(self, task_id: str) -> Ended | Running | None:
         """Tell, where there is a project to ask."""
