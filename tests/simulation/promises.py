@@ -85,7 +85,8 @@ class Judge:
             if state not in FINAL:
                 yield f"{job} ended as {state}"
             elif state not in (allowed := self._allowed(job)):
-                yield f"{job} is {state} ({self._why(job)}), expected {' or '.join(sorted(allowed))}"
+                expected = " or ".join(sorted(allowed)) or f"failed with {self._hard(job)}"
+                yield f"{job} is {state} ({self._why(job)}), expected {expected}"
         yield from (f"left over: {key}" for key in self.world.open_keys())
 
     def _wish(self, job: str) -> Wish | None:
@@ -165,10 +166,10 @@ class Judge:
         opened, *decided = (c.time for c in self.written if c.by > 0 and f"/{c.ref.key}".endswith(wanted))
         return decided[-1] - opened if decided else 0.0
 
-    def _hard(self, job: str) -> bool:
-        """Say whether a job can end at its deadline only."""
+    def _hard(self, job: str) -> tuple[str, ...]:
+        """Return the codes with which a job may end that can do so at its deadline only."""
         wish = self._wish(job)
-        return bool(wish and wish.fails)
+        return wish.fails if wish else ()
 
     # Promise 3: every sink, the same id, one content
 

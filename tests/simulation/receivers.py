@@ -61,7 +61,7 @@ class Receivers:
         """Choose an answer."""
         mood, rng = self._moods[name], self._world.rng
         if mood == DEAD or (mood == ASLEEP and self._world.scheduler.now < self._wakes_s):
-            return rng.choice((_FAULT, _SILENT, _BUSY))
+            return rng.choice((_FAULT, _SILENT, _BUSY, _LOST))
         if mood == MOODY and self._world.stormy:
             return rng.choice((_FAULT, _SILENT, _BUSY, _LOST, _TAKEN))
         if mood == GONE and sum(posted.hook == name for posted in self.posted) >= self._last:

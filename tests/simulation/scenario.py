@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.simulation.setups import HARD, MANY, OUTAGE, Setup, draw_setup
+from tests.simulation.setups import HARD, HOOKS, MANY, OUTAGE, Setup, draw_setup
 
 CALM, SINGLE, STORM = "calm", "single", "storm"
 FOREIGN = b"somebody else's audio"
@@ -125,13 +125,13 @@ def scenario_of(rng: Random) -> Scenario:
 
 def _manifests(setup: Setup, weather: Weather, rng: Random, *, shared: bool) -> Iterator[tuple[Upload, Wish | None]]:
     """Draw the manifests: a few, and where the setup asks for them, many small ones, or some that end badly."""
-    for number in range(rng.choice((1, 1, 2, 2, 3))):
+    for number in range(rng.choice((2, 2, 3) if setup.theme == HOOKS else (1, 1, 2, 2, 3))):
         yield from _manifest(number, "out/shared.mp3" if shared else f"out/{number}.mp3", weather, rng)
     if setup.theme == MANY:
-        for number in range(rng.randint(8, 12)):
+        for number in range(rng.randint(7, 10)):
             yield from _small(f"small{number:02d}", rng.choice((1.0, rng.uniform(1, 500))), None, ())
     if setup.theme == HARD:
-        for number in range(rng.choice((1, 1, 2))):
+        for number in range(rng.choice((1, 2, 2))):
             body, fails = rng.choice(_HARD)
             yield from _small(f"hard{number}", rng.choice((0.2, rng.uniform(1, 60))), body, fails)
 
@@ -212,7 +212,7 @@ def _document(
     key: str, output: str, clips: tuple[str, ...], rng: Random, *, late: bool, crowd: bool
 ) -> tuple[dict[str, Any], Wish]:
     """Draw a document."""
-    if rng.random() < 0.1:
+    if rng.random() < 0.12:
         bad = rng.choice(BAD)[1]
         return _with_archived(bad, Wish(key, output, good=False, overwrite=False, clips=None, missing=False), clips)
     overwrite, glob = rng.random() < 0.3, crowd or rng.random() < 0.15

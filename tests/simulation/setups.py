@@ -20,7 +20,7 @@ SETTINGS = Settings(
 )
 SOON_S = 6000  # a deadline that a world lives to see
 PLAIN, HOOKS, MANY, HARD, OUTAGE, MOVED = "plain", "hooks", "many", "hard", "outage", "moved"
-_THEMES = {HOOKS: 8, MANY: 4, HARD: 6, OUTAGE: 3, MOVED: 7}  # per cent of the worlds that are not calm
+_THEMES = {HOOKS: 7, MANY: 6, HARD: 6, OUTAGE: 3, MOVED: 6}  # per cent of the worlds that are not calm
 WELL, MOODY, ASLEEP, DEAD, GONE = "well", "moody", "asleep", "dead", "gone"
 _MOODS = (WELL, MOODY, MOODY, ASLEEP, DEAD, GONE, GONE)
 

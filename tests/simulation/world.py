@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -43,6 +44,7 @@ TIMEOUT_S = {"submit": 60, "complete": 60, "sweep": 300}  # FC's limits for one 
 FORGED = "said by somebody who may publish"
 MOST_CALLS = 600  # of one run; more than any needs here
 REFUSED = "refused for good (CloudRefused, NotBound, NoSuchTarget)"
+MOST_SWEEPS = 160  # after the storm; a receiver that never answers needs some thirty
 WAITED_S = 12 * SWEEP_S  # after the storm, nobody waits longer for others
 STATE, RESULTS, MANIFESTS = SETTINGS.state_prefix, SETTINGS.result_prefix, SETTINGS.manifest_prefix
 
@@ -504,14 +506,13 @@ class World:
             at += SWEEP_S
             self.scheduler.run_until(at)
         self.closed_without_sweeps = not calm or not self._unclosed()
-        waited = False
-        for _ in range(80):
-            if not self.pending and not self._unclosed() and at > self.weather.until_s + 3 * SWEEP_S:
+        for number in range(MOST_SWEEPS):
+            unclosed = self._unclosed()
+            if at <= self.weather.until_s + WAITED_S:
+                self.waiting = unclosed
+            if not self.pending and not unclosed and at > self.weather.until_s + 3 * SWEEP_S:
                 break
-            if not waited and at > self.weather.until_s + WAITED_S:
-                waited, self.waiting = True, self._unclosed()
-            at = self._sweep_once(at)
-            at = self._sweep_once(self._nothing_before(at))
+            at = self._sweep_once(self._nothing_before(at, unclosed) if number % 2 else at)
         self.still_open = self._unclosed()
         for _ in range(2):
             at = self._sweep_once(at + self.settings.deadline_s)
@@ -521,9 +522,8 @@ class World:
         """Let the operator think again; runs that have begun keep what they have read."""
         self.settings = self.settings._replace(**self.setup.change)
 
-    def _nothing_before(self, at: float) -> float:
+    def _nothing_before(self, at: float, unclosed: list[str]) -> float:
         """Return when the next sweep has something to do; days of waiting are passed over."""
-        unclosed = self._unclosed()
         if self.pending or not unclosed:
             return at
         rests = [self._rests_until(job) for job in unclosed]
@@ -560,7 +560,10 @@ _LIMITED = ("start", "publish", "send")  # what the cloud refuses when it is ask
 
 def job_of_manifest(ref: ObjectRef, content: Content) -> str:
     """Name the job that a manifest as it lies there is about."""
-    return job_id_of(ManifestRef(ref, content.about.etag), content.about.last_modified)
+    return _job_of(ManifestRef(ref, content.about.etag), content.about.last_modified)
+
+
+_job_of = lru_cache(maxsize=100)(job_id_of)
 
 
 def fact_ref(world: World, job_id: str, name: str) -> ObjectRef:
