@@ -179,7 +179,8 @@ class Judge:
         heard: set[tuple[str, str]] = set()
         for post in self.world.receivers.posted:
             contents.setdefault(post.event_id, set()).add(post.text)
-            heard.add((json.loads(post.text)["data"]["job"], post.hook.lower()))
+            if 200 <= post.status < 300:
+                heard.add((post.job, post.hook.lower()))
         for kind, _, text in self.world.messages.said:
             event = json.loads(text)
             contents.setdefault(event["id"], set()).add(text)

@@ -25,7 +25,7 @@ _STATUS = {_FAULT: 500, _BUSY: 429, _GONE: 410, _TAKEN: 204}
 
 
 class Posted(NamedTuple):
-    """A delivery: by which run, when by that run's clock, and what was answered (0: nothing that arrived)."""
+    """An attempt at a delivery: by which run, when by that run's clock, and what that run was answered (0: nothing)."""
 
     by: int
     hook: str
@@ -33,6 +33,11 @@ class Posted(NamedTuple):
     text: str
     at: datetime
     status: int
+
+    @property
+    def job(self) -> str:
+        """The job that the event is about."""
+        return self.event_id.rpartition(".")[0]
 
 
 class Receivers:
@@ -51,8 +56,7 @@ class Receivers:
         if says != _TAKEN:
             self._world.faults[f"webhook: {says}"] += 1
         status = _STATUS.get(says, 0)
-        if says != _SILENT:
-            self.posted.append(Posted(self._world.acting, hook.name, event_id, text, at, status))
+        self.posted.append(Posted(self._world.acting, hook.name, event_id, text, at, status))
         if not status:
             raise NoAnswer(f"{hook.name} gave no answer")
         return Answer(status, str(ASKED_S) if says == _BUSY else "")
@@ -72,15 +76,15 @@ class Receivers:
 def broken_promises(judge: "Judge") -> Iterator[str]:
     """Let every delivery be due, and every job know what became of it."""
     for name, _ in judge.world.scenario.setup.receivers:
-        off = [change.time for change in judge.written if change.ref.key.endswith(f"/sinks/{name.lower()}.off")]
+        sink = name.lower()
+        off = [change.time for change in judge.written if change.ref.key.endswith(f"/sinks/{sink}.off")]
         for job in judge.jobs:
-            posts = [post for post in judge.world.receivers.posted if (post.hook, post.event_id[:29]) == (name, job)]
-            owed = list(_owed(judge, job, name.lower()))
-            yield from (f"{name}: {problem}" for problem in _early(judge, job, posts, owed, off))
-            yield from (f"{name}: {job} {problem}" for _, document in owed for problem in _rest(document))
-            if name.lower() in judge.document(job, "verdict").get("sinks", ()):
-                told = judge.document(job, f"told.{name.lower()}")
-                yield from (f"{name}: {job} {problem}" for problem in _end(told, posts, owed, off))
+            posts = [post for post in judge.world.receivers.posted if (post.hook, post.job) == (name, job)]
+            owed = list(_owed(judge, job, sink))
+            problems = [*_early(judge, posts, owed, off), *(problem for _, each in owed for problem in _rest(each))]
+            if sink in judge.document(job, "verdict").get("sinks", ()):
+                problems += _end(judge.document(job, f"told.{sink}"), posts, owed, off)
+            yield from (f"{name}: {job} {problem}" for problem in problems)
 
 
 def _owed(judge: "Judge", job: str, sink: str) -> Iterator[tuple[float, dict[str, Any]]]:
@@ -91,17 +95,18 @@ def _owed(judge: "Judge", job: str, sink: str) -> Iterator[tuple[float, dict[str
 
 
 def _early(
-    judge: "Judge", job: str, posts: list[Posted], owed: list[tuple[float, dict[str, Any]]], off: list[float]
+    judge: "Judge", posts: list[Posted], owed: list[tuple[float, dict[str, Any]]], off: list[float]
 ) -> Iterator[str]:
     """Complain of deliveries that a run made although it knew of a rest that was not over, or of the switch."""
     for post in posts:
         began = judge.world.functions[post.by].began
         known = [(document["attempt"], time, document) for time, document in owed if time < began]
-        last = max(known)[2] if known else None  # of two runs that make the same attempt, what is noted last stays
+        # Of two runs that make the same attempt, what is noted last stays.
+        last = max(known, key=lambda each: each[:2])[2] if known else None
         if last and post.at < _moment(last["next"]):
-            yield f"{job} was told again before the rest after attempt {last['attempt']} was over"
+            yield f"was told again before the rest after attempt {last['attempt']} was over"
         if off and off[0] < began:
-            yield f"{job} was told although the sink was switched off"
+            yield "was told although the sink was switched off"
 
 
 def _rest(owed: dict[str, Any]) -> Iterator[str]:
