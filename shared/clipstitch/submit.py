@@ -97,7 +97,7 @@ def _plan_or_judge(job: Job, manifest: ManifestRef, content: Content, ledger: Le
         return ledger.plan(job, plan)
     except BadManifest as bad:
         until = uploaded_at(job.id) + wait
-        if cloud.clock.now() < until and {issue.code for issue in bad.issues} <= _MAY_COME:
+        if wait and cloud.clock.now() < until and {issue.code for issue in bad.issues} <= _MAY_COME:
             missing = [issue.as_json() for issue in bad.issues]
             return ledger.add(
                 job, Fact(WAITING), {"at": cloud.timestamp(), "until": timestamp(until), "missing": missing}

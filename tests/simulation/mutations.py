@@ -176,4 +176,115 @@ MUTATIONS = (
             ),
         ),
     ),
+    Mutation(
+        "a job on which every run dies has no deadline",
+        (("tending.py", "elif _undecided(job) and _overdue(job, ledger, cloud, times=2):", "elif False:"),),
+    ),
+    Mutation(
+        "a job that cannot be planned has no deadline",
+        (("tending.py", "if not (_undecided(now) and _overdue(now, ledger, cloud)):", "if True:"),),
+    ),
+    Mutation(
+        "the deadline counts from the upload",
+        (("tending.py", " and _waited(begun(job, ledger), limit, cloud)", ""),),
+    ),
+    Mutation(
+        "the sweep does not put off jobs that outlasted it",
+        (("sweep.py", "[job_id for job_id in progress.late if job_id in open_jobs]", "list[str]()"),),
+    ),
+    Mutation(
+        "the sweep stops at the first job in trouble",
+        (
+            (
+                "sweep.py",
+                "Exception as error:  # noqa: BLE001 - what is wrong with one job, even by our mistake, stops no other",
+                "ArithmeticError as error:",
+            ),
+        ),
+    ),
+    Mutation(
+        "the search never begins again from the beginning",
+        (("sweep.py", 'if len(looked_at) == settings.search_keys else ""', "if looked_at else progress.manifest"),),
+    ),
+    Mutation(
+        "the search forgets its place",
+        (("sweep.py", 'self.manifest: str = self._kept.get("manifest", "")', 'self.manifest = ""'),),
+    ),
+    Mutation(
+        "publishing does not look again at what is allowed",
+        (
+            (
+                "advance.py",
+                "plan.manifest.ref.bucket) or limits.against_key(ref.key):",
+                "plan.manifest.ref.bucket):",
+            ),
+        ),
+    ),
+    Mutation(
+        "facts lie beside the clips, whatever bucket is named for them",
+        (("cloud.py", "self.settings.state_bucket or bucket", "bucket"),),
+    ),
+    Mutation(
+        "a throttled probe is taken for no audio",
+        (
+            (
+                "planner.py",
+                "if isinstance(probe, NotAudio):",
+                "if probe.__class__.__name__ in ('NotAudio', 'Throttled'):",
+            ),
+        ),
+    ),
+    Mutation(
+        "a busy probe hides other mistakes",
+        (("submit.py", "if isinstance(probe, CloudBusy)), None):", "if probe is None), None):"),),
+    ),
+    Mutation(
+        "a clip that is archived is a failure of the job",
+        (("planner.py", "if isinstance(probe, Archived):", "if probe is None:"),),
+    ),
+    Mutation(
+        "a forged failure's words are told",
+        (("complete.py", "notice._replace(code=ended.code, message=ended.message) if ended else notice", "notice"),),
+    ),
+    Mutation(
+        "a throttled start is taken for final",
+        (("errors.py", """    code = "THROTTLED"\n""", """    code = "THROTTLED"\n    retryable = False\n"""),),
+    ),
+    Mutation(
+        "an owed webhook is told at every sweep",
+        (("tending.py", "if this.at_once or _due_again(owed, job, ledger, cloud))", "if True)"),),
+    ),
+    Mutation(
+        "410 is retried",
+        (("webhooks.py", "if answer.status == GONE:", "if answer.status == -GONE:"),),
+    ),
+    Mutation(
+        "nobody looks whether a webhook is switched off",
+        (("telling.py", "if ledger.off(sink):", "if False:"),),
+    ),
+    Mutation(
+        "a webhook is told again for ever",
+        (
+            ("webhooks.py", "    if attempt >= len(SCHEDULE_S):\n        return None\n", ""),
+            ("webhooks.py", "SCHEDULE_S[attempt]", "SCHEDULE_S[min(attempt, 9)]"),
+        ),
+    ),
+    Mutation(
+        "a webhook that gives no answer is given up",
+        (
+            (
+                "telling.py",
+                "next_attempt(attempt, now, answer.retry_after) if error.retryable else None",
+                "next_attempt(attempt, now, answer.retry_after) if answer.status else None",
+            ),
+        ),
+    ),
+    Mutation(
+        "Retry-After is not read",
+        (("webhooks.py", "max(SCHEDULE_S[attempt], asked)", "SCHEDULE_S[attempt]"),),
+    ),
+    Mutation(
+        "an attempt at a webhook is not counted",
+        (("telling.py", "attempt_of(before) + 1 if before else 1", "1"),),
+    ),
 )

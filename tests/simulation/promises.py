@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 
 from clipstitch.ports import Content, Described
 from clipstitch.refs import ObjectRef, is_newer
-from tests.simulation.scenario import BUCKET, CALM, FOREIGN, Wish
+from tests.simulation.receivers import broken_promises
+from tests.simulation.scenario import CALM, FOREIGN, Wish
+from tests.simulation.setups import BUCKET, HARD
 from tests.simulation.world import (
     BEGINNING,
-    MANIFESTS,
+    FORGED,
     REFUSED,
     RESULTS,
     STATE,
@@ -29,6 +31,7 @@ from tests.simulation.world import (
 FINAL = ("succeeded", "failed", "rejected")
 JOB = "clipstitch-job"
 ONCE = ("/planned.json", "/verdict.json", "/result.json")
+_SLACK_S = 12  # twice as much as clocks may differ
 
 
 class Finding(NamedTuple):
@@ -52,15 +55,20 @@ class Judge:
         self.jobs = sorted({name for name in named if name})
         self.states = {job: self.document(job, "closed").get("state", "open") for job in self.jobs}
         self.written = [change for change in self.changes if change.body is not None]
+        uploaded = (
+            (change, world.scenario.wishes.get(change.body or b"")) for change in self.written if change.by == 0
+        )
+        self.wishes = {job_of_manifest(change.ref, _described(change)): wish for change, wish in uploaded if wish}
 
     def document(self, job: str, name: str) -> dict[str, Any]:
         """Read a fact of a job; empty when there is none."""
-        found = self.stored.get(fact_ref(job, name))
+        found = self.stored.get(fact_ref(self.world, job, name))
         return json.loads(found.body) if found else {}
 
     def findings(self) -> Finding:
         """Check every promise."""
-        checks = (self._ends, self._events, self._results, self._outputs, self._once, self._prefixes, self._calm)
+        ends = (self._ends, self._reasons, self._events, self._results)
+        checks = (*ends, self._outputs, self._once, self._prefixes, self._calm)
         found = [*self.world.violations, *(problem for check in checks for problem in check())]
         return Finding(tuple(dict.fromkeys(found)), Counter(self.states.values()), self.windows)
 
@@ -69,7 +77,7 @@ class Judge:
     def _ends(self) -> Iterator[str]:
         """Every version that became a job, and every manifest that is still there, ends once; nothing is left."""
         yield from (f"{job} was still open after all sweeps" for job in self.world.still_open)
-        for ref in [ref for ref in self.stored if ref.key.startswith(MANIFESTS)]:
+        for ref in [ref for ref in self.stored if ref.key.startswith(self.world.settings.manifest_prefix)]:
             job = job_of_manifest(ref, self.stored[ref])
             if job not in self.jobs:
                 yield f"{ref.key} never became a job"
@@ -77,16 +85,13 @@ class Judge:
             if state not in FINAL:
                 yield f"{job} ended as {state}"
             elif state not in (allowed := self._allowed(job)):
-                yield f"{job} is {state} ({self._why(job)}), expected {' or '.join(sorted(allowed))}"
+                expected = " or ".join(sorted(allowed)) or f"failed with {self._hard(job)}"
+                yield f"{job} is {state} ({self._why(job)}), expected {expected}"
         yield from (f"left over: {key}" for key in self.world.open_keys())
 
     def _wish(self, job: str) -> Wish | None:
         """Find what the author of a job's manifest may expect."""
-        for change in self.written:
-            wish = self.world.scenario.wishes.get(change.body or b"") if change.by == 0 else None
-            if wish and job_of_manifest(change.ref, _described(change)) == job:
-                return wish
-        return None
+        return self.wishes.get(job)
 
     def _why(self, job: str) -> str:
         """Say why a job did not succeed, in its own words."""
@@ -99,22 +104,31 @@ class Judge:
         world, wish, why = self.world, self._wish(job), self._why(job)
         if wish is None:
             return set()
-        if not wish.good:
-            return {"rejected", "failed"} if why == "MANIFEST_GONE" and self._gone(wish) else {"rejected"}
-        allowed = {"succeeded"}
-        if wish.missing or wish.clips is None:
-            allowed.add("rejected")
-        if why == "MANIFEST_GONE" and self._gone(wish):
+        allowed = set(self._wished(wish, why))
+        if world.faults[REFUSED]:
+            allowed |= {"failed", "rejected"}
+        if why == "MANIFEST_GONE" and (self._gone(wish) or "manifest_prefix" in world.setup.change):
             allowed.add("failed")
+        if "output_prefixes" in world.setup.change and "OUTPUT_NOT_ALLOWED" in why:
+            allowed |= {"failed", "rejected"}
+        if not wish.good:
+            return allowed
         if why in ("SUPERSEDED", "OUTPUT_EXISTS") and self._others(job, wish):
             allowed.add("failed")
-        if job in world.doomed or world.faults[REFUSED] or (why == "Throttling.User" and self._tried_enough(job)):
+        if job in world.doomed or (why == "Throttling.User" and self._tried_enough(job)):
             allowed.add("failed")
-        if why == "DEADLINE_PASSED" and world.settings.deadline_s < 6 * 3600:
+        if why == "DEADLINE_PASSED" and not world.all_can_end():
             allowed.add("failed")
-        if world.faults[REFUSED]:
-            allowed.add("rejected")
         return allowed
+
+    def _wished(self, wish: Wish, why: str) -> Iterator[str]:
+        """Name the states that a manifest alone accounts for."""
+        if wish.fails:
+            yield from ("failed",) if why in wish.fails else ()
+        elif wish.good:
+            yield "succeeded"
+        if not wish.good or wish.missing or wish.clips is None:
+            yield "rejected"
 
     def _tried_enough(self, job: str) -> bool:
         """Say whether one of a job's steps faltered as often as it may."""
@@ -131,12 +145,42 @@ class Judge:
         owners = {change.meta.get(JOB, "") for change in self.written if change.ref.key == wish.output}
         return bool(owners - {job})
 
+    def _reasons(self) -> Iterator[str]:
+        """Let reasons be true, and complete; let nobody wait because of somebody else."""
+        for job, state in self.states.items():
+            wish, verdict, why = self._wish(job), self.document(job, "verdict"), self._why(job)
+            named = {issue["code"] for issue in verdict.get("issues", ())}
+            if state == "rejected" and wish and not named.issuperset(wish.issues):
+                yield f"{job} was rejected for {sorted(named)}, and not for {wish.issues}"
+            if FORGED in (verdict.get("error") or {}).get("message", ""):
+                yield f"{job} failed with words that the cloud has never said"
+            if why == "DEADLINE_PASSED" and (time := self._open_for(job)) < self.world.settings.deadline_s - _SLACK_S:
+                yield f"{job} was given up when it had been open for {time:.0f} s"
+        if self.world.all_can_end() and self.world.setup.theme == HARD:
+            waiting = [job for job in self.world.waiting if not self._hard(job)]
+            yield from (f"{job} waits although nothing but other jobs is in its way" for job in waiting)
+
+    def _open_for(self, job: str) -> float:
+        """Say how long a job had been open when it was decided."""
+        wanted = (f"/open/{job}", f"/{job}/verdict.json", f"/{job}/result.json")
+        opened, *decided = (c.time for c in self.written if c.by > 0 and f"/{c.ref.key}".endswith(wanted))
+        return decided[-1] - opened if decided else 0.0
+
+    def _hard(self, job: str) -> tuple[str, ...]:
+        """Return the codes with which a job may end that can do so at its deadline only."""
+        wish = self._wish(job)
+        return wish.fails if wish else ()
+
     # Promise 3: every sink, the same id, one content
 
     def _events(self) -> Iterator[str]:
         """Every sink of a job heard of it, under one id and with one content."""
         contents: dict[str, set[str]] = {}
         heard: set[tuple[str, str]] = set()
+        for post in self.world.receivers.posted:
+            contents.setdefault(post.event_id, set()).add(post.text)
+            if 200 <= post.status < 300:
+                heard.add((post.job, post.hook.lower()))
         for kind, _, text in self.world.messages.said:
             event = json.loads(text)
             contents.setdefault(event["id"], set()).add(text)
@@ -153,6 +197,7 @@ class Judge:
                 told = self.document(job, f"told.{sink}")
                 if "at" not in told or ((job, sink) not in heard and "error" not in told):
                     yield f"{job} was never told to {sink}"
+        yield from broken_promises(self)
 
     # The result object: the newest job's
 
@@ -197,20 +242,30 @@ class Judge:
         outputs = sorted({wish.output for wish in self.world.scenario.wishes.values()})
         for ref in (ObjectRef(BUCKET, key) for key in outputs):
             history = [change for change in self.written if change.ref == ref]
-            yield from (problem for change in history if change.by > 0 for problem in self._whole(change))
+            mine = [change for change in history if change.by > 0]
+            yield from (problem for change in mine for problem in (*self._whole(change), *self._forbidden(change)))
             yield from (problem for pair in pairwise(history) for problem in self._replaced(*pair))
             yield from self._stale(ref, "output of a newer job")
             owners = {change.meta.get(JOB, "") for change in history}
             for job in sorted(owners - {""}):
                 if self.states.get(job) == "succeeded":
                     continue
-                if self.world.faults[REFUSED] or self._why(job) in ("SUPERSEDED", "OUTPUT_EXISTS"):
+                if self.world.faults[REFUSED] or self._why(job) in ("SUPERSEDED", "OUTPUT_EXISTS", *self._narrowed()):
                     self.windows["one run published, another settled that it was refused"] += 1
                 else:
                     yield f"{job} is {self.states.get(job)}, but published {ref.key}"
             for job in self._succeeded(ref):
                 if job not in owners:
                     yield f"{job} succeeded without publishing {ref.key}"
+
+    def _narrowed(self) -> tuple[str, ...]:
+        """Return the reason that there may be for refusing every output, from some time on."""
+        return ("OUTPUT_NOT_ALLOWED",) if "output_prefixes" in self.world.setup.change else ()
+
+    def _forbidden(self, change: Change) -> Iterator[str]:
+        """Complain about publishing where the settings that a run began with do not allow it."""
+        if self._narrowed() and self.world.functions[change.by].began > self.world.setup.changed_at:
+            yield f"{change.ref.key} was published where it was not allowed any more"
 
     def _succeeded(self, ref: ObjectRef) -> Iterator[str]:
         """Name the jobs that say they made an object."""
@@ -239,7 +294,7 @@ class Judge:
         if old == new:
             if before.body != after.body:
                 yield f"{after.ref.key}: a duplicate of {new} changed the output"
-            settled = [c.time for c in self.written if c.ref == fact_ref(new, "result")]
+            settled = [c.time for c in self.written if c.ref == fact_ref(self.world, new, "result")]
             if settled and settled[0] < self.world.functions[after.by].began:
                 yield f"{after.ref.key}: {new} published again after its result was settled"
             return
@@ -274,10 +329,13 @@ class Judge:
         """Let runs touch the state, the results and the outputs, and tasks only the work folder."""
         outputs = {wish.output for wish in self.world.scenario.wishes.values() if wish.good}
         beside = {key.rpartition(".")[0] + ".vtt" for key in outputs}
+        state_bucket = self.world.setup.state_bucket or BUCKET
         for change in self.changes:
             key, work = change.ref.key, change.ref.key.startswith(f"{STATE}work/")
-            mine = key.startswith((STATE, RESULTS)) or (change.body is not None and key in outputs | beside)
-            if change.ref.bucket != BUCKET or (change.by > 0 and not mine) or (change.by < 0 and not work):
+            fact = key.startswith(STATE) and not work
+            mine = fact or work or key.startswith(RESULTS) or (change.body is not None and key in outputs | beside)
+            wrong = change.ref.bucket != (state_bucket if fact else BUCKET)
+            if wrong or (change.by > 0 and not mine) or (change.by < 0 and not work):
                 yield f"{change.ref.uri} was touched by {change.by}"
 
     # Without faults nothing needs the sweep, and nobody starts a step that somebody else's end has started

@@ -3,11 +3,27 @@
 import os
 import subprocess
 import sys
+from random import Random
 
 import pytest
 
 from tests.simulation.campaign import Campaign, replay, simulate
 from tests.simulation.hunt import ROOT
+from tests.simulation.scenario import scenario_of
+from tests.simulation.setups import (
+    ASLEEP,
+    DEAD,
+    GONE,
+    HARD,
+    HOOKS,
+    MANY,
+    MOODY,
+    MOVED,
+    OUTAGE,
+    PLAIN,
+    STATE_BUCKET,
+    WELL,
+)
 from tests.simulation.world import World
 
 PARTS = 10  # so that several workers share the seeds
@@ -40,6 +56,8 @@ def test_every_kind_of_fault_and_end_occurs():
     campaign.run(range(150))
     expected = {"CloudBusy", "function killed", "given up by FC", "task faltered", "task ran twice"}
     expected |= {f"{what} {how}" for what in ("event", "notice") for how in ("dropped", "doubled", "delayed")}
+    expected |= {f"webhook: {what}" for what in ("no answer", "answer lost", "500", "429", "410")}
+    expected |= {"probe of one clip refused"}
 
     assert expected <= set(campaign.faults)
     assert {"succeeded", "failed", "rejected"} == set(campaign.states)
@@ -56,6 +74,24 @@ def test_the_same_seed_is_the_same_world(seed: int):
         here |= {line.removeprefix("trace: ") for line in said.splitlines() if line.startswith("trace: ")}
 
     assert 1 == len(here)
+
+
+def test_every_kind_of_setup_occurs():
+    """Worlds with a theme are few, so that the others stay many."""
+    setups = [scenario_of(Random(seed)).setup for seed in range(300)]
+    moods = {mood for setup in setups for _, mood in setup.receivers}
+
+    assert {PLAIN, HOOKS, MANY, HARD, OUTAGE, MOVED} == {setup.theme for setup in setups}
+    assert {WELL, MOODY, ASLEEP, DEAD, GONE} == moods
+    assert {None, STATE_BUCKET} == {setup.state_bucket for setup in setups}
+
+
+@pytest.mark.parametrize("theme", [HOOKS, MANY, HARD, OUTAGE, MOVED])
+def test_the_same_world_of_every_theme_is_the_same(theme: str):
+    """Overlapping sweeps, receivers and changing settings throw the same dice."""
+    seed = next(seed for seed in range(300) if theme == scenario_of(Random(seed)).setup.theme)
+
+    assert World(seed).live().digest.hexdigest() == World(seed).live().digest.hexdigest()
 
 
 def test_another_seed_is_another_world():

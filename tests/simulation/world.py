@@ -6,6 +6,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -13,34 +14,38 @@ from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, MemoryObject
 from clipstitch.adapters.memory import notice as forged
 from clipstitch.cloud import Cloud
 from clipstitch.complete import complete
-from clipstitch.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, NoSuchTarget, NotBound
+from clipstitch.errors import (
+    AccessDenied,
+    Archived,
+    ClipstitchError,
+    CloudBusy,
+    CloudRefused,
+    NoAnswer,
+    NoSuchTarget,
+    NotBound,
+    Throttled,
+)
 from clipstitch.ledger import job_of_target
 from clipstitch.notice import read_notice
-from clipstitch.ports import Content, Ended, Labels, Running
+from clipstitch.ports import Content, Ended, Labels, Probe, Running
 from clipstitch.process import read
 from clipstitch.refs import ManifestRef, ObjectRef, day_of, job_id_of
-from clipstitch.settings import Settings, Sink
-from clipstitch.submit import submit
+from clipstitch.submit import submit_all
 from clipstitch.sweep import sweep
 from clipstitch.trigger import uploads
-from tests.simulation.scenario import BUCKET, CALM, SINGLE, STORM, Scenario, scenario_of
+from tests.simulation.receivers import NO_ANSWER_S, Receivers
+from tests.simulation.scenario import ARCHIVED, CALM, DEADLY, FORBIDDEN, SINGLE, STORM, STUBBORN, Scenario, scenario_of
 from tests.simulation.scheduler import Run, Scheduler
+from tests.simulation.setups import BUCKET, HARD, SETTINGS, SOON_S
 
 BEGINNING = datetime(2026, 1, 2, 23, 58, 0, tzinfo=timezone.utc)  # jobs on both sides of midnight
 SWEEP_S = 300  # the timer's interval, as in s.yaml
 TIMEOUT_S = {"submit": 60, "complete": 60, "sweep": 300}  # FC's limits for one run, as there
+FORGED = "said by somebody who may publish"
 MOST_CALLS = 600  # of one run; more than any needs here
 REFUSED = "refused for good (CloudRefused, NotBound, NoSuchTarget)"
-SETTINGS = Settings(
-    oss_endpoint="",
-    oss_region="",
-    mns_endpoint="",
-    bucket=BUCKET,
-    completion_topic="completions",
-    sinks=(Sink("events", "topic", "events"), Sink("queue", "queue", "events")),
-    output_prefixes=("out/",),
-    source_prefixes=("a/", "b/", "c/"),
-)
+MOST_SWEEPS = 160  # after the storm; a receiver that never answers needs some thirty
+WAITED_S = 12 * SWEEP_S  # after the storm, nobody waits longer for others
 STATE, RESULTS, MANIFESTS = SETTINGS.state_prefix, SETTINGS.result_prefix, SETTINGS.manifest_prefix
 
 
@@ -114,9 +119,9 @@ class Function:
     def cloud(self) -> Cloud:
         """Return the cloud as this run sees it."""
         world = self.world
-        ports = (("objects", world.objects), ("audio", world.audio), ("messages", world.messages))
-        objects, audio, messages = (_Port(self, name, port) for name, port in ports)
-        return Cloud(objects, audio, messages, self, world.settings, set())
+        names = ("objects", "audio", "messages", "receivers")
+        objects, audio, messages, hooks = (_Port(self, name, getattr(world, name)) for name in names)
+        return Cloud(objects, audio, messages, self, world.settings, set(), hooks)
 
     def call(self, port: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Let a port call happen, or not, or happen without an answer."""
@@ -137,7 +142,11 @@ class Function:
             raise Killed
         if isinstance(fault, type):
             raise fault(f"injected into {name}")
-        answer = self._perform(port, name, method, args, kwargs)
+        try:
+            answer = self._perform(port, name, method, args, kwargs)
+        except NoAnswer:
+            world.scheduler.pause(self.run, NO_ANSWER_S)
+            raise
         if fault == "kill after":
             raise Killed
         if fault == "answer lost":
@@ -186,10 +195,29 @@ class Imm(MemoryAudio):
         self._world = world
 
     def start(self, main: ObjectRef, process: str) -> str:
-        """Accept, and let fate decide."""
+        """Accept, and let fate decide; one kind of clip is refused for ever."""
+        if self._body(main) == STUBBORN:
+            raise AccessDenied(f"{main.uri} cannot be processed")
         task_id = super().start(main, process)
         self._world.fate(self.accepted[-1])
         return task_id
+
+    def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
+        """Look into one object, unless the cloud is busy just then, or has reasons of its own."""
+        body = self._body(ref)
+        if body == DEADLY:
+            raise Killed
+        blinks = self._world.weather.blinks
+        if self._world.chance(0.5 if blinks and body == ARCHIVED else blinks, "probe of one clip refused"):
+            return self._world.rng.choice((CloudBusy, Throttled))(f"probing {ref.uri}")
+        if body in (ARCHIVED, FORBIDDEN):
+            return {ARCHIVED: Archived, FORBIDDEN: AccessDenied}[body](f"{ref.uri} cannot be read")
+        return super()._probe(ref)
+
+    def _body(self, ref: ObjectRef) -> bytes:
+        """Return what an object holds, if there is one."""
+        found = self._objects.stored.get(ref)
+        return found.body if found else b""
 
     def ended(self, task_id: str) -> Ended | Running | None:
         """Tell, where there is a project to ask."""
@@ -204,7 +232,10 @@ class World:
         self.scenario = scenario or scenario_of(self.rng)
         self.weather = self.scenario.weather
         self.scheduler = Scheduler()
-        self.settings = SETTINGS if self._all_can_end() else SETTINGS._replace(deadline_s=6000)
+        self.setup = self.scenario.setup
+        self.settings = self.setup.settings
+        if not self.all_can_end():
+            self.settings = self.settings._replace(deadline_s=SOON_S)
         self.functions: dict[int, Function] = {}
         self.acting, self.calls, self.fault_calls = 0, 0, 0
         self.faults: Counter[str] = Counter()
@@ -213,6 +244,7 @@ class World:
         self.audio = Imm(self)
         self.messages = MemoryMessages(topics=("events",), queues=("events",))
         self.stormy = True
+        self.receivers = Receivers(self)
         self.succeeded_at: dict[tuple[str, int], float] = {}
         self.accepted_at: dict[tuple[str, int], dict[str, float]] = {}
         self.causes: dict[tuple[str, int], set[int]] = {}
@@ -221,10 +253,11 @@ class World:
         self.lines: list[str] | None = [] if keep_trace else None
         self.pending = 0
         self.closed_without_sweeps = True
+        self.waiting: list[str] = []
         self.still_open: list[str] = []
         self.killed_at = 0.0
 
-    def _all_can_end(self) -> bool:
+    def all_can_end(self) -> bool:
         """Say whether every task ends, and can be asked for; otherwise only the deadline helps."""
         return self.weather.vanishes == 0 and self.weather.knows_tasks
 
@@ -267,8 +300,12 @@ class World:
         weather = self.weather
         if self.chance(weather.kill, "function killed"):
             return self.rng.choice(("kill before", "kill after"))
+        if method == "post":
+            return None  # receivers have moods of their own
         if self.chance(weather.busy, "CloudBusy"):
-            return self.rng.choice((CloudBusy, "answer lost"))
+            return self.rng.choice(
+                (CloudBusy, "answer lost", Throttled) if method in _LIMITED else (CloudBusy, "answer lost")
+            )
         if self.chance(weather.denied, "AccessDenied"):
             return AccessDenied
         if self.chance(weather.refused, REFUSED):
@@ -331,13 +368,11 @@ class World:
 
     def _submit(self, payload: bytes) -> None:
         """Hand an OSS event to the submit function."""
-        self.invoke(
-            "submit", lambda cloud: [submit(ref, cloud) for ref in uploads(payload)], retries=self.weather.retries
-        )
+        self.invoke("submit", lambda cloud: submit_all(uploads(payload), cloud), retries=self.weather.retries)
 
     def deliver(self, what: str, act: Callable[[], None]) -> None:
         """Deliver a message never, once or several times, each sooner or later."""
-        if self.chance(self.weather.drop, f"{what} dropped"):
+        if self.chance(self.weather.drop if self.scheduler.now >= self.setup.outage_s else 1.0, f"{what} dropped"):
             return
         copies = 1
         while copies < 4 and self.chance(self.weather.double, f"{what} doubled"):
@@ -403,7 +438,8 @@ class World:
     def _forge(self, task_id: str, status: str, task: Task) -> None:
         """Let somebody who may publish to the topic say what is not so."""
         saved = task.process.saveas
-        message = forged(task_id, status, ObjectRef(BUCKET, (saved.key if saved else "") or ""))
+        target = ObjectRef(BUCKET, (saved.key if saved else "") or "")
+        message = forged(task_id, status, target, code="InvalidArgument", message=FORGED)
         self.deliver("notice", lambda: self._complete(message))
 
     def _end(self, task: Task, outcome: str) -> None:
@@ -436,8 +472,13 @@ class World:
     # The timer
 
     def sweep(self) -> None:
-        """Let the timer ring."""
+        """Let the timer ring, twice where sweeps overlap."""
+        if self.scheduler.now < self.setup.outage_s:
+            return
         self.invoke("sweep", sweep, retries=0)
+        if self.setup.overlap:
+            again = self.scheduler.now + self.rng.uniform(0, 5)
+            self.scheduler.at(again, lambda: self.invoke("sweep", sweep, retries=0))
 
     # Everything
 
@@ -451,6 +492,8 @@ class World:
         """Let everything happen: the storm, then the calm with sweeps, then one more look long after."""
         for upload in self.scenario.uploads:
             self.scheduler.at(upload.at, lambda upload=upload: self.upload(upload.key, upload.body))  # type: ignore[misc]
+        if self.setup.change:
+            self.scheduler.at(self.setup.changed_at, self._change_settings)
         calm = self.weather.kind == CALM
         at = 0.0
         while at < self.weather.until_s:
@@ -463,14 +506,37 @@ class World:
             at += SWEEP_S
             self.scheduler.run_until(at)
         self.closed_without_sweeps = not calm or not self._unclosed()
-        for _ in range(60):
-            if not self.pending and not self._unclosed() and at > self.weather.until_s + 3 * SWEEP_S:
+        for number in range(MOST_SWEEPS):
+            unclosed = self._unclosed()
+            if at <= self.weather.until_s + WAITED_S:
+                self.waiting = unclosed
+            if not self.pending and not unclosed and at > self.weather.until_s + 3 * SWEEP_S:
                 break
-            at = self._sweep_once(at)
+            at = self._sweep_once(self._nothing_before(at, unclosed) if number % 2 else at)
         self.still_open = self._unclosed()
         for _ in range(2):
             at = self._sweep_once(at + self.settings.deadline_s)
         return self
+
+    def _change_settings(self) -> None:
+        """Let the operator think again; runs that have begun keep what they have read."""
+        self.settings = self.settings._replace(**self.setup.change)
+
+    def _nothing_before(self, at: float, unclosed: list[str]) -> float:
+        """Return when the next sweep has something to do; days of waiting are passed over."""
+        if self.pending or not unclosed:
+            return at
+        rests = [self._rests_until(job) for job in unclosed]
+        if all(rests):
+            return max(at, *(rest for rest in rests if rest))
+        return at + 4 * SWEEP_S if self.setup.theme == HARD and at > self.weather.until_s + WAITED_S else at
+
+    def _rests_until(self, job: str) -> float | None:
+        """Say until when a job has nothing to do but to wait for a receiver."""
+        folder = fact_ref(self, job, "owed").key.removesuffix("owed.json")
+        owed = [body.body for ref, body in self.objects.stored.items() if ref.key.startswith(f"{folder}owed.")]
+        untils = [datetime.fromisoformat(json.loads(each)["next"].replace("Z", "+00:00")) for each in owed]
+        return (max(untils) - BEGINNING).total_seconds() + 10 if untils else None
 
     def _sweep_once(self, at: float) -> float:
         """Ring the timer, and let its interval pass."""
@@ -483,18 +549,23 @@ class World:
         """Return the jobs that have begun, or should have, and are not closed."""
         stored, marker = self.objects.stored, f"{STATE}open/"
         marked = {ref.key.removeprefix(marker) for ref in stored if ref.key.startswith(marker)}
-        wanted = {job_of_manifest(ref, stored[ref]) for ref in stored if ref.key.startswith(MANIFESTS)}
-        return sorted(job for job in marked | wanted if fact_ref(job, "closed") not in stored)
+        manifests = [ref for ref in stored if ref.key.startswith(self.settings.manifest_prefix)]
+        wanted = {job_of_manifest(ref, stored[ref]) for ref in manifests}
+        return sorted(job for job in marked | wanted if fact_ref(self, job, "closed") not in stored)
 
 
 _OPEN = ("open/", "tasks/", "work/")
+_LIMITED = ("start", "publish", "send")  # what the cloud refuses when it is asked too often
 
 
 def job_of_manifest(ref: ObjectRef, content: Content) -> str:
     """Name the job that a manifest as it lies there is about."""
-    return job_id_of(ManifestRef(ref, content.about.etag), content.about.last_modified)
+    return _job_of(ManifestRef(ref, content.about.etag), content.about.last_modified)
 
 
-def fact_ref(job_id: str, name: str) -> ObjectRef:
+_job_of = lru_cache(maxsize=100)(job_id_of)
+
+
+def fact_ref(world: World, job_id: str, name: str) -> ObjectRef:
     """Say where a fact of a job lies."""
-    return ObjectRef(BUCKET, f"{STATE}jobs/{day_of(job_id)}/{job_id}/{name}.json")
+    return ObjectRef(world.setup.state_bucket or BUCKET, f"{STATE}jobs/{day_of(job_id)}/{job_id}/{name}.json")

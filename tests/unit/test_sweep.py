@@ -370,6 +370,17 @@ def test_a_clip_that_comes_late_and_is_no_audio_is_not_waited_for_any_longer():
     assert ["CLIP_NOT_AUDIO"] == [issue["code"] for issue in result_of(world)["data"]["issues"]]
 
 
+def test_a_manifest_that_waits_for_nothing_is_rejected_at_once_even_by_a_clock_that_is_behind():
+    """A function's clock may be seconds behind the store's; the upload then lies in its future."""
+    world = World()
+    world.drop({**DOCUMENT, "clips": ["a.mp3", "late.mp3"]})
+    world.hands.pass_by(-5)
+    world.submit()
+
+    assert "rejected" == job_of(world).state
+    assert [] == leftovers(world)
+
+
 def test_a_job_that_waited_longer_than_the_deadline_is_given_its_time():
     """The deadline counts from when the wait was over at the latest."""
     world = submitted({**WAITING_FOR_CLIPS, "wait_for_clips": "12h"})
