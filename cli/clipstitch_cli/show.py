@@ -58,7 +58,9 @@ def show_in(cloud: Cloud, beginning: str, desk: Desk) -> int:
 
 
 def find_job(beginning: str, cloud: Cloud) -> str:
-    """Return the one job whose id begins so."""
+    """Return the one job whose id begins so. `Usage` for nothing at all, which a script's empty variable may be."""
+    if not beginning:
+        raise Usage("the job's id is empty; name a job")
     found = sorted(set(_candidates(beginning, cloud)))
     if not found:
         raise NoSuchJob(f"no job's id begins with {beginning!r}")

@@ -11,10 +11,10 @@ from clipstitch.job import Job
 from clipstitch_cli import exits
 from clipstitch_cli.drop import Drop, drop_in
 from clipstitch_cli.failures import NoSuchFile, TimedOut, Usage
-from clipstitch_cli.following import Patience, completion_event, follow
+from clipstitch_cli.following import Patience, completion_event, follow, stage
 from clipstitch_cli.jobs import jobs_in
 from clipstitch_cli.plan import plan_in
-from clipstitch_cli.show import NoSuchJob, show_in
+from clipstitch_cli.show import NoSuchJob, find_job, show_in
 from tests.unit.test_cli_desk import MadeDesk, make_desk
 from tests.world import DOCUMENT, MANIFEST, Fuse, World
 
@@ -163,7 +163,7 @@ def test_waiting_for_a_job_that_fails_says_why(world: World, file: Path):
 
 def test_waiting_ends_when_the_time_is_up(world: World, file: Path):
     """The job goes on; only we stop."""
-    with pytest.raises(TimedOut, match=r"is received after 10 s"):
+    with pytest.raises(TimedOut, match=r"is received after 10 s: waiting for submit"):
         drop_in(world.cloud(), Drop(file, wait=True, timeout="10s"), make_desk(), world.hands.pass_by)
 
 
@@ -313,3 +313,19 @@ def test_show_has_facts_plan_and_event_for_programs(world: World):
     assert world.result() == told["event"]
     assert job.facts == {(fact["kind"], fact["step"], fact["detail"]) for fact in told["facts"]}
     assert ("succeeded", True) == (told["state"], told["closed"])
+
+
+def test_a_job_that_waits_for_clips_says_so(world: World):
+    """Whoever waits with it knows what for."""
+    world.drop({**DOCUMENT, "wait_for_clips": "1h", "clips": ["late.mp3"]})
+    job = world.submit()
+    assert job
+
+    assert "waiting for clips" == stage(job)
+
+
+def test_the_beginning_of_no_job_is_refused(world: World):
+    """An empty variable of a script must not mean whichever job there is."""
+    finished(world)
+    with pytest.raises(Usage, match="empty"):
+        find_job("", world.cloud())

@@ -91,6 +91,15 @@ def test_one_error_names_everything_that_the_environment_lacks(argv: tuple[str, 
     assert "CLIPSTITCH_COMPLETION_TOPIC" not in err
 
 
+def test_a_doctor_without_an_environment_says_the_same():
+    """Whoever has not set anything learns from every command how to begin."""
+    code, out, _ = ran("doctor")
+
+    assert exits.TROUBLE == code
+    for word in ("OSS_ENDPOINT", "OSS_ACCESS_KEY_ID", "clipstitch up --env-file"):
+        assert word in out
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Write a project with one function and no stack."""
@@ -137,6 +146,8 @@ def test_a_cloud_that_does_not_answer_is_one_clear_message():
     assert (exits.TROUBLE, "") == (code, out)
     assert "CLOUD_BUSY" in err
     assert "Is the cloud up" in err
+    assert "Connection refused" in err
+    assert "Max retries" not in err
     assert "Traceback" not in err
 
 
