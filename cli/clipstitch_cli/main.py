@@ -110,7 +110,12 @@ def _up(  # noqa: PLR0913, PLR0917 - its options
         str,
         typer.Option("--from", help="`build`: run what build.py made, by the runtime's Python; default: the sources."),
     ] = "sources",
-    hurry: Annotated[float, typer.Option(help="Divide the waits of timers and retries by this.", min=0.1)] = 1.0,
+    hurry: Annotated[
+        float,
+        typer.Option(
+            help="Divide the waits of timers and retries by this; for patience set CLIPSTITCH_PATIENCE_S.", min=0.1
+        ),
+    ] = 1.0,
     weather: Annotated[
         int | None,
         typer.Option(
@@ -146,7 +151,7 @@ def _plan(
 def _put(
     ctx: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Audio files.")],
-    to: Annotated[str, typer.Option(help="Where in the bucket: a prefix.")] = "clips/",
+    to: Annotated[str, typer.Option(help="Where in the bucket: a prefix, so a folder ends in /.")] = "clips/",
     _json: Json = False,
     project: Project = None,
 ) -> int:

@@ -8,12 +8,14 @@ import pytest
 from clipstitch.adapters.memory import tone
 from clipstitch.errors import BadManifest
 from clipstitch.job import Job
+from clipstitch.refs import ObjectRef
 from clipstitch_cli import exits
 from clipstitch_cli.drop import Drop, drop_in
 from clipstitch_cli.failures import NoSuchFile, TimedOut, Usage
 from clipstitch_cli.following import Patience, completion_event, follow, stage
 from clipstitch_cli.jobs import jobs_in
 from clipstitch_cli.plan import plan_in
+from clipstitch_cli.put import put_in
 from clipstitch_cli.show import NoSuchJob, find_job, show_in
 from tests.unit.test_cli_desk import MadeDesk, make_desk
 from tests.world import DOCUMENT, MANIFEST, Fuse, World
@@ -329,3 +331,33 @@ def test_the_beginning_of_no_job_is_refused(world: World):
     finished(world)
     with pytest.raises(Usage, match="empty"):
         find_job("", world.cloud())
+
+
+def test_a_job_is_one_line_for_grep(world: World):
+    """However long its names are, and whatever a terminal would make of them."""
+    ref = ObjectRef("acme", f"manifests/{'long/' * 100}ep1.json")
+    world.drop(ref=ref)
+    world.submit(ref=ref)
+    desk = make_desk()._replace(env={})
+    jobs_in(world.cloud(), [], desk)
+
+    assert 2 == len(desk.written.splitlines())
+    assert ref.key in desk.written
+
+
+def test_clips_are_put_under_their_names(world: World, tmp_path: Path):
+    """Below the prefix, byte for byte."""
+    (tmp_path / "ü (1).mp3").write_bytes(b"sound")
+    code = put_in(world.cloud(), [tmp_path / "ü (1).mp3"], "clips/", make_desk())
+
+    assert exits.OK == code
+    assert b"sound" == world.objects.read(ObjectRef("acme", "clips/ü (1).mp3")).body
+
+
+def test_nothing_is_put_when_one_of_the_files_cannot_be_read(world: World, tmp_path: Path):
+    """Half an episode helps nobody."""
+    (tmp_path / "a.mp3").write_bytes(b"sound")
+    with pytest.raises(NoSuchFile, match=r"missing\.mp3"):
+        put_in(world.cloud(), [tmp_path / "a.mp3", tmp_path / "missing.mp3"], "clips/", make_desk())
+
+    assert [] == list(world.objects.list("acme", "clips/"))
