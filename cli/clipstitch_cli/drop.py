@@ -39,6 +39,8 @@ def drop_in(cloud: Cloud, what: Drop, desk: Desk, pause: Callable[[float], None]
     patience = Patience(length_of("--timeout", what.timeout), pause)
     ref = _target(what, cloud)
     job_id = upload(ref, read_file(what.manifest), cloud)
+    if not desk.json:
+        desk.err.print(Text(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`", "dim"), soft_wrap=True)
     if not what.wait:
         _tell_started(job_id, ref, desk)
         return exits.OK
@@ -70,7 +72,6 @@ def _tell_started(job_id: str, ref: ObjectRef, desk: Desk) -> None:
         desk.hand_over({"job": job_id, "manifest": ref.uri})
         return
     desk.say(job_id)
-    desk.err.print(Text(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`", "dim"), soft_wrap=True)
 
 
 def _tell_ended(event: dict[str, Any], desk: Desk) -> None:

@@ -36,6 +36,13 @@ class TimedOut(ClipstitchError):
     )
 
 
+class NotWritten(ClipstitchError):
+    """What a command has to say cannot be written."""
+
+    code = "NOT_WRITTEN"
+    remedy = "Make room, or write somewhere else."
+
+
 class LocalCloudTrouble(ClipstitchError):
     """The local cloud cannot start, or cannot be read."""
 

@@ -163,6 +163,17 @@ def test_waiting_for_a_job_that_fails_says_why(world: World, file: Path):
     assert "OUTPUT_EXISTS" in desk.written
 
 
+def test_whoever_waits_knows_the_job_from_the_beginning(world: World, file: Path):
+    """Ctrl-C ends the waiting, not the job; a program reads one line, the event."""
+    people, programs = make_desk(hands=world.hands), make_desk(json=True, hands=world.hands)
+    drop_in(world.cloud(), Drop(file, wait=True), people, Functions(world))
+    world.hands.pass_by(60)
+    drop_in(world.cloud(), Drop(file, wait=True), programs, Functions(world))
+
+    assert f"see `clipstitch show {people.written.split()[1]}`" in people.said
+    assert ("", 1) == (programs.said, len(programs.written.splitlines()))
+
+
 def test_waiting_ends_when_the_time_is_up(world: World, file: Path):
     """The job goes on; only we stop."""
     with pytest.raises(TimedOut, match=r"is received after 10 s: waiting for submit"):

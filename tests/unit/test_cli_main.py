@@ -1,6 +1,7 @@
 """The command's frame: usage, settings, errors and exit codes."""
 
 import json
+from errno import ENOSPC
 from io import StringIO
 from pathlib import Path
 
@@ -149,6 +150,23 @@ def test_a_cloud_that_does_not_answer_is_one_clear_message():
     assert "Connection refused" in err
     assert "Max retries" not in err
     assert "Traceback" not in err
+
+
+class Full(StringIO):
+    """A file on a disk without room."""
+
+    def write(self, text: str) -> int:
+        """Take nothing."""
+        raise OSError(ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_written_is_trouble_in_words():
+    """A full disk is no failed job, and no traceback."""
+    err = StringIO()
+    code = main(("schema",), {}, Full(), err)
+
+    assert exits.TROUBLE == code
+    assert "No space left on device [NOT_WRITTEN]" in err.getvalue()
 
 
 def test_every_issue_of_a_manifest_is_in_the_report():
