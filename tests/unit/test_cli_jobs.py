@@ -329,12 +329,16 @@ def test_show_has_facts_plan_and_event_for_programs(world: World):
 
 
 def test_a_job_that_waits_for_clips_says_so(world: World):
-    """Whoever waits with it knows what for."""
-    world.drop({**DOCUMENT, "wait_for_clips": "1h", "clips": ["late.mp3"]})
+    """Whoever waits with it knows what for, and until when."""
+    world.drop({**DOCUMENT, "wait_for_clips": "1h", "clips": ["late.mp3", *(f"{n}.mp3" for n in range(9))]})
     job = world.submit()
     assert job
+    desk = make_desk()
+    show_in(world.cloud(), job.id, desk)
 
     assert "waiting for clips" == stage(job)
+    assert "waiting until 2026-01-02T04:04:05.000Z: `late.mp3` does not exist; `0.mp3`" in desk.written
+    assert "; and 5 more" in desk.written
 
 
 def test_the_beginning_of_no_job_is_refused(world: World):
