@@ -62,12 +62,13 @@ def _load(load: Callable[[], Job]) -> Job | None:
 
 def watch(jobs: Iterator[Job], desk: Desk) -> Job:
     """Show a job's way as a progress bar on a terminal's stderr; return the job as it ended."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    bar = BarColumn(complete_style="cyan", finished_style="green")  # the library's own is red until the end
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), bar, TimeElapsedColumn())
     job = next(jobs)
     with Progress(*columns, console=desk.err, disable=not desk.err.is_terminal) as progress:
-        bar = progress.add_task(stage(job), total=expected_facts(job))
+        task = progress.add_task(stage(job), total=expected_facts(job))
         for job in jobs:
-            progress.update(bar, description=stage(job), completed=len(job.facts), total=expected_facts(job))
+            progress.update(task, description=stage(job), completed=len(job.facts), total=expected_facts(job))
     return job
 
 
