@@ -43,13 +43,13 @@ setup: $(READY)
 # `python -m venv` needs ensurepip, which some distributions leave out; virtualenv does not.
 $(READY): pyproject.toml constraints.txt
 	@echo "Setting up $(VENV): about a minute, once."
-	$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
 	  $(PYTHON) -m pip install --quiet --target $(VENV)-tool virtualenv && \
 	  PYTHONPATH=$(VENV)-tool $(PYTHON) -m virtualenv --quiet $(VENV); }
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	# oss2 asks for crcmod, which falls back to slow Python without a compiler; crcmod-plus is the same module with wheels.
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps --force-reinstall crcmod-plus
-	touch $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+# oss2 asks for crcmod, which falls back to slow Python without a compiler; crcmod-plus is the same module with wheels.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt --no-deps --force-reinstall crcmod-plus
+	@touch $(READY)
 
 clean:
 	rm -rf $(VENV) $(VENV)-tool out build

@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from localyun.core.clock import Clock
 from localyun.core.errors import Refusal
 from localyun.core.functions import FunctionService, function_of
+from localyun.core.instances import Result
 from localyun.core.message_values import to_ms
 from localyun.core.messages import MessageService, Published, Subscription
 from localyun.core.objects import ObjectEvent, ObjectStore
@@ -137,12 +138,21 @@ class TopicTriggers:
         payload = message_payload(subscription, published, self._functions.site.account_id)
         result = self._functions.invoke(function_of(subscription.endpoint), payload)
         if result.error_type:
-            raise FunctionFailed(f"{result.error_type}: {result.payload[:300].decode(errors='replace')}")
+            raise FunctionFailed(reason_of(result))
 
 
 def _subscription_name(trigger: TopicTrigger) -> str:
     """Return what the subscription of a trigger is called."""
     return f"{trigger.function}-{trigger.name}"
+
+
+def reason_of(result: Result) -> str:
+    """Say what a function ended with, for people: the error without its trace, or the beginning of what else it is."""
+    try:
+        told = json.loads(result.payload)
+        return f"{told['errorType']}: {told['errorMessage']}"
+    except (ValueError, KeyError, TypeError):
+        return f"{result.error_type}: {result.payload[:300].decode(errors='replace')}"
 
 
 def message_payload(subscription: Subscription, published: Published, account: str) -> bytes:

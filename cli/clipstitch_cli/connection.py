@@ -35,14 +35,20 @@ class NotConnected(BadSettings):
 
 def connect(desk: Desk, project: Path | None) -> Cloud:
     """Build the cloud that the environment names; one error names everything that is missing."""
-    if problems := _problems({FROM_DEPLOYMENT[0]: "the deployment names it", **desk.env}):
-        raise NotConnected("; ".join(problems))
-    env = complete_environment(desk.env, project)
-    if problems := _problems(env):
-        raise NotConnected("; ".join(problems))
+    env = connected_environment(desk.env, project)
     from clipstitch.wiring import wire  # noqa: PLC0415 - brings the SDKs, which `explain` must not pay for
 
     return wire(env, clock=desk.clock)
+
+
+def connected_environment(env: Mapping[str, str], project: Path | None) -> dict[str, str]:
+    """Return the complete environment, or raise `NotConnected` with everything that is missing or wrong in it."""
+    if problems := _problems({FROM_DEPLOYMENT[0]: "the deployment names it", **env}):
+        raise NotConnected("; ".join(problems))
+    complete = complete_environment(env, project)
+    if problems := _problems(complete):
+        raise NotConnected("; ".join(problems))
+    return complete
 
 
 def complete_environment(env: Mapping[str, str], project: Path | None) -> dict[str, str]:

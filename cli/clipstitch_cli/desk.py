@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple, TextIO
+from typing import IO, Any, NamedTuple
 
 from rich.console import Console
 from rich.text import Text
@@ -29,7 +29,12 @@ class Desk(NamedTuple):
         self.out.print(*parts, style=style or None, soft_wrap=True)
 
 
-def console(file: TextIO, env: Mapping[str, str]) -> Console:
+def wide(desk: Desk) -> Console:
+    """Return a console for tables of one line a row: on a terminal as wide as it is, for `grep` without an end."""
+    return desk.out if desk.out.is_terminal else console(desk.out.file, {"COLUMNS": "10000", **desk.env})
+
+
+def console(file: IO[str], env: Mapping[str, str]) -> Console:
     """Make a console on which a key such as `[bold].mp3` stays what it is; NO_COLOR and COLUMNS are honoured."""
     return Console(file=file, markup=False, emoji=False, highlight=False, _environ=env)
 

@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from rich.text import Text
 
 from clipstitch.cloud import Cloud
-from clipstitch.durations import FORMS, milliseconds
 from clipstitch.parsing import SUFFIXES
 from clipstitch.ports import Labels
 from clipstitch.refs import ManifestRef, ObjectRef, job_id_of
@@ -17,6 +16,7 @@ from clipstitch_cli.connection import connect
 from clipstitch_cli.desk import Desk, visible
 from clipstitch_cli.failures import Usage, issues_of, issues_table
 from clipstitch_cli.following import Patience, completion_event, follow, watch
+from clipstitch_cli.lengths import length_of
 from clipstitch_cli.plan import read_file
 
 
@@ -36,24 +36,17 @@ def drop(what: Drop, desk: Desk, project: Path | None) -> int:
 
 def drop_in(cloud: Cloud, what: Drop, desk: Desk, pause: Callable[[float], None] = time.sleep) -> int:
     """Upload a manifest to a cloud."""
-    patience = Patience(_milliseconds(what.timeout), pause)
+    patience = Patience(length_of("--timeout", what.timeout), pause)
     ref = _target(what, cloud)
     job_id = upload(ref, read_file(what.manifest), cloud)
+    if not desk.json:
+        desk.err.print(Text(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`", "dim"), soft_wrap=True)
     if not what.wait:
         _tell_started(job_id, ref, desk)
         return exits.OK
     job = watch(follow(job_id, ref.bucket, cloud, patience), desk)
     _tell_ended(completion_event(job, cloud), desk)
     return exits.BY_STATE[job.state]
-
-
-def _milliseconds(timeout: str) -> int:
-    """Read how long to wait."""
-    number = int(timeout) if timeout.isdecimal() else None
-    length = milliseconds(number if number is not None else timeout)
-    if length is None:
-        raise Usage(f"--timeout {timeout!r} is not a length of time; {FORMS}")
-    return length
 
 
 def _target(what: Drop, cloud: Cloud) -> ObjectRef:
@@ -79,7 +72,6 @@ def _tell_started(job_id: str, ref: ObjectRef, desk: Desk) -> None:
         desk.hand_over({"job": job_id, "manifest": ref.uri})
         return
     desk.say(job_id)
-    desk.err.print(Text(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`", "dim"), soft_wrap=True)
 
 
 def _tell_ended(event: dict[str, Any], desk: Desk) -> None:

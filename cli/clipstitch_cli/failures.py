@@ -23,7 +23,7 @@ class Usage(ClipstitchError):
     """The command line is wrong."""
 
     code = "USAGE"
-    remedy = "See `clipstitch --help`."
+    remedy = "See `clipstitch --help`, or `clipstitch COMMAND --help`."
 
 
 class TimedOut(ClipstitchError):
@@ -31,9 +31,16 @@ class TimedOut(ClipstitchError):
 
     code = "TIMEOUT"
     remedy = (
-        "The job goes on without us: look again with `clipstitch show`, or wait longer with --timeout. If it does not "
-        "move, the functions' logs say why; of the local cloud they are in functions/logs of `up --data DIR`."
+        "The job goes on without us: look again with `clipstitch show JOB`, or wait longer with --timeout. If it does "
+        "not move, docs/operate.md says what to do; the local cloud's logs are in functions/logs of `up --data DIR`."
     )
+
+
+class NotWritten(ClipstitchError):
+    """What a command has to say cannot be written."""
+
+    code = "NOT_WRITTEN"
+    remedy = "Make room, or write somewhere else."
 
 
 class LocalCloudTrouble(ClipstitchError):

@@ -18,6 +18,7 @@ from clipstitch_cli.failures import TimedOut
 from clipstitch_cli.words import seconds
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S, SLOWER = 0.05, 1.0, 1.15
+_STAGES = {"received": "waiting for submit", "waiting": "waiting for clips", "planned": "starting"}
 
 
 class Patience(NamedTuple):
@@ -39,7 +40,7 @@ def follow(job_id: str, bucket: str, cloud: Cloud, patience: Patience) -> Iterat
             known, pause = job, FIRST_PAUSE_S
             yield known
         elif cloud.clock.now() >= deadline:
-            raise TimedOut(f"job {job_id} is {known.state} after {seconds(patience.milliseconds)}")
+            raise TimedOut(f"job {job_id} is {known.state} after {seconds(patience.milliseconds)}: {stage(known)}")
         else:
             patience.pause(pause)
             pause = min(pause * SLOWER, LONGEST_PAUSE_S)
@@ -61,12 +62,13 @@ def _load(load: Callable[[], Job]) -> Job | None:
 
 def watch(jobs: Iterator[Job], desk: Desk) -> Job:
     """Show a job's way as a progress bar on a terminal's stderr; return the job as it ended."""
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    bar = BarColumn(complete_style="cyan", finished_style="green")  # the library's own is red until the end
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), bar, TimeElapsedColumn())
     job = next(jobs)
     with Progress(*columns, console=desk.err, disable=not desk.err.is_terminal) as progress:
-        bar = progress.add_task(stage(job), total=expected_facts(job))
+        task = progress.add_task(stage(job), total=expected_facts(job))
         for job in jobs:
-            progress.update(bar, description=stage(job), completed=len(job.facts), total=expected_facts(job))
+            progress.update(task, description=stage(job), completed=len(job.facts), total=expected_facts(job))
     return job
 
 
@@ -78,7 +80,7 @@ def stage(job: Job) -> str:
         return "publishing" if job.state == "publishing" else f"{job.state}, telling"
     if job.state == "running" and job.plan:
         return f"merging {len(job.plan.clips)} clips"
-    return {"received": "waiting for submit", "planned": "starting"}.get(job.state, job.state)
+    return _STAGES.get(job.state, job.state)
 
 
 def expected_facts(job: Job) -> int:

@@ -16,7 +16,7 @@ from clipstitch.ledger import OPEN
 from clipstitch.refs import ObjectRef
 from clipstitch_cli import exits
 from clipstitch_cli.connection import connect
-from clipstitch_cli.desk import Desk, visible
+from clipstitch_cli.desk import Desk, visible, wide
 from clipstitch_cli.failures import Usage
 
 STYLES = {"succeeded": "green", "failed": "red", "rejected": "red"}
@@ -44,7 +44,7 @@ def jobs_in(cloud: Cloud, days: list[str], desk: Desk) -> int:
     if desk.json:
         desk.hand_over([row._asdict() for row in rows])
     elif rows:
-        desk.out.print(_table(rows, f"oss://{cloud.settings.bucket}/"))
+        wide(desk).print(_table(rows, f"oss://{cloud.settings.bucket}/"))
     else:
         desk.say(f"no jobs{': none open, none of ' + ' and '.join(days) if days else ' are open'}")
     return exits.OK

@@ -21,7 +21,7 @@ from clipstitch_cli.doctor.command import doctor
 from clipstitch_cli.doctor.options import DEFAULTS, Live
 from clipstitch_cli.drop import Drop, drop
 from clipstitch_cli.explain import explain
-from clipstitch_cli.failures import Usage, report
+from clipstitch_cli.failures import NotWritten, Usage, report
 from clipstitch_cli.jobs import jobs
 from clipstitch_cli.plan import plan
 from clipstitch_cli.put import put
@@ -48,10 +48,11 @@ Project = Annotated[Path | None, typer.Option(help="Folder with s.yaml; default:
 
 def run() -> int:
     """Run the command for real; what pyproject.toml names."""
-    for stream in (sys.stdout, sys.stderr):
+    out, err = (stream or Path(os.devnull).open("w") for stream in (sys.stdout, sys.stderr))  # noqa: SIM115 # `>&-`
+    for stream in (out, err):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr] # a terminal may lack a character
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # whoever ends us, we clear away first
-    return main(sys.argv[1:], os.environ, sys.stdout, sys.stderr)
+    return main(sys.argv[1:], os.environ, out, err)
 
 
 def main(
@@ -69,6 +70,8 @@ def main(
         return report(Usage(misuse.format_message()), desk)  # type: ignore[attr-defined] # every one of them has it
     except typer.Abort:
         return exits.INTERRUPTED
+    except OSError as error:  # files are read and written where their errors have names; what remains is our own output
+        return report(NotWritten(str(error)), desk)
 
 
 @app.callback(invoke_without_command=True)
@@ -110,7 +113,12 @@ def _up(  # noqa: PLR0913, PLR0917 - its options
         str,
         typer.Option("--from", help="`build`: run what build.py made, by the runtime's Python; default: the sources."),
     ] = "sources",
-    hurry: Annotated[float, typer.Option(help="Divide the waits of timers and retries by this.", min=0.1)] = 1.0,
+    hurry: Annotated[
+        float,
+        typer.Option(
+            help="Divide the waits of timers and retries by this; for patience set CLIPSTITCH_PATIENCE_S.", min=0.1
+        ),
+    ] = 1.0,
     weather: Annotated[
         int | None,
         typer.Option(
@@ -146,7 +154,7 @@ def _plan(
 def _put(
     ctx: typer.Context,
     files: Annotated[list[Path], typer.Argument(help="Audio files.")],
-    to: Annotated[str, typer.Option(help="Where in the bucket: a prefix.")] = "clips/",
+    to: Annotated[str, typer.Option(help="Where in the bucket: a prefix, so a folder ends in /.")] = "clips/",
     _json: Json = False,
     project: Project = None,
 ) -> int:

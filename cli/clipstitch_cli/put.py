@@ -22,9 +22,11 @@ def put_in(cloud: Cloud, files: Sequence[Path], prefix: str, desk: Desk) -> int:
     """Upload files to a cloud; nothing is uploaded when one of them cannot be read."""
     if prefix.startswith(cloud.settings.limits.reserved):
         raise Usage(f"--to {prefix!r} is ours; clips lie elsewhere, for example below clips/")
-    bodies = [_read(file) for file in files]
+    for file in files:
+        _read(file, 0)
     refs = [ObjectRef(cloud.settings.bucket, prefix + file.name) for file in files]
-    for ref, body in zip(refs, bodies, strict=True):
+    for ref, file in zip(refs, files, strict=True):
+        body = _read(file)
         kind = mimetypes.guess_type(ref.key)[0] or "application/octet-stream"
         cloud.objects.write(ref, body, Labels(kind))
         if not desk.json:
@@ -34,9 +36,10 @@ def put_in(cloud: Cloud, files: Sequence[Path], prefix: str, desk: Desk) -> int:
     return exits.OK
 
 
-def _read(file: Path) -> bytes:
-    """Read a file."""
+def _read(file: Path, limit: int = -1) -> bytes:
+    """Read a file, or only the beginning of it, to see whether it can be read."""
     try:
-        return file.read_bytes()
+        with file.open("rb") as opened:
+            return opened.read(limit)
     except OSError as error:
         raise NoSuchFile(f"{file}: {error.strerror}") from error

@@ -86,7 +86,7 @@ def _time(title: str, *, zero: bool) -> dict[str, Any]:
     some = "" if zero else "(?=.*[1-9])"
     return {
         "title": title,
-        "description": f"To give it, {FORMS}.",
+        "description": f"To give it, write {FORMS}.",
         "anyOf": [
             {"type": "integer", "minimum": 0 if zero else 1, "maximum": MAX_MS},
             {"type": "string", "pattern": f"^(?!$){some}{_TIME}$"},

@@ -10,7 +10,7 @@ from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
 from clipstitch.errors import Missing
 from clipstitch.event import make_event
-from clipstitch.job import OWED, PROGRESS, RESULT, TOLD, VERDICT, Fact, Job, attempt_of, sink_of
+from clipstitch.job import OWED, PROGRESS, RESULT, TOLD, VERDICT, WAITING, Fact, Job, attempt_of, sink_of
 from clipstitch.ledger import JOBS, OPEN, Ledger
 from clipstitch.plan import Plan
 from clipstitch.process import read
@@ -22,7 +22,7 @@ from clipstitch_cli.explain import clips_table
 from clipstitch_cli.failures import Usage, issues_table
 from clipstitch_cli.jobs import STYLES, manifest_of
 
-MOST_NAMED = 5  # candidates that an ambiguous beginning lists
+MOST_NAMED = 5  # candidates that an ambiguous beginning lists; clips that a job waits for
 
 
 class NoSuchJob(Missing):
@@ -58,7 +58,9 @@ def show_in(cloud: Cloud, beginning: str, desk: Desk) -> int:
 
 
 def find_job(beginning: str, cloud: Cloud) -> str:
-    """Return the one job whose id begins so."""
+    """Return the one job whose id begins so. `Usage` for nothing at all, which a script's empty variable may be."""
+    if not beginning:
+        raise Usage("the job's id is empty; name a job")
     found = sorted(set(_candidates(beginning, cloud)))
     if not found:
         raise NoSuchJob(f"no job's id begins with {beginning!r}")
@@ -160,12 +162,21 @@ def _trouble(moment: Moment) -> str:
 
 
 def _outcome(moment: Moment) -> str:
-    """Say what was decided, where a fact decides."""
+    """Say what was decided, where a fact decides, or what it waits for."""
+    if moment.fact.kind == WAITING:
+        return f" until {moment.document['until']}: {_missing(moment.document['missing'])}"
     if moment.fact.kind == VERDICT:
         return f": {moment.document['kind']}"
     if moment.fact.kind == RESULT:
         return ": published" if moment.document["output"] else ": cannot be published"
     return ""
+
+
+def _missing(issues: list[dict[str, str]]) -> str:
+    """Name what is missing, the first few of many."""
+    named = "; ".join(visible(issue["message"]) for issue in issues[:MOST_NAMED])
+    more = len(issues) - MOST_NAMED
+    return f"{named}; and {more} more" if more > 0 else named
 
 
 def _tell_end(job: Job, desk: Desk) -> None:

@@ -2,33 +2,40 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.text import Text
 
 from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
-from clipstitch.durations import FORMS, milliseconds
 from clipstitch.errors import CloudBusy, Missing
 from clipstitch.job import Job
 from clipstitch.ledger import Ledger
 from clipstitch_cli import exits
 from clipstitch_cli.connection import connect
 from clipstitch_cli.desk import Desk, visible
-from clipstitch_cli.failures import Usage
 from clipstitch_cli.following import stage
 from clipstitch_cli.jobs import STYLES, manifest_of, output_of
+from clipstitch_cli.lengths import length_of
 
 PAUSE_S = 1.0
 
 
+class Looks(NamedTuple):
+    """When watching is over, how to wait a moment between two looks, and who hears of one in vain."""
+
+    over: Callable[[], bool]
+    pause: Callable[[float], None]
+    in_vain: Callable[[CloudBusy], None]
+
+
 def watch(desk: Desk, project: Path | None, *, how_long: str) -> int:
     """Watch until interrupted, or as long as was said."""
-    limit = milliseconds(how_long) if how_long else None
-    if how_long and limit is None:
-        raise Usage(f"--for {how_long!r} is not a length of time; {FORMS}")
+    limit = length_of("--for", how_long) if how_long else None
     return watch_in(connect(desk, project), desk, limit)
 
 
@@ -37,7 +44,8 @@ def watch_in(cloud: Cloud, desk: Desk, limit_ms: int | None, pause: Callable[[fl
     end = None if limit_ms is None else cloud.clock.now() + timedelta(milliseconds=limit_ms)
     if not desk.json:
         desk.err.print(Text("watching; Ctrl-C ends it", "dim"))
-    for job in changes(cloud, lambda: end is not None and cloud.clock.now() >= end, pause):
+    looks = Looks(lambda: end is not None and cloud.clock.now() >= end, pause, partial(_tell_outage, desk=desk))
+    for job in changes(cloud, looks):
         if desk.json:
             desk.hand_over(_as_json(job, cloud))
         else:
@@ -45,13 +53,16 @@ def watch_in(cloud: Cloud, desk: Desk, limit_ms: int | None, pause: Callable[[fl
     return exits.OK
 
 
-def changes(cloud: Cloud, over: Callable[[], bool], pause: Callable[[float], None]) -> Iterator[Job]:
-    """Yield every job now open, then each job whenever it gets on; jobs that were closed before are passed over."""
+def changes(cloud: Cloud, looks: Looks) -> Iterator[Job]:
+    """Yield every job now open, then each job whenever it gets on; jobs that were closed before are passed over.
+
+    `CloudBusy` when the very first look is in vain; later ones are repeated.
+    """
     ledger = cloud.ledger(cloud.settings.bucket)
     past = set(_of_today(ledger, cloud)) - set(ledger.open_jobs())
     stages: dict[str, str] = {}
     while True:
-        for job_id in sorted({*ledger.open_jobs(), *_of_today(ledger, cloud), *stages} - past):
+        for job_id in sorted({*_seen(ledger, cloud, looks), *stages} - past):
             job = _loaded(job_id, ledger)
             if job and stages.get(job_id) != stage(job):
                 stages[job_id] = stage(job)
@@ -59,9 +70,18 @@ def changes(cloud: Cloud, over: Callable[[], bool], pause: Callable[[float], Non
                 if job.closed:
                     past.add(job_id)
         stages = {job_id: known for job_id, known in stages.items() if job_id not in past}
-        if over():
+        if looks.over():
             return
-        pause(PAUSE_S)
+        looks.pause(PAUSE_S)
+
+
+def _seen(ledger: Ledger, cloud: Cloud, looks: Looks) -> list[str]:
+    """Name the jobs that can be seen; none while the cloud is busy: whoever watches wants to see it come back."""
+    try:
+        return [*ledger.open_jobs(), *_of_today(ledger, cloud)]
+    except CloudBusy as error:
+        looks.in_vain(error)
+        return []
 
 
 def _of_today(ledger: Ledger, cloud: Cloud) -> list[str]:
@@ -81,13 +101,26 @@ def _loaded(job_id: str, ledger: Ledger) -> Job | None:
 def _as_json(job: Job, cloud: Cloud) -> dict[str, Any]:
     """Return a job as programs read it."""
     about = {"at": timestamp(cloud.clock.now()), "job": job.id, "state": job.state, "stage": stage(job)}
-    return {**about, "closed": job.closed, "manifest": manifest_of(job, cloud), "output": output_of(job)}
+    return {**about, "closed": job.closed, "manifest": _manifest(job, cloud), "output": output_of(job)}
+
+
+def _manifest(job: Job, cloud: Cloud) -> str:
+    """Return a job's manifest; of one that has just come, nothing while the cloud is busy."""
+    with suppress(CloudBusy):
+        return manifest_of(job, cloud)
+    return ""
+
+
+def _tell_outage(error: CloudBusy, desk: Desk) -> None:
+    """Say that we saw nothing, to people: a program has the lines before and after."""
+    if not desk.json:
+        desk.err.print(Text(f"looking again: {visible(str(error))}", "dim"), soft_wrap=True)
 
 
 def _line(job: Job, cloud: Cloud) -> Text:
     """Show a job to people."""
     home = f"oss://{cloud.settings.bucket}/"
-    names = [visible(uri.removeprefix(home)) for uri in (manifest_of(job, cloud), output_of(job)) if uri]
+    names = [visible(uri.removeprefix(home)) for uri in (_manifest(job, cloud), output_of(job)) if uri]
     at = cloud.clock.now().astimezone().strftime("%H:%M:%S")
     style = STYLES.get(job.state, "yellow")
     return Text.assemble((f"{at}  ", "dim"), (job.id, "bold"), "  ", (stage(job), style), "  ", " → ".join(names))

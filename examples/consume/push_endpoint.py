@@ -9,7 +9,6 @@ import functools
 import hashlib
 import json
 import logging
-import os
 import urllib.request
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
@@ -21,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA1
 from cryptography.x509 import Certificate, load_pem_x509_certificate
+from environment import Environment
 from inbox import Inbox
 from serving import Refused, serve
 
@@ -31,10 +31,11 @@ FETCH_S = 2  # SMQ waits five seconds for us
 def main() -> None:
     """Answer until the end."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    inbox = Inbox(os.environ.get("CONSUMER_DATABASE", "consumed.sqlite"))
-    account, topic = os.environ["ALIBABA_CLOUD_ACCOUNT_ID"], os.environ["CLIPSTITCH_EVENTS_TOPIC"]
-    own = os.environ.get("CONSUMER_CERTIFICATES", "").split()
-    trusted = tuple(own or vendors(os.environ["OSS_REGION"]))
+    env = Environment()
+    inbox = Inbox(env.get("CONSUMER_DATABASE", "consumed.sqlite"))
+    account, topic = env["ALIBABA_CLOUD_ACCOUNT_ID"], env["CLIPSTITCH_EVENTS_TOPIC"]
+    own = env.get("CONSUMER_CERTIFICATES", "").split()
+    trusted = tuple(own or vendors(env["OSS_REGION"]))
 
     def receive(path: str, headers: Mapping[str, str], body: bytes) -> None:
         verify(path, headers, body, trusted)

@@ -6,12 +6,12 @@ Any number of these may run side by side; on one machine they share the database
 import base64
 import json
 import logging
-import os
 import signal
 import time
 from contextlib import suppress
 
 from act import act
+from environment import Environment
 from inbox import Event, Inbox
 from mns.account import Account
 from mns.mns_exception import MNSExceptionBase
@@ -38,7 +38,7 @@ class Ending:
 def main() -> None:
     """Consume until the end."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    inbox = Inbox(os.environ.get("CONSUMER_DATABASE", "consumed.sqlite"))
+    inbox = Inbox(Environment().get("CONSUMER_DATABASE", "consumed.sqlite"))
     queue, ending = connect(), Ending()
     logging.info("consuming %s", queue.queue_name)
     while not ending.asked:
@@ -51,7 +51,7 @@ def main() -> None:
 
 def connect() -> Queue:
     """Return the queue as the environment names it; its texts as they travel."""
-    env = os.environ
+    env = Environment()
     key = (env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"], env.get("OSS_SESSION_TOKEN", ""))
     queue = Account(env["MNS_ENDPOINT"], *key).get_queue(env["CLIPSTITCH_EVENTS_QUEUE"])
     queue.set_encoding(False)

@@ -1,11 +1,12 @@
 """Answers POSTs until SIGTERM or Ctrl-C. Behind a proxy that speaks TLS; alone it is for your own machine."""
 
 import logging
-import os
 import signal
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from environment import Environment
 
 MAX_BYTES = 256 * 1024  # an event has at most 45,000 bytes; as a text within JSON it has some more
 Receive = Callable[[str, Mapping[str, str], bytes], None]
@@ -20,13 +21,22 @@ def serve(receive: Receive) -> None:
 
     Everything but 2xx makes the sender try again. What has begun when the signal comes is finished first.
     """
-    env = os.environ
-    server = Server((env.get("CONSUMER_HOST", "127.0.0.1"), int(env.get("CONSUMER_PORT", "8080"))), receive)
+    server = listening(receive)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: threading.Thread(target=server.shutdown).start())
     with server:  # its end waits for the requests under way
         logging.info("listening on http://%s:%d", *server.server_address[:2])
         server.serve_forever(poll_interval=0.1)
+
+
+def listening(receive: Receive) -> "Server":
+    """Listen where the environment says."""
+    env = Environment()
+    host, port = env.get("CONSUMER_HOST", "127.0.0.1"), env.get("CONSUMER_PORT", "8080")
+    try:
+        return Server((host, int(port)), receive)
+    except (OSError, ValueError, OverflowError) as error:
+        raise SystemExit(f"CONSUMER_HOST {host}, CONSUMER_PORT {port}: cannot listen there: {error}") from error
 
 
 class Server(ThreadingHTTPServer):

@@ -1,9 +1,10 @@
 """Subscribes a push endpoint to the events topic: python subscribe.py https://you.example/smq. Again does no harm."""
 
-import os
 import sys
 
+from environment import Environment
 from mns.account import Account
+from mns.mns_exception import MNSExceptionBase
 from mns.subscription import SubscriptionMeta
 
 NAME = "consumer"
@@ -11,11 +12,14 @@ NAME = "consumer"
 
 def main(url: str) -> None:
     """Ask SMQ to push there, in JSON, with retries for a day."""
-    env = os.environ
+    env = Environment()
     key = (env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"], env.get("OSS_SESSION_TOKEN", ""))
     subscription = Account(env["MNS_ENDPOINT"], *key).get_topic(env["CLIPSTITCH_EVENTS_TOPIC"]).get_subscription(NAME)
-    subscription.subscribe(SubscriptionMeta(url, "EXPONENTIAL_DECAY_RETRY", "JSON"))
+    try:
+        subscription.subscribe(SubscriptionMeta(url, "EXPONENTIAL_DECAY_RETRY", "JSON"))
+    except MNSExceptionBase as error:
+        raise SystemExit(f"not subscribed: {error}") from error
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main(*sys.argv[1:]) if len(sys.argv) == 2 else sys.exit(__doc__)

@@ -1,10 +1,10 @@
 """Receives webhooks: verifies who signed, with the Standard Webhooks library, then acts on each event once."""
 
 import logging
-import os
 from collections.abc import Mapping
 
 from act import act
+from environment import Environment
 from inbox import Inbox
 from serving import Refused, serve
 from standardwebhooks import Webhook, WebhookVerificationError
@@ -13,8 +13,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 def main() -> None:
     """Answer until the end."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
-    inbox = Inbox(os.environ.get("CONSUMER_DATABASE", "consumed.sqlite"))
-    webhook = Webhook(os.environ["CONSUMER_WEBHOOK_SECRET"])
+    env = Environment()
+    inbox = Inbox(env.get("CONSUMER_DATABASE", "consumed.sqlite"))
+    webhook = opened(env["CONSUMER_WEBHOOK_SECRET"])
 
     def receive(_path: str, headers: Mapping[str, str], body: bytes) -> None:
         try:
@@ -24,6 +25,14 @@ def main() -> None:
         inbox.once(event, act)
 
     serve(receive)
+
+
+def opened(secret: str) -> Webhook:
+    """Return what verifies with a secret."""
+    try:
+        return Webhook(secret)
+    except ValueError as error:
+        raise SystemExit("CONSUMER_WEBHOOK_SECRET is none: it is whsec_ and Base64") from error
 
 
 if __name__ == "__main__":

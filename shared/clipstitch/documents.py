@@ -131,7 +131,8 @@ def _loader() -> Any:
         def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
             if twice := _twice(str(key.value) for key, _ in node.value):
                 problem = f"`{twice}` stands twice in one mapping"
-                raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+                _, again, *_ = (key for key, _ in node.value if str(key.value) == twice)
+                raise yaml.constructor.ConstructorError(None, None, problem, again.start_mark)
             return super().construct_mapping(node, deep)
 
     CoreLoader.yaml_implicit_resolvers = {}

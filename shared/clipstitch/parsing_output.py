@@ -72,7 +72,7 @@ def _sample_rate(fields: Fields, spec: Format | None) -> int | None:
     allowed = spec.sample_rates if spec else SAMPLE_RATES
     if rate is None or rate in allowed:
         return rate
-    taker = spec or Format("the action", "")
+    taker = spec or Format("The action", "")
     known = ", ".join(map(str, allowed))
     remedy = f"{taker.name} takes {known} Hz; nearest is {taker.nearest_rate(rate)}."
     fields.issues.add(fields.at("sample_rate"), "SAMPLE_RATE_NOT_ALLOWED", f"is {rate} Hz", remedy)
@@ -85,7 +85,7 @@ def _channels(fields: Fields, spec: Format | None) -> int | None:
     most = spec.max_channels if spec else MAX_CHANNELS
     if channels is None or 1 <= channels <= most:
         return channels
-    taker = spec or Format("the action", "")
+    taker = spec or Format("The action", "")
     takes = f"1 to {most} channels" if most > 1 else "1 channel"
     remedy = f"{taker.name} takes {takes}; nearest is {taker.nearest_channels(channels)}."
     fields.issues.add(fields.at("channels"), "CHANNELS_NOT_ALLOWED", f"is {channels}", remedy)

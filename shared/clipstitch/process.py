@@ -129,7 +129,8 @@ def read(text: str) -> Process:
     action, *system = text.removeprefix("x-oss-async-process=").split("|")
     name = next((known for known in (CONCAT, CONVERT) if action.startswith(f"{known},")), None)
     if name is None:
-        raise BadProcess(f"starts with {action[:40]!r}; known actions are {CONCAT} and {CONVERT}")
+        found = f"starts with {action[:40]!r}" if action else "is empty"
+        raise BadProcess(f"{found}; known actions are {CONCAT} and {CONVERT}, each with a comma and its parameters")
     head, *clips = _split_segments(action.removeprefix(f"{name},"))
     segments = [_read_segment(clip) for clip in clips]
     saveas, topic = _read_system(system)

@@ -139,7 +139,8 @@ class Fields:
         if name not in self._values:
             return None
         if (value := milliseconds(self._values[name])) is None:
-            self.issues.add(self.at(name), "TIME_INVALID", f"{self._values[name]!r} is not a length of time", FORMS)
+            message = f"{self._values[name]!r} is not a length of time"
+            self.issues.add(self.at(name), "TIME_INVALID", message, f"Write {FORMS}.")
         return value
 
     def trim(self) -> tuple[int, int]:

@@ -208,5 +208,5 @@ def read_access_key(env: Mapping[str, str], context: object = None) -> AccessKey
     given = getattr(context, "credentials", None)
     if given is not None and given.access_key_id:
         return AccessKey(given.access_key_id, given.access_key_secret, given.security_token or None)
-    names = " or ".join(pair[0] for pair in ACCESS_KEY_NAMES)
-    raise BadSettings(f"no access key: neither {names} is set, nor has the context credentials")
+    names = " nor ".join(f"{pair[0]} with {pair[1]}" for pair in ACCESS_KEY_NAMES)
+    raise BadSettings(f"no access key: neither {names} is set")

@@ -91,7 +91,7 @@ def _url_problem(url: str, *, allow_private: bool) -> str:
     if "@" in parts.netloc:
         return "must not hold a user or password: the signature says who calls"
     if parts.scheme != "https" and not (parts.scheme == "http" and allow_private):
-        return "must begin with https://; with http:// only private addresses, where they are allowed, can be told"
+        return "must begin with https://; http:// is for private addresses, with CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE=true"
     return ""
 
 

@@ -56,8 +56,8 @@ class Place(NamedTuple):
         """Forget what others left in the queue."""
         queue = self.queue()
         while waiting(self) != (0, 0):
-            until(lambda: waiting(self)[0])
-            queue.delete_message(queue.receive_message().receipt_handle)
+            message = queue.receive_message(10)  # an ended consumer's poll may be given it first, and hide it
+            queue.delete_message(message.receipt_handle)
 
     def finished(self, folder: str, notify: list[str]) -> dict[str, Any]:
         """Merge something, and return its event."""
@@ -298,3 +298,35 @@ def test_work_that_fails_is_asked_for_again(place: Place, tmp_path: Path):
 
     assert ([500, 500], 400, 0) == (statuses, large, code)
     assert "not done; it will come again" in child.log
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "env", "word"),
+    [
+        ("queue_consumer.py", (), {}, "OSS_ACCESS_KEY_ID is not set"),
+        ("push_endpoint.py", (), {}, "ALIBABA_CLOUD_ACCOUNT_ID is not set"),
+        ("webhook_receiver.py", (), {}, "CONSUMER_WEBHOOK_SECRET is not set"),
+        ("webhook_receiver.py", (), {"CONSUMER_WEBHOOK_SECRET": "x"}, "it is whsec_ and Base64"),
+        ("webhook_receiver.py", (), {"CONSUMER_WEBHOOK_SECRET": SECRET, "CONSUMER_PORT": "many"}, "CONSUMER_PORT many"),
+        ("subscribe.py", (), {}, "python subscribe.py https://"),
+        ("subscribe.py", ("https://you.example/smq",), {}, "OSS_ACCESS_KEY_ID is not set"),
+    ],
+)
+def test_what_is_set_wrongly_is_said_in_words(
+    tmp_path: Path, script: str, arguments: tuple[str, ...], env: Mapping[str, str], word: str
+):
+    """Whoever copies the folder learns what is missing, without reading a traceback."""
+    child = Child(EXAMPLES / script, env, tmp_path, arguments)
+
+    assert 1 == child.ended()
+    assert word in child.log
+    assert "Traceback" not in child.log
+
+
+def test_an_address_that_smq_refuses_is_said_in_words(place: Place, tmp_path: Path):
+    """With the reason that SMQ gives."""
+    child = Child(EXAMPLES / "subscribe.py", place.up, tmp_path, ("you.example",))
+
+    assert 1 == child.ended()
+    assert "not subscribed: " in child.log
+    assert "Traceback" not in child.log

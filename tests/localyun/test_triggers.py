@@ -13,6 +13,7 @@ from localyun.core.clock import SystemClock
 from localyun.core.credentials import Keyring
 from localyun.core.function_values import FunctionConfig, Site
 from localyun.core.functions import FunctionService
+from localyun.core.instances import Result
 from localyun.core.messages import MessageService, Published, Subscription
 from localyun.core.objects import ObjectEvent, ObjectStore
 from localyun.declared import ObjectTrigger, TimerTrigger, TopicTrigger
@@ -24,6 +25,7 @@ from localyun.triggers import (
     matches,
     message_payload,
     object_payload,
+    reason_of,
 )
 
 ACCOUNT, REGION = "123456789", "cn-hangzhou"
@@ -247,3 +249,16 @@ def test_records_of_invocations_reach_queues_and_topics(world: World, account: s
     deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/topics/told/messages", '{"a":1}')
 
     assert [message.body for message in world.messages.receive("dead", 0)] == ['{"a":1}']
+
+
+@pytest.mark.parametrize(
+    ("payload", "said"),
+    [
+        (b'{"errorType": "CloudBusy", "errorMessage": "later", "stackTrace": [["File x"]]}', "CloudBusy: later"),
+        (b"killed", "UnhandledInvocationError: killed"),
+        (b"[]", "UnhandledInvocationError: []"),
+    ],
+)
+def test_what_a_function_ended_with_is_said_without_its_trace(payload: bytes, said: str):
+    """The log of the function has the trace; who watches the cloud needs the reason."""
+    assert said == reason_of(Result("id", payload, "UnhandledInvocationError"))

@@ -93,7 +93,7 @@ UNREADABLE = (
     in_yaml("YAML alias", "a: &a [x]\nclips: *a\n", "MANIFEST_SYNTAX ", words=("line 2, column 8",)),
     in_yaml("YAML bomb", "a: &a [x, x]\nb: &b [*a, *a]\nc: [*b, *b]\n", "MANIFEST_SYNTAX "),
     in_yaml("YAML merge key", "a: &a {version: 1}\n<<: *a\n", "MANIFEST_SYNTAX "),
-    in_yaml("YAML field twice", "version: 1\nversion: 1\n", "MANIFEST_SYNTAX ", words=("line 1, column 1",)),
+    in_yaml("YAML field twice", "version: 1\nversion: 1\n", "MANIFEST_SYNTAX ", words=("line 2, column 1",)),
     in_yaml("YAML object tag", "version: !!python/name:os.system\n", "MANIFEST_SYNTAX "),
     in_yaml("YAML tag on a value it does not fit", "version: !!timestamp soon\n", "MANIFEST_SYNTAX "),
     in_yaml("YAML truth that is none", "version: !!bool perhaps\n", "MANIFEST_SYNTAX "),

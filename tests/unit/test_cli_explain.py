@@ -73,6 +73,18 @@ def test_what_is_no_process_string_is_an_error_of_its_own():
     assert "remedy:" in err
 
 
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", "is empty"), ("audio/concat", "known actions are audio/concat and audio/convert, each with a comma")],
+)
+def test_an_action_alone_is_not_said_to_be_unknown(text: str, words: str):
+    """What is missing is said: the parameters, or everything."""
+    code, _, err = explained(text)
+
+    assert exits.REJECTED == code
+    assert words in " ".join(err.split())
+
+
 def test_a_bad_process_string_is_json_for_programs():
     """With --json an error is one JSON document on stderr."""
     _, out, err = explained("--json", "audio/concat,f_mp3,zz_1")

@@ -8,13 +8,15 @@ import pytest
 from clipstitch.adapters.memory import tone
 from clipstitch.errors import BadManifest
 from clipstitch.job import Job
+from clipstitch.refs import ObjectRef
 from clipstitch_cli import exits
 from clipstitch_cli.drop import Drop, drop_in
 from clipstitch_cli.failures import NoSuchFile, TimedOut, Usage
-from clipstitch_cli.following import Patience, completion_event, follow
+from clipstitch_cli.following import Patience, completion_event, follow, stage
 from clipstitch_cli.jobs import jobs_in
 from clipstitch_cli.plan import plan_in
-from clipstitch_cli.show import NoSuchJob, show_in
+from clipstitch_cli.put import put_in
+from clipstitch_cli.show import NoSuchJob, find_job, show_in
 from tests.unit.test_cli_desk import MadeDesk, make_desk
 from tests.world import DOCUMENT, MANIFEST, Fuse, World
 
@@ -161,9 +163,20 @@ def test_waiting_for_a_job_that_fails_says_why(world: World, file: Path):
     assert "OUTPUT_EXISTS" in desk.written
 
 
+def test_whoever_waits_knows_the_job_from_the_beginning(world: World, file: Path):
+    """Ctrl-C ends the waiting, not the job; a program reads one line, the event."""
+    people, programs = make_desk(hands=world.hands), make_desk(json=True, hands=world.hands)
+    drop_in(world.cloud(), Drop(file, wait=True), people, Functions(world))
+    world.hands.pass_by(60)
+    drop_in(world.cloud(), Drop(file, wait=True), programs, Functions(world))
+
+    assert f"see `clipstitch show {people.written.split()[1]}`" in people.said
+    assert ("", 1) == (programs.said, len(programs.written.splitlines()))
+
+
 def test_waiting_ends_when_the_time_is_up(world: World, file: Path):
     """The job goes on; only we stop."""
-    with pytest.raises(TimedOut, match=r"is received after 10 s"):
+    with pytest.raises(TimedOut, match=r"is received after 10 s: waiting for submit"):
         drop_in(world.cloud(), Drop(file, wait=True, timeout="10s"), make_desk(), world.hands.pass_by)
 
 
@@ -313,3 +326,53 @@ def test_show_has_facts_plan_and_event_for_programs(world: World):
     assert world.result() == told["event"]
     assert job.facts == {(fact["kind"], fact["step"], fact["detail"]) for fact in told["facts"]}
     assert ("succeeded", True) == (told["state"], told["closed"])
+
+
+def test_a_job_that_waits_for_clips_says_so(world: World):
+    """Whoever waits with it knows what for, and until when."""
+    world.drop({**DOCUMENT, "wait_for_clips": "1h", "clips": ["late.mp3", *(f"{n}.mp3" for n in range(9))]})
+    job = world.submit()
+    assert job
+    desk = make_desk()
+    show_in(world.cloud(), job.id, desk)
+
+    assert "waiting for clips" == stage(job)
+    assert "waiting until 2026-01-02T04:04:05.000Z: `late.mp3` does not exist; `0.mp3`" in desk.written
+    assert "; and 5 more" in desk.written
+
+
+def test_the_beginning_of_no_job_is_refused(world: World):
+    """An empty variable of a script must not mean whichever job there is."""
+    finished(world)
+    with pytest.raises(Usage, match="empty"):
+        find_job("", world.cloud())
+
+
+def test_a_job_is_one_line_for_grep(world: World):
+    """However long its names are, and whatever a terminal would make of them."""
+    ref = ObjectRef("acme", f"manifests/{'long/' * 100}ep1.json")
+    world.drop(ref=ref)
+    world.submit(ref=ref)
+    desk = make_desk()._replace(env={})
+    jobs_in(world.cloud(), [], desk)
+
+    assert 2 == len(desk.written.splitlines())
+    assert ref.key in desk.written
+
+
+def test_clips_are_put_under_their_names(world: World, tmp_path: Path):
+    """Below the prefix, byte for byte."""
+    (tmp_path / "ü (1).mp3").write_bytes(b"sound")
+    code = put_in(world.cloud(), [tmp_path / "ü (1).mp3"], "clips/", make_desk())
+
+    assert exits.OK == code
+    assert b"sound" == world.objects.read(ObjectRef("acme", "clips/ü (1).mp3")).body
+
+
+def test_nothing_is_put_when_one_of_the_files_cannot_be_read(world: World, tmp_path: Path):
+    """Half an episode helps nobody."""
+    (tmp_path / "a.mp3").write_bytes(b"sound")
+    with pytest.raises(NoSuchFile, match=r"missing\.mp3"):
+        put_in(world.cloud(), [tmp_path / "a.mp3", tmp_path / "missing.mp3"], "clips/", make_desk())
+
+    assert [] == list(world.objects.list("acme", "clips/"))

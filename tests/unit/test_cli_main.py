@@ -1,6 +1,7 @@
 """The command's frame: usage, settings, errors and exit codes."""
 
 import json
+from errno import ENOSPC
 from io import StringIO
 from pathlib import Path
 
@@ -91,6 +92,15 @@ def test_one_error_names_everything_that_the_environment_lacks(argv: tuple[str, 
     assert "CLIPSTITCH_COMPLETION_TOPIC" not in err
 
 
+def test_a_doctor_without_an_environment_says_the_same():
+    """Whoever has not set anything learns from every command how to begin."""
+    code, out, _ = ran("doctor")
+
+    assert exits.TROUBLE == code
+    for word in ("OSS_ENDPOINT", "OSS_ACCESS_KEY_ID", "clipstitch up --env-file"):
+        assert word in out
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     """Write a project with one function and no stack."""
@@ -137,7 +147,26 @@ def test_a_cloud_that_does_not_answer_is_one_clear_message():
     assert (exits.TROUBLE, "") == (code, out)
     assert "CLOUD_BUSY" in err
     assert "Is the cloud up" in err
+    assert "Connection refused" in err
+    assert "Max retries" not in err
     assert "Traceback" not in err
+
+
+class Full(StringIO):
+    """A file on a disk without room."""
+
+    def write(self, text: str) -> int:
+        """Take nothing."""
+        raise OSError(ENOSPC, "No space left on device")
+
+
+def test_what_cannot_be_written_is_trouble_in_words():
+    """A full disk is no failed job, and no traceback."""
+    err = StringIO()
+    code = main(("schema",), {}, Full(), err)
+
+    assert exits.TROUBLE == code
+    assert "No space left on device [NOT_WRITTEN]" in err.getvalue()
 
 
 def test_every_issue_of_a_manifest_is_in_the_report():

@@ -4,11 +4,13 @@ import json
 
 import pytest
 
+from clipstitch.errors import CloudBusy
 from clipstitch_cli import exits
 from clipstitch_cli.failures import Usage
+from clipstitch_cli.lengths import length_of
 from clipstitch_cli.watching import watch, watch_in
 from tests.unit.test_cli_desk import MadeDesk, make_desk
-from tests.world import World
+from tests.world import Fuse, World
 
 
 class Turns:
@@ -79,7 +81,34 @@ def test_people_see_manifest_and_output():
     assert "merging 2 clips  manifests/ep1.json → episodes/ep1.mp3" in desk.written
 
 
-def test_a_length_of_time_that_is_none_is_refused():
-    """Before anybody is asked."""
+def test_watching_goes_on_when_the_cloud_is_busy_for_a_while():
+    """Whoever watches sees it come back, and what happened meanwhile."""
+    world, fuse = World(), Fuse(1_000)
+    world.drop()
+    desk = make_desk(hands=world.hands)
+    turns = Turns(world, lambda: setattr(fuse, "left", 0), world.submit, lambda: setattr(fuse, "left", 1_000))
+    code = watch_in(world.cloud(fuse), desk, 10_000, turns)
+
+    assert exits.OK == code
+    assert "looking again: the fuse blew" in desk.said
+    assert "merging 2 clips  manifests/ep1.json" in desk.written
+
+
+def test_a_cloud_that_never_answers_is_not_watched():
+    """Nobody shall wait for what is not there: the first look fails, and says why."""
+    world = World()
+    with pytest.raises(CloudBusy):
+        watch_in(world.cloud(Fuse(0)), make_desk(hands=world.hands), 10_000, world.hands.pass_by)
+
+
+@pytest.mark.parametrize("text", ["soon", "5", ""])
+def test_a_length_of_time_that_is_none_is_refused(text: str):
+    """Nor is a number without a unit one: whoever writes 5 hardly means milliseconds."""
+    with pytest.raises(Usage, match=r"--for '.*' is not a length of time; write 300ms, 90s"):
+        length_of("--for", text)
+
+
+def test_a_wrong_length_of_time_is_refused_before_anybody_is_asked():
+    """Not even the environment is looked at."""
     with pytest.raises(Usage, match="--for"):
         watch(make_desk(), None, how_long="soon")

@@ -9,7 +9,7 @@ from rich.text import Text
 from clipstitch.errors import BadSettings
 from clipstitch.settings import Settings, read_access_key, read_settings
 from clipstitch_cli import exits
-from clipstitch_cli.connection import complete_environment, deployment_of, endpoint_of
+from clipstitch_cli.connection import connected_environment, deployment_of, endpoint_of
 from clipstitch_cli.desk import Desk, visible
 from clipstitch_cli.doctor.checks import examine, only_settings
 from clipstitch_cli.doctor.facts import Wanted, declared
@@ -40,7 +40,7 @@ def doctor(desk: Desk, project: Path | None) -> int:
 def _findings(desk: Desk, project: Path | None) -> Iterable[Finding]:
     """Connect as far as possible, then examine."""
     try:
-        env = complete_environment(desk.env, project)
+        env = connected_environment(desk.env, project)
         settings, key = read_settings(env), read_access_key(env)
     except (BadSettings, LocalCloudTrouble) as error:
         return only_settings(bad("settings", str(error), error.remedy))

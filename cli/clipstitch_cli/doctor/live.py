@@ -10,7 +10,6 @@ from rich.text import Text
 
 from clipstitch.clock import timestamp
 from clipstitch.cloud import Cloud
-from clipstitch.durations import FORMS, milliseconds
 from clipstitch.errors import BadManifest, ClipstitchError
 from clipstitch.settings import AccessKey, read_access_key
 from clipstitch.wiring import wire
@@ -32,6 +31,7 @@ from clipstitch_cli.doctor.report import Report, as_json, write
 from clipstitch_cli.doctor.trials import Waits
 from clipstitch_cli.doctor.undo import Undo
 from clipstitch_cli.failures import Usage
+from clipstitch_cli.lengths import length_of
 
 STYLES = {AS_ASSUMED: "green", DIFFERENT: "bold red", OPEN: "yellow"}
 CONSOLE_ONLY = Question(
@@ -138,10 +138,7 @@ def _of_functions(place: Place, here: Connected, undo: Undo, waits: Waits | None
 
 def _length(option: str, text: str) -> timedelta:
     """Read a length of time."""
-    length = milliseconds(int(text) if text.isdecimal() else text)
-    if length is None:
-        raise Usage(f"{option} {text!r} is not a length of time; {FORMS}")
-    return timedelta(milliseconds=length)
+    return timedelta(milliseconds=length_of(option, text))
 
 
 def _place(cloud: Cloud, options: Live) -> Place:

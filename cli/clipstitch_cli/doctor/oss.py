@@ -8,7 +8,7 @@ from urllib.error import HTTPError
 from urllib.request import urlopen
 
 from clipstitch.adapters.lean_oss2 import oss2
-from clipstitch.adapters.oss import OssBuckets
+from clipstitch.adapters.oss import OssBuckets, said
 from clipstitch.errors import ClipstitchError, CloudBusy, CloudRefused
 from clipstitch.refusals import meaning
 from clipstitch.settings import AccessKey, Settings
@@ -49,7 +49,7 @@ def trouble(error: Any, name: str, settings: Settings) -> ClipstitchError:
     OSS, "403 error", 2026: "must be addressed using the specified endpoint", with an Endpoint; "0002-00000226" has
     RegionExpected.
     """
-    text = f"looking at bucket {name}: {error.code or 'no answer'} ({error.status}): {error.message or error.body}"
+    text = f"looking at bucket {name}: {said(error)}"
     if expected := error.details.get("RegionExpected"):
         line = f"OSS_ENDPOINT {settings.oss_endpoint} is in {expected}, but OSS_REGION says {settings.oss_region}"
         return OtherRegion(line, expected)

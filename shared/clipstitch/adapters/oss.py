@@ -36,8 +36,20 @@ def _ours(doing: str) -> Iterator[None]:
 def _translate(error: Any, doing: str) -> ClipstitchError:
     """Turn an SDK error into ours, by status and code."""
     code, message = str(error.code or ""), str(getattr(error, "message", "") or error.body or error)
-    text = f"{doing}: {code or 'no answer'} ({error.status}): {message}"
-    return meaning(error.status, code, message)(text)
+    return meaning(error.status, code, message)(f"{doing}: {said(error)}")
+
+
+def said(error: Any) -> str:
+    """Say what an SDK error says: code, status and message; without an answer, why there is none."""
+    if wrapped := getattr(error, "exception", None):
+        return f"no answer: {_reason(wrapped)}"
+    return f"{error.code or 'no answer'} ({error.status}): {error.message or error.body or error}"
+
+
+def _reason(wrapped: Exception) -> object:
+    """Find what went wrong on the way; each library that passed it on has wrapped it, one with the whole URL."""
+    inner = next(iter(wrapped.args), wrapped)
+    return getattr(inner, "reason", None) or inner
 
 
 class OssBuckets:
