@@ -20,7 +20,7 @@ from clipstitch_cli import exits, words
 from clipstitch_cli.connection import connect, project_folder
 from clipstitch_cli.desk import Desk
 from clipstitch_cli.drop import upload
-from clipstitch_cli.failures import LocalCloudTrouble, NoSuchFile
+from clipstitch_cli.failures import NoSuchFile, NotWritten
 from clipstitch_cli.following import Patience, completion_event, follow, stage, watch
 from clipstitch_cli.pcm import Sound, decode
 from clipstitch_cli.picture import Region, draw
@@ -61,8 +61,11 @@ class Outcome(NamedTuple):
 def demo(desk: Desk, *, keep: Path | None, project: Path | None) -> int:
     """Run the main job from nothing, and end everything again; only the merged file and its picture stay."""
     folder = project_folder(project)
+    keep = keep or folder / "out" / "demo"
+    with _written():
+        keep.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="clipstitch-demo-") as data, _logs_on_failure(Path(data), desk):
-        outcome = _outcome(folder, Path(data), keep or folder / "out" / "demo", desk)
+        outcome = _outcome(folder, Path(data), keep, desk)
     _tell(outcome, desk)
     if abs(outcome.difference_s) > TOLERANCE_S:
         lengths = f"{outcome.sound.duration_s:.3f} s long, not {outcome.plan.duration_s:.3f} s"
@@ -162,14 +165,20 @@ def _keep(job: Job, event: dict[str, Any], cloud: Cloud, folder: Path, began: fl
     file = folder / plan.output.ref.key.rpartition("/")[2]
     picture = file.with_suffix(".svg")
     body = cloud.objects.read(plan.output.ref).body
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
+    with _written():
         file.write_bytes(body)
         sound = decode(file, plan.output.sample_rate)
         picture.write_text(svg(sound, regions(plan), plan.output.ref.uri), encoding="utf-8")
-    except OSError as error:
-        raise LocalCloudTrouble(f"{error.filename}: {error.strerror}; choose another folder with --keep") from error
     return Outcome(event, plan, file, picture, sound, time.monotonic() - began)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Say where something could not be written."""
+    try:
+        yield
+    except OSError as error:
+        raise NotWritten(f"{error.filename}: {error.strerror}; choose another folder with --keep") from error
 
 
 def regions(plan: Plan) -> list[Region]:

@@ -16,6 +16,7 @@ from clipstitch_cli.connection import connect
 from clipstitch_cli.desk import Desk, visible
 from clipstitch_cli.failures import Usage, issues_of, issues_table
 from clipstitch_cli.following import Patience, completion_event, follow, watch
+from clipstitch_cli.jobs import owed_to
 from clipstitch_cli.lengths import length_of
 from clipstitch_cli.plan import read_file
 
@@ -46,6 +47,8 @@ def drop_in(cloud: Cloud, what: Drop, desk: Desk, pause: Callable[[float], None]
         return exits.OK
     job = watch(follow(job_id, ref.bucket, cloud, patience), desk)
     _tell_ended(completion_event(job, cloud), desk)
+    if (owed := owed_to(job)) and not desk.json:
+        desk.say(Text(f"  still owed to {', '.join(map(visible, owed))}: they will be told again", "yellow"))
     return exits.BY_STATE[job.state]
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from clipstitch.cloud import Cloud
 from clipstitch.errors import Missing
-from clipstitch.job import Job
+from clipstitch.job import TOLD, Job
 from clipstitch.ledger import OPEN
 from clipstitch.refs import ObjectRef
 from clipstitch_cli import exits
@@ -87,6 +87,11 @@ def manifest_of(job: Job, cloud: Cloud) -> str:
 def output_of(job: Job) -> str | None:
     """Return where the output goes, or went."""
     return job.plan.output.ref.uri if job.plan else None
+
+
+def owed_to(job: Job) -> list[str]:
+    """Name the sinks that were told in vain, and will be told again."""
+    return sorted(set(job.owed) - job.details(TOLD))
 
 
 def _table(rows: list[Row], home: str) -> Table:

@@ -8,7 +8,7 @@ from rich.text import Text
 from clipstitch import tending
 from clipstitch.cloud import Cloud
 from clipstitch.errors import BadSettings, Missing
-from clipstitch.job import TOLD, Job
+from clipstitch.job import Job
 from clipstitch.refs import ObjectRef
 from clipstitch.settings import read_access_key
 from clipstitch.submit import submit
@@ -17,7 +17,7 @@ from clipstitch_cli.connection import complete_environment, connect, deployment_
 from clipstitch_cli.deployed import Deployed, function_names
 from clipstitch_cli.desk import Desk, visible
 from clipstitch_cli.failures import Usage
-from clipstitch_cli.jobs import STYLES
+from clipstitch_cli.jobs import STYLES, owed_to
 from clipstitch_cli.show import find_job
 
 if TYPE_CHECKING:
@@ -102,11 +102,6 @@ def _advanced(beginning: str, cloud: Cloud, deployed: Deployed | None) -> Job:
     if deployed:
         return deployed.bring_on(job_id)
     return tending.retry(job_id, cloud.ledger(cloud.settings.bucket), cloud)
-
-
-def owed_to(job: Job) -> list[str]:
-    """Name the sinks that were told in vain, and will be told again."""
-    return sorted(set(job.owed) - job.details(TOLD))
 
 
 def _as_json(job: Job) -> dict[str, Any]:

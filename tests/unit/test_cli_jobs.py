@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipstitch.adapters.memory import tone
-from clipstitch.errors import BadManifest
+from clipstitch.errors import BadManifest, NoAnswer
 from clipstitch.job import Job
 from clipstitch.refs import ObjectRef
 from clipstitch_cli import exits
@@ -18,6 +18,7 @@ from clipstitch_cli.plan import plan_in
 from clipstitch_cli.put import put_in
 from clipstitch_cli.show import NoSuchJob, find_job, show_in
 from tests.unit.test_cli_desk import MadeDesk, make_desk
+from tests.unit.test_webhooks import HookWorld
 from tests.world import DOCUMENT, MANIFEST, Fuse, World
 
 BROKEN = {**DOCUMENT, "clips": ["a.mp3", "gone.mp3"], "aling": 1}
@@ -172,6 +173,16 @@ def test_whoever_waits_knows_the_job_from_the_beginning(world: World, file: Path
 
     assert f"see `clipstitch show {people.written.split()[1]}`" in people.said
     assert ("", 1) == (programs.said, len(programs.written.splitlines()))
+
+
+def test_a_sink_that_could_not_be_told_is_named_to_whoever_waits(file: Path):
+    """The job has succeeded, and somebody does not know it yet."""
+    world = HookWorld(NoAnswer("no answer"))
+    desk = make_desk(hands=world.hands)
+    code = drop_in(world.cloud(), Drop(file, wait=True), desk, Functions(world))
+
+    assert exits.OK == code
+    assert "still owed to partner: they will be told again" in desk.written
 
 
 def test_waiting_ends_when_the_time_is_up(world: World, file: Path):

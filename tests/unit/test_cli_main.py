@@ -192,3 +192,12 @@ def test_errors_have_named_exit_codes():
 def test_exported_values_survive_a_shell():
     """Quotes and blanks are quoted."""
     assert "export A='it'\"'\"'s'\nexport B=''\n" == exports({"A": "it's", "B": ""})
+
+
+def test_the_demo_wants_to_know_first_where_its_file_can_stay(tmp_path: Path):
+    """Before it starts a cloud, not after the work."""
+    (tmp_path / "file").touch()
+    code, out, err = ran("demo", "--keep", str(tmp_path / "file"))
+
+    assert (exits.TROUBLE, "") == (code, out)
+    assert "choose another folder with --keep [NOT_WRITTEN]" in " ".join(err.split())
