@@ -44,7 +44,7 @@ TIMEOUT_S = {"submit": 60, "complete": 60, "sweep": 300}  # FC's limits for one 
 FORGED = "said by somebody who may publish"
 MOST_CALLS = 600  # of one run; more than any needs here
 REFUSED = "refused for good (CloudRefused, NotBound, NoSuchTarget)"
-MOST_SWEEPS = 160  # after the storm; a receiver that never answers needs some thirty
+MOST_SWEEPS = 80  # after the storm; a receiver that never answers needs some thirty
 WAITED_S = 12 * SWEEP_S  # after the storm, nobody waits longer for others
 STATE, RESULTS, MANIFESTS = SETTINGS.state_prefix, SETTINGS.result_prefix, SETTINGS.manifest_prefix
 
