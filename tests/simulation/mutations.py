@@ -178,11 +178,23 @@ MUTATIONS = (
     ),
     Mutation(
         "a job on which every run dies has no deadline",
-        (("tending.py", "elif _undecided(job) and _overdue(job, ledger, cloud, times=2):", "elif False:"),),
+        (
+            (
+                "tending.py",
+                "elif _undecided(job) and _overdue(job, ledger, cloud, times=2) and not _is_out(job, cloud):",
+                "elif False:",
+            ),
+        ),
     ),
     Mutation(
         "a job that cannot be planned has no deadline",
-        (("tending.py", "if not (_undecided(now) and _overdue(now, ledger, cloud)):", "if True:"),),
+        (
+            (
+                "tending.py",
+                "if not (_undecided(now) and _overdue(now, ledger, cloud, times=2 if _is_out(now, cloud) else 1)):",
+                "if True:",
+            ),
+        ),
     ),
     Mutation(
         "the deadline counts from the upload",
@@ -197,7 +209,7 @@ MUTATIONS = (
         (
             (
                 "sweep.py",
-                "Exception as error:  # noqa: BLE001 - what is wrong with one job, even by our mistake, stops no other",
+                "Exception as error:  # noqa: BLE001 - whatever it is",
                 "ArithmeticError as error:",
             ),
         ),
@@ -215,8 +227,8 @@ MUTATIONS = (
         (
             (
                 "advance.py",
-                "plan.manifest.ref.bucket) or limits.against_key(ref.key):",
-                "plan.manifest.ref.bucket):",
+                "plan.manifest.ref.bucket) or limits.against_key(ref.key)",
+                "plan.manifest.ref.bucket)",
             ),
         ),
     ),
