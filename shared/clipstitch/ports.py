@@ -76,8 +76,8 @@ class Ended(NamedTuple):
     message: str = ""
 
 
-class Running(NamedTuple):
-    """A task that has not ended."""
+class Running:
+    """A task that has not ended. No named tuple: an empty one is false, and would be taken for "nobody can tell"."""
 
 
 class Webhook(NamedTuple):

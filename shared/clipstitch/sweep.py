@@ -49,7 +49,8 @@ class _Progress:
 
     def begin(self, job_id: str) -> None:
         """Remember that work on a job begins from which we may not come back."""
-        self.late = [*(late for late in self.late if late != job_id), job_id]
+        self.done(job_id)
+        self.late.append(job_id)
         self.keep()
 
     def done(self, job_id: str) -> None:
@@ -58,7 +59,7 @@ class _Progress:
 
     def keep(self) -> None:
         """Write down what has changed."""
-        now = {"job": self.job, "manifest": self.manifest, "late": self.late}
+        now = {"job": self.job, "manifest": self.manifest, "late": list(self.late)}
         if now != {"job": "", "manifest": "", "late": [], **self._kept}:
             self._kept = now
             self._ledger.keep_progress(now)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from clipstitch.advance import advance
 from clipstitch.cloud import Cloud
 from clipstitch.complete import record_failure
-from clipstitch.decide import JOB_META
+from clipstitch.decide import standing
 from clipstitch.errors import ClipstitchError, CloudRefused, Missing, NoAnswer
 from clipstitch.job import CLAIMED, FALTERED, SUCCEEDED, TOLD, WAITING, Fact, Failure, Job, Result, Verdict, sink_of
 from clipstitch.ledger import Ledger
@@ -90,9 +90,10 @@ def _is_out(job: Job, cloud: Cloud) -> bool:
     if job.plan is None or job.verdict is None:
         return False
     try:
-        return cloud.objects.describe(job.plan.output.ref).meta.get(JOB_META) == job.id
+        there = cloud.objects.describe(job.plan.output.ref)
     except (Missing, CloudRefused):
         return False  # nothing is there, or nobody lets us look
+    return standing(job.plan, job.plan.output.ref, there).kind == "ours"
 
 
 def _overdue(job: Job, ledger: Ledger, cloud: Cloud, times: int = 1) -> bool:
