@@ -70,6 +70,7 @@ class Options:
     `data`: where state is kept, else a temporary directory. `port`: the first of four, 0 for free ones. `hurry`
     divides the delays of retries and timers. `from_build`: run what was built instead of the sources. `variables`
     fill `${env(...)}` in s.yaml. `watch` hears what roles ask to do, and whether they may. `forecast`: things go wrong.
+    `approve` sees what is declared before anything begins; what it raises is raised by the start.
     """
 
     data: Path | None = None
@@ -80,6 +81,7 @@ class Options:
     variables: Mapping[str, str] = field(default_factory=dict)
     watch: Callable[[Question], None] | None = None
     forecast: Forecast | None = None
+    approve: Callable[[Deployment], None] | None = None
 
 
 class LocalCloud:
@@ -98,10 +100,11 @@ class LocalCloud:
         variables: Mapping[str, str] | None = None,
         watch: Callable[[Question], None] | None = None,
         forecast: Forecast | None = None,
+        approve: Callable[[Deployment], None] | None = None,
     ) -> None:
         self._project = project
         self._clock = clock or SystemClock()
-        self._options = Options(data, port, host, hurry, from_build, variables or {}, watch, forecast)
+        self._options = Options(data, port, host, hurry, from_build, variables or {}, watch, forecast, approve)
         self._exits = ExitStack()
         self._services: Services | None = None
         self._weather: Weather = FINE
@@ -143,6 +146,8 @@ class LocalCloud:
         """Start; `exits` learns how to undo each step."""
         options = self._options
         deployment = read(self._project, options.variables, from_build=options.from_build)
+        if options.approve:
+            options.approve(deployment)
         data = DataDir(options.data or Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="localyun-"))))
         exits.callback(data.release)
         sockets = [exits.enter_context(taken) for taken in self._bind()]

@@ -6,17 +6,21 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.table import Table
 
 from clipstitch.settings import read_settings
 from clipstitch_cli import exits
-from clipstitch_cli.connection import deployment_of, project_folder
+from clipstitch_cli.connection import project_folder
 from clipstitch_cli.desk import Desk
 from clipstitch_cli.failures import LocalCloudTrouble
+
+if TYPE_CHECKING:
+    from localyun.declared import Deployment
 
 
 class Mood(NamedTuple):
@@ -64,8 +68,8 @@ def running(
 
     forecast = None if mood.weather is None else Forecast(mood.weather, mood.severity)
     how: dict[str, Any] = {"hurry": mood.hurry, "from_build": mood.built, "forecast": forecast}
-    cloud = LocalCloud(project, data=data, port=port, variables=env, **how)
-    _refuse_loops(project, env or {})
+    approve = partial(_refuse_loops, project / "s.yaml")
+    cloud = LocalCloud(project, data=data, port=port, variables=env, approve=approve, **how)
     try:
         endpoints = cloud.start()
     except (BadDeployment, CannotStart, OSError) as error:
@@ -76,15 +80,15 @@ def running(
         cloud.stop()
 
 
-def _refuse_loops(project: Path, env: Mapping[str, str]) -> None:
+def _refuse_loops(file: Path, deployment: "Deployment") -> None:
     """Start nothing that would trigger itself: s.yaml's triggers against the settings that it gives its functions."""
     from clipstitch_cli.doctor.facts import declared  # noqa: PLC0415 - only where it is needed
     from clipstitch_cli.doctor.triggers import too_broad  # noqa: PLC0415 - likewise
 
-    functions = declared(deployment_of(project, env))
+    functions = declared(deployment)
     ours = [read_settings(one.environment) for one in functions if "CLIPSTITCH_BUCKET" in one.environment]
     if lines := dict.fromkeys(line for settings in ours for _, line in too_broad(functions, settings)):
-        raise LocalCloudTrouble(f"{project / 's.yaml'} would trigger itself: {'; '.join(lines)}")
+        raise LocalCloudTrouble(f"{file} would trigger itself: {'; '.join(lines)}")
 
 
 @contextmanager
