@@ -33,7 +33,7 @@ audit: $(READY)  ## known vulnerabilities of what is pinned; says so where the r
 	$(BIN)/python -m tests.audit || [ $$? -eq 3 ]
 
 weather: $(READY)  ## 500 manifests on the real stack in bad weather, the local cloud killed again and again
-	$(BIN)/python -m tests.weather --manifests 500
+	$(BIN)/python -m tests.faults --manifests 500
 
 matrix: $(READY)  ## unit and contract tests on every supported interpreter of this machine
 	$(BIN)/python tests/matrix.py

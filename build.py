@@ -44,7 +44,7 @@ class Package(NamedTuple):
 
 # Import name -> what ships for it. What a function imports, and what that needs, is shipped; nothing else is.
 # Left out on purpose: pycryptodome, cryptography, cffi, aliyun-python-sdk-core and -kms, which oss2 and the SMQ SDK ask
-# for. Only client-side encryption uses them; clipstitch.adapters.lean_oss2 answers for them.
+# for. Only client-side encryption uses them; clipstitch.adapters.oss2_import answers for them.
 PACKAGES = {
     "oss2": Package("oss2", "objects, audio/info and audio/concat", ("requests", "crcmod", "six")),
     "requests": Package("requests", "oss2 sends with it", ("urllib3", "idna", "certifi", "charset_normalizer")),

@@ -16,7 +16,7 @@ HANDLER = "import sys; sys.path[:0] = ['functions/{0}', 'shared']; import index"
 CASES = {
     "empty interpreter": "pass",
     "import oss2": "import oss2",
-    "lean oss2 alone": "import sys; sys.path[:0] = ['shared']; import clipstitch.adapters.lean_oss2",
+    "lean oss2 alone": "import sys; sys.path[:0] = ['shared']; import clipstitch.adapters.oss2_import",
     "functions/submit/index.py": HANDLER.format("submit"),
     "functions/complete/index.py": HANDLER.format("complete"),
 }

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
-from localyun.core.ffmpeg import Ffmpeg
-from localyun.core.join import Piece, join
-from localyun.core.work import Encoding
+from localyun.imm.ffmpeg import Ffmpeg
+from localyun.imm.join import Piece, join
+from localyun.imm.work import Encoding
 
 RUNS = 5
 SECONDS = 60

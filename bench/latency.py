@@ -12,9 +12,9 @@ from pathlib import Path
 
 from mns.account import Account
 
-from clipstitch.ports import Labels
-from clipstitch.refs import ObjectRef
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels
 from localyun.server import LocalCloud
 from tests.sounds import encoded, tone
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clipstitch.errors import Missing
-from clipstitch.ports import Labels
-from clipstitch.refs import ObjectRef
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.common.errors import Missing
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels
 from localyun.server import LocalCloud
 from tests.sounds import pcm, wav
 

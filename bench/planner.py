@@ -8,12 +8,12 @@ import statistics
 import time
 import tracemalloc
 
-from clipstitch.formats import FORMATS
-from clipstitch.manifest import Clip, Manifest, Output
-from clipstitch.plan import Place
-from clipstitch.planner import make_plan
-from clipstitch.ports import Probe
-from clipstitch.refs import ManifestRef, ObjectRef
+from clipstitch.common.audio_formats import FORMATS
+from clipstitch.common.identifiers import ManifestRef, ObjectRef
+from clipstitch.common.ports import Probe
+from clipstitch.manifest.model import Clip, Manifest, Output
+from clipstitch.planning.plan import Place
+from clipstitch.planning.planner import make_plan
 
 SIZES = (10, 100, 1000, 2000)
 RUNS = 15

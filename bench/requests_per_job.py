@@ -14,12 +14,12 @@ from mns.queue import QueueMeta
 from mns.subscription import SubscriptionMeta
 from requests.adapters import HTTPAdapter
 
-from clipstitch.complete import complete
-from clipstitch.notice import read_notice
-from clipstitch.ports import Labels, Messages
-from clipstitch.refs import ObjectRef
-from clipstitch.submit import submit
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels, Messages
+from clipstitch.inbound.completion_notification import read_notice
+from clipstitch.usecases.complete import complete
+from clipstitch.usecases.submit import submit
 from localyun.server import LocalCloud
 from tests.sounds import tone
 

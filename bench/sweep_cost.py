@@ -15,13 +15,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from bench.requests_per_job import listen
-from clipstitch.clock import timestamp
-from clipstitch.ports import Labels
-from clipstitch.refs import ManifestRef, ObjectRef, day_of, job_id_of
-from clipstitch.submit import submit
-from clipstitch.sweep import sweep
-from clipstitch.wiring import wire
-from localyun.core.objects import ObjectStore
+from clipstitch.bootstrap import wire
+from clipstitch.common.clock import timestamp
+from clipstitch.common.identifiers import ManifestRef, ObjectRef, day_of, job_id_of
+from clipstitch.common.ports import Labels
+from clipstitch.usecases.submit import submit
+from clipstitch.usecases.sweep import sweep
+from localyun.oss.service import ObjectStore
 from localyun.server import LocalCloud
 from tests.sounds import tone
 

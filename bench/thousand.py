@@ -13,10 +13,10 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from clipstitch.ports import Labels
-from clipstitch.refs import ObjectRef
-from clipstitch.submit import submit
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels
+from clipstitch.usecases.submit import submit
 from localyun.server import LocalCloud
 from tests.sounds import tone
 

@@ -15,9 +15,9 @@ import imageio_ffmpeg
 from mns.account import Account
 
 from bench.join_speed import plain
-from clipstitch.ports import Labels
-from clipstitch.refs import ObjectRef
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels
 from localyun.server import LocalCloud
 from tests.sounds import encoded
 

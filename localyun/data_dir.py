@@ -6,8 +6,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from localyun.core.clock import Clock
-from localyun.core.credentials import Credential
+from localyun.clock import Clock
+from localyun.ram.credentials import Credential
 
 COUNTS = "weather.json"  # what bad weather did, by kind, over all runs on this directory
 

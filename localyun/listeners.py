@@ -13,7 +13,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from localyun.wire.http import CUT
+from localyun.http import CUT
 
 GRACE_SECONDS = 3  # for requests under way when the end is near
 KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that they rarely meet a closed one

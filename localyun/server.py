@@ -13,20 +13,20 @@ from pathlib import Path
 
 from starlette.types import ASGIApp
 
-from localyun.core.clock import Clock, SystemClock
-from localyun.core.credentials import Credential, Keyring
-from localyun.core.policies import Question, Rights
-from localyun.core.weather import FINE, BadWeather, Forecast, Weather
+from localyun.clock import Clock, SystemClock
 from localyun.data_dir import CannotStart, DataDir
-from localyun.declared import Deployment
-from localyun.deployment import read
+from localyun.deploy.declared import Deployment
+from localyun.deploy.project import read
+from localyun.faults import FINE, BadWeather, Forecast, Weather
+from localyun.fc.http.routes import FcFace
+from localyun.http import face
+from localyun.imm.http.routes import ImmFace
 from localyun.listeners import Listeners, bind
+from localyun.oss.http.routes import OssFace
+from localyun.ram.credentials import Credential, Keyring
+from localyun.ram.policies import Question, Rights
 from localyun.services import Services, Setting, make_services
-from localyun.wire.fc import FcFace
-from localyun.wire.http import face
-from localyun.wire.imm import ImmFace
-from localyun.wire.mns import MnsFace
-from localyun.wire.oss import OssFace
+from localyun.smq.http.routes import MnsFace
 
 __all__ = ["CannotStart", "Endpoints", "Forecast", "LocalCloud"]
 

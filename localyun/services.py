@@ -9,18 +9,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from localyun.core.clock import Clock
-from localyun.core.credentials import Keyring
-from localyun.core.errors import Refusal
-from localyun.core.function_values import Site
-from localyun.core.functions import FunctionService, function_of
-from localyun.core.messages import MessageService
-from localyun.core.objects import ObjectStore
-from localyun.core.policies import Rights
-from localyun.core.tasks import TaskService
-from localyun.core.weather import Weather
-from localyun.declared import Declared, Deployment, ObjectTrigger, TimerTrigger, TopicTrigger
-from localyun.triggers import ObjectTriggers, Timers, TopicTriggers, deliver_record
+from localyun.clock import Clock
+from localyun.deploy.declared import Declared, Deployment, ObjectTrigger, TimerTrigger, TopicTrigger
+from localyun.errors import Refusal
+from localyun.faults import Weather
+from localyun.fc.service import FunctionService, function_of
+from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers, deliver_record
+from localyun.fc.values import Site
+from localyun.imm.service import TaskService
+from localyun.oss.service import ObjectStore
+from localyun.ram.credentials import Keyring
+from localyun.ram.policies import Rights
+from localyun.smq.service import MessageService
 
 
 @dataclass(frozen=True)

@@ -6,15 +6,15 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, MemoryObjects, Task, tone
-from clipstitch.cloud import Cloud
-from clipstitch.complete import complete
-from clipstitch.errors import CloudBusy
-from clipstitch.job import Job
-from clipstitch.notice import read_notice
-from clipstitch.ports import Labels
-from clipstitch.refs import ObjectRef
-from clipstitch.settings import Settings, Sink
-from clipstitch.submit import submit
+from clipstitch.common.errors import CloudBusy
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels
+from clipstitch.inbound.completion_notification import read_notice
+from clipstitch.jobs.job import Job
+from clipstitch.usecases.complete import complete
+from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.settings import Settings, Sink
+from clipstitch.usecases.submit import submit
 
 BUCKET = "acme"
 MANIFEST = ObjectRef(BUCKET, "manifests/ep1.json")

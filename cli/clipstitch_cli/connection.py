@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipstitch.cloud import Cloud
-from clipstitch.errors import BadSettings
-from clipstitch.settings import Settings, read_access_key, read_settings
-from clipstitch_cli.desk import Desk
-from clipstitch_cli.failures import LocalCloudTrouble
+from clipstitch.common.errors import BadSettings
+from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.settings import Settings, read_access_key, read_settings
+from clipstitch_cli.context import Desk
+from clipstitch_cli.errors import LocalCloudTrouble
 
 if TYPE_CHECKING:
-    from localyun.declared import Deployment
+    from localyun.deploy.declared import Deployment
 
 FROM_DEPLOYMENT = ("CLIPSTITCH_COMPLETION_TOPIC", "CLIPSTITCH_SINKS")
 OF_WEBHOOKS = "CLIPSTITCH_WEBHOOK_"  # what the variables begin with that belong to the webhooks among the sinks
@@ -36,7 +36,7 @@ class NotConnected(BadSettings):
 def connect(desk: Desk, project: Path | None) -> Cloud:
     """Build the cloud that the environment names; one error names everything that is missing."""
     env = connected_environment(desk.env, project)
-    from clipstitch.wiring import wire  # noqa: PLC0415 - brings the SDKs, which `explain` must not pay for
+    from clipstitch.bootstrap import wire  # noqa: PLC0415 - brings the SDKs, which `explain` must not pay for
 
     return wire(env, clock=desk.clock)
 
@@ -73,8 +73,8 @@ def project_folder(project: Path | None) -> Path:
 
 def deployment_of(project: Path | None, env: Mapping[str, str]) -> "Deployment":
     """Return what the project's deployment files declare."""
-    from localyun.declared import BadDeployment  # noqa: PLC0415 - only where it is needed
-    from localyun.deployment import read  # noqa: PLC0415 - likewise
+    from localyun.deploy.declared import BadDeployment  # noqa: PLC0415 - only where it is needed
+    from localyun.deploy.project import read  # noqa: PLC0415 - likewise
 
     try:
         return read(project_folder(project), env)

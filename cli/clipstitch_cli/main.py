@@ -12,24 +12,24 @@ from typing import Annotated, TextIO, cast
 import typer
 
 from clipstitch import __version__
-from clipstitch.clock import Clock, SystemClock
-from clipstitch.errors import ClipstitchError
-from clipstitch_cli import exits
-from clipstitch_cli.demo import demo
-from clipstitch_cli.desk import Desk, console
-from clipstitch_cli.doctor.command import doctor
-from clipstitch_cli.doctor.options import DEFAULTS, Live
-from clipstitch_cli.drop import Drop, drop
-from clipstitch_cli.explain import explain
-from clipstitch_cli.failures import NotWritten, Usage, report
-from clipstitch_cli.jobs import jobs
-from clipstitch_cli.plan import plan
-from clipstitch_cli.put import put
-from clipstitch_cli.retry import How, retry
-from clipstitch_cli.schema import schema
-from clipstitch_cli.show import show
-from clipstitch_cli.up import Mood, up
-from clipstitch_cli.watching import watch
+from clipstitch.common.clock import Clock, SystemClock
+from clipstitch.common.errors import ClipstitchError
+from clipstitch_cli import exit_codes
+from clipstitch_cli.commands.demo import demo
+from clipstitch_cli.commands.doctor import doctor
+from clipstitch_cli.commands.drop import Drop, drop
+from clipstitch_cli.commands.explain import explain
+from clipstitch_cli.commands.jobs import jobs
+from clipstitch_cli.commands.plan import plan
+from clipstitch_cli.commands.put import put
+from clipstitch_cli.commands.retry import How, retry
+from clipstitch_cli.commands.schema import schema
+from clipstitch_cli.commands.show import show
+from clipstitch_cli.commands.up import Mood, up
+from clipstitch_cli.commands.watch import watch
+from clipstitch_cli.context import Desk, console
+from clipstitch_cli.doctor.live.options import DEFAULTS, Live
+from clipstitch_cli.errors import NotWritten, Usage, report
 
 # The library's base class of everything wrong with a command line: BadParameter < UsageError < ClickException.
 _Misuse = cast("type[Exception]", typer.BadParameter.__mro__[2])
@@ -58,7 +58,7 @@ def run() -> int:
 def main(
     argv: Sequence[str], env: Mapping[str, str], stdout: TextIO, stderr: TextIO, clock: Clock | None = None
 ) -> int:
-    """Run one command and return its exit code, one of `clipstitch_cli.exits`."""
+    """Run one command and return its exit code, one of `clipstitch_cli.exit_codes`."""
     desk = Desk(env, console(stdout, env), console(stderr, env), clock or SystemClock(), json="--json" in argv)
     command = typer.main.get_command(app)
     try:
@@ -69,7 +69,7 @@ def main(
     except _Misuse as misuse:
         return report(Usage(misuse.format_message()), desk)  # type: ignore[attr-defined] # every one of them has it
     except typer.Abort:
-        return exits.INTERRUPTED
+        return exit_codes.INTERRUPTED
     except OSError as error:  # files are read and written where their errors have names; what remains is our own output
         return report(NotWritten(str(error)), desk)
 
@@ -263,7 +263,7 @@ def _doctor(  # noqa: PLR0913 - one parameter an option
     if not live:
         return doctor(_desk(ctx), project)
     ask = partial(typer.confirm, err=True) if sys.stdin.isatty() else None
-    from clipstitch_cli.doctor.live import live as ask_live  # noqa: PLC0415 - brings the SDKs
+    from clipstitch_cli.doctor.live.run import live as ask_live  # noqa: PLC0415 - brings the SDKs
 
     return ask_live(Live(yes, report, unbound_bucket, functions, wait, letter_wait, ask), _desk(ctx), project)
 

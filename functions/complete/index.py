@@ -3,9 +3,9 @@
 import json
 import os
 
-from clipstitch.complete import complete
-from clipstitch.notice import read_notice
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.inbound.completion_notification import read_notice
+from clipstitch.usecases.complete import complete
 
 
 def handler(event: bytes, context: object) -> str:

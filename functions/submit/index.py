@@ -3,9 +3,9 @@
 import json
 import os
 
-from clipstitch.submit import submit_all
-from clipstitch.trigger import uploads
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.inbound.oss_trigger import uploads
+from clipstitch.usecases.submit import submit_all
 
 
 def handler(event: bytes, context: object) -> str:

@@ -3,8 +3,8 @@
 import json
 import os
 
-from clipstitch.sweep import sweep
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.usecases.sweep import sweep
 
 
 def handler(event: bytes, context: object) -> str:

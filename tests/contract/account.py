@@ -15,8 +15,8 @@ from mns.account import Account
 from mns.queue import QueueMeta
 from mns.topic import TopicMeta
 
-from clipstitch.errors import BadSettings
-from clipstitch.settings import AccessKey, read_access_key, read_settings
+from clipstitch.common.errors import BadSettings
+from clipstitch.usecases.settings import AccessKey, read_access_key, read_settings
 
 UNUSED = {"CLIPSTITCH_COMPLETION_TOPIC": "the-contract-needs-none"}
 

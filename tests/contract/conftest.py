@@ -9,10 +9,10 @@ from mns.queue import QueueMeta
 
 from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, MemoryObjects
 from clipstitch.adapters.memory import tone as memory_tone
-from clipstitch.clock import SystemClock
-from clipstitch.cloud import Cloud
-from clipstitch.refs import ObjectRef
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.common.clock import SystemClock
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.usecases.context import Cloud
 from tests.contract.account import Place, borrowed, missing
 from tests.sounds import tone
 from tests.world import SETTINGS

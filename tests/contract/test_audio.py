@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pytest
 
 from clipstitch.adapters.memory import MemoryAudio
-from clipstitch.cloud import Cloud
-from clipstitch.errors import Missing, NotAudio
-from clipstitch.ports import Labels, Probe
-from clipstitch.process import Process, Saveas, Segment, Transcode, spell
-from clipstitch.refs import ObjectRef
+from clipstitch.common.errors import Missing, NotAudio
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels, Probe
+from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, spell
+from clipstitch.usecases.context import Cloud
 
 Namer = Callable[[str], ObjectRef]
 

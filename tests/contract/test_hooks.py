@@ -21,13 +21,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from standardwebhooks import Webhook as Verifier
 
 from clipstitch.adapters.memory import MemoryHooks
-from clipstitch.adapters.webhook import HttpHooks
-from clipstitch.clock import SystemClock
-from clipstitch.errors import AddressRefused, NoAnswer
-from clipstitch.ports import Answer, Hooks, Webhook
-from clipstitch.wiring import wire
+from clipstitch.adapters.webhook_http import HttpHooks
+from clipstitch.bootstrap import wire
+from clipstitch.common.clock import SystemClock
+from clipstitch.common.errors import AddressRefused, NoAnswer
+from clipstitch.common.ports import Answer, Hooks, Webhook
 from tests.receiver import OTHER_SECRET, SECRET, Receiver, Reply
-from tests.unit.test_settings import OSS, SMALLEST
+from tests.unit.usecases.test_settings import OSS, SMALLEST
 
 TEXT = json.dumps({"say": "<hello> & 你好 🎧"}, ensure_ascii=False)
 EVENT = "20260102T030405Z-0123456789ab.succeeded"
@@ -382,7 +382,9 @@ def test_wired_from_an_environment_private_addresses_are_refused_unless_allowed(
 def test_nothing_is_imported_for_webhooks_until_one_is_told():
     """Cold starts do not pay for them."""
     env = {**SMALLEST, **OSS}
-    script = f"import sys; from clipstitch.wiring import wire; wire({env!r}); print('standardwebhooks' in sys.modules)"
+    script = (
+        f"import sys; from clipstitch.bootstrap import wire; wire({env!r}); print('standardwebhooks' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert "False" == done.stdout.strip()

@@ -5,10 +5,10 @@ import os
 import pytest
 
 from clipstitch.adapters.oss import OssBuckets, OssObjects
-from clipstitch.errors import AlreadyThere
-from clipstitch.ports import Front, Labels
-from clipstitch.refs import ObjectRef
-from clipstitch.settings import read_access_key, read_settings
+from clipstitch.common.errors import AlreadyThere
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Front, Labels
+from clipstitch.usecases.settings import read_access_key, read_settings
 
 PART_BYTES = 100 << 10  # OSS, "UploadPartCopy", 2026: every part but the last has at least 100 KB
 BUCKET = "clipstitch"

@@ -4,9 +4,9 @@ import pytest
 from mns.account import Account
 
 from clipstitch.adapters.memory import MemoryMessages
-from clipstitch.cloud import Cloud
-from clipstitch.errors import NoSuchTarget
-from clipstitch.settings import read_access_key
+from clipstitch.common.errors import NoSuchTarget
+from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.settings import read_access_key
 from tests.contract.account import Place
 
 TEXT = '{"say": "<hello> & 你好 🎧"}'

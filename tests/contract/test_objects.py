@@ -6,10 +6,10 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from clipstitch.cloud import Cloud
-from clipstitch.errors import AlreadyThere, Missing
-from clipstitch.ports import Front, Labels
-from clipstitch.refs import ObjectRef
+from clipstitch.common.errors import AlreadyThere, Missing
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Front, Labels
+from clipstitch.usecases.context import Cloud
 
 Namer = Callable[[str], ObjectRef]
 ODD_KEYS = [

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localyun.core.function_values import FunctionConfig
-from localyun.core.instances import Result
-from localyun.core.policies import Question
+from localyun.fc.instances import Result
+from localyun.fc.values import FunctionConfig
+from localyun.ram.policies import Question
 from localyun.server import LocalCloud
 from tests.deploy.tools import ROOT
 

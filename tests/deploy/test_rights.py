@@ -14,14 +14,14 @@ from mns.account import Account
 from mns.mns_exception import MNSServerException
 from mns.queue import Message
 
-from clipstitch import ports
 from clipstitch.adapters.imm import ImmTasks
-from clipstitch.ports import Ended
-from clipstitch.settings import read_access_key
-from localyun.core.function_values import FunctionConfig
-from localyun.core.policies import BadPolicy, Question, Statement, evaluate, read_policy
-from localyun.declared import BadDeployment, Deployment
-from localyun.deployment import read
+from clipstitch.common import ports
+from clipstitch.common.ports import Ended
+from clipstitch.usecases.settings import read_access_key
+from localyun.deploy.declared import BadDeployment, Deployment
+from localyun.deploy.project import read
+from localyun.fc.values import FunctionConfig
+from localyun.ram.policies import BadPolicy, Question, Statement, evaluate, read_policy
 from localyun.server import Endpoints, LocalCloud
 from tests.deploy.calls import CALLS, NOT_LOCAL
 from tests.deploy.flow import run_job

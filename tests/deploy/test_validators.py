@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
-from localyun.declared import BadDeployment
-from localyun.ros import Place, Stack
-from localyun.serverless import load_yaml
+from localyun.deploy.declared import BadDeployment
+from localyun.deploy.ros_template import Place, Stack
+from localyun.deploy.serverless_devs import load_yaml
 from tests.deploy import tools, validators
 from tests.deploy.mistakes import MISTAKES, Mistake
 from tests.deploy.validators import Files, Serverless

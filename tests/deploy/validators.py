@@ -16,10 +16,10 @@ from typing import Any
 
 import yaml
 
-from clipstitch.errors import BadSettings
-from clipstitch.settings import read_settings
-from localyun.declared import BadDeployment, ObjectTrigger
-from localyun.deployment import read
+from clipstitch.common.errors import BadSettings
+from clipstitch.usecases.settings import read_settings
+from localyun.deploy.declared import BadDeployment, ObjectTrigger
+from localyun.deploy.project import read
 from tests.deploy import tools
 
 PREVIEW, VERIFY = "s preview", "s verify"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from mns.account import Account
 
-from clipstitch.cloud import Cloud
-from clipstitch.errors import Missing
-from clipstitch.ports import Labels
-from clipstitch.refs import ObjectRef
-from clipstitch.wiring import wire
+from clipstitch.bootstrap import wire
+from clipstitch.common.errors import Missing
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels
+from clipstitch.usecases.context import Cloud
 
 _NUMBERS = itertools.count()
 

@@ -15,10 +15,10 @@ import pytest
 from mns.account import Account
 from mns.mns_exception import MNSExceptionBase
 
-from clipstitch.ports import Labels
-from clipstitch.refs import ObjectRef
-from clipstitch.wiring import wire
-from clipstitch_cli import exits
+from clipstitch.bootstrap import wire
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels
+from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import complete_environment
 
 DEMO = Path(__file__).parents[2] / "examples" / "demo"
@@ -64,7 +64,7 @@ def env() -> Iterator[Env]:
     finally:
         child.send_signal(signal.SIGTERM)
         rest, errors = child.communicate(timeout=20)
-    assert (exits.OK, "", "") == (child.returncode, rest, errors)
+    assert (exit_codes.OK, "", "") == (child.returncode, rest, errors)
 
 
 def upload_clips(env: Env) -> None:
@@ -84,7 +84,7 @@ def test_up_says_in_which_weather_it_runs(tmp_path: Path) -> None:
     rest, errors = child.communicate(timeout=20)
 
     assert set(env) == VARIABLES
-    assert (exits.OK, "") == (child.returncode, rest)
+    assert (exit_codes.OK, "") == (child.returncode, rest)
     assert errors.startswith("Bad weather on purpose, seed 7, severity 0.5")
 
 
@@ -119,7 +119,7 @@ def test_up_keeps_an_env_file_that_a_shell_can_read_while_it_runs(tmp_path: Path
     child.communicate(timeout=20)
 
     assert said["OSS_ENDPOINT"] == sourced.stdout.strip()
-    assert (0o600, exits.OK, False) == (mode, child.returncode, file.exists())
+    assert (0o600, exit_codes.OK, False) == (mode, child.returncode, file.exists())
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_up_runs_what_was_built_and_says_how_to_build_it(project: Path):
     """Where it was not."""
     done = ran("up", "--from", "build", "--project", str(project), env={})
 
-    assert exits.TROUBLE == done.returncode
+    assert exit_codes.TROUBLE == done.returncode
     assert "there is no directory ./build/submit; run python3 build.py first" in done.stderr
 
 
@@ -145,7 +145,7 @@ def test_up_starts_nothing_that_would_trigger_itself(project: Path):
     (project / "s.yaml").write_text(text.replace("prefix: manifests/, suffix: .json", "prefix: '', suffix: .json"))
     done = ran("up", "--project", str(project), env={})
 
-    assert exits.TROUBLE == done.returncode
+    assert exit_codes.TROUBLE == done.returncode
     assert "would trigger itself: trigger manifest-json on the whole bucket fires for our own state" in done.stderr
     assert "results (results/), outputs (anywhere)" in done.stderr
 
@@ -165,7 +165,7 @@ def test_up_ends_without_complaint_while_somebody_waits_for_a_message():
         child.send_signal(signal.SIGTERM)
         rest, errors = child.communicate(timeout=20)
 
-    assert (exits.OK, "", "") == (child.returncode, rest, errors)
+    assert (exit_codes.OK, "", "") == (child.returncode, rest, errors)
     assert isinstance(waiting.exception(), MNSExceptionBase)
 
 
@@ -174,7 +174,7 @@ def test_a_manifest_is_planned_with_the_lengths_of_its_clips(env: Env):
     done = ran("plan", str(DEMO / "example.json"), "--json", env=env)
 
     plan = json.loads(done.stdout)
-    assert exits.OK == done.returncode
+    assert exit_codes.OK == done.returncode
     assert [0, 2.2, 4.2, 6.6, 16.6] == [round(clip["starts_at_s"], 1) for clip in plan["clips"]]
     assert ",align_2/pre," in plan["steps"][0]["process"]
 
@@ -185,7 +185,7 @@ def test_a_manifest_with_a_missing_clip_is_not_planned(env: Env, tmp_path: Path)
     manifest.write_text('{"version": 1, "output": {"key": "x.mp3"}, "clips": ["clips/pre1.mp3", "none.mp3"]}')
     done = ran("plan", str(manifest), env=env)
 
-    assert (exits.REJECTED, "") == (done.returncode, done.stdout)
+    assert (exit_codes.REJECTED, "") == (done.returncode, done.stdout)
     assert "CLIP_NOT_FOUND" in done.stderr
     assert "/clips/1" in done.stderr
 
@@ -194,7 +194,7 @@ def test_waiting_ends_with_the_event_alone_on_stdout(dropped: "subprocess.Comple
     """Without a terminal there is no progress bar either."""
     event = event_of(dropped)
 
-    assert (exits.OK, "", 1) == (dropped.returncode, dropped.stderr, dropped.stdout.count("\n"))
+    assert (exit_codes.OK, "", 1) == (dropped.returncode, dropped.stderr, dropped.stdout.count("\n"))
     assert "clipstitch.job.succeeded" == event["type"]
     assert abs(event["data"]["output"]["duration_ms"] - event["data"]["expected_duration_ms"]) < 100
 
@@ -216,7 +216,7 @@ def test_a_rejected_manifest_has_its_exit_code(env: Env, tmp_path: Path):
     done = ran("drop", str(manifest), "--wait", "--json", "--timeout", "20s", env=env)
 
     codes = {issue["code"] for issue in event_of(done)["data"]["issues"]}
-    assert exits.REJECTED == done.returncode
+    assert exit_codes.REJECTED == done.returncode
     assert {"VERSION_UNSUPPORTED", "FIELD_MISSING"} <= codes
 
 
@@ -225,7 +225,7 @@ def test_the_demo_ends_with_a_file_of_the_right_length(tmp_path: Path):
     done = ran("demo", "--json", "--keep", str(tmp_path), env={})
 
     outcome = json.loads(done.stdout)
-    assert (exits.OK, "") == (done.returncode, done.stderr)
+    assert (exit_codes.OK, "") == (done.returncode, done.stderr)
     assert abs(outcome["difference_ms"]) < 100
     assert Path(outcome["file"]).stat().st_size > 100_000
     assert "pre1.mp3" in Path(outcome["picture"]).read_text(encoding="utf-8")

@@ -24,10 +24,10 @@ from mns.topic import TopicMessage, TopicMeta
 from standardwebhooks import Webhook
 
 from clipstitch_cli.connection import complete_environment
-from localyun.core.clock import SystemClock
+from localyun.clock import SystemClock
+from localyun.http import Reply, face
 from localyun.server import LocalCloud
-from localyun.wire.http import Reply, face
-from localyun.wire.mns_push import CERTIFICATE_PATH, Certificate, signed_text
+from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, signed_text
 from tests.children import Child, until
 from tests.flow.conftest import System
 from tests.flow.test_webhooks import SINKS, project

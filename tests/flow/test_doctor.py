@@ -20,15 +20,15 @@ from alibabacloud_tea_openapi.models import Config
 from mns.account import Account
 from mns.queue import Message
 
-from clipstitch.clock import Clock, SystemClock
-from clipstitch_cli import exits
-from clipstitch_cli.desk import Desk, console
-from clipstitch_cli.doctor.checks import CHECKS
-from clipstitch_cli.doctor.live import live
-from clipstitch_cli.doctor.options import Live
-from clipstitch_cli.failures import Usage
+from clipstitch.common.clock import Clock, SystemClock
+from clipstitch_cli import exit_codes
+from clipstitch_cli.context import Desk, console
+from clipstitch_cli.doctor.checks.all_checks import CHECKS
+from clipstitch_cli.doctor.live.options import Live
+from clipstitch_cli.doctor.live.run import live
+from clipstitch_cli.errors import Usage
 from clipstitch_cli.main import main
-from localyun.core.objects import ObjectStore
+from localyun.oss.service import ObjectStore
 from localyun.server import LocalCloud
 from tests.children import until
 
@@ -95,9 +95,9 @@ def test_everything_is_in_its_place(shared: Env):
     out = StringIO()
     code = main(["doctor"], shared, out, StringIO())
 
-    assert (exits.OK, NAMES) == (told.code, [finding["name"] for finding in told.findings])
+    assert (exit_codes.OK, NAMES) == (told.code, [finding["name"] for finding in told.findings])
     assert [] == told.troubles
-    assert (exits.OK, "everything is in its place") == (code, out.getvalue().splitlines()[-1])
+    assert (exit_codes.OK, "everything is in its place") == (code, out.getvalue().splitlines()[-1])
 
 
 def test_a_versioned_bucket(env: Env):
@@ -105,7 +105,7 @@ def test_a_versioned_bucket(env: Env):
     bucket_of(env).put_bucket_versioning(oss2.models.BucketVersioningConfig("Enabled"))
     told = examined(env)
 
-    assert exits.TROUBLE == told.code
+    assert exit_codes.TROUBLE == told.code
     assert ("versioning", "CLIPSTITCH_BUCKET=clipstitch-unversioned s deploy") == told.trouble[::2]
     assert "bucket clipstitch has versioning (Enabled)" in told.trouble[1]
 
@@ -118,7 +118,7 @@ def test_an_unbound_bucket(env: Env):
     told = examined(env)
 
     repair = "aliyun imm AttachOSSBucket --region cn-hangzhou --OSSBucket clipstitch --ProjectName clipstitch"
-    assert (exits.TROUBLE, "binding", repair) == (told.code, *told.trouble[::2])
+    assert (exit_codes.TROUBLE, "binding", repair) == (told.code, *told.trouble[::2])
 
 
 def test_a_bucket_that_lies_in_another_region(tmp_path: Path):
@@ -130,7 +130,7 @@ def test_a_bucket_that_lies_in_another_region(tmp_path: Path):
         told = examined(endpoints.environment())
 
     repair = "OSS_REGION=cn-beijing CLIPSTITCH_BUCKET=clipstitch s deploy"
-    assert (exits.TROUBLE, "region", repair) == (told.code, *told.trouble[::2])
+    assert (exit_codes.TROUBLE, "region", repair) == (told.code, *told.trouble[::2])
     assert "bucket clipstitch lies in cn-beijing, everything else in cn-hangzhou" == told.trouble[1]
 
 
@@ -138,7 +138,7 @@ def test_another_region(shared: Env):
     """The endpoint says which one it is."""
     told = examined({**shared, "OSS_REGION": "cn-beijing"})
 
-    assert (exits.TROUBLE, "region", "export OSS_REGION=cn-hangzhou") == (told.code, *told.trouble[::2])
+    assert (exit_codes.TROUBLE, "region", "export OSS_REGION=cn-hangzhou") == (told.code, *told.trouble[::2])
     assert "is in cn-hangzhou, but OSS_REGION says cn-beijing" in told.trouble[1]
 
 
@@ -147,7 +147,7 @@ def test_a_dead_letter(env: Env):
     account_of(env).get_queue(LETTERS).send_message(Message("{}"))
     told = examined(env)
 
-    assert (exits.TROUBLE, "dead letters", "clipstitch retry --dead-letters") == (told.code, *told.trouble[::2])
+    assert (exit_codes.TROUBLE, "dead letters", "clipstitch retry --dead-letters") == (told.code, *told.trouble[::2])
     assert f"1 dead letter waits in queue {LETTERS}, one of them for " in told.trouble[1]
     assert told.trouble[0] == examined(env).trouble[0]
 
@@ -166,7 +166,7 @@ def test_a_wrong_key(shared: Env):
     """Nothing is asked with it, but why is said."""
     told = examined({**shared, "OSS_ACCESS_KEY_SECRET": "wrong"})
 
-    assert (exits.TROUBLE, "access key") == (told.code, told.trouble[0])
+    assert (exit_codes.TROUBLE, "access key") == (told.code, told.trouble[0])
     assert "SignatureDoesNotMatch" in told.trouble[1]
     assert NAMES == [finding["name"] for finding in told.findings]
 
@@ -175,7 +175,7 @@ def test_no_bucket(shared: Env):
     """Everything else is looked at all the same."""
     told = examined({**shared, "CLIPSTITCH_BUCKET": "nobodys"})
 
-    assert exits.TROUBLE == told.code
+    assert exit_codes.TROUBLE == told.code
     assert "there is no bucket nobodys" in {line for _, line, _ in told.troubles}
     assert {"topic", "sinks", "dead letters"} <= {f["name"] for f in told.findings if f["state"] == "ok"}
 
@@ -218,7 +218,7 @@ def test_a_job_that_no_sweep_brings_to_its_end(tmp_path: Path):
     with LocalCloud(ROOT, data=tmp_path) as endpoints:
         told = examined(endpoints.environment())
 
-    assert (exits.TROUBLE, "open jobs", f"clipstitch show {job}") == (told.code, *told.trouble[::2])
+    assert (exit_codes.TROUBLE, "open jobs", f"clipstitch show {job}") == (told.code, *told.trouble[::2])
 
 
 def test_a_receiver_that_is_gone(env: Env):
@@ -227,7 +227,7 @@ def test_a_receiver_that_is_gone(env: Env):
     told = examined(env)
 
     remedy = "ossutil rm oss://clipstitch/_clipstitch/sinks/hook.off"
-    assert (exits.OK, "webhooks", remedy) == (told.code, *told.trouble[::2])
+    assert (exit_codes.OK, "webhooks", remedy) == (told.code, *told.trouble[::2])
 
 
 def deployed_otherwise(folder: Path, old: str, new: str) -> Path:
@@ -265,7 +265,7 @@ def test_without_settings_nothing_can_be_asked():
     """One bad line; the exit code is that of trouble."""
     told = examined({"OSS_REGION": "cn-hangzhou"})
 
-    assert (exits.TROUBLE, "settings") == (told.code, told.trouble[0])
+    assert (exit_codes.TROUBLE, "settings") == (told.code, told.trouble[0])
     assert NAMES == [finding["name"] for finding in told.findings]
 
 
@@ -274,7 +274,7 @@ def test_a_cloud_that_is_not_there(shared: Env):
     nowhere = {name: "http://127.0.0.1:9" for name in shared if name.endswith("_ENDPOINT")}
     told = examined({**shared, **nowhere})
 
-    assert exits.TROUBLE == told.code
+    assert exit_codes.TROUBLE == told.code
     assert {"clock", "bucket", "topic", "sinks"} <= {name for name, _, _ in told.troubles}
 
 
@@ -307,7 +307,7 @@ def test_every_answer_of_the_local_cloud_is_as_assumed(shared: Env, tmp_path: Pa
 
     assert {**dict.fromkeys(verdicts, "as assumed"), "14": "not settled"} == verdicts
     assert ["1", "2", "3", "4", "5", "6", "7", "7b", "8", "9", "10", "11", "12", "13", "14"] == list(verdicts)
-    assert (exits.OK, []) == (code, report["left"])
+    assert (exit_codes.OK, []) == (code, report["left"])
     assert before == inventory(shared)
     assert (tmp_path / "report.md").is_file()
     assert report == json.loads((tmp_path / "report.json").read_text("utf-8"))
@@ -333,7 +333,7 @@ def test_a_bucket_of_ones_own_without_a_project(shared: Env, tmp_path: Path):
     mine.create_bucket()
     code, report, _ = lived(shared, tmp_path, "--yes", "--unbound-bucket", "without-a-project")
 
-    assert (exits.OK, []) == (code, report["left"])
+    assert (exit_codes.OK, []) == (code, report["left"])
     assert [] == [found.key for found in oss2.ObjectIteratorV2(mine)]
     mine.delete_bucket()
 
@@ -343,7 +343,7 @@ def test_nobody_is_charged_without_having_agreed(shared: Env, tmp_path: Path):
     before = inventory(shared)
     code, report, said = lived(shared, tmp_path)
 
-    assert (exits.USAGE, {}) == (code, report)
+    assert (exit_codes.USAGE, {}) == (code, report)
     assert "say --yes to agree" in said
     assert before == inventory(shared)
 
@@ -368,7 +368,7 @@ def test_a_trigger_that_would_take_notice_keeps_us_away(tmp_path: Path):
     with LocalCloud(wide) as endpoints:
         code, _, said = lived(endpoints.environment(), tmp_path, "--yes")
 
-    assert exits.TROUBLE == code
+    assert exit_codes.TROUBLE == code
     assert "/ lies in doctor-" in said
     assert "`clipstitch doctor` says which trigger is too broad" in said
 
@@ -381,7 +381,7 @@ def test_a_probe_that_fails_is_not_the_end_of_the_others(shared: Env, tmp_path: 
     code, report, _ = lived(env, tmp_path, "--yes", "--wait", "60s")
     verdicts = {question["number"]: question["verdict"] for question in report["questions"]}
 
-    assert exits.OK == code
+    assert exit_codes.OK == code
     assert {"as assumed"} == {verdicts[number] for number in ("1", "2", "3", "4", "5", "6", "7b", "11")}
     assert {"not settled"} == {verdicts[number] for number in ("7", "8", "9", "10")}
     assert topic.get_attributes()
@@ -398,5 +398,5 @@ def test_what_is_interrupted_is_removed_all_the_same(shared: Env, tmp_path: Path
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
 
-    assert exits.INTERRUPTED == child.returncode
+    assert exit_codes.INTERRUPTED == child.returncode
     assert before == inventory(shared)

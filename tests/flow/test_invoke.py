@@ -9,11 +9,11 @@ import pytest
 from mns.queue import Message
 from mns.topic import TopicMeta
 
-from clipstitch.errors import AccessDenied, CloudBusy
-from clipstitch.settings import AccessKey, read_access_key
-from clipstitch_cli import exits
+from clipstitch.common.errors import AccessDenied, CloudBusy
+from clipstitch.usecases.settings import AccessKey, read_access_key
+from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import complete_environment
-from clipstitch_cli.invoking import Fc2, Fc3, FunctionFailed, Invoker, NoSuchFunction
+from clipstitch_cli.function_compute.clients import Fc2, Fc3, FunctionFailed, Invoker, NoSuchFunction
 from localyun.server import LocalCloud
 from tests.children import Child
 from tests.flow.conftest import System
@@ -73,7 +73,7 @@ def test_a_manifest_is_submitted_by_the_function(here: Running):
     before = here.runs(SUBMIT)
     code, told = retried(here.env, manifest.uri, *here.way)
 
-    assert (exits.REJECTED, {"job": job, "state": "rejected", "closed": True, "owed": []}) == (code, told)
+    assert (exit_codes.REJECTED, {"job": job, "state": "rejected", "closed": True, "owed": []}) == (code, told)
     assert before + 1 == here.runs(SUBMIT)
 
 
@@ -86,7 +86,7 @@ def test_a_job_that_waits_for_a_clip_is_planned_by_the_function(here: Running):
     system.upload({"late.wav": tone(440, 300)})
     code, told = retried(here.env, waiting["job"], *here.way)
 
-    assert ("waiting", exits.OK) == (waiting["state"], code)
+    assert ("waiting", exit_codes.OK) == (waiting["state"], code)
     assert told["state"] != "waiting"
     assert "succeeded" == system.result(manifest)["data"]["state"]
 
@@ -104,11 +104,11 @@ def test_what_function_compute_gave_up_on_comes_back(here: Running):
     mended = retried(here.env, "--dead-letters", *here.way)
 
     error = in_vain[1][0]["error"]
-    assert (exits.TROUBLE, "FUNCTION_FAILED") == (in_vain[0], error["code"])
+    assert (exit_codes.TROUBLE, "FUNCTION_FAILED") == (in_vain[0], error["code"])
     assert error["message"].startswith(f"{SUBMIT} failed: NoSuchTarget: publishing to topic {TOPIC}")
-    assert exits.OK == mended[0]
+    assert exit_codes.OK == mended[0]
     assert [[True, "rejected"]] == [[job["closed"], job["state"]] for one in mended[1] for job in one["jobs"]]
-    assert (exits.OK, []) == retried(here.env, "--dead-letters", *here.way)
+    assert (exit_codes.OK, []) == retried(here.env, "--dead-letters", *here.way)
     system.closed(system.result(manifest)["data"]["job"])
 
 
@@ -150,6 +150,6 @@ def test_the_command_says_only_what_it_means(here: Running, tmp_path: Path):
     received = queue.receive_message(5)
     queue.delete_message(received.receipt_handle)
 
-    assert (exits.TROUBLE, "") == (code, child.log)
+    assert (exit_codes.TROUBLE, "") == (code, child.log)
     assert 1 == len(child.lines)
     assert "stays: clipstitch-submit failed: BadTrigger: not an OSS trigger's event" in child.lines[0]

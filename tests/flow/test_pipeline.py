@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from clipstitch.errors import Missing
+from clipstitch.common.errors import Missing
 from tests.flow.conftest import System
 from tests.sounds import encoded, pitch_at, seconds, tone
 

@@ -12,7 +12,7 @@ from mns.account import Account
 from mns.mns_exception import MNSServerException
 from mns.topic import TopicMeta
 
-from clipstitch_cli import exits
+from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import complete_environment
 from clipstitch_cli.main import main
 from localyun.server import LocalCloud
@@ -72,11 +72,14 @@ def test_what_function_compute_gave_up_on_comes_back(env: Mapping[str, str]):
     mended = retried(env, "--dead-letters")
     after = retried(env, "--dead-letters")
 
-    assert (exits.TROUBLE, ["SINK_TARGET_MISSING"] * 2) == (in_vain[0], [one["error"]["code"] for one in in_vain[1]])
-    assert exits.OK == mended[0]
+    assert (exit_codes.TROUBLE, ["SINK_TARGET_MISSING"] * 2) == (
+        in_vain[0],
+        [one["error"]["code"] for one in in_vain[1]],
+    )
+    assert exit_codes.OK == mended[0]
     assert ["rejected"] * 2 == [job["state"] for one in mended[1] for job in one["jobs"]]
     assert all(job["closed"] for one in mended[1] for job in one["jobs"])
-    assert (exits.OK, []) == after
+    assert (exit_codes.OK, []) == after
     for manifest in manifests:
         system.closed(system.result(manifest)["data"]["job"])
 
@@ -89,4 +92,4 @@ def test_a_manifest_is_submitted_again(env: Mapping[str, str]):
     system.closed(job)
     code, told = retried(env, manifest.uri)
 
-    assert (exits.REJECTED, {"job": job, "state": "rejected", "closed": True, "owed": []}) == (code, told)
+    assert (exit_codes.REJECTED, {"job": job, "state": "rejected", "closed": True, "owed": []}) == (code, told)

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from clipstitch.errors import Missing
-from clipstitch.job import OWED, TOLD, Fact, Job
-from clipstitch.refs import ObjectRef
-from clipstitch_cli import exits
+from clipstitch.common.errors import Missing
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.jobs.job import OWED, TOLD, Fact, Job
+from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import complete_environment
 from clipstitch_cli.main import main
 from localyun.server import LocalCloud
@@ -127,7 +127,7 @@ def test_a_receiver_that_fails_twice_hears_the_same_event_until_it_takes_it(hook
 
     first, second, third = receiver.heard
     assert still_open
-    assert (exits.OK, {"job": job.id, "state": "succeeded", "closed": True, "owed": []}) == (code, told)
+    assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "owed": []}) == (code, told)
     assert [result] * 3 == receiver.events == [first.event, second.event, third.event]
     assert {result["id"]} == {heard.headers["webhook-id"] for heard in receiver.heard}
     assert int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]) >= 4

@@ -4,17 +4,17 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from clipstitch.errors import BadManifest, BadNotice, BadProcess, BadTrigger
-from clipstitch.manifest import Limits
-from clipstitch.notice import read_notice
-from clipstitch.parsing import parse
-from clipstitch.plain import plain
-from clipstitch.process import Process, Saveas, Segment, Transcode, read, spell
-from clipstitch.refs import ObjectRef
-from clipstitch.trigger import uploads
-from localyun.core.grammar import read_process
-from localyun.core.imm_errors import ImmError
-from tests.unit.bad_manifests import BAD_MANIFESTS, LIMITS
+from clipstitch.common.errors import BadManifest, BadNotice, BadProcess, BadTrigger
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.serialization import plain
+from clipstitch.inbound.completion_notification import read_notice
+from clipstitch.inbound.oss_trigger import uploads
+from clipstitch.manifest.model import Limits
+from clipstitch.manifest.parse import parse
+from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, read, spell
+from localyun.imm.errors import ImmError
+from localyun.imm.process_string import read_process
+from tests.unit.manifest.bad_manifests import BAD_MANIFESTS, LIMITS
 
 MAX_BYTES = 1024  # of an input; what is large is tried by tests/security
 _ALL = Limits(sinks=("events",))
@@ -130,13 +130,15 @@ _PROCESSES = [
 
 
 def _messages() -> list[bytes]:
-    from tests.unit.test_notice import BODIES  # brings pytest, which a hunt's child does without
+    from tests.unit.inbound.test_completion_notification import (
+        BODIES,  # brings pytest, which a hunt's child does without
+    )
 
     return [*(body.encode() for body in BODIES.values()), b'{"TaskType":"FaceSearch"}', b"e30="]
 
 
 def _events() -> list[bytes]:
-    from tests.unit.test_trigger import GOLDEN  # as above
+    from tests.unit.inbound.test_oss_trigger import GOLDEN  # as above
 
     return [GOLDEN.encode(), b'{"events":[]}', b'{"events":[{"oss":7}]}', b"[]"]
 

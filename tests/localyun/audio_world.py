@@ -13,11 +13,11 @@ import imageio_ffmpeg
 import numpy as np
 import uvicorn
 
-from localyun.core.clock import SystemClock
-from localyun.core.objects import ObjectStore
-from localyun.core.tasks import Task, TaskService
-from localyun.core.weather import FINE, Weather
-from localyun.wire.http import Call, Reply, face
+from localyun.clock import SystemClock
+from localyun.faults import FINE, Weather
+from localyun.http import Call, Reply, face
+from localyun.imm.service import Task, TaskService
+from localyun.oss.service import ObjectStore
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 ACCOUNT, REGION = "1023210024670000", "cn-hangzhou"

@@ -13,11 +13,11 @@ import uvicorn
 from mns.account import Account
 from starlette.types import ASGIApp
 
-from localyun.core.clock import SystemClock
-from localyun.core.credentials import Credential, Keyring
-from localyun.core.messages import MessageService
-from localyun.wire.http import Call, Reply, face
-from localyun.wire.mns import MnsFace
+from localyun.clock import SystemClock
+from localyun.http import Call, Reply, face
+from localyun.ram.credentials import Credential, Keyring
+from localyun.smq.http.routes import MnsFace
+from localyun.smq.service import MessageService
 
 KEY = Credential("LTAI-test", "secret-test")
 ROLE = Credential("STS.role", "secret-role", "token-of-the-role", "role/worker")

@@ -14,13 +14,13 @@ import alibabacloud_oss_v2 as oss
 import oss2
 import uvicorn
 
-from localyun.core.clock import SystemClock
-from localyun.core.credentials import Credential, Keyring
-from localyun.core.errors import Refusal
-from localyun.core.objects import ObjectEvent, ObjectStore
-from localyun.wire.http import Call, face
-from localyun.wire.oss import OssFace, allow_all
-from localyun.wire.oss_request import Allow
+from localyun.clock import SystemClock
+from localyun.errors import Refusal
+from localyun.http import Call, face
+from localyun.oss.http.request import Allow
+from localyun.oss.http.routes import OssFace, allow_all
+from localyun.oss.service import ObjectEvent, ObjectStore
+from localyun.ram.credentials import Credential, Keyring
 
 KEY = Credential("LTAI-test", "secret-test")
 ROLE = Credential("STS.role", "secret-role", "token-of-the-role", "role/worker")

@@ -5,9 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from localyun.core.function_values import AsyncConfig, Hook
-from localyun.core.schedule import BadSchedule, Schedule
-from localyun.declared import (
+from localyun.deploy.declared import (
     Attachment,
     BadDeployment,
     Declared,
@@ -17,8 +15,10 @@ from localyun.declared import (
     TimerTrigger,
     TopicTrigger,
 )
-from localyun.deployment import read
-from localyun.ros import Place, Stack
+from localyun.deploy.project import read
+from localyun.deploy.ros_template import Place, Stack
+from localyun.fc.schedule import BadSchedule, Schedule
+from localyun.fc.values import AsyncConfig, Hook
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = """

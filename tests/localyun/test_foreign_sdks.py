@@ -9,9 +9,9 @@ import pytest
 from alibabacloud_oss_v2.signer import SignerV4
 from alibabacloud_oss_v2.types import Credentials, HttpRequest, SigningContext
 
-from localyun.core.credentials import Credential, Keyring
-from localyun.wire.oss_request import copy_source
-from localyun.wire.sign_oss import Signed, authenticate
+from localyun.oss.http.request import copy_source
+from localyun.oss.http.signatures import Signed, authenticate
+from localyun.ram.credentials import Credential, Keyring
 from tests.flow.reference_cloud import clipstitch_up
 from tests.flow.reference_toolchains import run_go, run_java
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from localyun.core.clock import SystemClock
-from localyun.core.credentials import Credential, Keyring
-from localyun.core.errors import Refusal
-from localyun.core.function_values import AsyncConfig, FunctionConfig, Hook, Site
-from localyun.core.functions import FunctionService
+from localyun.clock import SystemClock
+from localyun.errors import Refusal
+from localyun.fc.service import FunctionService
+from localyun.fc.values import AsyncConfig, FunctionConfig, Hook, Site
+from localyun.ram.credentials import Credential, Keyring
 
 HURRY = 50.0  # the first retry after 20 ms
 
@@ -394,10 +394,10 @@ def test_instances_end_when_the_service_is_killed(tmp_path: Path) -> None:
     )
     script = (
         "import sys, pathlib\n"
-        "from localyun.core.clock import SystemClock\n"
-        "from localyun.core.credentials import Keyring\n"
-        "from localyun.core.function_values import FunctionConfig, Site\n"
-        "from localyun.core.functions import FunctionService\n"
+        "from localyun.clock import SystemClock\n"
+        "from localyun.ram.credentials import Keyring\n"
+        "from localyun.fc.values import FunctionConfig, Site\n"
+        "from localyun.fc.service import FunctionService\n"
         "root = pathlib.Path(sys.argv[1])\n"
         "service = FunctionService(root / 'data', SystemClock(), Keyring(), Site('1', 'r'), print)\n"
         "service.deploy(FunctionConfig('f', 'index.handler', (root,), timeout=60))\n"

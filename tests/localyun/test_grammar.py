@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localyun.core.formats import FORMATS
-from localyun.core.grammar import Clip, read_name, read_process
-from localyun.core.imm_errors import ImmError
-from localyun.core.naming import expand, variables, with_extension
-from localyun.core.work import Encoding
+from localyun.imm.errors import ImmError
+from localyun.imm.formats import FORMATS
+from localyun.imm.process_string import Clip, read_name, read_process
+from localyun.imm.target_names import expand, variables, with_extension
+from localyun.imm.work import Encoding
 
 # OSS user guide, "Audio merging", page dated 2026-03-20: the REST example, word for word.
 REST_EXAMPLE = (

@@ -15,10 +15,10 @@ from aliyunsdkcore.auth.credentials import StsTokenCredential
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.request import CommonRequest
 
-from localyun.core.clock import SystemClock
-from localyun.core.credentials import Credential, Keyring
-from localyun.wire.imm import ImmFace
-from localyun.wire.sign_acs3 import acs3_signature, rpc_signature, rpc_text
+from localyun.clock import SystemClock
+from localyun.imm.http.routes import ImmFace
+from localyun.ram.credentials import Credential, Keyring
+from localyun.ram.http.signatures import acs3_signature, rpc_signature, rpc_text
 from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, pcm, served, tone
 
 KEY = Credential("LTAI-test", "secret-test")

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from localyun.core.ffmpeg import Ffmpeg
-from localyun.core.formats import FORMATS, SAMPLE_RATES
-from localyun.core.imm_errors import ImmError
-from localyun.core.info import AudioInfo
-from localyun.core.join import WHOLE, Joined, Piece, Trim, expected_samples, join, resampled
-from localyun.core.work import Encoding
+from localyun.imm.audio_info import AudioInfo
+from localyun.imm.errors import ImmError
+from localyun.imm.ffmpeg import Ffmpeg
+from localyun.imm.formats import FORMATS, SAMPLE_RATES
+from localyun.imm.join import WHOLE, Joined, Piece, Trim, expected_samples, join, resampled
+from localyun.imm.work import Encoding
 from tests.localyun.audio_world import order_heard, pcm, rate_of, tone
 
 # One clip per container and kind of rate: the mix that people upload.

@@ -19,10 +19,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from localyun.core.clock import SystemClock
-from localyun.core.errors import Refusal
-from localyun.core.messages import MessageService, Published, Subscription
-from localyun.wire.http import Call, Reply, face
+from localyun.clock import SystemClock
+from localyun.errors import Refusal
+from localyun.http import Call, Reply, face
+from localyun.smq.service import MessageService, Published, Subscription
 from tests.localyun.mns_world import ARN, PLACE, TurnedClock, World, eventually, served, world
 
 NS = "{http://mns.aliyuncs.com/doc/v1/}"
@@ -317,8 +317,8 @@ def test_push_is_repeated_until_the_endpoint_says_2xx(w: World):
 CHILD = """
 import sys, time
 from pathlib import Path
-from localyun.core.clock import SystemClock
-from localyun.core.messages import MessageService
+from localyun.clock import SystemClock
+from localyun.smq.service import MessageService
 
 def slow(subscription, published):
     print("delivering", flush=True)

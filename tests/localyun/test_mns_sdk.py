@@ -13,7 +13,7 @@ from mns.queue import Message, QueueMeta
 from mns.subscription import SubscriptionMeta
 from mns.topic import Base64TopicMessage, TopicMessage, TopicMeta
 
-from localyun.wire.http import face
+from localyun.http import face
 from tests.localyun.mns_world import ARN, Socket, World, plugged, served
 
 # The SDK deprecates the counters of a queue, and uses them itself.

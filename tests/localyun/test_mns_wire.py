@@ -13,10 +13,10 @@ import httpx
 import pytest
 from mns.mns_exception import MNSServerException
 
-from localyun.core.credentials import Credential, Keyring
-from localyun.core.errors import Refusal
-from localyun.wire.http import Call, face
-from localyun.wire.sign_mns import authenticate, signature_v1, signature_v4, text_v1, text_v4
+from localyun.errors import Refusal
+from localyun.http import Call, face
+from localyun.ram.credentials import Credential, Keyring
+from localyun.smq.http.signatures import authenticate, signature_v1, signature_v4, text_v1, text_v4
 from tests.localyun.mns_world import KEY, ROLE, Socket, TurnedClock, World, plugged, served
 
 NS = "{http://mns.aliyuncs.com/doc/v1/}"

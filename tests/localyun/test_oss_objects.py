@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localyun.core.errors import Refusal
-from localyun.core.objects import ObjectStore, Origin
+from localyun.errors import Refusal
+from localyun.oss.service import ObjectStore, Origin
 from tests.localyun.oss_world import TurnedClock
 
 NOBODY = Origin("REQ", "10.0.0.1")
@@ -264,8 +264,8 @@ def test_objects_survive_the_store(tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
-from localyun.core.clock import SystemClock
-from localyun.core.objects import ObjectStore
+from localyun.clock import SystemClock
+from localyun.oss.service import ObjectStore
 store = ObjectStore(Path(sys.argv[1]), SystemClock())
 store.create_bucket("acme")
 for number in range(100_000):

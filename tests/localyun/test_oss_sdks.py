@@ -14,7 +14,7 @@ import httpx
 import oss2
 import pytest
 
-from localyun.core.objects import Origin
+from localyun.oss.service import Origin
 from tests.localyun.oss_world import BUCKET, REGION, world
 
 KEYS = [

@@ -16,9 +16,9 @@ from alibabacloud_oss_v2.types import HttpRequest, SigningContext
 from hypothesis import given
 from hypothesis import strategies as st
 
-from localyun.core.credentials import Credential, Keyring
-from localyun.core.errors import Refusal
-from localyun.wire.sign_oss import Signed, authenticate, v1_signature, v1_text
+from localyun.errors import Refusal
+from localyun.oss.http.signatures import Signed, authenticate, v1_signature, v1_text
+from localyun.ram.credentials import Credential, Keyring
 from tests.localyun.oss_world import BUCKET, KEY, REGION, ROLE, world
 
 AK = Credential("ak", "sk")

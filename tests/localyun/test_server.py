@@ -23,7 +23,7 @@ from mns.account import Account
 from mns.mns_exception import MNSServerException
 
 from localyun.data_dir import CannotStart
-from localyun.declared import BadDeployment
+from localyun.deploy.declared import BadDeployment
 from localyun.server import Endpoints, LocalCloud
 
 TEMPLATE = """

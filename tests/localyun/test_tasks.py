@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from localyun.core.errors import Refusal
-from localyun.core.imm_errors import ImmError
-from localyun.core.task_values import FAILED, RUNNING, SUCCEEDED
-from localyun.core.work import Encoding, Source, Work
+from localyun.errors import Refusal
+from localyun.imm.errors import ImmError
+from localyun.imm.values import FAILED, RUNNING, SUCCEEDED
+from localyun.imm.work import Encoding, Source, Work
 from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, order_heard, pcm, tone
 
 TONES = (400, 800, 1200, 1600)

@@ -9,15 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from localyun.core.clock import SystemClock
-from localyun.core.credentials import Keyring
-from localyun.core.function_values import FunctionConfig, Site
-from localyun.core.functions import FunctionService
-from localyun.core.instances import Result
-from localyun.core.messages import MessageService, Published, Subscription
-from localyun.core.objects import ObjectEvent, ObjectStore
-from localyun.declared import ObjectTrigger, TimerTrigger, TopicTrigger
-from localyun.triggers import (
+from localyun.clock import SystemClock
+from localyun.deploy.declared import ObjectTrigger, TimerTrigger, TopicTrigger
+from localyun.fc.instances import Result
+from localyun.fc.service import FunctionService
+from localyun.fc.triggers import (
     ObjectTriggers,
     Timers,
     TopicTriggers,
@@ -27,6 +23,10 @@ from localyun.triggers import (
     object_payload,
     reason_of,
 )
+from localyun.fc.values import FunctionConfig, Site
+from localyun.oss.service import ObjectEvent, ObjectStore
+from localyun.ram.credentials import Keyring
+from localyun.smq.service import MessageService, Published, Subscription
 
 ACCOUNT, REGION = "123456789", "cn-hangzhou"
 NOON = datetime(2022, 8, 13, 6, 45, 43, tzinfo=timezone.utc)

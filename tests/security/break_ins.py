@@ -13,9 +13,9 @@ from hashlib import md5
 from typing import NamedTuple
 from urllib.parse import quote
 
-from localyun.core.credentials import Credential
+from localyun.ram.credentials import Credential
 from tests.security import signers
-from tests.security.siege import Siege
+from tests.security.harness import Siege
 from tests.security.signers import BOUNDARY, Scope, Sign, http_date
 from tests.security.wire import NO_TEXT, Answer, Request
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.security.siege import Siege, besieged
+from tests.security.harness import Siege, besieged
 
 
 @pytest.fixture(scope="module")

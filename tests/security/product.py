@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import oss2
 
-from localyun.core.tasks import Task
+from localyun.imm.service import Task
 from localyun.server import Endpoints, LocalCloud
 from tests.children import until
 from tests.receiver import SECRET, Receiver, Reply

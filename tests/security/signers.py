@@ -15,7 +15,7 @@ from email.utils import format_datetime
 from typing import NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
-from localyun.core.credentials import Credential
+from localyun.ram.credentials import Credential
 from tests.security.wire import Request
 
 REGION = "cn-hangzhou"

@@ -187,7 +187,7 @@ resource.setrlimit(resource.RLIMIT_CPU, (20, 20))
 
 import json, sys
 from tests.world import BUCKET, World
-from clipstitch.refs import ObjectRef
+from clipstitch.common.identifiers import ObjectRef
 
 world = World()
 for depth in range(1, 40):

@@ -6,7 +6,7 @@ import pytest
 
 from tests.security import signers
 from tests.security.break_ins import BREAK_INS, DOORS, LATE, WAYS, Attempt, stolen, told
-from tests.security.siege import Siege
+from tests.security.harness import Siege
 from tests.security.wire import Request
 
 _NUMBERS = itertools.count()

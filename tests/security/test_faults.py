@@ -7,7 +7,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.security import signers
-from tests.security.siege import Siege
+from tests.security.harness import Siege
 from tests.security.wire import NO_TEXT, Request
 
 PLACES = ("oss", "mns", "imm", "fc")

@@ -11,9 +11,9 @@ import pytest
 from mns.account import Account
 from mns.topic import Topic, TopicMessage
 
-from clipstitch.errors import NotYetThere
-from clipstitch.ports import Labels
-from clipstitch.refs import ObjectRef
+from clipstitch.common.errors import NotYetThere
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Labels
 from tests.children import until
 from tests.security.product import BUCKET, Product, running
 from tests.world import BUCKET as ACME

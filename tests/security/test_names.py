@@ -7,7 +7,7 @@ import oss2
 import pytest
 
 from tests.security import signers
-from tests.security.siege import Siege
+from tests.security.harness import Siege
 from tests.security.signers import Sign
 from tests.security.wire import Answer, Request
 

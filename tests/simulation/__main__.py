@@ -9,7 +9,7 @@ import time
 import clipstitch
 from tests.simulation.campaign import Campaign, simulate
 from tests.simulation.hunt import hunt
-from tests.simulation.mutations import MUTATIONS
+from tests.simulation.mutants import MUTATIONS
 
 
 def main() -> int:

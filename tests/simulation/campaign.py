@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.simulation.promises import Finding, Judge
+from tests.simulation.invariants import Finding, Judge
 from tests.simulation.world import World
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import clipstitch
-from tests.simulation.mutations import Mutation
+from tests.simulation.mutants import Mutation
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clipstitch.errors import NoAnswer
-from clipstitch.ports import Answer, Webhook
+from clipstitch.common.errors import NoAnswer
+from clipstitch.common.ports import Answer, Webhook
 from tests.simulation.setups import ASLEEP, DEAD, GONE, MOODY
 
 if TYPE_CHECKING:
-    from tests.simulation.promises import Judge
+    from tests.simulation.invariants import Judge
     from tests.simulation.world import World
 
 NO_ANSWER_S = 10  # how long the adapter waits

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, NamedTuple
 
-from clipstitch.ports import Webhook
-from clipstitch.settings import Settings, Sink
+from clipstitch.common.ports import Webhook
+from clipstitch.usecases.settings import Settings, Sink
 
 BUCKET, STATE_BUCKET = "acme", "acme-state"
 SETTINGS = Settings(

@@ -12,9 +12,7 @@ from typing import Any, NamedTuple
 
 from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, MemoryObjects, Task
 from clipstitch.adapters.memory import notice as forged
-from clipstitch.cloud import Cloud
-from clipstitch.complete import complete
-from clipstitch.errors import (
+from clipstitch.common.errors import (
     AccessDenied,
     Archived,
     ClipstitchError,
@@ -25,14 +23,16 @@ from clipstitch.errors import (
     NotBound,
     Throttled,
 )
-from clipstitch.ledger import job_of_target
-from clipstitch.notice import read_notice
-from clipstitch.ports import Content, Ended, Labels, Probe, Running
-from clipstitch.process import read
-from clipstitch.refs import ManifestRef, ObjectRef, day_of, job_id_of
-from clipstitch.submit import submit_all
-from clipstitch.sweep import sweep
-from clipstitch.trigger import uploads
+from clipstitch.common.identifiers import ManifestRef, ObjectRef, day_of, job_id_of
+from clipstitch.common.ports import Content, Ended, Labels, Probe, Running
+from clipstitch.inbound.completion_notification import read_notice
+from clipstitch.inbound.oss_trigger import uploads
+from clipstitch.planning.process_string import read
+from clipstitch.usecases.complete import complete
+from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.job_store import job_of_target
+from clipstitch.usecases.submit import submit_all
+from clipstitch.usecases.sweep import sweep
 from tests.simulation.receivers import NO_ANSWER_S, Receivers
 from tests.simulation.scenario import ARCHIVED, CALM, DEADLY, FORBIDDEN, SINGLE, STORM, STUBBORN, Scenario, scenario_of
 from tests.simulation.scheduler import Run, Scheduler

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
-from clipstitch.errors import ClipstitchError, CloudBusy
-from clipstitch_cli import exits
+from clipstitch.common.errors import ClipstitchError, CloudBusy
+from clipstitch_cli import exit_codes
 
 OK, WARNING, BAD, SKIPPED = "ok", "warning", "bad", "skipped"
 T = TypeVar("T")
@@ -42,7 +42,7 @@ def skipped(name: str, why: str, remedy: str = "") -> Finding:
 
 def exit_code(findings: Iterable[Finding]) -> int:
     """Return `TROUBLE` when something is bad; what was not looked at is no trouble by itself."""
-    return exits.TROUBLE if any(found.state == BAD for found in findings) else exits.OK
+    return exit_codes.TROUBLE if any(found.state == BAD for found in findings) else exit_codes.OK
 
 
 def asked(question: Callable[[], T]) -> T | ClipstitchError:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
-from clipstitch.errors import Throttled
+from clipstitch.common.errors import Throttled
 
 RESTS_S = (0.25, 0.5, 1.0, 2.0, 4.0)  # ours: under eight seconds of the sixty that a function has; then FC's retries
 Answer = TypeVar("Answer")

@@ -15,10 +15,10 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
-from clipstitch.errors import CloudBusy
-from clipstitch.log import say
-from clipstitch.ports import Ended, Running
-from clipstitch.settings import AccessKey
+from clipstitch.common.errors import CloudBusy
+from clipstitch.common.logging import say
+from clipstitch.common.ports import Ended, Running
+from clipstitch.usecases.settings import AccessKey
 
 VERSION, TASK_TYPE = "2020-09-30", "MediaConvert"
 ALGORITHM = "ACS3-HMAC-SHA256"

@@ -9,11 +9,23 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from clipstitch.clock import Clock
-from clipstitch.errors import AlreadyThere, ClipstitchError, Missing, NoSuchTarget, NotAudio, NotBound
-from clipstitch.ports import Answer, Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Running, Webhook
-from clipstitch.process import Process, Segment, read
-from clipstitch.refs import ObjectRef
+from clipstitch.common.clock import Clock
+from clipstitch.common.errors import AlreadyThere, ClipstitchError, Missing, NoSuchTarget, NotAudio, NotBound
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import (
+    Answer,
+    Content,
+    Copied,
+    Described,
+    Ended,
+    Front,
+    Labels,
+    Listed,
+    Probe,
+    Running,
+    Webhook,
+)
+from clipstitch.planning.process_string import Process, Segment, read
 
 
 class MemoryObjects:

@@ -7,12 +7,12 @@ from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from clipstitch.adapters.backoff import Backoff
-from clipstitch.adapters.lean_oss2 import oss2
-from clipstitch.errors import ClipstitchError, CloudBusy, CloudRefused, NotAudio, ProcessRefused
-from clipstitch.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Running
-from clipstitch.refs import ObjectRef
-from clipstitch.refusals import meaning
-from clipstitch.settings import AccessKey, Settings
+from clipstitch.adapters.oss2_import import oss2
+from clipstitch.common.cloud_errors import meaning
+from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused, NotAudio, ProcessRefused
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Running
+from clipstitch.usecases.settings import AccessKey, Settings
 
 TIMEOUT_S = 20
 AT_ONCE = 8

@@ -1,1 +1,0 @@
-"""What the services keep and decide. No HTTP here."""

@@ -1,0 +1,285 @@
+"""Inside a function's process: load the handler once, then answer one request after another.
+
+Knows the contract between Function Compute and Python code: `handler(event: bytes, context)`, what a result
+and what an error look like, what the context carries. Knows nothing of HTTP, retries or triggers. Run as a
+script by `localyun.fc.instances`, which talks to it in frames over a socket; when that socket ends, the
+process ends.
+
+Sources: help.aliyun.com, FC 3.0 Python pages "Handler", "Context", "Error handling" (read 2026-11).
+"""
+
+import faulthandler
+import importlib
+import json
+import logging
+import os
+import queue
+import signal
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+
+HEADER = struct.Struct(">II")
+TERMINATED = 128 + signal.SIGTERM
+
+
+def write_frame(channel: socket.socket, header: Mapping[str, object], body: bytes = b"") -> None:
+    """Send a header and a body to the other end."""
+    head = json.dumps(header).encode()
+    channel.sendall(HEADER.pack(len(head), len(body)) + head)
+    channel.sendall(body)
+
+
+def read_frame(channel: socket.socket) -> tuple[dict[str, Any], bytes]:
+    """Receive a header and a body; EOFError when the other end has gone."""
+    head, body = HEADER.unpack(_exactly(channel, HEADER.size))
+    return json.loads(_exactly(channel, head)), _exactly(channel, body)
+
+
+def _exactly(channel: socket.socket, size: int) -> bytes:
+    """Receive that many bytes."""
+    data = bytearray()
+    while len(data) < size:
+        if not (chunk := channel.recv(min(size - len(data), 1 << 20))):
+            raise EOFError
+        data += chunk
+    return bytes(data)
+
+
+class LoadError(Exception):
+    """The handler cannot be had; `kind` is the vendor's errorType, `trace` its flat stackTrace."""
+
+    def __init__(self, kind: str, message: str, trace: list[str] | None = None) -> None:
+        super().__init__(message)
+        self.kind = kind
+        self.trace = trace or []
+
+    def document(self) -> dict[str, object]:
+        """Write the error as the vendor does."""
+        return {"errorMessage": str(self), "errorType": self.kind, "stackTrace": self.trace}
+
+
+def load(handler: str) -> Callable[..., object]:
+    """Import what a handler string such as `index.handler` or `pkg/index.handler` names."""
+    module_name, dot, function_name = handler.rpartition(".")
+    if not dot or not module_name or not function_name:
+        raise LoadError("InvalidHandleName", f"Invalid handler '{handler}': write it as module.function")
+    module = _module(module_name.replace("/", "."))
+    found = getattr(module, function_name, None)
+    if not callable(found):
+        raise LoadError("HandlerNotFound", f"Handler '{function_name}' is missing in module '{module_name}'")
+    return found  # type: ignore[no-any-return] # whatever it is, it can be called
+
+
+def _module(name: str) -> object:
+    """Import a module of the function's code, naming the vendor's error when that fails."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise LoadError("ImportModuleError", f"Unable to import module '{name}': {error}", _flat()) from error
+    except SyntaxError as error:
+        raise LoadError("UserCodeSyntaxError", f"Syntax error in module '{name}': {error}", _flat()) from error
+    except Exception as error:
+        raise LoadError("UserCodeError", f"Module initialization error: {error}", _flat()) from error
+
+
+def _flat() -> list[str]:
+    """Return the current traceback as lines."""
+    return traceback.format_exc().splitlines()
+
+
+def encode(result: object) -> bytes:
+    """Turn what a handler returned into bytes: text and bytes as they are, everything else as JSON."""
+    if isinstance(result, bytes):
+        return result
+    if isinstance(result, str):
+        return result.encode()
+    return json.dumps(result, indent=4, sort_keys=True, default=_plain).encode()
+
+
+def _plain(value: object) -> object:
+    """Spell a value that JSON lacks."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if callable(to_json := getattr(value, "to_json", None)):
+        return to_json()
+    raise TypeError(f"{value!r} is not JSON serializable")
+
+
+def failure(error: BaseException) -> dict[str, object]:
+    """Describe an exception of user code; the bootstrap's own first frame is cut off."""
+    frames = traceback.extract_tb(error.__traceback__)[1:]
+    stack = [[f'File "{f.filename}"', f"line {f.lineno}", f"in {f.name}", f.line or ""] for f in frames]
+    return {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": stack}
+
+
+def context_for(setup: Mapping[str, Any], request: Mapping[str, Any]) -> SimpleNamespace:
+    """Build the handler's second argument. From python3.12 on it has neither credentials nor service."""
+    function, log = dict(setup["function"]), dict(setup["log"])
+    context = SimpleNamespace(request_id=request["request_id"], retry_count=request.get("retry_count", 0))
+    context.region, context.account_id = setup["region"], setup["account_id"]
+    context.tracing, context.logger = None, logging.getLogger()
+    if setup["runtime"] == "python3.12":
+        function.update(version_id="", qualifier="LATEST")
+        context.log_project, context.log_store = log["project"], log["store"]
+    else:
+        context.credentials = SimpleNamespace(**setup["credentials"])
+        context.service = SimpleNamespace(
+            name=setup["service"],
+            log_project=log["project"],
+            log_store=log["store"],
+            qualifier="LATEST",
+            version_id="",
+        )
+    context.function = SimpleNamespace(**function)
+    return context
+
+
+class Lines(logging.Formatter):
+    """Log lines as the runtime writes them: UTC time, request id, level, message."""
+
+    converter = staticmethod(time.gmtime)
+    default_time_format = "%Y-%m-%dT%H:%M:%S"
+    default_msec_format = "%s.%03dZ"
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(request_id)s [%(levelname)s] %(message)s", defaults={"request_id": "-"})
+        self.request_id = "-"
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record with the id of the request being answered."""
+        record.request_id = self.request_id
+        return super().format(record)
+
+
+class Runtime:
+    """One function instance: its set-up, its handler, its connection to the service."""
+
+    def __init__(self, channel: socket.socket, setup: Mapping[str, Any], lines: Lines) -> None:
+        self._channel = channel
+        self._setup = setup
+        self._lines = lines
+        self._handler: Callable[..., object] | None = None
+        self._load_error: LoadError | None = None
+        self._initialized = not setup.get("initializer")
+
+    def warm(self) -> None:
+        """Import the handler ahead of the first request; a failure is kept for whoever calls."""
+        try:
+            self._handler = load(self._setup["handler"])
+        except LoadError as error:
+            self._load_error = error
+        write_frame(self._channel, {"kind": "ready"})
+
+    def serve(self) -> None:
+        """Answer requests until the service goes away."""
+        requests: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
+        threading.Thread(target=_pump, args=(self._channel, requests), daemon=True).start()
+        while True:
+            request, event = requests.get()
+            self._lines.request_id = request["request_id"]
+            if request["kind"] == "pre_stop":
+                return self._pre_stop(request)
+            error_type, body = self._answer(request, event)
+            sys.stdout.flush()
+            sys.stderr.flush()
+            reusable = self._initialized and self._load_error is None
+            write_frame(self._channel, {"error_type": error_type, "reusable": reusable}, body)
+
+    def _answer(self, request: Mapping[str, Any], event: bytes) -> tuple[str, bytes]:
+        """Run the initializer when it is due, then the handler; return the error type and the body."""
+        if not self._initialized and (document := self._initialize(request)):
+            return "InitializationError", json.dumps(document).encode()
+        say(f"FC Invoke Start RequestId: {request['request_id']}")
+        error_type, body = self._invoke(request, event)
+        suffix = ", Error: Unhandled function error" if error_type else ""
+        say(f"FC Invoke End RequestId: {request['request_id']}{suffix}")
+        return error_type, body
+
+    def _initialize(self, request: Mapping[str, Any]) -> dict[str, object] | None:
+        """Run the initializer; return the error document when it fails."""
+        say(f"FC Initialize Start RequestId: {request['request_id']}")
+        try:
+            load(self._setup["initializer"])(context_for(self._setup, request))
+        except LoadError as error:
+            return error.document()
+        except Exception as error:  # noqa: BLE001 - user code may raise anything
+            traceback.print_exc()
+            return failure(error)
+        finally:
+            say(f"FC Initialize End RequestId: {request['request_id']}")
+        self._initialized = True
+        return None
+
+    def _invoke(self, request: Mapping[str, Any], event: bytes) -> tuple[str, bytes]:
+        """Run the handler; only an exception makes an invocation fail."""
+        if self._handler is None:
+            assert self._load_error is not None
+            print(*self._load_error.trace, str(self._load_error), sep="\n", file=sys.stderr)  # noqa: T201
+            return "UnhandledInvocationError", json.dumps(self._load_error.document()).encode()
+        try:
+            return "", encode(self._handler(event, context_for(self._setup, request)))
+        except Exception as error:  # noqa: BLE001 - user code may raise anything
+            traceback.print_exc()
+            return "UnhandledInvocationError", json.dumps(failure(error)).encode()
+
+    def _pre_stop(self, request: Mapping[str, Any]) -> None:
+        """Run the preStop hook; what it does wrong is only logged."""
+        say(f"FC PreStop Start RequestId: {request['request_id']}")
+        try:
+            load(self._setup["pre_stop"])(context_for(self._setup, request))
+        except Exception:  # noqa: BLE001 - user code may raise anything
+            traceback.print_exc()
+        say(f"FC PreStop End RequestId: {request['request_id']}")
+
+
+def say(line: str) -> None:
+    """Write one of the runtime's own lines, after whatever user code wrote before."""
+    sys.stderr.flush()
+    print(line, flush=True)  # noqa: T201 - standard output is the function's log
+
+
+def _pump(channel: socket.socket, requests: "queue.SimpleQueue[tuple[dict[str, Any], bytes]]") -> None:
+    """Hand over requests; when the service is gone, end at once, even in the middle of a request."""
+    try:
+        while True:
+            requests.put(read_frame(channel))
+    except (EOFError, OSError):
+        os._exit(0)
+
+
+def _terminated(_signal: int, _frame: object) -> None:
+    """Say where the code was when its time was up."""
+    faulthandler.dump_traceback(all_threads=True)
+    os._exit(TERMINATED)
+
+
+def main(descriptor: int) -> None:
+    """Serve one function over the inherited socket."""
+    channel = socket.socket(fileno=descriptor)
+    channel.set_inheritable(False)
+    setup, _ = read_frame(channel)
+    sys.path[:] = [*setup["paths"], *sys.path[1:]]
+    sys.argv[:] = [sys.argv[0]]
+    signal.signal(signal.SIGTERM, _terminated)
+    lines, stream = Lines(), logging.StreamHandler(sys.stdout)
+    stream.setFormatter(lines)
+    logging.getLogger().addHandler(stream)
+    logging.getLogger().setLevel(logging.INFO)
+    runtime = Runtime(channel, setup, lines)
+    runtime.warm()
+    runtime.serve()
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

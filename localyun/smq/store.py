@@ -1,0 +1,59 @@
+"""The tables behind queues and topics, in one SQLite file. Times in them are milliseconds since 1970."""
+
+import json
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from localyun.smq.values import Page
+from localyun.sqlite import Database
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS queues (
+    name TEXT PRIMARY KEY, attributes TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS messages (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, queue TEXT NOT NULL, message_id TEXT NOT NULL, body TEXT NOT NULL,
+    md5 TEXT NOT NULL, priority INTEGER NOT NULL, properties TEXT NOT NULL, enqueued INTEGER NOT NULL,
+    expires INTEGER NOT NULL, visible INTEGER NOT NULL, handle TEXT NOT NULL DEFAULT '',
+    first_dequeued INTEGER, dequeue_count INTEGER NOT NULL DEFAULT 0);
+CREATE INDEX IF NOT EXISTS messages_in_order ON messages (queue, priority, id);
+CREATE INDEX IF NOT EXISTS messages_by_expiry ON messages (queue, expires);
+CREATE TABLE IF NOT EXISTS topics (
+    name TEXT PRIMARY KEY, attributes TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS subscriptions (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, name TEXT NOT NULL, endpoint TEXT NOT NULL,
+    strategy TEXT NOT NULL, content_format TEXT NOT NULL, filter_tag TEXT NOT NULL,
+    dead_letter_queue TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL,
+    UNIQUE (topic, name));
+CREATE TABLE IF NOT EXISTS published (
+    message_id TEXT PRIMARY KEY, topic TEXT NOT NULL, body TEXT NOT NULL, md5 TEXT NOT NULL, tag TEXT NOT NULL,
+    attributes TEXT NOT NULL, properties TEXT NOT NULL, time INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS deliveries (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL, subscription INTEGER NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL);
+CREATE INDEX IF NOT EXISTS deliveries_by_due ON deliveries (due, id);
+CREATE INDEX IF NOT EXISTS deliveries_by_message ON deliveries (message_id);
+"""
+
+
+def open_tables(root: Path) -> Database:
+    """Open, and if need be make, the file that holds queues and topics."""
+    return Database(root / "messages.sqlite", SCHEMA)
+
+
+def insert(db: sqlite3.Connection, table: str, **values: object) -> int:
+    """Add a row and return its number. Table and columns are ours, never a caller's."""
+    names, marks = ", ".join(values), ", ".join("?" * len(values))
+    sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names are literals in this package
+    return db.execute(sql, tuple(values.values())).lastrowid or 0
+
+
+def page(rows: list[sqlite3.Row], limit: int) -> Page:
+    """Return the names of at most `limit` rows; ask the database for one more than that."""
+    names = tuple(row["name"] for row in rows[:limit])
+    return Page(names, names[-1] if len(rows) > limit else "")
+
+
+def packed(document: Any) -> str:
+    """Return a JSON text to keep in a column."""
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,54 @@
+"""One SQLite file shared by threads. Knows locking and transactions, no tables; all stores use it."""
+
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from localyun.errors import Refusal
+
+BUSY_SECONDS = 30.0
+
+
+class Database:
+    """A durable SQLite file: one connection, one lock, write-ahead log. A kill loses nothing committed."""
+
+    def __init__(self, file: Path, schema: str) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._closed = False
+        self._connection = sqlite3.connect(file, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+        self._connection.row_factory = sqlite3.Row
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.executescript(schema)
+
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """Open a write transaction that nobody else can interleave; an exception undoes it."""
+        with self._lock:
+            self._check_open()
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+            except BaseException:
+                self._connection.execute("ROLLBACK")
+                raise
+            self._connection.execute("COMMIT")
+
+    def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
+        """Return every row a query finds, as committed now."""
+        with self._lock:
+            self._check_open()
+            return self._connection.execute(sql, values).fetchall()
+
+    def close(self) -> None:
+        """Close the file; later calls are refused, as a request may still be under way when the cloud is stopped."""
+        with self._lock:
+            self._closed = True
+            self._connection.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Refusal(503, "ServiceUnavailable", "The local cloud is shutting down.")

@@ -1,1 +1,0 @@
-"""The HTTP faces. Each turns a `Call` into core calls and their answer into the vendor's bytes."""

@@ -1,0 +1,119 @@
+"""A finished job to its CloudEvent. Pure: the same facts give the same bytes, so no event id ever has two contents.
+
+CloudEvents 1.0, JSON format. Everything in it comes from the create-once documents.
+"""
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from clipstitch.common.clock import timestamp
+from clipstitch.common.errors import ClipstitchError
+from clipstitch.common.identifiers import ObjectRef, uploaded_at
+from clipstitch.jobs.job import Job, Verdict
+from clipstitch.planning.chapters import webvtt_ref
+from clipstitch.planning.plan import Placed, Plan
+
+TYPE = "clipstitch.job."
+# SMQ takes 64 KB a message, counted after Base64, which queue clients use by default: 48 KB before it, less some air.
+MAX_MESSAGE_BYTES = 45_000
+_BULKY = ("clips", "issues", "labels")
+
+
+def event_id(job: Job) -> str:
+    """Name the event; the same for every delivery of it."""
+    return f"{job.id}.{job.state}"
+
+
+def make_event(job: Job) -> dict[str, Any]:
+    """Build the completion event of a job that has its verdict, and its result if that is to publish."""
+    if job.verdict is None or job.state == "publishing":
+        raise ClipstitchError(f"job {job.id} is {job.state}; only a finished job has an event")
+    manifest, plan = job.verdict.manifest, _plan(job, job.verdict)
+    return {
+        "specversion": "1.0",
+        "id": event_id(job),
+        "source": f"oss://{manifest.ref.bucket}/{quote(manifest.ref.key)}",
+        "type": TYPE + job.state,
+        "subject": plan.output.ref.uri if plan else manifest.ref.uri,
+        "time": _finished(job, job.verdict),
+        "datacontenttype": "application/json",
+        "data": _data(job, job.verdict),
+    }
+
+
+def _plan(job: Job, verdict: Verdict) -> Plan | None:
+    """Return the plan that the verdict was taken on, if any."""
+    return job.plan if verdict.planned else None
+
+
+def _finished(job: Job, verdict: Verdict) -> str:
+    """Return the moment of the last decision."""
+    return job.result.at if job.result else verdict.at
+
+
+def _data(job: Job, verdict: Verdict) -> dict[str, Any]:
+    """Say everything that a recipient could want to know."""
+    error = verdict.error or (job.result.error if job.result else None)
+    data: dict[str, Any] = {
+        "job": job.id,
+        "state": job.state,
+        "manifest": {"uri": verdict.manifest.ref.uri, "etag": verdict.manifest.etag},
+        "tasks": list(verdict.tasks),
+        "attempts": len(verdict.tasks),
+        "timings": {
+            "uploaded": timestamp(uploaded_at(job.id)),
+            "decided": verdict.at,
+            "finished": _finished(job, verdict),
+        },
+    }
+    if plan := _plan(job, verdict):
+        data |= _planned(plan)
+    if job.plan and job.result and job.result.output:
+        made = job.result.output
+        if job.plan.output.chapters:
+            data["chapters"] = {"webvtt": webvtt_ref(job.plan).uri}
+        data["output"] |= {"etag": made.etag, "size": made.size, "duration_ms": made.duration_ms}
+    if error:
+        data["error"] = {"code": error.code, "message": error.message, "remedy": error.remedy}
+    if verdict.issues:
+        data["issues"] = [issue.as_json() for issue in verdict.issues]
+    return data
+
+
+def _planned(plan: Plan) -> dict[str, Any]:
+    """Say what was planned."""
+    target = plan.output
+    return {
+        "output": {
+            "uri": target.ref.uri,
+            "format": target.format,
+            "sample_rate": target.sample_rate,
+            "channels": target.channels,
+        },
+        "expected_duration_ms": round(plan.duration_s * 1000),
+        "clips": [_clip(clip) for clip in plan.clips if clip.key],
+        "labels": dict(plan.labels),
+        "remarks": list(plan.remarks),
+    }
+
+
+def _clip(clip: Placed) -> dict[str, Any]:
+    """Say where a clip begins in the output, and how it is called if it has a title."""
+    where = {"key": clip.key, "starts_at_ms": round(clip.starts_at_s * 1000)}
+    return {**where, "title": clip.title} if clip.title else where
+
+
+def encode(event: dict[str, Any]) -> str:
+    """Write an event as it travels."""
+    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+
+
+def fit(event: dict[str, Any], result: ObjectRef) -> dict[str, Any]:
+    """Return the event small enough for a message: what is long moves to the result object; the event says where."""
+    data = dict(event["data"])
+    for name in _BULKY:
+        if len(encode({**event, "data": data}).encode()) > MAX_MESSAGE_BYTES and name in data:
+            data[name + "_count"] = len(data.pop(name))
+            data["more_at"] = result.uri
+    return {**event, "data": data}

@@ -1,0 +1,117 @@
+"""The rules of webhooks, after Standard Webhooks 1.0: how one is configured, what an answer means, when to try again.
+
+Pure; `clipstitch.usecases.deliver` acts by them, `clipstitch.adapters.webhook_http` posts.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
+from urllib.parse import SplitResult, urlsplit
+
+from clipstitch.common.errors import BadAnswer, ClipstitchError, SwitchedOff
+from clipstitch.common.ports import Answer, Webhook
+
+# Standard Webhooks 1.0.0, "Deliverability and reliability": seconds before each attempt, the first one at once.
+SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+MAX_RETRY_AFTER_S = SCHEDULE_S[-1]  # ours: whoever asks for more hears sooner, or the job would stay open for ever
+GONE = 410
+MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64  # the same document, "Signature scheme": 192 to 512 bits
+MAX_SECRETS = 2
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
+_TARGET = re.compile(r"[A-Z][A-Z0-9_]*")
+_URL = re.compile(r"[!-~]{1,2000}")
+
+
+def verdict_on(answer: Answer, host: str) -> ClipstitchError | None:
+    """Say what is wrong with an answer; nothing is with 2xx. A redirect is a failure: the operator has the new URL."""
+    if 200 <= answer.status < 300:
+        return None
+    if answer.status == GONE:
+        return SwitchedOff(f"{host} answered 410 Gone")
+    return BadAnswer(f"{host} answered {answer.status}")
+
+
+def next_attempt(attempt: int, at: datetime, retry_after: str = "") -> datetime | None:
+    """Say when to try again after an attempt (the first is 1) that failed then; None when it was the last.
+
+    `Retry-After` can make it later, not sooner.
+    """
+    if attempt >= len(SCHEDULE_S):
+        return None
+    asked = min(_retry_after_s(retry_after, at), MAX_RETRY_AFTER_S)
+    return at + timedelta(seconds=max(SCHEDULE_S[attempt], asked))
+
+
+def _retry_after_s(text: str, now: datetime) -> float:
+    """Read `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. What cannot be read asks for nothing.
+
+    >>> _retry_after_s("120", datetime(2026, 1, 2, tzinfo=timezone.utc))
+    120.0
+    >>> _retry_after_s("Fri, 02 Jan 2026 00:01:00 GMT", datetime(2026, 1, 2, tzinfo=timezone.utc))
+    60.0
+    >>> _retry_after_s("soon", datetime(2026, 1, 2, tzinfo=timezone.utc))
+    0.0
+    """
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        until = parsedate_to_datetime(text)
+    except (ValueError, TypeError, OverflowError):
+        return 0.0
+    return (until.replace(tzinfo=until.tzinfo or timezone.utc) - now).total_seconds()
+
+
+def read_webhook(target: str, env: Mapping[str, str], problems: list[str], *, allow_private: bool) -> Webhook | None:
+    """Read a webhook's URL and secrets from their variables. Problems name the variables and never their values."""
+    if not _TARGET.fullmatch(target):
+        problems.append(f"CLIPSTITCH_SINKS has webhook:{target}; write capital letters, digits and _, as in PARTNER")
+        return None
+    url_name, secret_name = f"CLIPSTITCH_WEBHOOK_{target}_URL", f"CLIPSTITCH_WEBHOOK_{target}_SECRET"
+    url, secrets = env.get(url_name, ""), tuple(env.get(secret_name, "").split())
+    if problem := _url_problem(url, allow_private=allow_private):
+        problems.append(f"{url_name} {problem}")
+    if not secrets:
+        problems.append(f"{secret_name} is not set")
+    elif len(secrets) > MAX_SECRETS or not all(map(_good_secret, secrets)):
+        sizes = f"{MIN_SECRET_BYTES} to {MAX_SECRET_BYTES}"
+        problems.append(f"{secret_name} must be one or two secrets: {_SECRET_PREFIX} and {sizes} bytes in Base64")
+    return Webhook(target, url, secrets)
+
+
+def _url_problem(url: str, *, allow_private: bool) -> str:
+    """Say what is wrong with a URL; nothing when we could post to it."""
+    if not url:
+        return "is not set"
+    parts = _split(url)
+    if parts is None or not parts.hostname or parts.fragment:
+        return "must be a URL of ASCII characters, without blanks and fragment"
+    if "@" in parts.netloc:
+        return "must not hold a user or password: the signature says who calls"
+    if parts.scheme != "https" and not (parts.scheme == "http" and allow_private):
+        return "must begin with https://; http:// is for private addresses, with CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE=true"
+    return ""
+
+
+def _split(url: str) -> SplitResult | None:
+    """Take a URL apart; None when it is none."""
+    if not _URL.fullmatch(url):
+        return None
+    try:
+        parts = urlsplit(url)
+        port = parts.port  # an impossible one raises
+    except ValueError:
+        return None
+    return None if port == 0 else parts
+
+
+def _good_secret(secret: str) -> bool:
+    """Say whether a secret can be signed with; the library would pass over stray characters."""
+    text = secret.removeprefix(_SECRET_PREFIX)
+    try:
+        key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return secret.startswith(_SECRET_PREFIX) and MIN_SECRET_BYTES <= len(key) <= MAX_SECRET_BYTES

@@ -1,0 +1,129 @@
+"""OSS events as Function Compute hands them over."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clipstitch.common.errors import BadTrigger
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.inbound.oss_trigger import uploads
+
+QUIET = settings(database=None, deadline=None, max_examples=300)
+
+# Function Compute, "Formats of event for different triggers", page of April 2026; ids changed.
+GOLDEN = """
+{"events":[{"eventName":"ObjectCreated:PutObject","eventSource":"acs:oss","eventTime":"2022-08-13T06:45:43.000Z",
+ "eventVersion":"1.0",
+ "oss":{"bucket":{"arn":"acs:oss:cn-hangzhou:123456789:bkt","name":"bkt","ownerIdentity":"123456789"},
+        "object":{"deltaSize":122539,"eTag":"688A7BF4F233DC9C88A80BF985AB7329","key":"manifests/a.json","size":122539},
+        "ossSchemaVersion":"1.0","ruleId":"9adac8e253828f4f7c0466d941fa3db811610000"},
+ "region":"cn-hangzhou","requestParameters":{"sourceIPAddress":"140.205.0.0"},
+ "responseElements":{"requestId":"58F9FF2D3DF792092E120000"},"userIdentity":{"principalId":"123456789"}}]}
+"""
+
+
+def record(key: object, bucket: object = "bkt") -> dict:
+    """Return one record of an event."""
+    return {"eventName": "ObjectCreated:PutObject", "oss": {"bucket": {"name": bucket}, "object": {"key": key}}}
+
+
+def event(*records: object) -> bytes:
+    """Return an event of these records."""
+    return json.dumps({"events": records}).encode()
+
+
+def test_the_printed_event_names_one_upload():
+    """The vendor's own sample."""
+    assert [ObjectRef("bkt", "manifests/a.json")] == uploads(GOLDEN.encode())
+
+
+def test_an_event_may_carry_several_records():
+    """Every sample has one, but it is a list; order is kept."""
+    assert [ObjectRef("bkt", "a"), ObjectRef("b2", "b"), ObjectRef("bkt", "a")] == uploads(
+        event(record("a"), record("b", "b2"), record("a"))
+    )
+
+
+def test_an_event_of_no_records_names_nothing():
+    """Nothing was uploaded, so nothing is lost."""
+    assert [] == uploads(event())
+
+
+@pytest.mark.parametrize("key", ["a b+中.json", "a%20b", "a+b", "{x}", "🎧", "a\n", " ", "a//b", "\u0000", "'\""])
+def test_keys_are_taken_as_they_stand(key: str):
+    """Nothing is unquoted and nothing trimmed."""
+    assert [ObjectRef("bkt", key)] == uploads(event(record(key)))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+@QUIET
+def test_any_key_survives(key: str):
+    """Escaped or not."""
+    raw = json.dumps({"events": [record(key)]}, ensure_ascii=False).encode()
+
+    assert [ObjectRef("bkt", key)] == uploads(event(record(key))) == uploads(raw)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"7",
+        b'"events"',
+        b"{}",
+        b"\xff\xfe",
+        b"[" * 100_000,
+        b'{"events": null}',
+        b'{"events": {}}',
+        b'{"events": "ab"}',
+        b'{"events": ""}',
+        b'{"events": [null]}',
+        b'{"events": [{}]}',
+        b'{"events": [{"oss": {"bucket": "bkt", "object": "key"}}]}',
+        event(record(None)),
+        event(record(7)),
+        event(record("")),
+        event(record("a", "")),
+        event(record("a", ["bkt"])),
+        event(record("\ud83d")),
+        event(record("a"), record(None)),
+    ],
+)
+def test_anything_else_is_refused(message: bytes):
+    """One clear error for all of it, which shows the beginning of what came."""
+    with pytest.raises(BadTrigger, match="not an OSS trigger's event"):
+        uploads(message)
+
+
+def test_an_event_cut_off_anywhere_is_refused():
+    """At every byte."""
+    whole = GOLDEN.strip().encode()
+    for length in range(len(whole)):
+        with pytest.raises(BadTrigger):
+            uploads(whole[:length])
+
+
+JUNK = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["events", "oss", "bucket", "object", "name", "key"]), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+
+
+@given(st.binary() | JUNK.map(lambda junk: json.dumps(junk).encode()) | JUNK.map(event))
+@QUIET
+def test_garbage_is_refused_and_nothing_else_happens(message: bytes):
+    """Names of uploads, or BadTrigger."""
+    try:
+        found = uploads(message)
+    except BadTrigger:
+        return
+
+    assert all(isinstance(ref, ObjectRef) and ref.uri.encode() for ref in found)

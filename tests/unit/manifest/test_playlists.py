@@ -1,0 +1,341 @@
+"""Playlists as manifests: what is read as it means, what is refused with its line, and nothing in between."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clipstitch.common.audio_formats import FORMATS
+from clipstitch.common.errors import BadManifest
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.manifest.model import Clip, Entry, Limits, Manifest, Output
+from clipstitch.manifest.parse import parse
+from clipstitch.manifest.playlists import default_key, read_ffconcat, read_m3u
+
+QUIET = settings(database=None, deadline=None, max_examples=300)
+FIRST = "ffconcat version 1.0\n"
+
+
+def read(text: str, suffix: str = ".ffconcat", folder: str = "manifests/shows/") -> Manifest:
+    """Read a playlist that was uploaded as `ep1` to some folder."""
+    return parse(text.encode(), ObjectRef("acme", f"{folder}ep1{suffix}"), Limits(sinks=("events",)))
+
+
+def clips(*lines: str) -> tuple[Entry, ...]:
+    """Read the clips of an ffconcat script with these lines."""
+    return read(FIRST + "\n".join(lines)).clips
+
+
+def m3u(*lines: str) -> tuple[Entry, ...]:
+    """Read the clips of an extended M3U with these lines."""
+    return read("#EXTM3U\n" + "\n".join(lines), ".m3u8").clips
+
+
+def complaints(text: str, suffix: str = ".ffconcat") -> list[str]:
+    """Return what each line is told, the code being the same."""
+    with pytest.raises(BadManifest) as caught:
+        read(text, suffix)
+    assert {("PLAYLIST_LINE", "")} == {(issue.code, issue.path) for issue in caught.value.issues}
+    assert all(issue.remedy for issue in caught.value.issues)
+    return [issue.message for issue in caught.value.issues]
+
+
+def test_an_ffconcat_script_becomes_a_manifest():
+    """The output lies under `merged/`, as MP3; everything else has its default."""
+    got = read(FIRST + "\n# a remark\nfile a.mp3\nfile 'b c.wav'\ninpoint 1.5\noutpoint 00:00:04\nfile d.aac\n")
+
+    assert Output(ObjectRef("acme", "merged/shows/ep1.mp3"), FORMATS["mp3"]) == got.output
+    assert (Clip("a.mp3"), Clip("b c.wav", 1500, 2500), Clip("d.aac")) == got.clips
+    assert (0, None, {}, 0, False) == got[2:7]
+
+
+# FFmpeg documentation, "Quoting and escaping", and what av_get_token does.
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("a.mp3", "a.mp3"),
+        ("'a b.mp3'", "a b.mp3"),
+        (r"a\ b.mp3", "a b.mp3"),
+        (r"'Crime d'\''Amour'.mp3", "Crime d'Amour.mp3"),
+        (r"Crime\ d\'Amour.mp3", "Crime d'Amour.mp3"),
+        (r"'a\b'", r"a\b"),
+        (r"a\\b", r"a\b"),
+        ("a'b c'd", "ab cd"),
+        ("'a b", "a b"),
+        ("a\\", "a\\"),
+        ("'#1.mp3'", "#1.mp3"),
+        ("a#1.mp3", "a#1.mp3"),
+        ('"a"', '"a"'),
+        ("中文\u2028🎧\x85.mp3", "中文\u2028🎧\x85.mp3"),
+        ("file:a.mp3", "a.mp3"),
+    ],
+)
+def test_names_are_quoted_as_ffmpeg_quotes_them(written: str, key: str):
+    """Single quotes protect all but themselves, a backslash the next character; double quotes mean nothing."""
+    written = written.replace("\u2028", "'\u2028'").replace("\x85", "'\x85'")
+
+    assert (Clip(key),) == clips(f"file {written}")
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1, max_size=20))
+@QUIET
+def test_any_name_can_be_quoted(name: str):
+    """As FFmpeg's documentation advises: between single quotes, its own outside of them, escaped."""
+    key = f"c/{name}"
+    quoted = "'" + key.replace("'", "'\\''") + "'"
+
+    assert (Clip(key),) == clips(f"file {quoted}")
+
+
+@pytest.mark.parametrize(
+    ("written", "ms"),
+    [
+        ("0", 0),
+        ("1", 1000),
+        ("1.5", 1500),
+        ("0.0004", 0),
+        ("0.0006", 1),
+        ("90", 90_000),
+        ("1500ms", 1500),
+        ("2s", 2000),
+        ("2500000us", 2500),
+        ("01:02", 62_000),
+        ("1:02.5", 62_500),
+        ("01:02:03", 3_723_000),
+        ("100:00:00.25", 360_000_250),
+    ],
+)
+def test_times_are_read_as_ffmpeg_writes_them(written: str, ms: int):
+    """To the millisecond, which is what OSS counts in."""
+    assert (Clip("a", ms),) == clips("file a", f"inpoint {written}")
+
+
+@pytest.mark.parametrize("written", ["", "-1", "1e3", "1.", ".5", "1:2:3:4", "1h", "NaN", "inf", "1,5", "9" * 400])
+def test_other_texts_are_no_times(written: str):
+    """Each is refused, with its line."""
+    (message,) = complaints(f"{FIRST}file a\ninpoint {written}")
+
+    assert message.startswith("line 3 ")
+
+
+def test_trims_belong_to_the_file_before_them():
+    """A duration counts from the inpoint."""
+    assert (Clip("a", 1000), Clip("b", 0, 3000), Clip("c", 2000, 500)) == clips(
+        "file a", "inpoint 1", "file b", "outpoint 3", "file c", "duration 0.5", "inpoint 2"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ("a.mp3", "a.mp3"),
+        ("./a.mp3", "manifests/shows/a.mp3"),
+        ("../a.mp3", "manifests/a.mp3"),
+        ("../../clips/a.mp3", "clips/a.mp3"),
+        ("./x/../a.mp3", "manifests/shows/a.mp3"),
+        ("../../../../a.mp3", "a.mp3"),
+        ("x/../a.mp3", "x/../a.mp3"),
+        (".a.mp3", ".a.mp3"),
+    ],
+)
+def test_names_are_keys_unless_they_begin_with_a_dot_and_a_slash(written: str, key: str):
+    """Those are meant from where the playlist lies, never from above the bucket."""
+    assert (Clip(key),) == clips(f"file {written}") == m3u(written)
+
+
+def test_our_comment_says_what_a_playlist_cannot():
+    """Any field of a manifest but the clips; in several comments, if that is easier to read."""
+    ours = '# clipstitch: {"output": {"key": "x/a.flac", "channels": 1}, "gap": "300ms", "notify": ["events"]}'
+    got = read(f'{FIRST}{ours}\nfile a\n#clipstitch:{{"chapters": true, "labels": {{"a": "b"}}}}\nfile b')
+
+    assert Output(ObjectRef("acme", "x/a.flac"), FORMATS["flac"], channels=1) == got.output
+    assert (300, ("events",), True, {"a": "b"}) == (got.gap_ms, got.notify, got.chapters, got.labels)
+    assert (Clip("a"), Clip("b")) == got.clips
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "null", '{"clips": []}', '{"gap": 1, "gap": 2}', '{"gap": NaN}', "{"])
+def test_a_comment_of_ours_that_is_none_is_refused(text: str):
+    """It was meant for us, so it is not passed over."""
+    (message,) = complaints(f"{FIRST}file a\n# clipstitch: {text}\n")
+
+    assert message.startswith("line 3 is no JSON mapping")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "file_packet_metadata title=x",
+        "file_packet_meta title x",
+        "option framerate 25",
+        "stream",
+        "exact_stream_id 0x1",
+        "stream_meta language ger",
+        "stream_codec mp3",
+        "stream_extradata 0011",
+        "chapter 1 0 10",
+        "FILE a.mp3",
+        "ffconcat version 1.0",
+        "\\",
+        "''",
+        "file",
+        "file a b",
+        "inpoint 1 2",
+    ],
+)
+def test_what_is_not_honoured_is_refused_with_its_line(line: str):
+    """A directive that changes what is heard is never passed over."""
+    (message,) = complaints(f"{FIRST}file a.mp3\n\n{line}\n")
+
+    assert message.startswith("line 4 ")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_whatever_ends_them(end: str):
+    """As three kinds of editors write them; all that is wrong is told, in order."""
+    text = end.join(["ffconcat version 1.0", "file a\x0bb", "stream", "file a", "nothing", "inpoint x"])
+
+    assert ["2", "3", "5", "6"] == [message.split()[1] for message in complaints(text)]
+
+
+def test_titles_name_the_chapters():
+    """Of the next file only; a line without one leaves the file's own name."""
+    assert (
+        Clip("a.mp3", title="Artist - One, two"),
+        Clip("b.mp3"),
+        Clip("c.mp3", title="Three"),
+        Clip("d.mp3"),
+    ) == m3u(
+        "#PLAYLIST:Show",
+        "#EXTENC:UTF-8",
+        "#EXTINF:123,Artist - One, two",
+        "a.mp3",
+        "",
+        "#EXTINF:-1",
+        "b.mp3",
+        '#EXTINF:1 tvg-id="x", Three ',
+        "# a remark",
+        "c.mp3",
+        "  d.mp3  ",
+    )
+
+
+def test_an_m3u_may_be_plain():
+    """File names, one a line; blanks in them need no quotes."""
+    assert (Clip("a b.mp3"), Clip("c's.mp3")) == read("a b.mp3\nc's.mp3", ".m3u").clips
+
+
+def test_an_m3u_may_begin_with_a_byte_order_mark():
+    """Editors on Windows write one."""
+    assert (Clip("a"),) == read("\ufeff#EXTM3U\na", ".M3U").clips
+    assert (Clip("a"),) == read("\ufeff" + FIRST + "file a").clips
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "#EXT-X-VERSION:3",
+        "#EXT-X-BYTERANGE:100@0",
+        "#EXT-X-DISCONTINUITY",
+        "#EXTVLCOPT:start-time=5",
+        "#EXTGRP:rock",
+        "#EXTALB:album",
+        "#EXTART:artist",
+        "#EXTIMG:cover",
+        "http://example.com/a.mp3",
+        "HTTPS://example.com/a.mp3",
+        "file:///a.mp3",
+    ],
+)
+def test_what_an_m3u_cannot_mean_here_is_refused_with_its_line(line: str):
+    """Streams, players' options, and what lies elsewhere."""
+    (message,) = complaints(f"#EXTM3U\na.mp3\n{line}\nb.mp3\n", ".m3u")
+
+    assert message.startswith("line 3 ")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "key"),
+    [
+        ("manifests/ep1.m3u", "merged/ep1.mp3"),
+        ("manifests/a/b.c/ep1.ffconcat", "merged/a/b.c/ep1.mp3"),
+        ("manifests/ep.1.m3u8", "merged/ep.1.mp3"),
+        ("elsewhere/ep1.m3u", "merged/elsewhere/ep1.mp3"),
+    ],
+)
+def test_a_playlist_that_names_no_output_has_one(manifest: str, key: str):
+    """By its own name, below `merged/`."""
+    assert key == default_key(manifest, "manifests/")
+
+
+WORDS = st.sampled_from(
+    [
+        *(
+            "file ",
+            "inpoint ",
+            "outpoint ",
+            "duration ",
+            "stream",
+            "\n",
+            "\n",
+            "'",
+            "\\",
+            "#",
+            "1",
+            "9" * 400,
+            ":",
+            ",",
+        ),
+        *(
+            "# clipstitch: ",
+            "{",
+            "}",
+            '"gap": ',
+            '"clips"',
+            '{"output": {"key": "\\ud83d"}}',
+            "a.mp3",
+            "../",
+            "#EXTINF:",
+        ),
+    ]
+)
+NOISE = st.lists(WORDS | st.text(max_size=3)).map("".join)
+
+
+@given(NOISE, st.sampled_from([".ffconcat", ".m3u", ".m3u8"]))
+@settings(QUIET, max_examples=600)
+def test_no_playlist_makes_the_reader_fail_otherwise_than_by_a_bad_manifest(noise: str, suffix: str):
+    """Whatever the lines hold: a manifest, or one error with at least one issue."""
+    body = (FIRST + noise).encode("utf-8", "replace")
+    try:
+        found = parse(body, ObjectRef("acme", f"manifests/a{suffix}"), Limits()).clips
+    except BadManifest as bad:
+        found = bad.issues  # type: ignore[assignment]
+
+    assert found
+
+
+@pytest.mark.parametrize("reader", [read_ffconcat, read_m3u])
+@given(noise=NOISE)
+@QUIET
+def test_every_complaint_names_a_line_that_is_there(reader, noise: str):
+    """Counted from one, in order."""
+    lines = []
+    try:
+        reader(FIRST + noise, ObjectRef("acme", "manifests/a.m3u"), "manifests/")
+    except BadManifest as bad:
+        lines = [int(issue.message.split()[1]) for issue in bad.issues]
+    count = len((FIRST + noise).replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+
+    assert sorted(lines) == lines
+    assert all(1 <= line <= count for line in lines)
+
+
+def test_a_path_of_a_hundred_thousand_folders_is_walked_once():
+    """Every part is looked at, none of them copied again for the next."""
+    begun = time.process_time()
+    playlist = b"ffconcat version 1.0\nfile ./" + b"a/" * 120_000 + b"../" * 5_000 + b"x\n"
+
+    with pytest.raises(BadManifest, match="bytes"):
+        parse(playlist, ObjectRef("acme", "manifests/m.ffconcat"), Limits())
+    assert time.process_time() - begun < 2

@@ -1,0 +1,76 @@
+"""Trees: any number of sources under the fewest requests, under the fewest levels of those, in order."""
+
+import pytest
+
+from clipstitch.common.audio_formats import MAX_SOURCES
+from clipstitch.planning.merge_tree import Branch, depth, fewest_requests, grow, levels, requests
+
+EVERY_COUNT = range(1, 3001)
+TREES = {count: grow(count) for count in EVERY_COUNT}
+
+
+def branches(tree: Branch | int) -> list[Branch]:
+    """Return every request of a tree."""
+    if isinstance(tree, int):
+        return []
+    return [tree, *(branch for part in tree.parts for branch in branches(part))]
+
+
+def least_depth(count: int) -> int:
+    """Say how often 11 must be multiplied by itself to reach a number, by trying."""
+    return next(level for level in range(9) if MAX_SOURCES**level >= count)
+
+
+@pytest.mark.parametrize(
+    ("count", "asked", "deep"),
+    [
+        (1, 0, 0),
+        (2, 1, 1),
+        (11, 1, 1),
+        (12, 2, 2),
+        (21, 2, 2),
+        (22, 3, 2),
+        (111, 11, 2),
+        (121, 12, 2),
+        (122, 13, 3),
+        (1331, 133, 3),
+        (1332, 134, 4),
+    ],
+)
+def test_counts_at_which_something_changes(count: int, asked: int, deep: int):
+    """Written out by hand: sources, requests, levels."""
+    tree = grow(count)
+
+    assert (asked, deep) == (requests(tree), depth(tree))
+    assert (asked, deep) == (fewest_requests(count), levels(count))
+
+
+def test_every_count_takes_the_fewest_requests():
+    """Each joins at most eleven into one, so it saves ten: ceil((n-1)/10)."""
+    assert [(count + 8) // 10 for count in EVERY_COUNT] == [requests(TREES[count]) for count in EVERY_COUNT]
+
+
+def test_every_count_takes_the_fewest_levels():
+    """No plan, of however many requests, has fewer."""
+    assert [least_depth(count) for count in EVERY_COUNT] == [depth(TREES[count]) for count in EVERY_COUNT]
+
+
+def test_every_count_keeps_its_order():
+    """Each leaf once, from the first to the last."""
+    for count, tree in TREES.items():
+        assert list(range(count)) == (list(tree.leaves()) if isinstance(tree, Branch) else [tree])
+
+
+def test_every_request_joins_two_to_eleven():
+    """A request for one source would be wasted, one for twelve refused."""
+    sizes = {len(branch.parts) for tree in TREES.values() for branch in branches(tree)}
+
+    assert set(range(2, MAX_SOURCES + 1)) == sizes
+
+
+def test_leaves_may_be_counted_from_anywhere():
+    """As the parts of a larger tree are."""
+    tree = grow(23, 100)
+
+    assert isinstance(tree, Branch)
+    assert list(range(100, 123)) == list(tree.leaves())

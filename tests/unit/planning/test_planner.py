@@ -1,0 +1,239 @@
+"""Plans: the order of the clips survives, what is left open is filled in, what stands in the way is named."""
+
+import json
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from clipstitch.common.audio_formats import FORMATS
+from clipstitch.common.errors import Archived, BadManifest, ClipstitchError, CloudBusy, Missing, NotAudio, NotBound
+from clipstitch.common.identifiers import ManifestRef, ObjectRef
+from clipstitch.common.ports import Probe
+from clipstitch.manifest.model import Clip, Manifest, Output
+from clipstitch.planning.plan import Place, Plan
+from clipstitch.planning.planner import make_plan
+from clipstitch.planning.process_string import CONCAT, CONVERT, Segment, read
+
+QUIET = settings(database=None, deadline=None, max_examples=200)
+JOB = "20260102T030405Z-0123456789ab"
+PLACE = Place(JOB, ManifestRef(ObjectRef("acme", "manifests/a.json"), "E7A6"), "_clipstitch/", "done", ("events", "q"))
+PROBE = Probe(duration_s=10.0, sample_rate=44100, channels=2)
+
+
+def manifest(*clips: Clip, align: int = 0, spec: str = "mp3", **wanted: object) -> Manifest:
+    """Return a manifest of these clips."""
+    output = Output(ObjectRef("acme", f"out/a.{spec}"), FORMATS[spec], **wanted)  # type: ignore[arg-type]
+    return Manifest(output, clips, align)
+
+
+def plan(wanted: Manifest, probes: dict[str, Probe | ClipstitchError] | None = None) -> Plan:
+    """Plan a manifest whose clips are what `probes` says, and 10 s of 44.1 kHz stereo otherwise."""
+    found = {ObjectRef("acme", clip.key): (probes or {}).get(clip.key, PROBE) for clip in wanted.clips}
+    return make_plan(wanted, found, PLACE)
+
+
+def issues(wanted: Manifest, probes: dict[str, Probe | ClipstitchError]) -> list[tuple[str, str]]:
+    """Return code and path of what planning has against a manifest."""
+    with pytest.raises(BadManifest) as caught:
+        plan(wanted, probes)
+    assert all(issue.message and issue.remedy for issue in caught.value.issues)
+    return [(issue.code, issue.path) for issue in caught.value.issues]
+
+
+KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=20)
+CLIPS = st.builds(Clip, KEYS, st.integers(0, 9000), st.integers(0, 10**6), st.just(""))
+UNTRIMMED = st.builds(Clip, KEYS, st.just(0), st.just(0), st.just(""))
+
+
+@st.composite
+def manifests(draw: st.DrawFn) -> Manifest:
+    """Any 2 to 11 clips of which at least one is whole, and any `align`."""
+    clips = draw(st.lists(CLIPS | UNTRIMMED, min_size=1, max_size=10))
+    clips.insert(draw(st.integers(0, len(clips))), draw(UNTRIMMED))
+    return manifest(*clips, align=draw(st.integers(0, len(clips) - 1)))
+
+
+@given(manifests())
+@QUIET
+def test_the_cloud_gets_the_clips_in_the_order_of_the_manifest(wanted: Manifest):
+    """What is put before, what is posted to, what is put after: together the manifest's list, with its trims."""
+    (step,) = plan(wanted).steps
+    process = read(step.process)
+    main = Segment(step.main.key)
+    segments = [*process.pre, main, *process.sur]
+
+    assert list(wanted.clips) == [Clip(segment.key, segment.ss or 0, segment.t or 0) for segment in segments]
+    assert wanted.align == (process.transcode.align or 0)
+    assert CONCAT == process.action
+
+
+@given(manifests())
+@QUIET
+def test_rate_and_channels_are_always_sent_and_the_posted_clip_is_never_trimmed(wanted: Manifest):
+    """Leaving them to the cloud may fail (reference), and the action cannot trim the posted object alone."""
+    (step,) = plan(wanted).steps
+    transcode = read(step.process).transcode
+
+    assert (44100, 2) == (transcode.ar, transcode.ac)
+    assert (None, None) == (transcode.ss, transcode.t)
+
+
+@given(manifests())
+@QUIET
+def test_a_plan_comes_back_from_json_as_it_went(wanted: Manifest):
+    """Through text, as the ledger keeps it."""
+    made = plan(wanted._replace(labels={"show": "night-train"}, notify=("q",)))
+
+    assert made == Plan.from_json(json.loads(json.dumps(made.as_json())))
+
+
+@given(manifests())
+@QUIET
+def test_clips_are_laid_end_to_end(wanted: Manifest):
+    """Each starts where the one before ends, and the last ends with the whole."""
+    made = plan(wanted)
+    ends = [clip.starts_at_s + clip.length_s for clip in made.clips]
+
+    assert [0.0, *ends[:-1]] == pytest.approx([clip.starts_at_s for clip in made.clips], abs=1e-4)
+    assert ends[-1] == pytest.approx(made.duration_s, abs=1e-4)
+
+
+def test_trims_count_in_the_lengths():
+    """From the start, for the duration, but never beyond the end."""
+    made = plan(manifest(Clip("a"), Clip("b", 4000), Clip("c", 0, 2500), Clip("d", 9000, 5000), Clip("e")))
+
+    assert [0.0, 10.0, 16.0, 18.5, 19.5] == [clip.starts_at_s for clip in made.clips]
+    assert [10.0, 6.0, 2.5, 1.0, 10.0] == [clip.length_s for clip in made.clips]
+    assert made.duration_s == pytest.approx(29.5)
+
+
+def test_the_align_clip_is_posted_to_if_it_is_whole():
+    """As in the reference's example, where both are the same clip."""
+    (step,) = plan(manifest(Clip("a"), Clip("b"), Clip("c"), align=1)).steps
+
+    assert "b" == step.main.key
+
+
+def test_otherwise_the_first_whole_clip_is_posted_to():
+    """The align clip lends its rate all the same."""
+    (step,) = plan(manifest(Clip("a", 1), Clip("b"), Clip("c"), align=0)).steps
+
+    assert "b" == step.main.key
+
+
+def test_the_reference_example_is_spelled_as_it_is_printed():
+    """OSS user guide, "What is audio merging", REST example: five clips, without the stray line ends of its names."""
+    clips = (
+        Clip("pre1.mp3"), Clip("pre2.wav", 0, 2000), Clip("example.oga"),
+        Clip("sur1.aac", 4000, 10000), Clip("sur2.wma", 10000),
+    )  # fmt: skip
+    wanted = manifest(*clips, align=2, spec="aac", sample_rate=44100, channels=1, bitrate=96000)
+    (step,) = plan(wanted, {"sur2.wma": Probe(20.0, 44100, 2)}).steps
+
+    assert "example.oga" == step.main.key
+    assert (
+        "audio/concat,f_aac,ac_1,ar_44100,ab_96000,align_2/pre,o_cHJlMS5tcDM/pre,o_cHJlMi53YXY,t_2000"
+        "/sur,o_c3VyMS5hYWM,ss_4000,t_10000/sur,o_c3VyMi53bWE,ss_10000"
+    ) == step.process.partition("|")[0]
+
+
+def test_the_step_aims_at_work_and_tells_the_completion_topic():
+    """The key carries job and step, so that a notice can be matched by it alone."""
+    (step,) = plan(manifest(Clip("a"), Clip("b"))).steps
+    process = read(step.process)
+
+    assert ObjectRef("acme", f"_clipstitch/work/{JOB}/step-000.mp3") == step.target
+    assert (step.target.bucket, step.target.key) == (process.saveas.bucket, process.saveas.key)
+    assert "done" == process.topic
+
+
+def test_one_clip_alone_is_converted():
+    """There is nothing to join; and a conversion can trim."""
+    (step,) = plan(manifest(Clip("a", 1500, 2500))).steps
+    process = read(step.process)
+
+    assert CONVERT == process.action
+    assert (1500, 2500) == (process.transcode.ss, process.transcode.t)
+    assert ((), ()) == (process.pre, process.sur)
+
+
+def test_one_whole_clip_alone_is_converted_without_a_trim():
+    """A trim of nothing is left out."""
+    (step,) = plan(manifest(Clip("a"))).steps
+
+    assert step.process.startswith("audio/convert,f_mp3,ac_2,ar_44100|")
+
+
+@pytest.mark.parametrize(("option", "number"), [("fixed", 0), ("adaptive", 1), ("fail", 2)])
+def test_options_are_sent_as_oss_counts_them(option: str, number: int):
+    """The manifest's words, the action's numbers."""
+    (step,) = plan(manifest(Clip("a"), Clip("b"), bitrate=64000, bitrate_option=option)).steps
+
+    assert (64000, number) == (read(step.process).transcode.ab, read(step.process).transcode.abopt)
+
+
+def test_quality_zero_and_bit_depth_are_sent():
+    """Zero is not nothing."""
+    (step,) = plan(manifest(Clip("a"), Clip("b"), spec="flac", quality=0, bits_per_sample=24)).steps
+
+    assert (0, 24) == (read(step.process).transcode.aq, read(step.process).transcode.adepth)
+
+
+def test_what_the_manifest_says_is_taken_without_remark():
+    """Nothing was chosen for the author."""
+    made = plan(manifest(Clip("a"), Clip("b"), sample_rate=16000, channels=1))
+
+    assert (16000, 1, ()) == (made.output.sample_rate, made.output.channels, made.remarks)
+
+
+def test_the_align_clip_lends_rate_and_channels():
+    """Not the first, not the posted one."""
+    probes = {"a": Probe(1, 8000, 1), "b": Probe(1, 22050, 2)}
+    made = plan(manifest(Clip("a"), Clip("b"), align=1, spec="aac"), probes)
+
+    assert (22050, 2, ()) == (made.output.sample_rate, made.output.channels, made.remarks)
+
+
+def test_what_the_format_does_not_take_is_moved_to_the_nearest_and_said():
+    """44.1 kHz is no rate of Opus, and AMR has one channel."""
+    opus = plan(manifest(Clip("a"), Clip("b"), spec="opus"))
+    amr = plan(manifest(Clip("a"), Clip("b"), spec="amr"), {"a": Probe(1, 11025, 6)})
+
+    assert (48000, 2) == (opus.output.sample_rate, opus.output.channels)
+    assert ("The align clip has 44100 Hz; opus takes 48000, the nearest it can.",) == opus.remarks
+    assert (8000, 1) == (amr.output.sample_rate, amr.output.channels)
+    assert (
+        "The align clip has 11025 Hz; amr takes 8000, the nearest it can.",
+        "The align clip has 6 channels; amr takes 1, the nearest it can.",
+    ) == amr.remarks
+
+
+def test_all_clips_that_stand_in_the_way_are_named_together():
+    """Missing, not audio, archived, started beyond the end: one answer."""
+    clips = (Clip("a"), Clip("gone"), Clip("text"), Clip("short", 10000), Clip("b", 9999), Clip("gone"), Clip("cold"))
+    probes = {"gone": Missing("gone"), "text": NotAudio("no stream"), "cold": Archived("restore it")}
+
+    assert [
+        ("CLIP_NOT_FOUND", "/clips/1"),
+        ("CLIP_NOT_AUDIO", "/clips/2"),
+        ("TRIM_BEYOND_END", "/clips/3/start"),
+        ("CLIP_NOT_FOUND", "/clips/5"),
+        ("CLIP_ARCHIVED", "/clips/6"),
+    ] == issues(manifest(*clips), probes)
+
+
+@pytest.mark.parametrize("error", [CloudBusy("later"), NotBound("no project")])
+def test_trouble_that_is_not_the_clips_own_is_passed_on(error: ClipstitchError):
+    """It is no mistake of the manifest."""
+    with pytest.raises(type(error)):
+        plan(manifest(Clip("a"), Clip("b")), {"b": error})
+
+
+def test_sinks_are_all_unless_the_manifest_chooses():
+    """An empty choice is a choice."""
+    wanted = manifest(Clip("a"), Clip("b"))
+
+    assert ("events", "q") == plan(wanted).sinks
+    assert ("q",) == plan(wanted._replace(notify=("q",))).sinks
+    assert () == plan(wanted._replace(notify=())).sinks
