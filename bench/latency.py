@@ -12,9 +12,9 @@ from pathlib import Path
 
 from mns.account import Account
 
-from clipstitch.bootstrap import wire
+from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from localyun.server import LocalCloud
 from tests.sounds import encoded, tone
 
@@ -50,11 +50,13 @@ def into_submit() -> None:
         seen = project / "functions" / "submit" / "seen"
         with LocalCloud(project) as endpoints:
             env = endpoints.environment()
-            cloud = wire({**env, "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
+            cloud = build_context({**env, "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
             taken = []
             for run in range(RUNS + 1):
                 start = time.time_ns()
-                cloud.objects.write(ObjectRef(env["CLIPSTITCH_BUCKET"], f"manifests/{run}.json"), b"{}", Labels())
+                cloud.objects.write(
+                    ObjectRef(env["CLIPSTITCH_BUCKET"], f"manifests/{run}.json"), b"{}", ObjectHeaders()
+                )
                 while not (seen.exists() and seen.read_text()):
                     time.sleep(0.0005)
                 taken.append((int(seen.read_text()) - start) / 1e6)
@@ -70,19 +72,21 @@ def main() -> None:
     into_submit()
     with LocalCloud(ROOT) as endpoints:
         env = endpoints.environment()
-        cloud = wire({**env, "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
+        cloud = build_context({**env, "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
         bucket = env["CLIPSTITCH_BUCKET"]
         queue = Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"]).get_queue(
             env["CLIPSTITCH_EVENTS_QUEUE"]
         )
         keys = [f"clips/{index}.{form}" for index, form in enumerate(FORMATS)]
         for index, (key, form) in enumerate(zip(keys, FORMATS, strict=True)):
-            cloud.objects.write(ObjectRef(bucket, key), clip(index, form), Labels())
+            cloud.objects.write(ObjectRef(bucket, key), clip(index, form), ObjectHeaders())
         taken = []
         for run in range(RUNS + 1):
             document = {"version": 1, "output": {"key": f"out/{run}.aac", "bitrate": 96000}, "clips": keys}
             start = time.perf_counter()
-            cloud.objects.write(ObjectRef(bucket, f"manifests/{run}.json"), json.dumps(document).encode(), Labels())
+            cloud.objects.write(
+                ObjectRef(bucket, f"manifests/{run}.json"), json.dumps(document).encode(), ObjectHeaders()
+            )
             message = queue.receive_message_with_str_body(30)
             taken.append((time.perf_counter() - start) * 1000)
             queue.delete_message(message.receipt_handle)

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from clipstitch.bootstrap import wire
-from clipstitch.common.errors import Missing
+from clipstitch.bootstrap import build_context
+from clipstitch.common.errors import ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from localyun.server import LocalCloud
 from tests.sounds import pcm, wav
 
@@ -30,7 +30,7 @@ def wait_for(cloud, ref: ObjectRef) -> bytes:
     while time.monotonic() < deadline:
         try:
             return cloud.objects.read(ref).body
-        except Missing:
+        except ObjectNotFound:
             time.sleep(0.05)
     raise TimeoutError(ref.uri)
 
@@ -40,7 +40,7 @@ def main() -> None:
     print(f"{'':6}" + "".join(f"{pieces:>12} clips" for pieces in PIECES))
     with LocalCloud(ROOT) as endpoints:
         env = endpoints.environment()
-        cloud, bucket = wire({**env, "CLIPSTITCH_COMPLETION_TOPIC": "unused"}), env["CLIPSTITCH_BUCKET"]
+        cloud, bucket = build_context({**env, "CLIPSTITCH_COMPLETION_TOPIC": "unused"}), env["CLIPSTITCH_BUCKET"]
         for form, rate in FORMATS.items():
             errors = []
             for pieces in PIECES:
@@ -49,7 +49,7 @@ def main() -> None:
 
                 def put(n: int, rate=rate, tone=tone, count=count) -> None:
                     body = wav(tone[n * count : (n + 1) * count], rate)
-                    cloud.objects.write(ObjectRef(bucket, f"{rate}/{n:04d}.wav"), body, Labels())
+                    cloud.objects.write(ObjectRef(bucket, f"{rate}/{n:04d}.wav"), body, ObjectHeaders())
 
                 with ThreadPoolExecutor(8) as pool:
                     list(pool.map(put, range(pieces)))
@@ -57,7 +57,7 @@ def main() -> None:
                 clips = [f"{rate}/{n:04d}.wav" for n in range(pieces)]
                 document = {"version": 1, "output": {"key": target, "channels": 1}, "clips": clips}
                 manifest = f"manifests/{form}-{pieces}.json"
-                cloud.objects.write(ObjectRef(bucket, manifest), json.dumps(document).encode(), Labels())
+                cloud.objects.write(ObjectRef(bucket, manifest), json.dumps(document).encode(), ObjectHeaders())
                 wait_for(cloud, ObjectRef(bucket, f"results/{manifest}.json"))
                 errors.append(len(pcm(cloud.objects.read(ObjectRef(bucket, target)).body, rate)) - len(tone))
             print(f"{form:6}" + "".join(f"{error:+18d}" for error in errors), flush=True)

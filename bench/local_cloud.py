@@ -12,9 +12,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from clipstitch.bootstrap import wire
+from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from localyun.server import LocalCloud
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -59,11 +59,11 @@ def main() -> None:
     imports, ready = (statistics.median(column) for column in zip(*pairs, strict=True))
     print(f"ready after {ready:.2f} s, imports alone {imports:.2f} s, ratio {ready / imports:.2f} ({STARTS} runs)")
     with LocalCloud(ROOT) as endpoints, tempfile.TemporaryDirectory() as name:
-        cloud = wire({**endpoints.environment(), "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
+        cloud = build_context({**endpoints.environment(), "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
         body, pairs = os.urandom(1024), []
         for number in range(UPLOADS + 10):
             start = time.perf_counter()
-            cloud.objects.write(ObjectRef("clipstitch", f"bench/{number}"), body, Labels())
+            cloud.objects.write(ObjectRef("clipstitch", f"bench/{number}"), body, ObjectHeaders())
             pairs.append((time.perf_counter() - start, to_file(Path(name), body, number)))
         upload, file = (statistics.median(column) * 1000 for column in zip(*pairs[10:], strict=True))
         worst = sorted(upload for upload, _ in pairs[10:])[int(UPLOADS * 0.99)] * 1000

@@ -12,12 +12,12 @@ from clipstitch.common.audio_formats import FORMATS
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.ports import Probe
 from clipstitch.manifest.model import Clip, Manifest, Output
-from clipstitch.planning.plan import Place
+from clipstitch.planning.plan import PlanningContext
 from clipstitch.planning.planner import make_plan
 
 SIZES = (10, 100, 1000, 2000)
 RUNS = 15
-PLACE = Place(
+PLACE = PlanningContext(
     "20260102T030405Z-0123456789ab",
     ManifestRef(ObjectRef("acme", "manifests/a.json"), "E"),
     "_clipstitch/",

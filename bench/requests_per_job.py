@@ -14,10 +14,10 @@ from mns.queue import QueueMeta
 from mns.subscription import SubscriptionMeta
 from requests.adapters import HTTPAdapter
 
-from clipstitch.bootstrap import wire
+from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels, Messages
-from clipstitch.inbound.completion_notification import read_notice
+from clipstitch.common.ports import MessageSender, ObjectHeaders
+from clipstitch.inbound.completion_notification import parse_notification
 from clipstitch.usecases.complete import complete
 from clipstitch.usecases.submit import submit
 from localyun.server import LocalCloud
@@ -47,7 +47,7 @@ class Listening(HTTPAdapter):
 class Talking:
     """Notes every message, then passes it on."""
 
-    def __init__(self, messages: Messages, heard: list[str]) -> None:
+    def __init__(self, messages: MessageSender, heard: list[str]) -> None:
         self._messages = messages
         self._heard = heard
 
@@ -64,7 +64,7 @@ class Talking:
 
 def listen(env: dict[str, str]):
     """Return a fresh cloud and the list of what it asks for."""
-    cloud = wire(env)
+    cloud = build_context(env)
     ear = Listening()
     session = cloud.objects._bucket._session.session
     session.mount("http://", ear)
@@ -94,14 +94,14 @@ def main() -> None:
         queue.set_encoding(False)
         where = f"acs:mns:{env['OSS_REGION']}:{env['ALIBABA_CLOUD_ACCOUNT_ID']}:queues/bench"
         account.get_subscription(TOPIC, "bench").subscribe(SubscriptionMeta(where, notify_content_format="SIMPLIFIED"))
-        setup = wire(env)
+        setup = build_context(env)
         bucket = env["CLIPSTITCH_BUCKET"]
         keys = [f"clips/{number}.wav" for number in range(CLIPS)]
         for key in keys:
-            setup.objects.write(ObjectRef(bucket, key), tone(440, 1000, 8000), Labels())
+            setup.objects.write(ObjectRef(bucket, key), tone(440, 1000, 8000), ObjectHeaders())
         manifest = ObjectRef(bucket, "bench/m.json")
         document = {"version": 1, "output": {"key": "out/bench.mp3"}, "clips": keys}
-        setup.objects.write(manifest, json.dumps(document).encode(), Labels())
+        setup.objects.write(manifest, json.dumps(document).encode(), ObjectHeaders())
         setup.trusted.clear()
         cloud, heard = listen(env)
         job = submit(manifest, cloud)
@@ -109,7 +109,7 @@ def main() -> None:
         message = queue.receive_message(20)
         cloud, heard = listen(env)
         cloud.trusted.add(bucket)
-        done = complete(read_notice(message.message_body.encode()), cloud)
+        done = complete(parse_notification(message.message_body.encode()), cloud)
         show("complete", heard, job.id)
         print(f"the job ended as {done.state}")
 

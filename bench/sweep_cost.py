@@ -15,10 +15,10 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from bench.requests_per_job import listen
-from clipstitch.bootstrap import wire
+from clipstitch.bootstrap import build_context
 from clipstitch.common.clock import timestamp
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, day_of, job_id_of
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from clipstitch.usecases.submit import submit
 from clipstitch.usecases.sweep import sweep
 from localyun.oss.service import ObjectStore
@@ -65,12 +65,12 @@ def write_history(data: Path, count: int, before: timedelta) -> None:
 
 def open_some(env: dict[str, str]) -> None:
     """Start jobs whose tasks nobody will ever hear of."""
-    cloud = wire(env)
-    cloud.objects.write(ObjectRef(BUCKET, "clips/a.wav"), tone(440, 200, 8000), Labels())
+    cloud = build_context(env)
+    cloud.objects.write(ObjectRef(BUCKET, "clips/a.wav"), tone(440, 200, 8000), ObjectHeaders())
     for number in range(OPEN_JOBS):
         ref = ObjectRef(BUCKET, f"bench/{number}.json")
         document = {"version": 1, "output": {"key": f"out/{number}.mp3"}, "clips": ["clips/a.wav", "clips/a.wav"]}
-        cloud.objects.write(ref, json.dumps(document).encode(), Labels())
+        cloud.objects.write(ref, json.dumps(document).encode(), ObjectHeaders())
         own = cloud._replace(settings=cloud.settings._replace(manifest_prefix="bench/"), audio=Unheard(cloud.audio))
         submit(ref, own)
 
@@ -110,9 +110,9 @@ def main() -> None:
     for count, before in cases:
         with tempfile.TemporaryDirectory() as folder:
             write_history(Path(folder), count, before)
-            with LocalCloud(ROOT, data=Path(folder), variables={"CLIPSTITCH_PATIENCE_S": "0"}) as endpoints:
+            with LocalCloud(ROOT, data=Path(folder), variables={"CLIPSTITCH_GRACE_PERIOD_S": "0"}) as endpoints:
                 env = {**endpoints.environment(), "CLIPSTITCH_COMPLETION_TOPIC": "clipstitch-completions"}
-                env["CLIPSTITCH_PATIENCE_S"] = "0"
+                env["CLIPSTITCH_GRACE_PERIOD_S"] = "0"
                 for opened in (0, OPEN_JOBS):
                     if opened:
                         open_some(env)

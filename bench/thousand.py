@@ -13,9 +13,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from clipstitch.bootstrap import wire
+from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from clipstitch.usecases.submit import submit
 from localyun.server import LocalCloud
 from tests.sounds import tone
@@ -27,7 +27,7 @@ CLIPS = 1331
 def child() -> None:
     """Submit the manifest, and say what it took."""
     start = time.perf_counter()
-    job = submit(ObjectRef(os.environ["CLIPSTITCH_BUCKET"], "bench/m.json"), wire(os.environ))
+    job = submit(ObjectRef(os.environ["CLIPSTITCH_BUCKET"], "bench/m.json"), build_context(os.environ))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     took = f"{time.perf_counter() - start:.1f} s, peak {peak:.0f} MiB"
     print(f"submit of {len(job.plan.clips)} clips, {len(job.plan.steps)} steps: {took}")
@@ -37,17 +37,17 @@ def main() -> None:
     """Upload the clips, run the child, then the whole system."""
     with LocalCloud(ROOT) as endpoints:
         env = {**os.environ, **endpoints.environment(), "CLIPSTITCH_COMPLETION_TOPIC": "clipstitch-completions"}
-        cloud, bucket = wire(env), env["CLIPSTITCH_BUCKET"]
+        cloud, bucket = build_context(env), env["CLIPSTITCH_BUCKET"]
 
         def put(number: int) -> None:
-            cloud.objects.write(ObjectRef(bucket, f"c/{number}.wav"), tone(200 + number, 60, 16000), Labels())
+            cloud.objects.write(ObjectRef(bucket, f"c/{number}.wav"), tone(200 + number, 60, 16000), ObjectHeaders())
 
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(put, range(CLIPS)))
         for prefix in ("bench", "manifests"):
             document = {"version": 1, "output": {"key": f"{prefix}-out.flac"}, "clips": [{"glob": "c/*.wav"}]}
             start = time.perf_counter()
-            cloud.objects.write(ObjectRef(bucket, f"{prefix}/m.json"), json.dumps(document).encode(), Labels())
+            cloud.objects.write(ObjectRef(bucket, f"{prefix}/m.json"), json.dumps(document).encode(), ObjectHeaders())
             if prefix == "bench":
                 alone = {**env, "CLIPSTITCH_MANIFEST_PREFIX": "bench/"}
                 subprocess.run([sys.executable, "-m", "bench.thousand", "child"], env=alone, cwd=ROOT, check=True)

@@ -15,9 +15,9 @@ import imageio_ffmpeg
 from mns.account import Account
 
 from bench.join_speed import plain
-from clipstitch.bootstrap import wire
+from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from localyun.server import LocalCloud
 from tests.sounds import encoded
 
@@ -32,11 +32,15 @@ def main() -> None:
         folder, env = Path(name), endpoints.environment()
         for file, body in bodies.items():
             (folder / file).write_bytes(body)
-        cloud = wire({**env, "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
+        cloud = build_context({**env, "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
         bucket = env["CLIPSTITCH_BUCKET"]
         with ThreadPoolExecutor(8) as pool:
             refs = [ObjectRef(bucket, f"c/{file}") for file in bodies]
-            list(pool.map(lambda pair: cloud.objects.write(*pair, Labels()), zip(refs, bodies.values(), strict=True)))
+            list(
+                pool.map(
+                    lambda pair: cloud.objects.write(*pair, ObjectHeaders()), zip(refs, bodies.values(), strict=True)
+                )
+            )
         account = Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
         queue = account.get_queue(env["CLIPSTITCH_EVENTS_QUEUE"])
         ours, theirs = [], []
@@ -44,7 +48,9 @@ def main() -> None:
             output = {"key": f"out/{run}.mp3", "sample_rate": 44100, "channels": 1, "bitrate": 128000}
             document = {"version": 1, "output": output, "clips": [{"glob": "c/*.mp3"}]}
             start = time.perf_counter()
-            cloud.objects.write(ObjectRef(bucket, f"manifests/{run}.json"), json.dumps(document).encode(), Labels())
+            cloud.objects.write(
+                ObjectRef(bucket, f"manifests/{run}.json"), json.dumps(document).encode(), ObjectHeaders()
+            )
             message = queue.receive_message_with_str_body(30)
             ours.append(time.perf_counter() - start)
             queue.delete_message(message.receipt_handle)

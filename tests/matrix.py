@@ -62,8 +62,8 @@ def main() -> int:
         print(f"Python {label}: tests/unit and tests/contract", flush=True)
         tests = [str(inside), "-m", "pytest", "-n", "2", "tests/unit", "tests/contract"]
         # CI's thousands of examples are tried once, by the interpreter that runs `make test`; here the desk's will do.
-        desk = {name: value for name, value in os.environ.items() if name != "CI"}
-        if subprocess.run(tests, cwd=ROOT, env=desk, check=False).returncode:
+        command = {name: value for name, value in os.environ.items() if name != "CI"}
+        if subprocess.run(tests, cwd=ROOT, env=command, check=False).returncode:
             failed.append(label)
     if failed:
         print(f"failed on Python {', '.join(failed)}")

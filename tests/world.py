@@ -5,14 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, MemoryObjects, Task, tone
+from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, MemoryObjectStore, Task, tone
 from clipstitch.common.errors import CloudBusy
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
-from clipstitch.inbound.completion_notification import read_notice
+from clipstitch.common.ports import ObjectHeaders
+from clipstitch.inbound.completion_notification import parse_notification
 from clipstitch.jobs.job import Job
 from clipstitch.usecases.complete import complete
-from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.context import Context
 from clipstitch.usecases.settings import Settings, Sink
 from clipstitch.usecases.submit import submit
 
@@ -34,7 +34,7 @@ DOCUMENT: Mapping[str, Any] = {
 }
 
 
-class Hands:
+class FakeClock:
     """A clock whose hands the test moves."""
 
     def __init__(self) -> None:
@@ -44,12 +44,12 @@ class Hands:
         """Return the time the hands show."""
         return self.time
 
-    def pass_by(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Let time pass."""
         self.time += timedelta(seconds=seconds)
 
 
-class Fuse:
+class FaultAfter:
     """Blows after a number of port calls, shared by all ports: the call after the last allowed one never returns.
 
     `before` chooses whether the fatal call happens and its answer is lost, or does not happen at all.
@@ -61,7 +61,7 @@ class Fuse:
 
     def guard(self, port: Any) -> Any:
         """Return the port behind the fuse."""
-        return _Fused(port, self)
+        return _FaultyPort(port, self)
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Let a call through, or not."""
@@ -75,12 +75,12 @@ class Fuse:
         return answer
 
 
-class _Fused:
+class _FaultyPort:
     """A port whose every call goes through a fuse."""
 
-    def __init__(self, port: object, fuse: Fuse) -> None:
+    def __init__(self, port: object, fault: FaultAfter) -> None:
         self._port = port
-        self._fuse = fuse
+        self._fuse = fault
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._port, name)
@@ -93,10 +93,10 @@ class World:
     def __init__(
         self, settings: Settings = SETTINGS, *, unbound: tuple[str, ...] = (), versioned: tuple[str, ...] = ()
     ) -> None:
-        self.hands = Hands()
-        self.objects = MemoryObjects(self.hands, versioned)
-        self.audio = MemoryAudio(self.objects, unbound)
-        self.messages = MemoryMessages(topics=("events",), queues=("events",))
+        self.clock = FakeClock()
+        self.objects = MemoryObjectStore(self.clock, versioned)
+        self.audio = MemoryAudioService(self.objects, unbound)
+        self.messages = MemoryMessageSender(topics=("events",), queues=("events",))
         self.settings = settings
         self.put("a.mp3", tone(2.0, name="a"))
         self.put("b.wav", tone(4.0, 48000, 2, name="b"))
@@ -104,27 +104,27 @@ class World:
     def put(self, key: str, body: bytes) -> ObjectRef:
         """Upload an object."""
         ref = ObjectRef(BUCKET, key)
-        self.objects.write(ref, body, Labels())
+        self.objects.write(ref, body, ObjectHeaders())
         return ref
 
     def drop(self, document: object = DOCUMENT, ref: ObjectRef = MANIFEST) -> ObjectRef:
         """Upload a manifest."""
         return self.put(ref.key, json.dumps(document).encode())
 
-    def cloud(self, fuse: Fuse | None = None) -> Cloud:
+    def cloud(self, fault: FaultAfter | None = None) -> Context:
         """Return the cloud as a fresh function instance sees it, behind a fuse if one is given."""
         ports = (self.objects, self.audio, self.messages)
-        objects, audio, messages = map(fuse.guard, ports) if fuse else ports
-        return Cloud(objects, audio, messages, self.hands, self.settings, set())
+        objects, audio, messages = map(fault.guard, ports) if fault else ports
+        return Context(objects, audio, messages, self.clock, self.settings, set())
 
-    def submit(self, fuse: Fuse | None = None, ref: ObjectRef = MANIFEST) -> Job | None:
+    def submit(self, fault: FaultAfter | None = None, ref: ObjectRef = MANIFEST) -> Job | None:
         """Deliver the upload to the submit function."""
-        return submit(ref, self.cloud(fuse))
+        return submit(ref, self.cloud(fault))
 
-    def complete(self, message: bytes, fuse: Fuse | None = None) -> Job | None:
+    def complete(self, message: bytes, fault: FaultAfter | None = None) -> Job | None:
         """Deliver a message to the complete function."""
-        notice = read_notice(message)
-        return complete(notice, self.cloud(fuse)) if notice else None
+        notice = parse_notification(message)
+        return complete(notice, self.cloud(fault)) if notice else None
 
     def run(self, task: Task | None = None) -> bytes:
         """Let the cloud finish a task (the newest unless one is named) and return its message."""

@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from clipstitch.common.errors import BadSettings
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.settings import Settings, read_access_key, read_settings
-from clipstitch_cli.context import Desk
+from clipstitch.common.credentials import read_access_key
+from clipstitch.common.errors import InvalidSettings
+from clipstitch.usecases.context import Context
+from clipstitch.usecases.settings import Settings, read_settings
+from clipstitch_cli.context import CommandContext
 from clipstitch_cli.errors import LocalCloudTrouble
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _RUNTIME_KEY = (
 )
 
 
-class NotConnected(BadSettings):
+class NotConnected(InvalidSettings):
     """The environment does not say which cloud is meant."""
 
     remedy = (
@@ -33,12 +34,12 @@ class NotConnected(BadSettings):
     )
 
 
-def connect(desk: Desk, project: Path | None) -> Cloud:
+def connect(command: CommandContext, project: Path | None) -> Context:
     """Build the cloud that the environment names; one error names everything that is missing."""
-    env = connected_environment(desk.env, project)
-    from clipstitch.bootstrap import wire  # noqa: PLC0415 - brings the SDKs, which `explain` must not pay for
+    env = connected_environment(command.env, project)
+    from clipstitch.bootstrap import build_context  # noqa: PLC0415 - brings the SDKs, which `explain` must not pay for
 
-    return wire(env, clock=desk.clock)
+    return build_context(env, clock=command.clock)
 
 
 def connected_environment(env: Mapping[str, str], project: Path | None) -> dict[str, str]:
@@ -103,6 +104,6 @@ def _problem(read: Callable[[Mapping[str, str]], object], env: Mapping[str, str]
     """Say what keeps a part of the settings from being read; nothing when it can be."""
     try:
         read(env)
-    except BadSettings as error:
+    except InvalidSettings as error:
         return str(error)
     return ""

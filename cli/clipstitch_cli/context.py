@@ -10,7 +10,7 @@ from rich.text import Text
 from clipstitch.common.clock import Clock
 
 
-class Desk(NamedTuple):
+class CommandContext(NamedTuple):
     """Where a command reads and writes. `json`: the reader is a program."""
 
     env: Mapping[str, str]
@@ -29,9 +29,9 @@ class Desk(NamedTuple):
         self.out.print(*parts, style=style or None, soft_wrap=True)
 
 
-def wide(desk: Desk) -> Console:
+def wide(command: CommandContext) -> Console:
     """Return a console for tables of one line a row: on a terminal as wide as it is, for `grep` without an end."""
-    return desk.out if desk.out.is_terminal else console(desk.out.file, {"COLUMNS": "10000", **desk.env})
+    return command.out if command.out.is_terminal else console(command.out.file, {"COLUMNS": "10000", **command.env})
 
 
 def console(file: IO[str], env: Mapping[str, str]) -> Console:

@@ -7,9 +7,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from clipstitch.common.errors import BadManifest, BadProcess, ClipstitchError, CloudBusy, Issue
+from clipstitch.common.errors import ClipstitchError, CloudBusy, InvalidManifest, InvalidProcessString, Issue
 from clipstitch_cli import exit_codes
-from clipstitch_cli.context import Desk, visible
+from clipstitch_cli.context import CommandContext, visible
 
 
 class NoSuchFile(ClipstitchError):
@@ -51,8 +51,8 @@ class LocalCloudTrouble(ClipstitchError):
 
 
 _CODES: tuple[tuple[type[ClipstitchError], int], ...] = (
-    (BadManifest, exit_codes.REJECTED),
-    (BadProcess, exit_codes.REJECTED),
+    (InvalidManifest, exit_codes.REJECTED),
+    (InvalidProcessString, exit_codes.REJECTED),
     (Usage, exit_codes.USAGE),
     (TimedOut, exit_codes.TIMEOUT),
 )
@@ -67,36 +67,38 @@ def _remedy(error: ClipstitchError) -> str:
     return _NO_ANSWER if isinstance(error, CloudBusy) else error.remedy
 
 
-def report(error: ClipstitchError, desk: Desk) -> int:
+def report(error: ClipstitchError, command: CommandContext) -> int:
     """Tell an error and return the exit code that goes with it."""
-    if desk.json:
-        desk.err.file.write(json.dumps({"error": _document(error)}) + "\n")
+    if command.json:
+        command.err.file.write(json.dumps({"error": _document(error)}) + "\n")
     else:
-        _tell(error, desk)
+        _tell(error, command)
     return next((code for kind, code in _CODES if isinstance(error, kind)), exit_codes.TROUBLE)
 
 
 def _document(error: ClipstitchError) -> dict[str, object]:
     """Return an error as programs read it."""
-    issues = [issue.as_json() for issue in error.issues] if isinstance(error, BadManifest) else None
+    issues = [issue.as_json() for issue in error.issues] if isinstance(error, InvalidManifest) else None
     return {**error.as_json(), "remedy": _remedy(error), **({"issues": issues} if issues else {})}
 
 
-def _tell(error: ClipstitchError, desk: Desk) -> None:
+def _tell(error: ClipstitchError, command: CommandContext) -> None:
     """Tell people what went wrong and what to do."""
-    if isinstance(error, BadManifest):
+    if isinstance(error, InvalidManifest):
         count = len(error.issues)
-        _line(desk, error.code, f"the manifest has {count} mistake{'s' if count != 1 else ''}; nothing was submitted")
-        desk.err.print(issues_table(error.issues))
+        _line(
+            command, error.code, f"the manifest has {count} mistake{'s' if count != 1 else ''}; nothing was submitted"
+        )
+        command.err.print(issues_table(error.issues))
     else:
-        _line(desk, error.code, visible(str(error)))
+        _line(command, error.code, visible(str(error)))
     if remedy := _remedy(error):
-        desk.err.print(Text.assemble(("remedy: ", "bold"), remedy), soft_wrap=True)
+        command.err.print(Text.assemble(("remedy: ", "bold"), remedy), soft_wrap=True)
 
 
-def _line(desk: Desk, code: str, message: str) -> None:
+def _line(command: CommandContext, code: str, message: str) -> None:
     """Write the one line that says what is wrong."""
-    desk.err.print(Text.assemble(("error: ", "bold red"), message, (f" [{code}]", "dim")), soft_wrap=True)
+    command.err.print(Text.assemble(("error: ", "bold red"), message, (f" [{code}]", "dim")), soft_wrap=True)
 
 
 def issues_table(issues: Sequence[Issue]) -> Table:

@@ -12,7 +12,8 @@ from typing import Annotated, TextIO, cast
 import typer
 
 from clipstitch import __version__
-from clipstitch.common.clock import Clock, SystemClock
+from clipstitch.adapters.system_clock import SystemClock
+from clipstitch.common.clock import Clock
 from clipstitch.common.errors import ClipstitchError
 from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.demo import demo
@@ -27,7 +28,7 @@ from clipstitch_cli.commands.schema import schema
 from clipstitch_cli.commands.show import show
 from clipstitch_cli.commands.up import Mood, up
 from clipstitch_cli.commands.watch import watch
-from clipstitch_cli.context import Desk, console
+from clipstitch_cli.context import CommandContext, console
 from clipstitch_cli.doctor.live.options import DEFAULTS, Live
 from clipstitch_cli.errors import NotWritten, Usage, report
 
@@ -59,19 +60,21 @@ def main(
     argv: Sequence[str], env: Mapping[str, str], stdout: TextIO, stderr: TextIO, clock: Clock | None = None
 ) -> int:
     """Run one command and return its exit code, one of `clipstitch_cli.exit_codes`."""
-    desk = Desk(env, console(stdout, env), console(stderr, env), clock or SystemClock(), json="--json" in argv)
-    command = typer.main.get_command(app)
+    command = CommandContext(
+        env, console(stdout, env), console(stderr, env), clock or SystemClock(), json="--json" in argv
+    )
+    program = typer.main.get_command(app)
     try:
         with redirect_stdout(stdout), redirect_stderr(stderr):
-            return int(command.main(list(argv), prog_name="clipstitch", standalone_mode=False, obj=desk) or 0)
+            return int(program.main(list(argv), prog_name="clipstitch", standalone_mode=False, obj=command) or 0)
     except ClipstitchError as error:
-        return report(error, desk)
+        return report(error, command)
     except _Misuse as misuse:
-        return report(Usage(misuse.format_message()), desk)  # type: ignore[attr-defined] # every one of them has it
+        return report(Usage(misuse.format_message()), command)  # type: ignore[attr-defined] # every one of them has it
     except typer.Abort:
         return exit_codes.INTERRUPTED
     except OSError as error:  # files are read and written where their errors have names; what remains is our own output
-        return report(NotWritten(str(error)), desk)
+        return report(NotWritten(str(error)), command)
 
 
 @app.callback(invoke_without_command=True)
@@ -87,8 +90,8 @@ def _root(
         raise typer.Exit
 
 
-def _desk(ctx: typer.Context) -> Desk:
-    return cast("Desk", ctx.obj)
+def _desk(ctx: typer.Context) -> CommandContext:
+    return cast("CommandContext", ctx.obj)
 
 
 @app.command("demo")
@@ -116,7 +119,7 @@ def _up(  # noqa: PLR0913, PLR0917 - its options
     hurry: Annotated[
         float,
         typer.Option(
-            help="Divide the waits of timers and retries by this; for patience set CLIPSTITCH_PATIENCE_S.", min=0.1
+            help="Divide the waits of timers and retries by this; for patience set CLIPSTITCH_GRACE_PERIOD_S.", min=0.1
         ),
     ] = 1.0,
     weather: Annotated[

@@ -3,13 +3,13 @@
 import json
 import os
 
-from clipstitch.bootstrap import wire
-from clipstitch.inbound.completion_notification import read_notice
+from clipstitch.bootstrap import build_context
+from clipstitch.inbound.completion_notification import parse_notification
 from clipstitch.usecases.complete import complete
 
 
 def handler(event: bytes, context: object) -> str:
     """Record how a task ended and bring its job on; raise, so that the message comes again, when that failed."""
-    notice = read_notice(event)
-    job = complete(notice, wire(os.environ, context)) if notice else None
+    notice = parse_notification(event)
+    job = complete(notice, build_context(os.environ, context)) if notice else None
     return json.dumps({job.id: job.state} if job else {})

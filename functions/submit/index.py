@@ -3,12 +3,12 @@
 import json
 import os
 
-from clipstitch.bootstrap import wire
-from clipstitch.inbound.oss_trigger import uploads
+from clipstitch.bootstrap import build_context
+from clipstitch.inbound.oss_trigger import parse_oss_trigger
 from clipstitch.usecases.submit import submit_all
 
 
 def handler(event: bytes, context: object) -> str:
     """Start a job for every uploaded manifest; raise, so that Function Compute tries again, when one could not be."""
-    jobs = submit_all(uploads(event), wire(os.environ, context))
+    jobs = submit_all(parse_oss_trigger(event), build_context(os.environ, context))
     return json.dumps({job.id: job.state for job in jobs})

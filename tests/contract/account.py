@@ -15,8 +15,9 @@ from mns.account import Account
 from mns.queue import QueueMeta
 from mns.topic import TopicMeta
 
-from clipstitch.common.errors import BadSettings
-from clipstitch.usecases.settings import AccessKey, read_access_key, read_settings
+from clipstitch.common.credentials import AccessKey, read_access_key
+from clipstitch.common.errors import InvalidSettings
+from clipstitch.usecases.settings import read_settings
 
 UNUSED = {"CLIPSTITCH_COMPLETION_TOPIC": "the-contract-needs-none"}
 
@@ -37,7 +38,7 @@ def missing(env: Mapping[str, str]) -> str:
     for read in (read_settings, read_access_key):
         try:
             read({**UNUSED, **env})
-        except BadSettings as error:
+        except InvalidSettings as error:
             problems.append(str(error))
     return "; ".join(problems)
 

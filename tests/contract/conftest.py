@@ -7,12 +7,12 @@ import pytest
 from mns.account import Account
 from mns.queue import QueueMeta
 
-from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, MemoryObjects
+from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, MemoryObjectStore
 from clipstitch.adapters.memory import tone as memory_tone
-from clipstitch.bootstrap import wire
-from clipstitch.common.clock import SystemClock
+from clipstitch.adapters.system_clock import SystemClock
+from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.context import Context
 from tests.contract.account import Place, borrowed, missing
 from tests.sounds import tone
 from tests.world import SETTINGS
@@ -59,15 +59,15 @@ def cloud_place(account_environment: Mapping[str, str], request: pytest.FixtureR
 
 
 @pytest.fixture
-def cloud(kind: str, place: Place) -> Cloud:
+def cloud(kind: str, place: Place) -> Context:
     """Return the ports of one implementation."""
     if kind == "memory":
-        objects = MemoryObjects(SystemClock())
-        messages = MemoryMessages((place.topic,), (place.topic, place.queue))
-        return Cloud(
-            objects, MemoryAudio(objects), messages, SystemClock(), SETTINGS._replace(bucket=place.bucket), set()
+        objects = MemoryObjectStore(SystemClock())
+        messages = MemoryMessageSender((place.topic,), (place.topic, place.queue))
+        return Context(
+            objects, MemoryAudioService(objects), messages, SystemClock(), SETTINGS._replace(bucket=place.bucket), set()
         )
-    return wire(place.env)
+    return build_context(place.env)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What every `Hooks` port promises; and what only the one over HTTP must: whom it calls, and how."""
+"""What every `WebhookSender` port promises; and what only the one over HTTP must: whom it calls, and how."""
 
 import ipaddress
 import json
@@ -20,12 +20,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from standardwebhooks import Webhook as Verifier
 
-from clipstitch.adapters.memory import MemoryHooks
-from clipstitch.adapters.webhook_http import HttpHooks
-from clipstitch.bootstrap import wire
-from clipstitch.common.clock import SystemClock
-from clipstitch.common.errors import AddressRefused, NoAnswer
-from clipstitch.common.ports import Answer, Hooks, Webhook
+from clipstitch.adapters.memory import MemoryWebhookSender
+from clipstitch.adapters.system_clock import SystemClock
+from clipstitch.adapters.webhook_http import HttpWebhookSender
+from clipstitch.bootstrap import build_context
+from clipstitch.common.errors import WebhookAddressRefused, WebhookNoResponse
+from clipstitch.common.ports import Webhook, WebhookResponse, WebhookSender
 from tests.receiver import OTHER_SECRET, SECRET, Receiver, Reply
 from tests.unit.usecases.test_settings import OSS, SMALLEST
 
@@ -41,7 +41,7 @@ def now() -> datetime:
 class Made(NamedTuple):
     """An implementation, somebody to tell, and the texts that came, by event id."""
 
-    hooks: Hooks
+    hooks: WebhookSender
     hook: Webhook
     heard: Callable[[], list[tuple[str, str]]]
 
@@ -57,17 +57,18 @@ def make(request: pytest.FixtureRequest) -> Iterator[Make]:
         def over_http(*replies: Reply) -> Made:
             receiver = exits.enter_context(Receiver(*replies))
             heard = lambda: [(one.headers["webhook-id"], one.body.decode()) for one in receiver.heard]  # noqa: E731
-            return Made(HttpHooks(allow_private=True, timeout_s=1), to(receiver.url), heard)
+            return Made(HttpWebhookSender(allow_private=True, timeout_s=1), to(receiver.url), heard)
 
         yield in_memory if request.param == "memory" else over_http
 
 
 def in_memory(*replies: Reply) -> Made:
     """Make the reference."""
-    hooks = MemoryHooks()
-    late = NoAnswer("no answer within 1 s")
+    hooks = MemoryWebhookSender()
+    late = WebhookNoResponse("no answer within 1 s")
     hooks.answers["PARTNER"] = [
-        late if reply.after_s else Answer(reply.status, reply.headers.get("Retry-After", "")) for reply in replies
+        late if reply.after_s else WebhookResponse(reply.status, reply.headers.get("Retry-After", ""))
+        for reply in replies
     ]
     return Made(hooks, to("https://partner.example"), lambda: [(one.event_id, one.text) for one in hooks.posted])
 
@@ -90,14 +91,14 @@ def test_the_status_is_handed_on(make: Make, status: int):
     """What it means is not the port's business."""
     made = make(Reply(status))
 
-    assert Answer(status) == made.hooks.post(made.hook, EVENT, TEXT, now())
+    assert WebhookResponse(status) == made.hooks.post(made.hook, EVENT, TEXT, now())
 
 
 def test_retry_after_is_handed_on_as_it_came(make: Make):
     """Seconds or a date."""
     made = make(Reply(503, {"Retry-After": "Fri, 02 Jan 2026 12:10:00 GMT"}))
 
-    assert Answer(503, "Fri, 02 Jan 2026 12:10:00 GMT") == made.hooks.post(made.hook, EVENT, TEXT, now())
+    assert WebhookResponse(503, "Fri, 02 Jan 2026 12:10:00 GMT") == made.hooks.post(made.hook, EVENT, TEXT, now())
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -113,7 +114,7 @@ def test_a_receiver_that_takes_too_long_gave_no_answer(make: Make):
     """It may have heard even so."""
     made = make(Reply(after_s=5))
 
-    with pytest.raises(NoAnswer, match="within 1 s"):
+    with pytest.raises(WebhookNoResponse, match="within 1 s"):
         made.hooks.post(made.hook, EVENT, TEXT, now())
     assert 1 == len(made.heard())
 
@@ -121,9 +122,9 @@ def test_a_receiver_that_takes_too_long_gave_no_answer(make: Make):
 # Only over HTTP
 
 
-def post(receiver: Receiver, *secrets: str, **options: Any) -> Answer:
+def post(receiver: Receiver, *secrets: str, **options: Any) -> WebhookResponse:
     """Tell a receiver on this machine."""
-    return HttpHooks(allow_private=True, **options).post(to(receiver.url, *secrets), EVENT, TEXT, now())
+    return HttpWebhookSender(allow_private=True, **options).post(to(receiver.url, *secrets), EVENT, TEXT, now())
 
 
 def test_the_receivers_own_library_accepts_the_signature():
@@ -162,7 +163,7 @@ def test_the_timestamp_is_that_of_the_attempt():
     """In UTC, wherever the clock says it is."""
     at = datetime(2026, 1, 2, 5, 4, 5, 900_000, tzinfo=timezone(timedelta(hours=2)))
     with Receiver() as receiver:
-        HttpHooks(allow_private=True).post(to(receiver.url), EVENT, TEXT, at)
+        HttpWebhookSender(allow_private=True).post(to(receiver.url), EVENT, TEXT, at)
 
     headers = receiver.heard[0].headers
     signature = Verifier(SECRET).sign(EVENT, at.astimezone(timezone.utc), TEXT)
@@ -173,7 +174,7 @@ def test_slow_drops_do_not_hold_us_up():
     """The time is for everything together; each drop would be in time."""
     with Receiver(Reply(drops=True)) as receiver:
         began = time.monotonic()
-        with pytest.raises(NoAnswer, match=r"within 0\.4 s"):
+        with pytest.raises(WebhookNoResponse, match=r"within 0\.4 s"):
             post(receiver, timeout_s=0.4)
 
         assert time.monotonic() - began < 2
@@ -188,7 +189,7 @@ def test_a_slow_resolver_does_not_hold_us_up():
         return socket.getaddrinfo(*args, **kwargs)
 
     with Receiver() as receiver:
-        with pytest.raises(NoAnswer, match=r"within 0\.2 s"):
+        with pytest.raises(WebhookNoResponse, match=r"within 0\.2 s"):
             post(receiver, timeout_s=0.2, resolve=resolve)
         found.set()
         time.sleep(0.3)
@@ -201,8 +202,8 @@ def test_nobody_there_is_no_answer():
     with Receiver() as receiver:
         url = receiver.url
     for nowhere in (url, "http://nowhere.invalid/t0p", f"http://{'x' * 70}.invalid/t0p"):
-        with pytest.raises(NoAnswer) as caught:
-            HttpHooks(allow_private=True).post(to(nowhere), EVENT, TEXT, now())
+        with pytest.raises(WebhookNoResponse) as caught:
+            HttpWebhookSender(allow_private=True).post(to(nowhere), EVENT, TEXT, now())
         assert "t0p" not in str(caught.value)
 
 
@@ -210,8 +211,8 @@ def test_what_is_not_http_is_no_answer_and_is_not_repeated():
     """A receiver's words may be anything, our secrets too."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=_answer, args=(server, b"t0p t0p\r\n\r\n"), daemon=True).start()
-        with pytest.raises(NoAnswer, match="BadStatusLine") as caught:
-            HttpHooks(allow_private=True).post(
+        with pytest.raises(WebhookNoResponse, match="BadStatusLine") as caught:
+            HttpWebhookSender(allow_private=True).post(
                 to(f"http://127.0.0.1:{server.getsockname()[1]}/t0p"), EVENT, TEXT, now()
             )
 
@@ -220,10 +221,10 @@ def test_what_is_not_http_is_no_answer_and_is_not_repeated():
 
 def _answer(server: socket.socket, words: bytes) -> None:
     """Take one connection and say something."""
-    wire, _ = server.accept()
-    with wire:
-        wire.recv(65536)
-        wire.sendall(words)
+    build_context, _ = server.accept()
+    with build_context:
+        build_context.recv(65536)
+        build_context.sendall(words)
 
 
 # Whom it calls
@@ -250,8 +251,8 @@ class Names:
 def test_a_public_name_that_leads_to_a_private_address_is_not_called(address: str):
     """It is the address that counts, at the moment of connecting; it is asked for once."""
     names = Names(address)
-    with pytest.raises(AddressRefused, match=r"partner\.example is at"):
-        HttpHooks(resolve=names).post(to("https://partner.example/t0p"), EVENT, TEXT, now())
+    with pytest.raises(WebhookAddressRefused, match=r"partner\.example is at"):
+        HttpWebhookSender(resolve=names).post(to("https://partner.example/t0p"), EVENT, TEXT, now())
 
     assert ["partner.example"] == names.asked
 
@@ -260,25 +261,27 @@ def test_a_private_address_in_the_url_itself_is_not_called():
     """The real resolver reads it, however it is spelled."""
     with Receiver() as receiver:
         for host in ("127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::1]"):
-            with pytest.raises((AddressRefused, NoAnswer)):
-                HttpHooks().post(to(f"https://{host}:{receiver.port}/"), EVENT, TEXT, now())
+            with pytest.raises((WebhookAddressRefused, WebhookNoResponse)):
+                HttpWebhookSender().post(to(f"https://{host}:{receiver.port}/"), EVENT, TEXT, now())
 
     assert [] == receiver.heard
 
 
 def test_a_public_address_is_not_called_without_tls_even_where_private_ones_are_allowed():
     """Events do not cross the internet in the clear."""
-    with pytest.raises(AddressRefused, match="http webhooks are not sent"):
-        HttpHooks(allow_private=True, resolve=Names("8.8.8.8")).post(to("http://partner.example/"), EVENT, TEXT, now())
+    with pytest.raises(WebhookAddressRefused, match="http webhooks are not sent"):
+        HttpWebhookSender(allow_private=True, resolve=Names("8.8.8.8")).post(
+            to("http://partner.example/"), EVENT, TEXT, now()
+        )
 
 
 def test_a_second_address_is_called_when_the_first_does_not_answer():
     """As every client does."""
     with Receiver() as receiver:
-        hooks = HttpHooks(allow_private=True, resolve=Names("::1", "127.0.0.1"))
+        hooks = HttpWebhookSender(allow_private=True, resolve=Names("::1", "127.0.0.1"))
         answer = hooks.post(to(f"http://partner.example:{receiver.port}/"), EVENT, TEXT, now())
 
-    assert Answer(204) == answer
+    assert WebhookResponse(204) == answer
 
 
 # TLS
@@ -318,10 +321,10 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> Certified:
     return Certified(server, public)
 
 
-def secure(certified: Certified, host: str, *, trusted: bool) -> tuple[Answer, Receiver]:
+def secure(certified: Certified, host: str, *, trusted: bool) -> tuple[WebhookResponse, Receiver]:
     """Tell a receiver behind TLS under some name."""
     trust = (lambda: ssl.create_default_context(cafile=str(certified.authority))) if trusted else None
-    hooks = HttpHooks(allow_private=True, resolve=Names("127.0.0.1"), trust=trust)
+    hooks = HttpWebhookSender(allow_private=True, resolve=Names("127.0.0.1"), trust=trust)
     with Receiver(tls=certified.server) as receiver:
         return hooks.post(to(f"https://{host}:{receiver.port}/hooks"), EVENT, TEXT, now()), receiver
 
@@ -330,19 +333,19 @@ def test_a_receiver_behind_tls_is_told(certified: Certified):
     """The certificate is for the name, though we connect to an address."""
     answer, receiver = secure(certified, "partner.example", trusted=True)
 
-    assert Answer(204) == answer
+    assert WebhookResponse(204) == answer
     assert 1 == len(receiver.events)
 
 
 def test_a_certificate_that_nobody_vouches_for_is_not_accepted(certified: Certified):
     """The machine's own authorities count."""
-    with pytest.raises(NoAnswer, match="certificate is not accepted: self"):
+    with pytest.raises(WebhookNoResponse, match="certificate is not accepted: self"):
         secure(certified, "partner.example", trusted=False)
 
 
 def test_a_certificate_for_another_name_is_not_accepted(certified: Certified):
     """Whoever holds it."""
-    with pytest.raises(NoAnswer, match="certificate is not accepted: Hostname mismatch"):
+    with pytest.raises(WebhookNoResponse, match="certificate is not accepted: Hostname mismatch"):
         secure(certified, "other.example", trusted=True)
 
 
@@ -368,23 +371,21 @@ def test_wired_from_an_environment_private_addresses_are_refused_unless_allowed(
             "CLIPSTITCH_WEBHOOK_PARTNER_URL": f"https://127.0.0.1:{receiver.port}/",
             "CLIPSTITCH_WEBHOOK_PARTNER_SECRET": SECRET,
         }
-        refusing = wire(env)
+        refusing = build_context(env)
         env["CLIPSTITCH_WEBHOOK_PARTNER_URL"] = receiver.url
-        allowing = wire({**env, "CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE": "true"})
+        allowing = build_context({**env, "CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE": "true"})
 
         assert refusing.hooks
         assert allowing.hooks
-        with pytest.raises(AddressRefused):
+        with pytest.raises(WebhookAddressRefused):
             refusing.hooks.post(refusing.settings.webhooks[0], EVENT, TEXT, now())
-        assert Answer(204) == allowing.hooks.post(allowing.settings.webhooks[0], EVENT, TEXT, now())
+        assert WebhookResponse(204) == allowing.hooks.post(allowing.settings.webhooks[0], EVENT, TEXT, now())
 
 
 def test_nothing_is_imported_for_webhooks_until_one_is_told():
     """Cold starts do not pay for them."""
     env = {**SMALLEST, **OSS}
-    script = (
-        f"import sys; from clipstitch.bootstrap import wire; wire({env!r}); print('standardwebhooks' in sys.modules)"
-    )
+    script = f"import sys; from clipstitch.bootstrap import build_context; build_context({env!r}); print('standardwebhooks' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
 
     assert "False" == done.stdout.strip()

@@ -13,7 +13,7 @@ DEMO = ROOT / "examples" / "demo"
 SOUNDS = (".mp3", ".wav", ".oga", ".aac", ".wma")
 
 
-def run_job(endpoints: Endpoints, suffix: str = ".json", patience_s: float = 30) -> dict[str, Any]:
+def run_job(endpoints: Endpoints, suffix: str = ".json", grace_period_s: float = 30) -> dict[str, Any]:
     """Upload the demo's clips and manifest, wait for its result, and wait until nothing of the work is left."""
     bucket = bucket_of(endpoints)
     for clip in sorted(DEMO.iterdir()):
@@ -21,8 +21,8 @@ def run_job(endpoints: Endpoints, suffix: str = ".json", patience_s: float = 30)
             bucket.put_object(f"clips/{clip.name}", clip.read_bytes())
     name = f"manifests/example{suffix}"
     bucket.put_object(name, (DEMO / "example.json").read_bytes())
-    result = wait_for(bucket, f"results/{name}.json", patience_s)
-    deadline = time.monotonic() + patience_s
+    result = wait_for(bucket, f"results/{name}.json", grace_period_s)
+    deadline = time.monotonic() + grace_period_s
     while list(oss2.ObjectIteratorV2(bucket, prefix="_clipstitch/open/")) and time.monotonic() < deadline:
         time.sleep(0.05)
     return result
@@ -35,10 +35,10 @@ def bucket_of(endpoints: Endpoints) -> Any:
     return oss2.Bucket(auth, endpoints.oss, endpoints.environment()["CLIPSTITCH_BUCKET"])
 
 
-def wait_for(bucket: Any, key: str, patience_s: float) -> dict[str, Any]:
+def wait_for(bucket: Any, key: str, grace_period_s: float) -> dict[str, Any]:
     """Read a JSON object as soon as it is there."""
-    deadline = time.monotonic() + patience_s
+    deadline = time.monotonic() + grace_period_s
     while not bucket.object_exists(key):
-        assert time.monotonic() < deadline, f"no {key} after {patience_s} s"
+        assert time.monotonic() < deadline, f"no {key} after {grace_period_s} s"
         time.sleep(0.05)
     return json.loads(bucket.get_object(key).read())  # type: ignore[no-any-return]

@@ -40,7 +40,7 @@ names |= {node.module for node in statements if isinstance(node, ast.ImportFrom)
 missing = [name for name in sorted(names) if importlib.util.find_spec(name) is None]
 from crcmod import crcmod
 try:
-    importlib.import_module("clipstitch.bootstrap").wire({})
+    importlib.import_module("clipstitch.bootstrap").build_context({})
     said = ""
 except Exception as error:
     said = f"{type(error).__name__}: {error}"

@@ -14,10 +14,10 @@ from mns.account import Account
 from mns.mns_exception import MNSServerException
 from mns.queue import Message
 
-from clipstitch.adapters.imm import ImmTasks
+from clipstitch.adapters.imm import ImmTaskLookup
 from clipstitch.common import ports
-from clipstitch.common.ports import Ended
-from clipstitch.usecases.settings import read_access_key
+from clipstitch.common.credentials import read_access_key
+from clipstitch.common.ports import TaskOutcome
 from localyun.deploy.declared import BadDeployment, Deployment
 from localyun.deploy.project import read
 from localyun.fc.values import FunctionConfig
@@ -54,7 +54,7 @@ def needed_by_code(deployment: Deployment) -> set[tuple[str, str]]:
 
 def test_every_port_method_has_a_line_in_the_table() -> None:
     """A new method needs a right, or it would fail in the cloud only."""
-    protocols = (ports.Objects, ports.Audio, ports.Messages)
+    protocols = (ports.ObjectStore, ports.AudioService, ports.MessageSender)
     methods = {
         f"{protocol.__name__}.{name}"
         for protocol in protocols
@@ -93,9 +93,9 @@ def ask_for_a_task(cloud: LocalCloud, endpoints: Endpoints, folder: Path) -> Non
     env = json.loads(cloud.services.functions.invoke("asking", b"").payload)
     [task, *_] = cloud.services.tasks.list(endpoints.deployment.outputs["ImmProjectName"])
 
-    ended = ImmTasks(env["IMM_ENDPOINT"], endpoints.deployment.outputs["ImmProjectName"], read_access_key(env))
+    ended = ImmTaskLookup(env["IMM_ENDPOINT"], endpoints.deployment.outputs["ImmProjectName"], read_access_key(env))
 
-    assert Ended(succeeded=True, code="", message="") == ended(task.task_id)._replace(code="", message="")
+    assert TaskOutcome(succeeded=True, code="", message="") == ended(task.task_id)._replace(code="", message="")
     assert ended("MediaConvert-00000000-0000-0000-0000-000000000000") is None
 
 
@@ -140,7 +140,7 @@ def test_a_right_that_is_missing_is_found_on_the_laptop(tmp_path: Path, action: 
 
     with LocalCloud(tmp_path, hurry=100) as endpoints:
         with pytest.raises(AssertionError, match="no results/"):
-            run_job(endpoints, patience_s=0.5)
+            run_job(endpoints, grace_period_s=0.5)
         record = receive(endpoints, "clipstitch-dead-letters")
 
     assert "AccessDenied" == json.loads(record["responsePayload"])["errorType"]

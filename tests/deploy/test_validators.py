@@ -133,7 +133,7 @@ def test_a_variable_out_of_range_is_refused_with_the_templates_own_words(name: s
 # What each parameter must not be.
 OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
     "Prefix": ("A", "ab", "1abc", "a" * 32, "a_b"),
-    "BucketName": ("-audio", "ab", "Audio", "a" * 64, "audio-"),
+    "BucketName": ("-audio", "ab", "AudioService", "a" * 64, "audio-"),
     "WorkDays": (1, 366, "many"),
     "LogDays": (0, 3651, "many"),
     "Runtime": ("python3.11", "nodejs20"),

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from clipstitch.common.errors import BadSettings
+from clipstitch.common.errors import InvalidSettings
 from clipstitch.usecases.settings import read_settings
 from localyun.deploy.declared import BadDeployment, ObjectTrigger
 from localyun.deploy.project import read
@@ -323,7 +323,7 @@ def _settings(folder: Path) -> Iterator[str]:
         yield from (f"{function.name}: no setting is called {name}" for name in given if name not in known)
         try:
             yield from _triggers_fit(triggers, read_settings(given).manifest_prefix)
-        except BadSettings as error:
+        except InvalidSettings as error:
             yield f"{function.name}: {error}"
 
 

@@ -17,7 +17,7 @@ AUTHORS = 6
 BETWEEN_VERSIONS_S = 1.2  # OSS keeps times to the second: two versions within one are neither the newer
 LATE_S = 2.5
 TUNING = {
-    "CLIPSTITCH_PATIENCE_S": "2",
+    "CLIPSTITCH_GRACE_PERIOD_S": "2",
     "CLIPSTITCH_MAX_RETRIES": "20",  # so that a task's faltering is never a job's failure, and every state is expected
     "CLIPSTITCH_SEARCH_WINDOW_S": "60",
 }

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from mns.account import Account
 
-from clipstitch.bootstrap import wire
-from clipstitch.common.errors import Missing
+from clipstitch.bootstrap import build_context
+from clipstitch.common.errors import ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
-from clipstitch.usecases.context import Cloud
+from clipstitch.common.ports import ObjectHeaders
+from clipstitch.usecases.context import Context
 
 _NUMBERS = itertools.count()
 
@@ -24,7 +24,7 @@ class System:
 
     def __init__(self, environment: Mapping[str, str], folder: str) -> None:
         self.environment = environment
-        self.cloud: Cloud = wire(environment)
+        self.cloud: Context = build_context(environment)
         self.bucket = environment["CLIPSTITCH_BUCKET"]
         self.folder = folder
 
@@ -37,7 +37,10 @@ class System:
         refs = [self.ref(name) for name in clips]
         with ThreadPoolExecutor(8) as pool:
             list(
-                pool.map(lambda pair: self.cloud.objects.write(*pair, Labels()), zip(refs, clips.values(), strict=True))
+                pool.map(
+                    lambda pair: self.cloud.objects.write(*pair, ObjectHeaders()),
+                    zip(refs, clips.values(), strict=True),
+                )
             )
         return [ref.key for ref in refs]
 
@@ -45,7 +48,7 @@ class System:
         """Upload a manifest below this test's folder."""
         text = document if isinstance(document, str) else json.dumps(document)
         ref = ObjectRef(self.bucket, f"manifests/{self.folder}/{name}")
-        self.cloud.objects.write(ref, text.encode(), Labels())
+        self.cloud.objects.write(ref, text.encode(), ObjectHeaders())
         return ref
 
     def manifest(self, target: str, clips: Sequence[Any], **fields: Any) -> dict[str, Any]:
@@ -60,7 +63,7 @@ class System:
         while time.monotonic() < deadline:
             try:
                 return json.loads(self.cloud.objects.read(ref).body)  # type: ignore[no-any-return]
-            except Missing:
+            except ObjectNotFound:
                 time.sleep(0.02)
         pytest.fail(f"{ref.uri} did not appear within {seconds} s")
 

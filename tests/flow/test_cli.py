@@ -15,9 +15,9 @@ import pytest
 from mns.account import Account
 from mns.mns_exception import MNSExceptionBase
 
-from clipstitch.bootstrap import wire
+from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import complete_environment
 
@@ -69,10 +69,12 @@ def env() -> Iterator[Env]:
 
 def upload_clips(env: Env) -> None:
     """Upload the demo's clips."""
-    cloud = wire(complete_environment(env, None))
+    cloud = build_context(complete_environment(env, None))
     for clip in DEMO.iterdir():
         if clip.suffix in {".mp3", ".wav", ".oga", ".aac", ".wma"}:
-            cloud.objects.write(ObjectRef(env["CLIPSTITCH_BUCKET"], f"clips/{clip.name}"), clip.read_bytes(), Labels())
+            cloud.objects.write(
+                ObjectRef(env["CLIPSTITCH_BUCKET"], f"clips/{clip.name}"), clip.read_bytes(), ObjectHeaders()
+            )
 
 
 def test_up_says_in_which_weather_it_runs(tmp_path: Path) -> None:

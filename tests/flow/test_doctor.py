@@ -20,9 +20,10 @@ from alibabacloud_tea_openapi.models import Config
 from mns.account import Account
 from mns.queue import Message
 
-from clipstitch.common.clock import Clock, SystemClock
+from clipstitch.adapters.system_clock import SystemClock
+from clipstitch.common.clock import Clock
 from clipstitch_cli import exit_codes
-from clipstitch_cli.context import Desk, console
+from clipstitch_cli.context import CommandContext, console
 from clipstitch_cli.doctor.checks.all_checks import CHECKS
 from clipstitch_cli.doctor.live.options import Live
 from clipstitch_cli.doctor.live.run import live
@@ -303,7 +304,7 @@ def test_every_answer_of_the_local_cloud_is_as_assumed(shared: Env, tmp_path: Pa
     """With the deployed functions, too; but for what only a console knows. Nothing is left behind."""
     before = inventory(shared)
     code, report, said = lived(shared, tmp_path, "--yes", "--with-functions", "--letter-wait", "2s")
-    verdicts = {question["number"]: question["verdict"] for question in report["questions"]}
+    verdicts = {question["number"]: question["decision"] for question in report["questions"]}
 
     assert {**dict.fromkeys(verdicts, "as assumed"), "14": "not settled"} == verdicts
     assert ["1", "2", "3", "4", "5", "6", "7", "7b", "8", "9", "10", "11", "12", "13", "14"] == list(verdicts)
@@ -323,7 +324,7 @@ def test_no_more_is_spent_than_was_said(shared: Env, tmp_path: Path):
     assert report["spending"]["oss_requests"] <= announced["oss_requests"]
     assert len(accepted) <= announced["imm_tasks"]
     assert all(len(one["asked"]["Sources"]) >= 2 for one in accepted)
-    assert {"not settled"} == {q["verdict"] for q in report["questions"] if q["number"] in ("12", "13", "14")}
+    assert {"not settled"} == {q["decision"] for q in report["questions"] if q["number"] in ("12", "13", "14")}
 
 
 def test_a_bucket_of_ones_own_without_a_project(shared: Env, tmp_path: Path):
@@ -351,11 +352,11 @@ def test_nobody_is_charged_without_having_agreed(shared: Env, tmp_path: Path):
 def test_who_is_asked_may_say_no(shared: Env, tmp_path: Path):
     """Then nothing was done."""
     out, err = StringIO(), StringIO()
-    desk = Desk(shared, console(out, shared), console(err, shared), SystemClock())
+    command = CommandContext(shared, console(out, shared), console(err, shared), SystemClock())
     asked: list[str] = []
     before = inventory(shared)
     with pytest.raises(Usage, match="nothing was done"):
-        live(Live(report=tmp_path / "r.md", confirm=lambda text: bool(asked.append(text))), desk, None)
+        live(Live(report=tmp_path / "r.md", confirm=lambda text: bool(asked.append(text))), command, None)
 
     assert ["Go on?"] == asked
     assert "This spends at most" in out.getvalue()
@@ -379,7 +380,7 @@ def test_a_probe_that_fails_is_not_the_end_of_the_others(shared: Env, tmp_path: 
     topic = account_of(shared).get_topic("clipstitch-completions")
     env = {**shared, "CLIPSTITCH_COMPLETION_TOPIC": "nobodys", "CLIPSTITCH_SINKS": "q=queue:clipstitch-events"}
     code, report, _ = lived(env, tmp_path, "--yes", "--wait", "60s")
-    verdicts = {question["number"]: question["verdict"] for question in report["questions"]}
+    verdicts = {question["number"]: question["decision"] for question in report["questions"]}
 
     assert exit_codes.OK == code
     assert {"as assumed"} == {verdicts[number] for number in ("1", "2", "3", "4", "5", "6", "7b", "11")}

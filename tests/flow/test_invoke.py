@@ -9,8 +9,8 @@ import pytest
 from mns.queue import Message
 from mns.topic import TopicMeta
 
+from clipstitch.common.credentials import AccessKey, read_access_key
 from clipstitch.common.errors import AccessDenied, CloudBusy
-from clipstitch.usecases.settings import AccessKey, read_access_key
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import complete_environment
 from clipstitch_cli.function_compute.clients import Fc2, Fc3, FunctionFailed, Invoker, NoSuchFunction

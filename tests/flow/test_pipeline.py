@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from clipstitch.common.errors import Missing
+from clipstitch.common.errors import ObjectNotFound
 from tests.flow.conftest import System
 from tests.sounds import encoded, pitch_at, seconds, tone
 
@@ -109,7 +109,7 @@ def test_a_bad_manifest_gets_all_its_issues_and_no_output(system: System) -> Non
     ]
     assert told == [(issue["code"], issue["path"]) for issue in issues]
     assert "nearest is 48000" in issues[2]["remedy"]
-    with pytest.raises(Missing):
+    with pytest.raises(ObjectNotFound):
         system.body("out.opus")
 
 

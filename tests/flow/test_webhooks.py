@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from clipstitch.common.errors import Missing
+from clipstitch.common.errors import ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.jobs.job import OWED, TOLD, Fact, Job
+from clipstitch.jobs.job import DELIVERED, PENDING, Fact, Job
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import complete_environment
 from clipstitch_cli.main import main
@@ -61,11 +61,11 @@ class Hooked(NamedTuple):
 
     def job(self, result: dict[str, Any]) -> Job:
         """Return the job of a result as it is now."""
-        return self.system.cloud.ledger(self.system.bucket).load(result["data"]["job"])
+        return self.system.cloud.store(self.system.bucket).load(result["data"]["job"])
 
     def fact(self, job: Job, kind: str, detail: str) -> Any:
         """Return what was written down with a fact, once it is known."""
-        return self.system.cloud.ledger(self.system.bucket).document(job.id, Fact(kind, detail=detail))
+        return self.system.cloud.store(self.system.bucket).document(job.id, Fact(kind, detail=detail))
 
     def command(self, *argv: str) -> tuple[int, Any]:
         """Run the command, and return its exit code and what it tells a program."""
@@ -109,7 +109,7 @@ def until(true: Callable[[], Any], seconds: float = 20) -> Any:
         try:
             if found := true():
                 return found
-        except Missing:
+        except ObjectNotFound:
             pass
         time.sleep(0.05)
     pytest.fail(f"not so within {seconds} s")
@@ -121,7 +121,7 @@ def test_a_receiver_that_fails_twice_hears_the_same_event_until_it_takes_it(hook
     result = hooked.dropped("partner")
     until(lambda: len(receiver.heard) == 2)
     job = hooked.job(result)
-    until(lambda: hooked.fact(job, OWED, "partner~2"))
+    until(lambda: hooked.fact(job, PENDING, "partner~2"))
     still_open = not hooked.job(result).closed
     code, told = hooked.command("retry", job.id)
 
@@ -131,7 +131,7 @@ def test_a_receiver_that_fails_twice_hears_the_same_event_until_it_takes_it(hook
     assert [result] * 3 == receiver.events == [first.event, second.event, third.event]
     assert {result["id"]} == {heard.headers["webhook-id"] for heard in receiver.heard}
     assert int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]) >= 4
-    assert 200 == hooked.fact(job, TOLD, "partner")["status"]
+    assert 200 == hooked.fact(job, DELIVERED, "partner")["status"]
 
 
 def test_a_receiver_that_is_gone_hears_nothing_more(hooked: Hooked):
@@ -141,7 +141,7 @@ def test_a_receiver_that_is_gone_hears_nothing_more(hooked: Hooked):
     switch = ObjectRef(hooked.system.bucket, "_clipstitch/sinks/gone.off")
     assert jobs[0].id == json.loads(hooked.system.cloud.objects.read(switch).body)["job"]
     assert 1 == len(hooked.receivers["gone"].heard)
-    assert ["SINK_OFF"] * 2 == [hooked.fact(job, TOLD, "gone")["error"]["code"] for job in jobs]
+    assert ["SINK_OFF"] * 2 == [hooked.fact(job, DELIVERED, "gone")["error"]["code"] for job in jobs]
 
 
 def until_closed(hooked: Hooked, result: dict[str, Any]) -> Job:
@@ -153,9 +153,9 @@ def until_closed(hooked: Hooked, result: dict[str, Any]) -> Job:
 def test_a_redirect_is_a_failure_and_nobody_follows_it(hooked: Hooked):
     """The event is owed to the sink, and to nobody else."""
     result = hooked.dropped("moved")
-    owed = until(lambda: hooked.fact(hooked.job(result), OWED, "moved~1"))
+    pending = until(lambda: hooked.fact(hooked.job(result), PENDING, "moved~1"))
 
-    assert ("WEBHOOK_ANSWER", 307) == (owed["error"]["code"], owed["status"])
+    assert ("WEBHOOK_ANSWER", 307) == (pending["error"]["code"], pending["status"])
     assert {"/hooks?token=t0p"} == {heard.path for heard in hooked.receivers["moved"].heard}
 
 
@@ -165,20 +165,20 @@ def test_a_slow_receiver_delays_nobody_else(hooked: Hooked):
     result = hooked.dropped("slow")
     events = hooked.system.events(result["data"]["job"])
     taken = time.monotonic() - began
-    owed = until(lambda: hooked.fact(hooked.job(result), OWED, "slow~1"))
+    pending = until(lambda: hooked.fact(hooked.job(result), PENDING, "slow~1"))
     until_closed(hooked, result)
 
     assert [result] == events
     assert taken < 8
-    assert "WEBHOOK_NO_ANSWER" == owed["error"]["code"]
-    assert "within 10 s" in owed["error"]["message"]
+    assert "WEBHOOK_NO_ANSWER" == pending["error"]["code"]
+    assert "within 10 s" in pending["error"]["message"]
     assert [result] * 2 == hooked.receivers["slow"].events
 
 
 def test_neither_urls_nor_secrets_are_in_the_state(hooked: Hooked):
     """The fact about a failed attempt names the host and no more."""
     result = hooked.dropped("moved")
-    until(lambda: hooked.fact(hooked.job(result), OWED, "moved~1"))
+    until(lambda: hooked.fact(hooked.job(result), PENDING, "moved~1"))
     objects, bucket = hooked.system.cloud.objects, hooked.system.bucket
     kept = b"".join(
         objects.read(ObjectRef(bucket, found.key)).body

@@ -4,14 +4,14 @@ import json
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from clipstitch.common.errors import BadManifest, BadNotice, BadProcess, BadTrigger
+from clipstitch.common.errors import InvalidManifest, InvalidNotification, InvalidProcessString, InvalidTriggerEvent
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.serialization import plain
-from clipstitch.inbound.completion_notification import read_notice
-from clipstitch.inbound.oss_trigger import uploads
+from clipstitch.common.serialization import to_json_value
+from clipstitch.inbound.completion_notification import parse_notification
+from clipstitch.inbound.oss_trigger import parse_oss_trigger
 from clipstitch.manifest.model import Limits
 from clipstitch.manifest.parse import parse
-from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, read, spell
+from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, format_process, parse_process
 from localyun.imm.errors import ImmError
 from localyun.imm.process_string import read_process
 from tests.unit.manifest.bad_manifests import BAD_MANIFESTS, LIMITS
@@ -59,12 +59,12 @@ def _manifest(suffix: str) -> Door:
     def enter(data: bytes) -> None:
         try:
             found = parse(data, ref, _ALL if len(data) % 2 else LIMITS)
-        except BadManifest as bad:
+        except InvalidManifest as bad:
             if not bad.issues:
                 raise Wrong("a bad manifest without an issue") from bad
             json.dumps([issue.as_json() for issue in bad.issues], ensure_ascii=False).encode()
             return
-        json.dumps(plain(found), ensure_ascii=False).encode()
+        json.dumps(to_json_value(found), ensure_ascii=False).encode()
 
     bad = [each.body for each in BAD_MANIFESTS if each.suffix == suffix and len(each.body) <= MAX_BYTES]
     return Door(enter, lambda: [*(text.encode() for text in _GOOD[suffix]), *bad])
@@ -72,8 +72,8 @@ def _manifest(suffix: str) -> Door:
 
 def _trigger(data: bytes) -> None:
     try:
-        refs = uploads(data)
-    except BadTrigger as error:
+        refs = parse_oss_trigger(data)
+    except InvalidTriggerEvent as error:
         str(error).encode()
         return
     for ref in refs:
@@ -83,12 +83,12 @@ def _trigger(data: bytes) -> None:
 
 def _notice(data: bytes) -> None:
     try:
-        found = read_notice(data)
-    except BadNotice as error:
+        found = parse_notification(data)
+    except InvalidNotification as error:
         str(error).encode()
         return
     if found is not None:
-        json.dumps(plain(found), ensure_ascii=False).encode()
+        json.dumps(to_json_value(found), ensure_ascii=False).encode()
 
 
 def _text(data: bytes) -> str:
@@ -97,11 +97,11 @@ def _text(data: bytes) -> str:
 
 def _process(data: bytes) -> None:
     try:
-        found = read(_text(data))
-    except BadProcess as error:
+        found = parse_process(_text(data))
+    except InvalidProcessString as error:
         str(error).encode()
         return
-    if read(spell(found)) != found:
+    if parse_process(format_process(found)) != found:
         raise Wrong(f"spelled and read again, {found} is another")
 
 
@@ -113,7 +113,7 @@ def _local_process(data: bytes) -> None:
 
 
 _PROCESSES = [
-    spell(process).encode()
+    format_process(process).encode()
     for process in (
         Process(
             Transcode("mp3", ar=44100, ac=2, ab=128000, abopt=1), saveas=Saveas("out/{autoext}", "acme"), topic="t"

@@ -127,7 +127,7 @@ def test_our_own_functions_find_bucket_topics_and_sinks_in_their_environment() -
         "CLIPSTITCH_BUCKET": "clipstitch",
         "CLIPSTITCH_COMPLETION_TOPIC": "clipstitch-completions",
         "CLIPSTITCH_SINKS": "events=topic:clipstitch-events queue=queue:clipstitch-events",
-        "CLIPSTITCH_PATIENCE_S": "120",
+        "CLIPSTITCH_GRACE_PERIOD_S": "120",
         "CLIPSTITCH_MAX_RETRIES": "3",
         "CLIPSTITCH_DEADLINE_S": "21600",
         "CLIPSTITCH_SEARCH_WINDOW_S": "86400",
@@ -136,9 +136,9 @@ def test_our_own_functions_find_bucket_topics_and_sinks_in_their_environment() -
 
 def test_our_own_functions_are_as_patient_as_the_shell_says() -> None:
     """What tunes them on the cloud tunes them here."""
-    functions = read(ROOT, {"CLIPSTITCH_PATIENCE_S": "7"}).functions
+    functions = read(ROOT, {"CLIPSTITCH_GRACE_PERIOD_S": "7"}).functions
 
-    assert {"7"} == {function.environment["CLIPSTITCH_PATIENCE_S"] for function in functions}
+    assert {"7"} == {function.environment["CLIPSTITCH_GRACE_PERIOD_S"] for function in functions}
 
 
 def test_our_own_triggers_take_manifests_and_nothing_that_the_functions_write() -> None:

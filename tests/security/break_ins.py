@@ -228,7 +228,7 @@ _UNKNOWN = (
     "403 InvalidAccessKeyId", "403 InvalidAccessKeyId", "404 InvalidAccessKeyId.NotFound", "403 InvalidAccessKeyID",
 )  # fmt: skip
 _SCOPE = ("400 InvalidArgument", _SIGNATURE)
-TOLD = {
+DELIVERED = {
     "no signature": (
         "403 AccessDenied", "400 MissingAuthorizationHeader", "400 MissingAuthorization", "400 MissingRequiredHeader",
     ),
@@ -276,6 +276,6 @@ TOLD_AT = {
 def told(door: str, break_in: str) -> tuple[int, str]:
     """Return the status and the code with which a break-in at a door is refused."""
     service = next((name for name in _SERVICES if door.startswith(name)), "OpenAPI")
-    row = TOLD.get(break_in, _WRONG)
+    row = DELIVERED.get(break_in, _WRONG)
     status, _, code = TOLD_AT.get((door, break_in), row[_SERVICES.index(service)]).partition(" ")
     return int(status), code

@@ -11,9 +11,9 @@ import pytest
 from mns.account import Account
 from mns.topic import Topic, TopicMessage
 
-from clipstitch.common.errors import NotYetThere
+from clipstitch.common.errors import OutputNotVisible
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from tests.children import until
 from tests.security.product import BUCKET, Product, running
 from tests.world import BUCKET as ACME
@@ -61,7 +61,7 @@ FORGED: dict[str, Callable[[str], bytes]] = {
     "no URI": lambda uri: notice(7, None, "https://their.example/x", "file:///etc/passwd"),
     "the right target behind wrong ones": lambda uri: notice(_elsewhere(uri), uri),
     "very many targets": lambda uri: notice(*[uri.replace("step-000", f"step-{n:03}") for n in range(1, 500)]),
-    "a task that is a path": lambda uri: notice(task="../jobs/2026-01-02/x/verdict.json"),
+    "a task that is a path": lambda uri: notice(task="../jobs/2026-01-02/x/decision.json"),
     "a task that is nothing but dots": lambda uri: notice(task=".."),
     "a task with a line break": lambda uri: notice(task="MediaConvert-0000\r\nx-oss-meta-a: b"),
     "a task that is a fact of its own": lambda uri: notice(uri, task="x.json/../../verdict"),
@@ -90,7 +90,7 @@ def test_a_forged_success_changes_nothing(world: World, name: str):
     """It is not ours, or comes again for as long as the object is not there; nobody is told, no fact is added."""
     job = world.submit()
     before = everything(world)
-    with suppress(NotYetThere):  # which comes again, and in the end goes to the dead letters
+    with suppress(OutputNotVisible):  # which comes again, and in the end goes to the dead letters
         assert world.complete(FORGED[name](job.plan.final.target.uri)) is None
 
     assert before == everything(world)
@@ -101,7 +101,7 @@ def test_a_forged_success_changes_nothing(world: World, name: str):
 def test_what_was_forged_does_not_keep_the_true_notice_from_being_heard(world: World, name: str):
     """Both jobs end as if nothing had been."""
     job = world.submit()
-    with suppress(NotYetThere):
+    with suppress(OutputNotVisible):
         world.complete(FORGED[name](job.plan.final.target.uri))
     ended = [world.complete(world.run(task)) for task in world.audio.accepted]
 
@@ -123,7 +123,7 @@ def test_the_end_of_one_job_does_not_end_another(world: World):
 def test_an_object_that_somebody_puts_where_a_step_writes_is_out_of_an_authors_reach(world: World):
     """Whoever can write below the state prefix needs no forged notice; with it, he gets what he wrote published."""
     job = world.submit()
-    world.objects.write(job.plan.final.target, b"not audio", Labels())
+    world.objects.write(job.plan.final.target, b"not audio", ObjectHeaders())
     ended = world.complete(notice(job.plan.final.target.uri))
 
     assert "NOT_AUDIO" == world.result()["data"]["error"]["code"]

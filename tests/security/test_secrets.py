@@ -74,7 +74,7 @@ def commands(product: Product, folder: Path) -> str:
     env |= {"CLIPSTITCH_WEBHOOK_HOOK_URL": product.receiver.url, "CLIPSTITCH_WEBHOOK_HOOK_SECRET": OTHER_SECRET}
     wrong = {**env, "OSS_ACCESS_KEY_SECRET": "a-wrong-secret-of-the-operator"}
     broken = {**env, "CLIPSTITCH_WEBHOOK_HOOK_SECRET": OTHER_SECRET + "!"}
-    (job,) = [key.split("/")[3] for key in product.listed("_clipstitch/jobs/") if "owed.hook~1" in key][:1]
+    (job,) = [key.split("/")[3] for key in product.listed("_clipstitch/jobs/") if "pending.hook~1" in key][:1]
     (folder / "m.json").write_text(json.dumps(MANIFEST))
     said = []
     for environment in (env, wrong, broken):
@@ -108,7 +108,7 @@ def test_no_secret_is_logged(ran: Ran):
     """Neither by functions that work, nor by those that fail with a traceback."""
     logs = ran.product.logs()
 
-    assert "BadTrigger" in logs
+    assert "InvalidTriggerEvent" in logs
     assert "sink-owed" in logs
     assert [] == [name for name, secret in ran.secrets.items() if secret in logs]
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from clipstitch.common.identifiers import ObjectRef, is_newer
-from clipstitch.common.ports import Content, Described
+from clipstitch.common.ports import ObjectContent, ObjectInfo
 from tests.simulation.receivers import broken_promises
 from tests.simulation.scenario import CALM, FOREIGN, Wish
 from tests.simulation.setups import BUCKET, HARD
@@ -30,7 +30,7 @@ from tests.simulation.world import (
 
 FINAL = ("succeeded", "failed", "rejected")
 JOB = "clipstitch-job"
-ONCE = ("/planned.json", "/verdict.json", "/result.json")
+ONCE = ("/planned.json", "/decision.json", "/result.json")
 _SLACK_S = 12  # twice as much as clocks may differ
 
 
@@ -95,9 +95,9 @@ class Judge:
 
     def _why(self, job: str) -> str:
         """Say why a job did not succeed, in its own words."""
-        verdict, result = self.document(job, "verdict"), self.document(job, "result")
-        error = verdict.get("error") or result.get("error") or {}
-        return str(error.get("code") or [issue["code"] for issue in verdict.get("issues", ())])
+        decision, result = self.document(job, "decision"), self.document(job, "result")
+        error = decision.get("error") or result.get("error") or {}
+        return str(error.get("code") or [issue["code"] for issue in decision.get("issues", ())])
 
     def _allowed(self, job: str) -> set[str]:
         """Say which states a job may end in."""
@@ -133,7 +133,7 @@ class Judge:
     def _tried_enough(self, job: str) -> bool:
         """Say whether one of a job's steps faltered as often as it may."""
         names = [ref.key.rpartition("/")[2].split(".") for ref in self.stored if f"/{job}/step-" in ref.key]
-        faltered = Counter(step for step, kind, *_ in names if kind == "faltered")
+        faltered = Counter(step for step, kind, *_ in names if kind == "failed-transiently")
         return max(faltered.values(), default=0) >= self.world.settings.max_retries
 
     def _gone(self, wish: Wish) -> bool:
@@ -148,11 +148,11 @@ class Judge:
     def _reasons(self) -> Iterator[str]:
         """Let reasons be true, and complete; let nobody wait because of somebody else."""
         for job, state in self.states.items():
-            wish, verdict, why = self._wish(job), self.document(job, "verdict"), self._why(job)
-            named = {issue["code"] for issue in verdict.get("issues", ())}
+            wish, decision, why = self._wish(job), self.document(job, "decision"), self._why(job)
+            named = {issue["code"] for issue in decision.get("issues", ())}
             if state == "rejected" and wish and not named.issuperset(wish.issues):
                 yield f"{job} was rejected for {sorted(named)}, and not for {wish.issues}"
-            if FORGED in (verdict.get("error") or {}).get("message", ""):
+            if FORGED in (decision.get("error") or {}).get("message", ""):
                 yield f"{job} failed with words that the cloud has never said"
             if why == "DEADLINE_PASSED" and (time := self._open_for(job)) < self.world.settings.deadline_s - _SLACK_S:
                 yield f"{job} was given up when it had been open for {time:.0f} s"
@@ -162,7 +162,7 @@ class Judge:
 
     def _open_for(self, job: str) -> float:
         """Say how long a job had been open when it was decided."""
-        wanted = (f"/open/{job}", f"/{job}/verdict.json", f"/{job}/result.json")
+        wanted = (f"/open/{job}", f"/{job}/decision.json", f"/{job}/result.json")
         opened, *decided = (c.time for c in self.written if c.by > 0 and f"/{c.ref.key}".endswith(wanted))
         return decided[-1] - opened if decided else 0.0
 
@@ -193,8 +193,8 @@ class Judge:
             if self.states.get(job) != state:
                 yield f"{name} was told, but the job is {self.states.get(job)}"
         for job in self.jobs:
-            for sink in self.document(job, "verdict").get("sinks", ()):
-                told = self.document(job, f"told.{sink}")
+            for sink in self.document(job, "decision").get("sinks", ()):
+                told = self.document(job, f"delivered.{sink}")
                 if "at" not in told or ((job, sink) not in heard and "error" not in told):
                     yield f"{job} was never told to {sink}"
         yield from broken_promises(self)
@@ -205,11 +205,11 @@ class Judge:
         """Every manifest that had a job has a result, of its newest job."""
         by_key: dict[str, list[str]] = {}
         for job in self.jobs:
-            if uri := self.document(job, "verdict").get("manifest", {}).get("ref", {}).get("key"):
+            if uri := self.document(job, "decision").get("manifest", {}).get("ref", {}).get("key"):
                 by_key.setdefault(uri, []).append(job)
         for key, jobs in by_key.items():
             found = self.stored.get(ObjectRef(BUCKET, f"{RESULTS}{key}.json"))
-            told = [job for job in jobs if "error" not in self.document(job, "told.result")]
+            told = [job for job in jobs if "error" not in self.document(job, "delivered.result")]
             if found is None:
                 if told:
                     yield f"{key} has no result object"
@@ -351,9 +351,9 @@ class Judge:
                 yield f"step {step} of {job} was started by the ends of {sorted(causes)}"
 
 
-def _described(change: Change) -> Content:
+def _described(change: Change) -> ObjectContent:
     """Return the object that a change made, as the store describes it."""
     body = change.body or b""
     etag = hashlib.md5(body, usedforsecurity=False).hexdigest().upper()
     written = (BEGINNING + timedelta(seconds=change.time)).replace(microsecond=0)
-    return Content(Described(etag, len(body), written), body)
+    return ObjectContent(ObjectInfo(etag, len(body), written), body)

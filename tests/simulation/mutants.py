@@ -55,11 +55,17 @@ MUTATIONS = (
         ),
     ),
     Mutation("the plan is not create-once", (_plain_write("PLANNED", "plan"),)),
-    Mutation("the verdict is not create-once", (_plain_write("VERDICT", "verdict"),)),
+    Mutation("the verdict is not create-once", (_plain_write("DECISION", "verdict"),)),
     Mutation("the result is not create-once", (_plain_write("RESULT", "result"),)),
     Mutation(
         "the marker is deleted before anybody is told",
-        (("usecases/job_store.py", _JUDGED, 'self._objects.delete([self._ref(f"{OPEN}{job.id}")])\n        ' + _JUDGED),),
+        (
+            (
+                "usecases/job_store.py",
+                _JUDGED,
+                'self._objects.delete([self._ref(f"{OPEN}{job.id}")])\n        ' + _JUDGED,
+            ),
+        ),
     ),
     Mutation(
         "the marker is written after the plan",
@@ -142,7 +148,13 @@ MUTATIONS = (
     ),
     Mutation(
         "a notice of failure is believed, whoever sent it",
-        (("usecases/complete.py", "_confirmed(notice, step, job, ledger, cloud) if job.verdict is None else notice", "notice"),),
+        (
+            (
+                "usecases/complete.py",
+                "_confirmed(notice, step, job, ledger, cloud) if job.verdict is None else notice",
+                "notice",
+            ),
+        ),
     ),
     Mutation(
         "the output is copied without create-once",
@@ -164,7 +176,13 @@ MUTATIONS = (
     ),
     Mutation(
         "an older job replaces a newer job's result object",
-        (("usecases/execute.py", 'if there is None or not is_newer(there.meta.get(JOB_META, ""), than=job_id):', "if True:"),),
+        (
+            (
+                "usecases/execute.py",
+                'if there is None or not is_newer(there.meta.get(JOB_META, ""), than=job_id):',
+                "if True:",
+            ),
+        ),
     ),
     Mutation(
         "an event carries the time at which it is told",
@@ -216,7 +234,13 @@ MUTATIONS = (
     ),
     Mutation(
         "the search never begins again from the beginning",
-        (("usecases/sweep.py", 'if len(looked_at) == settings.search_keys else ""', "if looked_at else progress.manifest"),),
+        (
+            (
+                "usecases/sweep.py",
+                'if len(looked_at) == settings.search_keys else ""',
+                "if looked_at else progress.manifest",
+            ),
+        ),
     ),
     Mutation(
         "the search forgets its place",
@@ -256,7 +280,13 @@ MUTATIONS = (
     ),
     Mutation(
         "a forged failure's words are told",
-        (("usecases/complete.py", "notice._replace(code=ended.code, message=ended.message) if ended else notice", "notice"),),
+        (
+            (
+                "usecases/complete.py",
+                "notice._replace(code=ended.code, message=ended.message) if ended else notice",
+                "notice",
+            ),
+        ),
     ),
     Mutation(
         "a throttled start is taken for final",

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from clipstitch.common.errors import NoAnswer
-from clipstitch.common.ports import Answer, Webhook
+from clipstitch.common.errors import WebhookNoResponse
+from clipstitch.common.ports import Webhook, WebhookResponse
 from tests.simulation.setups import ASLEEP, DEAD, GONE, MOODY
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Posted(NamedTuple):
 
 
 class Receivers:
-    """The `Hooks` port."""
+    """The `WebhookSender` port."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
@@ -50,7 +50,7 @@ class Receivers:
         self._last = world.rng.randrange(2) if GONE in self._moods.values() else 0
         self.posted: list[Posted] = []
 
-    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> Answer:
+    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
         """Answer as the mood is."""
         says = self._says(hook.name)
         if says != _TAKEN:
@@ -58,8 +58,8 @@ class Receivers:
         status = _STATUS.get(says, 0)
         self.posted.append(Posted(self._world.acting, hook.name, event_id, text, at, status))
         if not status:
-            raise NoAnswer(f"{hook.name} gave no answer")
-        return Answer(status, str(ASKED_S) if says == _BUSY else "")
+            raise WebhookNoResponse(f"{hook.name} gave no answer")
+        return WebhookResponse(status, str(ASKED_S) if says == _BUSY else "")
 
     def _says(self, name: str) -> str:
         """Choose an answer."""
@@ -80,27 +80,30 @@ def broken_promises(judge: "Judge") -> Iterator[str]:
         off = [change.time for change in judge.written if change.ref.key.endswith(f"/sinks/{sink}.off")]
         for job in judge.jobs:
             posts = [post for post in judge.world.receivers.posted if (post.hook, post.job) == (name, job)]
-            owed = list(_owed(judge, job, sink))
-            problems = [*_early(judge, posts, owed, off), *(problem for _, each in owed for problem in _rest(each))]
-            if sink in judge.document(job, "verdict").get("sinks", ()):
-                problems += _end(judge.document(job, f"told.{sink}"), posts, owed, off)
+            pending = list(_owed(judge, job, sink))
+            problems = [
+                *_early(judge, posts, pending, off),
+                *(problem for _, each in pending for problem in _rest(each)),
+            ]
+            if sink in judge.document(job, "decision").get("sinks", ()):
+                problems += _end(judge.document(job, f"delivered.{sink}"), posts, pending, off)
             yield from (f"{name}: {job} {problem}" for problem in problems)
 
 
 def _owed(judge: "Judge", job: str, sink: str) -> Iterator[tuple[float, dict[str, Any]]]:
     """Yield what was noted of attempts that failed, and when."""
     for change in judge.written:
-        if f"/{job}/owed.{sink}~" in change.ref.key:
+        if f"/{job}/pending.{sink}~" in change.ref.key:
             yield change.time, json.loads(change.body or b"")
 
 
 def _early(
-    judge: "Judge", posts: list[Posted], owed: list[tuple[float, dict[str, Any]]], off: list[float]
+    judge: "Judge", posts: list[Posted], pending: list[tuple[float, dict[str, Any]]], off: list[float]
 ) -> Iterator[str]:
     """Complain of deliveries that a run made although it knew of a rest that was not over, or of the switch."""
     for post in posts:
         began = judge.world.functions[post.by].began
-        known = [(document["attempt"], time, document) for time, document in owed if time < began]
+        known = [(document["attempt"], time, document) for time, document in pending if time < began]
         # Of two runs that make the same attempt, what is noted last stays.
         last = max(known, key=lambda each: each[:2])[2] if known else None
         if last and post.at < _moment(last["next"]):
@@ -109,19 +112,19 @@ def _early(
             yield "was told although the sink was switched off"
 
 
-def _rest(owed: dict[str, Any]) -> Iterator[str]:
+def _rest(pending: dict[str, Any]) -> Iterator[str]:
     """Compare a rest with the schedule, and with what was asked for."""
-    if owed["attempt"] >= len(RESTS_S):
+    if pending["attempt"] >= len(RESTS_S):
         yield "rests after the last attempt"
         return
-    rest = (_moment(owed["next"]) - _moment(owed["at"])).total_seconds()
-    wanted = max(RESTS_S[owed["attempt"]], ASKED_S if owed["status"] == _STATUS[_BUSY] else 0)
+    rest = (_moment(pending["next"]) - _moment(pending["at"])).total_seconds()
+    wanted = max(RESTS_S[pending["attempt"]], ASKED_S if pending["status"] == _STATUS[_BUSY] else 0)
     if abs(rest - wanted) > 1:
-        yield f"rests {rest:.0f} s after attempt {owed['attempt']}, not {wanted}"
+        yield f"rests {rest:.0f} s after attempt {pending['attempt']}, not {wanted}"
 
 
 def _end(
-    told: dict[str, Any], posts: list[Posted], owed: list[tuple[float, dict[str, Any]]], off: list[float]
+    told: dict[str, Any], posts: list[Posted], pending: list[tuple[float, dict[str, Any]]], off: list[float]
 ) -> Iterator[str]:
     """Let nobody be given up for another reason than the switch, or a schedule that is used up."""
     taken, code = any(200 <= post.status < 300 for post in posts), told.get("error", {}).get("code")
@@ -129,7 +132,9 @@ def _end(
         yield "is noted as told, but it never took the event"
     if code == "SINK_OFF" and not off:
         yield "was given up as switched off, which it is not"
-    if code not in (None, "SINK_OFF") and {document["attempt"] for _, document in owed} != set(range(1, len(RESTS_S))):
+    if code not in (None, "SINK_OFF") and {document["attempt"] for _, document in pending} != set(
+        range(1, len(RESTS_S))
+    ):
         yield f"was given up ({code}) before the schedule was used up"
     if posts and not taken and posts[-1].status == _STATUS[_GONE] and code != "SINK_OFF":
         yield f"answered 410, and was not switched off, but {code}"

@@ -42,9 +42,9 @@ def delays(loss: Loss) -> Iterator[float]:
         world = World(seed, scenario=_scenario(weather, loss.clips, rng.uniform(1, 299))).live()
         if loss.weather.falters and not world.faults["task faltered"]:
             continue  # its task ended after the storm
-        begun = next(upload.at for upload in world.scenario.uploads if upload.key.startswith("manifests/"))
+        deadline_start = next(upload.at for upload in world.scenario.uploads if upload.key.startswith("manifests/"))
         closed = [change.time for change in world.objects.changes if change.ref.key.endswith("/closed.json")]
-        yield (closed[0] - begun) / SWEEP_S
+        yield (closed[0] - deadline_start) / SWEEP_S
 
 
 def _scenario(weather: Weather, count: int, at: float) -> Scenario:

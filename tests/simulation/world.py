@@ -10,27 +10,27 @@ from functools import lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
-from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, MemoryObjects, Task
+from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, MemoryObjectStore, Task
 from clipstitch.adapters.memory import notice as forged
 from clipstitch.common.errors import (
     AccessDenied,
-    Archived,
+    BucketNotBound,
     ClipstitchError,
     CloudBusy,
     CloudRefused,
-    NoAnswer,
-    NoSuchTarget,
-    NotBound,
+    ObjectArchived,
+    SinkTargetNotFound,
     Throttled,
+    WebhookNoResponse,
 )
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, day_of, job_id_of
-from clipstitch.common.ports import Content, Ended, Labels, Probe, Running
-from clipstitch.inbound.completion_notification import read_notice
-from clipstitch.inbound.oss_trigger import uploads
-from clipstitch.planning.process_string import read
+from clipstitch.common.ports import ObjectContent, ObjectHeaders, Probe, TaskOutcome, TaskRunning
+from clipstitch.inbound.completion_notification import parse_notification
+from clipstitch.inbound.oss_trigger import parse_oss_trigger
+from clipstitch.planning.process_string import parse_process
 from clipstitch.usecases.complete import complete
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.job_store import job_of_target
+from clipstitch.usecases.context import Context
+from clipstitch.usecases.job_store import job_of_step_target
 from clipstitch.usecases.submit import submit_all
 from clipstitch.usecases.sweep import sweep
 from tests.simulation.receivers import NO_ANSWER_S, Receivers
@@ -65,7 +65,7 @@ class Change(NamedTuple):
     looked: float
 
 
-class Store(MemoryObjects):
+class Store(MemoryObjectStore):
     """Objects that remember everything that was done to them, and by whom."""
 
     def __init__(self, world: "World") -> None:
@@ -73,7 +73,7 @@ class Store(MemoryObjects):
         self._world = world
         self.changes: list[Change] = []
 
-    def write(self, ref: ObjectRef, body: bytes, labels: Labels, *, once: bool = False) -> None:
+    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
         """Store and remember."""
         before = self.stored.get(ref)
         super().write(ref, body, labels, once=once)
@@ -103,7 +103,7 @@ class Store(MemoryObjects):
 class Function:
     """One run of a function: it has a clock of its own, and may be cut off at every call."""
 
-    def __init__(self, world: "World", number: int, kind: str, work: Callable[[Cloud], object]) -> None:
+    def __init__(self, world: "World", number: int, kind: str, work: Callable[[Context], object]) -> None:
         self.number, self.kind, self.work, self.world = number, kind, work, world
         self.skew = timedelta(seconds=world.rng.uniform(-1, 1) * world.weather.skew_s)
         self.began = world.scheduler.now
@@ -116,12 +116,12 @@ class Function:
         """Return the time as this instance's clock has it."""
         return self.world.now() + self.skew
 
-    def cloud(self) -> Cloud:
+    def cloud(self) -> Context:
         """Return the cloud as this run sees it."""
         world = self.world
         names = ("objects", "audio", "messages", "receivers")
         objects, audio, messages, hooks = (_Port(self, name, getattr(world, name)) for name in names)
-        return Cloud(objects, audio, messages, self, world.settings, set(), hooks)
+        return Context(objects, audio, messages, self, world.settings, set(), hooks)
 
     def call(self, port: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Let a port call happen, or not, or happen without an answer."""
@@ -144,7 +144,7 @@ class Function:
             raise fault(f"injected into {name}")
         try:
             answer = self._perform(port, name, method, args, kwargs)
-        except NoAnswer:
+        except WebhookNoResponse:
             world.scheduler.pause(self.run, NO_ANSWER_S)
             raise
         if fault == "kill after":
@@ -187,7 +187,7 @@ def _brief(args: Iterable[Any]) -> str:
     return " ".join(f"<{zlib.crc32(arg):08x}>" if isinstance(arg, bytes) else str(arg)[:200] for arg in args)
 
 
-class Imm(MemoryAudio):
+class Imm(MemoryAudioService):
     """IMM: what it accepts ends in its own time, in one way or the other, and perhaps twice."""
 
     def __init__(self, world: "World") -> None:
@@ -211,7 +211,7 @@ class Imm(MemoryAudio):
         if self._world.chance(0.5 if blinks and body == ARCHIVED else blinks, "probe of one clip refused"):
             return self._world.rng.choice((CloudBusy, Throttled))(f"probing {ref.uri}")
         if body in (ARCHIVED, FORBIDDEN):
-            return {ARCHIVED: Archived, FORBIDDEN: AccessDenied}[body](f"{ref.uri} cannot be read")
+            return {ARCHIVED: ObjectArchived, FORBIDDEN: AccessDenied}[body](f"{ref.uri} cannot be read")
         return super()._probe(ref)
 
     def _body(self, ref: ObjectRef) -> bytes:
@@ -219,9 +219,9 @@ class Imm(MemoryAudio):
         found = self._objects.stored.get(ref)
         return found.body if found else b""
 
-    def ended(self, task_id: str) -> Ended | Running | None:
+    def task_outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
         """Tell, where there is a project to ask."""
-        return super().ended(task_id) if self._world.weather.knows_tasks else None
+        return super().task_outcome(task_id) if self._world.weather.knows_tasks else None
 
 
 class World:
@@ -242,7 +242,7 @@ class World:
         self.violations: list[str] = []
         self.objects = Store(self)
         self.audio = Imm(self)
-        self.messages = MemoryMessages(topics=("events",), queues=("events",))
+        self.messages = MemoryMessageSender(topics=("events",), queues=("events",))
         self.stormy = True
         self.receivers = Receivers(self)
         self.succeeded_at: dict[tuple[str, int], float] = {}
@@ -309,13 +309,17 @@ class World:
         if self.chance(weather.denied, "AccessDenied"):
             return AccessDenied
         if self.chance(weather.refused, REFUSED):
-            kin = {"start": (CloudRefused, NotBound), "publish": (NoSuchTarget, CloudRefused), "send": (NoSuchTarget,)}
+            kin = {
+                "start": (CloudRefused, BucketNotBound),
+                "publish": (SinkTargetNotFound, CloudRefused),
+                "send": (SinkTargetNotFound,),
+            }
             return self.rng.choice(kin.get(method, (CloudRefused,)))
         return None
 
     # Function Compute
 
-    def invoke(self, kind: str, work: Callable[[Cloud], object], *, retries: int, about: str = "") -> None:
+    def invoke(self, kind: str, work: Callable[[Context], object], *, retries: int, about: str = "") -> None:
         """Run a function now; repeat it a few times when it fails or dies, then give up."""
         function = Function(self, len(self.functions) + 1, kind, work)
         function.about = about
@@ -360,7 +364,7 @@ class World:
         if body is None:
             self.objects.delete([ref])
             return
-        self.objects.write(ref, body, Labels())
+        self.objects.write(ref, body, ObjectHeaders())
         if key.startswith(MANIFESTS):
             event = {"events": [{"oss": {"bucket": {"name": BUCKET}, "object": {"key": key}}}]}
             payload = json.dumps(event).encode()
@@ -368,7 +372,7 @@ class World:
 
     def _submit(self, payload: bytes) -> None:
         """Hand an OSS event to the submit function."""
-        self.invoke("submit", lambda cloud: submit_all(uploads(payload), cloud), retries=self.weather.retries)
+        self.invoke("submit", lambda cloud: submit_all(parse_oss_trigger(payload), cloud), retries=self.weather.retries)
 
     def deliver(self, what: str, act: Callable[[], None]) -> None:
         """Deliver a message never, once or several times, each sooner or later."""
@@ -408,13 +412,13 @@ class World:
     def _runs(self, step: tuple[str, int], when: float) -> bool:
         """Say whether a task was noted before a time, and still runs or has ended well."""
         noted = [task for task, since in self.accepted_at.get(step, {}).items() if since < when]
-        ends = [MemoryAudio.ended(self.audio, task) for task in noted]
-        return any(not isinstance(end, Ended) or end.succeeded for end in ends)
+        ends = [MemoryAudioService.task_outcome(self.audio, task) for task in noted]
+        return any(not isinstance(end, TaskOutcome) or end.succeeded for end in ends)
 
     def _step_of(self, process: str) -> tuple[str, int] | None:
         """Name the job and step of a process string by what it saves."""
-        saved = read(process).saveas
-        return job_of_target(saved.key, STATE) if saved and saved.key else None
+        saved = parse_process(process).saveas
+        return job_of_step_target(saved.key, STATE) if saved and saved.key else None
 
     def fate(self, task: Task) -> None:
         """Decide how a task ends, and when."""
@@ -447,7 +451,7 @@ class World:
         self.pending -= 1
         self.acting = -1
         self.trace(f"imm ends {task.id}")
-        place = job_of_target((task.process.saveas and task.process.saveas.key) or "", STATE)
+        place = job_of_step_target((task.process.saveas and task.process.saveas.key) or "", STATE)
         if outcome == "fails":
             self.doomed.add(place[0] if place else "")
             message = self.audio.fail(task, "InvalidArgument", "the codec is unknown")
@@ -460,11 +464,11 @@ class World:
 
     def _complete(self, message: bytes) -> None:
         """Hand a notice to the complete function."""
-        notice = read_notice(message)
-        place = job_of_target(notice.targets[0].key, STATE) if notice and notice.targets else None
+        notice = parse_notification(message)
+        place = job_of_step_target(notice.targets[0].key, STATE) if notice and notice.targets else None
 
-        def work(cloud: Cloud) -> object:
-            notice = read_notice(message)
+        def work(cloud: Context) -> object:
+            notice = parse_notification(message)
             return complete(notice, cloud) if notice else None
 
         self.invoke("complete", work, retries=self.weather.retries + 1, about=str(place[1]) if place else "")
@@ -533,9 +537,9 @@ class World:
 
     def _rests_until(self, job: str) -> float | None:
         """Say until when a job has nothing to do but to wait for a receiver."""
-        folder = fact_ref(self, job, "owed").key.removesuffix("owed.json")
-        owed = [body.body for ref, body in self.objects.stored.items() if ref.key.startswith(f"{folder}owed.")]
-        untils = [datetime.fromisoformat(json.loads(each)["next"].replace("Z", "+00:00")) for each in owed]
+        folder = fact_ref(self, job, "pending").key.removesuffix("pending.json")
+        pending = [body.body for ref, body in self.objects.stored.items() if ref.key.startswith(f"{folder}pending.")]
+        untils = [datetime.fromisoformat(json.loads(each)["next"].replace("Z", "+00:00")) for each in pending]
         return (max(untils) - BEGINNING).total_seconds() + 10 if untils else None
 
     def _sweep_once(self, at: float) -> float:
@@ -558,7 +562,7 @@ _OPEN = ("open/", "tasks/", "work/")
 _LIMITED = ("start", "publish", "send")  # what the cloud refuses when it is asked too often
 
 
-def job_of_manifest(ref: ObjectRef, content: Content) -> str:
+def job_of_manifest(ref: ObjectRef, content: ObjectContent) -> str:
     """Name the job that a manifest as it lies there is about."""
     return _job_of(ManifestRef(ref, content.about.etag), content.about.last_modified)
 

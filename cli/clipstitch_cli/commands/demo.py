@@ -12,15 +12,15 @@ from rich.text import Text
 
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from clipstitch.jobs.job import Job
 from clipstitch.planning.plan import Plan
-from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.context import Context
 from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.drop import upload
 from clipstitch_cli.commands.up import running
 from clipstitch_cli.connection import connect, project_folder
-from clipstitch_cli.context import Desk
+from clipstitch_cli.context import CommandContext
 from clipstitch_cli.display import process_text
 from clipstitch_cli.display.decoded_audio import Sound, decode
 from clipstitch_cli.display.job_progress import Patience, completion_event, follow, stage, watch
@@ -59,33 +59,33 @@ class Outcome(NamedTuple):
         return self.sound.duration_s - self.plan.duration_s
 
 
-def demo(desk: Desk, *, keep: Path | None, project: Path | None) -> int:
+def demo(command: CommandContext, *, keep: Path | None, project: Path | None) -> int:
     """Run the main job from nothing, and end everything again; only the merged file and its picture stay."""
     folder = project_folder(project)
     keep = keep or folder / "out" / "demo"
     with _written():
         keep.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(prefix="clipstitch-demo-") as data, _logs_on_failure(Path(data), desk):
-        outcome = _outcome(folder, Path(data), keep, desk)
-    _tell(outcome, desk)
+    with TemporaryDirectory(prefix="clipstitch-demo-") as data, _logs_on_failure(Path(data), command):
+        outcome = _outcome(folder, Path(data), keep, command)
+    _tell(outcome, command)
     if abs(outcome.difference_s) > TOLERANCE_S:
         lengths = f"{outcome.sound.duration_s:.3f} s long, not {outcome.plan.duration_s:.3f} s"
         raise DemoFailed(f"{outcome.file} is {lengths}")
     return exit_codes.OK
 
 
-def _outcome(folder: Path, data: Path, keep: Path, desk: Desk) -> Outcome:
+def _outcome(folder: Path, data: Path, keep: Path, command: CommandContext) -> Outcome:
     """Run a local cloud, and the job in it."""
     began = time.monotonic()
     with running(folder, data=data) as env:
-        _step(desk, "local cloud", f"up from s.yaml and template.yml: OSS at {env['OSS_ENDPOINT']}")
-        cloud = connect(desk._replace(env={**env}), folder)
-        job, event = _job(folder, cloud, env, desk)
+        _step(command, "local cloud", f"up from s.yaml and template.yml: OSS at {env['OSS_ENDPOINT']}")
+        cloud = connect(command._replace(env={**env}), folder)
+        job, event = _job(folder, cloud, env, command)
         return _keep(job, event, cloud, keep, began)
 
 
 @contextmanager
-def _logs_on_failure(data: Path, desk: Desk) -> Iterator[None]:
+def _logs_on_failure(data: Path, command: CommandContext) -> Iterator[None]:
     """Show what the functions said last, when the job does not end well: the data goes with the demo."""
     try:
         yield
@@ -94,19 +94,21 @@ def _logs_on_failure(data: Path, desk: Desk) -> Iterator[None]:
             lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
             if lines:
                 heading = (f"last lines of {log.name}:\n", "bold")
-                desk.err.print(Text.assemble(heading, "\n".join(lines)), soft_wrap=True)
+                command.err.print(Text.assemble(heading, "\n".join(lines)), soft_wrap=True)
         raise
 
 
-def _job(folder: Path, cloud: Cloud, env: Mapping[str, str], desk: Desk) -> tuple[Job, dict[str, Any]]:
+def _job(folder: Path, cloud: Context, env: Mapping[str, str], command: CommandContext) -> tuple[Job, dict[str, Any]]:
     """Upload clips and manifest, follow the job, and take its event out of the queue as a consumer does."""
     _upload_clips(folder, cloud)
-    _step(desk, "uploaded", ", ".join(CLIPS))
+    _step(command, "uploaded", ", ".join(CLIPS))
     manifest = ObjectRef(cloud.settings.bucket, f"{cloud.settings.manifest_prefix}example.json")
     job_id = upload(manifest, _read(folder, "example.json"), cloud)
-    _step(desk, "dropped", f"{manifest.uri}, which is job {job_id}")
-    job = watch(_narrated(follow(job_id, manifest.bucket, cloud, PATIENCE), desk), desk)
-    _step(desk, job.state, f"after {len(job.facts)} facts; the event waits in queue {env['CLIPSTITCH_EVENTS_QUEUE']}")
+    _step(command, "dropped", f"{manifest.uri}, which is job {job_id}")
+    job = watch(_narrated(follow(job_id, manifest.bucket, cloud, PATIENCE), command), command)
+    _step(
+        command, job.state, f"after {len(job.facts)} facts; the event waits in queue {env['CLIPSTITCH_EVENTS_QUEUE']}"
+    )
     event = receive(env, env["CLIPSTITCH_EVENTS_QUEUE"])
     kept = completion_event(job, cloud)
     if event["id"] != kept["id"]:
@@ -116,21 +118,21 @@ def _job(folder: Path, cloud: Cloud, env: Mapping[str, str], desk: Desk) -> tupl
     return job, event
 
 
-def _narrated(jobs: Iterator[Job], desk: Desk) -> Iterator[Job]:
+def _narrated(jobs: Iterator[Job], command: CommandContext) -> Iterator[Job]:
     """Say every new stage of a job in a line, where no progress bar shows it."""
     last = ""
     for job in jobs:
-        if stage(job) != last and not (job.closed or desk.err.is_terminal):
+        if stage(job) != last and not (job.closed or command.err.is_terminal):
             last = stage(job)
-            _step(desk, "", last)
+            _step(command, "", last)
         yield job
 
 
-def _upload_clips(folder: Path, cloud: Cloud) -> None:
+def _upload_clips(folder: Path, cloud: Context) -> None:
     """Upload the bundled clips."""
     for name in CLIPS:
         clip = ObjectRef(cloud.settings.bucket, f"clips/{name}")
-        cloud.objects.write(clip, _read(folder, name), Labels(f"audio/{name.rpartition('.')[2]}"))
+        cloud.objects.write(clip, _read(folder, name), ObjectHeaders(f"audio/{name.rpartition('.')[2]}"))
 
 
 def _read(folder: Path, name: str) -> bytes:
@@ -158,7 +160,7 @@ def receive(env: Mapping[str, str], queue_name: str) -> dict[str, Any]:
     return event
 
 
-def _keep(job: Job, event: dict[str, Any], cloud: Cloud, folder: Path, began: float) -> Outcome:
+def _keep(job: Job, event: dict[str, Any], cloud: Context, folder: Path, began: float) -> Outcome:
     """Fetch the merged file, measure it by decoding, and draw it."""
     if job.plan is None:
         raise DemoFailed(f"job {job.id} has no plan")
@@ -195,24 +197,24 @@ def regions(plan: Plan) -> list[Region]:
     ]
 
 
-def _step(desk: Desk, what: str, detail: str) -> None:
+def _step(command: CommandContext, what: str, detail: str) -> None:
     """Say what has just happened, or without a name, what is going on; programs want the end only."""
-    if not desk.json:
-        desk.say(Text.assemble(("✓ " if what else "  ", "green"), (f"{what:<13}", "bold"), detail))
+    if not command.json:
+        command.say(Text.assemble(("✓ " if what else "  ", "green"), (f"{what:<13}", "bold"), detail))
 
 
-def _tell(outcome: Outcome, desk: Desk) -> None:
+def _tell(outcome: Outcome, command: CommandContext) -> None:
     """Show what was made."""
-    if desk.json:
-        desk.hand_over(as_json(outcome))
+    if command.json:
+        command.hand_over(as_json(outcome))
         return
-    desk.say("\nCompletion event, as received from the queue", style="bold")
-    desk.out.print_json(json.dumps(outcome.event), indent=2, ensure_ascii=False)
-    desk.say("\nMerged audio", style="bold")
-    desk.out.print(draw(outcome.sound, regions(outcome.plan), desk.out.width - 1), soft_wrap=True)
-    desk.say()
+    command.say("\nCompletion event, as received from the queue", style="bold")
+    command.out.print_json(json.dumps(outcome.event), indent=2, ensure_ascii=False)
+    command.say("\nMerged audio", style="bold")
+    command.out.print(draw(outcome.sound, regions(outcome.plan), command.out.width - 1), soft_wrap=True)
+    command.say()
     for name, value in _figures(outcome):
-        desk.say(Text.assemble((f"{name:<12}", "dim"), value))
+        command.say(Text.assemble((f"{name:<12}", "dim"), value))
 
 
 def _figures(outcome: Outcome) -> list[tuple[str, str]]:

@@ -6,63 +6,64 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
-from clipstitch.common.errors import BadSettings
-from clipstitch.usecases.settings import Settings, read_access_key, read_settings
+from clipstitch.common.credentials import read_access_key
+from clipstitch.common.errors import InvalidSettings
+from clipstitch.usecases.settings import Settings, read_settings
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import connected_environment, deployment_of, endpoint_of
-from clipstitch_cli.context import Desk, visible
+from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.doctor.checks.all_checks import examine, only_settings
 from clipstitch_cli.doctor.deployment_facts import Wanted, declared
 from clipstitch_cli.doctor.findings import BAD, OK, SKIPPED, WARNING, Finding, bad, exit_code
 from clipstitch_cli.errors import LocalCloudTrouble
 
 if TYPE_CHECKING:
-    from clipstitch.usecases.context import Cloud
+    from clipstitch.usecases.context import Context
 
 ACCOUNT = "ALIBABA_CLOUD_ACCOUNT_ID"
 STYLES = {OK: "green", WARNING: "yellow", BAD: "bold red", SKIPPED: "dim"}
 
 
-def doctor(desk: Desk, project: Path | None) -> int:
+def doctor(command: CommandContext, project: Path | None) -> int:
     """Look at everything, and say how it stands; trouble when something is bad."""
     findings = []
-    for found in _findings(desk, project):
+    for found in _findings(command, project):
         findings.append(found)
-        if not desk.json:
-            tell(found, desk)
-    if desk.json:
-        desk.hand_over([found._asdict() for found in findings])
+        if not command.json:
+            tell(found, command)
+    if command.json:
+        command.hand_over([found._asdict() for found in findings])
     else:
-        desk.say(_sum(findings))
+        command.say(_sum(findings))
     return exit_code(findings)
 
 
-def _findings(desk: Desk, project: Path | None) -> Iterable[Finding]:
+def _findings(command: CommandContext, project: Path | None) -> Iterable[Finding]:
     """Connect as far as possible, then examine."""
     try:
-        env = connected_environment(desk.env, project)
+        env = connected_environment(command.env, project)
         settings, key = read_settings(env), read_access_key(env)
-    except (BadSettings, LocalCloudTrouble) as error:
+    except (InvalidSettings, LocalCloudTrouble) as error:
         return only_settings(bad("settings", str(error), error.remedy))
-    from clipstitch.bootstrap import wire  # noqa: PLC0415 - brings the SDKs
+    from clipstitch.bootstrap import build_context  # noqa: PLC0415 - brings the SDKs
     from clipstitch_cli.doctor.ask_cloud import CloudQuestions  # noqa: PLC0415 - likewise
 
-    cloud: Cloud = wire(env, clock=desk.clock)
+    cloud: Context = build_context(env, clock=command.clock)
     fc, imm = endpoint_of("FC", env, settings), endpoint_of("IMM", env, settings)
-    wanted = wanted_of(desk, project, settings, key.id)
+    wanted = wanted_of(command, project, settings, key.id)
     unasked = {name: _unset(name) for name, endpoint in (("FC", fc), ("IMM", imm)) if not endpoint}
-    return examine(CloudQuestions(cloud, key, fc, imm), wanted._replace(unasked=unasked), desk.clock.now())
+    return examine(CloudQuestions(cloud, key, fc, imm), wanted._replace(unasked=unasked), command.clock.now())
 
 
 def _unset(service: str) -> str:
     return f"{service}_ENDPOINT is not set"
 
 
-def wanted_of(desk: Desk, project: Path | None, settings: Settings, key_id: str) -> Wanted:
+def wanted_of(command: CommandContext, project: Path | None, settings: Settings, key_id: str) -> Wanted:
     """Say how things are meant to be."""
-    queue = desk.env.get("CLIPSTITCH_DEAD_LETTER_QUEUE", "")
+    queue = command.env.get("CLIPSTITCH_DEAD_LETTER_QUEUE", "")
     try:
-        deployment = deployment_of(project, {ACCOUNT: account_in(settings.mns_endpoint), **desk.env})
+        deployment = deployment_of(project, {ACCOUNT: account_in(settings.mns_endpoint), **command.env})
     except LocalCloudTrouble as error:
         return Wanted(settings, key_id, dead_letters=queue, unread=str(error))
     arn = deployment.outputs.get("DeadLetterQueueArn", "")
@@ -83,10 +84,10 @@ def account_in(mns_endpoint: str) -> str:
     return account if named else DEFAULT_ACCOUNT
 
 
-def tell(found: Finding, desk: Desk) -> None:
+def tell(found: Finding, command: CommandContext) -> None:
     """Show a finding in one line."""
     remedy = f" -> {visible(found.remedy)}" if found.remedy else ""
-    desk.say(
+    command.say(
         Text.assemble(
             (f"{found.state:<8}", STYLES[found.state]), f"{found.name:<13}", visible(found.line), (remedy, "bold")
         )

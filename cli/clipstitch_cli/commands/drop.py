@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 from rich.text import Text
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of
-from clipstitch.common.ports import Labels
+from clipstitch.common.ports import ObjectHeaders
 from clipstitch.manifest.parse import SUFFIXES
-from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.context import Context
 from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.jobs import owed_to
 from clipstitch_cli.commands.plan import read_file
 from clipstitch_cli.connection import connect
-from clipstitch_cli.context import Desk, visible
+from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.display import process_text
 from clipstitch_cli.display.job_progress import Patience, completion_event, follow, watch
 from clipstitch_cli.errors import Usage, issues_of, issues_table
@@ -31,29 +31,29 @@ class Drop(NamedTuple):
     timeout: str = "10m"
 
 
-def drop(what: Drop, desk: Desk, project: Path | None) -> int:
+def drop(what: Drop, command: CommandContext, project: Path | None) -> int:
     """Upload a manifest; with `wait`, the exit code says how its job ended."""
-    return drop_in(connect(desk, project), what, desk)
+    return drop_in(connect(command, project), what, command)
 
 
-def drop_in(cloud: Cloud, what: Drop, desk: Desk, pause: Callable[[float], None] = time.sleep) -> int:
+def drop_in(cloud: Context, what: Drop, command: CommandContext, pause: Callable[[float], None] = time.sleep) -> int:
     """Upload a manifest to a cloud."""
     patience = Patience(length_of("--timeout", what.timeout), pause)
     ref = _target(what, cloud)
     job_id = upload(ref, read_file(what.manifest), cloud)
-    if not desk.json:
-        desk.err.print(Text(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`", "dim"), soft_wrap=True)
+    if not command.json:
+        command.err.print(Text(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`", "dim"), soft_wrap=True)
     if not what.wait:
-        _tell_started(job_id, ref, desk)
+        _tell_started(job_id, ref, command)
         return exit_codes.OK
-    job = watch(follow(job_id, ref.bucket, cloud, patience), desk)
-    _tell_ended(completion_event(job, cloud), desk)
-    if (owed := owed_to(job)) and not desk.json:
-        desk.say(Text(f"  still owed to {', '.join(map(visible, owed))}: they will be told again", "yellow"))
+    job = watch(follow(job_id, ref.bucket, cloud, patience), command)
+    _tell_ended(completion_event(job, cloud), command)
+    if (pending := owed_to(job)) and not command.json:
+        command.say(Text(f"  still owed to {', '.join(map(visible, pending))}: they will be told again", "yellow"))
     return exit_codes.BY_STATE[job.state]
 
 
-def _target(what: Drop, cloud: Cloud) -> ObjectRef:
+def _target(what: Drop, cloud: Context) -> ObjectRef:
     """Name the object; one that no trigger watches would start nothing, silently."""
     prefix = cloud.settings.manifest_prefix
     key = what.key or prefix + what.manifest.name
@@ -62,33 +62,33 @@ def _target(what: Drop, cloud: Cloud) -> ObjectRef:
     return ObjectRef(cloud.settings.bucket, key)
 
 
-def upload(ref: ObjectRef, body: bytes, cloud: Cloud) -> str:
+def upload(ref: ObjectRef, body: bytes, cloud: Context) -> str:
     """Upload a manifest and return the id of its job, which follows from the object."""
     kind = "application/json" if ref.key.endswith(".json") else "application/yaml"
-    cloud.objects.write(ref, body, Labels(kind))
+    cloud.objects.write(ref, body, ObjectHeaders(kind))
     about = cloud.objects.describe(ref)
     return job_id_of(ManifestRef(ref, about.etag), about.last_modified)
 
 
-def _tell_started(job_id: str, ref: ObjectRef, desk: Desk) -> None:
+def _tell_started(job_id: str, ref: ObjectRef, command: CommandContext) -> None:
     """Name the job."""
-    if desk.json:
-        desk.hand_over({"job": job_id, "manifest": ref.uri})
+    if command.json:
+        command.hand_over({"job": job_id, "manifest": ref.uri})
         return
-    desk.say(job_id)
+    command.say(job_id)
 
 
-def _tell_ended(event: dict[str, Any], desk: Desk) -> None:
+def _tell_ended(event: dict[str, Any], command: CommandContext) -> None:
     """Show the completion event: alone, and whole, for programs."""
-    if desk.json:
-        desk.hand_over(event)
+    if command.json:
+        command.hand_over(event)
         return
     data = event["data"]
     style = "bold green" if data["state"] == "succeeded" else "bold red"
-    desk.say(Text.assemble((data["state"], style), f"  {data['job']}"))
+    command.say(Text.assemble((data["state"], style), f"  {data['job']}"))
     if data["state"] == "succeeded":
-        desk.say(f"  {visible(event['subject'])}  {process_text.seconds(data['output']['duration_ms'])}")
+        command.say(f"  {visible(event['subject'])}  {process_text.seconds(data['output']['duration_ms'])}")
     if error := data.get("error"):
-        desk.say(f"  {visible(error['message'])} [{error['code']}]\n  remedy: {error['remedy']}")
+        command.say(f"  {visible(error['message'])} [{error['code']}]\n  remedy: {error['remedy']}")
     if issues := issues_of(data):
-        desk.out.print(issues_table(issues))
+        command.out.print(issues_table(issues))

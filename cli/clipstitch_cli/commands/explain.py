@@ -3,25 +3,25 @@
 from rich.table import Table
 from rich.text import Text
 
-from clipstitch.planning.process_string import Process, read
+from clipstitch.planning.process_string import Process, parse_process
 from clipstitch_cli import exit_codes
-from clipstitch_cli.context import Desk, visible
+from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.display import process_text
 from clipstitch_cli.display.lint_process import slips
 
 
-def explain(text: str, main: str, desk: Desk) -> int:
-    """Say what a process string does; `BadProcess` when it cannot be read."""
-    process = read(text)
+def explain(text: str, main: str, command: CommandContext) -> int:
+    """Say what a process string does; `InvalidProcessString` when it cannot be read."""
+    process = parse_process(text)
     found = slips(process)
-    if desk.json:
-        desk.hand_over({**process_text.as_json(process, main), "warnings": found})
+    if command.json:
+        command.hand_over({**process_text.as_json(process, main), "warnings": found})
         return exit_codes.OK
-    desk.say(process_text.headline(process), style="bold")
-    desk.out.print(clips_table(process, main))
-    tell_output(process, desk)
+    command.say(process_text.headline(process), style="bold")
+    command.out.print(clips_table(process, main))
+    tell_output(process, command)
     for slip in found:
-        desk.say(Text.assemble(("warning: ", "bold yellow"), slip))
+        command.say(Text.assemble(("warning: ", "bold yellow"), slip))
     return exit_codes.OK
 
 
@@ -45,7 +45,7 @@ def _taken(part: process_text.Part, process: Process) -> str:
     return part.trim
 
 
-def tell_output(process: Process, desk: Desk) -> None:
+def tell_output(process: Process, command: CommandContext) -> None:
     """Say what is made, where it goes, who is told."""
     transcode = process.transcode
     lines = [
@@ -56,4 +56,4 @@ def tell_output(process: Process, desk: Desk) -> None:
         lines.append(("trimmed", process_text.trim_words(transcode.ss or 0, transcode.t or 0)))
     told = f"topic {visible(process.topic)}" if process.topic is not None else "nobody"
     for name, value in (*lines, ("tells", told)):
-        desk.say(Text.assemble((f"  {name:<9}", "dim"), value))
+        command.say(Text.assemble((f"  {name:<9}", "dim"), value))

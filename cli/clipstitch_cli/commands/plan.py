@@ -12,15 +12,15 @@ from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of
 from clipstitch.manifest.documents import MAX_BYTES
 from clipstitch.manifest.model import Glob
 from clipstitch.manifest.parse import parse
-from clipstitch.planning.plan import Placed, Plan, Step
-from clipstitch.planning.process_string import read
-from clipstitch.usecases.context import Cloud
+from clipstitch.planning.plan import PlacedClip, Plan, Step
+from clipstitch.planning.process_string import parse_process
+from clipstitch.usecases.context import Context
 from clipstitch.usecases.settings import Settings
 from clipstitch.usecases.submit import plan_for
 from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.explain import clips_table, tell_output
 from clipstitch_cli.connection import connect
-from clipstitch_cli.context import Desk, visible
+from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.costs import estimates
 from clipstitch_cli.costs.estimates import Estimate, estimate
 from clipstitch_cli.costs.prices import NOTES, PriceList, read_prices
@@ -49,34 +49,39 @@ class Subject(NamedTuple):
 
 
 def plan(
-    manifest: str, desk: Desk, project: Path | None, *, everything: bool = False, prices: Path | None = None
+    manifest: str,
+    command: CommandContext,
+    project: Path | None,
+    *,
+    everything: bool = False,
+    prices: Path | None = None,
 ) -> int:
-    """Show the plan of a manifest; `BadManifest` with every issue when there can be none."""
+    """Show the plan of a manifest; `InvalidManifest` with every issue when there can be none."""
     look = Look(everything, read_prices(prices))
-    return plan_in(connect(desk, project), manifest, desk, look)
+    return plan_in(connect(command, project), manifest, command, look)
 
 
-def plan_in(cloud: Cloud, manifest: str, desk: Desk, look: Look | None = None) -> int:
+def plan_in(cloud: Context, manifest: str, command: CommandContext, look: Look | None = None) -> int:
     """Show the plan of a manifest in a cloud."""
     look = look or Look()
     subject = _subject(manifest, cloud)
     made = plan_for(subject.job_id, subject.manifest, subject.body, cloud)
     guess = estimate(made, _globs(subject, cloud), look.prices)
-    if desk.json:
-        desk.hand_over(as_json(made, subject, guess))
+    if command.json:
+        command.hand_over(as_json(made, subject, guess))
     else:
-        _tell(made, subject, cloud.settings, desk, look)
-        _tell_estimate(guess, desk)
+        _tell(made, subject, cloud.settings, command, look)
+        _tell_estimate(guess, command)
     return exit_codes.OK
 
 
-def _globs(subject: Subject, cloud: Cloud) -> int:
+def _globs(subject: Subject, cloud: Context) -> int:
     """Count the globs of a manifest: each is a listing."""
     parsed = parse(subject.body, subject.manifest.ref, cloud.settings.limits)
     return sum(isinstance(clip, Glob) for clip in parsed.clips)
 
 
-def _subject(manifest: str, cloud: Cloud) -> Subject:
+def _subject(manifest: str, cloud: Context) -> Subject:
     """Read the manifest: an object, or a file as if it were uploaded now."""
     if manifest.startswith("oss://"):
         return _object(manifest, cloud)
@@ -87,7 +92,7 @@ def _subject(manifest: str, cloud: Cloud) -> Subject:
     return Subject(job_id_of(ref, cloud.clock.now()), ref, body, uploaded=False)
 
 
-def _object(uri: str, cloud: Cloud) -> Subject:
+def _object(uri: str, cloud: Context) -> Subject:
     """Read a manifest that is in the bucket."""
     try:
         ref = ObjectRef.parse(uri)
@@ -111,7 +116,7 @@ def as_json(made: Plan, subject: Subject, guess: Estimate) -> dict[str, object]:
     """Return a plan as programs read it; a file's job has no name yet."""
     levels = levels_of(made.steps)
     steps = [
-        {**step, "level": levels[step["number"]], "words": process_text.as_json(read(step["process"]))}
+        {**step, "level": levels[step["number"]], "words": process_text.as_json(parse_process(step["process"]))}
         for step in made.as_json()["steps"]
     ]
     return {
@@ -124,22 +129,22 @@ def as_json(made: Plan, subject: Subject, guess: Estimate) -> dict[str, object]:
     }
 
 
-def _tell(made: Plan, subject: Subject, settings: Settings, desk: Desk, look: Look) -> None:
+def _tell(made: Plan, subject: Subject, settings: Settings, command: CommandContext, look: Look) -> None:
     """Show a plan to people."""
-    desk.say(Text.assemble(("Plan of ", "bold"), visible(made.manifest.ref.uri), (", nothing is written", "dim")))
-    desk.out.print(_clips(made, everything=look.everything))
+    command.say(Text.assemble(("Plan of ", "bold"), visible(made.manifest.ref.uri), (", nothing is written", "dim")))
+    command.out.print(_clips(made, everything=look.everything))
     for line in quiet_lines(made, everything=look.everything):
-        desk.say(Text.assemble(("Silence made: ", "bold"), line))
+        command.say(Text.assemble(("Silence made: ", "bold"), line))
     if len(made.steps) > 1:
-        desk.out.print(Drawing(made, everything=look.everything).tree())
+        command.out.print(Drawing(made, everything=look.everything).tree())
     if look.everything or len(made.steps) <= MOST_STEPS:
         for step in made.steps:
-            _tell_step(step, len(made.steps), desk)
+            _tell_step(step, len(made.steps), command)
     else:
-        desk.say("The requests as OSS reads them: --all, or --json.", style="dim")
-    _tell_output(made, settings, desk)
+        command.say("The requests as OSS reads them: --all, or --json.", style="dim")
+    _tell_output(made, settings, command)
     if not subject.uploaded:
-        desk.say("The job, and with it the name of the work object, gets its id from the upload.", style="dim")
+        command.say("The job, and with it the name of the work object, gets its id from the upload.", style="dim")
 
 
 def _clips(made: Plan, *, everything: bool) -> Table:
@@ -156,7 +161,7 @@ def _clips(made: Plan, *, everything: bool) -> Table:
     return table
 
 
-def _add_clips(table: Table, rows: list[tuple[int, Placed]]) -> None:
+def _add_clips(table: Table, rows: list[tuple[int, PlacedClip]]) -> None:
     """Add some clips, by their number."""
     for number, clip in rows:
         taken = process_text.trim_words(clip.start_ms, clip.duration_ms)
@@ -164,7 +169,7 @@ def _add_clips(table: Table, rows: list[tuple[int, Placed]]) -> None:
         table.add_row(f"{number:>3}", Text(visible(clip.key) or "(silence)", "cyan"), taken, *times)
 
 
-def _tell_estimate(guess: Estimate, desk: Desk) -> None:
+def _tell_estimate(guess: Estimate, command: CommandContext) -> None:
     """Show what the plan will take, as far as can be told beforehand."""
     asked, levels = guess.requests, "level" if guess.levels == 1 else "levels"
     kinds = f"{asked.get} GET, {asked.head} HEAD, {asked.listing} list, {asked.put} PUT, {asked.post} POST"
@@ -187,8 +192,8 @@ def _tell_estimate(guess: Estimate, desk: Desk) -> None:
     for name, note in NOTES.items():
         if any(cost.price.name == name and cost.amount is None for cost in guess.costs):
             table.add_row("", Text(f"{_item(guess, name)}: {note}", "dim"))
-    desk.say(Text.assemble(("Estimate", "bold"), (", if nothing goes wrong", "dim")))
-    desk.out.print(Padding(table, (0, 0, 0, 2), expand=False))
+    command.say(Text.assemble(("Estimate", "bold"), (", if nothing goes wrong", "dim")))
+    command.out.print(Padding(table, (0, 0, 0, 2), expand=False))
 
 
 def _item(guess: Estimate, name: str) -> str:
@@ -212,23 +217,23 @@ def _bytes(size: int) -> str:
     return f"{size / 1e6:,.1f} MB" if size >= 100_000 else f"{size:,} bytes"
 
 
-def _tell_step(step: Step, count: int, desk: Desk) -> None:
+def _tell_step(step: Step, count: int, command: CommandContext) -> None:
     """Show a step: the request as OSS reads it, and its meaning."""
-    process = read(step.process)
-    desk.say(Text.assemble((f"Step {step.number + 1} of {count}: ", "bold"), f"post to {visible(step.main.uri)}"))
-    desk.say(f"  {visible(step.process)}", style="green")
-    desk.out.print(clips_table(process, step.main.key))
-    tell_output(process, desk)
+    process = parse_process(step.process)
+    command.say(Text.assemble((f"Step {step.number + 1} of {count}: ", "bold"), f"post to {visible(step.main.uri)}"))
+    command.say(f"  {visible(step.process)}", style="green")
+    command.out.print(clips_table(process, step.main.key))
+    tell_output(process, command)
 
 
-def _tell_output(made: Plan, settings: Settings, desk: Desk) -> None:
+def _tell_output(made: Plan, settings: Settings, command: CommandContext) -> None:
     """Show what comes out, and who hears of it."""
     channels = process_text.channel_words(made.output.channels)
     sound = f"{made.output.format}, {made.output.sample_rate:,} Hz, {channels}"
-    desk.say(Text.assemble(("Output: ", "bold"), f"{visible(made.output.ref.uri)} ({sound})"))
-    desk.say(Text.assemble(("Expected duration: ", "bold"), process_text.seconds(made.duration_s * 1000)))
-    for remark in made.remarks:
-        desk.say(Text.assemble(("remark: ", "bold yellow"), remark))
+    command.say(Text.assemble(("Output: ", "bold"), f"{visible(made.output.ref.uri)} ({sound})"))
+    command.say(Text.assemble(("Expected duration: ", "bold"), process_text.seconds(made.duration_s * 1000)))
+    for remark in made.warnings:
+        command.say(Text.assemble(("remark: ", "bold yellow"), remark))
     result = ObjectRef(made.manifest.ref.bucket, f"{settings.result_prefix}{made.manifest.ref.key}.json")
     told = [f"{name} ({sink.kind} {sink.target})" for name in made.sinks if (sink := settings.sink(name))]
-    desk.say(Text.assemble(("Tells: ", "bold"), visible(", ".join([*told, f"the result object {result.uri}"]))))
+    command.say(Text.assemble(("Tells: ", "bold"), visible(", ".join([*told, f"the result object {result.uri}"]))))

@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
-from clipstitch.usecases.context import Cloud
+from clipstitch.common.ports import ObjectHeaders
+from clipstitch.usecases.context import Context
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import connect
-from clipstitch_cli.context import Desk, visible
+from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.errors import NoSuchFile, Usage
 
 
-def put(files: Sequence[Path], prefix: str, desk: Desk, project: Path | None) -> int:
+def put(files: Sequence[Path], prefix: str, command: CommandContext, project: Path | None) -> int:
     """Upload files below a prefix of the bucket, each under its own name."""
-    return put_in(connect(desk, project), files, prefix, desk)
+    return put_in(connect(command, project), files, prefix, command)
 
 
-def put_in(cloud: Cloud, files: Sequence[Path], prefix: str, desk: Desk) -> int:
+def put_in(cloud: Context, files: Sequence[Path], prefix: str, command: CommandContext) -> int:
     """Upload files to a cloud; nothing is uploaded when one of them cannot be read."""
     if prefix.startswith(cloud.settings.limits.reserved):
         raise Usage(f"--to {prefix!r} is ours; clips lie elsewhere, for example below clips/")
@@ -28,11 +28,11 @@ def put_in(cloud: Cloud, files: Sequence[Path], prefix: str, desk: Desk) -> int:
     for ref, file in zip(refs, files, strict=True):
         body = _read(file)
         kind = mimetypes.guess_type(ref.key)[0] or "application/octet-stream"
-        cloud.objects.write(ref, body, Labels(kind))
-        if not desk.json:
-            desk.say(f"uploaded {visible(ref.uri)}  {len(body):,} bytes")
-    if desk.json:
-        desk.hand_over([ref.uri for ref in refs])
+        cloud.objects.write(ref, body, ObjectHeaders(kind))
+        if not command.json:
+            command.say(f"uploaded {visible(ref.uri)}  {len(body):,} bytes")
+    if command.json:
+        command.hand_over([ref.uri for ref in refs])
     return exit_codes.OK
 
 

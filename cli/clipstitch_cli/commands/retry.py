@@ -5,18 +5,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
-from clipstitch.common.errors import BadSettings, Missing
+from clipstitch.common.credentials import read_access_key
+from clipstitch.common.errors import InvalidSettings, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.jobs.job import Job
 from clipstitch.usecases import recover
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.settings import read_access_key
+from clipstitch.usecases.context import Context
 from clipstitch.usecases.submit import submit
 from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.jobs import STYLES, owed_to
 from clipstitch_cli.commands.show import find_job
 from clipstitch_cli.connection import complete_environment, connect, deployment_of, endpoint_of
-from clipstitch_cli.context import Desk, visible
+from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.errors import Usage
 from clipstitch_cli.function_compute.retry_remotely import Deployed, function_names
 
@@ -34,55 +34,57 @@ class How(NamedTuple):
     service: str = ""
 
 
-def retry(what: str, desk: Desk, project: Path | None, how: How) -> int:
+def retry(what: str, command: CommandContext, project: Path | None, how: How) -> int:
     """Retry one thing, or all dead letters."""
     if how.dead_letters == bool(what):
         raise Usage("name a job or a manifest, or say --dead-letters")
     if how.service and not how.invoke:
         raise Usage("--service says where to invoke; say --invoke, too")
-    cloud = connect(desk, project)
-    deployed = _deployed(cloud, how.service, desk, project) if how.invoke else None
+    cloud = connect(command, project)
+    deployed = _deployed(cloud, how.service, command, project) if how.invoke else None
     if not how.dead_letters:
-        return retry_in(cloud, what, desk, deployed)
+        return retry_in(cloud, what, command, deployed)
     from clipstitch_cli.function_compute.dead_letters import SmqLetters  # noqa: PLC0415 - brings the SMQ SDK
 
-    key = read_access_key(complete_environment(desk.env, project))
-    return retry_letters(cloud, SmqLetters(cloud.settings.mns_endpoint, key, _queue(desk, project)), desk, deployed)
+    key = read_access_key(complete_environment(command.env, project))
+    return retry_letters(
+        cloud, SmqLetters(cloud.settings.mns_endpoint, key, _queue(command, project)), command, deployed
+    )
 
 
-def _deployed(cloud: Cloud, service: str, desk: Desk, project: Path | None) -> Deployed:
+def _deployed(cloud: Context, service: str, command: CommandContext, project: Path | None) -> Deployed:
     """Find the deployed functions, and a way to call them."""
-    if not (endpoint := endpoint_of("FC", desk.env, cloud.settings)):
-        raise BadSettings("FC_ENDPOINT is not set")
-    submit_name, sweep_name = function_names(one.name for one in deployment_of(project, desk.env).functions)
+    if not (endpoint := endpoint_of("FC", command.env, cloud.settings)):
+        raise InvalidSettings("FC_ENDPOINT is not set")
+    submit_name, sweep_name = function_names(one.name for one in deployment_of(project, command.env).functions)
     from clipstitch_cli.function_compute.clients import Fc2, Fc3  # noqa: PLC0415 - brings the SDKs of Function Compute
 
-    key = read_access_key(complete_environment(desk.env, project))
+    key = read_access_key(complete_environment(command.env, project))
     invoker = Fc2(endpoint, key, service) if service else Fc3(endpoint, key)
     return Deployed(invoker, cloud, submit_name, sweep_name)
 
 
-def _queue(desk: Desk, project: Path | None) -> str:
+def _queue(command: CommandContext, project: Path | None) -> str:
     """Name the queue of dead letters: as the shell says, else as the deployment does."""
-    if name := desk.env.get(QUEUE_NAME):
+    if name := command.env.get(QUEUE_NAME):
         return name
-    arn = deployment_of(project, desk.env).outputs.get(QUEUE_ARN, "")
+    arn = deployment_of(project, command.env).outputs.get(QUEUE_ARN, "")
     if not (name := arn.partition("/queues/")[2].partition("/")[0]):
-        raise BadSettings(f"{QUEUE_NAME} is not set, and the deployment has no output {QUEUE_ARN}")
+        raise InvalidSettings(f"{QUEUE_NAME} is not set, and the deployment has no output {QUEUE_ARN}")
     return name
 
 
-def retry_in(cloud: Cloud, what: str, desk: Desk, deployed: Deployed | None = None) -> int:
+def retry_in(cloud: Context, what: str, command: CommandContext, deployed: Deployed | None = None) -> int:
     """Bring a job on, or submit a manifest again; the exit code says how the job ended, if it has."""
     job = _submitted(what, cloud, deployed) if "/" in what else _advanced(what, cloud, deployed)
-    if desk.json:
-        desk.hand_over(_as_json(job))
+    if command.json:
+        command.hand_over(_as_json(job))
     else:
-        desk.say(_line(job))
+        command.say(_line(job))
     return exit_codes.BY_STATE[job.state] if job.closed else exit_codes.OK
 
 
-def _submitted(manifest: str, cloud: Cloud, deployed: Deployed | None) -> Job:
+def _submitted(manifest: str, cloud: Context, deployed: Deployed | None) -> Job:
     """Submit a manifest again."""
     bucket = cloud.settings.bucket
     try:
@@ -92,16 +94,16 @@ def _submitted(manifest: str, cloud: Cloud, deployed: Deployed | None) -> Job:
     if not ref.key.startswith(cloud.settings.manifest_prefix):
         raise Usage(f"{visible(ref.uri)} would start no job: keys begin with {cloud.settings.manifest_prefix}")
     if (job := deployed.submit(ref) if deployed else submit(ref, cloud)) is None:
-        raise Missing(f"{ref.uri} does not exist")
+        raise ObjectNotFound(f"{ref.uri} does not exist")
     return job
 
 
-def _advanced(beginning: str, cloud: Cloud, deployed: Deployed | None) -> Job:
+def _advanced(beginning: str, cloud: Context, deployed: Deployed | None) -> Job:
     """Do for a job now what a sweep does in time, or have it done."""
     job_id = find_job(beginning, cloud)
     if deployed:
         return deployed.bring_on(job_id)
-    return recover.retry(job_id, cloud.ledger(cloud.settings.bucket), cloud)
+    return recover.retry(job_id, cloud.store(cloud.settings.bucket), cloud)
 
 
 def _as_json(job: Job) -> dict[str, Any]:
@@ -112,23 +114,23 @@ def _as_json(job: Job) -> dict[str, Any]:
 def _line(job: Job) -> Text:
     """Show a job to people."""
     note = "" if job.closed else " (open)"
-    owed = f"  still owed to {', '.join(map(visible, owed_to(job)))}" if owed_to(job) else ""
-    return Text.assemble((job.id, "bold"), "  ", (job.state + note, STYLES.get(job.state, "yellow")), owed)
+    pending = f"  still owed to {', '.join(map(visible, owed_to(job)))}" if owed_to(job) else ""
+    return Text.assemble((job.id, "bold"), "  ", (job.state + note, STYLES.get(job.state, "yellow")), pending)
 
 
-def retry_letters(cloud: Cloud, letters: "Letters", desk: Desk, deployed: Deployed | None = None) -> int:
+def retry_letters(cloud: Context, letters: "Letters", command: CommandContext, deployed: Deployed | None = None) -> int:
     """Answer all dead letters; trouble when some stay."""
     from clipstitch_cli.function_compute.dead_letters import answer_all, here, there  # noqa: PLC0415 - as above
 
     answered = []
     for one in answer_all(letters, there(deployed) if deployed else here(cloud)):
         answered.append(one)
-        if not desk.json:
-            _tell_letter(one, desk)
-    if desk.json:
-        desk.hand_over([_letter_as_json(one) for one in answered])
+        if not command.json:
+            _tell_letter(one, command)
+    if command.json:
+        command.hand_over([_letter_as_json(one) for one in answered])
     elif not answered:
-        desk.say("no dead letters")
+        command.say("no dead letters")
     return exit_codes.TROUBLE if any(one.error for one in answered) else exit_codes.OK
 
 
@@ -138,11 +140,11 @@ def _letter_as_json(one: "Answered") -> dict[str, Any]:
     return {"letter": one.letter, "done": not error, "jobs": [_as_json(job) for job in one.jobs], "error": error}
 
 
-def _tell_letter(one: "Answered", desk: Desk) -> None:
+def _tell_letter(one: "Answered", command: CommandContext) -> None:
     """Show what became of a letter to people."""
     if one.error:
-        desk.say(Text.assemble((f"{one.letter}  stays: ", "red"), f"{visible(str(one.error))} [{one.error.code}]"))
+        command.say(Text.assemble((f"{one.letter}  stays: ", "red"), f"{visible(str(one.error))} [{one.error.code}]"))
     for job in one.jobs:
-        desk.say(_line(job))
+        command.say(_line(job))
     if not (one.error or one.jobs):
-        desk.say(f"{one.letter}  nothing to do")
+        command.say(f"{one.letter}  nothing to do")

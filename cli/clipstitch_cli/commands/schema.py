@@ -27,7 +27,7 @@ from clipstitch.manifest import parse as parsing
 from clipstitch.manifest.durations import FORMS, MAX_MS
 from clipstitch.manifest.object_keys import MAX_KEY_BYTES
 from clipstitch_cli import exit_codes
-from clipstitch_cli.context import Desk
+from clipstitch_cli.context import CommandContext
 
 Schema = Mapping[str, Any]
 
@@ -38,12 +38,12 @@ _TIME = "".join(f"({_NUMBER}{unit})?" for unit in ("h", "m", "s", "ms"))
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": r"^[^/\\]"}
 
 
-def schema(desk: Desk) -> int:
+def schema(command: CommandContext) -> int:
     """Print the schema."""
-    if desk.json:
-        desk.hand_over(manifest_schema())
+    if command.json:
+        command.hand_over(manifest_schema())
     else:
-        desk.out.file.write(text())
+        command.out.file.write(text())
     return exit_codes.OK
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from clipstitch.usecases.settings import read_settings
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import project_folder
-from clipstitch_cli.context import Desk
+from clipstitch_cli.context import CommandContext
 from clipstitch_cli.errors import LocalCloudTrouble
 
 if TYPE_CHECKING:
@@ -39,16 +39,22 @@ STEADY = Mood()
 
 
 def up(
-    desk: Desk, *, project: Path | None, data: Path | None, port: int, env_file: Path | None, mood: Mood = STEADY
+    command: CommandContext,
+    *,
+    project: Path | None,
+    data: Path | None,
+    port: int,
+    env_file: Path | None,
+    mood: Mood = STEADY,
 ) -> int:
     """Serve until SIGTERM or SIGINT, and leave nothing behind but `data`."""
     folder = project_folder(project)
     with _until_signalled() as ended, ExitStack() as exits_of:
-        exported = exits_of.enter_context(running(folder, data=data, port=port, env=desk.env, mood=mood))
-        _forecast(mood, desk)
+        exported = exits_of.enter_context(running(folder, data=data, port=port, env=command.env, mood=mood))
+        _forecast(mood, command)
         if env_file:
             exits_of.enter_context(_kept(env_file, exported))
-        _tell(exported, env_file, desk)
+        _tell(exported, env_file, command)
         ended.wait()
     return exit_codes.OK
 
@@ -128,26 +134,26 @@ def _kept(file: Path, env: Mapping[str, str]) -> Iterator[None]:
             file.unlink()
 
 
-def _forecast(mood: Mood, desk: Desk) -> None:
+def _forecast(mood: Mood, command: CommandContext) -> None:
     """Say in which weather we run, where no program reads: nobody shall wonder what goes wrong here, and why."""
     if mood.weather is not None:
-        desk.err.print(f"Bad weather on purpose, seed {mood.weather}, severity {mood.severity:g}.", soft_wrap=True)
+        command.err.print(f"Bad weather on purpose, seed {mood.weather}, severity {mood.severity:g}.", soft_wrap=True)
 
 
-def _tell(env: Mapping[str, str], env_file: Path | None, desk: Desk) -> None:
+def _tell(env: Mapping[str, str], env_file: Path | None, command: CommandContext) -> None:
     """Say that we are ready: one line for programs, a table and lines to copy for people."""
-    if desk.json:
-        desk.hand_over(env)
+    if command.json:
+        command.hand_over(env)
         return
     table = Table(
         title="The local cloud is up", box=None, padding=(0, 2, 0, 0), show_header=False, title_justify="left"
     )
     for name in ("OSS_ENDPOINT", "MNS_ENDPOINT", "IMM_ENDPOINT", "FC_ENDPOINT", "CLIPSTITCH_BUCKET"):
         table.add_row(name, env[name])
-    desk.out.print(table)
+    command.out.print(table)
     how = f". {shlex.quote(str(env_file.resolve()))}" if env_file else "paste these lines"
-    desk.say(f"\nIn another terminal, {how}:\n", style="bold")
-    desk.say(exports(env))
-    desk.say("Then try `clipstitch put CLIP…`, `clipstitch plan M.json`, `clipstitch drop M.json --wait`,")
-    desk.say("`clipstitch jobs`, `clipstitch show JOB`. Ctrl-C ends the cloud.")
-    desk.out.file.flush()
+    command.say(f"\nIn another terminal, {how}:\n", style="bold")
+    command.say(exports(env))
+    command.say("Then try `clipstitch put CLIP…`, `clipstitch plan M.json`, `clipstitch drop M.json --wait`,")
+    command.say("`clipstitch jobs`, `clipstitch show JOB`. Ctrl-C ends the cloud.")
+    command.out.file.flush()

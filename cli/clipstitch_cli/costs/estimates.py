@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from clipstitch.planning.chapters import chapters_of, id3_tag
 from clipstitch.planning.plan import Plan
-from clipstitch.planning.process_string import Transcode, read
+from clipstitch.planning.process_string import Transcode, parse_process
 from clipstitch_cli.costs.prices import NEVER, NOTES, Price, PriceList
 
 # Bit/s for one channel where the manifest names no bitrate, up to a sample rate: what FFmpeg 7.0.2 makes of 20 s of
@@ -122,7 +122,7 @@ def estimate(plan: Plan, globs: int, prices: PriceList) -> Estimate:
 
 def size_of(plan: Plan) -> Size:
     """Return about how large the output will be."""
-    made = read(plan.final.process).transcode
+    made = parse_process(plan.final.process).transcode
     bit_s, assumes = _bit_s(made)
     tag = len(id3_tag("", chapters_of(plan))) if _has_tag(plan) else 0
     return Size(round(plan.duration_s * bit_s / 8) + tag, assumes)
@@ -158,7 +158,7 @@ def requests_of(plan: Plan, globs: int, size: int) -> Requests:
     submit = Requests(
         get=2 + len({clip.key for clip in plan.clips if clip.key}),  # manifest, versioning; each clip's audio/info
         listing=1 + globs,  # the job's facts; what the globs find
-        put=2 + len(plan.quiets),  # marker, plan; silences
+        put=2 + len(plan.silences),  # marker, plan; silences
     )
     claims = Requests(put=later)  # of the steps that ended, one starts the step that waited for them
     return _sum(submit, _starts(first), _completes(plan), claims, _starts(later), _end(plan, size))

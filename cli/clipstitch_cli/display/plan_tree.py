@@ -10,8 +10,8 @@ from typing import NamedTuple
 from rich.text import Text
 from rich.tree import Tree
 
-from clipstitch.planning.plan import Placed, Plan, Quiet, Step
-from clipstitch.planning.process_string import CONVERT, Process, read
+from clipstitch.planning.plan import PlacedClip, Plan, SilenceAsset, Step
+from clipstitch.planning.process_string import CONVERT, Process, parse_process
 from clipstitch_cli.context import visible
 from clipstitch_cli.display import process_text
 
@@ -55,7 +55,7 @@ class Drawing:
     def _parts(self, step: Step) -> Iterator["Step | Run"]:
         """Yield the steps and the runs of clips that a step joins, in order."""
         at, first = step.clips[0], None
-        for key in _sources(read(step.process), step.main.key):
+        for key in _sources(parse_process(step.process), step.main.key):
             maker = self._makers.get(key)
             if maker and first is not None:
                 yield from self._runs(Run(first, at - 1))
@@ -81,7 +81,7 @@ class Drawing:
 
     def _step(self, step: Step) -> Text:
         """Say what a step does and makes."""
-        process = read(step.process)
+        process = parse_process(step.process)
         count, span = len(process.pre) + 1 + len(process.sur), _numbers(Run(*step.clips))
         act = "cut" if process.action == CONVERT and _cuts(process) else "convert"
         does = act if process.action == CONVERT else f"join {count}"
@@ -122,7 +122,7 @@ def _numbers(run: Run) -> str:
     return f"{run.first + 1}" if run.first == run.last else f"{run.first + 1} to {run.last + 1}"
 
 
-def _named(clip: Placed) -> str:
+def _named(clip: PlacedClip) -> str:
     """Name a clip, with its trim."""
     trim = process_text.trim_words(clip.start_ms, clip.duration_ms)
     return visible(clip.key) + ("" if trim == "whole" else f" ({trim})")
@@ -140,15 +140,15 @@ def quiet_lines(plan: Plan, *, everything: bool = False) -> list[str]:
     """Say which silences will be made, and how often each is heard."""
     heard: dict[str, int] = {}
     for step in plan.steps:
-        for key in _sources(read(step.process), step.main.key):
+        for key in _sources(parse_process(step.process), step.main.key):
             heard[key] = heard.get(key, 0) + 1
-    lines = [_quiet_line(quiet, heard.get(quiet.ref.key, 0)) for quiet in plan.quiets]
+    lines = [_quiet_line(quiet, heard.get(quiet.ref.key, 0)) for quiet in plan.silences]
     if everything or len(lines) <= FEW_QUIETS:
         return lines
     return [*lines[:FEW_QUIETS], f"… {len(lines) - FEW_QUIETS} more"]
 
 
-def _quiet_line(quiet: Quiet, times: int) -> str:
+def _quiet_line(quiet: SilenceAsset, times: int) -> str:
     """Say one silence."""
     length = process_text.seconds(quiet.samples / quiet.sample_rate * 1000)
     often = "once" if times == 1 else f"{times} times"

@@ -9,13 +9,13 @@ from mns.account import Account
 from mns.mns_exception import MNSServerException
 
 from clipstitch.adapters.smq import ours
-from clipstitch.common.errors import ClipstitchError, NoSuchTarget
+from clipstitch.common.credentials import AccessKey
+from clipstitch.common.errors import ClipstitchError, SinkTargetNotFound
 from clipstitch.common.identifiers import uploaded_at
-from clipstitch.jobs.job import TOLD
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.job_store import SINKS, Ledger
-from clipstitch.usecases.recover import begun
-from clipstitch.usecases.settings import AccessKey
+from clipstitch.jobs.job import DELIVERED
+from clipstitch.usecases.context import Context
+from clipstitch.usecases.job_store import SINKS, JobStore
+from clipstitch.usecases.recover import deadline_start
 from clipstitch_cli.doctor import ask_openapi, ask_oss
 from clipstitch_cli.doctor.ask_openapi import Service
 from clipstitch_cli.doctor.deployment_facts import Bucket, Function, OpenJob, Queue
@@ -24,7 +24,7 @@ from clipstitch_cli.doctor.deployment_facts import Bucket, Function, OpenJob, Qu
 class CloudQuestions:
     """The `Questions` of a doctor, asked over HTTP."""
 
-    def __init__(self, cloud: Cloud, key: AccessKey, fc_endpoint: str, imm_endpoint: str) -> None:
+    def __init__(self, cloud: Context, key: AccessKey, fc_endpoint: str, imm_endpoint: str) -> None:
         self._cloud, self._key = cloud, key
         self._settings = cloud.settings
         self._account = Account(self._settings.mns_endpoint, key.id, key.secret, key.token or "")
@@ -57,7 +57,7 @@ class CloudQuestions:
         try:
             with ours(f"looking at queue {name}"):
                 letters = _counted(queue)
-        except NoSuchTarget:
+        except SinkTargetNotFound:
             return None
         since = _first_seen(queue)
         return Queue(name, max(letters, 1 if since else 0), since)
@@ -69,18 +69,18 @@ class CloudQuestions:
     def open_jobs(self) -> list[OpenJob]:
         """Read the open markers, and the facts of jobs past their deadline; in a versioned bucket too."""
         state = self._settings.state_bucket or self._settings.bucket
-        ledger = Ledger(self._cloud.objects, state, self._settings.state_prefix)
-        return [self._open_job(job_id, ledger) for job_id in ledger.open_jobs()]
+        store = JobStore(self._cloud.objects, state, self._settings.state_prefix)
+        return [self._open_job(job_id, store) for job_id in store.open_jobs()]
 
-    def _open_job(self, job_id: str, ledger: Ledger) -> OpenJob:
+    def _open_job(self, job_id: str, store: JobStore) -> OpenJob:
         """Look into a job, if it is late."""
         uploaded, deadline = uploaded_at(job_id), timedelta(seconds=self._settings.deadline_s)
         if self._cloud.clock.now() - uploaded < deadline:
             return OpenJob(job_id, uploaded)
-        job = ledger.load(job_id)
-        late = self._cloud.clock.now() - begun(job, ledger) - deadline
-        owed = tuple(sorted(set(job.owed) - job.details(TOLD))) if job.verdict else ()
-        return OpenJob(job_id, uploaded, late if late > timedelta() else None, owed)
+        job = store.load(job_id)
+        late = self._cloud.clock.now() - deadline_start(job, store) - deadline
+        pending = tuple(sorted(set(job.pending) - job.details(DELIVERED))) if job.decision else ()
+        return OpenJob(job_id, uploaded, late if late > timedelta() else None, pending)
 
     def switched_off(self) -> list[str]:
         """List the objects that switch sinks off."""
@@ -94,7 +94,7 @@ def _there(look: Callable[[], object], what: str) -> bool:
     try:
         with ours(f"looking at {what}"):
             look()
-    except NoSuchTarget:
+    except SinkTargetNotFound:
         return False
     return True
 

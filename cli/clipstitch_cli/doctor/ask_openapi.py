@@ -13,8 +13,8 @@ from alibabacloud_imm20200930.client import Client as ImmClient  # type: ignore[
 from alibabacloud_tea_openapi.models import Config  # type: ignore[import-untyped]
 from Tea.exceptions import TeaException, UnretryableException  # type: ignore[import-untyped]
 
-from clipstitch.common.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, Missing
-from clipstitch.usecases.settings import AccessKey
+from clipstitch.common.credentials import AccessKey
+from clipstitch.common.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, ObjectNotFound
 from clipstitch_cli.doctor.deployment_facts import Function, read_function
 
 TIMEOUT_MS = 20_000
@@ -50,7 +50,7 @@ def project_of(bucket: str, service: Service) -> str | None:
         with _ours(f"asking IMM for the attachment of {bucket}"):
             request = imm.GetOSSBucketAttachmentRequest(ossbucket=bucket)
             return str(ImmClient(service.config).get_ossbucket_attachment(request).body.project_name)
-    except Missing:
+    except ObjectNotFound:
         return None
 
 
@@ -109,7 +109,7 @@ def _translate(error: TeaException, doing: str) -> ClipstitchError:
     """Turn an OpenAPI refusal into one of ours."""
     status, text = getattr(error, "status_code", 0) or 0, f"{doing}: {error.code}: {error.message}"
     if status == 404 or "NotFound" in str(error.code):
-        return Missing(text)
+        return ObjectNotFound(text)
     if status >= 500 or status == 429 or not status:
         return CloudBusy(text)
     return AccessDenied(text) if status in (401, 403) else CloudRefused(text)

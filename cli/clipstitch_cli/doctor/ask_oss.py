@@ -9,9 +9,10 @@ from urllib.request import urlopen
 
 from clipstitch.adapters.oss import OssBuckets, said
 from clipstitch.adapters.oss2_import import oss2
-from clipstitch.common.cloud_errors import meaning
+from clipstitch.common.cloud_errors import classify
+from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused
-from clipstitch.usecases.settings import AccessKey, Settings
+from clipstitch.usecases.settings import Settings
 from clipstitch_cli.doctor.deployment_facts import Bucket, KeyRefused, OtherRegion
 
 TIMEOUT_S = 20
@@ -35,7 +36,7 @@ def date_of(endpoint: str) -> datetime:
 def look_at(name: str, settings: Settings, key: AccessKey) -> Bucket | None:
     """Call GetBucketInfo; any endpoint answers it ("GetBucketInfo", 2021), or else names the right one."""
     try:
-        info = OssBuckets(settings, key)(name).get_bucket_info()
+        info = OssBuckets(settings.oss_endpoint, settings.oss_region, key)(name).get_bucket_info()
     except oss2.exceptions.OssError as error:
         if error.code == "NoSuchBucket":
             return None
@@ -58,7 +59,7 @@ def trouble(error: Any, name: str, settings: Settings) -> ClipstitchError:
         return OtherRegion(line, region)
     if error.code in _NO_KEY:
         return KeyRefused(f"{error.code}: {error.message}")
-    return meaning(error.status, error.code or "", error.message or "")(text)
+    return classify(error.status, error.code or "", error.message or "")(text)
 
 
 def region_in(endpoint: str) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from clipstitch.common.errors import AccessDenied, BadSettings
+from clipstitch.common.errors import AccessDenied, InvalidSettings
 from clipstitch.usecases.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class KeyRefused(AccessDenied):
     remedy = "Set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET (and OSS_SESSION_TOKEN) to a key of this account."
 
 
-class OtherRegion(BadSettings):
+class OtherRegion(InvalidSettings):
     """An endpoint serves another region than the one that requests are signed for, or that a bucket lies in."""
 
     code = "OTHER_REGION"
@@ -97,7 +97,7 @@ class OpenJob(NamedTuple):
     id: str
     uploaded: datetime
     late: timedelta | None = None
-    owed: tuple[str, ...] = ()
+    pending: tuple[str, ...] = ()
 
 
 class Questions(Protocol):

@@ -16,8 +16,8 @@ from alibabacloud_tea_openapi.models import Config  # type: ignore[import-untype
 from darabonba.runtime import RuntimeOptions  # type: ignore[import-untyped]
 from Tea.exceptions import TeaException  # type: ignore[import-untyped]
 
+from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused
-from clipstitch.usecases.settings import AccessKey
 
 WAIT_S = 310  # the longest time limit in s.yaml, and some air
 CONNECT_S = 10

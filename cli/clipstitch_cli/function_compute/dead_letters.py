@@ -15,13 +15,13 @@ from mns.account import Account
 from mns.mns_exception import MNSServerException
 
 from clipstitch.adapters.smq import ours
-from clipstitch.common.errors import BadTrigger, ClipstitchError
-from clipstitch.inbound.completion_notification import read_notice
-from clipstitch.inbound.oss_trigger import uploads
+from clipstitch.common.credentials import AccessKey
+from clipstitch.common.errors import ClipstitchError, InvalidTriggerEvent
+from clipstitch.inbound.completion_notification import parse_notification
+from clipstitch.inbound.oss_trigger import parse_oss_trigger
 from clipstitch.jobs.job import Job
 from clipstitch.usecases.complete import complete
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.settings import AccessKey
+from clipstitch.usecases.context import Context
 from clipstitch.usecases.submit import submit
 from clipstitch_cli.function_compute.retry_remotely import Deployed
 
@@ -150,7 +150,7 @@ def _answer(letter: Letter, letters: Letters, work: Work) -> Answered:
     return Answered(letter.id, jobs)
 
 
-def here(cloud: Cloud) -> Work:
+def here(cloud: Context) -> Work:
     """Do the work in this process."""
     return lambda body: _jobs(event_in(body), cloud)
 
@@ -165,15 +165,15 @@ def there(deployed: Deployed) -> Work:
     return work
 
 
-def _jobs(event: dict[str, Any], cloud: Cloud) -> Iterator[Job]:
+def _jobs(event: dict[str, Any], cloud: Context) -> Iterator[Job]:
     """Do what the function does that gets such an event."""
     if _of_timer(event):
         return
     payload = json.dumps(event).encode()
     try:
-        refs = uploads(payload)
-    except BadTrigger:
-        notice = read_notice(payload)
+        refs = parse_oss_trigger(payload)
+    except InvalidTriggerEvent:
+        notice = parse_notification(payload)
         found = [complete(notice, cloud) if notice else None]
     else:
         found = [submit(ref, cloud) for ref in refs]

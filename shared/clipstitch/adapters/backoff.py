@@ -11,7 +11,7 @@ from typing import TypeVar
 from clipstitch.common.errors import Throttled
 
 RESTS_S = (0.25, 0.5, 1.0, 2.0, 4.0)  # ours: under eight seconds of the sixty that a function has; then FC's retries
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 class Backoff:
@@ -28,7 +28,7 @@ class Backoff:
         self._chance = chance
         self._in_vain = False
 
-    def __call__(self, call: Callable[[], Answer]) -> Answer:
+    def __call__(self, call: Callable[[], T]) -> T:
         """Return what a call answers in the end; `Throttled` when it was so to the last."""
         for rest in RESTS_S:
             try:

@@ -15,17 +15,17 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen
 
+from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import CloudBusy
-from clipstitch.common.logging import say
-from clipstitch.common.ports import Ended, Running
-from clipstitch.usecases.settings import AccessKey
+from clipstitch.common.logging import log_event
+from clipstitch.common.ports import TaskOutcome, TaskRunning
 
 VERSION, TASK_TYPE = "2020-09-30", "MediaConvert"
 ALGORITHM = "ACS3-HMAC-SHA256"
 TIMEOUT_S = 20
 
 
-class ImmTasks:
+class ImmTaskLookup:
     """Tells how tasks of one project ended."""
 
     def __init__(self, endpoint: str, project: str, key: AccessKey) -> None:
@@ -33,22 +33,22 @@ class ImmTasks:
         self._project = project
         self._key = key
 
-    def __call__(self, task_id: str) -> Ended | Running | None:
+    def __call__(self, task_id: str) -> TaskOutcome | TaskRunning | None:
         """Return how a task ended, or that it runs; None where IMM does not know it (any more)."""
         try:
             task = self._ask({"ProjectName": self._project, "TaskType": TASK_TYPE, "TaskId": task_id})
         except HTTPError as error:
             if error.code >= 500:
                 raise CloudBusy(f"asking IMM about {task_id}: {error}") from error
-            say("task-unknown", task=task_id, code=_code(error))
+            log_event("task-unknown", task=task_id, code=_code(error))
             return None
         except (OSError, ValueError, HTTPException) as error:
             raise CloudBusy(f"asking IMM about {task_id}: {error!r}") from error
         if not isinstance(task, dict):
             raise CloudBusy(f"asking IMM about {task_id}: the answer is no object")
         if task.get("Status") not in ("Succeeded", "Failed"):
-            return Running()
-        return Ended(task["Status"] == "Succeeded", str(task.get("Code") or ""), str(task.get("Message") or ""))
+            return TaskRunning()
+        return TaskOutcome(task["Status"] == "Succeeded", str(task.get("Code") or ""), str(task.get("Message") or ""))
 
     def _ask(self, parameters: Mapping[str, str]) -> Mapping[str, object]:
         """Call GetTask."""

@@ -10,72 +10,85 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from clipstitch.common.clock import Clock
-from clipstitch.common.errors import AlreadyThere, ClipstitchError, Missing, NoSuchTarget, NotAudio, NotBound
+from clipstitch.common.errors import (
+    AlreadyExists,
+    BucketNotBound,
+    ClipstitchError,
+    NotAudio,
+    ObjectNotFound,
+    SinkTargetNotFound,
+)
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import (
-    Answer,
-    Content,
-    Copied,
-    Described,
-    Ended,
-    Front,
-    Labels,
-    Listed,
+    CopiedObject,
+    HeadReplacement,
+    ListedObject,
+    ObjectContent,
+    ObjectHeaders,
+    ObjectInfo,
     Probe,
-    Running,
+    TaskOutcome,
+    TaskRunning,
     Webhook,
+    WebhookResponse,
 )
-from clipstitch.planning.process_string import Process, Segment, read
+from clipstitch.planning.process_string import Process, Segment, parse_process
 
 
-class MemoryObjects:
-    """The `Objects` port. `versioned_buckets` names buckets in which `once` would not hold."""
+class MemoryObjectStore:
+    """The `ObjectStore` port. `versioned_buckets` names buckets in which `once` would not hold."""
 
     def __init__(self, clock: Clock, versioned_buckets: Sequence[str] = ()) -> None:
         self._clock = clock
         self._versioned = frozenset(versioned_buckets)
-        self.stored: dict[ObjectRef, Content] = {}
+        self.stored: dict[ObjectRef, ObjectContent] = {}
 
-    def read(self, ref: ObjectRef, limit: int | None = None) -> Content:
-        """Return an object with at most `limit` bytes of its content; `Missing` when there is none."""
+    def read(self, ref: ObjectRef, limit: int | None = None) -> ObjectContent:
+        """Return an object with at most `limit` bytes of its content; `ObjectNotFound` when there is none."""
         content = self._content(ref)
         return content._replace(body=content.body[:limit])
 
-    def describe(self, ref: ObjectRef) -> Described:
-        """Return an object without its content; `Missing` when there is none."""
+    def describe(self, ref: ObjectRef) -> ObjectInfo:
+        """Return an object without its content; `ObjectNotFound` when there is none."""
         return self._content(ref).about
 
-    def write(self, ref: ObjectRef, body: bytes, labels: Labels, *, once: bool = False) -> None:
-        """Store an object; with `once`, `AlreadyThere` when the name is taken."""
+    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
+        """Store an object; with `once`, `AlreadyExists` when the name is taken."""
         if once and ref in self.stored:
-            raise AlreadyThere(f"{ref.uri} exists")
+            raise AlreadyExists(f"{ref.uri} exists")
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest().upper()
-        about = Described(etag, len(body), self._clock.now().replace(microsecond=0), dict(labels.meta))
-        self.stored[ref] = Content(about, body)
+        about = ObjectInfo(etag, len(body), self._clock.now().replace(microsecond=0), dict(labels.meta))
+        self.stored[ref] = ObjectContent(about, body)
 
     def copy(
-        self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False, front: Front | None = None
-    ) -> Copied:
+        self,
+        source: ObjectRef,
+        target: ObjectRef,
+        labels: ObjectHeaders,
+        *,
+        once: bool = False,
+        front: HeadReplacement | None = None,
+    ) -> CopiedObject:
         """Copy inside the cloud."""
         body = self._content(source).body
         if front:
             body = front.body + body[front.replaces :]
         self.write(target, body, labels, once=once)
-        return Copied(self.describe(target).etag, len(body))
+        return CopiedObject(self.describe(target).etag, len(body))
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Remove objects; removing nothing is fine."""
         for ref in refs:
             self.stored.pop(ref, None)
 
-    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[Listed]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
         """Yield the objects whose keys begin with a prefix and come after a key, in the order of their keys."""
         for ref in sorted(ref for ref in self.stored if ref.bucket == bucket and ref.key.startswith(prefix)):
             if ref.key > after:
                 about = self.stored[ref].about
-                yield Listed(ref.key, about.size, about.last_modified, about.etag)
+                yield ListedObject(ref.key, about.size, about.last_modified, about.etag)
 
-    def folders(self, bucket: str, prefix: str) -> Sequence[str]:
+    def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
         """Name the folders right below a prefix that ends in a slash, in order."""
         below = (
             ref.key.removeprefix(prefix)
@@ -84,14 +97,14 @@ class MemoryObjects:
         )
         return sorted({key.partition("/")[0] for key in below if "/" in key})
 
-    def versioned(self, bucket: str) -> bool:
+    def is_versioned(self, bucket: str) -> bool:
         """Say whether the bucket has, or had, versioning."""
         return bucket in self._versioned
 
-    def _content(self, ref: ObjectRef) -> Content:
+    def _content(self, ref: ObjectRef) -> ObjectContent:
         """Find an object."""
         if ref not in self.stored:
-            raise Missing(f"{ref.uri} does not exist")
+            raise ObjectNotFound(f"{ref.uri} does not exist")
         return self.stored[ref]
 
 
@@ -109,19 +122,19 @@ class Task(NamedTuple):
     process: Process
 
 
-class MemoryAudio:
-    """The `Audio` port. `run` finishes a task and returns the notice that the cloud would send."""
+class MemoryAudioService:
+    """The `AudioService` port. `run` finishes a task and returns the notice that the cloud would send."""
 
-    def __init__(self, objects: MemoryObjects, unbound: Sequence[str] = ()) -> None:
+    def __init__(self, objects: MemoryObjectStore, unbound: Sequence[str] = ()) -> None:
         self._objects = objects
         self._unbound = frozenset(unbound)
         self.accepted: list[Task] = []
-        self._ended: dict[str, Ended] = {}
+        self._ended: dict[str, TaskOutcome] = {}
 
-    def ended(self, task_id: str) -> Ended | Running | None:
+    def task_outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
         """Say how a task ended, or that it was not run yet; None of one that was never accepted."""
         known = any(task.id == task_id for task in self.accepted)
-        return self._ended.get(task_id, Running() if known else None)
+        return self._ended.get(task_id, TaskRunning() if known else None)
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
         """Look into every object."""
@@ -130,19 +143,19 @@ class MemoryAudio:
     def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
         """Look into one object."""
         if ref.bucket in self._unbound:
-            return NotBound(f"{ref.bucket} has no IMM project")
+            return BucketNotBound(f"{ref.bucket} has no IMM project")
         try:
             made = _made(self._objects, ref)
-        except (Missing, NotAudio) as error:
+        except (ObjectNotFound, NotAudio) as error:
             return error
         return Probe(made["duration_s"], made["sample_rate"], made["channels"])
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Accept a process string on an object and return the task id."""
         if main.bucket in self._unbound:
-            raise NotBound(f"{main.bucket} has no IMM project")
+            raise BucketNotBound(f"{main.bucket} has no IMM project")
         self._objects.describe(main)
-        task = Task(f"MediaConvert-{len(self.accepted):04d}", main, read(process))
+        task = Task(f"MediaConvert-{len(self.accepted):04d}", main, parse_process(process))
         self.accepted.append(task)
         return task.id
 
@@ -150,16 +163,16 @@ class MemoryAudio:
         """Join the sources of a task, or fail, and return the completion message."""
         target = ObjectRef((task.process.saveas and task.process.saveas.bucket) or task.main.bucket, _key(task.process))
         try:
-            self._objects.write(target, self._join(task), Labels("audio/memory"))
+            self._objects.write(target, self._join(task), ObjectHeaders("audio/memory"))
         except ClipstitchError as error:
             return self.fail(task, "InvalidArgument", str(error))
-        self._ended[task.id] = Ended(succeeded=True)
+        self._ended[task.id] = TaskOutcome(succeeded=True)
         return notice(task.id, "Succeeded", target)
 
     def fail(self, task: Task, code: str, message: str) -> bytes:
         """End a task without a result and return the completion message."""
         target = ObjectRef(task.main.bucket, _key(task.process))
-        self._ended[task.id] = Ended(succeeded=False, code=code, message=message)
+        self._ended[task.id] = TaskOutcome(succeeded=False, code=code, message=message)
         return notice(task.id, "Failed", target, code=code, message=message)
 
     def _join(self, task: Task) -> bytes:
@@ -181,7 +194,7 @@ def _key(process: Process) -> str:
     return (process.saveas and process.saveas.key) or "nowhere"
 
 
-def _made(objects: MemoryObjects, ref: ObjectRef) -> dict[str, Any]:
+def _made(objects: MemoryObjectStore, ref: ObjectRef) -> dict[str, Any]:
     """Read what `tone` wrote, or how long a silence in FLAC is (RFC 9639, STREAMINFO)."""
     body = objects.read(ref).body
     if body.startswith(b"fLaC"):
@@ -208,8 +221,8 @@ def notice(task_id: str, status: str, target: ObjectRef, *, code: str = "", mess
     return json.dumps(envelope).encode()
 
 
-class MemoryMessages:
-    """The `Messages` port. Keeps what was said, in order, by kind and name."""
+class MemoryMessageSender:
+    """The `MessageSender` port. Keeps what was said, in order, by kind and name."""
 
     def __init__(self, topics: Sequence[str] = (), queues: Sequence[str] = ()) -> None:
         self._known = {*(("topic", name) for name in topics), *(("queue", name) for name in queues)}
@@ -226,7 +239,7 @@ class MemoryMessages:
     def _say(self, kind: str, name: str, text: str) -> None:
         """Keep a text, if there is somebody to hear it."""
         if (kind, name) not in self._known:
-            raise NoSuchTarget(f"{kind} {name} does not exist")
+            raise SinkTargetNotFound(f"{kind} {name} does not exist")
         self.said.append((kind, name, text))
 
 
@@ -239,18 +252,18 @@ class Posted(NamedTuple):
     at: datetime
 
 
-class MemoryHooks:
-    """The `Hooks` port. Receivers answer as they were told to, one thing after another, and then 204."""
+class MemoryWebhookSender:
+    """The `WebhookSender` port. Receivers answer as they were told to, one thing after another, and then 204."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, list[Answer | BaseException]] = {}
+        self.answers: dict[str, list[WebhookResponse | BaseException]] = {}
         self.posted: list[Posted] = []
 
-    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> Answer:
+    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
         """Keep a text, and answer."""
         self.posted.append(Posted(hook.name, event_id, text, at))
         prepared = self.answers.get(hook.name)
-        answer = prepared.pop(0) if prepared else Answer(204)
+        answer = prepared.pop(0) if prepared else WebhookResponse(204)
         if isinstance(answer, BaseException):
             raise answer
         return answer

@@ -8,11 +8,21 @@ from typing import Any, TypeVar
 
 from clipstitch.adapters.backoff import Backoff
 from clipstitch.adapters.oss2_import import oss2
-from clipstitch.common.cloud_errors import meaning
+from clipstitch.common.cloud_errors import classify
+from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused, NotAudio, ProcessRefused
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Content, Copied, Described, Ended, Front, Labels, Listed, Probe, Running
-from clipstitch.usecases.settings import AccessKey, Settings
+from clipstitch.common.ports import (
+    CopiedObject,
+    HeadReplacement,
+    ListedObject,
+    ObjectContent,
+    ObjectHeaders,
+    ObjectInfo,
+    Probe,
+    TaskOutcome,
+    TaskRunning,
+)
 
 TIMEOUT_S = 20
 AT_ONCE = 8
@@ -21,7 +31,7 @@ PAGE = 1000
 SINGLE_COPY_BYTES = 1 << 30
 COPY_PART_BYTES = 256 << 20
 _META = "x-oss-meta-"
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 
 @contextmanager
@@ -36,7 +46,7 @@ def _ours(doing: str) -> Iterator[None]:
 def _translate(error: Any, doing: str) -> ClipstitchError:
     """Turn an SDK error into ours, by status and code."""
     code, message = str(error.code or ""), str(getattr(error, "message", "") or error.body or error)
-    return meaning(error.status, code, message)(f"{doing}: {said(error)}")
+    return classify(error.status, code, message)(f"{doing}: {said(error)}")
 
 
 def said(error: Any) -> str:
@@ -55,26 +65,27 @@ def _reason(wrapped: Exception) -> object:
 class OssBuckets:
     """Buckets by name, sharing one connection pool. Shared by the two adapters below."""
 
-    def __init__(self, settings: Settings, key: AccessKey) -> None:
+    def __init__(self, endpoint: str, region: str, key: AccessKey) -> None:
         provider = oss2.credentials.StaticCredentialsProvider(key.id, key.secret, key.token)
         self._auth = oss2.ProviderAuthV4(provider)
-        self._settings = settings
+        self._endpoint = endpoint
+        self._region = region
         self._session = oss2.Session(pool_size=AT_ONCE)
 
     def __call__(self, name: str) -> Any:
         """Return the SDK's bucket of that name."""
         return oss2.Bucket(
             self._auth,
-            self._settings.oss_endpoint,
+            self._endpoint,
             name,
             session=self._session,
             connect_timeout=TIMEOUT_S,
-            region=self._settings.oss_region,
+            region=self._region,
         )
 
 
-class OssObjects:
-    """The `Objects` port on OSS. Above `single_bytes` a copy is made in parts of `part_bytes`, several at once."""
+class OssObjectStore:
+    """The `ObjectStore` port on OSS. Above `single_bytes` a copy is made in parts of `part_bytes`, several at once."""
 
     def __init__(
         self, buckets: OssBuckets, single_bytes: int = SINGLE_COPY_BYTES, part_bytes: int = COPY_PART_BYTES
@@ -83,40 +94,46 @@ class OssObjects:
         self._single_bytes = single_bytes
         self._part_bytes = part_bytes
 
-    def read(self, ref: ObjectRef, limit: int | None = None) -> Content:
-        """Return an object with at most `limit` bytes of its content; `Missing` when there is none."""
+    def read(self, ref: ObjectRef, limit: int | None = None) -> ObjectContent:
+        """Return an object with at most `limit` bytes of its content; `ObjectNotFound` when there is none."""
         with _ours(f"reading {ref.uri}"):
             got = self._bucket(ref.bucket).get_object(ref.key)
             body = got.read() if limit is None else got.read(limit)
             got.close()
-        return Content(_described(got), body)
+        return ObjectContent(_described(got), body)
 
-    def describe(self, ref: ObjectRef) -> Described:
-        """Return an object without its content; `Missing` when there is none."""
+    def describe(self, ref: ObjectRef) -> ObjectInfo:
+        """Return an object without its content; `ObjectNotFound` when there is none."""
         with _ours(f"looking at {ref.uri}"):
             return _described(self._bucket(ref.bucket).head_object(ref.key))
 
-    def write(self, ref: ObjectRef, body: bytes, labels: Labels, *, once: bool = False) -> None:
-        """Store an object; with `once`, `AlreadyThere` when the name is taken."""
+    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
+        """Store an object; with `once`, `AlreadyExists` when the name is taken."""
         with _ours(f"writing {ref.uri}"):
             self._bucket(ref.bucket).put_object(ref.key, body, headers=_headers(labels, once=once))
 
     def copy(
-        self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False, front: Front | None = None
-    ) -> Copied:
+        self,
+        source: ObjectRef,
+        target: ObjectRef,
+        labels: ObjectHeaders,
+        *,
+        once: bool = False,
+        front: HeadReplacement | None = None,
+    ) -> CopiedObject:
         """Copy inside the cloud: in one request, or in parts where it is large or gets a front."""
         with _ours(f"copying {source.uri} to {target.uri}"):
             size = self._bucket(source.bucket).head_object(source.key).content_length
             headers = _headers(labels, once=once)
             if front or size > self._single_bytes:
-                return self._copy_parts(source, target, headers, size, front or Front(b""))
+                return self._copy_parts(source, target, headers, size, front or HeadReplacement(b""))
             headers["x-oss-metadata-directive"] = "REPLACE"
             made = self._bucket(target.bucket).copy_object(source.bucket, source.key, target.key, headers=headers)
-            return Copied(_bare(made.etag), size)
+            return CopiedObject(_bare(made.etag), size)
 
     def _copy_parts(
-        self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], size: int, front: Front
-    ) -> Copied:
+        self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], size: int, front: HeadReplacement
+    ) -> CopiedObject:
         """Copy in parts; the object appears only when all of them are there."""
         bucket = self._bucket(target.bucket)
         upload = bucket.init_multipart_upload(target.key, headers=headers).upload_id
@@ -131,7 +148,7 @@ class OssObjects:
         listed = [oss2.models.PartInfo(number, part.etag) for number, part in enumerate([*first, *copied], start=1)]
         once = {name: value for name, value in headers.items() if name == _ONCE}
         made = bucket.complete_multipart_upload(target.key, upload, listed, headers=once)
-        return Copied(_bare(made.etag), size - front.replaces + len(front.body))
+        return CopiedObject(_bare(made.etag), size - front.replaces + len(front.body))
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Remove objects, up to 1,000 a request; removing nothing is fine."""
@@ -143,13 +160,13 @@ class OssObjects:
                 with _ours(f"deleting {len(keys)} objects of {bucket}"):
                     self._bucket(bucket).batch_delete_objects(keys[start : start + PAGE])
 
-    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[Listed]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
         """Yield the objects whose keys begin with a prefix and come after a key, in the order of their keys."""
         for found in self._listed(bucket, prefix, start_after=after):
             modified = datetime.fromtimestamp(found.last_modified, timezone.utc)
-            yield Listed(found.key, found.size, modified, _bare(found.etag))
+            yield ListedObject(found.key, found.size, modified, _bare(found.etag))
 
-    def folders(self, bucket: str, prefix: str) -> Sequence[str]:
+    def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
         """Name the folders right below a prefix that ends in a slash, in order."""
         found = self._listed(bucket, prefix, delimiter="/")
         return [each.key.removeprefix(prefix)[:-1] for each in found if each.is_prefix()]
@@ -161,13 +178,13 @@ class OssObjects:
                 self._bucket(bucket), prefix=prefix, max_keys=PAGE, max_retries=1, **options
             )
 
-    def versioned(self, bucket: str) -> bool:
+    def is_versioned(self, bucket: str) -> bool:
         """Say whether the bucket has, or had, versioning."""
         with _ours(f"asking for the versioning of {bucket}"):
             return self._bucket(bucket).get_bucket_versioning().status is not None
 
 
-def _all_at_once(call: Callable[..., Answer], *arguments: Sequence[Any]) -> list[Answer]:
+def _all_at_once(call: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
     """Make a call for each set of arguments, several at once, and return the answers in order."""
     if len(arguments[0]) < 2:
         return [call(*each) for each in zip(*arguments, strict=True)]
@@ -180,7 +197,7 @@ def _all_at_once(call: Callable[..., Answer], *arguments: Sequence[Any]) -> list
 _ONCE = "x-oss-forbid-overwrite"
 
 
-def _headers(labels: Labels, *, once: bool) -> dict[str, str]:
+def _headers(labels: ObjectHeaders, *, once: bool) -> dict[str, str]:
     """Spell labels, and create-once, as OSS's headers."""
     headers = {_META + name: value for name, value in labels.meta.items()}
     headers["Content-Type"] = labels.content_type
@@ -189,7 +206,7 @@ def _headers(labels: Labels, *, once: bool) -> dict[str, str]:
     return headers
 
 
-def _described(result: Any) -> Described:
+def _described(result: Any) -> ObjectInfo:
     """Read what a GET or HEAD says about an object."""
     meta = {
         name.lower().removeprefix(_META): value
@@ -197,7 +214,7 @@ def _described(result: Any) -> Described:
         if name.lower().startswith(_META)
     }
     modified = datetime.fromtimestamp(result.last_modified, timezone.utc)
-    return Described(_bare(result.etag), int(result.content_length or 0), modified, meta)
+    return ObjectInfo(_bare(result.etag), int(result.content_length or 0), modified, meta)
 
 
 def _bare(etag: str) -> str:
@@ -205,11 +222,11 @@ def _bare(etag: str) -> str:
     return etag.strip('"').upper()
 
 
-Ask = Callable[[str], Ended | Running | None]
+Ask = Callable[[str], TaskOutcome | TaskRunning | None]
 
 
-class OssAudio:
-    """The `Audio` port on OSS's audio/info and asynchronous processing.
+class OssAudioService:
+    """The `AudioService` port on OSS's audio/info and asynchronous processing.
 
     OSS itself cannot tell how a task ended; `ask` can, where IMM is configured. IMM has limits, so both back off.
     """
@@ -219,7 +236,7 @@ class OssAudio:
     ) -> None:
         self._bucket = buckets
         self._backoff = backoff or Backoff()
-        self.ended = ask
+        self.task_outcome = ask
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
         """Look into every object, several at once."""

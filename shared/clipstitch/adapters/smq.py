@@ -13,16 +13,16 @@ from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSSe
 from mns.queue import Message
 from mns.topic import TopicMessage
 
+from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import (
     AccessDenied,
     ClipstitchError,
-    ClockWrong,
+    ClockSkewed,
     CloudBusy,
     CloudRefused,
-    NoSuchTarget,
+    SinkTargetNotFound,
     Throttled,
 )
-from clipstitch.usecases.settings import AccessKey
 
 _DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken"})
 _MISSING = frozenset({"TopicNotExist", "QueueNotExist"})
@@ -46,29 +46,29 @@ def _translate(error: MNSExceptionBase, doing: str) -> ClipstitchError:
     if error.type == "QpsLimitExceeded":
         return Throttled(text)
     if error.type == "TimeExpired":
-        return ClockWrong(text)
+        return ClockSkewed(text)
     if isinstance(error, MNSClientNetworkException) or error.type in _BUSY:
         return CloudBusy(text)
     if error.type in _MISSING:
-        return NoSuchTarget(text)
+        return SinkTargetNotFound(text)
     if error.type in _DENIED:
         return AccessDenied(text)
     # What the SDK could not read was no answer of SMQ's; what SMQ refused in words stays refused.
     return CloudRefused(text) if isinstance(error, MNSServerException) else CloudBusy(text)
 
 
-class MnsMessages:
-    """The `Messages` port on SMQ."""
+class SmqMessageSender:
+    """The `MessageSender` port on SMQ."""
 
     def __init__(self, endpoint: str, key: AccessKey) -> None:
         self._account = Account(endpoint, key.id, key.secret, key.token or "")
 
     def publish(self, topic: str, text: str) -> None:
-        """Tell everybody who subscribed to a topic; `NoSuchTarget`."""
+        """Tell everybody who subscribed to a topic; `SinkTargetNotFound`."""
         with ours(f"publishing to topic {topic}"):
             self._account.get_topic(topic).publish_message(TopicMessage(text))
 
     def send(self, queue: str, text: str) -> None:
-        """Put a text into a queue; `NoSuchTarget`."""
+        """Put a text into a queue; `SinkTargetNotFound`."""
         with ours(f"sending to queue {queue}"):
             self._account.get_queue(queue).send_message(Message(text))

@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 from standardwebhooks import Webhook as Signer
 
 from clipstitch import __version__
-from clipstitch.common.errors import AddressRefused, ClipstitchError, NoAnswer
-from clipstitch.common.ports import Answer, Webhook
+from clipstitch.common.errors import ClipstitchError, WebhookAddressRefused, WebhookNoResponse
+from clipstitch.common.ports import Webhook, WebhookResponse
 
 TIMEOUT_S = 10.0  # ours, for name, connection, handshake, request and answer together
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
@@ -28,8 +28,8 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Resolve = Callable[..., list[tuple[Any, ...]]]
 
 
-class HttpHooks:
-    """The `Hooks` port over HTTP. `allow_private` lets it call private addresses, and those without TLS too."""
+class HttpWebhookSender:
+    """The `WebhookSender` port over HTTP. `allow_private` lets it call private addresses, and those without TLS too."""
 
     def __init__(
         self,
@@ -44,45 +44,45 @@ class HttpHooks:
         self._resolve = resolve
         self._trust = trust or _usual_trust
 
-    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> Answer:
+    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
         """Tell a receiver, signed, once; in a thread, so that neither a resolver nor slow drops can hold us up."""
         place, line = _place(hook.url), _Line()
         message = _Message(_headers(hook, event_id, text, at), text.encode())
-        said: SimpleQueue[Answer | ClipstitchError] = SimpleQueue()
+        said: SimpleQueue[WebhookResponse | ClipstitchError] = SimpleQueue()
         Thread(target=lambda: said.put(self._call(place, message, line)), name="webhook", daemon=True).start()
         try:
             answer = said.get(timeout=self._timeout_s)
         except Empty:
-            raise NoAnswer(f"{place.host} gave no answer within {self._timeout_s:g} s") from None
+            raise WebhookNoResponse(f"{place.host} gave no answer within {self._timeout_s:g} s") from None
         finally:
             line.cut()
         if isinstance(answer, ClipstitchError):
             raise answer
         return answer
 
-    def _call(self, place: "_Place", message: "_Message", line: "_Line") -> Answer | ClipstitchError:
+    def _call(self, place: "_Place", message: "_Message", line: "_Line") -> WebhookResponse | ClipstitchError:
         """Make the call; what goes wrong is named by its kind alone, since a receiver's words may be anything."""
         try:
             return self._exchange(place, message, line)
-        except AddressRefused as refused:
+        except WebhookAddressRefused as refused:
             return refused
         except ssl.SSLCertVerificationError as error:
-            return NoAnswer(f"{place.host}: its certificate is not accepted: {error.verify_message}")
+            return WebhookNoResponse(f"{place.host}: its certificate is not accepted: {error.verify_message}")
         except TimeoutError:  # the socket noticed before the clock that watches it
-            return NoAnswer(f"{place.host} gave no answer within {self._timeout_s:g} s")
+            return WebhookNoResponse(f"{place.host} gave no answer within {self._timeout_s:g} s")
         except OSError as error:
-            return NoAnswer(f"{place.host}: {error.strerror or type(error).__name__}")
+            return WebhookNoResponse(f"{place.host}: {error.strerror or type(error).__name__}")
         except (HTTPException, ValueError) as error:
-            return NoAnswer(f"{place.host}: {type(error).__name__}")
+            return WebhookNoResponse(f"{place.host}: {type(error).__name__}")
 
-    def _exchange(self, place: "_Place", message: "_Message", line: "_Line") -> Answer:
+    def _exchange(self, place: "_Place", message: "_Message", line: "_Line") -> WebhookResponse:
         """Connect, post, and read the status."""
         with self._connected(place, line) as wire:
             connection = HTTPConnection(place.host, place.port)
             connection.sock, connection.auto_open = wire, 0
             connection.request("POST", place.path, message.body, {"Host": place.netloc, **message.headers})
             response = connection.getresponse()
-            return Answer(response.status, response.headers.get("Retry-After", "").strip())
+            return WebhookResponse(response.status, response.headers.get("Retry-After", "").strip())
 
     def _connected(self, place: "_Place", line: "_Line") -> socket.socket:
         """Connect to the first address that may be called and can be, and shake hands."""
@@ -99,7 +99,7 @@ class HttpHooks:
         addresses = [(family, address) for family, _, _, _, address in found if self._may(address[0], place)]
         if not addresses:
             named = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
-            raise AddressRefused(f"{place.host} is at {named}, where {place.scheme} webhooks are not sent")
+            raise WebhookAddressRefused(f"{place.host} is at {named}, where {place.scheme} webhooks are not sent")
         trouble = OSError("no address")
         for family, address in addresses:
             wire = socket.socket(family, socket.SOCK_STREAM)

@@ -12,14 +12,6 @@ class Clock(Protocol):
         ...
 
 
-class SystemClock:
-    """The machine's own clock."""
-
-    def now(self) -> datetime:
-        """Return the time now, in UTC."""
-        return datetime.now(timezone.utc)  # noqa: TID251 - the one place
-
-
 def timestamp(moment: datetime) -> str:
     """Write a moment as facts and events do: RFC 3339, UTC, milliseconds.
 

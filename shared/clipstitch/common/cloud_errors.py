@@ -8,16 +8,16 @@ from typing import NamedTuple
 
 from clipstitch.common.errors import (
     AccessDenied,
-    AlreadyThere,
-    Archived,
-    BucketMissing,
+    AlreadyExists,
+    BucketNotBound,
+    BucketNotFound,
     ClipstitchError,
-    ClockWrong,
+    ClockSkewed,
     CloudBusy,
     CloudRefused,
-    Missing,
-    NotBound,
-    NotOffered,
+    ObjectArchived,
+    ObjectNotFound,
+    OperationNotSupported,
     ProcessRefused,
     Throttled,
 )
@@ -27,7 +27,7 @@ _TOO_OFTEN = ("throttl", "qpslimit", "ratelimit", "concurren", "flowcontrol", "t
 _ITS_OWN_FAULT = ("internalerror", "serviceunavailable", "timeout")
 
 
-class Refusal(NamedTuple):
+class CloudErrorRule(NamedTuple):
     """What a refusal means. `code` is compared whole, `words` are looked for in the message; "" and 0 fit all."""
 
     means: type[ClipstitchError]
@@ -42,31 +42,31 @@ class Refusal(NamedTuple):
 
 IMM_CODE = "Imm Client"  # OSS's code for all that IMM refuses; IMM's own code is the first word of the message
 
-REFUSALS = (
-    Refusal(AlreadyThere, "FileAlreadyExists"),
-    Refusal(Missing, "NoSuchKey"),
-    Refusal(Missing, "SymlinkTargetNotExist"),
-    Refusal(BucketMissing, "NoSuchBucket"),
-    Refusal(Archived, "InvalidObjectState"),  # EC 0016-00000404, page of 2024-04-29
-    Refusal(ClockWrong, "RequestTimeTooSkewed"),
-    Refusal(AccessDenied, "SignatureDoesNotMatch"),
-    Refusal(AccessDenied, "InvalidAccessKeyId"),
-    Refusal(AccessDenied, "SecurityTokenExpired"),
-    Refusal(AccessDenied, "InvalidSecurityToken"),
-    Refusal(AccessDenied, "AccessDenied"),
-    Refusal(NotBound, IMM_CODE, "Attachment is not found"),
-    Refusal(NotBound, IMM_CODE, "project is not found"),
-    Refusal(NotOffered, IMM_CODE, "Route is not found"),
-    Refusal(AccessDenied, IMM_CODE, "AccessDenied"),
-    Refusal(AccessDenied, IMM_CODE, "not authorized"),
-    Refusal(AccessDenied, status=403),
-    Refusal(ProcessRefused, IMM_CODE),
-    Refusal(ProcessRefused, "InvalidRequest", "x-oss-async-process"),
-    Refusal(CloudRefused),
+CLOUD_ERROR_RULES = (
+    CloudErrorRule(AlreadyExists, "FileAlreadyExists"),
+    CloudErrorRule(ObjectNotFound, "NoSuchKey"),
+    CloudErrorRule(ObjectNotFound, "SymlinkTargetNotExist"),
+    CloudErrorRule(BucketNotFound, "NoSuchBucket"),
+    CloudErrorRule(ObjectArchived, "InvalidObjectState"),  # EC 0016-00000404, page of 2024-04-29
+    CloudErrorRule(ClockSkewed, "RequestTimeTooSkewed"),
+    CloudErrorRule(AccessDenied, "SignatureDoesNotMatch"),
+    CloudErrorRule(AccessDenied, "InvalidAccessKeyId"),
+    CloudErrorRule(AccessDenied, "SecurityTokenExpired"),
+    CloudErrorRule(AccessDenied, "InvalidSecurityToken"),
+    CloudErrorRule(AccessDenied, "AccessDenied"),
+    CloudErrorRule(BucketNotBound, IMM_CODE, "Attachment is not found"),
+    CloudErrorRule(BucketNotBound, IMM_CODE, "project is not found"),
+    CloudErrorRule(OperationNotSupported, IMM_CODE, "Route is not found"),
+    CloudErrorRule(AccessDenied, IMM_CODE, "AccessDenied"),
+    CloudErrorRule(AccessDenied, IMM_CODE, "not authorized"),
+    CloudErrorRule(AccessDenied, status=403),
+    CloudErrorRule(ProcessRefused, IMM_CODE),
+    CloudErrorRule(ProcessRefused, "InvalidRequest", "x-oss-async-process"),
+    CloudErrorRule(CloudRefused),
 )
 
 
-def meaning(status: int, code: str, message: str) -> type[ClipstitchError]:
+def classify(status: int, code: str, message: str) -> type[ClipstitchError]:
     """Return what a refusal means; a status below 0 stands for no answer.
 
     >>> meaning(400, "Imm Client", "ResourceNotFound, The specified resource Attachment is not found. 9D31").__name__
@@ -76,10 +76,10 @@ def meaning(status: int, code: str, message: str) -> type[ClipstitchError]:
         return Throttled
     if status < 0 or status >= 500 or _speaks_of(_ITS_OWN_FAULT, code, message):
         return CloudBusy
-    return next(row.means for row in REFUSALS if row.fits(status, code, message))
+    return next(row.means for row in CLOUD_ERROR_RULES if row.fits(status, code, message))
 
 
-def passing(code: str, message: str) -> bool:
+def is_transient(code: str, message: str) -> bool:
     """Say whether the cloud's words speak of something that passes: too many requests, or a fault of its own.
 
     >>> passing("Throttling.User", ""), passing("InvalidArgument", "File does not exist.")
@@ -128,6 +128,6 @@ def remedy_for(code: str, message: str) -> str:
     >>> remedy_for("InvalidArgument", "oss://b/k does not exist")
     'A clip went away after it was looked at. Upload it again, then the manifest.'
     """
-    if passing(code, message):
+    if is_transient(code, message):
         return "The cloud was busy for longer than we tried. Upload the manifest again later."
     return next(row.remedy for row in TASK_FAILURES if code.startswith(row.code) and row.words in message)

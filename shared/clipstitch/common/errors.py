@@ -50,21 +50,21 @@ class AccessDenied(CloudRefused):
     remedy = "Check the access key, the session token and the rights of the role that uses them."
 
 
-class ClockWrong(AccessDenied):
+class ClockSkewed(AccessDenied):
     """OSS and SMQ refuse what was signed more than 15 minutes before or after their own time."""
 
     code = "CLOCK_WRONG"
     remedy = "Set this machine's clock; in a function, report it to the vendor."
 
 
-class BucketMissing(CloudRefused):
+class BucketNotFound(CloudRefused):
     """There is no bucket of that name in this account and region."""
 
     code = "BUCKET_MISSING"
     remedy = "Create the bucket, or correct CLIPSTITCH_BUCKET, CLIPSTITCH_OUTPUT_BUCKETS or OSS_REGION."
 
 
-class Archived(CloudRefused):
+class ObjectArchived(CloudRefused):
     """An object is archived, and cannot be read before it is restored."""
 
     code = "ARCHIVED"
@@ -78,21 +78,21 @@ class ProcessRefused(CloudRefused):
     remedy = "Run `clipstitch explain` on the process; if it looks right there, it is our mistake: please report it."
 
 
-class NotOffered(CloudRefused):
+class OperationNotSupported(CloudRefused):
     """The cloud does not offer the operation here."""
 
     code = "NOT_OFFERED"
     remedy = 'Use a region where IMM processes audio: OSS user guide, "Audio merging", supported regions.'
 
 
-class NotBound(CloudRefused):
+class BucketNotBound(CloudRefused):
     """The bucket has no IMM project, so OSS cannot process audio in it."""
 
     code = "BUCKET_NOT_BOUND"
     remedy = "Bind the bucket to an IMM project: IMM AttachOSSBucket, or the OSS console under IMM."
 
 
-class NoSuchTarget(CloudRefused):
+class SinkTargetNotFound(CloudRefused):
     """A topic or queue that the settings name does not exist; the operator can create it."""
 
     retryable = True
@@ -101,7 +101,7 @@ class NoSuchTarget(CloudRefused):
     remedy = "Create the topic or queue, or correct CLIPSTITCH_SINKS."
 
 
-class NoAnswer(ClipstitchError):
+class WebhookNoResponse(ClipstitchError):
     """A webhook's receiver gave no answer in time, or none that is HTTP; it may the next time."""
 
     code = "WEBHOOK_NO_ANSWER"
@@ -109,7 +109,7 @@ class NoAnswer(ClipstitchError):
     retryable = True
 
 
-class BadAnswer(ClipstitchError):
+class WebhookBadResponse(ClipstitchError):
     """A webhook's receiver answered with something else than 2xx."""
 
     code = "WEBHOOK_ANSWER"
@@ -117,7 +117,7 @@ class BadAnswer(ClipstitchError):
     retryable = True
 
 
-class AddressRefused(ClipstitchError):
+class WebhookAddressRefused(ClipstitchError):
     """A webhook's host leads to an address to which we do not send."""
 
     code = "WEBHOOK_ADDRESS"
@@ -125,21 +125,21 @@ class AddressRefused(ClipstitchError):
     retryable = True
 
 
-class SwitchedOff(ClipstitchError):
+class SinkSwitchedOff(ClipstitchError):
     """A webhook's receiver has answered 410 Gone; nothing is sent there until the operator says so."""
 
     code = "SINK_OFF"
     remedy = "Remove the sink, or remove the object that the message names, which switches it on again."
 
 
-class Missing(ClipstitchError):
+class ObjectNotFound(ClipstitchError):
     """No object has that name."""
 
     code = "NOT_FOUND"
     remedy = "Check bucket and key; keys are exact, including case and blanks."
 
 
-class AlreadyThere(ClipstitchError):
+class AlreadyExists(ClipstitchError):
     """A create-once object exists; what it says has been decided."""
 
     code = "ALREADY_THERE"
@@ -152,7 +152,7 @@ class NotAudio(ClipstitchError):
     remedy = "Upload the clip in a format that the action reads: mp3 wav flac oga aac m4a wma opus ac3 amr."
 
 
-class NotYetThere(ClipstitchError):
+class OutputNotVisible(ClipstitchError):
     """A notice reports success, but the object it names cannot be seen."""
 
     code = "NOT_YET_THERE"
@@ -160,7 +160,7 @@ class NotYetThere(ClipstitchError):
     retryable = True
 
 
-class Unconfirmed(ClipstitchError):
+class FailureUnconfirmed(ClipstitchError):
     """A notice reports a failure that nothing else speaks of."""
 
     code = "NOTICE_UNCONFIRMED"
@@ -168,35 +168,35 @@ class Unconfirmed(ClipstitchError):
     retryable = True
 
 
-class BadSettings(ClipstitchError):
+class InvalidSettings(ClipstitchError):
     """The environment does not say what is needed."""
 
     code = "BAD_SETTINGS"
     remedy = "Set the variables named in the message; docs/settings.md describes each."
 
 
-class VersionedState(ClipstitchError):
+class StateBucketVersioned(ClipstitchError):
     """The state bucket is versioned, where create-once writes silently overwrite."""
 
     code = "STATE_BUCKET_VERSIONED"
     remedy = "Use a bucket that never had versioning, and name it in CLIPSTITCH_STATE_BUCKET."
 
 
-class BadTrigger(ClipstitchError):
+class InvalidTriggerEvent(ClipstitchError):
     """The event is not one that an OSS trigger sends."""
 
     code = "BAD_TRIGGER"
     remedy = "Connect the function to an OSS trigger; see s.yaml."
 
 
-class BadNotice(ClipstitchError):
+class InvalidNotification(ClipstitchError):
     """The message is in no shape that the cloud is known to send."""
 
     code = "BAD_NOTICE"
     remedy = "Nothing is lost: the message goes to the dead-letter queue as it came."
 
 
-class BadProcess(ClipstitchError):
+class InvalidProcessString(ClipstitchError):
     """A text is not a process string."""
 
     code = "BAD_PROCESS"
@@ -221,7 +221,7 @@ class Issue(NamedTuple):
         return cls(issue["path"], issue["code"], issue["message"], issue["remedy"])
 
 
-class BadManifest(ClipstitchError):
+class InvalidManifest(ClipstitchError):
     """A manifest with mistakes; `issues` holds all of them.
 
     `clips` are those that could be read all the same, by place and key: the cloud may know more against them.

@@ -6,6 +6,6 @@ import logging
 _LOGGER = logging.getLogger("clipstitch")
 
 
-def say(event: str, **about: object) -> None:
+def log_event(event: str, **about: object) -> None:
     """Log that something happened. Never pass secrets or whole documents."""
     _LOGGER.info(json.dumps({"event": event, **about}, ensure_ascii=False, default=str))

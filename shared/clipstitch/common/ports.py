@@ -12,7 +12,7 @@ from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ObjectRef
 
 
-class Described(NamedTuple):
+class ObjectInfo(NamedTuple):
     """An object without its content. `etag` is bare; `meta` holds the user metadata, names in lower case."""
 
     etag: str
@@ -21,14 +21,14 @@ class Described(NamedTuple):
     meta: Mapping[str, str] = MappingProxyType({})
 
 
-class Content(NamedTuple):
+class ObjectContent(NamedTuple):
     """An object with its content, or with as much of it as was asked for."""
 
-    about: Described
+    about: ObjectInfo
     body: bytes
 
 
-class Listed(NamedTuple):
+class ListedObject(NamedTuple):
     """An object in a listing. `etag` is bare."""
 
     key: str
@@ -37,21 +37,21 @@ class Listed(NamedTuple):
     etag: str = ""
 
 
-class Copied(NamedTuple):
+class CopiedObject(NamedTuple):
     """What a copy made. `etag` is bare."""
 
     etag: str
     size: int
 
 
-class Front(NamedTuple):
+class HeadReplacement(NamedTuple):
     """What a copy gets instead of its source's first bytes: `body` for the first `replaces` of them."""
 
     body: bytes
     replaces: int = 0
 
 
-class Labels(NamedTuple):
+class ObjectHeaders(NamedTuple):
     """What an object carries besides its bytes."""
 
     content_type: str = "application/octet-stream"
@@ -68,7 +68,7 @@ class Probe(NamedTuple):
     bits: int = 16
 
 
-class Ended(NamedTuple):
+class TaskOutcome(NamedTuple):
     """How a task ended, with the cloud's words where it failed."""
 
     succeeded: bool
@@ -76,7 +76,7 @@ class Ended(NamedTuple):
     message: str = ""
 
 
-class Running:
+class TaskRunning:
     """A task that has not ended. No named tuple: an empty one is false, and would be taken for "nobody can tell"."""
 
 
@@ -91,32 +91,38 @@ class Webhook(NamedTuple):
         return f"Webhook({self.name!r})"
 
 
-class Answer(NamedTuple):
+class WebhookResponse(NamedTuple):
     """What a receiver said: an HTTP status, and its `Retry-After` as it came ("" for none)."""
 
     status: int
     retry_after: str = ""
 
 
-class Objects(Protocol):
+class ObjectStore(Protocol):
     """Somewhere that keeps objects, and can be told to create one only once."""
 
-    def read(self, ref: ObjectRef, limit: int | None = None) -> Content:
-        """Return an object with at most `limit` bytes of its content; `Missing` when there is none."""
+    def read(self, ref: ObjectRef, limit: int | None = None) -> ObjectContent:
+        """Return an object with at most `limit` bytes of its content; `ObjectNotFound` when there is none."""
         ...
 
-    def describe(self, ref: ObjectRef) -> Described:
-        """Return an object without its content; `Missing` when there is none."""
+    def describe(self, ref: ObjectRef) -> ObjectInfo:
+        """Return an object without its content; `ObjectNotFound` when there is none."""
         ...
 
-    def write(self, ref: ObjectRef, body: bytes, labels: Labels, *, once: bool = False) -> None:
-        """Store an object; with `once`, `AlreadyThere` when the name is taken, and nothing changes."""
+    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
+        """Store an object; with `once`, `AlreadyExists` when the name is taken, and nothing changes."""
         ...
 
     def copy(
-        self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False, front: Front | None = None
-    ) -> Copied:
-        """Copy inside the cloud; `Missing`, and `AlreadyThere` as in `write`.
+        self,
+        source: ObjectRef,
+        target: ObjectRef,
+        labels: ObjectHeaders,
+        *,
+        once: bool = False,
+        front: HeadReplacement | None = None,
+    ) -> CopiedObject:
+        """Copy inside the cloud; `ObjectNotFound`, and `AlreadyExists` as in `write`.
 
         With a `front`, of 100 KB or more, the copy begins with it, and nobody downloads the rest.
         """
@@ -126,53 +132,53 @@ class Objects(Protocol):
         """Remove objects, in any order; removing nothing is fine."""
         ...
 
-    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[Listed]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
         """Yield the objects whose keys begin with a prefix and come after a key, in the order of their keys."""
         ...
 
-    def folders(self, bucket: str, prefix: str) -> Sequence[str]:
+    def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
         """Name the folders right below a prefix that ends in a slash, in order; what is in them is not listed."""
         ...
 
-    def versioned(self, bucket: str) -> bool:
+    def is_versioned(self, bucket: str) -> bool:
         """Say whether the bucket has, or had, versioning: there `once` is not honoured."""
         ...
 
 
-class Audio(Protocol):
+class AudioService(Protocol):
     """Somewhere that looks into audio at once, and joins it in its own time."""
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
-        """Look into every object; for one that cannot be: `Missing`, `NotAudio` or whatever it is, in its place."""
+        """Look into every object; for one that cannot be: `ObjectNotFound`, `NotAudio` or whatever it is, in its place."""
         ...
 
     def start(self, main: ObjectRef, process: str) -> str:
-        """Accept a process string on an object and return the task id; `NotBound`, `Missing`."""
+        """Accept a process string on an object and return the task id; `BucketNotBound`, `ObjectNotFound`."""
         ...
 
-    def ended(self, task_id: str) -> Ended | Running | None:
+    def task_outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
         """Say how a task ended, or that it runs; None where nobody can tell."""
         ...
 
 
-class Messages(Protocol):
+class MessageSender(Protocol):
     """Somewhere that carries texts to whoever listens."""
 
     def publish(self, topic: str, text: str) -> None:
-        """Tell everybody who subscribed to a topic; `NoSuchTarget`."""
+        """Tell everybody who subscribed to a topic; `SinkTargetNotFound`."""
         ...
 
     def send(self, queue: str, text: str) -> None:
-        """Put a text into a queue; `NoSuchTarget`."""
+        """Put a text into a queue; `SinkTargetNotFound`."""
         ...
 
 
-class Hooks(Protocol):
+class WebhookSender(Protocol):
     """Somewhere that carries texts to receivers of webhooks."""
 
-    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> Answer:
+    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
         """Tell a receiver, signed, once, within ten seconds; redirects are not followed.
 
-        `NoAnswer`, and `AddressRefused` where we do not send. A text may have arrived even so.
+        `WebhookNoResponse`, and `WebhookAddressRefused` where we do not send. A text may have arrived even so.
         """
         ...

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """Turn named tuples into mappings and sequences into lists, all the way down."""
     if hasattr(value, "_asdict"):
-        return {name: plain(inner) for name, inner in value._asdict().items()}
+        return {name: to_json_value(inner) for name, inner in value._asdict().items()}
     if isinstance(value, Mapping):
-        return {name: plain(inner) for name, inner in value.items()}
-    return [plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+        return {name: to_json_value(inner) for name, inner in value.items()}
+    return [to_json_value(inner) for inner in value] if isinstance(value, list | tuple) else value

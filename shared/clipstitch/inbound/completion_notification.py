@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from clipstitch.common.errors import BadNotice
+from clipstitch.common.errors import InvalidNotification
 from clipstitch.common.identifiers import ObjectRef
 
 MEDIA_TASK = "MediaConvert"
@@ -19,7 +19,7 @@ MAX_REASON_CHARACTERS = 2000  # ours: the reason travels on in an event, which m
 _DEPTH = 6  # wrapping, Base64, envelope, content: no known shape nests deeper
 
 
-class Notice(NamedTuple):
+class CompletionNotification(NamedTuple):
     """How a task ended. `targets` may be empty: a failed task need not name what it would have made."""
 
     task_id: str
@@ -29,17 +29,17 @@ class Notice(NamedTuple):
     targets: tuple[ObjectRef, ...] = ()
 
 
-def read_notice(event: bytes) -> Notice | None:
-    """Read a completion message; None when it is about another kind of task, `BadNotice` when it is not one at all."""
+def parse_notification(event: bytes) -> CompletionNotification | None:
+    """Read a completion message; None when it is about another kind of task, `InvalidNotification` when it is not one at all."""
     content = _content(event)
     if content.get("TaskType", MEDIA_TASK) != MEDIA_TASK:
         return None
     status, task_id = content.get("Status"), content.get("TaskId")
     if status not in ("Succeeded", "Failed") or not isinstance(task_id, str) or not task_id:
-        raise BadNotice(f"has no final Status with a TaskId: {event[:300]!r}")
+        raise InvalidNotification(f"has no final Status with a TaskId: {event[:300]!r}")
     if not _storable(content):
-        raise BadNotice(f"has half a surrogate pair, which is no text: {event[:300]!r}")
-    return Notice(
+        raise InvalidNotification(f"has half a surrogate pair, which is no text: {event[:300]!r}")
+    return CompletionNotification(
         task_id=task_id,
         succeeded=status == "Succeeded",
         code=str(content.get("Code") or "")[:MAX_REASON_CHARACTERS],
@@ -60,7 +60,7 @@ def _content(event: bytes) -> Mapping[str, Any]:
         if not wrapped and ("TaskId" in value or "TaskType" in value):
             return value
         value = next((value[name] for name in _WRAPPINGS if name in value), None)
-    raise BadNotice(f"is in no known shape: {event[:300]!r}")
+    raise InvalidNotification(f"is in no known shape: {event[:300]!r}")
 
 
 def _decoded(text: bytes | str, event: bytes) -> object:
@@ -72,7 +72,7 @@ def _decoded(text: bytes | str, event: bytes) -> object:
     try:
         return json.loads(base64.b64decode(text, validate=True))
     except (ValueError, RecursionError) as error:
-        raise BadNotice(f"is neither JSON nor JSON in Base64, perhaps cut off: {event[:300]!r}") from error
+        raise InvalidNotification(f"is neither JSON nor JSON in Base64, perhaps cut off: {event[:300]!r}") from error
 
 
 def _storable(content: Mapping[str, Any]) -> bool:

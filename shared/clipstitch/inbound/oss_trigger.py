@@ -7,16 +7,18 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from clipstitch.common.errors import BadTrigger
+from clipstitch.common.errors import InvalidTriggerEvent
 from clipstitch.common.identifiers import ObjectRef
 
 
-def uploads(event: bytes) -> list[ObjectRef]:
-    """Name the objects that an OSS trigger reports, in order; `BadTrigger` when it is no such event."""
+def parse_oss_trigger(event: bytes) -> list[ObjectRef]:
+    """Name the objects that an OSS trigger reports, in order; `InvalidTriggerEvent` when it is no such event."""
     try:
         return [_uploaded(record) for record in _records(json.loads(event))]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise BadTrigger(f"not an OSS trigger's event ({type(error).__name__}: {error}): {event[:200]!r}") from error
+        raise InvalidTriggerEvent(
+            f"not an OSS trigger's event ({type(error).__name__}: {error}): {event[:200]!r}"
+        ) from error
 
 
 def _records(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:

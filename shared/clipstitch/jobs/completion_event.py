@@ -10,9 +10,9 @@ from urllib.parse import quote
 from clipstitch.common.clock import timestamp
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ObjectRef, uploaded_at
-from clipstitch.jobs.job import Job, Verdict
+from clipstitch.jobs.job import Decision, Job
 from clipstitch.planning.chapters import webvtt_ref
-from clipstitch.planning.plan import Placed, Plan
+from clipstitch.planning.plan import PlacedClip, Plan
 
 TYPE = "clipstitch.job."
 # SMQ takes 64 KB a message, counted after Base64, which queue clients use by default: 48 KB before it, less some air.
@@ -27,47 +27,47 @@ def event_id(job: Job) -> str:
 
 def make_event(job: Job) -> dict[str, Any]:
     """Build the completion event of a job that has its verdict, and its result if that is to publish."""
-    if job.verdict is None or job.state == "publishing":
+    if job.decision is None or job.state == "publishing":
         raise ClipstitchError(f"job {job.id} is {job.state}; only a finished job has an event")
-    manifest, plan = job.verdict.manifest, _plan(job, job.verdict)
+    manifest, plan = job.decision.manifest, _plan(job, job.decision)
     return {
         "specversion": "1.0",
         "id": event_id(job),
         "source": f"oss://{manifest.ref.bucket}/{quote(manifest.ref.key)}",
         "type": TYPE + job.state,
         "subject": plan.output.ref.uri if plan else manifest.ref.uri,
-        "time": _finished(job, job.verdict),
+        "time": _finished(job, job.decision),
         "datacontenttype": "application/json",
-        "data": _data(job, job.verdict),
+        "data": _data(job, job.decision),
     }
 
 
-def _plan(job: Job, verdict: Verdict) -> Plan | None:
+def _plan(job: Job, decision: Decision) -> Plan | None:
     """Return the plan that the verdict was taken on, if any."""
-    return job.plan if verdict.planned else None
+    return job.plan if decision.planned else None
 
 
-def _finished(job: Job, verdict: Verdict) -> str:
+def _finished(job: Job, decision: Decision) -> str:
     """Return the moment of the last decision."""
-    return job.result.at if job.result else verdict.at
+    return job.result.at if job.result else decision.at
 
 
-def _data(job: Job, verdict: Verdict) -> dict[str, Any]:
+def _data(job: Job, decision: Decision) -> dict[str, Any]:
     """Say everything that a recipient could want to know."""
-    error = verdict.error or (job.result.error if job.result else None)
+    error = decision.error or (job.result.error if job.result else None)
     data: dict[str, Any] = {
         "job": job.id,
         "state": job.state,
-        "manifest": {"uri": verdict.manifest.ref.uri, "etag": verdict.manifest.etag},
-        "tasks": list(verdict.tasks),
-        "attempts": len(verdict.tasks),
+        "manifest": {"uri": decision.manifest.ref.uri, "etag": decision.manifest.etag},
+        "tasks": list(decision.tasks),
+        "attempts": len(decision.tasks),
         "timings": {
             "uploaded": timestamp(uploaded_at(job.id)),
-            "decided": verdict.at,
-            "finished": _finished(job, verdict),
+            "decided": decision.at,
+            "finished": _finished(job, decision),
         },
     }
-    if plan := _plan(job, verdict):
+    if plan := _plan(job, decision):
         data |= _planned(plan)
     if job.plan and job.result and job.result.output:
         made = job.result.output
@@ -76,8 +76,8 @@ def _data(job: Job, verdict: Verdict) -> dict[str, Any]:
         data["output"] |= {"etag": made.etag, "size": made.size, "duration_ms": made.duration_ms}
     if error:
         data["error"] = {"code": error.code, "message": error.message, "remedy": error.remedy}
-    if verdict.issues:
-        data["issues"] = [issue.as_json() for issue in verdict.issues]
+    if decision.issues:
+        data["issues"] = [issue.as_json() for issue in decision.issues]
     return data
 
 
@@ -94,11 +94,11 @@ def _planned(plan: Plan) -> dict[str, Any]:
         "expected_duration_ms": round(plan.duration_s * 1000),
         "clips": [_clip(clip) for clip in plan.clips if clip.key],
         "labels": dict(plan.labels),
-        "remarks": list(plan.remarks),
+        "warnings": list(plan.warnings),
     }
 
 
-def _clip(clip: Placed) -> dict[str, Any]:
+def _clip(clip: PlacedClip) -> dict[str, Any]:
     """Say where a clip begins in the output, and how it is called if it has a title."""
     where = {"key": clip.key, "starts_at_ms": round(clip.starts_at_s * 1000)}
     return {**where, "title": clip.title} if clip.title else where
@@ -109,7 +109,7 @@ def encode(event: dict[str, Any]) -> str:
     return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
 
 
-def fit(event: dict[str, Any], result: ObjectRef) -> dict[str, Any]:
+def fit_to_message(event: dict[str, Any], result: ObjectRef) -> dict[str, Any]:
     """Return the event small enough for a message: what is long moves to the result object; the event says where."""
     data = dict(event["data"])
     for name in _BULKY:

@@ -7,8 +7,8 @@ from typing import Literal, NamedTuple
 from urllib.parse import quote
 
 from clipstitch.common.identifiers import ObjectRef, is_newer
-from clipstitch.common.ports import Described
-from clipstitch.jobs.job import ACCEPTED, FAILED, RESULT_SINK, SUCCEEDED, TOLD, Fact, Job
+from clipstitch.common.ports import ObjectInfo
+from clipstitch.jobs.job import ACCEPTED, DELIVERED, FAILED, RESULT_SINK, SUCCEEDED, Fact, Job
 from clipstitch.planning.plan import Plan, Step
 
 JOB_META, MANIFEST_META, DURATION_META = "clipstitch-job", "clipstitch-manifest", "clipstitch-duration-ms"
@@ -40,13 +40,13 @@ def decide(
     """
     if job.closed:
         return ()
-    if job.verdict is None:
+    if job.decision is None:
         return _work(job, job.plan, cause, resting) if job.plan else ()
-    if job.verdict.kind == "publish" and job.result is None:
+    if job.decision.kind == "publish" and job.result is None:
         return (Action("publish"),)
-    told, owed = job.details(TOLD), job.owed
-    untold = [sink for sink in (*job.verdict.sinks, RESULT_SINK) if sink not in told]
-    now = [sink for sink in untold if sink not in resting and (sink not in owed or owed[sink] in due)]
+    told, pending = job.details(DELIVERED), job.pending
+    untold = [sink for sink in (*job.decision.sinks, RESULT_SINK) if sink not in told]
+    now = [sink for sink in untold if sink not in resting and (sink not in pending or pending[sink] in due)]
     tell = tuple(Action("tell", sink=sink) for sink in now)
     return (*tell, Action("close")) if now == untold else tell
 
@@ -58,9 +58,11 @@ def _work(job: Job, plan: Plan, cause: Cause, resting: frozenset[int | str]) -> 
         return (Action("judge"),)
     if lost := [step for step in plan.steps if step.number in failed - done]:
         return (Action("judge", lost[0]),)
-    begun = job.steps(ACCEPTED) if cause != "sweep" else frozenset(n for n in job.steps(ACCEPTED) if job.running(n))
+    deadline_start = (
+        job.steps(ACCEPTED) if cause != "sweep" else frozenset(n for n in job.steps(ACCEPTED) if job.running(n))
+    )
     ready = (step for step in plan.steps if _concerns(cause, step) and done.issuperset(step.needs))
-    return tuple(Action("start", step) for step in ready if step.number not in done | begun | resting)
+    return tuple(Action("start", step) for step in ready if step.number not in done | deadline_start | resting)
 
 
 def _concerns(cause: Cause, step: Step) -> bool:
@@ -68,7 +70,7 @@ def _concerns(cause: Cause, step: Step) -> bool:
     return cause == "sweep" or (cause in step.needs if step.needs else cause == "manifest")
 
 
-class Standing(NamedTuple):
+class OutputConflict(NamedTuple):
     """How the output's name stands before publishing: free, ours already, replaceable, or refused with a reason."""
 
     kind: str  # free | ours | replaceable | refused
@@ -77,24 +79,24 @@ class Standing(NamedTuple):
     remedy: str = ""
 
 
-def standing(plan: Plan, ref: ObjectRef, there: Described | None) -> Standing:
+def output_conflict(plan: Plan, ref: ObjectRef, there: ObjectInfo | None) -> OutputConflict:
     """Say whether the output, or what lies beside it, may be published as `ref`, where an object (or none) stands.
 
     Another manifest's object is left alone unless `overwrite` says otherwise; a newer job's is left alone always.
     """
     if there is None:
-        return Standing("free")
+        return OutputConflict("free")
     owner, manifest = there.meta.get(JOB_META, ""), there.meta.get(MANIFEST_META, "")
     if owner == plan.job_id:
-        return Standing("ours")
+        return OutputConflict("ours")
     where, same = ref.uri, manifest == manifest_label(plan)
     if is_newer(owner, than=plan.job_id) and (same or plan.output.overwrite):
         remedy = "Nothing to do: what is there is newer."
-        return Standing("refused", "SUPERSEDED", f"{where} was made by the newer job {owner}", remedy)
+        return OutputConflict("refused", "SUPERSEDED", f"{where} was made by the newer job {owner}", remedy)
     if same or plan.output.overwrite:
-        return Standing("replaceable")
+        return OutputConflict("replaceable")
     remedy = "Choose another output key, remove the object, or set `overwrite: true`."
-    return Standing("refused", "OUTPUT_EXISTS", f"{where} exists and is not of this manifest", remedy)
+    return OutputConflict("refused", "OUTPUT_EXISTS", f"{where} exists and is not of this manifest", remedy)
 
 
 def manifest_label(plan: Plan) -> str:

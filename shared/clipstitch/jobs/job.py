@@ -10,21 +10,34 @@ from urllib.parse import quote, unquote
 
 from clipstitch.common.errors import Issue
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
-from clipstitch.common.serialization import plain
+from clipstitch.common.serialization import to_json_value
 from clipstitch.planning.plan import Plan
 
 PLANNED, WAITING, CLAIMED, ACCEPTED = "planned", "waiting", "claimed", "accepted"
-SUCCEEDED, FAILED, FALTERED = "succeeded", "failed", "faltered"  # faltered: failed for a reason that passes
-VERDICT, RESULT, TOLD, CLOSED = "verdict", "result", "told", "closed"
-OWED = "owed"  # an attempt at telling a webhook that failed, and will be made again
+SUCCEEDED, FAILED, FAILED_TRANSIENTLY = "succeeded", "failed", "failed-transiently"
+DECISION, RESULT, DELIVERED, CLOSED = "decision", "result", "delivered", "closed"
+PENDING = "pending"  # a delivery that failed and will be retried
 RESULT_SINK = "result"  # the result object; every event goes there
-_OF_A_STEP = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FALTERED)
-_FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z]+)(?:\.([^./]+))?\.json")
+_OF_A_STEP = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
+_FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z-]+)(?:\.([^./]+))?\.json")
 
-_TASK = (ACCEPTED, FALTERED)
+_TASK = (ACCEPTED, FAILED_TRANSIENTLY)
 
 # Strongest first; it needs no transitions, because facts are never withdrawn.
-PROGRESS = (CLOSED, TOLD, OWED, RESULT, VERDICT, SUCCEEDED, FAILED, FALTERED, ACCEPTED, CLAIMED, PLANNED, WAITING)
+PROGRESS = (
+    CLOSED,
+    DELIVERED,
+    PENDING,
+    RESULT,
+    DECISION,
+    SUCCEEDED,
+    FAILED,
+    FAILED_TRANSIENTLY,
+    ACCEPTED,
+    CLAIMED,
+    PLANNED,
+    WAITING,
+)
 
 
 class Fact(NamedTuple):
@@ -55,18 +68,18 @@ class Fact(NamedTuple):
         return cls(kind, None if step is None else int(step), unquote(detail or ""))
 
 
-def sink_of(owed: Fact) -> str:
+def sink_of(pending: Fact) -> str:
     """Return whom an attempt was to tell.
 
     >>> sink_of(Fact(OWED, detail="partner~2")), attempt_of(Fact(OWED, detail="partner~2"))
     ('partner', 2)
     """
-    return owed.detail.rpartition("~")[0]
+    return pending.detail.rpartition("~")[0]
 
 
-def attempt_of(owed: Fact) -> int:
+def attempt_of(pending: Fact) -> int:
     """Return which attempt it was, counted from 1."""
-    number = owed.detail.rpartition("~")[2]
+    number = pending.detail.rpartition("~")[2]
     return int(number) if number.isdecimal() else 0
 
 
@@ -78,7 +91,7 @@ class Failure(NamedTuple):
     remedy: str = ""
 
 
-class Verdict(NamedTuple):
+class Decision(NamedTuple):
     """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` the steps' task ids.
 
     `planned`: taken on a plan. Another run may freeze a plan beside a verdict without one; the event must not change.
@@ -95,20 +108,20 @@ class Verdict(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Return the verdict as plain values."""
-        return plain(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
+        return to_json_value(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
 
     @classmethod
-    def from_json(cls, verdict: Mapping[str, Any]) -> "Verdict":
+    def from_json(cls, decision: Mapping[str, Any]) -> "Decision":
         """Read back what `as_json` wrote."""
         return cls(
-            kind=verdict["kind"],
-            manifest=ManifestRef(ObjectRef(**verdict["manifest"]["ref"]), verdict["manifest"]["etag"]),
-            at=verdict["at"],
-            sinks=tuple(verdict["sinks"]),
-            error=Failure(**verdict["error"]) if verdict["error"] else None,
-            issues=tuple(Issue.from_json(issue) for issue in verdict["issues"]),
-            tasks=tuple(verdict["tasks"]),
-            planned=verdict["planned"],
+            kind=decision["kind"],
+            manifest=ManifestRef(ObjectRef(**decision["manifest"]["ref"]), decision["manifest"]["etag"]),
+            at=decision["at"],
+            sinks=tuple(decision["sinks"]),
+            error=Failure(**decision["error"]) if decision["error"] else None,
+            issues=tuple(Issue.from_json(issue) for issue in decision["issues"]),
+            tasks=tuple(decision["tasks"]),
+            planned=decision["planned"],
         )
 
 
@@ -129,7 +142,7 @@ class Result(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as plain values."""
-        return plain(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
+        return to_json_value(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> "Result":
@@ -147,10 +160,10 @@ class Job(NamedTuple):
     id: str
     facts: frozenset[Fact] = frozenset()
     plan: Plan | None = None
-    verdict: Verdict | None = None
+    decision: Decision | None = None
     result: Result | None = None
 
-    def knows(self, kind: str, step: int | None = None) -> bool:
+    def has(self, kind: str, step: int | None = None) -> bool:
         """Say whether there is a fact of that kind, about that step if one is named."""
         return any(fact.kind == kind and (step is None or fact.step == step) for fact in self.facts)
 
@@ -167,29 +180,29 @@ class Job(NamedTuple):
         tasks = {
             kind: {fact.detail for fact in self.facts if fact.kind == kind and fact.step == step} for kind in _TASK
         }
-        return frozenset(tasks[ACCEPTED] - tasks[FALTERED])
+        return frozenset(tasks[ACCEPTED] - tasks[FAILED_TRANSIENTLY])
 
     @property
-    def owed(self) -> dict[str, Fact]:
+    def pending(self) -> dict[str, Fact]:
         """The last attempt at each sink that was tried in vain; told by now or not."""
-        owed = (fact for fact in self.facts if fact.kind == OWED)
-        return {sink_of(fact): fact for fact in sorted(owed, key=attempt_of)}
+        pending = (fact for fact in self.facts if fact.kind == PENDING)
+        return {sink_of(fact): fact for fact in sorted(pending, key=attempt_of)}
 
-    def learns(self, *facts: Fact) -> "Job":
+    def with_facts(self, *facts: Fact) -> "Job":
         """Return the job with more facts."""
         return self._replace(facts=self.facts | set(facts))
 
     @property
     def closed(self) -> bool:
         """Whether nothing is left to do."""
-        return self.knows(CLOSED)
+        return self.has(CLOSED)
 
     @property
     def state(self) -> str:
         """The final state (succeeded, failed, rejected) once decided, before that how far it got."""
-        if self.verdict is None:
-            before = "waiting" if self.knows(WAITING) else "received"
-            return "running" if self.knows(ACCEPTED) else "planned" if self.plan else before
-        if self.verdict.kind == "publish":
+        if self.decision is None:
+            before = "waiting" if self.has(WAITING) else "received"
+            return "running" if self.has(ACCEPTED) else "planned" if self.plan else before
+        if self.decision.kind == "publish":
             return "publishing" if self.result is None else "succeeded" if self.result.output else "failed"
-        return {"fail": "failed", "reject": "rejected"}[self.verdict.kind]
+        return {"fail": "failed", "reject": "rejected"}[self.decision.kind]

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
-from clipstitch.common.errors import BadAnswer, ClipstitchError, SwitchedOff
-from clipstitch.common.ports import Answer, Webhook
+from clipstitch.common.errors import ClipstitchError, SinkSwitchedOff, WebhookBadResponse
+from clipstitch.common.ports import Webhook, WebhookResponse
 
 # Standard Webhooks 1.0.0, "Deliverability and reliability": seconds before each attempt, the first one at once.
 SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
@@ -25,13 +25,13 @@ _TARGET = re.compile(r"[A-Z][A-Z0-9_]*")
 _URL = re.compile(r"[!-~]{1,2000}")
 
 
-def verdict_on(answer: Answer, host: str) -> ClipstitchError | None:
+def response_error(answer: WebhookResponse, host: str) -> ClipstitchError | None:
     """Say what is wrong with an answer; nothing is with 2xx. A redirect is a failure: the operator has the new URL."""
     if 200 <= answer.status < 300:
         return None
     if answer.status == GONE:
-        return SwitchedOff(f"{host} answered 410 Gone")
-    return BadAnswer(f"{host} answered {answer.status}")
+        return SinkSwitchedOff(f"{host} answered 410 Gone")
+    return WebhookBadResponse(f"{host} answered {answer.status}")
 
 
 def next_attempt(attempt: int, at: datetime, retry_after: str = "") -> datetime | None:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from clipstitch.manifest.field_reader import Fields, Issues, pointer
+from clipstitch.manifest.field_reader import FieldReader, IssueList, json_pointer
 from clipstitch.manifest.glob_patterns import literal_prefix
 from clipstitch.manifest.model import Clip, Entry, Glob, Limits, Silence
 from clipstitch.manifest.object_keys import key_problem, read_key
@@ -14,7 +14,7 @@ MAX_SILENCE_MS = 3_600_000  # ours: as a gap; a silence is made frame by frame
 MAX_TITLE_CHARACTERS = 256  # ours: a heading, not a text
 
 
-def read_clips(fields: Fields, limits: Limits) -> tuple[Entry, ...]:
+def read_clips(fields: FieldReader, limits: Limits) -> tuple[Entry, ...]:
     """Read the clips in order; unreadable ones leave an issue and a blank, so that `align` still counts right."""
     entries = fields.require("clips", list)
     if entries is None:
@@ -24,7 +24,9 @@ def read_clips(fields: Fields, limits: Limits) -> tuple[Entry, ...]:
     if len(entries) > limits.max_clips:
         fields.issues.add("/clips", *too_many(len(entries), limits))
         return ()
-    clips = tuple(_entry(entry, pointer("clips", index), fields.issues, limits) for index, entry in enumerate(entries))
+    clips = tuple(
+        _entry(entry, json_pointer("clips", index), fields.issues, limits) for index, entry in enumerate(entries)
+    )
     if clips and all(isinstance(clip, Silence) for clip in clips):
         fields.issues.add("/clips", "CLIPS_EMPTY", "holds nothing but silence", "Name at least one clip.")
     return clips
@@ -36,14 +38,14 @@ def too_many(count: int, limits: Limits) -> tuple[str, str, str]:
     return "TOO_MANY_CLIPS", f"has {count} clips, more than {limits.max_clips}", remedy
 
 
-def _entry(entry: Any, path: str, issues: Issues, limits: Limits) -> Entry:
+def _entry(entry: Any, path: str, issues: IssueList, limits: Limits) -> Entry:
     """Read one entry: a key, or a mapping with a key, a glob or a silence."""
     if isinstance(entry, str):
-        return _clip(Fields({"key": entry}, path, issues), limits)
+        return _clip(FieldReader({"key": entry}, path, issues), limits)
     if not isinstance(entry, dict):
         issues.wrong_type(path, entry, "an object key or a mapping with `key`, `glob` or `silence`")
         return Clip("")
-    fields = Fields(entry, path, issues)
+    fields = FieldReader(entry, path, issues)
     if fields.has("silence") and not fields.has("key"):
         return _silence(fields)
     if fields.has("glob") and not fields.has("key"):
@@ -51,7 +53,7 @@ def _entry(entry: Any, path: str, issues: Issues, limits: Limits) -> Entry:
     return _clip(fields, limits)
 
 
-def _clip(fields: Fields, limits: Limits) -> Clip:
+def _clip(fields: FieldReader, limits: Limits) -> Clip:
     """Read one object, perhaps trimmed."""
     fields.allow(CLIP_FIELDS, {})
     start, duration = fields.trim()
@@ -65,7 +67,7 @@ def _clip(fields: Fields, limits: Limits) -> Clip:
     return Clip(key or "", start, duration, title)
 
 
-def _glob(fields: Fields, limits: Limits) -> Glob:
+def _glob(fields: FieldReader, limits: Limits) -> Glob:
     """Read a pattern; what it finds is as allowed as its literal beginning."""
     fields.allow(GLOB_FIELDS, {})
     start, duration = fields.trim()
@@ -77,7 +79,7 @@ def _glob(fields: Fields, limits: Limits) -> Glob:
     return Glob(pattern or "", start, duration)
 
 
-def _silence(fields: Fields) -> Silence:
+def _silence(fields: FieldReader) -> Silence:
     """Read a silence of some length."""
     fields.allow(SILENCE_FIELDS, {})
     length = fields.time("silence")
@@ -89,7 +91,7 @@ def _silence(fields: Fields) -> Silence:
     return Silence(length or 0)
 
 
-def _allowed(key: str, fields: Fields, name: str, limits: Limits) -> None:
+def _allowed(key: str, fields: FieldReader, name: str, limits: Limits) -> None:
     """Complain about a source outside what the operator allows."""
     if not key.startswith(limits.source_prefixes):
         remedy = "Use a key that begins with " + " or ".join(limits.source_prefixes) + "."

@@ -9,14 +9,14 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from clipstitch.common.errors import BadManifest, Issue
+from clipstitch.common.errors import InvalidManifest, Issue
 
 MAX_BYTES = 256 * 1024  # ours: a manifest is a list of names, not a payload
 MAX_DEPTH = 20
 
 
 def text_of(body: bytes) -> str:
-    """Return the text of a document of at most 256 KB; `BadManifest` with one issue when it is none."""
+    """Return the text of a document of at most 256 KB; `InvalidManifest` with one issue when it is none."""
     if len(body) > MAX_BYTES:
         raise _unreadable(
             "MANIFEST_TOO_LARGE", f"has more than {MAX_BYTES:,} bytes", "Split it into several manifests."
@@ -28,7 +28,7 @@ def text_of(body: bytes) -> str:
 
 
 def load(body: bytes, suffix: str, suffixes: Iterable[str] = ()) -> Any:
-    """Read a document by its suffix; `BadManifest` with one issue when it cannot be read.
+    """Read a document by its suffix; `InvalidManifest` with one issue when it cannot be read.
 
     `suffixes` are those that the caller would take, for the remedy.
     """
@@ -46,9 +46,9 @@ def load(body: bytes, suffix: str, suffixes: Iterable[str] = ()) -> Any:
     return value
 
 
-def _unreadable(code: str, message: str, remedy: str) -> BadManifest:
+def _unreadable(code: str, message: str, remedy: str) -> InvalidManifest:
     """Build the error for a document that gives us nothing to go on."""
-    return BadManifest([Issue("", code, message, remedy)])
+    return InvalidManifest([Issue("", code, message, remedy)])
 
 
 def _depth(value: object) -> int:

@@ -9,7 +9,7 @@ MAX_MS = 1_000 * _UNIT_MS["h"]  # ours: beyond 1,000 hours it is a slip of the p
 FORMS = '"1h", "1m30s", "4.5s", "300ms", or a whole number of milliseconds'
 
 
-def milliseconds(value: object) -> int | None:
+def parse_duration_ms(value: object) -> int | None:
     """Read a length of time; None when it is not one, or longer than 1,000 hours.
 
     >>> milliseconds("1m30s"), milliseconds("4.5s"), milliseconds(250), milliseconds("soon")

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from clipstitch.common.errors import Issue
-from clipstitch.manifest.durations import FORMS, milliseconds
+from clipstitch.manifest.durations import FORMS, parse_duration_ms
 
 MAX_ISSUES = 2000  # ours: nobody reads more; what a manifest of 256 KB is told stays below a megabyte
 _T = TypeVar("_T")
@@ -18,7 +18,7 @@ _KINDS: dict[type, str] = {
 }
 
 
-def pointer(*parts: str | int) -> str:
+def json_pointer(*parts: str | int) -> str:
     """Spell a place as a JSON Pointer (RFC 6901).
 
     >>> pointer("clips", 2, "a/b")
@@ -41,7 +41,7 @@ def nearest(word: str, words: Sequence[str]) -> str | None:
     return next(iter(difflib.get_close_matches(word, words, n=1)), None)
 
 
-class Issues:
+class IssueList:
     """The mistakes found so far."""
 
     def __init__(self) -> None:
@@ -60,17 +60,17 @@ class Issues:
         self.add(path, "FIELD_TYPE", f"is {kind_of(value)}, not {wanted}", f"Give {wanted}.")
 
 
-class Fields:
+class FieldReader:
     """The fields of one mapping. Taking a field checks its kind; what is missing or wrong becomes an issue."""
 
-    def __init__(self, values: Mapping[Any, Any], path: str, issues: Issues) -> None:
+    def __init__(self, values: Mapping[Any, Any], path: str, issues: IssueList) -> None:
         self._values = values
         self.path = path
         self.issues = issues
 
     def at(self, name: str) -> str:
         """Return the place of a field."""
-        return self.path + pointer(name)
+        return self.path + json_pointer(name)
 
     def has(self, name: str) -> bool:
         """Say whether the field is given at all."""
@@ -138,7 +138,7 @@ class Fields:
         """Return a length of time in ms, or None."""
         if name not in self._values:
             return None
-        if (value := milliseconds(self._values[name])) is None:
+        if (value := parse_duration_ms(self._values[name])) is None:
             message = f"{self._values[name]!r} is not a length of time"
             self.issues.add(self.at(name), "TIME_INVALID", message, f"Write {FORMS}.")
         return value

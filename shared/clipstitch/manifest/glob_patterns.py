@@ -20,7 +20,7 @@ def literal_prefix(pattern: str) -> str:
     return pattern[: wild.start()] if wild else pattern
 
 
-def natural(key: str) -> list[tuple[int, int, str]]:
+def natural_sort_key(key: str) -> list[tuple[int, int, str]]:
     """Return what to sort by, so that 2 comes before 10, and equal numbers by their zeros.
 
     >>> sorted(["ch10", "ch2", "ch02", "ch1"], key=natural)
@@ -43,7 +43,7 @@ def matches(pattern: str, keys: Iterable[str]) -> list[str]:
     ['c/2.mp3', 'c/10.mp3']
     """
     shape = re.compile(_regex(pattern), re.DOTALL)
-    return sorted((key for key in keys if not key.endswith("/") and shape.fullmatch(key)), key=natural)
+    return sorted((key for key in keys if not key.endswith("/") and shape.fullmatch(key)), key=natural_sort_key)
 
 
 def _regex(pattern: str) -> str:

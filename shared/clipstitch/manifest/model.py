@@ -74,7 +74,7 @@ class Manifest(NamedTuple):
     wait_ms: int = 0
 
 
-class Objection(NamedTuple):
+class LimitViolation(NamedTuple):
     """What stands against an output: the code of an issue, what is wrong, what to do."""
 
     code: str
@@ -95,22 +95,22 @@ class Limits(NamedTuple):
     sinks: tuple[str, ...] = ()
     max_clips: int = 2000
 
-    def against_bucket(self, bucket: str, home: str) -> Objection | None:
+    def against_bucket(self, bucket: str, home: str) -> LimitViolation | None:
         """Say what stands against an output in a bucket; `home` is the manifest's."""
         allowed = {home, *self.output_buckets}
         if bucket in allowed:
             return None
         remedy = f"Use one of {', '.join(sorted(allowed))}, or ask the operator to allow it."
-        return Objection("OUTPUT_NOT_ALLOWED", f"bucket `{bucket}` is not allowed", remedy)
+        return LimitViolation("OUTPUT_NOT_ALLOWED", f"bucket `{bucket}` is not allowed", remedy)
 
-    def against_key(self, key: str) -> Objection | None:
+    def against_key(self, key: str) -> LimitViolation | None:
         """Say what stands against an output of that name."""
         if taken := next((prefix for prefix in self.reserved if key.startswith(prefix)), None):
             remedy = "Choose a key outside " + ", ".join(self.reserved) + "."
-            return Objection("OUTPUT_KEY_RESERVED", f"lies in `{taken}`, which is ours", remedy)
+            return LimitViolation("OUTPUT_KEY_RESERVED", f"lies in `{taken}`, which is ours", remedy)
         if not key.startswith(self.output_prefixes):
             remedy = "Begin the key with " + " or ".join(self.output_prefixes) + "."
-            return Objection("OUTPUT_NOT_ALLOWED", "lies outside the allowed prefixes", remedy)
+            return LimitViolation("OUTPUT_NOT_ALLOWED", "lies outside the allowed prefixes", remedy)
         return None
 
     @property

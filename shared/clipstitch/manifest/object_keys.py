@@ -1,12 +1,12 @@
 """Object keys as OSS takes them. Called wherever a manifest names an object."""
 
-from clipstitch.manifest.field_reader import Fields
+from clipstitch.manifest.field_reader import FieldReader
 
 MAX_KEY_BYTES = 1023  # OSS, "Object naming conventions", 2026
 _DOTS = (".", "..")  # OSS allows them; urllib3, below oss2, removes them from a URL (RFC 3986, 5.2.4)
 
 
-def read_key(fields: Fields, name: str) -> str | None:
+def read_key(fields: FieldReader, name: str) -> str | None:
     """Return an object key that OSS would take."""
     key = fields.require(name, str)
     if key is None:

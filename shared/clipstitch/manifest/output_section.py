@@ -12,7 +12,7 @@ from clipstitch.common.audio_formats import (
     Format,
 )
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.manifest.field_reader import Fields
+from clipstitch.manifest.field_reader import FieldReader
 from clipstitch.manifest.model import Limits, Output
 from clipstitch.manifest.object_keys import read_key
 
@@ -22,7 +22,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-def read_output(fields: Fields, ref: ObjectRef, limits: Limits) -> Output | None:
+def read_output(fields: FieldReader, ref: ObjectRef, limits: Limits) -> Output | None:
     """Read what is wanted; None when key or format stay unknown."""
     fields.allow(FIELDS, {})
     key = read_key(fields, "key")
@@ -41,7 +41,7 @@ def read_output(fields: Fields, ref: ObjectRef, limits: Limits) -> Output | None
     return Output(target, spec, rate, channels, bitrate, quality, option, bits, overwrite, start, duration)
 
 
-def _target(fields: Fields, key: str | None, ref: ObjectRef, limits: Limits) -> ObjectRef | None:
+def _target(fields: FieldReader, key: str | None, ref: ObjectRef, limits: Limits) -> ObjectRef | None:
     """Place the output where the operator allows it."""
     bucket = fields.take("bucket", str, ref.bucket) or ""
     if wrong := limits.against_bucket(bucket, ref.bucket):
@@ -53,7 +53,7 @@ def _target(fields: Fields, key: str | None, ref: ObjectRef, limits: Limits) -> 
     return ObjectRef(bucket, key)
 
 
-def _format(fields: Fields, key: str | None) -> Format | None:
+def _format(fields: FieldReader, key: str | None) -> Format | None:
     """Take the format from `format`, or else from the extension of the key."""
     if fields.has("format"):
         return FORMATS.get(fields.choice("format", tuple(FORMATS), "FORMAT_UNKNOWN", ""))
@@ -66,7 +66,7 @@ def _format(fields: Fields, key: str | None) -> Format | None:
     return FORMATS.get(extension)
 
 
-def _sample_rate(fields: Fields, spec: Format | None) -> int | None:
+def _sample_rate(fields: FieldReader, spec: Format | None) -> int | None:
     """Return a sample rate that the format takes."""
     rate = fields.take("sample_rate", int)
     allowed = spec.sample_rates if spec else SAMPLE_RATES
@@ -79,7 +79,7 @@ def _sample_rate(fields: Fields, spec: Format | None) -> int | None:
     return None
 
 
-def _channels(fields: Fields, spec: Format | None) -> int | None:
+def _channels(fields: FieldReader, spec: Format | None) -> int | None:
     """Return a number of channels that the format takes."""
     channels = fields.take("channels", int)
     most = spec.max_channels if spec else MAX_CHANNELS
@@ -92,7 +92,7 @@ def _channels(fields: Fields, spec: Format | None) -> int | None:
     return None
 
 
-def _bitrate_rules(fields: Fields) -> None:
+def _bitrate_rules(fields: FieldReader) -> None:
     """Apply the reference's two rules about ab, aq and abopt."""
     if fields.has("bitrate") and fields.has("quality"):
         remedy = "Keep `bitrate` or `quality`, not both."
@@ -102,7 +102,7 @@ def _bitrate_rules(fields: Fields) -> None:
         fields.issues.add(fields.at("bitrate_option"), "FIELD_NEEDS", "needs `bitrate`", remedy)
 
 
-def _bit_depth(fields: Fields, spec: Format | None) -> int | None:
+def _bit_depth(fields: FieldReader, spec: Format | None) -> int | None:
     """Return the bit depth, which only FLAC has."""
     bits: int | None = fields.choice("bits_per_sample", BIT_DEPTHS, "BIT_DEPTH_NOT_ALLOWED", None)
     if fields.has("bits_per_sample") and spec and spec.name != "flac":

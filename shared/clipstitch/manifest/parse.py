@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from clipstitch.common.errors import BadManifest, Issue
+from clipstitch.common.errors import InvalidManifest, Issue
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
 from clipstitch.manifest.clips_section import read_clips
-from clipstitch.manifest.field_reader import Fields, Issues, pointer
-from clipstitch.manifest.glob_patterns import natural
+from clipstitch.manifest.field_reader import FieldReader, IssueList, json_pointer
+from clipstitch.manifest.glob_patterns import natural_sort_key
 from clipstitch.manifest.model import Clip, Entry, Limits, Manifest
 from clipstitch.manifest.output_section import read_output
 from clipstitch.manifest.playlists import read_ffconcat, read_m3u
@@ -27,28 +27,28 @@ SUFFIXES = (*documents.SUFFIXES, *PLAYLISTS)
 
 
 def parse(body: bytes, ref: ObjectRef, limits: Limits) -> Manifest:
-    """Read the manifest that was uploaded as `ref`; `BadManifest` lists everything that is wrong with it."""
+    """Read the manifest that was uploaded as `ref`; `InvalidManifest` lists everything that is wrong with it."""
     document = _document(body, ref, limits)
-    issues = Issues()
+    issues = IssueList()
     if not isinstance(document, dict):
         issues.wrong_type("", document, "a mapping with version, output and clips")
-        raise BadManifest(issues.found)
-    fields = Fields(document, "", issues)
+        raise InvalidManifest(issues.found)
+    fields = FieldReader(document, "", issues)
     clips = read_clips(fields, limits)
     manifest = _manifest(fields, clips, ref, limits)
     if manifest is None or issues.found:
-        raise BadManifest(in_order(issues.found), _readable(clips, issues.found))
+        raise InvalidManifest(in_order(issues.found), _readable(clips, issues.found))
     return manifest
 
 
 def in_order(issues: Iterable[Issue]) -> list[Issue]:
     """Return issues, each once, in the order of their places: clip 2 before clip 10."""
-    return sorted(set(issues), key=lambda issue: (natural(issue.path), issue))
+    return sorted(set(issues), key=lambda issue: (natural_sort_key(issue.path), issue))
 
 
 def _readable(clips: Sequence[Entry], issues: Sequence[Issue]) -> list[tuple[str, str]]:
     """List the clips, by place and key, against which nothing has been said yet."""
-    places = [(pointer("clips", index), clip) for index, clip in enumerate(clips)]
+    places = [(json_pointer("clips", index), clip) for index, clip in enumerate(clips)]
     bad = {"/".join(issue.path.split("/")[:3]) for issue in issues}
     return [(path, clip.key) for path, clip in places if isinstance(clip, Clip) and clip.key and path not in bad]
 
@@ -62,7 +62,7 @@ def _document(body: bytes, ref: ObjectRef, limits: Limits) -> Any:
     return documents.load(body, suffix, SUFFIXES)
 
 
-def _manifest(fields: Fields, clips: tuple[Entry, ...], ref: ObjectRef, limits: Limits) -> Manifest | None:
+def _manifest(fields: FieldReader, clips: tuple[Entry, ...], ref: ObjectRef, limits: Limits) -> Manifest | None:
     """Read the rest of the top level; None when too little is there to build on."""
     fields.allow(FIELDS, {})
     if fields.require("version", int) not in {None, VERSION}:
@@ -70,7 +70,7 @@ def _manifest(fields: Fields, clips: tuple[Entry, ...], ref: ObjectRef, limits: 
         fields.issues.add("/version", "VERSION_UNSUPPORTED", f"is {fields.raw('version')}", remedy)
     align = _align(fields, len(clips))
     outer = fields.require("output", dict)
-    output = read_output(Fields(outer, "/output", fields.issues), ref, limits) if outer is not None else None
+    output = read_output(FieldReader(outer, "/output", fields.issues), ref, limits) if outer is not None else None
     notify, labels = _notify(fields, limits), _labels(fields)
     gap, wait = _at_most(fields, "gap", MAX_GAP_MS, "1h"), _at_most(fields, "wait_for_clips", MAX_WAIT_MS, "24h")
     chapters = bool(fields.take("chapters", bool, default=False))
@@ -82,7 +82,7 @@ def _manifest(fields: Fields, clips: tuple[Entry, ...], ref: ObjectRef, limits: 
     return Manifest(output, clips, align, notify, labels, gap, chapters, wait)
 
 
-def _at_most(fields: Fields, name: str, most_ms: int, most: str) -> int:
+def _at_most(fields: FieldReader, name: str, most_ms: int, most: str) -> int:
     """Return a length of time in ms, 0 when it is not given."""
     value = fields.time(name) or 0
     if value > most_ms:
@@ -91,7 +91,7 @@ def _at_most(fields: Fields, name: str, most_ms: int, most: str) -> int:
     return value
 
 
-def _align(fields: Fields, count: int) -> int:
+def _align(fields: FieldReader, count: int) -> int:
     """Return the index of the clip that lends defaults."""
     align = fields.take("align", int, 0) or 0
     if count and not 0 <= align < count:
@@ -101,7 +101,7 @@ def _align(fields: Fields, count: int) -> int:
     return align
 
 
-def _notify(fields: Fields, limits: Limits) -> tuple[str, ...] | None:
+def _notify(fields: FieldReader, limits: Limits) -> tuple[str, ...] | None:
     """Return the chosen sinks, each of them configured; None when the manifest does not choose."""
     names = fields.take("notify", list)
     if names is None:
@@ -109,18 +109,18 @@ def _notify(fields: Fields, limits: Limits) -> tuple[str, ...] | None:
     for index, name in enumerate(names):
         if name not in limits.sinks:
             remedy = f"Use names of configured sinks: {', '.join(limits.sinks) or 'there are none'}."
-            fields.issues.add(pointer("notify", index), "SINK_UNKNOWN", f"{name!r} is not a sink", remedy)
+            fields.issues.add(json_pointer("notify", index), "SINK_UNKNOWN", f"{name!r} is not a sink", remedy)
     return tuple(dict.fromkeys(str(name) for name in names))
 
 
-def _labels(fields: Fields) -> Mapping[str, str]:
+def _labels(fields: FieldReader) -> Mapping[str, str]:
     """Return the labels, which travel into the event."""
     labels = fields.take("labels", dict) or {}
     if len(labels) > MAX_LABELS:
         remedy = f"Keep at most {MAX_LABELS}."
         fields.issues.add("/labels", "VALUE_OUT_OF_RANGE", f"has {len(labels)} labels", remedy)
     for name, value in labels.items():
-        path = pointer("labels", str(name))
+        path = json_pointer("labels", str(name))
         if not isinstance(name, str) or not isinstance(value, str):
             fields.issues.wrong_type(path, value if isinstance(name, str) else name, "text")
         elif max(len(name), len(value)) > MAX_LABEL_CHARACTERS:

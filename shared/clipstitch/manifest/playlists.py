@@ -12,10 +12,10 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from clipstitch.common.errors import BadManifest
+from clipstitch.common.errors import InvalidManifest
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
-from clipstitch.manifest.field_reader import Issues
+from clipstitch.manifest.field_reader import IssueList
 
 _HONOURED = ("file", "inpoint", "outpoint", "duration")
 _TRIM = {"inpoint": "start", "outpoint": "end", "duration": "duration"}
@@ -25,12 +25,12 @@ _OURS = re.compile(r"#\s*clipstitch:\s*(.*)")
 
 
 def read_ffconcat(text: str, ref: ObjectRef, manifest_prefix: str) -> dict[str, Any]:
-    """Read an ffconcat script; `BadManifest` lists every line that cannot be honoured."""
+    """Read an ffconcat script; `InvalidManifest` lists every line that cannot be honoured."""
     return _Playlist(ref, manifest_prefix).read(text, _ffconcat_line, "ffconcat version 1.0")
 
 
 def read_m3u(text: str, ref: ObjectRef, manifest_prefix: str) -> dict[str, Any]:
-    """Read an M3U playlist, extended or plain; `BadManifest` lists every line that cannot be honoured."""
+    """Read an M3U playlist, extended or plain; `InvalidManifest` lists every line that cannot be honoured."""
     return _Playlist(ref, manifest_prefix).read(text, _m3u_line, "")
 
 
@@ -43,21 +43,21 @@ class _Playlist:
         self.document: dict[str, Any] = {}
         self.clips: list[dict[str, Any]] = []
         self.title = ""
-        self.issues = Issues()
+        self.issues = IssueList()
 
     def read(self, text: str, take: Callable[["_Playlist", str, int], None], first: str) -> dict[str, Any]:
         """Read every line with `take`; the first must be `first`, where that is not empty."""
         lines = re.split(r"\r\n?|\n", text)
         if first and (lines[0].split() != first.split()):
             self.wrong(1, f"does not begin with `{first}`", f"Make `{first}` the first line.")
-            raise BadManifest(self.issues.found)
+            raise InvalidManifest(self.issues.found)
         for number, line in enumerate(lines, start=1):
             if ours := _OURS.fullmatch(line.strip()):
                 self._comment(ours[1], number)
             elif line.strip() and not (first and number == 1):
                 take(self, line.strip(), number)
         if self.issues.found:
-            raise BadManifest(self.issues.found)
+            raise InvalidManifest(self.issues.found)
         output = self.document.get("output", {})
         if isinstance(output, dict):
             output = {"key": default_key(self._ref.key, self._prefix), **output}
@@ -71,7 +71,7 @@ class _Playlist:
         """Read manifest fields out of our own comment."""
         try:
             fields = documents.load(text.encode(), ".json")
-        except BadManifest:
+        except InvalidManifest:
             fields = None
         if not isinstance(fields, dict) or "clips" in fields:
             self.wrong(line, "is no JSON mapping of manifest fields without `clips`", 'Write {"output": {"key": "…"}}.')

@@ -11,7 +11,7 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.planning.plan import Placed, Plan
+from clipstitch.planning.plan import PlacedClip, Plan
 
 MIN_PART_BYTES = 100 * 1024
 ID3_HEADER_BYTES = 10
@@ -38,7 +38,7 @@ def chapters_of(plan: Plan) -> list[Chapter]:
     return [Chapter(_title(clip), start, end) for clip, start, end in zip(heard, starts, ends, strict=True)]
 
 
-def _title(clip: Placed) -> str:
+def _title(clip: PlacedClip) -> str:
     """Name a clip for people."""
     name = clip.key.rpartition("/")[2]
     return clip.title or name.rpartition(".")[0] or name

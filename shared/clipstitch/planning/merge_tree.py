@@ -13,10 +13,10 @@ from clipstitch.common.audio_formats import MAX_SOURCES
 _GAIN = MAX_SOURCES - 1  # how many sources fewer there are after a request
 
 
-class Branch(NamedTuple):
+class MergeNode(NamedTuple):
     """A request that joins `parts`, in order: branches, or leaves by their number."""
 
-    parts: tuple["Branch | int", ...]
+    parts: tuple["MergeNode | int", ...]
 
     def leaves(self) -> Iterator[int]:
         """Yield the numbers of all leaves, in order."""
@@ -27,7 +27,7 @@ class Branch(NamedTuple):
                 yield from part.leaves()
 
 
-def grow(count: int, first: int = 0) -> Branch | int:
+def build_merge_tree(count: int, first: int = 0) -> MergeNode | int:
     """Arrange `count` leaves, numbered from `first`, under the fewest requests, and under the fewest levels of those.
 
     >>> grow(3)
@@ -38,14 +38,14 @@ def grow(count: int, first: int = 0) -> Branch | int:
     if count == 1:
         return first
     if count <= MAX_SOURCES:
-        return Branch(tuple(range(first, first + count)))
-    parts: list[Branch | int] = []
+        return MergeNode(tuple(range(first, first + count)))
+    parts: list[MergeNode | int] = []
     room, extra = MAX_SOURCES ** (levels(count) - 1) - 1, count - MAX_SOURCES
     for _ in range(MAX_SOURCES):
         more = min(room, extra)
-        parts.append(grow(1 + more, first))
+        parts.append(build_merge_tree(1 + more, first))
         first, extra = first + 1 + more, extra - more
-    return Branch(tuple(parts))
+    return MergeNode(tuple(parts))
 
 
 def levels(count: int) -> int:
@@ -69,11 +69,11 @@ def fewest_requests(count: int) -> int:
     return -(-(count - 1) // _GAIN)
 
 
-def requests(tree: Branch | int) -> int:
+def requests(tree: MergeNode | int) -> int:
     """Count the requests of a tree."""
     return 0 if isinstance(tree, int) else 1 + sum(requests(part) for part in tree.parts)
 
 
-def depth(tree: Branch | int) -> int:
+def depth(tree: MergeNode | int) -> int:
     """Count the levels of a tree."""
     return 0 if isinstance(tree, int) else 1 + max(depth(part) for part in tree.parts)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
-from clipstitch.common.serialization import plain
+from clipstitch.common.serialization import to_json_value
 
 WORK, ASSETS = "work/", "assets/"
 
@@ -27,7 +27,7 @@ class Step(NamedTuple):
     clips: tuple[int, int] = (0, 0)
 
 
-class Placed(NamedTuple):
+class PlacedClip(NamedTuple):
     """A clip, or a silence (then `key` is empty), in the merged whole.
 
     Seconds; `length_s` is what remains after trimming. They are whole samples of the output, so sums stay exact.
@@ -41,7 +41,7 @@ class Placed(NamedTuple):
     title: str = ""
 
 
-class Quiet(NamedTuple):
+class SilenceAsset(NamedTuple):
     """A silence that the steps need as an object, made before they start."""
 
     ref: ObjectRef
@@ -50,7 +50,7 @@ class Quiet(NamedTuple):
     channels: int
 
 
-class Target(NamedTuple):
+class PlannedOutput(NamedTuple):
     """The user-visible output: where it goes and what it is. `chapters`: mark where the clips start."""
 
     ref: ObjectRef
@@ -64,19 +64,19 @@ class Target(NamedTuple):
 class Plan(NamedTuple):
     """What we decided to do for one job. The last step makes the output.
 
-    `duration_s` is the expected length of the output; `remarks` says where we chose for the author.
+    `duration_s` is the expected length of the output; `warnings` says where we chose for the author.
     """
 
     job_id: str
     manifest: ManifestRef
-    output: Target
+    output: PlannedOutput
     duration_s: float
-    clips: tuple[Placed, ...]
+    clips: tuple[PlacedClip, ...]
     steps: tuple[Step, ...]
     sinks: tuple[str, ...]
     labels: Mapping[str, str] = MappingProxyType({})
-    remarks: tuple[str, ...] = ()
-    quiets: tuple[Quiet, ...] = ()
+    warnings: tuple[str, ...] = ()
+    silences: tuple[SilenceAsset, ...] = ()
 
     @property
     def final(self) -> Step:
@@ -93,7 +93,7 @@ class Plan(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """Return the plan as plain values."""
-        return plain(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
+        return to_json_value(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> "Plan":
@@ -101,14 +101,16 @@ class Plan(NamedTuple):
         return cls(
             job_id=plan["job_id"],
             manifest=ManifestRef(ObjectRef(**plan["manifest"]["ref"]), plan["manifest"]["etag"]),
-            output=Target(**{**plan["output"], "ref": ObjectRef(**plan["output"]["ref"])}),
+            output=PlannedOutput(**{**plan["output"], "ref": ObjectRef(**plan["output"]["ref"])}),
             duration_s=plan["duration_s"],
-            clips=tuple(Placed(**clip) for clip in plan["clips"]),
+            clips=tuple(PlacedClip(**clip) for clip in plan["clips"]),
             steps=tuple(_step_from_json(step) for step in plan["steps"]),
             sinks=tuple(plan["sinks"]),
             labels=plan["labels"],
-            remarks=tuple(plan["remarks"]),
-            quiets=tuple(Quiet(**{**quiet, "ref": ObjectRef(**quiet["ref"])}) for quiet in plan["quiets"]),
+            warnings=tuple(plan["warnings"]),
+            silences=tuple(
+                SilenceAsset(**{**silence, "ref": ObjectRef(**silence["ref"])}) for silence in plan["silences"]
+            ),
         )
 
 
@@ -124,7 +126,7 @@ def _step_from_json(step: Mapping[str, Any]) -> Step:
     )
 
 
-class Place(NamedTuple):
+class PlanningContext(NamedTuple):
     """Where a plan works: job, manifest, state prefix, the topic that hears of finished tasks, all sinks."""
 
     job_id: str
@@ -138,7 +140,7 @@ class Place(NamedTuple):
         key = f"{self.state_prefix}{WORK}{self.job_id}/step-{number:03d}.{extension}"
         return ObjectRef(self.manifest.ref.bucket, key)
 
-    def quiet(self, samples: int, sample_rate: int, channels: int) -> Quiet:
+    def quiet(self, samples: int, sample_rate: int, channels: int) -> SilenceAsset:
         """Name a silence; the same silence has the same name in every job."""
         key = f"{self.state_prefix}{ASSETS}silence-{sample_rate}-{channels}-{samples}.flac"
-        return Quiet(ObjectRef(self.manifest.ref.bucket, key), samples, sample_rate, channels)
+        return SilenceAsset(ObjectRef(self.manifest.ref.bucket, key), samples, sample_rate, channels)

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from clipstitch.common.audio_formats import BITRATE_OPTIONS, MAX_SOURCES
-from clipstitch.common.errors import Archived, BadManifest, ClipstitchError, Issue, Missing, NotAudio
+from clipstitch.common.errors import ClipstitchError, InvalidManifest, Issue, NotAudio, ObjectArchived, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Probe
-from clipstitch.manifest.field_reader import pointer
+from clipstitch.manifest.field_reader import json_pointer
 from clipstitch.manifest.model import Clip, Entry, Manifest, Output, Silence
-from clipstitch.planning.plan import Place, Placed, Plan, Quiet, Target
+from clipstitch.planning.plan import PlacedClip, Plan, PlannedOutput, PlanningContext, SilenceAsset
 from clipstitch.planning.process_string import Transcode
 from clipstitch.planning.silence_flac import samples_of
-from clipstitch.planning.steps import BETWEEN, Source, Wanted, make_steps
+from clipstitch.planning.steps import INTERMEDIATE_FORMAT, MergeSpec, StepSource, make_steps
 
 Probes = Mapping[ObjectRef, Probe | ClipstitchError]
 
@@ -29,19 +29,19 @@ class _Part(NamedTuple):
     samples: int
 
 
-def make_plan(manifest: Manifest, probes: Probes, place: Place, paths: Sequence[str] = ()) -> Plan:
-    """Decide what to do; `BadManifest` lists everything that stands in the way.
+def make_plan(manifest: Manifest, probes: Probes, place: PlanningContext, paths: Sequence[str] = ()) -> Plan:
+    """Decide what to do; `InvalidManifest` lists everything that stands in the way.
 
     `manifest.clips` are clips and silences, globs resolved; `paths` says where in the document each of them stands.
     """
     bucket = place.manifest.ref.bucket
-    where = paths or [pointer("clips", index) for index in range(len(manifest.clips))]
+    where = paths or [json_pointer("clips", index) for index in range(len(manifest.clips))]
     known = _known(manifest, probes, where, bucket)
-    target, remarks = _target(manifest, known, bucket)
-    parts, quiets = _parts(manifest, known, target, place)
+    target, warnings = _target(manifest, known, bucket)
+    parts, silences = _parts(manifest, known, target, place)
     total = sum(part.samples for part in parts)
     if issues := [*_whole_issues(manifest.output, total, target), *_bitrate_issues(manifest.output, known)]:
-        raise BadManifest(issues)
+        raise InvalidManifest(issues)
     window = _window(manifest.output, total, target.sample_rate)
     return Plan(
         job_id=place.job_id,
@@ -52,13 +52,13 @@ def make_plan(manifest: Manifest, probes: Probes, place: Place, paths: Sequence[
         steps=make_steps(_sources(parts, target.sample_rate), _wanted(manifest, target, known, len(parts)), place),
         sinks=place.sinks if manifest.notify is None else manifest.notify,
         labels=dict(manifest.labels),
-        remarks=remarks,
-        quiets=quiets,
+        warnings=warnings,
+        silences=silences,
     )
 
 
 def _known(manifest: Manifest, probes: Probes, where: Sequence[str], bucket: str) -> Mapping[ObjectRef, Probe]:
-    """Return what is known about every clip; `BadManifest` lists those about which nothing good is known."""
+    """Return what is known about every clip; `InvalidManifest` lists those about which nothing good is known."""
     issues, known = [], {}
     for path, clip in zip(where, manifest.clips, strict=True):
         if isinstance(clip, Clip):
@@ -68,16 +68,16 @@ def _known(manifest: Manifest, probes: Probes, where: Sequence[str], bucket: str
             if isinstance(probe, Probe):
                 known[ref] = probe
     if issues:
-        raise BadManifest(issues)
+        raise InvalidManifest(issues)
     return known
 
 
 def clip_issues(path: str, clip: Clip, probe: Probe | ClipstitchError) -> list[Issue]:
     """List what probing says against a clip."""
-    if isinstance(probe, Missing):
-        return [Issue(path, "CLIP_NOT_FOUND", f"`{clip.key}` does not exist", Missing.remedy)]
-    if isinstance(probe, Archived):
-        return [Issue(path, "CLIP_ARCHIVED", f"`{clip.key}` is archived", Archived.remedy)]
+    if isinstance(probe, ObjectNotFound):
+        return [Issue(path, "CLIP_NOT_FOUND", f"`{clip.key}` does not exist", ObjectNotFound.remedy)]
+    if isinstance(probe, ObjectArchived):
+        return [Issue(path, "CLIP_ARCHIVED", f"`{clip.key}` is archived", ObjectArchived.remedy)]
     if isinstance(probe, NotAudio):
         return [Issue(path, "CLIP_NOT_AUDIO", f"`{clip.key}` is not audio: {probe}", NotAudio.remedy)]
     if isinstance(probe, ClipstitchError):
@@ -88,7 +88,7 @@ def clip_issues(path: str, clip: Clip, probe: Probe | ClipstitchError) -> list[I
     return []
 
 
-def _target(manifest: Manifest, known: Mapping[ObjectRef, Probe], bucket: str) -> tuple[Target, tuple[str, ...]]:
+def _target(manifest: Manifest, known: Mapping[ObjectRef, Probe], bucket: str) -> tuple[PlannedOutput, tuple[str, ...]]:
     """Fill in what the manifest leaves open from the `align` clip, and say where the format made us move it."""
     output = manifest.output
     lender = _lender(manifest, known, bucket)
@@ -98,13 +98,13 @@ def _target(manifest: Manifest, known: Mapping[ObjectRef, Probe], bucket: str) -
         (output.sample_rate, lender.sample_rate, rate, "Hz"),
         (output.channels, lender.channels, channels, "channels"),
     )
-    remarks = tuple(
+    warnings = tuple(
         f"The align clip has {has} {unit}; {output.format.name} takes {took}, the nearest it can."
         for given, has, took, unit in moved
         if given is None and has != took
     )
-    target = Target(output.ref, output.format.name, rate, channels, output.overwrite, manifest.chapters)
-    return target, remarks
+    target = PlannedOutput(output.ref, output.format.name, rate, channels, output.overwrite, manifest.chapters)
+    return target, warnings
 
 
 def _lender(manifest: Manifest, known: Mapping[ObjectRef, Probe], bucket: str) -> Probe:
@@ -116,22 +116,22 @@ def _lender(manifest: Manifest, known: Mapping[ObjectRef, Probe], bucket: str) -
 
 
 def _parts(
-    manifest: Manifest, known: Mapping[ObjectRef, Probe], target: Target, place: Place
-) -> tuple[list[_Part], tuple[Quiet, ...]]:
+    manifest: Manifest, known: Mapping[ObjectRef, Probe], target: PlannedOutput, place: PlanningContext
+) -> tuple[list[_Part], tuple[SilenceAsset, ...]]:
     """Lay out clips, silences and gaps in order, with the silences that have to be made."""
     parts: list[_Part] = []
-    quiets: dict[int, Quiet] = {}
+    silences: dict[int, SilenceAsset] = {}
     for clip in _with_gaps(manifest):
         if isinstance(clip, Clip):
             ref = ObjectRef(place.manifest.ref.bucket, clip.key)
             parts.append(_Part(clip, ref, _samples(clip, known[ref], target.sample_rate)))
         elif isinstance(clip, Silence):
-            if clip.length_ms not in quiets:
+            if clip.length_ms not in silences:
                 count = max(samples_of(clip.length_ms, target.sample_rate), 1)
-                quiets[clip.length_ms] = place.quiet(count, target.sample_rate, target.channels)
-            quiet = quiets[clip.length_ms]
+                silences[clip.length_ms] = place.quiet(count, target.sample_rate, target.channels)
+            quiet = silences[clip.length_ms]
             parts.append(_Part(clip, quiet.ref, quiet.samples))
-    return parts, tuple(dict.fromkeys(quiets.values()))
+    return parts, tuple(dict.fromkeys(silences.values()))
 
 
 def _with_gaps(manifest: Manifest) -> list[Entry]:
@@ -162,30 +162,30 @@ def _window(output: Output, total: int, rate: int) -> range:
     return range(start, start + _kept(total, output.start_ms, output.duration_ms, rate))
 
 
-def _placed(parts: Sequence[_Part], window: range, rate: int) -> list[Placed]:
+def _placed(parts: Sequence[_Part], window: range, rate: int) -> list[PlacedClip]:
     """Lay everything end to end, as far as it lies in the window; what lies outside has no length."""
     placed, at = [], 0
     for clip, _, samples in parts:
         first, last = (min(max(edge, window.start), window.stop) - window.start for edge in (at, at + samples))
         where = (round(first / rate, 6), round((last - first) / rate, 6))
         if isinstance(clip, Clip):
-            placed.append(Placed(clip.key, clip.start_ms, clip.duration_ms, *where, clip.title))
+            placed.append(PlacedClip(clip.key, clip.start_ms, clip.duration_ms, *where, clip.title))
         else:
-            placed.append(Placed("", 0, clip.length_ms, *where))
+            placed.append(PlacedClip("", 0, clip.length_ms, *where))
         at += samples
     return placed
 
 
-def _sources(parts: Sequence[_Part], rate: int) -> list[Source]:
+def _sources(parts: Sequence[_Part], rate: int) -> list[StepSource]:
     """Return what is to be joined."""
     trims = [(p.clip.start_ms, p.clip.duration_ms) if isinstance(p.clip, Clip) else (0, 0) for p in parts]
     return [
-        Source(part.ref, *trim, length_s=part.samples / rate, clips=(index, index))
+        StepSource(part.ref, *trim, length_s=part.samples / rate, clips=(index, index))
         for index, (part, trim) in enumerate(zip(parts, trims, strict=True))
     ]
 
 
-def _whole_issues(output: Output, total: int, target: Target) -> list[Issue]:
+def _whole_issues(output: Output, total: int, target: PlannedOutput) -> list[Issue]:
     """List what is wrong with the trim of the whole."""
     if output.start_ms and samples_of(output.start_ms, target.sample_rate) >= total:
         ends = round(total * 1000 / target.sample_rate)
@@ -209,7 +209,7 @@ def _least_bitrate(known: Mapping[ObjectRef, Probe]) -> int:
     return min((probe.bitrate for probe in known.values() if probe.bitrate), default=0)
 
 
-def _wanted(manifest: Manifest, target: Target, known: Mapping[ObjectRef, Probe], count: int) -> Wanted:
+def _wanted(manifest: Manifest, target: PlannedOutput, known: Mapping[ObjectRef, Probe], count: int) -> MergeSpec:
     """Fill in the parameters of the steps. `ar` and `ac` always: leaving them to the cloud may fail (reference)."""
     output = manifest.output
     one_step = count <= MAX_SOURCES and not (output.start_ms or output.duration_ms)
@@ -227,8 +227,8 @@ def _wanted(manifest: Manifest, target: Target, known: Mapping[ObjectRef, Probe]
         adepth=output.bits_per_sample,
     )
     bits = 24 if any(probe.bits > 16 for probe in known.values()) else 16
-    between = Transcode(f=BETWEEN, ac=target.channels, ar=target.sample_rate, adepth=bits)
-    return Wanted(made, between, output.start_ms, output.duration_ms, _align(manifest) or 0)
+    between = Transcode(f=INTERMEDIATE_FORMAT, ac=target.channels, ar=target.sample_rate, adepth=bits)
+    return MergeSpec(made, between, output.start_ms, output.duration_ms, _align(manifest) or 0)
 
 
 def _align(manifest: Manifest) -> int | None:

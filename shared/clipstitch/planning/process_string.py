@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from clipstitch.common.errors import BadProcess
+from clipstitch.common.errors import InvalidProcessString
 from clipstitch.common.identifiers import ObjectRef
 
 CONCAT, CONVERT = "audio/concat", "audio/convert"
@@ -71,7 +71,7 @@ class Process(NamedTuple):
     action: str = CONCAT
 
 
-def b64(name: str) -> str:
+def encode_name(name: str) -> str:
     """Encode a name for a process string: URL-safe alphabet, no padding.
 
     >>> b64("out/a b.mp3")
@@ -80,16 +80,16 @@ def b64(name: str) -> str:
     return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
 
 
-def unb64(text: str) -> str:
-    """Decode a name, with or without padding, in either alphabet; `BadProcess` otherwise."""
+def decode_name(text: str) -> str:
+    """Decode a name, with or without padding, in either alphabet; `InvalidProcessString` otherwise."""
     plain = text.rstrip("=").replace("+", "-").replace("/", "_")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_", validate=True).decode()
     except ValueError as error:  # not Base64, not ASCII, or not UTF-8
-        raise BadProcess(f"{text!r} is not URL-safe Base64 of a UTF-8 name") from error
+        raise InvalidProcessString(f"{text!r} is not URL-safe Base64 of a UTF-8 name") from error
 
 
-def spell(process: Process) -> str:
+def format_process(process: Process) -> str:
     """Write a process as OSS reads it."""
     actions = [_spell_action(process)]
     if process.saveas or process.topic is not None:
@@ -112,25 +112,27 @@ def _spell_transcode(transcode: Transcode) -> str:
 def _spell_segment(segment: Segment) -> str:
     """Write one clip."""
     trims = (("ss", segment.ss), ("t", segment.t))
-    return ",".join((f"o_{b64(segment.key)}", *(f"{name}_{ms}" for name, ms in trims if ms is not None)))
+    return ",".join((f"o_{encode_name(segment.key)}", *(f"{name}_{ms}" for name, ms in trims if ms is not None)))
 
 
 def _spell_system(process: Process) -> Iterator[str]:
     """Write what follows the bar: where to save, whom to notify."""
     if process.saveas:
-        bucket = f"b_{b64(process.saveas.bucket)}," if process.saveas.bucket is not None else ""
-        yield f"sys/saveas,{bucket}o_{b64(process.saveas.template)}"
+        bucket = f"b_{encode_name(process.saveas.bucket)}," if process.saveas.bucket is not None else ""
+        yield f"sys/saveas,{bucket}o_{encode_name(process.saveas.template)}"
     if process.topic is not None:
-        yield ("" if process.saveas else "sys/") + f"notify,topic_{b64(process.topic)}"
+        yield ("" if process.saveas else "sys/") + f"notify,topic_{encode_name(process.topic)}"
 
 
-def read(text: str) -> Process:
-    """Read a process string; `BadProcess` says what is wrong and where."""
+def parse_process(text: str) -> Process:
+    """Read a process string; `InvalidProcessString` says what is wrong and where."""
     action, *system = text.removeprefix("x-oss-async-process=").split("|")
     name = next((known for known in (CONCAT, CONVERT) if action.startswith(f"{known},")), None)
     if name is None:
         found = f"starts with {action[:40]!r}" if action else "is empty"
-        raise BadProcess(f"{found}; known actions are {CONCAT} and {CONVERT}, each with a comma and its parameters")
+        raise InvalidProcessString(
+            f"{found}; known actions are {CONCAT} and {CONVERT}, each with a comma and its parameters"
+        )
     head, *clips = _split_segments(action.removeprefix(f"{name},"))
     segments = [_read_segment(clip) for clip in clips]
     saveas, topic = _read_system(system)
@@ -155,9 +157,9 @@ def _parameters(text: str, known: tuple[str, ...], where: str) -> Mapping[str, s
     for item in filter(None, text.split(",")):
         name, underscore, value = item.partition("_")
         if not underscore or name not in known:
-            raise BadProcess(f"{where}: unknown parameter {item!r}; known are {', '.join(known)}")
+            raise InvalidProcessString(f"{where}: unknown parameter {item!r}; known are {', '.join(known)}")
         if name in found:
-            raise BadProcess(f"{where}: parameter {name!r} stands twice")
+            raise InvalidProcessString(f"{where}: parameter {name!r} stands twice")
         found[name] = value
     return found
 
@@ -166,7 +168,7 @@ def _numbers(found: Mapping[str, str], names: tuple[str, ...], where: str) -> di
     """Read the whole numbers among some parameters."""
     for name in names:
         if name in found and not re.fullmatch(r"[0-9]{1,18}", found[name]):
-            raise BadProcess(f"{where}: {name} must be a whole number, not {found[name]!r}")
+            raise InvalidProcessString(f"{where}: {name} must be a whole number, not {found[name]!r}")
     return {name: int(found[name]) for name in names if name in found}
 
 
@@ -174,7 +176,7 @@ def _read_transcode(text: str) -> Transcode:
     """Read the action's own parameters."""
     found = _parameters(text, ("f", *_NUMBERS), "action")
     if "f" not in found:
-        raise BadProcess("action: f, the output format, is missing")
+        raise InvalidProcessString("action: f, the output format, is missing")
     return Transcode(f=found["f"], **_numbers(found, _NUMBERS, "action"))
 
 
@@ -182,11 +184,11 @@ def _read_segment(text: str) -> tuple[str, Segment]:
     """Read one clip with the place it is put."""
     place, comma, rest = text.partition(",")
     if place not in {"pre", "sur"} or not comma:
-        raise BadProcess(f"{text[:40]!r} is not a clip; clips begin with /pre, or /sur,")
+        raise InvalidProcessString(f"{text[:40]!r} is not a clip; clips begin with /pre, or /sur,")
     found = _parameters(rest, ("o", "ss", "t"), f"/{place}")
     if "o" not in found:
-        raise BadProcess(f"/{place}: o, the object, is missing")
-    return place, Segment(unb64(found["o"]), **_numbers(found, ("ss", "t"), f"/{place}"))
+        raise InvalidProcessString(f"/{place}: o, the object, is missing")
+    return place, Segment(decode_name(found["o"]), **_numbers(found, ("ss", "t"), f"/{place}"))
 
 
 def _read_system(parts: list[str]) -> tuple[Saveas | None, str | None]:
@@ -199,7 +201,7 @@ def _read_system(parts: list[str]) -> tuple[Saveas | None, str | None]:
         elif name == "notify" and topic is None:
             topic = _read_topic(rest)
         else:
-            raise BadProcess(f"{item[:40]!r} is neither saveas nor notify, or stands twice")
+            raise InvalidProcessString(f"{item[:40]!r} is neither saveas nor notify, or stands twice")
     return saveas, topic
 
 
@@ -207,13 +209,13 @@ def _read_saveas(text: str) -> Saveas:
     """Read where the output goes."""
     found = _parameters(text, ("b", "o"), "sys/saveas")
     if "o" not in found:
-        raise BadProcess("sys/saveas: o, the object, is missing")
-    return Saveas(unb64(found["o"]), unb64(found["b"]) if "b" in found else None)
+        raise InvalidProcessString("sys/saveas: o, the object, is missing")
+    return Saveas(decode_name(found["o"]), decode_name(found["b"]) if "b" in found else None)
 
 
 def _read_topic(text: str) -> str:
     """Read who is notified."""
     found = _parameters(text, ("topic",), "notify")
     if "topic" not in found:
-        raise BadProcess("notify: topic is missing")
-    return unb64(found["topic"])
+        raise InvalidProcessString("notify: topic is missing")
+    return decode_name(found["topic"])

@@ -23,7 +23,7 @@ def samples_of(milliseconds: int, sample_rate: int) -> int:
     return (milliseconds * sample_rate + 500) // 1000
 
 
-def flac(samples: int, sample_rate: int, channels: int) -> bytes:
+def silence_flac(samples: int, sample_rate: int, channels: int) -> bytes:
     """Write `samples` of silence; at least one."""
     frames = b"".join(_frames(samples, sample_rate, channels))
     return b"fLaC" + b"\x80" + (34).to_bytes(3, "big") + _stream_info(samples, sample_rate, channels) + frames

@@ -3,34 +3,34 @@
 from typing import NamedTuple
 
 from clipstitch.common.clock import Clock, timestamp
-from clipstitch.common.errors import VersionedState
-from clipstitch.common.ports import Audio, Hooks, Messages, Objects
-from clipstitch.usecases.job_store import Ledger
+from clipstitch.common.errors import StateBucketVersioned
+from clipstitch.common.ports import AudioService, MessageSender, ObjectStore, WebhookSender
+from clipstitch.usecases.job_store import JobStore
 from clipstitch.usecases.settings import Settings
 
 
-class Cloud(NamedTuple):
+class Context(NamedTuple):
     """Everything outside. `trusted` remembers the state buckets that were found fit, for the life of an instance.
 
     `hooks` is needed only where a sink is a webhook.
     """
 
-    objects: Objects
-    audio: Audio
-    messages: Messages
+    objects: ObjectStore
+    audio: AudioService
+    messages: MessageSender
     clock: Clock
     settings: Settings
     trusted: set[str]
-    hooks: Hooks | None = None
+    hooks: WebhookSender | None = None
 
-    def ledger(self, bucket: str) -> Ledger:
-        """Open the ledger for manifests of a bucket; `VersionedState` where create-once would not hold."""
+    def store(self, bucket: str) -> JobStore:
+        """Open the ledger for manifests of a bucket; `StateBucketVersioned` where create-once would not hold."""
         state = self.settings.state_bucket or bucket
         if state not in self.trusted:
-            if self.objects.versioned(state):
-                raise VersionedState(f"bucket {state} has versioning, so x-oss-forbid-overwrite is ignored there")
+            if self.objects.is_versioned(state):
+                raise StateBucketVersioned(f"bucket {state} has versioning, so x-oss-forbid-overwrite is ignored there")
             self.trusted.add(state)
-        return Ledger(self.objects, state, self.settings.state_prefix)
+        return JobStore(self.objects, state, self.settings.state_prefix)
 
     def timestamp(self) -> str:
         """Return the time now, as facts carry it."""

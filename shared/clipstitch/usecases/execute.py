@@ -4,35 +4,46 @@ Every action may be cut off anywhere and done again: it either left no trace, or
 """
 
 from clipstitch.common.audio_formats import FORMATS
-from clipstitch.common.errors import AlreadyThere, ClipstitchError, Missing
+from clipstitch.common.errors import AlreadyExists, ClipstitchError, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef, is_newer
-from clipstitch.common.logging import say
-from clipstitch.common.ports import Described, Front, Labels
-from clipstitch.jobs.completion_event import encode, event_id, fit, make_event
+from clipstitch.common.logging import log_event
+from clipstitch.common.ports import HeadReplacement, ObjectHeaders, ObjectInfo
+from clipstitch.jobs.completion_event import encode, event_id, fit_to_message, make_event
 from clipstitch.jobs.decide import (
     DURATION_META,
     JOB_META,
     MANIFEST_META,
     Action,
     Cause,
-    Standing,
+    OutputConflict,
     decide,
     manifest_label,
-    standing,
+    output_conflict,
 )
-from clipstitch.jobs.job import ACCEPTED, FAILED, RESULT_SINK, TOLD, Fact, Failure, Job, Published, Result, Verdict
+from clipstitch.jobs.job import (
+    ACCEPTED,
+    DELIVERED,
+    FAILED,
+    RESULT_SINK,
+    Decision,
+    Fact,
+    Failure,
+    Job,
+    Published,
+    Result,
+)
 from clipstitch.planning.chapters import ID3_HEADER_BYTES, chapters_of, id3_size, id3_tag, webvtt, webvtt_ref
 from clipstitch.planning.plan import Plan, Step
-from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.context import Context
 from clipstitch.usecases.deliver import Delivery, deliver
-from clipstitch.usecases.job_store import REFUSED, Ledger
+from clipstitch.usecases.job_store import REFUSED, JobStore
 from clipstitch.usecases.settings import Sink
 
 
-def advance(
+def execute(
     job: Job,
-    ledger: Ledger,
-    cloud: Cloud,
+    store: JobStore,
+    cloud: Context,
     cause: Cause = "manifest",
     resting: frozenset[int | str] = frozenset(),
     due: frozenset[Fact] = frozenset(),
@@ -43,42 +54,42 @@ def advance(
         if (
             action.do == "start"
             and isinstance(cause, int)
-            and not ledger.claim(job, _step_of(action).number, cause, cloud.timestamp())
+            and not store.claim(job, _step_of(action).number, cause, cloud.timestamp())
         ):
             return job
-        say("action", job=job.id, action=action.do)
-        job = _perform(action, job, ledger, cloud)
+        log_event("action", job=job.id, action=action.do)
+        job = _perform(action, job, store, cloud)
     return job
 
 
-def _first(actions: tuple[Action, ...], cloud: Cloud) -> Action:
+def _first(actions: tuple[Action, ...], cloud: Context) -> Action:
     """Choose what to do first. A webhook may take its time, so everybody else hears before it."""
     telling = [action for action in actions if action.do == "tell"]
     return min(telling, key=lambda action: _webhook(action.sink, cloud) is not None) if telling else actions[0]
 
 
-def _webhook(sink: str, cloud: Cloud) -> Sink | None:
+def _webhook(sink: str, cloud: Context) -> Sink | None:
     """Return a sink if it is a webhook."""
     configured = cloud.settings.sink(sink)
     return configured if configured and configured.kind == "webhook" else None
 
 
-def _perform(action: Action, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
+def _perform(action: Action, job: Job, store: JobStore, cloud: Context) -> Job:
     """Do one thing, and return the job knowing it."""
     match action.do:
         case "start":
-            return _start(_step_of(action), job, ledger, cloud)
+            return _start(_step_of(action), job, store, cloud)
         case "judge":
-            return ledger.judge(job, _verdict(action.step, job, ledger, cloud))
+            return store.judge(job, _verdict(action.step, job, store, cloud))
         case "publish":
-            return ledger.settle(job, _published_or_not(_plan_of(job), cloud))
+            return store.settle(job, _published_or_not(_plan_of(job), cloud))
         case "tell" if hook := _webhook(action.sink, cloud):
-            return deliver(Delivery(hook, event_id(job), _message(job, cloud)), job, ledger, cloud)
+            return deliver(Delivery(hook, event_id(job), _message(job, cloud)), job, store, cloud)
         case "tell":
-            return ledger.add(job, Fact(TOLD, detail=action.sink), _told_or_refused(action.sink, job, cloud))
+            return store.add(job, Fact(DELIVERED, detail=action.sink), _told_or_refused(action.sink, job, cloud))
         case "close":
-            say("job-closed", job=job.id, state=job.state)
-            return ledger.close(job, cloud.timestamp())
+            log_event("job-closed", job=job.id, state=job.state)
+            return store.close(job, cloud.timestamp())
 
 
 def _step_of(action: Action) -> Step:
@@ -95,28 +106,28 @@ def _plan_of(job: Job) -> Plan:
     return job.plan
 
 
-def _start(step: Step, job: Job, ledger: Ledger, cloud: Cloud) -> Job:
+def _start(step: Step, job: Job, store: JobStore, cloud: Context) -> Job:
     """Ask the cloud for a step; a refusal that no retry can mend is the step's failure."""
     try:
         task = cloud.audio.start(step.main, step.process)
     except ClipstitchError as error:
         if error.retryable:
             raise
-        return ledger.add(job, Fact(FAILED, step.number, REFUSED), {**error.as_json(), "at": cloud.timestamp()})
-    ledger.point(task, job.id, step.number)
-    return ledger.add(job, Fact(ACCEPTED, step.number, task), {"at": cloud.timestamp()})
+        return store.add(job, Fact(FAILED, step.number, REFUSED), {**error.as_json(), "at": cloud.timestamp()})
+    store.point(task, job.id, step.number)
+    return store.add(job, Fact(ACCEPTED, step.number, task), {"at": cloud.timestamp()})
 
 
-def _verdict(failed_step: Step | None, job: Job, ledger: Ledger, cloud: Cloud) -> Verdict:
+def _verdict(failed_step: Step | None, job: Job, store: JobStore, cloud: Context) -> Decision:
     """Say publish, or fail with the first reason that the failed step has."""
     plan = _plan_of(job)
     tasks = tuple(sorted(job.details(ACCEPTED)))
     if failed_step is None:
-        return Verdict("publish", plan.manifest, cloud.timestamp(), plan.sinks, tasks=tasks)
+        return Decision("publish", plan.manifest, cloud.timestamp(), plan.sinks, tasks=tasks)
     reason = min(fact for fact in job.facts if fact.kind == FAILED and fact.step == failed_step.number)
-    error = ledger.failure(job, reason)
+    error = store.failure(job, reason)
     named = error._replace(message=f"{_about(failed_step, plan)}: {error.message}")
-    return Verdict("fail", plan.manifest, cloud.timestamp(), plan.sinks, error=named, tasks=tasks)
+    return Decision("fail", plan.manifest, cloud.timestamp(), plan.sinks, error=named, tasks=tasks)
 
 
 def _about(step: Step, plan: Plan) -> str:
@@ -127,7 +138,7 @@ def _about(step: Step, plan: Plan) -> str:
     return f"{len(keys)} clips, `{keys[0]}` to `{keys[-1]}`"
 
 
-def _published_or_not(plan: Plan, cloud: Cloud) -> Result:
+def _published_or_not(plan: Plan, cloud: Context) -> Result:
     """Publish; a refusal that no retry can mend is what became of it."""
     try:
         return _publish(plan, cloud)
@@ -137,14 +148,14 @@ def _published_or_not(plan: Plan, cloud: Cloud) -> Result:
         return Result(cloud.timestamp(), error=Failure(error.code, str(error), error.remedy))
 
 
-def _publish(plan: Plan, cloud: Cloud) -> Result:
+def _publish(plan: Plan, cloud: Context) -> Result:
     """Copy the finished output to the user's key, whole or not at all, and say what became of it.
 
     The operator may have changed what is allowed, and what triggers us, since the manifest was read.
     """
     ref, limits = plan.output.ref, cloud.settings.limits
     there = _describe(ref, cloud)
-    stands = standing(plan, ref, there)
+    stands = output_conflict(plan, ref, there)
     wrong = limits.against_bucket(ref.bucket, plan.manifest.ref.bucket) or limits.against_key(ref.key)
     if wrong and stands.kind != "ours":
         return Result(cloud.timestamp(), error=Failure(wrong.code, f"{ref.uri}: {wrong.message}", wrong.remedy))
@@ -156,29 +167,29 @@ def _publish(plan: Plan, cloud: Cloud) -> Result:
     else:
         try:
             made = _copy(plan, cloud, once=stands.kind == "free")
-        except AlreadyThere:
+        except AlreadyExists:
             return _publish(plan, cloud)  # somebody was faster: look again at whose it is
     _write_chapters(plan, cloud)
     return Result(cloud.timestamp(), output=made)
 
 
-def _standing_beside(plan: Plan, cloud: Cloud) -> Standing:
+def _standing_beside(plan: Plan, cloud: Context) -> OutputConflict:
     """Say whether the chapters may be put beside the output; they may where there are none."""
     if not plan.output.chapters:
-        return Standing("free")
+        return OutputConflict("free")
     ref = webvtt_ref(plan)
-    return standing(plan, ref, _describe(ref, cloud))
+    return output_conflict(plan, ref, _describe(ref, cloud))
 
 
-def _describe(ref: ObjectRef, cloud: Cloud) -> Described | None:
+def _describe(ref: ObjectRef, cloud: Context) -> ObjectInfo | None:
     """Return what stands at a name, if anything."""
     try:
         return cloud.objects.describe(ref)
-    except Missing:
+    except ObjectNotFound:
         return None
 
 
-def _copy(plan: Plan, cloud: Cloud, *, once: bool) -> Published:
+def _copy(plan: Plan, cloud: Context, *, once: bool) -> Published:
     """Measure the output, copy it, and write on it whose it is, so that a run after a crash recognises its own."""
     source = plan.final.target
     probe = cloud.audio.probe([source])[source]
@@ -186,40 +197,40 @@ def _copy(plan: Plan, cloud: Cloud, *, once: bool) -> Published:
         raise probe
     duration_ms = round(probe.duration_s * 1000)
     meta = {JOB_META: plan.job_id, MANIFEST_META: manifest_label(plan), DURATION_META: str(duration_ms)}
-    labels = Labels(FORMATS[plan.output.format].content_type, meta)
+    labels = ObjectHeaders(FORMATS[plan.output.format].content_type, meta)
     front = _tag(plan, cloud) if plan.output.chapters and plan.output.format == "mp3" else None
     made = cloud.objects.copy(source, plan.output.ref, labels, once=once, front=front)
     return Published(made.etag, made.size, duration_ms)
 
 
-def _tag(plan: Plan, cloud: Cloud) -> Front:
+def _tag(plan: Plan, cloud: Context) -> HeadReplacement:
     """Make the ID3 tag that takes the place of the encoder's own, of which only the first bytes are looked at."""
     head = cloud.objects.read(plan.final.target, limit=ID3_HEADER_BYTES).body
     title = plan.output.ref.key.rpartition("/")[2].rpartition(".")[0] or plan.output.ref.key
-    return Front(id3_tag(title, chapters_of(plan)), id3_size(head))
+    return HeadReplacement(id3_tag(title, chapters_of(plan)), id3_size(head))
 
 
-def _write_chapters(plan: Plan, cloud: Cloud) -> None:
+def _write_chapters(plan: Plan, cloud: Context) -> None:
     """Put the chapters beside the output; the same job always writes the same."""
     if plan.output.chapters:
         meta = {JOB_META: plan.job_id, MANIFEST_META: manifest_label(plan)}
-        labels = Labels("text/vtt; charset=utf-8", meta)
+        labels = ObjectHeaders("text/vtt; charset=utf-8", meta)
         cloud.objects.write(webvtt_ref(plan), webvtt(chapters_of(plan)).encode(), labels)
 
 
-def _told_or_refused(sink: str, job: Job, cloud: Cloud) -> dict[str, object]:
+def _told_or_refused(sink: str, job: Job, cloud: Context) -> dict[str, object]:
     """Tell one sink; one that refuses for good must not keep the job, and the other sinks, waiting for ever."""
     try:
         _tell(sink, job, cloud)
     except ClipstitchError as error:
         if error.retryable:
             raise
-        say("sink-refused", job=job.id, sink=sink, **error.as_json())
+        log_event("sink-refused", job=job.id, sink=sink, **error.as_json())
         return {"at": cloud.timestamp(), "error": error.as_json()}
     return {"at": cloud.timestamp()}
 
 
-def _tell(sink: str, job: Job, cloud: Cloud) -> None:
+def _tell(sink: str, job: Job, cloud: Context) -> None:
     """Deliver the event to one sink; repeating it is allowed, and changes neither id nor content."""
     if sink == RESULT_SINK:
         _write_result(_result_ref(job, cloud), encode(make_event(job)), job.id, cloud)
@@ -227,32 +238,32 @@ def _tell(sink: str, job: Job, cloud: Cloud) -> None:
     text = _message(job, cloud)
     configured = cloud.settings.sink(sink)
     if configured is None:
-        say("sink-gone", job=job.id, sink=sink)
+        log_event("sink-gone", job=job.id, sink=sink)
     elif configured.kind == "topic":
         cloud.messages.publish(configured.target, text)
     else:
         cloud.messages.send(configured.target, text)
 
 
-def _message(job: Job, cloud: Cloud) -> str:
+def _message(job: Job, cloud: Context) -> str:
     """Write a job's event as it fits into a message."""
-    return encode(fit(make_event(job), _result_ref(job, cloud)))
+    return encode(fit_to_message(make_event(job), _result_ref(job, cloud)))
 
 
-def _result_ref(job: Job, cloud: Cloud) -> ObjectRef:
+def _result_ref(job: Job, cloud: Context) -> ObjectRef:
     """Name the result object."""
-    if job.verdict is None:
+    if job.decision is None:
         raise ClipstitchError(f"job {job.id} has no verdict")
-    manifest = job.verdict.manifest.ref
+    manifest = job.decision.manifest.ref
     return ObjectRef(manifest.bucket, f"{cloud.settings.result_prefix}{manifest.key}.json")
 
 
-def _write_result(ref: ObjectRef, text: str, job_id: str, cloud: Cloud) -> None:
+def _write_result(ref: ObjectRef, text: str, job_id: str, cloud: Context) -> None:
     """Put the event where its manifest's author looks; a newer job's result stays."""
-    labels = Labels("application/json", {JOB_META: job_id})
+    labels = ObjectHeaders("application/json", {JOB_META: job_id})
     try:
         cloud.objects.write(ref, text.encode(), labels, once=True)
-    except AlreadyThere:
+    except AlreadyExists:
         there = _describe(ref, cloud)
         if there is None or not is_newer(there.meta.get(JOB_META, ""), than=job_id):
             cloud.objects.write(ref, text.encode(), labels)

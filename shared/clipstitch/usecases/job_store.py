@@ -13,22 +13,22 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from clipstitch.common.errors import AlreadyThere, Missing
+from clipstitch.common.errors import AlreadyExists, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef, day_of, is_job_id
-from clipstitch.common.ports import Labels, Objects
-from clipstitch.jobs.job import CLAIMED, CLOSED, PLANNED, RESULT, VERDICT, Fact, Failure, Job, Result, Verdict
+from clipstitch.common.ports import ObjectHeaders, ObjectStore
+from clipstitch.jobs.job import CLAIMED, CLOSED, DECISION, PLANNED, RESULT, Decision, Fact, Failure, Job, Result
 from clipstitch.planning.plan import WORK, Plan
 
-_JSON = Labels("application/json")
+_JSON = ObjectHeaders("application/json")
 OPEN, JOBS, TASKS, SINKS = "open/", "jobs/", "tasks/", "sinks/"
 PROGRESS = "sweep.json"
 _STEP_TARGET = re.compile(r"([^/]+)/step-([0-9]{3,9})\.[^/]+")
 
 
-class Ledger:
+class JobStore:
     """What is known about the jobs of one bucket."""
 
-    def __init__(self, objects: Objects, bucket: str, prefix: str) -> None:
+    def __init__(self, objects: ObjectStore, bucket: str, prefix: str) -> None:
         self._objects = objects
         self._bucket = bucket
         self._prefix = prefix
@@ -41,19 +41,19 @@ class Ledger:
         """Return a job with what became known since; create-once documents that it has already are not read again."""
         at = self._at(job.id)
         named = (Fact.named(listed.key.removeprefix(at)) for listed in self._objects.list(self._bucket, at))
-        job = job.learns(*(fact for fact in named if fact))
-        plan, verdict, result = job.plan, job.verdict, job.result
-        if plan is None and job.knows(PLANNED):
+        job = job.with_facts(*(fact for fact in named if fact))
+        plan, decision, result = job.plan, job.decision, job.result
+        if plan is None and job.has(PLANNED):
             plan = Plan.from_json(self._read(job.id, Fact(PLANNED)))
-        if verdict is None and job.knows(VERDICT):
-            verdict = Verdict.from_json(self._read(job.id, Fact(VERDICT)))
-        if result is None and job.knows(RESULT):
+        if decision is None and job.has(DECISION):
+            decision = Decision.from_json(self._read(job.id, Fact(DECISION)))
+        if result is None and job.has(RESULT):
             result = Result.from_json(self._read(job.id, Fact(RESULT)))
-        return job._replace(plan=plan, verdict=verdict, result=result)
+        return job._replace(plan=plan, decision=decision, result=result)
 
     def open(self, job_id: str, manifest: ObjectRef) -> None:
         """Mark the job as open, before anything else is written about it; the marker keeps the time of the first."""
-        with suppress(AlreadyThere):
+        with suppress(AlreadyExists):
             self._write(self._marker(job_id), {"manifest": manifest.uri}, once=True)
 
     def manifest_of(self, job_id: str) -> ObjectRef:
@@ -61,28 +61,28 @@ class Ledger:
         return ObjectRef.parse(json.loads(self._objects.read(self._marker(job_id)).body)["manifest"])
 
     def opened(self, job_id: str) -> datetime:
-        """Return since when a job is open; `Missing` when it is not."""
+        """Return since when a job is open; `ObjectNotFound` when it is not."""
         return self._objects.describe(self._marker(job_id)).last_modified
 
     def add(self, job: Job, fact: Fact, document: Mapping[str, Any]) -> Job:
         """Remember a fact; saying it twice is fine."""
         self._write(self._fact(job.id, fact), document)
-        return job.learns(fact)
+        return job.with_facts(fact)
 
     def plan(self, job: Job, plan: Plan) -> Job:
         """Freeze the plan, once; the job comes back with the plan that counts."""
         document = self._once(job.id, Fact(PLANNED), plan.as_json())
-        return job.learns(Fact(PLANNED))._replace(plan=Plan.from_json(document))
+        return job.with_facts(Fact(PLANNED))._replace(plan=Plan.from_json(document))
 
-    def judge(self, job: Job, verdict: Verdict) -> Job:
+    def judge(self, job: Job, decision: Decision) -> Job:
         """Decide the job, once; the job comes back with the verdict that counts."""
-        document = self._once(job.id, Fact(VERDICT), verdict.as_json())
-        return job.learns(Fact(VERDICT))._replace(verdict=Verdict.from_json(document))
+        document = self._once(job.id, Fact(DECISION), decision.as_json())
+        return job.with_facts(Fact(DECISION))._replace(decision=Decision.from_json(document))
 
     def settle(self, job: Job, result: Result) -> Job:
         """Write down what became of publishing, once; the job comes back with the result that counts."""
         document = self._once(job.id, Fact(RESULT), result.as_json())
-        return job.learns(Fact(RESULT))._replace(result=Result.from_json(document))
+        return job.with_facts(Fact(RESULT))._replace(result=Result.from_json(document))
 
     def claim(self, job: Job, step: int, by: int, at: str) -> bool:
         """Take the start of a step upon oneself, for the end of step `by`; False when another step's end has taken it.
@@ -98,7 +98,7 @@ class Ledger:
         return Failure(document["code"], document["message"], document["remedy"])
 
     def document(self, job_id: str, fact: Fact) -> Mapping[str, Any]:
-        """Read what was written down with a fact; `Missing` when it is not known."""
+        """Read what was written down with a fact; `ObjectNotFound` when it is not known."""
         return self._read(job_id, fact)
 
     def point(self, task_id: str, job_id: str, step: int) -> None:
@@ -109,7 +109,7 @@ class Ledger:
         """Return job and step of a task, if it is one of ours."""
         try:
             pointer = json.loads(self._objects.read(self._ref(f"{TASKS}{task_id}")).body)
-        except Missing:
+        except ObjectNotFound:
             return None
         return pointer["job"], pointer["step"]
 
@@ -131,7 +131,7 @@ class Ledger:
         """Say whether a sink is switched off."""
         try:
             self._objects.describe(self.switch(sink))
-        except Missing:
+        except ObjectNotFound:
             return False
         return True
 
@@ -165,13 +165,15 @@ class Ledger:
 
     def jobs_of(self, day: str) -> list[str]:
         """Name all jobs of a day (YYYY-MM-DD) by their ids, oldest first; a request for a thousand."""
-        return [name for name in self._objects.folders(self._bucket, f"{self._prefix}{JOBS}{day}/") if is_job_id(name)]
+        return [
+            name for name in self._objects.list_folders(self._bucket, f"{self._prefix}{JOBS}{day}/") if is_job_id(name)
+        ]
 
     def progress(self) -> Mapping[str, Any]:
         """Return how far the last sweep came, as it wrote that down."""
         try:
             return json.loads(self._objects.read(self._ref(PROGRESS)).body)  # type: ignore[no-any-return]
-        except Missing:
+        except ObjectNotFound:
             return {}
 
     def keep_progress(self, document: Mapping[str, Any]) -> None:
@@ -182,7 +184,7 @@ class Ledger:
         """Write a document if there is none, and return the one that is there."""
         try:
             self._write(self._fact(job_id, fact), document, once=True)
-        except AlreadyThere:
+        except AlreadyExists:
             pass
         else:
             return _plain(document)
@@ -212,7 +214,7 @@ class Ledger:
 REFUSED = "refused"  # stands for the task of a step that the cloud would not start
 
 
-def job_of_target(key: str, prefix: str) -> tuple[str, int] | None:
+def job_of_step_target(key: str, prefix: str) -> tuple[str, int] | None:
     """Return job and step that a step target's key names; None for any other key."""
     parts = _STEP_TARGET.fullmatch(key.removeprefix(prefix + WORK))
     if not key.startswith(prefix + WORK) or parts is None or not is_job_id(parts[1]):

@@ -5,18 +5,13 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import NamedTuple
 
-from clipstitch.common.errors import BadSettings
+from clipstitch.common.errors import InvalidSettings
 from clipstitch.common.ports import Webhook
 from clipstitch.jobs.job import RESULT_SINK
 from clipstitch.jobs.webhook_policy import read_webhook
 from clipstitch.manifest.model import Limits
 
 REQUIRED = ("OSS_ENDPOINT", "OSS_REGION", "MNS_ENDPOINT", "CLIPSTITCH_BUCKET", "CLIPSTITCH_COMPLETION_TOPIC")
-# Pairs: Function Compute's name first (its Python 3.12 runtime has no other source), then the OSS documentation's.
-ACCESS_KEY_NAMES = (
-    ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"),
-    ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"),
-)
 SINK_KINDS = ("topic", "queue", "webhook")
 
 
@@ -46,7 +41,7 @@ class Settings(NamedTuple):
     source_prefixes: tuple[str, ...] = ("",)
     max_clips: int = 2000
     max_retries: int = 3
-    patience_s: int = 120
+    grace_period_s: int = 120
     deadline_s: int = 6 * 3600
     search_window_s: int = 24 * 3600
     search_keys: int = 10_000
@@ -83,7 +78,7 @@ class Settings(NamedTuple):
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Build settings from an environment; `BadSettings` names every variable that is missing or wrong."""
+    """Build settings from an environment; `InvalidSettings` names every variable that is missing or wrong."""
     problems = [f"{name} is not set" for name in REQUIRED if not env.get(name)]
     sinks = _sinks(env.get("CLIPSTITCH_SINKS", ""), problems)
     allow_private = _switch("CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE", env, problems)
@@ -104,7 +99,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     ]
     numbers = {name: _number(f"CLIPSTITCH_{name.upper()}", env, default, problems) for name, default in _NUMBERS}
     if problems:
-        raise BadSettings("; ".join(problems))
+        raise InvalidSettings("; ".join(problems))
     return Settings(
         oss_endpoint=env["OSS_ENDPOINT"],
         oss_region=env["OSS_REGION"],
@@ -122,7 +117,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         webhook_allow_private=allow_private,
         max_clips=numbers["max_clips"],
         max_retries=numbers["max_retries"],
-        patience_s=numbers["patience_s"],
+        grace_period_s=numbers["grace_period_s"],
         deadline_s=numbers["deadline_s"],
         search_window_s=numbers["search_window_s"],
         search_keys=numbers["search_keys"],
@@ -137,7 +132,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
 _NUMBERS = (
     ("max_clips", 2000),
     ("max_retries", 3),
-    ("patience_s", 120),
+    ("grace_period_s", 120),
     ("deadline_s", 6 * 3600),
     ("search_window_s", 24 * 3600),
     ("search_keys", 10_000),
@@ -184,29 +179,3 @@ def _sinks(text: str, problems: list[str]) -> tuple[Sink, ...]:
         else:
             sinks.append(Sink(name, kind, target))
     return tuple(sinks)
-
-
-class AccessKey(NamedTuple):
-    """An access key; `token` is None for a user's own key."""
-
-    id: str
-    secret: str
-    token: str | None = None
-
-    def __repr__(self) -> str:
-        return f"AccessKey({self.id!r})"
-
-
-def read_access_key(env: Mapping[str, str], context: object = None) -> AccessKey:
-    """Find the access key: in the environment first, then on Function Compute's context; `BadSettings` if nowhere.
-
-    FC 3.0, "Context", 2026: the Python 3.12 runtime's context has no credentials, those of 3.9 and 3.10 have.
-    """
-    for key_id, secret, token in ACCESS_KEY_NAMES:
-        if env.get(key_id) and env.get(secret):
-            return AccessKey(env[key_id], env[secret], env.get(token) or None)
-    given = getattr(context, "credentials", None)
-    if given is not None and given.access_key_id:
-        return AccessKey(given.access_key_id, given.access_key_secret, given.security_token or None)
-    names = " nor ".join(f"{pair[0]} with {pair[1]}" for pair in ACCESS_KEY_NAMES)
-    raise BadSettings(f"no access key: neither {names} is set")

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, is_job_id, job_id_of
-from clipstitch.common.logging import say
-from clipstitch.common.ports import Listed
+from clipstitch.common.logging import log_event
+from clipstitch.common.ports import ListedObject
 from clipstitch.planning.plan import WORK
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.job_store import Ledger
-from clipstitch.usecases.recover import Round, tend
+from clipstitch.usecases.context import Context
+from clipstitch.usecases.job_store import JobStore
+from clipstitch.usecases.recover import Round, recover
 from clipstitch.usecases.submit import submit
 
 
@@ -40,9 +40,9 @@ class _Progress:
     outlasted a sweep must not keep others from their turn.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
-        self._kept = ledger.progress()
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+        self._kept = store.progress()
         self.job: str = self._kept.get("job", "")
         self.manifest: str = self._kept.get("manifest", "")
         self.late: list[str] = list(self._kept.get("late", ()))
@@ -62,14 +62,14 @@ class _Progress:
         now = {"job": self.job, "manifest": self.manifest, "late": list(self.late)}
         if now != {"job": "", "manifest": "", "late": [], **self._kept}:
             self._kept = now
-            self._ledger.keep_progress(now)
+            self._store.keep_progress(now)
 
 
 class _Turn(NamedTuple):
     """What one sweep works with; `until` when it stops beginning things."""
 
-    ledger: Ledger
-    cloud: Cloud
+    store: JobStore
+    cloud: Context
     progress: _Progress
     round: Round
     until: datetime
@@ -79,19 +79,19 @@ class _Turn(NamedTuple):
         return self.cloud.clock.now() >= self.until
 
 
-def sweep(cloud: Cloud) -> Report:
+def sweep(cloud: Context) -> Report:
     """Bring every open job on, and find manifests whose event never came. No job's trouble stops the others."""
-    ledger = cloud.ledger(cloud.settings.bucket)
-    progress, half = _Progress(ledger), timedelta(seconds=cloud.settings.sweep_budget_s / 2)
-    turn = _Turn(ledger, cloud, progress, Round(set(), progress.begin), cloud.clock.now() + half)
-    open_jobs = ledger.open_jobs()
+    store = cloud.store(cloud.settings.bucket)
+    progress, half = _Progress(store), timedelta(seconds=cloud.settings.sweep_budget_s / 2)
+    turn = _Turn(store, cloud, progress, Round(set(), progress.begin), cloud.clock.now() + half)
+    open_jobs = store.open_jobs()
     late = [job_id for job_id in progress.late if job_id in open_jobs]
     progress.late = late
     tended = _tend_all([job_id for job_id in _behind(progress.job, open_jobs) if job_id not in late], turn)
     progress.job = (tended.looked_at or (progress.job,))[-1] if tended.cut else ""
     turn = turn._replace(until=turn.until + half)
     searched = _search(open_jobs, turn)
-    _clear_orphans(open_jobs, ledger, cloud)
+    _clear_orphans(open_jobs, store, cloud)
     last = _tend_all(late, turn)
     progress.keep()
     parts = (tended, searched, last)
@@ -116,7 +116,7 @@ def _tend_all(jobs: list[str], turn: _Turn) -> Report:
         if turn.over():
             return Report(tuple(looked_at), (), tuple(troubled), cut=True)
         with _apart(troubled, job=job_id):
-            tend(job_id, turn.ledger, turn.cloud, turn.round)
+            recover(job_id, turn.store, turn.cloud, turn.round)
         turn.progress.done(job_id)
         looked_at.append(job_id)
     return Report(tuple(looked_at), (), tuple(troubled))
@@ -128,7 +128,7 @@ def _search(open_jobs: list[str], turn: _Turn) -> Report:
     listed = turn.cloud.objects.list(settings.bucket, settings.manifest_prefix, progress.manifest)
     looked_at = list(islice(listed, settings.search_keys))
     found, troubled = list[str](), list[str]()
-    for job_id, manifest in _lost(looked_at, open_jobs, turn.ledger, turn.cloud):
+    for job_id, manifest in _lost(looked_at, open_jobs, turn.store, turn.cloud):
         if turn.over():
             return Report((), tuple(found), tuple(troubled), cut=True)
         progress.manifest = manifest.key
@@ -141,7 +141,9 @@ def _search(open_jobs: list[str], turn: _Turn) -> Report:
     return Report((), tuple(found), tuple(troubled))
 
 
-def _lost(listed: list[Listed], open_jobs: list[str], ledger: Ledger, cloud: Cloud) -> Iterator[tuple[str, ObjectRef]]:
+def _lost(
+    listed: list[ListedObject], open_jobs: list[str], store: JobStore, cloud: Context
+) -> Iterator[tuple[str, ObjectRef]]:
     """Name the manifests that came within the search window and became no job, with the job that they would be.
 
     Not those of just now: their events may be on the way. A listing says enough to name a job.
@@ -150,11 +152,11 @@ def _lost(listed: list[Listed], open_jobs: list[str], ledger: Ledger, cloud: Clo
     recent = [
         each
         for each in listed
-        if settings.patience_s <= (now - each.last_modified).total_seconds() <= settings.search_window_s
+        if settings.grace_period_s <= (now - each.last_modified).total_seconds() <= settings.search_window_s
         and not each.key.endswith("/")
     ]
     days = sorted({each.last_modified.strftime("%Y-%m-%d") for each in recent})
-    known = {*open_jobs, *(job_id for day in days for job_id in ledger.jobs_of(day))}
+    known = {*open_jobs, *(job_id for day in days for job_id in store.jobs_of(day))}
     for each in recent:
         ref = ObjectRef(settings.bucket, each.key)
         job_id = job_id_of(ManifestRef(ref, each.etag), each.last_modified)
@@ -168,7 +170,7 @@ def _apart(troubled: list[str], **name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is
-        say("sweep-trouble", **name, **_words(error))
+        log_event("sweep-trouble", **name, **_words(error))
         troubled += name.values()
 
 
@@ -179,7 +181,7 @@ def _words(error: Exception) -> dict[str, str]:
     return {"code": type(error).__name__, "message": str(error)}
 
 
-def _clear_orphans(open_jobs: list[str], ledger: Ledger, cloud: Cloud) -> None:
+def _clear_orphans(open_jobs: list[str], store: JobStore, cloud: Context) -> None:
     """Remove what late tasks of closed jobs have left: in the work folder, and pointers that no notice will follow."""
     prefix = cloud.settings.state_prefix + WORK
     still_open, by_job = set(open_jobs), dict[str, list[ObjectRef]]()
@@ -189,11 +191,11 @@ def _clear_orphans(open_jobs: list[str], ledger: Ledger, cloud: Cloud) -> None:
             by_job.setdefault(job_id, []).append(ObjectRef(cloud.settings.bucket, listed.key))
     for job_id, refs in by_job.items():
         with _apart([], job=job_id):
-            if ledger.load(job_id).closed:
+            if store.load(job_id).closed:
                 cloud.objects.delete(refs)
     long_ago = cloud.clock.now() - timedelta(seconds=cloud.settings.deadline_s)
-    for task, since in ledger.pointers():
+    for task, since in store.pointers():
         with _apart([], task=task):
-            place = ledger.follow(task) if since <= long_ago else None
-            if place and ledger.load(place[0]).closed:
-                ledger.forget(task)
+            place = store.follow(task) if since <= long_ago else None
+            if place and store.load(place[0]).closed:
+                store.forget(task)

@@ -6,14 +6,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from clipstitch.common.clock import SystemClock
-from clipstitch_cli.context import Desk, console, visible
-from tests.world import Hands
+from clipstitch.adapters.system_clock import SystemClock
+from clipstitch_cli.context import CommandContext, console, visible
+from tests.world import FakeClock
 
 WIDE = {"COLUMNS": "240"}
 
 
-class MadeDesk(Desk):
+class MadeDesk(CommandContext):
     """A desk whose consoles are texts."""
 
     __slots__ = ()
@@ -33,10 +33,10 @@ def _text(file: Any) -> str:
     return str(file.getvalue())
 
 
-def make_desk(*, json: bool = False, hands: Hands | None = None) -> MadeDesk:
+def make_desk(*, json: bool = False, clock: FakeClock | None = None) -> MadeDesk:
     """Make a desk with wide paper and, if one is given, a clock that only moves when told."""
     out, err = console(StringIO(), WIDE), console(StringIO(), WIDE)
-    return MadeDesk(WIDE, out, err, hands or SystemClock(), json)
+    return MadeDesk(WIDE, out, err, clock or SystemClock(), json)
 
 
 class Terminal(StringIO):
@@ -63,11 +63,11 @@ def test_colour_is_for_terminals_only():
 
 def test_programs_get_one_line_of_ascii():
     """Whatever the locale of the terminal, and whatever the keys."""
-    desk = make_desk(json=True)
-    desk.hand_over({"key": "folge 1\n\u00fc\U0001f399.mp3"})
+    command = make_desk(json=True)
+    command.hand_over({"key": "folge 1\n\u00fc\U0001f399.mp3"})
 
-    assert desk.written.isascii()
-    assert 1 == desk.written.count("\n")
+    assert command.written.isascii()
+    assert 1 == command.written.count("\n")
 
 
 def test_what_is_invisible_in_a_name_is_made_visible():

@@ -5,10 +5,11 @@ from datetime import timedelta
 import oss2
 import pytest
 
-from clipstitch.adapters.memory import MemoryHooks
-from clipstitch.common.errors import AccessDenied, ClipstitchError, ClockWrong, CloudBusy, CloudRefused
-from clipstitch.common.ports import Answer, Webhook
-from clipstitch.usecases.settings import AccessKey, Sink
+from clipstitch.adapters.memory import MemoryWebhookSender
+from clipstitch.common.credentials import AccessKey
+from clipstitch.common.errors import AccessDenied, ClipstitchError, ClockSkewed, CloudBusy, CloudRefused
+from clipstitch.common.ports import Webhook, WebhookResponse
+from clipstitch.usecases.settings import Sink
 from clipstitch.usecases.submit import submit
 from clipstitch_cli.doctor.ask_cloud import CloudQuestions
 from clipstitch_cli.doctor.ask_oss import trouble
@@ -20,7 +21,7 @@ REFUSALS: tuple[tuple[int, dict[str, str], type[ClipstitchError]], ...] = (
     (403, {"Code": "AccessDenied"}, AccessDenied),
     (403, {"Code": "InvalidAccessKeyId"}, KeyRefused),
     (403, {"Code": "SignatureDoesNotMatch"}, KeyRefused),
-    (403, {"Code": "RequestTimeTooSkewed"}, ClockWrong),
+    (403, {"Code": "RequestTimeTooSkewed"}, ClockSkewed),
     (403, ELSEWHERE, OtherRegion),
     (400, {"Code": "InvalidArgument", "RegionExpected": "cn-beijing"}, OtherRegion),
     (400, {"Code": "InvalidBucketName"}, CloudRefused),
@@ -59,12 +60,12 @@ def test_a_job_is_late_behind_its_deadline():
     world.drop()
     job = world.submit()
     assert job
-    world.hands.pass_by(SETTINGS.deadline_s - 1)
+    world.clock.advance(SETTINGS.deadline_s - 1)
     before = open_jobs(world)
-    world.hands.pass_by(3601)
+    world.clock.advance(3601)
     (after,) = open_jobs(world)
 
-    assert [(job.id, None, ())] == [(one.id, one.late, one.owed) for one in before]
+    assert [(job.id, None, ())] == [(one.id, one.late, one.pending) for one in before]
     assert timedelta(hours=1) == after.late
 
 
@@ -73,7 +74,7 @@ def test_a_job_that_waits_for_clips_has_its_deadline_behind_the_wait():
     world = World()
     world.drop({**DOCUMENT, "clips": ["late.mp3"], "wait_for_clips": "2h"})
     world.submit()
-    world.hands.pass_by(SETTINGS.deadline_s + 3600)
+    world.clock.advance(SETTINGS.deadline_s + 3600)
     (waiting,) = open_jobs(world)
 
     assert waiting.late is None
@@ -84,11 +85,11 @@ def test_a_job_that_only_a_sink_keeps_open_says_so():
     hook = Webhook("PARTNER", "https://partner.example/hooks", ("whsec_x",))
     world, hooks = (
         World(SETTINGS._replace(sinks=(Sink("hook", "webhook", "PARTNER"),), webhooks=(hook,))),
-        MemoryHooks(),
+        MemoryWebhookSender(),
     )
-    hooks.answers["PARTNER"] = [Answer(500)]
+    hooks.answers["PARTNER"] = [WebhookResponse(500)]
     submit(world.drop({"version": 2}), world.cloud()._replace(hooks=hooks))
-    world.hands.pass_by(SETTINGS.deadline_s + 1)
+    world.clock.advance(SETTINGS.deadline_s + 1)
     (job,) = open_jobs(world)
 
-    assert (timedelta(seconds=1), ("hook",)) == (job.late, job.owed)
+    assert (timedelta(seconds=1), ("hook",)) == (job.late, job.pending)

@@ -10,7 +10,7 @@ import oss2
 import pytest
 
 from clipstitch.common.errors import CloudBusy
-from clipstitch.planning.process_string import read
+from clipstitch.planning.process_string import parse_process
 from clipstitch_cli import exit_codes
 from clipstitch_cli.doctor.live.cleanup import Undo
 from clipstitch_cli.doctor.live.experiment_runner import IMM, Place
@@ -72,7 +72,7 @@ def answer(number: str, **seen: Seen) -> Answer:
 @pytest.mark.parametrize("question", QUESTIONS, ids=lambda one: one.number)
 def test_a_cloud_that_does_what_we_assume_answers_every_question_so(question):
     """Each by what is seen of its experiment."""
-    assert AS_ASSUMED == question.judge(ASSUMED).verdict
+    assert AS_ASSUMED == question.judge(ASSUMED).decision
 
 
 OTHERWISE: tuple[tuple[str, dict[str, Seen], str], ...] = (
@@ -102,7 +102,7 @@ def test_a_cloud_that_does_otherwise_is_found_out(number: str, seen: dict[str, S
     """With what it does instead."""
     told = answer(number, **seen)
 
-    assert DIFFERENT == told.verdict
+    assert DIFFERENT == told.decision
     assert found in told.found
 
 
@@ -122,7 +122,7 @@ def test_what_was_not_seen_settles_nothing(number: str, seen: dict[str, Seen], w
     """Neither as assumed nor different; why is said."""
     told = answer(number, **seen)
 
-    assert OPEN == told.verdict
+    assert OPEN == told.decision
     assert why in told.found
 
 
@@ -145,7 +145,7 @@ def test_other_lengths_and_other_orders_are_not_the_same():
 def test_what_is_posted_can_be_read_back():
     """By our own grammar: order, trims, target, topic."""
     cut = next(one for one in EXPERIMENTS if one.name == "cut")
-    process = read(cut.process(PLACE.prefix, "acme", "done"))
+    process = parse_process(cut.process(PLACE.prefix, "acme", "done"))
 
     assert [("doctor-20261125t120000z/c.wav", 200, 500)] == [tuple(segment) for segment in process.sur]
     assert ("doctor-20261125t120000z/out/cut.flac", "acme") == tuple(process.saveas or ())

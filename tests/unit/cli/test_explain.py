@@ -7,7 +7,7 @@ from io import StringIO
 
 import pytest
 
-from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, spell
+from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, format_process
 from clipstitch_cli import exit_codes
 from clipstitch_cli.display.lint_process import slips
 from clipstitch_cli.main import main
@@ -47,7 +47,7 @@ def test_the_references_example_is_told_in_the_order_of_hearing():
 
 def test_without_its_key_the_main_object_is_the_posted_one():
     """A process string does not say what it is posted to."""
-    _, out, _ = explained(spell(FINE))
+    _, out, _ = explained(format_process(FINE))
 
     assert "the posted object" in out
 
@@ -97,7 +97,7 @@ def test_a_bad_process_string_is_json_for_programs():
 
 def test_a_name_that_looks_like_markup_stays_what_it_is():
     """Keys are shown as they are, whatever the terminal library would make of them."""
-    _, out, _ = explained(spell(FINE._replace(pre=(Segment("[bold]:smile:.mp3"),))))
+    _, out, _ = explained(format_process(FINE._replace(pre=(Segment("[bold]:smile:.mp3"),))))
 
     assert "[bold]:smile:.mp3" in out
 
@@ -144,7 +144,7 @@ def test_explaining_needs_neither_sdk_nor_local_cloud():
     """The command starts fast because it imports nothing that it does not use."""
     script = (
         "import sys; from clipstitch_cli.main import main; "
-        f"code = main(['explain', {spell(FINE)!r}], {{}}, sys.stdout, sys.stderr); "
+        f"code = main(['explain', {format_process(FINE)!r}], {{}}, sys.stdout, sys.stderr); "
         "heavy = {'oss2', 'mns', 'localyun', 'requests', 'yaml', 'imageio_ffmpeg'} & set(sys.modules); "
         "sys.exit(str(heavy) if heavy else code)"
     )

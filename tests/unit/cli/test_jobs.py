@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipstitch.adapters.memory import tone
-from clipstitch.common.errors import BadManifest, NoAnswer
+from clipstitch.common.errors import InvalidManifest, WebhookNoResponse
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.jobs.job import Job
 from clipstitch_cli import exit_codes
@@ -19,7 +19,7 @@ from clipstitch_cli.display.job_progress import Patience, completion_event, foll
 from clipstitch_cli.errors import NoSuchFile, TimedOut, Usage
 from tests.unit.cli.test_context import MadeDesk, make_desk
 from tests.unit.usecases.test_webhooks import HookWorld
-from tests.world import DOCUMENT, MANIFEST, Fuse, World
+from tests.world import DOCUMENT, MANIFEST, FaultAfter, World
 
 BROKEN = {**DOCUMENT, "clips": ["a.mp3", "gone.mp3"], "aling": 1}
 DAY = "2026-01-02"
@@ -62,16 +62,16 @@ class Functions:
 
     def __call__(self, seconds: float) -> None:
         """Let time pass."""
-        self._world.hands.pass_by(seconds)
+        self._world.clock.advance(seconds)
         if turn := next(self._turns, None):
             turn()
 
 
 def plan_of(world: World, manifest: str, *, json: bool = False) -> MadeDesk:
     """Plan a manifest and return the desk that was written on."""
-    desk = make_desk(json=json, hands=world.hands)
-    assert exit_codes.OK == plan_in(world.cloud(), manifest, desk)
-    return desk
+    command = make_desk(json=json, clock=world.clock)
+    assert exit_codes.OK == plan_in(world.cloud(), manifest, command)
+    return command
 
 
 def test_a_plan_shows_clips_steps_and_listeners(world: World, file: Path):
@@ -112,7 +112,7 @@ def test_a_plan_of_an_object_has_the_id_that_its_job_has(world: World):
 
 def test_a_manifest_with_mistakes_cannot_be_planned(world: World, tmp_path: Path):
     """Its clips are looked at all the same, so that all mistakes are told at once."""
-    with pytest.raises(BadManifest) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         plan_in(world.cloud(), str(written(tmp_path, BROKEN)), make_desk())
 
     assert {"FIELD_UNKNOWN", "CLIP_NOT_FOUND"} == {issue.code for issue in caught.value.issues}
@@ -126,49 +126,49 @@ def test_a_file_that_is_not_there_is_an_error_of_ours(world: World, tmp_path: Pa
 
 def test_dropping_names_the_job_that_will_be(world: World, file: Path):
     """The id is printed alone, for scripts."""
-    desk = make_desk(hands=world.hands)
-    code = drop_in(world.cloud(), Drop(file), desk)
+    command = make_desk(clock=world.clock)
+    code = drop_in(world.cloud(), Drop(file), command)
 
     job = world.submit()
     assert job
-    assert (exit_codes.OK, f"{job.id}\n") == (code, desk.written)
+    assert (exit_codes.OK, f"{job.id}\n") == (code, command.written)
 
 
 def test_waiting_ends_with_the_completion_event_alone(world: World, file: Path):
     """Programs get the event as every other recipient gets it."""
-    desk = make_desk(json=True, hands=world.hands)
-    code = drop_in(world.cloud(), Drop(file, wait=True), desk, Functions(world))
+    command = make_desk(json=True, clock=world.clock)
+    code = drop_in(world.cloud(), Drop(file, wait=True), command, Functions(world))
 
     assert exit_codes.OK == code
-    assert world.result() == json.loads(desk.written)
-    assert "" == desk.said
+    assert world.result() == json.loads(command.written)
+    assert "" == command.said
 
 
 def test_waiting_for_a_rejected_manifest_shows_its_issues(world: World, tmp_path: Path):
     """The exit code says rejected."""
-    desk = make_desk(hands=world.hands)
-    code = drop_in(world.cloud(), Drop(written(tmp_path, BROKEN), wait=True), desk, Functions(world))
+    command = make_desk(clock=world.clock)
+    code = drop_in(world.cloud(), Drop(written(tmp_path, BROKEN), wait=True), command, Functions(world))
 
     assert exit_codes.REJECTED == code
-    assert "rejected" in desk.written
-    assert "FIELD_UNKNOWN" in desk.written
+    assert "rejected" in command.written
+    assert "FIELD_UNKNOWN" in command.written
 
 
 def test_waiting_for_a_job_that_fails_says_why(world: World, file: Path):
     """The exit code says failed."""
     world.put("episodes/ep1.mp3", tone(1.0))
-    desk = make_desk(hands=world.hands)
-    code = drop_in(world.cloud(), Drop(file, wait=True), desk, Functions(world))
+    command = make_desk(clock=world.clock)
+    code = drop_in(world.cloud(), Drop(file, wait=True), command, Functions(world))
 
     assert exit_codes.FAILED == code
-    assert "OUTPUT_EXISTS" in desk.written
+    assert "OUTPUT_EXISTS" in command.written
 
 
 def test_whoever_waits_knows_the_job_from_the_beginning(world: World, file: Path):
     """Ctrl-C ends the waiting, not the job; a program reads one line, the event."""
-    people, programs = make_desk(hands=world.hands), make_desk(json=True, hands=world.hands)
+    people, programs = make_desk(clock=world.clock), make_desk(json=True, clock=world.clock)
     drop_in(world.cloud(), Drop(file, wait=True), people, Functions(world))
-    world.hands.pass_by(60)
+    world.clock.advance(60)
     drop_in(world.cloud(), Drop(file, wait=True), programs, Functions(world))
 
     assert f"see `clipstitch show {people.written.split()[1]}`" in people.said
@@ -177,18 +177,18 @@ def test_whoever_waits_knows_the_job_from_the_beginning(world: World, file: Path
 
 def test_a_sink_that_could_not_be_told_is_named_to_whoever_waits(file: Path):
     """The job has succeeded, and somebody does not know it yet."""
-    world = HookWorld(NoAnswer("no answer"))
-    desk = make_desk(hands=world.hands)
-    code = drop_in(world.cloud(), Drop(file, wait=True), desk, Functions(world))
+    world = HookWorld(WebhookNoResponse("no answer"))
+    command = make_desk(clock=world.clock)
+    code = drop_in(world.cloud(), Drop(file, wait=True), command, Functions(world))
 
     assert exit_codes.OK == code
-    assert "still owed to partner: they will be told again" in desk.written
+    assert "still owed to partner: they will be told again" in command.written
 
 
 def test_waiting_ends_when_the_time_is_up(world: World, file: Path):
     """The job goes on; only we stop."""
     with pytest.raises(TimedOut, match=r"is received after 10 s: waiting for submit"):
-        drop_in(world.cloud(), Drop(file, wait=True, timeout="10s"), make_desk(), world.hands.pass_by)
+        drop_in(world.cloud(), Drop(file, wait=True, timeout="10s"), make_desk(), world.clock.advance)
 
 
 @pytest.mark.parametrize("what", [Drop(Path("ep1.json"), key="other/ep1.json"), Drop(Path("ep1.txt"))])
@@ -210,7 +210,7 @@ def test_the_event_is_that_of_this_job_when_a_newer_one_has_written_the_result(w
     """The result object is the newest job's; the facts give the older one's event."""
     older = finished(world)
     event = world.result()
-    world.hands.pass_by(60)
+    world.clock.advance(60)
     finished(world)
 
     assert event["id"] != world.result()["id"]
@@ -221,7 +221,7 @@ def test_the_event_is_had_from_a_busy_cloud(world: World):
     """Whoever has waited to the end is not told that the cloud is busy now: the facts give the same event."""
     job = finished(world)
 
-    assert world.result() == completion_event(job, world.cloud(Fuse(0)))
+    assert world.result() == completion_event(job, world.cloud(FaultAfter(0)))
 
 
 def test_following_yields_every_change_once(world: World):
@@ -238,7 +238,7 @@ def test_following_yields_every_change_once(world: World):
 def test_jobs_lists_those_of_a_day_and_the_open_ones(world: World):
     """An open job is listed whatever its day."""
     done = finished(world)
-    world.hands.pass_by(3 * 86400)
+    world.clock.advance(3 * 86400)
     world.drop({**DOCUMENT, "labels": {"a": "b"}})
     running = world.submit()
     assert running
@@ -253,46 +253,46 @@ def test_jobs_lists_those_of_a_day_and_the_open_ones(world: World):
 
 def test_jobs_shows_a_table_to_people(world: World):
     """Objects of the usual bucket by their keys."""
-    done, desk = finished(world), make_desk()
-    jobs_in(world.cloud(), [DAY], desk)
+    done, command = finished(world), make_desk()
+    jobs_in(world.cloud(), [DAY], command)
 
     for words in (done.id, "succeeded", "manifests/ep1.json", "episodes/ep1.mp3"):
-        assert words in desk.written
+        assert words in command.written
 
 
 def test_a_job_of_which_only_the_marker_is_known_is_listed_with_its_manifest(world: World):
     """A crash right after the marker leaves nothing else."""
     job_id = "20260102T030405Z-0123456789ab"
-    world.cloud().ledger("acme").open(job_id, MANIFEST)
-    desk = make_desk(json=True)
-    jobs_in(world.cloud(), [], desk)
+    world.cloud().store("acme").open(job_id, MANIFEST)
+    command = make_desk(json=True)
+    jobs_in(world.cloud(), [], command)
 
     assert [(job_id, "received", MANIFEST.uri)] == [
-        (row["job"], row["state"], row["manifest"]) for row in json.loads(desk.written)
+        (row["job"], row["state"], row["manifest"]) for row in json.loads(command.written)
     ]
 
 
 def test_no_jobs_is_said_in_words(world: World):
     """Silence would leave one wondering."""
-    desk = make_desk()
-    jobs_in(world.cloud(), [DAY], desk)
+    command = make_desk()
+    jobs_in(world.cloud(), [DAY], command)
 
-    assert "no jobs: none open, none of 2026-01-02\n" == desk.written
+    assert "no jobs: none open, none of 2026-01-02\n" == command.written
 
 
 @pytest.mark.parametrize("length", [1, 4, 6, 8, 15, 29])
 def test_the_beginning_of_an_id_is_enough(world: World, length: int):
     """As long as one job has it."""
-    job, desk = finished(world), make_desk(json=True)
-    show_in(world.cloud(), job.id[:length], desk)
+    job, command = finished(world), make_desk(json=True)
+    show_in(world.cloud(), job.id[:length], command)
 
-    assert job.id == json.loads(desk.written)["job"]
+    assert job.id == json.loads(command.written)["job"]
 
 
 def test_a_beginning_that_two_jobs_share_names_both(world: World):
     """So that the next attempt succeeds."""
     first = finished(world)
-    world.hands.pass_by(60)
+    world.clock.advance(60)
     second = finished(world)
     with pytest.raises(Usage) as caught:
         show_in(world.cloud(), "2026", make_desk())
@@ -309,31 +309,31 @@ def test_an_unknown_id_is_an_error_with_a_remedy(world: World):
 
 def test_show_tells_a_job_from_its_plan_to_its_output(world: World):
     """The timeline is in order."""
-    job, desk = finished(world), make_desk()
-    show_in(world.cloud(), job.id, desk)
+    job, command = finished(world), make_desk()
+    show_in(world.cloud(), job.id, command)
 
     timeline = ["planned", "step 1 accepted", "step 1 succeeded", "verdict: publish", "result: published", "closed"]
-    assert sorted(timeline, key=desk.written.index) == timeline
-    assert "published oss://acme/episodes/ep1.mp3, 2.5 s" in desk.written
+    assert sorted(timeline, key=command.written.index) == timeline
+    assert "published oss://acme/episodes/ep1.mp3, 2.5 s" in command.written
 
 
 def test_show_tells_why_a_job_was_rejected(world: World):
     """With every issue."""
     world.drop(BROKEN)
-    job, desk = world.submit(), make_desk()
+    job, command = world.submit(), make_desk()
     assert job
-    show_in(world.cloud(), job.id, desk)
+    show_in(world.cloud(), job.id, command)
 
-    assert "rejected" in desk.written
-    assert "FIELD_UNKNOWN" in desk.written
+    assert "rejected" in command.written
+    assert "FIELD_UNKNOWN" in command.written
 
 
 def test_show_has_facts_plan_and_event_for_programs(world: World):
     """The event is the one that everybody got."""
-    job, desk = finished(world), make_desk(json=True)
-    show_in(world.cloud(), job.id, desk)
+    job, command = finished(world), make_desk(json=True)
+    show_in(world.cloud(), job.id, command)
 
-    told = json.loads(desk.written)
+    told = json.loads(command.written)
     assert world.result() == told["event"]
     assert job.facts == {(fact["kind"], fact["step"], fact["detail"]) for fact in told["facts"]}
     assert ("succeeded", True) == (told["state"], told["closed"])
@@ -344,12 +344,12 @@ def test_a_job_that_waits_for_clips_says_so(world: World):
     world.drop({**DOCUMENT, "wait_for_clips": "1h", "clips": ["late.mp3", *(f"{n}.mp3" for n in range(9))]})
     job = world.submit()
     assert job
-    desk = make_desk()
-    show_in(world.cloud(), job.id, desk)
+    command = make_desk()
+    show_in(world.cloud(), job.id, command)
 
     assert "waiting for clips" == stage(job)
-    assert "waiting until 2026-01-02T04:04:05.000Z: `late.mp3` does not exist; `0.mp3`" in desk.written
-    assert "; and 5 more" in desk.written
+    assert "waiting until 2026-01-02T04:04:05.000Z: `late.mp3` does not exist; `0.mp3`" in command.written
+    assert "; and 5 more" in command.written
 
 
 def test_the_beginning_of_no_job_is_refused(world: World):
@@ -364,11 +364,11 @@ def test_a_job_is_one_line_for_grep(world: World):
     ref = ObjectRef("acme", f"manifests/{'long/' * 100}ep1.json")
     world.drop(ref=ref)
     world.submit(ref=ref)
-    desk = make_desk()._replace(env={})
-    jobs_in(world.cloud(), [], desk)
+    command = make_desk()._replace(env={})
+    jobs_in(world.cloud(), [], command)
 
-    assert 2 == len(desk.written.splitlines())
-    assert ref.key in desk.written
+    assert 2 == len(command.written.splitlines())
+    assert ref.key in command.written
 
 
 def test_clips_are_put_under_their_names(world: World, tmp_path: Path):

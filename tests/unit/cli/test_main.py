@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from clipstitch import __version__
-from clipstitch.common.errors import AccessDenied, BadManifest, CloudBusy, Issue
+from clipstitch.common.errors import AccessDenied, CloudBusy, InvalidManifest, Issue
 from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.up import exports
 from clipstitch_cli.connection import complete_environment
@@ -174,7 +174,7 @@ def test_every_issue_of_a_manifest_is_in_the_report():
     issues = [Issue("/clips/0", "CLIP_NOT_FOUND", "is not there", "Upload it."), Issue("", "X", "y", "z")]
     people, programs = make_desk(), make_desk(json=True)
 
-    codes = {report(BadManifest(issues), desk) for desk in (people, programs)}
+    codes = {report(InvalidManifest(issues), command) for command in (people, programs)}
 
     assert {exit_codes.REJECTED} == codes
     assert "2 mistakes" in people.said

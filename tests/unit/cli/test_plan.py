@@ -14,12 +14,12 @@ from clipstitch.adapters.memory import tone
 from clipstitch.common.audio_formats import FORMATS, Format
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Copied, Front, Labels, Listed, Probe
-from clipstitch.inbound.completion_notification import read_notice
+from clipstitch.common.ports import CopiedObject, HeadReplacement, ListedObject, ObjectHeaders, Probe
+from clipstitch.inbound.completion_notification import parse_notification
 from clipstitch.planning.chapters import id3_tag
 from clipstitch.planning.plan import Plan
 from clipstitch.usecases.complete import complete
-from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.context import Context
 from clipstitch.usecases.submit import submit
 from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.plan import Look, plan, plan_in
@@ -53,9 +53,9 @@ def holding(document: Mapping[str, Any], seconds: float = 10.0) -> World:
 
 def shown(document: Mapping[str, Any], *, json: bool = False, look: Look | None = None) -> MadeDesk:
     """Plan a manifest, and return the desk that was written on."""
-    desk = make_desk(json=json)
-    assert exit_codes.OK == plan_in(holding(document).cloud(), MANIFEST.uri, desk, look)
-    return desk
+    command = make_desk(json=json)
+    assert exit_codes.OK == plan_in(holding(document).cloud(), MANIFEST.uri, command, look)
+    return command
 
 
 def told(document: Mapping[str, Any], look: Look | None = None) -> dict[str, Any]:
@@ -75,7 +75,7 @@ class Tally:
         self._world = world
         self.kinds: Counter[str] = Counter()
 
-    def cloud(self) -> Cloud:
+    def cloud(self) -> Context:
         """Return the cloud as a fresh instance sees it, with every call counted."""
         return self._world.cloud()._replace(objects=self, audio=self, messages=self)  # type: ignore[arg-type]
 
@@ -89,14 +89,20 @@ class Tally:
         self.kinds["head"] += 1
         return self._world.objects.describe(ref)
 
-    def write(self, ref: ObjectRef, body: bytes, labels: Labels, *, once: bool = False) -> None:
+    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
         """Count a PUT, refused or not."""
         self.kinds["put"] += 1
         self._world.objects.write(ref, body, labels, once=once)
 
     def copy(
-        self, source: ObjectRef, target: ObjectRef, labels: Labels, *, once: bool = False, front: Front | None = None
-    ) -> Copied:
+        self,
+        source: ObjectRef,
+        target: ObjectRef,
+        labels: ObjectHeaders,
+        *,
+        once: bool = False,
+        front: HeadReplacement | None = None,
+    ) -> CopiedObject:
         """Count a look at the source, and one PUT; or with a front, two parts between two POSTs."""
         self.kinds += Counter({"head": 1, "put": 2, "post": 2} if front else {"head": 1, "put": 1})
         return self._world.objects.copy(source, target, labels, once=once, front=front)
@@ -107,15 +113,15 @@ class Tally:
         self.kinds["post"] += -(-len(gone) // oss.PAGE)
         self._world.objects.delete(gone)
 
-    def list(self, bucket: str, prefix: str) -> Iterator[Listed]:
+    def list(self, bucket: str, prefix: str) -> Iterator[ListedObject]:
         """Count a listing."""
         self.kinds["listing"] += 1
         return self._world.objects.list(bucket, prefix)
 
-    def versioned(self, bucket: str) -> bool:
+    def is_versioned(self, bucket: str) -> bool:
         """Count a GET."""
         self.kinds["get"] += 1
-        return self._world.objects.versioned(bucket)
+        return self._world.objects.is_versioned(bucket)
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
         """Count a GET for every object."""
@@ -144,7 +150,7 @@ def ran(world: World) -> Requests:
     submit(MANIFEST, tally.cloud())
     done = 0
     while done < len(world.audio.accepted):
-        notice = read_notice(world.run(world.audio.accepted[done]))
+        notice = parse_notification(world.run(world.audio.accepted[done]))
         assert notice
         job = complete(notice, tally.cloud())
         done += 1
@@ -182,10 +188,10 @@ WHOLE["output"] = {**WHOLE["output"], "start": "1s", "duration": "30s"}
 def test_a_job_asks_for_exactly_the_requests_that_were_estimated(document: dict[str, Any]):
     """Kind by kind, over a whole job in memory, each call of a port counted as the OSS adapter makes it."""
     world = holding(document)
-    desk = make_desk(json=True)
-    plan_in(world.cloud(), MANIFEST.uri, desk)
+    command = make_desk(json=True)
+    plan_in(world.cloud(), MANIFEST.uri, command)
 
-    guess = json.loads(desk.written)["estimates"]["requests"]
+    guess = json.loads(command.written)["estimates"]["requests"]
     real = ran(world)
     assert {name: getattr(real, name) for name in ("get", "head", "listing", "put", "post")} | {
         "all": real.oss
@@ -204,9 +210,9 @@ def test_the_limits_of_copies_are_those_of_the_oss_adapter():
 def test_a_large_output_is_copied_in_parts():
     """Above 1 GB: a beginning, 256 MB each, an end."""
     world = holding(wanting(2), seconds=40_000.0)
-    desk = make_desk(json=True)
-    plan_in(world.cloud(), MANIFEST.uri, desk)
-    guess = json.loads(desk.written)["estimates"]
+    command = make_desk(json=True)
+    plan_in(world.cloud(), MANIFEST.uri, command)
+    guess = json.loads(command.written)["estimates"]
 
     small = estimated(wanting(2))["requests"]["oss"]
     assert 2 * 40_000 * 16_000 == guess["size_bytes"]
@@ -267,14 +273,14 @@ def test_duration_tasks_and_levels_are_told():
 
 def test_without_prices_there_is_no_cost_and_everything_is_left_out_visibly():
     """Nothing is invented: the table names its sources, and what it does not know."""
-    desk = shown(wanting(2))
+    command = shown(wanting(2))
     cost = estimated(wanting(2))["cost"]
 
     assert cost["total"] is None
     assert [price.item for price in PRICES if price.price is None] + list(NEVER) == cost["not_included"]
-    assert "cost" in desk.written
-    assert "not known" in desk.written
-    assert "not included: OSS requests of the PUT type" in desk.written
+    assert "cost" in command.written
+    assert "not known" in command.written
+    assert "not included: OSS requests of the PUT type" in command.written
 
 
 def test_every_line_of_the_table_has_its_source_and_date():
@@ -289,13 +295,13 @@ def test_own_prices_make_a_cost(tmp_path: Path):
     file.write_text(json.dumps(given))
     look = Look(prices=read_prices(file))
     guess = estimated(wanting(5), look)
-    desk = shown(wanting(5), look=look)
+    command = shown(wanting(5), look=look)
 
     asked, cost = guess["requests"], guess["cost"]
     assert "CNY" == cost["currency"]
     assert asked["oss_put_type"] * 2 / 10_000 + asked["smq"]["all"] * 4 / 1e6 == pytest.approx(cost["total"])
     assert ["OSS requests of the GET type", "IMM audio processing", *NEVER] == cost["not_included"]
-    assert "our contract, 2026-01-01" in desk.written
+    assert "our contract, 2026-01-01" in command.written
 
 
 @pytest.mark.parametrize(
@@ -395,7 +401,7 @@ def test_json_has_the_tree_as_data():
     assert [0, 58] == steps[-1]["clips"]
     assert {need for step in steps for need in step["needs"]} == set(range(len(steps) - 1))
     assert 59 == len(plan["clips"])
-    assert 1 == len(plan["quiets"])
+    assert 1 == len(plan["silences"])
 
 
 @pytest.mark.parametrize("count", [1, 2, 11, 12, 121, 122, 300])

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from clipstitch.common.errors import BadSettings, CloudBusy, Missing, NoSuchTarget
+from clipstitch.common.errors import CloudBusy, InvalidSettings, ObjectNotFound, SinkTargetNotFound
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Answer
+from clipstitch.common.ports import WebhookResponse
 from clipstitch.jobs.job import Job
 from clipstitch.usecases.settings import read_settings
 from clipstitch_cli import exit_codes
@@ -23,7 +23,7 @@ from tests.unit.cli.test_context import make_desk
 from tests.unit.cli.test_jobs import Functions, written
 from tests.unit.cli.test_main import S_YAML, UP
 from tests.unit.usecases.test_webhooks import HookWorld
-from tests.world import BUCKET, DOCUMENT, MANIFEST, Fuse, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, FaultAfter, World
 
 
 class MemoryLetters:
@@ -76,9 +76,9 @@ def record(event: object) -> str:
 
 def told(world: World, letters: MemoryLetters, *, code: int) -> list[dict[str, Any]]:
     """Retry all dead letters and return what a program is told."""
-    desk = make_desk(json=True, hands=world.hands)
-    assert code == retry_letters(world.cloud(), letters, desk)
-    answer: list[dict[str, Any]] = json.loads(desk.written)
+    command = make_desk(json=True, clock=world.clock)
+    assert code == retry_letters(world.cloud(), letters, command)
+    answer: list[dict[str, Any]] = json.loads(command.written)
     return answer
 
 
@@ -96,9 +96,9 @@ def world() -> World:
 def test_a_manifest_is_submitted_by_its_uri_or_key(world: World):
     """As its event would have done."""
     for name in (MANIFEST.uri, MANIFEST.key):
-        desk = make_desk(json=True)
-        assert exit_codes.OK == retry_in(world.cloud(), name, desk)
-        assert "running" == json.loads(desk.written)["state"]
+        command = make_desk(json=True)
+        assert exit_codes.OK == retry_in(world.cloud(), name, command)
+        assert "running" == json.loads(command.written)["state"]
 
     assert 1 == len(world.audio.accepted)
 
@@ -108,16 +108,16 @@ def test_a_job_whose_notice_was_lost_is_brought_to_its_end(world: World):
     job = world.submit()
     world.run()
     assert job
-    desk = make_desk()
+    command = make_desk()
 
-    assert exit_codes.OK == retry_in(world.cloud(), job.id[:20], desk)
-    assert f"{job.id}  succeeded\n" == desk.written
+    assert exit_codes.OK == retry_in(world.cloud(), job.id[:20], command)
+    assert f"{job.id}  succeeded\n" == command.written
 
 
 def test_a_job_whose_submit_died_is_started(world: World):
     """Right now, though the sweep would give it two minutes more."""
     with pytest.raises(CloudBusy):
-        world.submit(Fuse(6, before=True))
+        world.submit(FaultAfter(6, before=True))
     (marker,) = world.state_keys("open/")
     retry_in(world.cloud(), marker.rpartition("/")[2], make_desk())
 
@@ -135,7 +135,7 @@ def test_a_job_that_has_failed_says_so_and_stays_so(world: World):
 
 def test_what_is_still_owed_is_named():
     """The job stays open."""
-    world = HookWorld(Answer(500), Answer(500))
+    world = HookWorld(WebhookResponse(500), WebhookResponse(500))
     job: Job = world.finish()
     people, programs = make_desk(), make_desk(json=True)
     code = retry_in(world.cloud(), job.id, people)
@@ -153,7 +153,7 @@ def test_what_is_still_owed_is_named():
         ("clips/a.mp3", Usage),
         ("oss://acme/clips/a.mp3", Usage),
         ("oss://", Usage),
-        ("manifests/none.json", Missing),
+        ("manifests/none.json", ObjectNotFound),
     ],
 )
 def test_what_cannot_be_retried_is_an_error(world: World, what: str, error: type[Exception]):
@@ -197,10 +197,10 @@ def test_a_letter_of_complete_brings_its_job_on(world: World):
 def test_a_letter_of_the_timer_has_nothing_to_be_done(world: World):
     """The next one has come already."""
     letters = MemoryLetters(record('{"triggerTime": "2026-01-02T03:04:05Z", "triggerName": "t", "payload": ""}'))
-    desk = make_desk()
+    command = make_desk()
 
-    assert exit_codes.OK == retry_letters(world.cloud(), letters, desk)
-    assert "nothing to do" in desk.written
+    assert exit_codes.OK == retry_letters(world.cloud(), letters, command)
+    assert "nothing to do" in command.written
     assert [] == letters.left
 
 
@@ -233,10 +233,10 @@ def test_a_letter_that_breaks_the_code_stays_too(world: World):
     """It broke the function already, which is why it is here."""
     letters = MemoryLetters(record(upload_event()), record(upload_event()))
     cloud = world.cloud()._replace(objects=None)  # type: ignore[arg-type]
-    desk = make_desk()
+    command = make_desk()
 
-    assert exit_codes.TROUBLE == retry_letters(cloud, letters, desk)
-    assert 2 == desk.written.count("stays: AttributeError") == len(letters.left)
+    assert exit_codes.TROUBLE == retry_letters(cloud, letters, command)
+    assert 2 == command.written.count("stays: AttributeError") == len(letters.left)
 
 
 def test_a_queue_that_shows_letters_again_too_soon_ends_all_the_same(world: World):
@@ -253,7 +253,7 @@ def test_a_letter_that_cannot_be_deleted_is_said_to_stay(world: World):
 
     class Stubborn(MemoryLetters):
         def delete(self, letter: Letter) -> None:
-            raise NoSuchTarget("the handle is too old")
+            raise SinkTargetNotFound("the handle is too old")
 
     assert (
         "SINK_TARGET_MISSING"
@@ -263,10 +263,10 @@ def test_a_letter_that_cannot_be_deleted_is_said_to_stay(world: World):
 
 def test_without_dead_letters_that_is_said(world: World):
     """To people in words, to programs as an empty list."""
-    desk = make_desk()
+    command = make_desk()
 
-    assert exit_codes.OK == retry_letters(world.cloud(), MemoryLetters(), desk)
-    assert "no dead letters\n" == desk.written
+    assert exit_codes.OK == retry_letters(world.cloud(), MemoryLetters(), command)
+    assert "no dead letters\n" == command.written
     assert [] == told(world, MemoryLetters(), code=exit_codes.OK)
 
 
@@ -290,7 +290,7 @@ def test_the_queue_is_named_by_the_shell_or_by_the_deployment(tmp_path: Any):
 
     assert "mine" == _queue(shell, tmp_path)
     assert "clipstitch-dead-letters" == _queue(make_desk(), None)
-    with pytest.raises(BadSettings, match="CLIPSTITCH_DEAD_LETTER_QUEUE is not set"):
+    with pytest.raises(InvalidSettings, match="CLIPSTITCH_DEAD_LETTER_QUEUE is not set"):
         _queue(make_desk(), tmp_path)
 
 
@@ -314,23 +314,23 @@ def test_the_deployment_gives_the_command_its_webhooks(tmp_path: Any):
 
 def test_waiting_does_not_wait_for_a_webhook_that_is_down(tmp_path: Any):
     """The job has succeeded, and everybody else is told."""
-    world = HookWorld(Answer(500))
-    desk = make_desk(json=True, hands=world.hands)
-    code = drop_in(world.cloud(), Drop(written(tmp_path, DOCUMENT), wait=True), desk, Functions(world))
+    world = HookWorld(WebhookResponse(500))
+    command = make_desk(json=True, clock=world.clock)
+    code = drop_in(world.cloud(), Drop(written(tmp_path, DOCUMENT), wait=True), command, Functions(world))
 
     assert exit_codes.OK == code
-    assert world.result() == json.loads(desk.written)
+    assert world.result() == json.loads(command.written)
     assert 1 == len(world.state_keys("open/"))
 
 
 def test_attempts_and_what_came_of_them_are_shown():
     """With their reasons."""
-    world = HookWorld(Answer(500), Answer(410))
+    world = HookWorld(WebhookResponse(500), WebhookResponse(410))
     job = world.finish()
     world.sweep(5)
-    desk = make_desk()
-    show_in(world.cloud(), job.id, desk)
+    command = make_desk()
+    show_in(world.cloud(), job.id, command)
 
-    assert "owed to partner after attempt 1, in vain: partner.example answered 500 [WEBHOOK_ANSWER]" in desk.written
-    assert "told partner, in vain: partner.example answered 410 Gone [SINK_OFF]" in desk.written
-    assert "told events\n" in desk.written
+    assert "owed to partner after attempt 1, in vain: partner.example answered 500 [WEBHOOK_ANSWER]" in command.written
+    assert "told partner, in vain: partner.example answered 410 Gone [SINK_OFF]" in command.written
+    assert "told events\n" in command.written

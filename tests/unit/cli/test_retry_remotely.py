@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from fc2 import FcError
 
-from clipstitch.common.errors import AccessDenied, BadSettings, CloudBusy, CloudRefused, Missing
-from clipstitch.common.ports import Answer
-from clipstitch.inbound.completion_notification import read_notice
-from clipstitch.inbound.oss_trigger import uploads
+from clipstitch.common.errors import AccessDenied, CloudBusy, CloudRefused, InvalidSettings, ObjectNotFound
+from clipstitch.common.ports import WebhookResponse
+from clipstitch.inbound.completion_notification import parse_notification
+from clipstitch.inbound.oss_trigger import parse_oss_trigger
 from clipstitch.jobs.job import Job
 from clipstitch.usecases import sweep
 from clipstitch.usecases.complete import complete
@@ -24,7 +24,7 @@ from clipstitch_cli.function_compute.retry_remotely import Deployed, NotHelped, 
 from tests.unit.cli.test_context import make_desk
 from tests.unit.cli.test_retry import MemoryLetters, record, upload_event
 from tests.unit.usecases.test_webhooks import HookWorld
-from tests.world import MANIFEST, Fuse, World
+from tests.world import MANIFEST, FaultAfter, World
 
 SUBMIT, SWEEP, COMPLETE = "clipstitch-submit", "clipstitch-sweep", "clipstitch-complete"
 
@@ -36,10 +36,10 @@ class MemoryFunctions:
         self.world = world
         self.called: list[tuple[str, bytes]] = []
         self.handlers: dict[str, Callable[[bytes], Any]] = {
-            SUBMIT: lambda event: _states(submit(ref, world.cloud()) for ref in uploads(event)),
+            SUBMIT: lambda event: _states(submit(ref, world.cloud()) for ref in parse_oss_trigger(event)),
             SWEEP: lambda _: sweep.sweep(world.cloud())._asdict(),
             COMPLETE: lambda event: _states(
-                [complete(notice, world.cloud())] if (notice := read_notice(event)) else []
+                [complete(notice, world.cloud())] if (notice := parse_notification(event)) else []
             ),
         }
 
@@ -88,9 +88,9 @@ def deployed(functions: MemoryFunctions) -> Deployed:
 
 def retried(functions: MemoryFunctions, what: str) -> tuple[int, dict[str, Any]]:
     """Retry and return the exit code and what a program is told."""
-    desk = make_desk(json=True, hands=functions.world.hands)
-    code = retry_in(functions.world.cloud(), what, desk, deployed(functions))
-    return code, json.loads(desk.written)
+    command = make_desk(json=True, clock=functions.world.clock)
+    code = retry_in(functions.world.cloud(), what, command, deployed(functions))
+    return code, json.loads(command.written)
 
 
 def test_a_manifest_is_submitted_by_the_function(functions: MemoryFunctions):
@@ -100,14 +100,14 @@ def test_a_manifest_is_submitted_by_the_function(functions: MemoryFunctions):
     (uploaded,) = json.loads(event)["events"]
 
     assert (exit_codes.OK, "running", SUBMIT) == (code, told["state"], name)
-    assert [MANIFEST] == uploads(event)
+    assert [MANIFEST] == parse_oss_trigger(event)
     assert functions.world.objects.describe(MANIFEST).etag == uploaded["oss"]["object"]["eTag"]
     assert "ObjectCreated:PutObject" == uploaded["eventName"]
 
 
 def test_a_manifest_that_is_not_there_is_not_asked_for(functions: MemoryFunctions):
     """It is looked at first."""
-    with pytest.raises(Missing):
+    with pytest.raises(ObjectNotFound):
         retried(functions, "manifests/none.json")
     assert [] == functions.called
 
@@ -115,7 +115,7 @@ def test_a_manifest_that_is_not_there_is_not_asked_for(functions: MemoryFunction
 def test_a_job_whose_submit_died_is_planned_by_submit(functions: MemoryFunctions):
     """The sweep would leave it alone for two minutes."""
     with pytest.raises(CloudBusy):
-        functions.world.submit(Fuse(6, before=True))
+        functions.world.submit(FaultAfter(6, before=True))
     code, told = retried(functions, "2026")
 
     assert ([SUBMIT], exit_codes.OK, "running") == (functions.names, code, told["state"])
@@ -126,9 +126,9 @@ def test_a_job_whose_manifest_is_another_one_is_the_sweeps(functions: MemoryFunc
     """Which knows that the job must fail."""
     world = functions.world
     with pytest.raises(CloudBusy):
-        world.submit(Fuse(4, before=True))
+        world.submit(FaultAfter(4, before=True))
     (marker,) = world.state_keys("open/")
-    world.hands.pass_by(300)
+    world.clock.advance(300)
     world.objects.delete([MANIFEST]) if again == "gone" else world.drop({"version": 1})
     code, told = retried(functions, marker.rpartition("/")[2])
 
@@ -139,7 +139,7 @@ def test_a_job_whose_notice_was_lost_is_the_sweeps(functions: MemoryFunctions):
     """The exit code says how it ended."""
     job = functions.world.submit()
     functions.world.run()
-    functions.world.hands.pass_by(300)
+    functions.world.clock.advance(300)
     assert job
 
     assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "owed": []}) == retried(
@@ -169,9 +169,9 @@ def test_a_job_that_the_sweep_cannot_help_is_trouble(functions: MemoryFunctions)
 
 def test_what_is_still_owed_is_named():
     """The sweep tells again what is due; what is not, rests."""
-    world = HookWorld(Answer(500), Answer(204))
+    world = HookWorld(WebhookResponse(500), WebhookResponse(204))
     job: Job = world.finish()
-    world.hands.pass_by(5)
+    world.clock.advance(5)
     functions = MemoryFunctions(world)
 
     assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "owed": []}) == retried(
@@ -182,12 +182,12 @@ def test_what_is_still_owed_is_named():
 def test_an_error_of_the_function_is_shown_with_type_and_message(functions: MemoryFunctions):
     """And exit code 3."""
     functions.fail(SUBMIT)
-    desk = make_desk()
+    command = make_desk()
     with pytest.raises(FunctionFailed) as failed:
         retried(functions, MANIFEST.uri)
 
-    assert exit_codes.TROUBLE == report(failed.value, desk)
-    assert f"{SUBMIT} failed: CloudBusy: the topic does not answer [FUNCTION_FAILED]" in desk.said
+    assert exit_codes.TROUBLE == report(failed.value, command)
+    assert f"{SUBMIT} failed: CloudBusy: the topic does not answer [FUNCTION_FAILED]" in command.said
 
 
 # Dead letters
@@ -195,9 +195,9 @@ def test_an_error_of_the_function_is_shown_with_type_and_message(functions: Memo
 
 def told_of(functions: MemoryFunctions, letters: MemoryLetters, *, code: int = exit_codes.OK) -> list[dict[str, Any]]:
     """Retry all dead letters and return what a program is told."""
-    desk = make_desk(json=True, hands=functions.world.hands)
-    assert code == retry_letters(functions.world.cloud(), letters, desk, deployed(functions))
-    answer: list[dict[str, Any]] = json.loads(desk.written)
+    command = make_desk(json=True, clock=functions.world.clock)
+    assert code == retry_letters(functions.world.cloud(), letters, command, deployed(functions))
+    answer: list[dict[str, Any]] = json.loads(command.written)
     return answer
 
 
@@ -305,7 +305,7 @@ def test_an_answer_is_read_whatever_the_runtime_makes_of_it(body: bytes, read: d
 def test_the_functions_are_found_by_the_ends_of_their_names():
     """The beginnings are the deployment's."""
     assert ("acme-submit", "acme-sweep") == function_names(["acme-complete", "acme-sweep", "acme-submit"])
-    with pytest.raises(BadSettings, match="but acme-submit"):
+    with pytest.raises(InvalidSettings, match="but acme-submit"):
         function_names(["acme-submit"])
 
 

@@ -10,7 +10,7 @@ from clipstitch_cli.commands.watch import watch, watch_in
 from clipstitch_cli.errors import Usage
 from clipstitch_cli.options import length_of
 from tests.unit.cli.test_context import MadeDesk, make_desk
-from tests.world import Fuse, World
+from tests.world import FaultAfter, World
 
 
 class Turns:
@@ -21,33 +21,33 @@ class Turns:
 
     def __call__(self, seconds: float) -> None:
         """Let time pass."""
-        self._world.hands.pass_by(seconds)
+        self._world.clock.advance(seconds)
         if turn := next(self._turns, None):
             turn()  # type: ignore[operator]
 
 
 def watched(world: World, *turns: object, as_json: bool = True) -> MadeDesk:
     """Watch a world for ten seconds in which these things happen."""
-    desk = make_desk(json=as_json, hands=world.hands)
-    assert exit_codes.OK == watch_in(world.cloud(), desk, 10_000, Turns(world, *turns))
-    return desk
+    command = make_desk(json=as_json, clock=world.clock)
+    assert exit_codes.OK == watch_in(world.cloud(), command, 10_000, Turns(world, *turns))
+    return command
 
 
-def lines(desk: MadeDesk) -> list[tuple[str, str]]:
+def lines(command: MadeDesk) -> list[tuple[str, str]]:
     """Return what was told of which job."""
-    told = [json.loads(line) for line in desk.written.splitlines()]
+    told = [json.loads(line) for line in command.written.splitlines()]
     return [(each["job"], each["stage"]) for each in told]
 
 
 def test_a_job_is_told_of_whenever_it_gets_on():
     """Not more often, and not after its end."""
     world = World()
-    desk = watched(
+    command = watched(
         world, world.drop, world.submit, lambda: None, lambda: world.complete(world.run()), lambda: None, world.submit
     )
 
     job = world.submit()
-    assert [(job.id, "merging 2 clips"), (job.id, "succeeded")] == lines(desk)
+    assert [(job.id, "merging 2 clips"), (job.id, "succeeded")] == lines(command)
 
 
 def test_open_jobs_are_told_of_at_once_and_closed_ones_not_at_all():
@@ -56,7 +56,7 @@ def test_open_jobs_are_told_of_at_once_and_closed_ones_not_at_all():
     world.drop()
     world.submit()
     world.complete(world.run())
-    world.hands.pass_by(1)
+    world.clock.advance(1)
     world.drop()
     running = world.submit()
 
@@ -66,9 +66,9 @@ def test_open_jobs_are_told_of_at_once_and_closed_ones_not_at_all():
 def test_a_job_that_comes_and_goes_between_two_looks_is_told_of():
     """Quick jobs are jobs."""
     world = World()
-    desk = watched(world, lambda: (world.drop(), world.submit(), world.complete(world.run())))
+    command = watched(world, lambda: (world.drop(), world.submit(), world.complete(world.run())))
 
-    assert ["succeeded"] == [told for _, told in lines(desk)]
+    assert ["succeeded"] == [told for _, told in lines(command)]
 
 
 def test_people_see_manifest_and_output():
@@ -76,29 +76,29 @@ def test_people_see_manifest_and_output():
     world = World()
     world.drop()
     world.submit()
-    desk = watched(world, as_json=False)
+    command = watched(world, as_json=False)
 
-    assert "merging 2 clips  manifests/ep1.json → episodes/ep1.mp3" in desk.written
+    assert "merging 2 clips  manifests/ep1.json → episodes/ep1.mp3" in command.written
 
 
 def test_watching_goes_on_when_the_cloud_is_busy_for_a_while():
     """Whoever watches sees it come back, and what happened meanwhile."""
-    world, fuse = World(), Fuse(1_000)
+    world, fault = World(), FaultAfter(1_000)
     world.drop()
-    desk = make_desk(hands=world.hands)
-    turns = Turns(world, lambda: setattr(fuse, "left", 0), world.submit, lambda: setattr(fuse, "left", 1_000))
-    code = watch_in(world.cloud(fuse), desk, 10_000, turns)
+    command = make_desk(clock=world.clock)
+    turns = Turns(world, lambda: setattr(fault, "left", 0), world.submit, lambda: setattr(fault, "left", 1_000))
+    code = watch_in(world.cloud(fault), command, 10_000, turns)
 
     assert exit_codes.OK == code
-    assert "looking again: the fuse blew" in desk.said
-    assert "merging 2 clips  manifests/ep1.json" in desk.written
+    assert "looking again: the fuse blew" in command.said
+    assert "merging 2 clips  manifests/ep1.json" in command.written
 
 
 def test_a_cloud_that_never_answers_is_not_watched():
     """Nobody shall wait for what is not there: the first look fails, and says why."""
     world = World()
     with pytest.raises(CloudBusy):
-        watch_in(world.cloud(Fuse(0)), make_desk(hands=world.hands), 10_000, world.hands.pass_by)
+        watch_in(world.cloud(FaultAfter(0)), make_desk(clock=world.clock), 10_000, world.clock.advance)
 
 
 @pytest.mark.parametrize("text", ["soon", "5", ""])

@@ -8,9 +8,9 @@ import pytest
 from mns.mns_exception import MNSServerException
 
 from clipstitch.adapters.backoff import RESTS_S, Backoff
-from clipstitch.adapters.oss import AT_ONCE, OssAudio
+from clipstitch.adapters.oss import AT_ONCE, OssAudioService
 from clipstitch.adapters.smq import ours
-from clipstitch.common.cloud_errors import passing, remedy_for
+from clipstitch.common.cloud_errors import is_transient, remedy_for
 from clipstitch.common.errors import ClipstitchError, NotAudio, Throttled
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Probe
@@ -50,10 +50,10 @@ class Bucket:
         return SimpleNamespace(read=lambda: answer)
 
 
-def audio_on(bucket: Bucket) -> tuple[OssAudio, list[float]]:
+def audio_on(bucket: Bucket) -> tuple[OssAudioService, list[float]]:
     """Return audio on a bucket, and the rests that it takes."""
     rests: list[float] = []
-    return OssAudio(lambda _name: bucket, backoff=Backoff(rests.append, lambda: 0.5)), rests
+    return OssAudioService(lambda _name: bucket, backoff=Backoff(rests.append, lambda: 0.5)), rests
 
 
 @pytest.mark.parametrize(
@@ -195,7 +195,7 @@ def test_each_kind_of_smqs_refusals_is_recognised(kind: str, means: str):
 @pytest.mark.parametrize("code", ["Throttling.User", "InternalError", "ServiceUnavailable"])
 def test_a_task_that_failed_for_a_passing_reason_says_so(code: str):
     """After the last attempt, its author learns that waiting may help."""
-    assert passing(code, "")
+    assert is_transient(code, "")
     assert "later" in remedy_for(code, "")
 
 
@@ -211,5 +211,5 @@ def test_a_task_that_failed_for_a_passing_reason_says_so(code: str):
 )
 def test_a_task_that_failed_for_good_has_a_remedy_that_fits(code: str, message: str, part: str):
     """In words for the person who can mend it."""
-    assert not passing(code, message)
+    assert not is_transient(code, message)
     assert part in remedy_for(code, message)

@@ -4,6 +4,8 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
+from clipstitch_cli import exit_codes
+
 from tests.unit.cli.test_main import ran
 from tests.unit.manifest.test_bad_manifests import codes_documented
 
@@ -14,7 +16,7 @@ PAGE = (ROOT / "docs" / "command.md").read_text("utf-8")
 def test_the_exit_codes_are_those_of_the_command():
     """By number and name."""
     told = re.findall(r"^\| (\d+) \| ([A-Z]+) \|", PAGE, re.MULTILINE)
-    named: Mapping[str, object] = {name: value for name, value in vars(exits).items() if isinstance(value, int)}
+    named: Mapping[str, object] = {name: value for name, value in vars(exit_codes).items() if isinstance(value, int)}
 
     assert named == {name: int(number) for number, name in told}
 

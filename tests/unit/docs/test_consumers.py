@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from clipstitch.common.errors import Issue
-from clipstitch.jobs.completion_event import MAX_MESSAGE_BYTES, fit, make_event
+from clipstitch.jobs.completion_event import MAX_MESSAGE_BYTES, fit_to_message, make_event
 from clipstitch.jobs.job import Failure, Job
 from clipstitch_cli import exit_codes
 from localyun.clock import SystemClock
@@ -59,7 +59,7 @@ def example() -> Iterator[Any]:
 )
 def test_every_state_has_its_words(example: Any, job: Job, said: str):
     """Whether or not the lists fit into the message."""
-    assert said == example("act").outcome(fit(make_event(job), RESULT_OBJECT)["data"])
+    assert said == example("act").outcome(fit_to_message(make_event(job), RESULT_OBJECT)["data"])
 
 
 def test_what_failed_is_acted_on_again(example: Any, tmp_path: Path):
@@ -264,7 +264,7 @@ def test_every_field_is_on_the_page():
     titled = tuple(clip._replace(title="One") for clip in PLAN.clips)
     chapters = succeeded(PLAN._replace(output=PLAN.output._replace(chapters=True), clips=titled))
     jobs = [chapters, failed(ERROR), rejected(ISSUE), succeeded(plan), rejected(*[ISSUE] * 2000)]
-    found = {name for job in jobs for name in keys(fit(make_event(job), RESULT_OBJECT))}
+    found = {name for job in jobs for name in keys(fit_to_message(make_event(job), RESULT_OBJECT))}
     told = re.findall(r"^\| `([a-z][\w.]*)` \|", page(), re.MULTILINE)
     states = [name for name in told if name in exit_codes.BY_STATE]
 

@@ -18,7 +18,7 @@ from clipstitch.common.audio_formats import (
     MAX_SOURCES,
     MIN_BITRATE,
 )
-from clipstitch.common.errors import BadManifest, BadProcess
+from clipstitch.common.errors import InvalidManifest, InvalidProcessString
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.manifest import clips_section, documents, output_section, playlists
 from clipstitch.manifest import parse as parsing
@@ -27,7 +27,7 @@ from clipstitch.manifest.model import Clip, Limits, Manifest
 from clipstitch.manifest.object_keys import MAX_KEY_BYTES
 from clipstitch.manifest.parse import parse
 from clipstitch.planning.plan import Plan
-from clipstitch.planning.process_string import read, spell
+from clipstitch.planning.process_string import format_process, parse_process
 from clipstitch.usecases.settings import Sink
 from clipstitch.usecases.submit import plan_for
 from clipstitch_cli import exit_codes
@@ -89,7 +89,7 @@ def test_every_manifest_on_the_page_is_as_good_or_bad_as_the_page_says(example: 
     """Good ones are planned, bad ones get exactly the issues that stand before them."""
     try:
         plan = planned(example)
-    except BadManifest as bad:
+    except InvalidManifest as bad:
         found = sorted((issue.code, issue.path) for issue in bad.issues)
         assert promised_issues(example) == found
     else:
@@ -198,10 +198,10 @@ def test_every_process_string_on_the_page_is_read_as_the_page_says(example: Exam
     """It comes back as it was, or as the comment before it spells it, or is no process string."""
     text = example.text.strip()
     if example.promise == "wrong":
-        with pytest.raises(BadProcess, match=re.escape(example.promised)):
-            read(text)
+        with pytest.raises(InvalidProcessString, match=re.escape(example.promised)):
+            parse_process(text)
     else:
-        assert (example.promised or text) == spell(read(text))
+        assert (example.promised or text) == format_process(parse_process(text))
 
 
 @pytest.mark.parametrize("example", PROCESSES, ids=lambda example: example.text[:60])
@@ -216,7 +216,7 @@ def test_every_process_string_on_the_page_can_be_explained(example: Example):
 
 def test_the_first_process_string_means_what_the_page_says():
     """Its names and its trim stand in the sentence behind it."""
-    process = read(PROCESSES[0].text.strip())
+    process = parse_process(PROCESSES[0].text.strip())
 
     assert ["clips/intro.mp3", "clips/outro.mp3"] == [segment.key for segment in (*process.pre, *process.sur)]
     assert (4000, 10_000) == (process.sur[0].ss, process.sur[0].t)
@@ -227,4 +227,4 @@ def test_every_parameter_is_on_the_page():
     """In the order in which it is spelled."""
     rows = re.findall(r"^\| `(\w+)` \| action", STRINGS.read_text("utf-8"), re.MULTILINE)
 
-    assert list(read("audio/concat,f_mp3").transcode._fields) == rows
+    assert list(parse_process("audio/concat,f_mp3").transcode._fields) == rows

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.common.errors import BadNotice
+from clipstitch.common.errors import InvalidNotification
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.inbound.completion_notification import MAX_REASON_CHARACTERS, Notice, read_notice
+from clipstitch.inbound.completion_notification import MAX_REASON_CHARACTERS, CompletionNotification, parse_notification
 
 QUIET = settings(database=None, deadline=None, max_examples=300)
 
@@ -31,7 +31,7 @@ HEAD = {
     "subject": "acs:imm:cn-beijing:1023210024670000:proj/imm:Task:MediaConvert",
     "time": "1724133063161",
 }
-NOTICE = Notice("MediaConvert-db7faf5a-0000", succeeded=True, targets=(ObjectRef("bkt", "out.mp3"),))
+NOTICE = CompletionNotification("MediaConvert-db7faf5a-0000", succeeded=True, targets=(ObjectRef("bkt", "out.mp3"),))
 
 
 def dumps(value: object) -> str:
@@ -100,7 +100,7 @@ def lacking(*names: str) -> bytes:
 @pytest.mark.parametrize("text", SHAPES)
 def test_every_known_shape_says_the_same(text: str):
     """Envelope, bare or CloudEvents; as it is or in Base64; in whatever Function Compute wraps it."""
-    assert NOTICE == read_notice(text.encode())
+    assert NOTICE == parse_notification(text.encode())
 
 
 @pytest.mark.parametrize("text", SHAPES)
@@ -110,8 +110,8 @@ def test_a_message_cut_off_anywhere_is_refused(text: str):
     read = []
     for length in range(len(whole)):
         try:
-            read.append((length, read_notice(whole[:length])))
-        except BadNotice:
+            read.append((length, parse_notification(whole[:length])))
+        except InvalidNotification:
             continue
 
     assert [] == read
@@ -119,16 +119,16 @@ def test_a_message_cut_off_anywhere_is_refused(text: str):
 
 def test_blanks_around_a_message_do_not_matter():
     """JSON allows them."""
-    assert NOTICE == read_notice(b"\n " + envelope().encode() + b"\r\n")
+    assert NOTICE == parse_notification(b"\n " + envelope().encode() + b"\r\n")
 
 
 def test_a_failure_has_its_reason_and_perhaps_its_target():
     """The shape is inferred: no printed example of a failed task exists."""
     message = content(Status="Failed", Code="InvalidArgument", Message="File does not exist.")
 
-    assert (Notice(NOTICE.task_id, False, "InvalidArgument", "File does not exist.", NOTICE.targets)) == read_notice(
-        message
-    )
+    assert (
+        CompletionNotification(NOTICE.task_id, False, "InvalidArgument", "File does not exist.", NOTICE.targets)
+    ) == parse_notification(message)
 
 
 @pytest.mark.parametrize(
@@ -136,32 +136,34 @@ def test_a_failure_has_its_reason_and_perhaps_its_target():
 )
 def test_a_failure_need_not_name_what_it_would_have_made(targets: object):
     """Null, empty or unreadable: the task id is there."""
-    notice = read_notice(content(Status="Failed", Targets=targets))
+    notice = parse_notification(content(Status="Failed", Targets=targets))
 
-    assert Notice(NOTICE.task_id, succeeded=False) == notice
+    assert CompletionNotification(NOTICE.task_id, succeeded=False) == notice
 
 
 def test_unreadable_targets_are_passed_over():
     """The readable ones count."""
-    notice = read_notice(content(Targets=[{"URI": ""}, {"URI": "oss://b/a b+中.mp3"}, None, {"URI": "oss://c/{d}"}]))
+    notice = parse_notification(
+        content(Targets=[{"URI": ""}, {"URI": "oss://b/a b+中.mp3"}, None, {"URI": "oss://c/{d}"}])
+    )
 
     assert (ObjectRef("b", "a b+中.mp3"), ObjectRef("c", "{d}")) == notice.targets
 
 
 def test_a_message_without_a_task_type_is_about_media():
     """The oldest form does not always have it."""
-    assert NOTICE == read_notice(lacking("TaskType"))
+    assert NOTICE == parse_notification(lacking("TaskType"))
 
 
 def test_missing_reasons_are_empty():
     """Code and Message may be absent, or null."""
-    assert NOTICE == read_notice(lacking("Code", "Message"))
-    assert NOTICE == read_notice(content(Code=None, Message=None))
+    assert NOTICE == parse_notification(lacking("Code", "Message"))
+    assert NOTICE == parse_notification(content(Code=None, Message=None))
 
 
 def test_a_very_long_reason_is_cut():
     """It ends in an event, which must fit into a message of 64 KB itself."""
-    notice = read_notice(content(Status="Failed", Message="x" * 60_000))
+    notice = parse_notification(content(Status="Failed", Message="x" * 60_000))
 
     assert "x" * MAX_REASON_CHARACTERS == notice.message
 
@@ -179,7 +181,7 @@ def test_a_very_long_reason_is_cut():
 )
 def test_other_tasks_are_none_of_our_business(message: bytes):
     """A topic may be shared."""
-    assert read_notice(message) is None
+    assert parse_notification(message) is None
 
 
 @pytest.mark.parametrize(
@@ -221,8 +223,8 @@ def test_other_tasks_are_none_of_our_business(message: bytes):
 )
 def test_anything_else_is_refused(message: bytes):
     """One clear error, which shows the beginning of what came; the message goes to the dead letters as it is."""
-    with pytest.raises(BadNotice, match=r"b['\"]"):
-        read_notice(message)
+    with pytest.raises(InvalidNotification, match=r"b['\"]"):
+        parse_notification(message)
 
 
 NAMES = st.sampled_from(
@@ -241,8 +243,8 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
 def test_garbage_is_refused_and_nothing_else_happens(message: bytes):
     """A notice that can be stored, None, or BadNotice."""
     try:
-        notice = read_notice(message)
-    except BadNotice:
+        notice = parse_notification(message)
+    except InvalidNotification:
         return
 
     assert notice is None or (notice.task_id and repr(notice).encode())

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.common.errors import BadTrigger
+from clipstitch.common.errors import InvalidTriggerEvent
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.inbound.oss_trigger import uploads
+from clipstitch.inbound.oss_trigger import parse_oss_trigger
 
 QUIET = settings(database=None, deadline=None, max_examples=300)
 
@@ -36,25 +36,25 @@ def event(*records: object) -> bytes:
 
 def test_the_printed_event_names_one_upload():
     """The vendor's own sample."""
-    assert [ObjectRef("bkt", "manifests/a.json")] == uploads(GOLDEN.encode())
+    assert [ObjectRef("bkt", "manifests/a.json")] == parse_oss_trigger(GOLDEN.encode())
 
 
 def test_an_event_may_carry_several_records():
     """Every sample has one, but it is a list; order is kept."""
-    assert [ObjectRef("bkt", "a"), ObjectRef("b2", "b"), ObjectRef("bkt", "a")] == uploads(
+    assert [ObjectRef("bkt", "a"), ObjectRef("b2", "b"), ObjectRef("bkt", "a")] == parse_oss_trigger(
         event(record("a"), record("b", "b2"), record("a"))
     )
 
 
 def test_an_event_of_no_records_names_nothing():
     """Nothing was uploaded, so nothing is lost."""
-    assert [] == uploads(event())
+    assert [] == parse_oss_trigger(event())
 
 
 @pytest.mark.parametrize("key", ["a b+中.json", "a%20b", "a+b", "{x}", "🎧", "a\n", " ", "a//b", "\u0000", "'\""])
 def test_keys_are_taken_as_they_stand(key: str):
     """Nothing is unquoted and nothing trimmed."""
-    assert [ObjectRef("bkt", key)] == uploads(event(record(key)))
+    assert [ObjectRef("bkt", key)] == parse_oss_trigger(event(record(key)))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
@@ -63,7 +63,7 @@ def test_any_key_survives(key: str):
     """Escaped or not."""
     raw = json.dumps({"events": [record(key)]}, ensure_ascii=False).encode()
 
-    assert [ObjectRef("bkt", key)] == uploads(event(record(key))) == uploads(raw)
+    assert [ObjectRef("bkt", key)] == parse_oss_trigger(event(record(key))) == parse_oss_trigger(raw)
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_any_key_survives(key: str):
 )
 def test_anything_else_is_refused(message: bytes):
     """One clear error for all of it, which shows the beginning of what came."""
-    with pytest.raises(BadTrigger, match="not an OSS trigger's event"):
-        uploads(message)
+    with pytest.raises(InvalidTriggerEvent, match="not an OSS trigger's event"):
+        parse_oss_trigger(message)
 
 
 def test_an_event_cut_off_anywhere_is_refused():
     """At every byte."""
     whole = GOLDEN.strip().encode()
     for length in range(len(whole)):
-        with pytest.raises(BadTrigger):
-            uploads(whole[:length])
+        with pytest.raises(InvalidTriggerEvent):
+            parse_oss_trigger(whole[:length])
 
 
 JUNK = st.recursive(
@@ -122,8 +122,8 @@ JUNK = st.recursive(
 def test_garbage_is_refused_and_nothing_else_happens(message: bytes):
     """Names of uploads, or BadTrigger."""
     try:
-        found = uploads(message)
-    except BadTrigger:
+        found = parse_oss_trigger(message)
+    except InvalidTriggerEvent:
         return
 
     assert all(isinstance(ref, ObjectRef) and ref.uri.encode() for ref in found)

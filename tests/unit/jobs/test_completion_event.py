@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from clipstitch.common.errors import ClipstitchError, Issue
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
-from clipstitch.jobs.completion_event import MAX_MESSAGE_BYTES, encode, event_id, fit, make_event
-from clipstitch.jobs.job import Fact, Failure, Job, Published, Result, Verdict
-from clipstitch.planning.plan import Placed, Plan, Step, Target
+from clipstitch.jobs.completion_event import MAX_MESSAGE_BYTES, encode, event_id, fit_to_message, make_event
+from clipstitch.jobs.job import Decision, Fact, Failure, Job, Published, Result
+from clipstitch.planning.plan import PlacedClip, Plan, PlannedOutput, Step
 
 QUIET = settings(database=None, deadline=None, max_examples=100)
 JOB = "20260102T030405Z-0123456789ab"
@@ -19,13 +19,13 @@ RESULT_OBJECT = ObjectRef("acme", "results/manifests/épisode 1.json.json")
 PLAN = Plan(
     job_id=JOB,
     manifest=MANIFEST,
-    output=Target(ObjectRef("acme-out", "out/a b.mp3"), "mp3", 44100, 2, overwrite=False),
+    output=PlannedOutput(ObjectRef("acme-out", "out/a b.mp3"), "mp3", 44100, 2, overwrite=False),
     duration_s=2.5,
-    clips=(Placed("a.mp3", 0, 0, 0.0, 2.0), Placed("b.wav", 1000, 500, 2.0, 0.5)),
+    clips=(PlacedClip("a.mp3", 0, 0, 0.0, 2.0), PlacedClip("b.wav", 1000, 500, 2.0, 0.5)),
     steps=(Step(0, ObjectRef("acme", "a.mp3"), "audio/concat,f_mp3", ObjectRef("acme", "work/x")),),
     sinks=("events",),
     labels={"show": "night-train"},
-    remarks=("The align clip has 6 channels; mp3 takes 2, the nearest it can.",),
+    warnings=("The align clip has 6 channels; mp3 takes 2, the nearest it can.",),
 )
 PUBLISHED = Result("2026-01-02T03:04:09.000Z", Published("0A1B", 4242, 2501))
 DECIDED = "2026-01-02T03:04:08.000Z"
@@ -34,19 +34,19 @@ DECIDED = "2026-01-02T03:04:08.000Z"
 def succeeded(plan: Plan = PLAN) -> Job:
     """Return a job that went well."""
     return Job(
-        JOB, plan=plan, verdict=Verdict("publish", MANIFEST, DECIDED, (), tasks=("t-1", "t-2")), result=PUBLISHED
+        JOB, plan=plan, decision=Decision("publish", MANIFEST, DECIDED, (), tasks=("t-1", "t-2")), result=PUBLISHED
     )
 
 
 def rejected(*issues: Issue) -> Job:
     """Return a job whose manifest has these issues."""
-    return Job(JOB, verdict=Verdict("reject", MANIFEST, DECIDED, (), issues=issues, planned=False))
+    return Job(JOB, decision=Decision("reject", MANIFEST, DECIDED, (), issues=issues, planned=False))
 
 
 def failed(error: Failure, plan: Plan | None = PLAN) -> Job:
     """Return a job that failed, planned or not."""
-    verdict = Verdict("fail", MANIFEST, DECIDED, (), error=error, tasks=("t-1",), planned=plan is not None)
-    return Job(JOB, plan=plan, verdict=verdict)
+    decision = Decision("fail", MANIFEST, DECIDED, (), error=error, tasks=("t-1",), planned=plan is not None)
+    return Job(JOB, plan=plan, decision=decision)
 
 
 def test_a_success_tells_everything_that_a_recipient_could_want():
@@ -82,7 +82,7 @@ def test_a_success_tells_everything_that_a_recipient_could_want():
             "expected_duration_ms": 2500,
             "clips": [{"key": "a.mp3", "starts_at_ms": 0}, {"key": "b.wav", "starts_at_ms": 2000}],
             "labels": {"show": "night-train"},
-            "remarks": ["The align clip has 6 channels; mp3 takes 2, the nearest it can."],
+            "warnings": ["The align clip has 6 channels; mp3 takes 2, the nearest it can."],
         },
     } == make_event(succeeded())
 
@@ -134,9 +134,9 @@ def test_what_is_learned_later_changes_no_byte():
     done, refused = succeeded(), rejected(Issue("/a", "CODE", "is wrong", "mend it"))
     early = failed(Failure("BUCKET_NOT_BOUND", "no project"), plan=None)
 
-    late = (Fact("accepted", 0, "t-9"), Fact("failed", 0, "t-9"), Fact("told", detail="events"))
-    assert encode(make_event(done)) == encode(make_event(done.learns(*late)))
-    assert encode(make_event(refused)) == encode(make_event(refused.learns(*late)._replace(plan=PLAN)))
+    late = (Fact("accepted", 0, "t-9"), Fact("failed", 0, "t-9"), Fact("delivered", detail="events"))
+    assert encode(make_event(done)) == encode(make_event(done.with_facts(*late)))
+    assert encode(make_event(refused)) == encode(make_event(refused.with_facts(*late)._replace(plan=PLAN)))
     assert encode(make_event(early)) == encode(make_event(early._replace(plan=PLAN)))
 
 
@@ -158,7 +158,7 @@ def test_a_small_event_is_told_whole():
     """Nothing is moved without need."""
     event = make_event(succeeded())
 
-    assert event == fit(event, RESULT_OBJECT)
+    assert event == fit_to_message(event, RESULT_OBJECT)
 
 
 def size(event: dict) -> int:
@@ -168,9 +168,9 @@ def size(event: dict) -> int:
 
 def test_long_lists_move_to_the_result_object_and_the_event_says_where():
     """Counted, and found at `more_at`; id and everything else stay."""
-    clips = tuple(Placed("é" * 511 + str(i), 0, 0, float(i), 1.0) for i in range(100))
+    clips = tuple(PlacedClip("é" * 511 + str(i), 0, 0, float(i), 1.0) for i in range(100))
     event = make_event(succeeded(PLAN._replace(clips=clips)))
-    small = fit(event, RESULT_OBJECT)
+    small = fit_to_message(event, RESULT_OBJECT)
 
     assert size(small) <= MAX_MESSAGE_BYTES < size(event)
     assert (100, RESULT_OBJECT.uri) == (small["data"]["clips_count"], small["data"]["more_at"])
@@ -182,7 +182,7 @@ def test_long_lists_move_to_the_result_object_and_the_event_says_where():
 def test_many_issues_move_to_the_result_object():
     """A manifest of 256 KB can be wrong in thousands of places."""
     event = make_event(rejected(*(Issue(f"/clips/{i}", "FIELD_TYPE", "is nothing", "Give text.") for i in range(5000))))
-    small = fit(event, RESULT_OBJECT)
+    small = fit_to_message(event, RESULT_OBJECT)
 
     assert size(small) <= MAX_MESSAGE_BYTES < size(event)
     assert (5000, RESULT_OBJECT.uri) == (small["data"]["issues_count"], small["data"]["more_at"])
@@ -192,7 +192,7 @@ def test_as_many_and_as_long_labels_as_a_manifest_may_have_still_fit():
     """They are within the manifest's limits, so they must not keep the event from being told."""
     labels = {chr(0x1F3A7 + i) * 256: "🎧" * 256 for i in range(32)}
     event = make_event(succeeded(PLAN._replace(labels=labels)))
-    small = fit(event, RESULT_OBJECT)
+    small = fit_to_message(event, RESULT_OBJECT)
 
     assert size(small) <= MAX_MESSAGE_BYTES < size(event)
     assert RESULT_OBJECT.uri == small["data"]["more_at"]
@@ -202,13 +202,13 @@ LONG = st.sampled_from(["x", "é", "🎧", "\x01"]).flatmap(lambda c: st.integer
 
 
 @given(
-    st.lists(LONG.map(lambda key: Placed(key * 4, 0, 0, 0.0, 1.0)), max_size=11),
+    st.lists(LONG.map(lambda key: PlacedClip(key * 4, 0, 0, 0.0, 1.0)), max_size=11),
     st.dictionaries(LONG, LONG, max_size=32),
     st.integers(0, 2000),
 )
 @QUIET
-def test_every_event_fits_into_a_message(clips: list[Placed], labels: dict[str, str], reason: int):
+def test_every_event_fits_into_a_message(clips: list[PlacedClip], labels: dict[str, str], reason: int):
     """Whatever a manifest may hold, and however long the cloud's reason is."""
     job = failed(Failure("X", "\x01" * reason), PLAN._replace(clips=tuple(clips), labels=labels))
 
-    assert size(fit(make_event(job), RESULT_OBJECT)) <= MAX_MESSAGE_BYTES
+    assert size(fit_to_message(make_event(job), RESULT_OBJECT)) <= MAX_MESSAGE_BYTES

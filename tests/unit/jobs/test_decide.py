@@ -7,26 +7,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
-from clipstitch.common.ports import Described
-from clipstitch.jobs.decide import JOB_META, MANIFEST_META, Action, decide, manifest_label, standing
+from clipstitch.common.ports import ObjectInfo
+from clipstitch.jobs.decide import JOB_META, MANIFEST_META, Action, decide, manifest_label, output_conflict
 from clipstitch.jobs.job import (
     ACCEPTED,
     CLOSED,
+    DECISION,
+    DELIVERED,
     FAILED,
     PLANNED,
     RESULT,
     RESULT_SINK,
     SUCCEEDED,
-    TOLD,
-    VERDICT,
+    Decision,
     Fact,
     Failure,
     Job,
     Published,
     Result,
-    Verdict,
 )
-from clipstitch.planning.plan import Plan, Step, Target
+from clipstitch.planning.plan import Plan, PlannedOutput, Step
 
 QUIET = settings(database=None, deadline=None, max_examples=300)
 JOB = "20260102T030405Z-0123456789ab"
@@ -43,17 +43,17 @@ def step(number: int) -> Step:
 
 def plan(steps: int = 1, *, overwrite: bool = False) -> Plan:
     """Return a plan of that many steps."""
-    target = Target(OUT, "mp3", 44100, 2, overwrite)
+    target = PlannedOutput(OUT, "mp3", 44100, 2, overwrite)
     return Plan(JOB, MANIFEST, target, 1.0, (), tuple(map(step, range(steps))), SINKS)
 
 
-def judged(kind: str) -> Verdict:
+def judged(kind: str) -> Decision:
     """Return a verdict."""
-    return Verdict(kind, MANIFEST, "now", SINKS)  # type: ignore[arg-type]
+    return Decision(kind, MANIFEST, "now", SINKS)  # type: ignore[arg-type]
 
 
 STEP_FACTS = st.builds(Fact, st.sampled_from([ACCEPTED, SUCCEEDED, FAILED]), st.integers(0, 2), st.sampled_from("abc"))
-TOLD_FACTS = st.sampled_from([*SINKS, RESULT_SINK, "gone"]).map(lambda sink: Fact(TOLD, detail=sink))
+TOLD_FACTS = st.sampled_from([*SINKS, RESULT_SINK, "gone"]).map(lambda sink: Fact(DELIVERED, detail=sink))
 FACTS = st.lists(STEP_FACTS | TOLD_FACTS, max_size=12)
 VERDICTS = st.none() | st.sampled_from(["publish", "fail", "reject"]).map(judged)
 RESULTS = st.sampled_from([Result("now", Published("E", 1, 1)), Result("now", error=Failure("OUTPUT_EXISTS", "x"))])
@@ -62,23 +62,23 @@ RESULTS = st.sampled_from([Result("now", Published("E", 1, 1)), Result("now", er
 @st.composite
 def jobs(draw: st.DrawFn) -> Job:
     """Any set of facts with any of the three documents."""
-    made, verdict = draw(st.none() | st.integers(1, 3).map(plan)), draw(VERDICTS)
-    result = draw(st.none() | RESULTS) if verdict and verdict.kind == "publish" else None
+    made, decision = draw(st.none() | st.integers(1, 3).map(plan)), draw(VERDICTS)
+    result = draw(st.none() | RESULTS) if decision and decision.kind == "publish" else None
     facts = {*draw(FACTS), *draw(st.sampled_from([(), (), (Fact(CLOSED),)]))}
-    for kind, document in ((PLANNED, made), (VERDICT, verdict), (RESULT, result)):
+    for kind, document in ((PLANNED, made), (DECISION, decision), (RESULT, result)):
         facts |= {Fact(kind)} if document else set()
-    return Job(JOB, frozenset(facts), made, verdict, result)
+    return Job(JOB, frozenset(facts), made, decision, result)
 
 
 def perform(action: Action, job: Job, outcome: str = SUCCEEDED) -> Job:
     """Do as `advance` would, in a world where every task ends with that outcome at once."""
     if action.do == "start":
-        return job.learns(Fact(ACCEPTED, action.step.number, "t"), Fact(outcome, action.step.number, "t"))
+        return job.with_facts(Fact(ACCEPTED, action.step.number, "t"), Fact(outcome, action.step.number, "t"))
     if action.do == "judge":
-        return job.learns(Fact(VERDICT))._replace(verdict=judged("fail" if action.step else "publish"))
+        return job.with_facts(Fact(DECISION))._replace(decision=judged("fail" if action.step else "publish"))
     if action.do == "publish":
-        return job.learns(Fact(RESULT))._replace(result=Result("now", Published("E", 1, 1)))
-    return job.learns(Fact(TOLD, detail=action.sink) if action.do == "tell" else Fact(CLOSED))
+        return job.with_facts(Fact(RESULT))._replace(result=Result("now", Published("E", 1, 1)))
+    return job.with_facts(Fact(DELIVERED, detail=action.sink) if action.do == "tell" else Fact(CLOSED))
 
 
 @given(jobs())
@@ -92,14 +92,14 @@ def test_any_set_of_facts_has_an_answer(job: Job):
 @QUIET
 def test_doing_what_is_asked_always_comes_to_an_end(job: Job, outcome: str):
     """Every action adds the fact that stops it: after finitely many the job is closed, or waits for the cloud."""
-    job = job.learns(*(Fact(outcome, fact.step, "t") for fact in job.facts if fact.kind == ACCEPTED))
+    job = job.with_facts(*(Fact(outcome, fact.step, "t") for fact in job.facts if fact.kind == ACCEPTED))
     for _ in range(20):
         if not (actions := decide(job)):
             break
         job = perform(actions[0], job, outcome)
 
     assert () == decide(job)
-    assert job.closed or not (job.plan or job.verdict)
+    assert job.closed or not (job.plan or job.decision)
 
 
 @given(jobs(), FACTS, st.randoms(use_true_random=False))
@@ -110,20 +110,20 @@ def test_neither_the_order_of_facts_nor_their_repetition_matters(job: Job, more:
     random.shuffle(shuffled)
     one_by_one = job
     for fact in shuffled:
-        one_by_one = one_by_one.learns(fact)
+        one_by_one = one_by_one.with_facts(fact)
 
-    assert job.learns(*more) == one_by_one
-    assert decide(job.learns(*more)) == decide(one_by_one)
+    assert job.with_facts(*more) == one_by_one
+    assert decide(job.with_facts(*more)) == decide(one_by_one)
 
 
 @given(jobs(), STEP_FACTS)
 @QUIET
 def test_once_there_is_a_verdict_no_outcome_of_a_task_changes_anything(job: Job, fact: Fact):
     """Of two runs that know different things, one decided."""
-    if job.verdict is None:
+    if job.decision is None:
         return
 
-    assert decide(job) == decide(job.learns(fact))
+    assert decide(job) == decide(job.with_facts(fact))
 
 
 @given(FACTS)
@@ -159,12 +159,12 @@ def test_a_failed_step_fails_the_job():
 
 def test_a_verdict_to_publish_is_carried_out_first():
     """Nobody is told before the output is there."""
-    assert (Action("publish"),) == decide(Job(JOB, plan=plan(), verdict=judged("publish")))
+    assert (Action("publish"),) == decide(Job(JOB, plan=plan(), decision=judged("publish")))
 
 
 def test_whoever_has_not_been_told_is_told_then_the_job_is_closed():
     """The result object hears of everything."""
-    job = Job(JOB, frozenset({Fact(TOLD, detail="events")}), verdict=judged("reject"))
+    job = Job(JOB, frozenset({Fact(DELIVERED, detail="events")}), decision=judged("reject"))
 
     assert (Action("tell", sink="queue"), Action("tell", sink=RESULT_SINK), Action("close")) == decide(job)
 
@@ -174,10 +174,10 @@ def test_a_closed_job_asks_for_nothing():
     assert () == decide(Job(JOB, frozenset({Fact(CLOSED)}), plan(), judged("publish")))
 
 
-def there(owner: str = "", manifest: str = "") -> Described:
+def there(owner: str = "", manifest: str = "") -> ObjectInfo:
     """Return an object that says whose it is."""
     meta = {JOB_META: owner, MANIFEST_META: manifest} if owner else {}
-    return Described("E", 1, datetime(2026, 1, 1, tzinfo=timezone.utc), meta)
+    return ObjectInfo("E", 1, datetime(2026, 1, 1, tzinfo=timezone.utc), meta)
 
 
 OURS = manifest_label(plan())
@@ -203,10 +203,10 @@ OURS = manifest_label(plan())
     ],
 )
 def test_what_stands_at_the_outputs_name_decides_about_publishing(
-    stands: Described | None, overwrite: bool, kind: str, code: str
+    stands: ObjectInfo | None, overwrite: bool, kind: str, code: str
 ):
     """Another manifest's object is left alone unless told otherwise, a newer job's always."""
-    answer = standing(plan(overwrite=overwrite), OUT, stands)
+    answer = output_conflict(plan(overwrite=overwrite), OUT, stands)
 
     assert (kind, code) == (answer.kind, answer.code)
     assert ("refused" == kind) == bool(answer.message and answer.remedy)

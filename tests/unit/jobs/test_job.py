@@ -11,27 +11,27 @@ from clipstitch.common.identifiers import ManifestRef, ObjectRef, day_of, is_job
 from clipstitch.jobs.job import (
     ACCEPTED,
     CLOSED,
+    DECISION,
+    DELIVERED,
     FAILED,
     PLANNED,
     RESULT,
     SUCCEEDED,
-    TOLD,
-    VERDICT,
+    Decision,
     Fact,
     Failure,
     Job,
     Published,
     Result,
-    Verdict,
 )
-from clipstitch.usecases.job_store import job_of_target
+from clipstitch.usecases.job_store import job_of_step_target
 
 QUIET = settings(database=None, deadline=None, max_examples=300)
 JOB = "20260102T030405Z-0123456789ab"
 MANIFEST = ManifestRef(ObjectRef("acme", "manifests/a.json"), "E7A6")
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
 FACTS = st.builds(Fact, st.sampled_from([ACCEPTED, SUCCEEDED, FAILED]), st.integers(0, 5000), NAMES) | st.builds(
-    Fact, st.sampled_from([PLANNED, VERDICT, RESULT, TOLD, CLOSED]), st.none(), NAMES
+    Fact, st.sampled_from([PLANNED, DECISION, RESULT, DELIVERED, CLOSED]), st.none(), NAMES
 )
 
 
@@ -57,7 +57,7 @@ def test_the_name_of_a_fact_is_one_part_of_a_key(fact: Fact):
         (Fact("planned"), "planned.json"),
         (Fact("accepted", 0, "MediaConvert-1"), "step-000.accepted.MediaConvert-1.json"),
         (Fact("failed", 12, "a.b/c"), "step-012.failed.a%2Eb%2Fc.json"),
-        (Fact("told", detail="events"), "told.events.json"),
+        (Fact("delivered", detail="events"), "delivered.events.json"),
     ],
 )
 def test_facts_are_named_as_the_design_has_it(fact: Fact, name: str):
@@ -118,14 +118,14 @@ def test_any_name_is_a_fact_or_none(name: str):
 )
 def test_the_key_of_a_step_names_job_and_step(key: str, place: tuple[str, int] | None):
     """And no other key does."""
-    assert place == job_of_target(key, "_clipstitch/")
+    assert place == job_of_step_target(key, "_clipstitch/")
 
 
 @given(st.text(max_size=60))
 @QUIET
 def test_any_key_names_a_step_or_none(tail: str):
     """A notice is written by others."""
-    place = job_of_target(f"_clipstitch/work/{JOB}/{tail}", "_clipstitch/")
+    place = job_of_step_target(f"_clipstitch/work/{JOB}/{tail}", "_clipstitch/")
 
     assert place is None or (JOB, place[1]) == place
 
@@ -145,11 +145,11 @@ KINDS = st.sampled_from(["publish", "fail", "reject"])
 TEXTS = st.lists(NAMES, max_size=3).map(tuple)
 
 
-@given(st.builds(Verdict, KINDS, st.just(MANIFEST), NAMES, TEXTS, FAILURES, ISSUES, TEXTS))
+@given(st.builds(Decision, KINDS, st.just(MANIFEST), NAMES, TEXTS, FAILURES, ISSUES, TEXTS))
 @QUIET
-def test_a_verdict_comes_back_from_json_as_it_went(verdict: Verdict):
+def test_a_verdict_comes_back_from_json_as_it_went(decision: Decision):
     """Through text, as the ledger keeps it."""
-    assert verdict == Verdict.from_json(json.loads(json.dumps(verdict.as_json())))
+    assert decision == Decision.from_json(json.loads(json.dumps(decision.as_json())))
 
 
 @given(st.builds(Result, NAMES, st.none() | st.builds(Published, NAMES, st.integers(), st.integers()), FAILURES))
@@ -161,11 +161,11 @@ def test_a_result_comes_back_from_json_as_it_went(result: Result):
 
 def test_a_late_acceptance_does_not_change_a_finished_job():
     """The notice may overtake our own note that the task was accepted."""
-    verdict = Verdict("fail", MANIFEST, "now", ())
-    job = Job(JOB, frozenset({Fact(VERDICT)}), verdict=verdict)
+    decision = Decision("fail", MANIFEST, "now", ())
+    job = Job(JOB, frozenset({Fact(DECISION)}), decision=decision)
 
     assert "failed" == job.state
-    assert "failed" == job.learns(Fact(ACCEPTED, 0, "t")).state
+    assert "failed" == job.with_facts(Fact(ACCEPTED, 0, "t")).state
 
 
 @pytest.mark.parametrize(
@@ -180,7 +180,7 @@ def test_a_late_acceptance_does_not_change_a_finished_job():
 )
 def test_the_verdict_and_its_result_make_the_final_state(kind: str, result: Result | None, state: str):
     """Succeeded, failed or rejected; and publishing on the way."""
-    job = Job(JOB, frozenset({Fact(VERDICT)}), verdict=Verdict(kind, MANIFEST, "now", ()), result=result)  # type: ignore[arg-type]
+    job = Job(JOB, frozenset({Fact(DECISION)}), decision=Decision(kind, MANIFEST, "now", ()), result=result)  # type: ignore[arg-type]
 
     assert state == job.state
 
@@ -193,12 +193,12 @@ def test_before_the_verdict_the_facts_say_how_far_it_got():
 
 def test_a_job_knows_facts_by_kind_step_and_detail():
     """What `decide` asks for."""
-    job = Job(JOB).learns(Fact(ACCEPTED, 0, "t-1"), Fact(ACCEPTED, 1, "t-2"), Fact(TOLD, detail="events"))
+    job = Job(JOB).with_facts(Fact(ACCEPTED, 0, "t-1"), Fact(ACCEPTED, 1, "t-2"), Fact(DELIVERED, detail="events"))
 
-    assert job.knows(ACCEPTED)
-    assert job.knows(ACCEPTED, 1)
-    assert not job.knows(ACCEPTED, 2)
+    assert job.has(ACCEPTED)
+    assert job.has(ACCEPTED, 1)
+    assert not job.has(ACCEPTED, 2)
     assert {"t-1", "t-2"} == job.details(ACCEPTED)
-    assert {"events"} == job.details(TOLD)
+    assert {"events"} == job.details(DELIVERED)
     assert not job.closed
-    assert job.learns(Fact(CLOSED)).closed
+    assert job.with_facts(Fact(CLOSED)).closed

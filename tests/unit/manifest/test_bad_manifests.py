@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from clipstitch.common import errors
-from clipstitch.common.errors import BadManifest, ClipstitchError, Issue
+from clipstitch.common.errors import ClipstitchError, InvalidManifest, Issue
 from clipstitch.manifest.parse import parse
 from tests.unit.manifest.bad_manifests import BAD_MANIFESTS, GOOD, LIMITS, Bad, bad
 
@@ -26,7 +26,7 @@ NEAREST = {"SAMPLE_RATE_NOT_ALLOWED", "CHANNELS_NOT_ALLOWED", "ALIGN_OUT_OF_RANG
 
 def issues_of(case: Bad) -> tuple[Issue, ...]:
     """Return what a manifest is told."""
-    with pytest.raises(BadManifest) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         parse(case.body, case.ref, LIMITS)
     return caught.value.issues
 
@@ -93,7 +93,7 @@ def test_a_manifest_of_exactly_256_kb_is_read():
 
 def test_the_error_names_every_place():
     """Its text alone is enough for a log line."""
-    with pytest.raises(BadManifest, match=r"^/clips/0/key: .*; /output/key: "):
+    with pytest.raises(InvalidManifest, match=r"^/clips/0/key: .*; /output/key: "):
         parse(b'{"version": 1, "output": {}, "clips": [{}]}', bad("", "").ref, LIMITS)
 
 

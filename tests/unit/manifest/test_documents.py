@@ -2,7 +2,7 @@
 
 import pytest
 
-from clipstitch.common.errors import BadManifest
+from clipstitch.common.errors import InvalidManifest
 from clipstitch.manifest import documents
 
 
@@ -16,7 +16,7 @@ def nested(depth: int, suffix: str) -> bytes:
 
 def issue_of(body: bytes, suffix: str) -> tuple[str, str]:
     """Return code and message of what a document is told."""
-    with pytest.raises(BadManifest) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         documents.load(body, suffix)
     (issue,) = caught.value.issues
     return issue.code, issue.message

@@ -5,12 +5,12 @@ from datetime import datetime, timezone
 
 import pytest
 
-from clipstitch.adapters.memory import MemoryObjects
+from clipstitch.adapters.memory import MemoryObjectStore
 from clipstitch.common.audio_formats import FORMATS
-from clipstitch.common.errors import BadManifest
+from clipstitch.common.errors import InvalidManifest
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels, Listed
-from clipstitch.manifest.expand_globs import Resolved, resolve
+from clipstitch.common.ports import ListedObject, ObjectHeaders
+from clipstitch.manifest.expand_globs import ExpandedManifest, expand_globs
 from clipstitch.manifest.model import Clip, Entry, Glob, Limits, Manifest, Output, Silence
 
 
@@ -26,12 +26,12 @@ class Bucket:
     """A bucket with some objects, that remembers how it was listed. A key with a `!` behind it is empty."""
 
     def __init__(self, *keys: str) -> None:
-        self._objects = MemoryObjects(Still())
+        self._objects = MemoryObjectStore(Still())
         self.asked: list[str] = []
         for key in keys:
-            self._objects.write(ObjectRef("acme", key.rstrip("!")), b"" if key.endswith("!") else b"x", Labels())
+            self._objects.write(ObjectRef("acme", key.rstrip("!")), b"" if key.endswith("!") else b"x", ObjectHeaders())
 
-    def __call__(self, prefix: str) -> Iterator[Listed]:
+    def __call__(self, prefix: str) -> Iterator[ListedObject]:
         """List what begins with a prefix."""
         self.asked.append(prefix)
         return self._objects.list("acme", prefix)
@@ -42,14 +42,14 @@ def manifest(*clips: Entry, align: int = 0) -> Manifest:
     return Manifest(Output(ObjectRef("acme", "out/a.mp3"), FORMATS["mp3"]), clips, align)
 
 
-def resolved(bucket: Bucket, *clips: Entry, align: int = 0, limits: Limits | None = None) -> Resolved:
+def resolved(bucket: Bucket, *clips: Entry, align: int = 0, limits: Limits | None = None) -> ExpandedManifest:
     """Resolve a manifest of these entries."""
-    return resolve(manifest(*clips, align=align), bucket, limits or Limits())
+    return expand_globs(manifest(*clips, align=align), bucket, limits or Limits())
 
 
 def issues(bucket: Bucket, *clips: Entry, limits: Limits | None = None) -> list[tuple[str, str]]:
     """Return code and path of what resolving has against a manifest."""
-    with pytest.raises(BadManifest) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         resolved(bucket, *clips, limits=limits)
     assert all(issue.message and issue.remedy for issue in caught.value.issues)
     return [(issue.code, issue.path) for issue in caught.value.issues]
@@ -91,7 +91,7 @@ def test_a_manifest_without_globs_asks_for_no_listing():
     """It comes back as it went."""
     bucket, wanted = Bucket(), manifest(Clip("a", 1), Silence(2), Clip("b", title="B"), align=2)
 
-    assert Resolved(wanted, ("/clips/0", "/clips/1", "/clips/2")) == resolve(wanted, bucket, Limits())
+    assert ExpandedManifest(wanted, ("/clips/0", "/clips/1", "/clips/2")) == expand_globs(wanted, bucket, Limits())
     assert [] == bucket.asked
 
 
@@ -137,7 +137,7 @@ def test_globs_that_find_nothing_are_all_named():
     assert [("GLOB_EMPTY", "/clips/1/glob"), ("GLOB_EMPTY", "/clips/3/glob")] == issues(
         bucket, Glob("a*"), Glob("b*"), Clip("gone"), Glob("ch/*")
     )
-    with pytest.raises(BadManifest, match=r"`b\*` finds no clips"):
+    with pytest.raises(InvalidManifest, match=r"`b\*` finds no clips"):
         resolved(bucket, Glob("b*"))
 
 

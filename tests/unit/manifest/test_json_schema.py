@@ -9,11 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from clipstitch.common.audio_formats import FORMATS, SAMPLE_RATES
-from clipstitch.common.errors import BadManifest
+from clipstitch.common.errors import InvalidManifest
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import clips_section, documents, output_section
 from clipstitch.manifest import parse as parsing
-from clipstitch.manifest.durations import _of_text, milliseconds
+from clipstitch.manifest.durations import _of_text, parse_duration_ms
 from clipstitch.manifest.parse import parse
 from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.schema import manifest_schema, text
@@ -44,7 +44,7 @@ def issues_of(case: Bad) -> set[str]:
     """Return the codes of what the product has against a manifest."""
     try:
         parse(case.body, case.ref, LIMITS)
-    except BadManifest as bad:
+    except InvalidManifest as bad:
         return {issue.code for issue in bad.issues}
     return set()
 
@@ -55,7 +55,7 @@ def read(case: Bad) -> Any:
         return None
     try:
         document = documents.load(case.body, case.suffix)
-    except BadManifest:
+    except InvalidManifest:
         return None
     return document if "42" not in json.dumps(document) or case.suffix == ".json" else None
 
@@ -81,7 +81,7 @@ def accepted(document: object) -> bool:
     """Say whether the product takes a manifest."""
     try:
         parse(json.dumps(document).encode(), ObjectRef("acme", "manifests/a.json"), LIMITS)
-    except BadManifest:
+    except InvalidManifest:
         return False
     return True
 
@@ -183,7 +183,7 @@ def test_rates_channels_and_depths_are_those_of_the_format(spec, named: bool):
 def test_lengths_of_time_are_those_that_the_product_reads(time: object):
     """A start may be nothing; a silence and a duration may not. Gaps and silences have an hour at most."""
     documents = [clip(start=time), clip(duration=time)]
-    if (milliseconds(time) or 0) <= parsing.MAX_GAP_MS:
+    if (parse_duration_ms(time) or 0) <= parsing.MAX_GAP_MS:
         documents += [{**GOOD, "gap": time}, {**GOOD, "clips": ["clips/a.mp3", {"silence": time}]}]
 
     assert [accepted(document) for document in documents] == [VALIDATOR.is_valid(document) for document in documents]

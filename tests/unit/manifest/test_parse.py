@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipstitch.common.audio_formats import FORMATS
-from clipstitch.common.errors import BadManifest, Issue
+from clipstitch.common.errors import InvalidManifest, Issue
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
+from clipstitch.manifest.durations import MAX_MS, parse_duration_ms
+from clipstitch.manifest.field_reader import MAX_ISSUES, json_pointer, kind_of
+from clipstitch.manifest.glob_patterns import natural_sort_key
 from clipstitch.manifest.model import Clip, Limits, Manifest, Output
-from clipstitch.manifest.durations import MAX_MS, milliseconds
-from clipstitch.manifest.field_reader import MAX_ISSUES, kind_of, pointer
-from clipstitch.manifest.glob_patterns import natural
 from clipstitch.manifest.object_keys import key_problem
 from clipstitch.manifest.parse import parse
 
@@ -47,7 +47,7 @@ def issues_of(body: bytes, suffix: str = ".json") -> tuple[Issue, ...] | None:
     """Return what a document is told; None when it is a manifest."""
     try:
         parse(body, ObjectRef("acme", f"a{suffix}"), LIMITS)
-    except BadManifest as error:
+    except InvalidManifest as error:
         return error.issues
     return None
 
@@ -229,14 +229,14 @@ def test_a_length_of_time_may_be_written_in_many_forms(written: object, ms: int)
 @pytest.mark.parametrize("written", ["", "s", "1", "1 s", "-1s", "1s1m", "1s 2ms", "1,5s", "1S", "1d", "1e3s", ".5s"])
 def test_other_texts_are_no_length_of_time(written: str):
     """Nothing is guessed."""
-    assert milliseconds(written) is None
+    assert parse_duration_ms(written) is None
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.integers())))
 @QUIET
 def test_a_length_of_time_is_read_or_refused_but_never_wild(value: object):
     """Whatever is written, the answer is None or within limits."""
-    ms = milliseconds(value)
+    ms = parse_duration_ms(value)
 
     assert ms is None or 0 <= ms <= MAX_MS
 
@@ -245,7 +245,9 @@ def test_a_length_of_time_is_read_or_refused_but_never_wild(value: object):
 @QUIET
 def test_hours_minutes_seconds_and_milliseconds_add_up(hours: int, minutes: int, seconds: int, ms: int):
     """For every combination."""
-    assert ((hours * 60 + minutes) * 60 + seconds) * 1000 + ms == milliseconds(f"{hours}h{minutes}m{seconds}s{ms}ms")
+    assert ((hours * 60 + minutes) * 60 + seconds) * 1000 + ms == parse_duration_ms(
+        f"{hours}h{minutes}m{seconds}s{ms}ms"
+    )
 
 
 def test_an_end_becomes_a_duration():
@@ -386,7 +388,7 @@ SCRAPS = st.recursive(
 def test_no_mixture_of_our_own_fields_makes_the_reader_fail_otherwise(document: dict):
     """Right names with wrong values, in wrong places: a manifest, or one error with at least one issue."""
     issues = issues_of(json.dumps(document).encode())
-    ordered = sorted(set(issues or ()), key=lambda issue: (natural(issue.path), issue))
+    ordered = sorted(set(issues or ()), key=lambda issue: (natural_sort_key(issue.path), issue))
 
     assert issues is None or (issues and issues == tuple(ordered))
 
@@ -439,7 +441,7 @@ def test_kinds_of_values_are_named_in_the_authors_words(value: object, words: st
 
 def test_a_pointer_escapes_as_rfc_6901_says():
     """Tilde first, or the slash's own escape would be escaped."""
-    assert "/a~1b/~01/0" == pointer("a/b", "~1", 0)
+    assert "/a~1b/~01/0" == json_pointer("a/b", "~1", 0)
 
 
 @pytest.mark.parametrize(
@@ -454,7 +456,7 @@ def test_a_pointer_escapes_as_rfc_6901_says():
 )
 def test_of_very_many_mistakes_two_thousand_are_listed(suffix: str, body: bytes):
     """And that there are more; a manifest of 256 KB must not be answered with a hundred times as much."""
-    with pytest.raises(BadManifest) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         parse(body, ObjectRef("acme", f"manifests/m{suffix}"), Limits())
 
     issues = caught.value.issues

@@ -9,16 +9,16 @@ from mutagen.id3 import ID3, CTOCFlags
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.planning.chapters import MIN_PART_BYTES, Chapter, chapters_of, id3_size, id3_tag, webvtt, webvtt_ref
-from clipstitch.planning.plan import Placed, Plan, Target
+from clipstitch.planning.plan import PlacedClip, Plan, PlannedOutput
 
 QUIET = settings(database=None, deadline=None, max_examples=60)
 CHAPTERS = [Chapter("One", 0, 1500), Chapter("Deux & <trois>", 1500, 3_723_004), Chapter("", 3_723_004, 360_000_000)]
 
 
-def plan(*clips: Placed, key: str = "out/ep.1.mp3", duration_s: float = 10.0) -> Plan:
+def plan(*clips: PlacedClip, key: str = "out/ep.1.mp3", duration_s: float = 10.0) -> Plan:
     """Return a plan of which only the clips matter."""
     job = "20260102T030405Z-0123456789ab"
-    target = Target(ObjectRef("acme", key), "mp3", 44100, 2, overwrite=False, chapters=True)
+    target = PlannedOutput(ObjectRef("acme", key), "mp3", 44100, 2, overwrite=False, chapters=True)
     return Plan(job, ManifestRef(ObjectRef("acme", "m.json"), "E"), target, duration_s, clips, (), ())
 
 
@@ -72,17 +72,17 @@ def test_the_chapters_lie_beside_the_output(key: str, beside: str):
 )
 def test_a_chapter_is_called_by_its_title_or_its_file(key: str, title: str, name: str):
     """Without folder and extension."""
-    assert [Chapter(name, 0, 10_000)] == chapters_of(plan(Placed(key, 0, 0, 0.0, 10.0, title)))
+    assert [Chapter(name, 0, 10_000)] == chapters_of(plan(PlacedClip(key, 0, 0, 0.0, 10.0, title)))
 
 
 def test_a_chapter_lasts_until_the_next_and_the_last_until_the_end():
     """Silences and gaps belong to the one before; what comes before the first clip has no chapter."""
     clips = (
-        Placed("", 0, 500, 0.0, 0.5),
-        Placed("a.mp3", 0, 0, 0.5, 2.0004),
-        Placed("", 0, 300, 2.5004, 0.3),
-        Placed("cut.mp3", 0, 0, 2.8004, 0.0),
-        Placed("b.mp3", 0, 0, 2.8006, 7.0),
+        PlacedClip("", 0, 500, 0.0, 0.5),
+        PlacedClip("a.mp3", 0, 0, 0.5, 2.0004),
+        PlacedClip("", 0, 300, 2.5004, 0.3),
+        PlacedClip("cut.mp3", 0, 0, 2.8004, 0.0),
+        PlacedClip("b.mp3", 0, 0, 2.8006, 7.0),
     )
 
     assert [Chapter("a", 500, 2801), Chapter("b", 2801, 9801)] == chapters_of(plan(*clips, duration_s=9.8006))

@@ -3,13 +3,13 @@
 import pytest
 
 from clipstitch.common.audio_formats import MAX_SOURCES
-from clipstitch.planning.merge_tree import Branch, depth, fewest_requests, grow, levels, requests
+from clipstitch.planning.merge_tree import MergeNode, build_merge_tree, depth, fewest_requests, levels, requests
 
 EVERY_COUNT = range(1, 3001)
-TREES = {count: grow(count) for count in EVERY_COUNT}
+TREES = {count: build_merge_tree(count) for count in EVERY_COUNT}
 
 
-def branches(tree: Branch | int) -> list[Branch]:
+def branches(tree: MergeNode | int) -> list[MergeNode]:
     """Return every request of a tree."""
     if isinstance(tree, int):
         return []
@@ -39,7 +39,7 @@ def least_depth(count: int) -> int:
 )
 def test_counts_at_which_something_changes(count: int, asked: int, deep: int):
     """Written out by hand: sources, requests, levels."""
-    tree = grow(count)
+    tree = build_merge_tree(count)
 
     assert (asked, deep) == (requests(tree), depth(tree))
     assert (asked, deep) == (fewest_requests(count), levels(count))
@@ -58,7 +58,7 @@ def test_every_count_takes_the_fewest_levels():
 def test_every_count_keeps_its_order():
     """Each leaf once, from the first to the last."""
     for count, tree in TREES.items():
-        assert list(range(count)) == (list(tree.leaves()) if isinstance(tree, Branch) else [tree])
+        assert list(range(count)) == (list(tree.leaves()) if isinstance(tree, MergeNode) else [tree])
 
 
 def test_every_request_joins_two_to_eleven():
@@ -70,7 +70,7 @@ def test_every_request_joins_two_to_eleven():
 
 def test_leaves_may_be_counted_from_anywhere():
     """As the parts of a larger tree are."""
-    tree = grow(23, 100)
+    tree = build_merge_tree(23, 100)
 
-    assert isinstance(tree, Branch)
+    assert isinstance(tree, MergeNode)
     assert list(range(100, 123)) == list(tree.leaves())

@@ -7,17 +7,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clipstitch.common.audio_formats import FORMATS
-from clipstitch.common.errors import Archived, BadManifest, ClipstitchError, CloudBusy, Missing, NotAudio, NotBound
+from clipstitch.common.errors import (
+    BucketNotBound,
+    ClipstitchError,
+    CloudBusy,
+    InvalidManifest,
+    NotAudio,
+    ObjectArchived,
+    ObjectNotFound,
+)
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.ports import Probe
 from clipstitch.manifest.model import Clip, Manifest, Output
-from clipstitch.planning.plan import Place, Plan
+from clipstitch.planning.plan import Plan, PlanningContext
 from clipstitch.planning.planner import make_plan
-from clipstitch.planning.process_string import CONCAT, CONVERT, Segment, read
+from clipstitch.planning.process_string import CONCAT, CONVERT, Segment, parse_process
 
 QUIET = settings(database=None, deadline=None, max_examples=200)
 JOB = "20260102T030405Z-0123456789ab"
-PLACE = Place(JOB, ManifestRef(ObjectRef("acme", "manifests/a.json"), "E7A6"), "_clipstitch/", "done", ("events", "q"))
+PLACE = PlanningContext(
+    JOB, ManifestRef(ObjectRef("acme", "manifests/a.json"), "E7A6"), "_clipstitch/", "done", ("events", "q")
+)
 PROBE = Probe(duration_s=10.0, sample_rate=44100, channels=2)
 
 
@@ -35,7 +45,7 @@ def plan(wanted: Manifest, probes: dict[str, Probe | ClipstitchError] | None = N
 
 def issues(wanted: Manifest, probes: dict[str, Probe | ClipstitchError]) -> list[tuple[str, str]]:
     """Return code and path of what planning has against a manifest."""
-    with pytest.raises(BadManifest) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         plan(wanted, probes)
     assert all(issue.message and issue.remedy for issue in caught.value.issues)
     return [(issue.code, issue.path) for issue in caught.value.issues]
@@ -59,7 +69,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
 def test_the_cloud_gets_the_clips_in_the_order_of_the_manifest(wanted: Manifest):
     """What is put before, what is posted to, what is put after: together the manifest's list, with its trims."""
     (step,) = plan(wanted).steps
-    process = read(step.process)
+    process = parse_process(step.process)
     main = Segment(step.main.key)
     segments = [*process.pre, main, *process.sur]
 
@@ -73,7 +83,7 @@ def test_the_cloud_gets_the_clips_in_the_order_of_the_manifest(wanted: Manifest)
 def test_rate_and_channels_are_always_sent_and_the_posted_clip_is_never_trimmed(wanted: Manifest):
     """Leaving them to the cloud may fail (reference), and the action cannot trim the posted object alone."""
     (step,) = plan(wanted).steps
-    transcode = read(step.process).transcode
+    transcode = parse_process(step.process).transcode
 
     assert (44100, 2) == (transcode.ar, transcode.ac)
     assert (None, None) == (transcode.ss, transcode.t)
@@ -141,7 +151,7 @@ def test_the_reference_example_is_spelled_as_it_is_printed():
 def test_the_step_aims_at_work_and_tells_the_completion_topic():
     """The key carries job and step, so that a notice can be matched by it alone."""
     (step,) = plan(manifest(Clip("a"), Clip("b"))).steps
-    process = read(step.process)
+    process = parse_process(step.process)
 
     assert ObjectRef("acme", f"_clipstitch/work/{JOB}/step-000.mp3") == step.target
     assert (step.target.bucket, step.target.key) == (process.saveas.bucket, process.saveas.key)
@@ -151,7 +161,7 @@ def test_the_step_aims_at_work_and_tells_the_completion_topic():
 def test_one_clip_alone_is_converted():
     """There is nothing to join; and a conversion can trim."""
     (step,) = plan(manifest(Clip("a", 1500, 2500))).steps
-    process = read(step.process)
+    process = parse_process(step.process)
 
     assert CONVERT == process.action
     assert (1500, 2500) == (process.transcode.ss, process.transcode.t)
@@ -170,21 +180,21 @@ def test_options_are_sent_as_oss_counts_them(option: str, number: int):
     """The manifest's words, the action's numbers."""
     (step,) = plan(manifest(Clip("a"), Clip("b"), bitrate=64000, bitrate_option=option)).steps
 
-    assert (64000, number) == (read(step.process).transcode.ab, read(step.process).transcode.abopt)
+    assert (64000, number) == (parse_process(step.process).transcode.ab, parse_process(step.process).transcode.abopt)
 
 
 def test_quality_zero_and_bit_depth_are_sent():
     """Zero is not nothing."""
     (step,) = plan(manifest(Clip("a"), Clip("b"), spec="flac", quality=0, bits_per_sample=24)).steps
 
-    assert (0, 24) == (read(step.process).transcode.aq, read(step.process).transcode.adepth)
+    assert (0, 24) == (parse_process(step.process).transcode.aq, parse_process(step.process).transcode.adepth)
 
 
 def test_what_the_manifest_says_is_taken_without_remark():
     """Nothing was chosen for the author."""
     made = plan(manifest(Clip("a"), Clip("b"), sample_rate=16000, channels=1))
 
-    assert (16000, 1, ()) == (made.output.sample_rate, made.output.channels, made.remarks)
+    assert (16000, 1, ()) == (made.output.sample_rate, made.output.channels, made.warnings)
 
 
 def test_the_align_clip_lends_rate_and_channels():
@@ -192,7 +202,7 @@ def test_the_align_clip_lends_rate_and_channels():
     probes = {"a": Probe(1, 8000, 1), "b": Probe(1, 22050, 2)}
     made = plan(manifest(Clip("a"), Clip("b"), align=1, spec="aac"), probes)
 
-    assert (22050, 2, ()) == (made.output.sample_rate, made.output.channels, made.remarks)
+    assert (22050, 2, ()) == (made.output.sample_rate, made.output.channels, made.warnings)
 
 
 def test_what_the_format_does_not_take_is_moved_to_the_nearest_and_said():
@@ -201,18 +211,18 @@ def test_what_the_format_does_not_take_is_moved_to_the_nearest_and_said():
     amr = plan(manifest(Clip("a"), Clip("b"), spec="amr"), {"a": Probe(1, 11025, 6)})
 
     assert (48000, 2) == (opus.output.sample_rate, opus.output.channels)
-    assert ("The align clip has 44100 Hz; opus takes 48000, the nearest it can.",) == opus.remarks
+    assert ("The align clip has 44100 Hz; opus takes 48000, the nearest it can.",) == opus.warnings
     assert (8000, 1) == (amr.output.sample_rate, amr.output.channels)
     assert (
         "The align clip has 11025 Hz; amr takes 8000, the nearest it can.",
         "The align clip has 6 channels; amr takes 1, the nearest it can.",
-    ) == amr.remarks
+    ) == amr.warnings
 
 
 def test_all_clips_that_stand_in_the_way_are_named_together():
     """Missing, not audio, archived, started beyond the end: one answer."""
     clips = (Clip("a"), Clip("gone"), Clip("text"), Clip("short", 10000), Clip("b", 9999), Clip("gone"), Clip("cold"))
-    probes = {"gone": Missing("gone"), "text": NotAudio("no stream"), "cold": Archived("restore it")}
+    probes = {"gone": ObjectNotFound("gone"), "text": NotAudio("no stream"), "cold": ObjectArchived("restore it")}
 
     assert [
         ("CLIP_NOT_FOUND", "/clips/1"),
@@ -223,7 +233,7 @@ def test_all_clips_that_stand_in_the_way_are_named_together():
     ] == issues(manifest(*clips), probes)
 
 
-@pytest.mark.parametrize("error", [CloudBusy("later"), NotBound("no project")])
+@pytest.mark.parametrize("error", [CloudBusy("later"), BucketNotBound("no project")])
 def test_trouble_that_is_not_the_clips_own_is_passed_on(error: ClipstitchError):
     """It is no mistake of the manifest."""
     with pytest.raises(type(error)):

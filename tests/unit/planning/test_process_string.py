@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.common.errors import BadProcess
+from clipstitch.common.errors import InvalidProcessString
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.planning.process_string import (
     CONCAT,
@@ -15,10 +15,10 @@ from clipstitch.planning.process_string import (
     Saveas,
     Segment,
     Transcode,
-    b64,
-    read,
-    spell,
-    unb64,
+    decode_name,
+    encode_name,
+    format_process,
+    parse_process,
 )
 
 QUIET = settings(database=None, deadline=None, max_examples=200)
@@ -66,33 +66,33 @@ PROCESSES = st.builds(
 @pytest.mark.parametrize(("text", "process"), GOLDEN)
 def test_the_printed_examples_are_read(text: str, process: Process):
     """Names to the byte: the stray line ends of the REST example are part of them."""
-    assert process == read(text)
+    assert process == parse_process(text)
 
 
 @pytest.mark.parametrize(("text", "process"), GOLDEN)
 def test_the_printed_examples_are_spelled_as_printed(text: str, process: Process):
     """Down to the order of the parameters."""
-    assert text == spell(process)
-    assert text == spell(read(text))
+    assert text == format_process(process)
+    assert text == format_process(parse_process(text))
 
 
 def test_the_body_of_a_request_is_read_too():
     """People paste what they see on the wire."""
-    assert REST_PROCESS == read(f"x-oss-async-process={REST_EXAMPLE}")
+    assert REST_PROCESS == parse_process(f"x-oss-async-process={REST_EXAMPLE}")
 
 
 @given(PROCESSES)
 @QUIET
 def test_what_is_spelled_is_read_back(process: Process):
     """Any keys, all parameters, any number of clips."""
-    assert process == read(spell(process))
+    assert process == parse_process(format_process(process))
 
 
 @given(PROCESSES)
 @QUIET
 def test_a_process_string_is_plain_ascii_without_blanks(process: Process):
     """Whatever the keys are: it travels in a header or a body without quoting."""
-    text = spell(process)
+    text = format_process(process)
 
     assert text.isascii()
     assert text.isprintable()
@@ -103,19 +103,21 @@ def test_every_parameter_has_its_place():
     """Written by hand, so that spelling and reading cannot be wrong together."""
     transcode = Transcode("flac", ss=1, t=2, ac=3, ar=4, ab=5, aq=6, abopt=7, align=8, adepth=9)
 
-    assert "audio/concat,f_flac,ss_1,t_2,ac_3,ar_4,ab_5,aq_6,abopt_7,align_8,adepth_9" == spell(Process(transcode))
+    assert "audio/concat,f_flac,ss_1,t_2,ac_3,ar_4,ab_5,aq_6,abopt_7,align_8,adepth_9" == format_process(
+        Process(transcode)
+    )
 
 
 def test_clips_stand_before_and_after_in_the_order_given():
     """First /pre, then /sur, each with its trim."""
     process = Process(Transcode("mp3"), (Segment("a"), Segment("b", ss=1)), (Segment("c", t=2), Segment("d", 3, 4)))
 
-    assert "audio/concat,f_mp3/pre,o_YQ/pre,o_Yg,ss_1/sur,o_Yw,t_2/sur,o_ZA,ss_3,t_4" == spell(process)
+    assert "audio/concat,f_mp3/pre,o_YQ/pre,o_Yg,ss_1/sur,o_Yw,t_2/sur,o_ZA,ss_3,t_4" == format_process(process)
 
 
 def test_markers_may_be_mixed_when_read():
     """What counts is the order among the /pre and among the /sur."""
-    process = read("audio/concat,f_mp3/sur,o_Yw/pre,o_YQ/sur,o_ZA/pre,o_Yg")
+    process = parse_process("audio/concat,f_mp3/sur,o_Yw/pre,o_YQ/sur,o_ZA/pre,o_Yg")
 
     assert ("a", "b", "c", "d") == tuple(segment.key for segment in (*process.pre, *process.sur))
 
@@ -124,13 +126,13 @@ def test_notify_alone_follows_sys():
     """The second official form: nothing is saved elsewhere, but somebody is told."""
     process = Process(Transcode("mp3"), topic="jobs")
 
-    assert "audio/concat,f_mp3|sys/notify,topic_am9icw" == spell(process)
-    assert process == read("audio/concat,f_mp3|sys/notify,topic_am9icw")
+    assert "audio/concat,f_mp3|sys/notify,topic_am9icw" == format_process(process)
+    assert process == parse_process("audio/concat,f_mp3|sys/notify,topic_am9icw")
 
 
 def test_saving_without_a_bucket_means_the_same_bucket():
     """`b` is optional."""
-    assert Saveas("a.mp3") == read("audio/convert,f_mp3|sys/saveas,o_YS5tcDM").saveas
+    assert Saveas("a.mp3") == parse_process("audio/convert,f_mp3|sys/saveas,o_YS5tcDM").saveas
 
 
 @pytest.mark.parametrize("name", ["a", "ab", "abc", "a?>", "中文 🎧.mp3", "??>>~~", "\n"])
@@ -139,7 +141,7 @@ def test_names_are_read_with_and_without_padding_in_either_alphabet(name: str):
     raw = name.encode()
     safe, plain = base64.urlsafe_b64encode(raw).decode(), base64.b64encode(raw).decode()
 
-    assert {name} == {unb64(text) for text in (safe, plain, safe.rstrip("="), plain.rstrip("="))}
+    assert {name} == {decode_name(text) for text in (safe, plain, safe.rstrip("="), plain.rstrip("="))}
 
 
 @pytest.mark.parametrize("name", ["??>>", "sur?", "中文?>/中文", "/pre,/sur,", "|sys/saveas"])
@@ -147,12 +149,14 @@ def test_a_slash_of_the_ordinary_alphabet_starts_no_clip(name: str):
     """Only /pre, and /sur, do."""
     plain = base64.b64encode(name.encode()).decode()
 
-    assert (Segment(name, 5), Segment(name)) == read(f"audio/concat,f_mp3/pre,o_{plain},ss_5/pre,o_{plain}").pre
+    assert (Segment(name, 5), Segment(name)) == parse_process(
+        f"audio/concat,f_mp3/pre,o_{plain},ss_5/pre,o_{plain}"
+    ).pre
 
 
 def test_names_are_spelled_url_safe_without_padding():
     """One way to spell a thing."""
-    assert "Pz8-Pg" == b64("??>>")
+    assert "Pz8-Pg" == encode_name("??>>")
 
 
 @given(KEYS, KEYS)
@@ -223,8 +227,8 @@ def test_a_key_with_variables_is_not_known_beforehand(template: str):
 )
 def test_an_unreadable_string_is_refused_with_a_reason(text: str):
     """One clear error, never another, and never half a process."""
-    with pytest.raises(BadProcess, match=r".{10}"):
-        read(text)
+    with pytest.raises(InvalidProcessString, match=r".{10}"):
+        parse_process(text)
 
 
 PIECES = st.sampled_from(
@@ -264,8 +268,8 @@ PIECES = st.sampled_from(
 def test_any_text_is_read_or_refused(text: str):
     """Nothing but BadProcess comes out, and what is read can be spelled again."""
     try:
-        process = read(text)
-    except BadProcess:
+        process = parse_process(text)
+    except InvalidProcessString:
         return
 
-    assert process == read(spell(process))
+    assert process == parse_process(format_process(process))

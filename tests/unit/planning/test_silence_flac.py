@@ -8,7 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clipstitch.common.audio_formats import SAMPLE_RATES
-from clipstitch.planning.silence_flac import BLOCK, flac, samples_of
+from clipstitch.planning.silence_flac import BLOCK, samples_of, silence_flac
 
 QUIET = settings(database=None, deadline=None, max_examples=60)
 # RFC 9639, sections 9.1.8 and 9.3: both begin at zero and are not reflected.
@@ -118,7 +118,7 @@ def coded_number(data: bytes) -> int:
 
 def assert_silent(samples: int, rate: int, channels: int) -> None:
     """Write silence, read it back, and see that it is what was asked for."""
-    data = flac(samples, rate, channels)
+    data = silence_flac(samples, rate, channels)
     stream = stream_of(data)
     frames = frames_of(data, stream)
 
@@ -156,7 +156,7 @@ def test_frame_numbers_grow_into_more_bytes(frames: int):
 
 def test_a_minute_of_silence_is_a_few_kilobytes():
     """Constant subframes: it costs next to nothing to keep and to move."""
-    assert len(flac(60 * 44100, 44100, 2)) < 12_000
+    assert len(silence_flac(60 * 44100, 44100, 2)) < 12_000
 
 
 @pytest.mark.parametrize(

@@ -10,20 +10,22 @@ from hypothesis import currently_in_test_context, given, reject, settings
 from hypothesis import strategies as st
 
 from clipstitch.common.audio_formats import FORMATS, MAX_SOURCES
-from clipstitch.common.errors import BadManifest
+from clipstitch.common.errors import InvalidManifest
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.ports import Probe
 from clipstitch.manifest.model import Clip, Entry, Manifest, Output, Silence
 from clipstitch.planning.chapters import Chapter, chapters_of
-from clipstitch.planning.merge_tree import Branch, depth, fewest_requests, grow, levels
-from clipstitch.planning.plan import Place, Plan, Step
+from clipstitch.planning.merge_tree import MergeNode, build_merge_tree, depth, fewest_requests, levels
+from clipstitch.planning.plan import Plan, PlanningContext, Step
 from clipstitch.planning.planner import make_plan
-from clipstitch.planning.process_string import CONCAT, CONVERT, Process, read
+from clipstitch.planning.process_string import CONCAT, CONVERT, Process, parse_process
 
 QUIET = settings(database=None, deadline=None, max_examples=100)
 JOB = "20260102T030405Z-0123456789ab"
 BUCKET = "acme"
-PLACE = Place(JOB, ManifestRef(ObjectRef(BUCKET, "manifests/a.json"), "E7A6"), "_clipstitch/", "done", ("events",))
+PLACE = PlanningContext(
+    JOB, ManifestRef(ObjectRef(BUCKET, "manifests/a.json"), "E7A6"), "_clipstitch/", "done", ("events",)
+)
 RATE = 44100
 PROBE = Probe(duration_s=10.0, sample_rate=RATE, channels=2)
 
@@ -48,7 +50,7 @@ def plan(wanted: Manifest, probes: dict[str, Probe] | None = None) -> Plan:
     known = {ObjectRef(BUCKET, key): (probes or {}).get(key, PROBE) for key in keys}
     try:
         return make_plan(wanted, known, PLACE)
-    except BadManifest as bad:
+    except InvalidManifest as bad:
         if currently_in_test_context() and {"/output/start"} == {issue.path for issue in bad.issues}:
             reject()  # hypothesis made a whole too short for its own trim
         raise
@@ -87,7 +89,7 @@ def followed(made: Plan) -> list[Piece]:
     known: dict[str, list[Piece]] = {}
     for step in made.steps:
         pieces: list[Piece] = []
-        for source in sources(step, read(step.process)):
+        for source in sources(step, parse_process(step.process)):
             inner = known.get(source.key, [source])
             trimmed = source.key in known and source[1:] != (0, 0)
             pieces += [Piece("[", *source[1:]), *inner, Piece("]")] if trimmed else inner
@@ -107,7 +109,7 @@ def whole(wanted: Manifest) -> list[Piece]:
     return [Piece(only.key, only.start_ms + start, min(ends, default=0))]
 
 
-def all_trimmed(tree: Branch | int, pieces: Sequence[Piece]) -> int:
+def all_trimmed(tree: MergeNode | int, pieces: Sequence[Piece]) -> int:
     """Count the requests of a tree that have only trimmed leaves: nothing there can be posted to."""
     if isinstance(tree, int):
         return 0
@@ -121,7 +123,7 @@ def fewest_steps(wanted: Manifest) -> int:
     if len(pieces) == 1:
         return 1
     cut = bool(wanted.output.start_ms or wanted.output.duration_ms)
-    return fewest_requests(len(pieces)) + all_trimmed(grow(len(pieces)), pieces) + cut
+    return fewest_requests(len(pieces)) + all_trimmed(build_merge_tree(len(pieces)), pieces) + cut
 
 
 TRIMS = st.tuples(st.integers(0, 9000), st.integers(1, 12_000)) | st.just((0, 0)) | st.just((500, 0))
@@ -162,7 +164,7 @@ def test_no_plan_has_a_step_too_many(wanted: Manifest):
 def test_every_step_is_one_that_the_cloud_takes(wanted: Manifest):
     """At most eleven sources, the posted one untrimmed in a join; rate and channels are always sent."""
     for step in plan(wanted).steps:
-        process = read(step.process)
+        process = parse_process(step.process)
         joined = sources(step, process)
         assert (RATE, 2) == (process.transcode.ar, process.transcode.ac)
         assert (process.action == CONCAT) == (2 <= len(joined) <= MAX_SOURCES)
@@ -178,7 +180,7 @@ def test_a_step_needs_exactly_the_makers_of_its_sources(wanted: Manifest):
     made = plan(wanted)
     makers = {step.target.key: step.number for step in made.steps}
     for step in made.steps:
-        used = [makers[source.key] for source in sources(step, read(step.process)) if source.key in makers]
+        used = [makers[source.key] for source in sources(step, parse_process(step.process)) if source.key in makers]
         assert used == list(step.needs)
         assert all(need < step.number for need in step.needs)
 
@@ -193,7 +195,7 @@ def test_a_step_says_which_clips_it_joins(wanted: Manifest):
     names = [piece.key for piece in laid(wanted)]
     known: dict[str, list[str]] = {}
     for step in made.steps:
-        joined = [n for s in sources(step, read(step.process)) for n in known.get(s.key, [s.key])]
+        joined = [n for s in sources(step, parse_process(step.process)) for n in known.get(s.key, [s.key])]
         known[step.target.key] = joined
         assert joined == names[step.clips[0] : step.clips[1] + 1]
 
@@ -208,7 +210,7 @@ def test_intermediates_are_flac_as_deep_as_the_deepest_clip(wanted: Manifest, de
     output = wanted.output._replace(format=FORMATS[spec], ref=ObjectRef(BUCKET, f"a.{spec}"))
     last = [clip.key for clip in wanted.clips if isinstance(clip, Clip)][-1]
     made = plan(wanted._replace(output=output), {last: PROBE._replace(bits=24 if deep else 16)})
-    *between, final = (read(step.process).transcode for step in made.steps)
+    *between, final = (parse_process(step.process).transcode for step in made.steps)
 
     assert all((part.f, part.adepth) == ("flac", 24 if deep else 16) for part in between)
     assert all(part[-5:-1] == (None,) * 4 for part in between)  # ab, aq, abopt, align are the output's business
@@ -223,13 +225,13 @@ def test_whole_clips_take_as_many_levels_as_the_tree(count: int):
     made = plan(manifest(*(Clip(f"c{i}") for i in range(count))))
 
     assert max(fewest_requests(count), 1) == len(made.steps)
-    assert max(levels(count), 1) == made.levels == max(depth(grow(count)), 1)
+    assert max(levels(count), 1) == made.levels == max(depth(build_merge_tree(count)), 1)
 
 
 def test_the_clip_that_costs_least_is_cut_where_all_are_trimmed():
     """Three trimmed clips: the shortest becomes FLAC, and is posted to."""
     made = plan(manifest(Clip("a", 1000), Clip("b", 2000, 500), Clip("c", 0, 900)))
-    cut, join = (read(step.process) for step in made.steps)
+    cut, join = (parse_process(step.process) for step in made.steps)
 
     assert ("b", CONVERT, 2000, 500) == (made.steps[0].main.key, cut.action, cut.transcode.ss, cut.transcode.t)
     assert made.steps[0].target == made.steps[1].main
@@ -258,9 +260,9 @@ def test_the_silences_of_a_plan_are_made_once_each():
     clips = (Clip("a"), Silence(2000), Clip("b"), Silence(300), Clip("c"), Clip("d"), Clip("e"))
     made = plan(manifest(*clips, gap_ms=300))
 
-    assert [(88200, RATE, 2), (13230, RATE, 2)] == [quiet[1:] for quiet in made.quiets]
+    assert [(88200, RATE, 2), (13230, RATE, 2)] == [quiet[1:] for quiet in made.silences]
     assert {ObjectRef(BUCKET, f"_clipstitch/assets/silence-44100-2-{n}.flac") for n in (88200, 13230)} == {
-        quiet.ref for quiet in made.quiets
+        quiet.ref for quiet in made.silences
     }
 
 
@@ -268,7 +270,7 @@ def test_a_silence_shorter_than_a_sample_is_one_sample():
     """A FLAC of nothing would be no audio."""
     made = plan(manifest(Clip("a"), Silence(0), sample_rate=8000, channels=1))
 
-    assert [(1, 8000, 1)] == [quiet[1:] for quiet in made.quiets]
+    assert [(1, 8000, 1)] == [quiet[1:] for quiet in made.silences]
 
 
 def test_a_silence_of_the_authors_own_stands_instead_of_the_gap():
@@ -285,7 +287,7 @@ def test_align_counts_what_is_really_joined(align: int, sent: int | None):
     probes = {key: Probe(10.0, rate, 1) for key, rate in (("a", 8000), ("b", 16000), ("c", 24000))}
     made = plan(manifest(*clips, gap_ms=300, align=align), probes)
 
-    assert sent == read(made.final.process).transcode.align
+    assert sent == parse_process(made.final.process).transcode.align
     assert (8000, 16000, 24000, 8000)[align] == made.output.sample_rate
 
 
@@ -300,7 +302,7 @@ def test_an_adaptive_bitrate_is_worked_out_here_where_the_cloud_cannot(
     wanted = manifest(*(Clip(f"c{i}") for i in range(12)), bitrate=asked, bitrate_option="adaptive")
     probes = {f"c{i}": PROBE._replace(bitrate=rate) for i, rate in enumerate(bitrates)}
 
-    assert (sent, 0) == read(plan(wanted, probes).final.process).transcode[5:8:2]
+    assert (sent, 0) == parse_process(plan(wanted, probes).final.process).transcode[5:8:2]
 
 
 @pytest.mark.parametrize(("count", "number"), [(2, 1), (11, 1), (12, 0)])
@@ -308,7 +310,7 @@ def test_where_one_step_does_it_all_the_cloud_adapts_the_bitrate(count: int, num
     """It knows better than we do."""
     wanted = manifest(*(Clip(f"c{i}") for i in range(count)), bitrate=128000, bitrate_option="adaptive")
 
-    assert number == read(plan(wanted).final.process).transcode.abopt
+    assert number == parse_process(plan(wanted).final.process).transcode.abopt
 
 
 @pytest.mark.parametrize("count", [1, 2, 12, 200])
@@ -318,20 +320,20 @@ def test_a_bitrate_above_a_clips_own_fails_if_the_manifest_says_so(count: int, c
     clips = [Clip(f"c{i}") for i in range(count)]
     wanted = manifest(*clips, bitrate=64000, bitrate_option="fail", duration_ms=cut)
     last = clips[-1].key
-    with pytest.raises(BadManifest) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         plan(wanted, {last: PROBE._replace(bitrate=63999)})
     (issue,) = caught.value.issues
 
     assert ("BITRATE_ABOVE_SOURCE", "/output/bitrate") == (issue.code, issue.path)
     assert "63999" in issue.remedy
-    assert (0 if count > 11 or cut else 2) == read(plan(wanted).final.process).transcode.abopt
+    assert (0 if count > 11 or cut else 2) == parse_process(plan(wanted).final.process).transcode.abopt
     assert plan(wanted, {last: PROBE._replace(bitrate=64000)}).steps
 
 
 def test_the_whole_is_trimmed_by_a_step_of_its_own():
     """The action's own trim is described in two ways; a conversion's in one."""
     made = plan(manifest(Clip("a"), Clip("b", 1000), start_ms=1500, duration_ms=12_000))
-    join, cut = (read(step.process) for step in made.steps)
+    join, cut = (parse_process(step.process) for step in made.steps)
 
     assert ("flac", CONCAT, "mp3", CONVERT) == (join.transcode.f, join.action, cut.transcode.f, cut.action)
     assert (1500, 12_000, None) == (cut.transcode.ss, cut.transcode.t, cut.transcode.align)
@@ -342,7 +344,7 @@ def test_the_whole_is_trimmed_by_a_step_of_its_own():
 
 def test_a_whole_that_starts_behind_its_end_is_a_mistake():
     """Found before anything is spent; one that ends behind the end is not."""
-    with pytest.raises(BadManifest) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         plan(manifest(Clip("a"), Clip("b", 9000), start_ms=11_000))
 
     assert [("TRIM_BEYOND_END", "/output/start")] == [(issue.code, issue.path) for issue in caught.value.issues]
@@ -352,7 +354,7 @@ def test_a_whole_that_starts_behind_its_end_is_a_mistake():
 def test_places_in_the_document_are_told_as_they_were_passed():
     """Clips that a glob found are complained about where the glob stands."""
     probes = {ObjectRef(BUCKET, "a"): PROBE, ObjectRef(BUCKET, "b"): PROBE._replace(duration_s=1.0)}
-    with pytest.raises(BadManifest) as caught:
+    with pytest.raises(InvalidManifest) as caught:
         make_plan(manifest(Clip("a", 2000), Clip("b", 2000)), probes, PLACE, ("/clips/7", "/clips/7"))
 
     assert ["/clips/7/start"] == [issue.path for issue in caught.value.issues]
@@ -421,8 +423,8 @@ def test_a_remark_is_made_once_however_large_the_plan():
     """Rate and channels are chosen for the whole."""
     made = plan(manifest(*(Clip(f"c{i}") for i in range(50)), spec="opus"))
 
-    assert ("The align clip has 44100 Hz; opus takes 48000, the nearest it can.",) == made.remarks
-    assert {48000} == {read(step.process).transcode.ar for step in made.steps}
+    assert ("The align clip has 44100 Hz; opus takes 48000, the nearest it can.",) == made.warnings
+    assert {48000} == {parse_process(step.process).transcode.ar for step in made.steps}
 
 
 @given(manifests())

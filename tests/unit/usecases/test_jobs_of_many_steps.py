@@ -16,8 +16,8 @@ from clipstitch.common.errors import CloudBusy
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.jobs.job import Job
 from clipstitch.planning.chapters import MIN_PART_BYTES, id3_size
-from clipstitch.planning.process_string import read
-from tests.world import BUCKET, MANIFEST, OUTPUT, Fuse, World
+from clipstitch.planning.process_string import parse_process
+from tests.world import BUCKET, MANIFEST, OUTPUT, FaultAfter, World
 
 QUIET = settings(database=None, deadline=None, max_examples=40)
 ENOUGH = 1000  # more calls than any run makes
@@ -81,7 +81,7 @@ def finish(world: World, unrun: Unrun | None = None) -> Job | None:
     """Run all tasks and deliver their notices, until there are none."""
     unrun, job = unrun or Unrun(world), None
     while tasks := unrun.list():
-        world.hands.pass_by(1)
+        world.clock.advance(1)
         job = world.complete(unrun.run(tasks[0]))
     return job
 
@@ -95,7 +95,7 @@ def test_tasks_and_notices_in_any_order_and_number_end_in_one_output(count: int,
     unrun, untold = Unrun(world), []
     world.submit()
     while unrun.list() or untold:
-        world.hands.pass_by(1)
+        world.clock.advance(1)
         what = dice.random()
         if what < 0.4 and unrun.list():
             message = unrun.run(dice.choice(unrun.list()))
@@ -135,7 +135,7 @@ class Watched:
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Start a step, having looked whether it was done."""
-        target = read(process).saveas
+        target = parse_process(process).saveas
         step = (target.key or "").rpartition("/")[2].partition(".")[0] if target else ""
         if any(f"/{step}.succeeded." in key for key in self._world.state_keys("jobs/")):
             self.again.append(step)
@@ -145,23 +145,23 @@ class Watched:
         return getattr(self._audio, name)
 
 
-def played(fuses: dict[int, Fuse], count: int = 23, **fields: object) -> tuple[World, Job | None, list[str]]:
+def played(fuses: dict[int, FaultAfter], count: int = 23, **fields: object) -> tuple[World, Job | None, list[str]]:
     """Deliver everything in turn, each through its fuse; what the fuse cuts off is delivered again."""
     world = many(count, **fields)
     unrun, watched = Unrun(world), Watched(world)
     world.audio = watched  # type: ignore[assignment]
 
     def deliver(number: int, what: Callable[..., Job | None]) -> Job | None:
-        if fuse := fuses.get(number):
+        if fault := fuses.get(number):
             with suppress(CloudBusy):
-                what(fuse)
-            world.hands.pass_by(1)
+                what(fault)
+            world.clock.advance(1)
         return what(None)
 
     job, number = deliver(0, world.submit), 0
     while tasks := unrun.list():
         message, number = unrun.run(tasks[0]), number + 1
-        job = deliver(number, lambda fuse, message=message: world.complete(message, fuse))
+        job = deliver(number, lambda fault, message=message: world.complete(message, fault))
     return world, job, watched.again
 
 
@@ -169,9 +169,9 @@ def every_place() -> list:
     """List all places at which a job of 23 clips can break: before and after each call of each delivery."""
     places = []
     for number in range(4):
-        fuse = Fuse(ENOUGH)
-        played({number: fuse})
-        calls = ENOUGH - fuse.left
+        fault = FaultAfter(ENOUGH)
+        played({number: fault})
+        calls = ENOUGH - fault.left
         assert calls > 3
         places += [(number, call, before) for call in range(calls) for before in (True, False)]
     return [pytest.param(*place, id="delivery {}, call {}, before: {}".format(*place)) for place in places]
@@ -180,7 +180,7 @@ def every_place() -> list:
 @pytest.mark.parametrize(("number", "call", "before"), every_place())
 def test_a_crash_anywhere_starts_no_finished_step_again(number: int, call: int, before: bool):
     """Of submit, of a leaf's end, of the whole's end: told once more, everything comes right."""
-    world, job, again = played({number: Fuse(call, before=before)})
+    world, job, again = played({number: FaultAfter(call, before=before)})
 
     assert_right(world, job, 23)
     assert [] == again
@@ -191,7 +191,7 @@ def test_a_crash_anywhere_starts_no_finished_step_again(number: int, call: int, 
 @QUIET
 def test_crashes_in_several_deliveries_start_no_finished_step_again(places: dict[int, tuple[int, bool]]):
     """Each function dies once."""
-    world, job, again = played({number: Fuse(call, before=before) for number, (call, before) in places.items()})
+    world, job, again = played({number: FaultAfter(call, before=before) for number, (call, before) in places.items()})
 
     assert_right(world, job, 23)
     assert [] == again
@@ -199,11 +199,11 @@ def test_crashes_in_several_deliveries_start_no_finished_step_again(places: dict
 
 def test_a_crash_anywhere_in_a_job_with_chapters_writes_the_same_again():
     """The tag, the file beside, the event: one content each."""
-    fuse = Fuse(ENOUGH)
-    played({3: fuse}, chapters=True)
+    fault = FaultAfter(ENOUGH)
+    played({3: fault}, chapters=True)
     seen = set()
-    for call in range(ENOUGH - fuse.left):
-        world, job, again = played({3: Fuse(call)}, chapters=True)
+    for call in range(ENOUGH - fault.left):
+        world, job, again = played({3: FaultAfter(call)}, chapters=True)
         assert_right(world, job, 23)
         assert [] == again
         seen.add((world.objects.read(OUTPUT).body, world.objects.read(BESIDE).body))
@@ -317,7 +317,7 @@ def test_siblings_whose_ends_are_handled_call_by_call_start_their_parent_once(tu
     world.submit()
     unrun = Unrun(world)
     messages = [unrun.run(task) for task in unrun.list()]
-    both = [Stepped(lambda fuse, message=message: world.complete(message, fuse)) for message in messages]  # type: ignore[misc]
+    both = [Stepped(lambda fault, message=message: world.complete(message, fault)) for message in messages]  # type: ignore[misc]
     for who, calls in turns:
         for _ in range(calls):
             both[who].step()
@@ -418,7 +418,7 @@ def test_a_silence_is_made_once_and_serves_the_next_job():
     (asset,) = world.state_keys("assets/")
     first = world.objects.describe(ObjectRef(BUCKET, asset))
     finish(world)
-    world.hands.pass_by(3600)
+    world.clock.advance(3600)
     world.drop({"version": 1, "output": {"key": OUTPUT.key}, "clips": ["c2.mp3", "c1.mp3"], "gap": "300ms"})
     world.submit()
     finish(world)

@@ -5,9 +5,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from clipstitch.common.errors import BadSettings
+from clipstitch.common.credentials import AccessKey, read_access_key
+from clipstitch.common.errors import InvalidSettings
 from clipstitch.manifest.model import Limits
-from clipstitch.usecases.settings import REQUIRED, AccessKey, Settings, Sink, read_access_key, read_settings
+from clipstitch.usecases.settings import REQUIRED, Settings, Sink, read_settings
 from localyun.deploy.project import read
 
 SMALLEST = {
@@ -30,7 +31,7 @@ CONTEXT = SimpleNamespace(
 
 def problems(**env: str) -> str:
     """Return what is wrong with the smallest environment and these variables."""
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read_settings({**SMALLEST, **env})
     return str(caught.value)
 
@@ -95,7 +96,7 @@ def test_every_variable_arrives():
 
 def test_everything_that_is_missing_is_named_at_once():
     """One deployment, one error."""
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read_settings({"CLIPSTITCH_SINKS": "nonsense", "CLIPSTITCH_STATE_PREFIX": "/x", "OSS_REGION": ""})
 
     assert [] == [
@@ -176,7 +177,9 @@ def test_the_access_key_comes_from_the_environment_first_and_from_the_context_se
 )
 def test_without_an_access_key_the_error_names_where_it_was_looked_for(context: object):
     """Both pairs of names."""
-    with pytest.raises(BadSettings, match=r"ALIBABA_CLOUD_ACCESS_KEY_ID with .* nor OSS_ACCESS_KEY_ID with .*SECRET"):
+    with pytest.raises(
+        InvalidSettings, match=r"ALIBABA_CLOUD_ACCESS_KEY_ID with .* nor OSS_ACCESS_KEY_ID with .*SECRET"
+    ):
         read_access_key({}, context)
 
 

@@ -10,22 +10,22 @@ import pytest
 from clipstitch.adapters.memory import tone
 from clipstitch.common.errors import AccessDenied, CloudBusy, CloudRefused
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Labels
-from clipstitch.inbound.completion_notification import read_notice
-from clipstitch.jobs.job import CLAIMED, FALTERED, Fact, Job
+from clipstitch.common.ports import ObjectHeaders
+from clipstitch.inbound.completion_notification import parse_notification
+from clipstitch.jobs.job import CLAIMED, FAILED_TRANSIENTLY, Fact, Job
 from clipstitch.usecases.complete import complete
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.job_store import Ledger
+from clipstitch.usecases.context import Context
+from clipstitch.usecases.job_store import JobStore
 from clipstitch.usecases.sweep import Report, sweep
-from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, Fuse, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, FaultAfter, World
 
-PATIENCE = SETTINGS.patience_s
+GRACE_PERIOD_S = SETTINGS.grace_period_s
 ENOUGH = 400  # more calls than any run here makes; asserted below
 WAITING_FOR_CLIPS = {**DOCUMENT, "clips": ["a.mp3", "late.mp3"], "wait_for_clips": "10m"}
 TREE = {"version": 1, "output": {"key": OUTPUT.key}, "clips": [f"c{n:02d}.mp3" for n in range(22)]}
 
 
-class Tally(Fuse):
+class Tally(FaultAfter):
     """A fuse that never blows, and counts."""
 
     def __init__(self) -> None:
@@ -46,14 +46,14 @@ def dropped(document: object = DOCUMENT) -> World:
     return world
 
 
-def ledger_of(world: World) -> Ledger:
+def ledger_of(world: World) -> JobStore:
     """Open the world's ledger."""
-    return world.cloud().ledger(BUCKET)
+    return world.cloud().store(BUCKET)
 
 
-def swept(world: World, seconds: float = PATIENCE) -> Report:
+def swept(world: World, seconds: float = GRACE_PERIOD_S) -> Report:
     """Let time pass, and sweep."""
-    world.hands.pass_by(seconds)
+    world.clock.advance(seconds)
     return sweep(world.cloud())
 
 
@@ -83,10 +83,10 @@ def result_of(world: World, ref: ObjectRef = MANIFEST) -> dict[str, Any] | None:
 
 def job_of(world: World) -> Job:
     """Load the only job."""
-    ledger = ledger_of(world)
-    ids = list(ledger.jobs_of("2026-01-02")) or list(ledger.open_jobs())
+    store = ledger_of(world)
+    ids = list(store.jobs_of("2026-01-02")) or list(store.open_jobs())
     assert 1 == len(ids)
-    return ledger.load(ids[0])
+    return store.load(ids[0])
 
 
 def leftovers(world: World) -> list[str]:
@@ -106,12 +106,12 @@ def assert_succeeded(world: World) -> None:
     assert [] == leftovers(world)
 
 
-def every_call(run: Callable[[Fuse], object]) -> list[Any]:
+def every_call(run: Callable[[FaultAfter], object]) -> list[Any]:
     """List all places at which a run can break: before and after each of its calls."""
-    fuse = Fuse(ENOUGH)
-    run(fuse)
-    assert 0 < fuse.left < ENOUGH
-    places = [(calls, before) for calls in range(ENOUGH - fuse.left) for before in (True, False)]
+    fault = FaultAfter(ENOUGH)
+    run(fault)
+    assert 0 < fault.left < ENOUGH
+    places = [(calls, before) for calls in range(ENOUGH - fault.left) for before in (True, False)]
     return [pytest.param(n, before, id=f"{'before' if before else 'after'} call {n + 1}") for n, before in places]
 
 
@@ -126,7 +126,7 @@ def ready_to_sweep() -> World:
     """Return a world whose notice was lost."""
     world = submitted()
     world.run()
-    world.hands.pass_by(PATIENCE)
+    world.clock.advance(GRACE_PERIOD_S)
     return world
 
 
@@ -144,7 +144,7 @@ def test_an_upload_of_just_now_is_left_to_its_event():
     """Its event is probably on the way."""
     world = dropped()
 
-    assert Report((), (), ()) == swept(world, PATIENCE - 1)
+    assert Report((), (), ()) == swept(world, GRACE_PERIOD_S - 1)
     assert [] == world.audio.accepted
 
 
@@ -195,12 +195,12 @@ def test_without_any_message_a_job_reaches_its_end(document: object):
     assert len(job_of(world).plan.steps) == len(world.audio.accepted)
 
 
-@pytest.mark.parametrize(("calls", "before"), every_call(lambda fuse: dropped().submit(fuse)))
+@pytest.mark.parametrize(("calls", "before"), every_call(lambda fault: dropped().submit(fault)))
 def test_a_crash_anywhere_in_submit_then_only_sweeps(calls: int, before: bool):
     """No retry, no notice; of a task that nobody noted, the pointer goes when the deadline is over."""
     world = dropped()
     with pytest.raises(CloudBusy):
-        world.submit(Fuse(calls, before=before))
+        world.submit(FaultAfter(calls, before=before))
     only_sweeps(world)
     swept(world, SETTINGS.deadline_s)
 
@@ -208,25 +208,25 @@ def test_a_crash_anywhere_in_submit_then_only_sweeps(calls: int, before: bool):
     assert len(world.audio.accepted) <= 2
 
 
-@pytest.mark.parametrize(("calls", "before"), every_call(lambda fuse: (w := submitted()).complete(w.run(), fuse)))
+@pytest.mark.parametrize(("calls", "before"), every_call(lambda fault: (w := submitted()).complete(w.run(), fault)))
 def test_a_crash_anywhere_in_complete_then_only_sweeps(calls: int, before: bool):
     """The message does not come again."""
     world = submitted()
     message = world.run()
     with pytest.raises(CloudBusy):
-        world.complete(message, Fuse(calls, before=before))
+        world.complete(message, FaultAfter(calls, before=before))
     only_sweeps(world)
 
     assert_succeeded(world)
     assert ["a", "b"] == json.loads(world.objects.read(OUTPUT).body)["names"]
 
 
-@pytest.mark.parametrize(("calls", "before"), every_call(lambda fuse: sweep(ready_to_sweep().cloud(fuse))))
+@pytest.mark.parametrize(("calls", "before"), every_call(lambda fault: sweep(ready_to_sweep().cloud(fault))))
 def test_a_crash_anywhere_in_a_sweep_then_the_next_sweeps(calls: int, before: bool):
     """A sweep is a function like the others."""
     world = ready_to_sweep()
     with suppress(CloudBusy):  # a sweep goes on where one job is in trouble
-        sweep(world.cloud(Fuse(calls, before=before)))
+        sweep(world.cloud(FaultAfter(calls, before=before)))
     only_sweeps(world)
 
     assert_succeeded(world)
@@ -240,15 +240,15 @@ def test_a_parent_whose_claimant_died_is_started():
         world.complete(message)
     for calls in range(ENOUGH):
         with suppress(CloudBusy):
-            world.complete(last, Fuse(calls))
-        if job_of(world).knows(CLAIMED):
+            world.complete(last, FaultAfter(calls))
+        if job_of(world).has(CLAIMED):
             break
     children = len(world.audio.accepted)
     sweep(world.cloud())
 
     assert children == len(world.audio.accepted)
-    world.hands.pass_by(PATIENCE)
-    swept(world, PATIENCE)
+    world.clock.advance(GRACE_PERIOD_S)
+    swept(world, GRACE_PERIOD_S)
     assert children + 1 == len(world.audio.accepted)
     only_sweeps(world)
     assert_succeeded(world)
@@ -275,11 +275,11 @@ def test_a_task_that_faltered_is_started_again_after_rests_that_grow():
     rests = []
     for _ in range(SETTINGS.max_retries):
         falter(world)
-        world.hands.pass_by(PATIENCE)
+        world.clock.advance(GRACE_PERIOD_S)
         sweep(world.cloud())
         rests.append(starts_after(world, 600)[:1])
 
-    assert [[PATIENCE], [2 * PATIENCE], [4 * PATIENCE]] == rests
+    assert [[GRACE_PERIOD_S], [2 * GRACE_PERIOD_S], [4 * GRACE_PERIOD_S]] == rests
 
 
 def test_a_task_that_falters_too_often_fails_its_job():
@@ -288,11 +288,11 @@ def test_a_task_that_falters_too_often_fails_its_job():
     for _ in range(SETTINGS.max_retries + 1):
         falter(world)
         swept(world)
-        swept(world, 16 * PATIENCE)
+        swept(world, 16 * GRACE_PERIOD_S)
 
     job = job_of(world)
     assert SETTINGS.max_retries + 1 == len(world.audio.accepted)
-    assert SETTINGS.max_retries == sum(fact.kind == FALTERED for fact in job.facts)
+    assert SETTINGS.max_retries == sum(fact.kind == FAILED_TRANSIENTLY for fact in job.facts)
     assert "failed" == job.state
     assert "Throttling.User" == result_of(world)["data"]["error"]["code"]
     assert [] == leftovers(world)
@@ -374,7 +374,7 @@ def test_a_manifest_that_waits_for_nothing_is_rejected_at_once_even_by_a_clock_t
     """A function's clock may be seconds behind the store's; the upload then lies in its future."""
     world = World()
     world.drop({**DOCUMENT, "clips": ["a.mp3", "late.mp3"]})
-    world.hands.pass_by(-5)
+    world.clock.advance(-5)
     world.submit()
 
     assert "rejected" == job_of(world).state
@@ -399,7 +399,7 @@ def opened() -> World:
     world = dropped()
     for calls in range(ENOUGH):
         with suppress(CloudBusy):
-            world.submit(Fuse(calls))
+            world.submit(FaultAfter(calls))
         if world.state_keys("open/"):
             return world
     pytest.fail("no marker was written")
@@ -420,7 +420,7 @@ def test_a_manifest_that_was_overwritten_before_it_was_planned_fails_its_job_and
     """Two versions, two jobs, two final states; the result object is the newer one's."""
     world = opened()
     old = next(iter(ledger_of(world).open_jobs()))
-    world.hands.pass_by(5)
+    world.clock.advance(5)
     world.drop({**DOCUMENT, "clips": ["b.wav", "a.mp3"]})
     only_sweeps(world)
     states = {job_id: ledger_of(world).load(job_id).state for job_id in ledger_of(world).jobs_of("2026-01-02")}
@@ -480,14 +480,14 @@ def test_one_troubled_job_does_not_stop_the_others(error: Exception):
     world = submitted()
     troubled = job_of(world).id
     others = [drop_for(world, n) for n in "xyz"]
-    world.hands.pass_by(PATIENCE)
+    world.clock.advance(GRACE_PERIOD_S)
     facts = f"_clipstitch/jobs/2026-01-02/{troubled}"
     broken = Broken(world.objects, "list", error, lambda _bucket, prefix, *_: prefix.startswith(facts))
     cloud = world.cloud()._replace(objects=broken)
     first = sweep(cloud)
     for task in world.audio.accepted[1:]:
         world.run(task)
-    world.hands.pass_by(PATIENCE)
+    world.clock.advance(GRACE_PERIOD_S)
     sweep(cloud)
 
     assert (troubled,) == first.troubled
@@ -506,7 +506,7 @@ def test_an_orphan_that_cannot_be_looked_at_does_not_stop_the_others():
     for orphan in orphans:
         world.put(f"_clipstitch/work/{orphan}/step-000.mp3", b"late")
     world.run(last)
-    world.put(f"_clipstitch/jobs/2026-01-02/{orphans[1]}/verdict.json", b"not JSON")
+    world.put(f"_clipstitch/jobs/2026-01-02/{orphans[1]}/decision.json", b"not JSON")
     report = swept(world)
 
     assert (1, ()) == (len(report.looked_at), report.troubled)
@@ -523,7 +523,7 @@ class Slow(Tally):
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Let a call take its time."""
-        self._world.hands.pass_by(self._seconds)
+        self._world.clock.advance(self._seconds)
         return super().call(function, *args, **kwargs)
 
 
@@ -535,7 +535,7 @@ def test_a_sweep_without_time_leaves_the_rest_to_the_next():
     """Forty running jobs, a call takes five seconds: each is looked at in turn, and so are lost uploads."""
     world = with_jobs(40, closed=False)
     lost = drop_for(world, "lost")
-    world.hands.pass_by(PATIENCE)
+    world.clock.advance(GRACE_PERIOD_S)
     reports = [sweep(world.cloud(Slow(world, 5))) for _ in range(12)]
 
     assert all(report.cut for report in reports)
@@ -548,17 +548,17 @@ def test_manifests_that_outlast_every_sweep_do_not_stop_the_others():
     world = dropped({**DOCUMENT, "clips": ["c00.mp3"]})
     other = world.drop({**DOCUMENT, "clips": ["c01.mp3"]}, ObjectRef(BUCKET, "manifests/y0.json"))
     good = [drop_for(world, n) for n in "xyz"]
-    world.hands.pass_by(PATIENCE)
+    world.clock.advance(GRACE_PERIOD_S)
     long = {ObjectRef(BUCKET, "c00.mp3"), ObjectRef(BUCKET, "c01.mp3")}
     audio = Broken(world.audio, "probe", KilledByItsTimeLimit(), lambda refs: bool(long & set(refs)))
     for _ in range(8):
         with suppress(KilledByItsTimeLimit):
             sweep(world.cloud()._replace(audio=audio))
-        world.hands.pass_by(300)
+        world.clock.advance(300)
         for task in world.audio.accepted:
             world.run(task)
     states = [result_of(world, ref)["data"]["state"] for ref in good]
-    world.hands.pass_by(2 * SETTINGS.deadline_s)
+    world.clock.advance(2 * SETTINGS.deadline_s)
     sweep(world.cloud()._replace(audio=audio))
 
     assert ["succeeded"] * 3 == states
@@ -590,9 +590,9 @@ def test_a_job_that_cannot_be_planned_in_time_fails_with_what_kept_it():
     """The cloud is busy whenever its clips are looked at; others would wait for ever."""
     world = opened()
     cloud = world.cloud()._replace(audio=Broken(world.audio, "probe", CloudBusy("asking for a.mp3")))
-    world.hands.pass_by(PATIENCE)
+    world.clock.advance(GRACE_PERIOD_S)
     early = sweep(cloud)
-    world.hands.pass_by(SETTINGS.deadline_s)
+    world.clock.advance(SETTINGS.deadline_s)
     sweep(cloud)
 
     assert (job_of(world).id,) == early.troubled
@@ -607,8 +607,8 @@ def test_an_output_that_cannot_be_published_in_time_fails_its_job():
     world = submitted()
     cloud = world.cloud()._replace(objects=Broken(world.objects, "copy", AccessDenied("no right to copy")))
     with pytest.raises(AccessDenied):
-        complete(read_notice(world.run()), cloud)
-    world.hands.pass_by(SETTINGS.deadline_s)
+        complete(parse_notification(world.run()), cloud)
+    world.clock.advance(SETTINGS.deadline_s)
     sweep(cloud)
 
     assert "failed" == job_of(world).state
@@ -622,8 +622,8 @@ def test_an_output_at_which_nobody_may_look_fails_its_job_in_time():
     denied = Broken(world.objects, "describe", AccessDenied("no right to look"), lambda ref: ref == OUTPUT)
     cloud = world.cloud()._replace(objects=denied)
     with pytest.raises(AccessDenied):
-        complete(read_notice(world.run()), cloud)
-    world.hands.pass_by(SETTINGS.deadline_s)
+        complete(parse_notification(world.run()), cloud)
+    world.clock.advance(SETTINGS.deadline_s)
     sweep(cloud)
 
     assert "failed" == job_of(world).state
@@ -631,13 +631,13 @@ def test_an_output_at_which_nobody_may_look_fails_its_job_in_time():
     assert [] == leftovers(world)
 
 
-def published_late(error: Exception, name: str, times: int, **fields: Any) -> tuple[World, Cloud]:
+def published_late(error: Exception, name: str, times: int, **fields: Any) -> tuple[World, Context]:
     """Return a world whose job is published after its deadline, in a cloud that refuses to write one name, so often."""
     world = submitted({**DOCUMENT, **fields})
     busy = world.cloud()._replace(objects=Broken(world.objects, "copy", CloudBusy("copying")))
     with pytest.raises(CloudBusy):
-        complete(read_notice(world.run()), busy)
-    world.hands.pass_by(SETTINGS.deadline_s)
+        complete(parse_notification(world.run()), busy)
+    world.clock.advance(SETTINGS.deadline_s)
     refusals = iter(range(times))
     broken = Broken(world.objects, "write", error, lambda ref, *_: ref.key.endswith(name) and next(refusals, -1) >= 0)
     return world, world.cloud()._replace(objects=broken)
@@ -648,7 +648,7 @@ def test_an_output_that_is_in_its_place_does_not_fail_its_job(later: int):
     """Its time was over in the very moment in which it could not be written down."""
     world, cloud = published_late(CloudBusy("writing the result"), "/result.json", 1)
     report = sweep(cloud)
-    world.hands.pass_by(later)
+    world.clock.advance(later)
 
     assert OUTPUT in world.objects.stored
     assert (job_of(world).id,) == report.troubled
@@ -661,7 +661,7 @@ def test_what_belongs_to_an_output_has_an_end_of_its_own():
     world, cloud = published_late(AccessDenied("no right to write"), ".vtt", 10, chapters=True)
     sweep(cloud)
     early = job_of(world).state
-    world.hands.pass_by(SETTINGS.deadline_s)
+    world.clock.advance(SETTINGS.deadline_s)
     sweep(cloud)
 
     assert ("publishing", "failed") == (early, job_of(world).state)
@@ -676,7 +676,7 @@ def with_jobs(count: int, *, closed: bool) -> World:
         world.submit(ref=world.drop({**DOCUMENT, "output": {"key": f"out/{n}.mp3"}}, name))
         if closed:
             world.complete(world.run())
-    world.hands.pass_by(3600)
+    world.clock.advance(3600)
     return world
 
 
@@ -705,8 +705,8 @@ def test_a_notice_that_names_no_target_cannot_revive_a_closed_job():
     world = submitted()
     world.complete(world.run())
     job = job_of(world)
-    ledger_of(world).add(job, Fact(FALTERED, 0, "MediaConvert-9"), {"at": "2026-01-02T03:04:05.000Z"})
-    world.objects.write(ObjectRef(BUCKET, f"_clipstitch/open/{job.id}"), b'{"manifest": "x"}', Labels())
+    ledger_of(world).add(job, Fact(FAILED_TRANSIENTLY, 0, "MediaConvert-9"), {"at": "2026-01-02T03:04:05.000Z"})
+    world.objects.write(ObjectRef(BUCKET, f"_clipstitch/open/{job.id}"), b'{"manifest": "x"}', ObjectHeaders())
     swept(world)
 
     assert_succeeded(world)

@@ -11,21 +11,27 @@ import pytest
 import yaml
 from standardwebhooks import WebhookVerificationError
 
-from clipstitch.adapters.memory import MemoryHooks
-from clipstitch.adapters.webhook_http import TIMEOUT_S, HttpHooks, is_public
-from clipstitch.common.clock import SystemClock
-from clipstitch.common.errors import AddressRefused, BadSettings, CloudBusy, NoAnswer, NoSuchTarget
+from clipstitch.adapters.memory import MemoryWebhookSender
+from clipstitch.adapters.system_clock import SystemClock
+from clipstitch.adapters.webhook_http import TIMEOUT_S, HttpWebhookSender, is_public
+from clipstitch.common.errors import (
+    CloudBusy,
+    InvalidSettings,
+    SinkTargetNotFound,
+    WebhookAddressRefused,
+    WebhookNoResponse,
+)
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Answer, Webhook
-from clipstitch.jobs.job import OWED, TOLD, Fact, Job
+from clipstitch.common.ports import Webhook, WebhookResponse
+from clipstitch.jobs.job import DELIVERED, PENDING, Fact, Job
 from clipstitch.jobs.webhook_policy import MAX_RETRY_AFTER_S, SCHEDULE_S, next_attempt
-from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.context import Context
 from clipstitch.usecases.recover import retry
 from clipstitch.usecases.settings import Settings, Sink, read_settings
 from clipstitch.usecases.sweep import Report, sweep
 from tests.receiver import OTHER_SECRET, SECRET, Receiver
 from tests.unit.usecases.test_settings import SMALLEST
-from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, Fuse, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, FaultAfter, World
 
 PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
@@ -43,15 +49,15 @@ ENV = {
 class HookWorld(World):
     """A world whose first sink is a webhook that answers as the test says."""
 
-    def __init__(self, *answers: Answer | BaseException, settings: Settings = HOOKED) -> None:
+    def __init__(self, *answers: WebhookResponse | BaseException, settings: Settings = HOOKED) -> None:
         super().__init__(settings)
-        self.hooks = MemoryHooks()
+        self.hooks = MemoryWebhookSender()
         self.hooks.answers["PARTNER"] = list(answers)
         self.drop()
 
-    def cloud(self, fuse: Fuse | None = None) -> Cloud:
+    def cloud(self, fault: FaultAfter | None = None) -> Context:
         """Return the cloud with its hooks."""
-        return super().cloud(fuse)._replace(hooks=fuse.guard(self.hooks) if fuse else self.hooks)
+        return super().cloud(fault)._replace(hooks=fault.guard(self.hooks) if fault else self.hooks)
 
     def finish(self) -> Job:
         """Bring a job as far as it goes with all its messages."""
@@ -62,26 +68,26 @@ class HookWorld(World):
 
     def sweep(self, seconds: float = 0) -> Report:
         """Let time pass, and sweep."""
-        self.hands.pass_by(seconds)
+        self.clock.advance(seconds)
         return sweep(self.cloud())
 
     def load(self, job: Job) -> Job:
         """Return the job as its facts have it now."""
-        return self.cloud().ledger(BUCKET).load(job.id)
+        return self.cloud().store(BUCKET).load(job.id)
 
     def fact(self, job: Job, fact: Fact) -> Any:
         """Return what was written down with a fact."""
-        return self.cloud().ledger(BUCKET).document(job.id, fact)
+        return self.cloud().store(BUCKET).document(job.id, fact)
 
 
-def failing(times: int, status: int = 500) -> list[Answer]:
+def failing(times: int, status: int = 500) -> list[WebhookResponse]:
     """Return an answer many times."""
-    return [Answer(status)] * times
+    return [WebhookResponse(status)] * times
 
 
 def problems(**env: str) -> str:
     """Return what is wrong with an environment."""
-    with pytest.raises(BadSettings) as caught:
+    with pytest.raises(InvalidSettings) as caught:
         read_settings({**ENV, **env})
     return str(caught.value)
 
@@ -228,7 +234,7 @@ def test_a_webhook_is_told_with_the_event_that_the_queue_gets():
     (posted,) = world.hooks.posted
     assert job.closed
     assert world.events()[-1] == json.loads(posted.text)
-    assert (json.loads(posted.text)["id"], world.hands.now()) == (posted.event_id, posted.at)
+    assert (json.loads(posted.text)["id"], world.clock.now()) == (posted.event_id, posted.at)
 
 
 def test_everybody_else_hears_before_a_webhook_that_may_take_its_time():
@@ -246,25 +252,33 @@ class _Killed(BaseException):
 
 
 @pytest.mark.parametrize(
-    "answer", [Answer(500), Answer(302), Answer(404), Answer(101), NoAnswer("x"), AddressRefused("x")]
+    "answer",
+    [
+        WebhookResponse(500),
+        WebhookResponse(302),
+        WebhookResponse(404),
+        WebhookResponse(101),
+        WebhookNoResponse("x"),
+        WebhookAddressRefused("x"),
+    ],
 )
-def test_a_webhook_that_fails_leaves_the_job_open_and_everybody_else_told(answer: Answer | Exception):
+def test_a_webhook_that_fails_leaves_the_job_open_and_everybody_else_told(answer: WebhookResponse | Exception):
     """Nothing is raised: the event is owed, and the fact says when it will be told again."""
     world = HookWorld(answer)
     job = world.finish()
 
-    owed = world.fact(job, Fact(OWED, detail="partner~1"))
+    pending = world.fact(job, Fact(PENDING, detail="partner~1"))
     assert not world.load(job).closed
-    assert {"events", "queue", "result"} == job.details(TOLD)
-    assert ("2026-01-02T03:04:05.000Z", "2026-01-02T03:04:10.000Z") == (owed["at"], owed["next"])
-    assert owed["error"]["code"].startswith("WEBHOOK_")
+    assert {"events", "queue", "result"} == job.details(DELIVERED)
+    assert ("2026-01-02T03:04:05.000Z", "2026-01-02T03:04:10.000Z") == (pending["at"], pending["next"])
+    assert pending["error"]["code"].startswith("WEBHOOK_")
 
 
 def test_submit_and_complete_do_not_knock_again_before_the_time():
     """However often they are called."""
     world = HookWorld(*failing(9))
     job = world.finish()
-    world.hands.pass_by(3600)
+    world.clock.advance(3600)
     world.submit()
     world.complete(world.run())
 
@@ -274,7 +288,7 @@ def test_submit_and_complete_do_not_knock_again_before_the_time():
 
 def test_an_owed_webhook_is_told_by_a_later_sweep_with_the_same_id_and_content():
     """At its time, not before; then the job closes."""
-    world = HookWorld(Answer(500))
+    world = HookWorld(WebhookResponse(500))
     job = world.finish()
     world.sweep(4)
     early = len(world.hooks.posted)
@@ -296,7 +310,7 @@ def test_ten_attempts_on_the_published_schedule_and_then_it_is_given_up():
         world.sweep(300)
 
     gaps = [(b.at - a.at).total_seconds() for a, b in zip(world.hooks.posted, world.hooks.posted[1:], strict=False)]
-    told = world.fact(job, Fact(TOLD, detail="partner"))
+    told = world.fact(job, Fact(DELIVERED, detail="partner"))
     assert 10 == len(world.hooks.posted)
     assert all(0 <= gap - due <= 300 for gap, due in zip(gaps, SCHEDULE_S[1:], strict=True))
     assert "WEBHOOK_ANSWER" == told["error"]["code"]
@@ -305,7 +319,7 @@ def test_ten_attempts_on_the_published_schedule_and_then_it_is_given_up():
 
 def test_retry_after_is_waited_for():
     """Longer than the schedule says."""
-    world = HookWorld(Answer(429, "900"))
+    world = HookWorld(WebhookResponse(429, "900"))
     world.finish()
     world.sweep(899)
     early = len(world.hooks.posted)
@@ -318,10 +332,10 @@ def test_a_job_that_is_asked_for_is_told_at_once():
     """`clipstitch retry` waits for no schedule."""
     world = HookWorld(*failing(2))
     job = world.finish()
-    ledger = world.cloud().ledger(BUCKET)
+    store = world.cloud().store(BUCKET)
 
-    assert not retry(job.id, ledger, world.cloud()).closed
-    assert retry(job.id, ledger, world.cloud()).closed
+    assert not retry(job.id, store, world.cloud()).closed
+    assert retry(job.id, store, world.cloud()).closed
     assert 3 == len(world.hooks.posted)
 
 
@@ -329,10 +343,10 @@ def test_a_young_job_that_is_asked_for_is_started_at_once():
     """The sweep would still wait for the function that may be at it."""
     world = HookWorld()
     with pytest.raises(CloudBusy):
-        world.submit(Fuse(6, before=True))
+        world.submit(FaultAfter(6, before=True))
     (marker,) = world.state_keys("open/")
     waited = (world.sweep(), len(world.audio.accepted))[1]
-    retry(marker.rpartition("/")[2], world.cloud().ledger(BUCKET), world.cloud())
+    retry(marker.rpartition("/")[2], world.cloud().store(BUCKET), world.cloud())
 
     assert [0, 1] == [waited, len(world.audio.accepted)]
 
@@ -342,9 +356,9 @@ def test_a_young_job_that_is_asked_for_is_started_at_once():
 
 def test_410_switches_the_sink_off_and_says_so():
     """Later events are not posted; their jobs close, with the reason."""
-    world = HookWorld(Answer(410))
+    world = HookWorld(WebhookResponse(410))
     first = world.finish()
-    world.hands.pass_by(60)
+    world.clock.advance(60)
     world.drop({**DOCUMENT, "labels": {"n": "2"}})
     second = world.finish()
 
@@ -353,16 +367,16 @@ def test_410_switches_the_sink_off_and_says_so():
     assert 1 == len(world.hooks.posted)
     for job in (first, second):
         assert job.closed
-        assert "SINK_OFF" == world.fact(job, Fact(TOLD, detail="partner"))["error"]["code"]
-    assert SWITCH.uri in world.fact(second, Fact(TOLD, detail="partner"))["error"]["message"]
+        assert "SINK_OFF" == world.fact(job, Fact(DELIVERED, detail="partner"))["error"]["code"]
+    assert SWITCH.uri in world.fact(second, Fact(DELIVERED, detail="partner"))["error"]["message"]
 
 
 def test_a_sink_is_on_again_when_the_switch_is_gone():
     """The operator removes the object."""
-    world = HookWorld(Answer(410))
+    world = HookWorld(WebhookResponse(410))
     world.finish()
     world.objects.delete([SWITCH])
-    world.hands.pass_by(60)
+    world.clock.advance(60)
     world.drop({**DOCUMENT, "labels": {"n": "2"}})
     job = world.finish()
 
@@ -372,9 +386,9 @@ def test_a_sink_is_on_again_when_the_switch_is_gone():
 
 def test_an_owed_event_of_a_sink_that_was_switched_off_since_is_given_up():
     """The job closes."""
-    world = HookWorld(Answer(500))
+    world = HookWorld(WebhookResponse(500))
     job = world.finish()
-    world.cloud().ledger(BUCKET).switch_off("partner", {})
+    world.cloud().store(BUCKET).switch_off("partner", {})
     world.sweep(5)
 
     assert 1 == len(world.hooks.posted)
@@ -383,14 +397,14 @@ def test_an_owed_event_of_a_sink_that_was_switched_off_since_is_given_up():
 
 def test_a_switch_has_a_name_that_lies_in_its_folder_whatever_the_sink_is_called():
     """Names of sinks are free."""
-    ledger = World().cloud().ledger(BUCKET)
+    store = World().cloud().store(BUCKET)
 
-    assert "_clipstitch/sinks/..%2Fopen%2Fx.off" == ledger.switch("../open/x").key
+    assert "_clipstitch/sinks/..%2Fopen%2Fx.off" == store.switch("../open/x").key
 
 
 def test_a_sink_that_was_removed_while_it_was_owed_keeps_no_job_open():
     """As with every sink that is gone."""
-    world = HookWorld(Answer(500))
+    world = HookWorld(WebhookResponse(500))
     job = world.finish()
     world.settings = SETTINGS
     world.sweep(5)
@@ -416,7 +430,7 @@ def many(world: HookWorld, count: int) -> list[Job]:
 
 def test_a_silent_receiver_is_waited_for_once_a_sweep():
     """However many jobs owe it something: a sweep has a minute."""
-    world = HookWorld(*[NoAnswer("silent")] * 99)
+    world = HookWorld(*[WebhookNoResponse("silent")] * 99)
     many(world, 6)
     before = len(world.hooks.posted)
     world.sweep(5)
@@ -428,7 +442,7 @@ def test_a_silent_receiver_is_waited_for_once_a_sweep():
 
 def test_a_receiver_that_answers_badly_is_told_everything_that_is_due():
     """One event that it cannot digest does not hold up the others."""
-    world = HookWorld(*failing(6), Answer(500))
+    world = HookWorld(*failing(6), WebhookResponse(500))
     jobs = many(world, 6)
     world.sweep(5)
 
@@ -440,10 +454,10 @@ def test_a_topic_that_is_missing_does_not_make_a_webhook_unheard_for_ever():
     """It is told when the topic is there."""
     world = HookWorld()
     world.messages._known.clear()
-    with pytest.raises(NoSuchTarget):
+    with pytest.raises(SinkTargetNotFound):
         world.finish()
     world.messages._known.update({("topic", "events"), ("queue", "events")})
-    world.sweep(SETTINGS.patience_s)
+    world.sweep(SETTINGS.grace_period_s)
 
     assert 1 == len(world.hooks.posted)
 
@@ -452,13 +466,13 @@ def test_a_topic_that_is_missing_does_not_make_a_webhook_unheard_for_ever():
 @pytest.mark.parametrize("calls", range(24))
 def test_a_crash_anywhere_tells_the_webhook_once_or_more_with_one_content(calls: int, before: bool):
     """The first attempt fails; sweeps do the rest."""
-    world = HookWorld(Answer(500))
+    world = HookWorld(WebhookResponse(500))
     world.submit()
     message = world.run()
     try:
-        world.complete(message, Fuse(calls, before=before))
+        world.complete(message, FaultAfter(calls, before=before))
     except CloudBusy:
-        world.sweep(SETTINGS.patience_s)
+        world.sweep(SETTINGS.grace_period_s)
     for _ in range(3):
         world.sweep(300)
 
@@ -470,7 +484,7 @@ def test_a_crash_anywhere_tells_the_webhook_once_or_more_with_one_content(calls:
 def test_neither_url_nor_secret_comes_into_facts_or_logs(caplog: pytest.LogCaptureFixture):
     """Whatever happens."""
     caplog.set_level(logging.DEBUG)
-    world = HookWorld(Answer(500), NoAnswer("partner.example: refused"), Answer(410))
+    world = HookWorld(WebhookResponse(500), WebhookNoResponse("partner.example: refused"), WebhookResponse(410))
     world.finish()
     world.sweep(5)
     world.sweep(300)
@@ -487,7 +501,7 @@ def test_a_name_with_a_tilde_is_owed_like_any_other():
     job = world.finish()
     world.sweep(5)
 
-    assert {"a~1.b": Fact(OWED, detail="a~1.b~2")} == world.load(job).owed
+    assert {"a~1.b": Fact(PENDING, detail="a~1.b~2")} == world.load(job).pending
 
 
 def test_the_manifest_can_choose_a_webhook_by_name_but_not_where_it_goes():
@@ -513,7 +527,7 @@ def test_the_page_says_what_is_so():
     assert "**ten seconds**" in page
     assert 10 == TIMEOUT_S
     assert f"`{SWITCH.key}`" in page
-    assert f"`{Fact(OWED, detail='partner~1').name}`" in page
+    assert f"`{Fact(PENDING, detail='partner~1').name}`" in page
 
 
 def test_the_settings_on_the_page_can_be_read():
@@ -536,7 +550,7 @@ def test_the_receiver_on_the_page_reads_what_we_send():
     (posted,) = world.hooks.posted
     with Receiver() as receiver:
         hook = HOOK._replace(url=receiver.url)
-        HttpHooks(allow_private=True).post(hook, posted.event_id, posted.text, SystemClock().now())
+        HttpWebhookSender(allow_private=True).post(hook, posted.event_id, posted.text, SystemClock().now())
     (heard,) = receiver.heard
 
     assert OUTPUT.uri == names["receive"](SECRET, heard.headers, heard.body)

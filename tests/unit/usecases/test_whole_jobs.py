@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.adapters.memory import MemoryAudio, MemoryMessages, notice, tone
+from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, notice, tone
 from clipstitch.common.errors import (
-    BadTrigger,
     ClipstitchError,
     CloudBusy,
     CloudRefused,
-    NoSuchTarget,
-    NotYetThere,
-    Unconfirmed,
-    VersionedState,
+    FailureUnconfirmed,
+    InvalidTriggerEvent,
+    OutputNotVisible,
+    SinkTargetNotFound,
+    StateBucketVersioned,
 )
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Probe
 from clipstitch.jobs.decide import JOB_META, MANIFEST_META
 from clipstitch.jobs.job import Fact, Job
 from clipstitch.usecases.submit import submit_all
-from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, Fuse, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, FaultAfter, World
 
 QUIET = settings(database=None, deadline=None, max_examples=100)
 FINAL = {"succeeded", "failed", "rejected"}
@@ -169,7 +169,7 @@ def test_a_versioned_state_bucket_is_refused():
     """Create-once would not hold there."""
     world = dropped(versioned=(BUCKET,))
 
-    with pytest.raises(VersionedState, match=BUCKET):
+    with pytest.raises(StateBucketVersioned, match=BUCKET):
         world.submit()
     assert [] == world.state_keys("")
 
@@ -195,13 +195,13 @@ def test_a_manifest_that_has_gone_is_no_job(world: World):
 
 def test_a_missing_topic_is_worth_a_retry_and_the_retry_succeeds(world: World):
     """The operator creates it; nothing was lost and nobody told twice."""
-    world.messages = MemoryMessages(queues=("events",))
+    world.messages = MemoryMessageSender(queues=("events",))
     world.submit()
     message = world.run()
 
-    with pytest.raises(NoSuchTarget):
+    with pytest.raises(SinkTargetNotFound):
         world.complete(message)
-    world.messages = MemoryMessages(topics=("events",), queues=("events",))
+    world.messages = MemoryMessageSender(topics=("events",), queues=("events",))
     assert "succeeded" == world.complete(message).state
     assert 2 == len(world.messages.said)
     assert [] == leftovers(world)
@@ -244,7 +244,7 @@ def test_a_late_run_of_a_task_changes_nothing_and_is_cleared_away(world: World):
     """The cloud may do its work twice as well."""
     finish(world)
     before = world.objects.read(OUTPUT)
-    world.hands.pass_by(60)
+    world.clock.advance(60)
     world.complete(world.run())
 
     assert before == world.objects.read(OUTPUT)
@@ -256,7 +256,7 @@ def test_success_without_an_object_is_not_believed(world: World):
     step = world.submit().plan.steps[0]
     message = notice("MediaConvert-0000", "Succeeded", step.target)
 
-    with pytest.raises(NotYetThere):
+    with pytest.raises(OutputNotVisible):
         world.complete(message)
     world.run()
     assert "succeeded" == world.complete(message).state
@@ -295,7 +295,7 @@ def test_a_forged_failure_is_not_believed(world: World, task: str):
     world.submit(ref=other)
     world.audio.fail(world.audio.accepted[1], "InvalidArgument", "")
 
-    with pytest.raises(Unconfirmed, match=task):
+    with pytest.raises(FailureUnconfirmed, match=task):
         world.complete(notice(task, "Failed", job.plan.final.target, code="X"))
     world.complete(world.run(world.audio.accepted[0]))
     assert "succeeded" == world.result()["data"]["state"]
@@ -316,7 +316,7 @@ def cut_off_after_start() -> World:
     for calls in range(40):
         world = dropped()
         with suppress(CloudBusy):
-            world.submit(Fuse(calls))
+            world.submit(FaultAfter(calls))
         if world.audio.accepted:
             return world
     pytest.fail("nothing was started")
@@ -327,7 +327,7 @@ def test_a_failure_of_a_task_that_nobody_noted_is_not_believed():
     world = cut_off_after_start()
     early = world.audio.fail(world.audio.accepted[0], "InvalidArgument", "")
 
-    with pytest.raises(Unconfirmed):
+    with pytest.raises(FailureUnconfirmed):
         world.complete(early)
     world.submit()
     world.complete(world.audio.fail(world.audio.accepted[1], "InvalidArgument", ""))
@@ -355,7 +355,7 @@ def test_a_failure_that_names_no_target_is_found_by_its_task(world: World):
 def test_a_manifest_that_is_uploaded_again_is_a_new_job(world: World):
     """The same name, a later version: its output replaces the older one."""
     first = finish(world)
-    world.hands.pass_by(10)
+    world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav", "a.mp3"]})
     second = finish(world)
 
@@ -367,7 +367,7 @@ def test_a_manifest_that_is_uploaded_again_is_a_new_job(world: World):
 
 def test_a_manifest_overwritten_before_we_came_is_the_newer_job(world: World):
     """The object names the job, not the event: both deliveries arrive at the same one."""
-    world.hands.pass_by(10)
+    world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav", "a.mp3"]})
     first, second = world.submit(), world.submit()
 
@@ -378,7 +378,7 @@ def test_a_manifest_overwritten_before_we_came_is_the_newer_job(world: World):
 def test_an_older_job_never_overwrites_a_newer_jobs_output_or_result(world: World):
     """It ends as failed, superseded, and the result object stays the newer one's."""
     world.submit()
-    world.hands.pass_by(10)
+    world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav", "a.mp3"]})
     world.submit()
     older, newer = world.audio.accepted
@@ -406,7 +406,7 @@ def test_an_object_of_somebody_else_is_not_overwritten(world: World):
 def test_another_manifests_output_is_not_overwritten(world: World):
     """Whoever came first keeps the name."""
     finish(world)
-    world.hands.pass_by(10)
+    world.clock.advance(10)
     other = world.drop({**DOCUMENT, "clips": ["b.wav"]}, ObjectRef(BUCKET, "manifests/other.json"))
     world.submit(ref=other)
     job = world.complete(world.run())
@@ -461,7 +461,7 @@ def test_an_upload_in_trouble_does_not_stop_the_others_of_its_event(world: World
     """All have their turn; then the function fails, so that the event comes again."""
     elsewhere = ObjectRef("elsewhere", MANIFEST.key)
 
-    with pytest.raises(BadTrigger, match="CLIPSTITCH_BUCKET"):
+    with pytest.raises(InvalidTriggerEvent, match="CLIPSTITCH_BUCKET"):
         submit_all([elsewhere, MANIFEST], world.cloud())
     assert "running" == world.submit().state
     assert 1 == len(world.audio.accepted)
@@ -473,7 +473,7 @@ def test_what_was_published_before_it_was_forbidden_stays_told_as_it_is(world: W
     message = world.run()
     for calls in range(40):
         with suppress(CloudBusy):
-            world.complete(message, Fuse(calls))
+            world.complete(message, FaultAfter(calls))
         if OUTPUT in world.objects.stored:
             break
     world.settings = world.settings._replace(output_prefixes=("out/",))
@@ -582,15 +582,15 @@ def test_whoever_takes_the_name_between_look_and_copy_keeps_it(world: World):
 def test_open_jobs_and_the_jobs_of_a_day_can_be_listed(world: World):
     """Oldest first; a job that is closed is open no longer, but remembered, with what was written down."""
     first = finish(world)
-    world.hands.pass_by(10)
+    world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav"]})
     second = world.submit()
-    ledger = world.cloud().ledger(BUCKET)
+    store = world.cloud().store(BUCKET)
 
-    assert [second.id] == list(ledger.open_jobs())
-    assert [first.id, second.id] == list(ledger.jobs_of("2026-01-02"))
-    assert [] == list(ledger.jobs_of("2026-01-03"))
-    assert "succeeded" == ledger.document(first.id, Fact("closed"))["state"]
+    assert [second.id] == list(store.open_jobs())
+    assert [first.id, second.id] == list(store.jobs_of("2026-01-02"))
+    assert [] == list(store.jobs_of("2026-01-03"))
+    assert "succeeded" == store.document(first.id, Fact("closed"))["state"]
 
 
 def test_a_notice_that_overtakes_our_own_note_finds_its_job(world: World):
@@ -612,7 +612,7 @@ def test_a_notice_from_a_submit_that_died_after_the_start_finds_its_job(world: W
     """The task was started, and nothing about it written down."""
     for calls in range(20):
         with suppress(CloudBusy):
-            world.submit(Fuse(calls))
+            world.submit(FaultAfter(calls))
         if world.audio.accepted:
             break
     job = world.complete(world.run())
@@ -656,8 +656,8 @@ def test_a_rejected_jobs_event_is_the_same_when_told_again_after_somebody_planne
 
         world.audio = Meanwhile(world.audio, "probe", clip_arrives)  # type: ignore[assignment]
         if dies:
-            world.messages = MemoryMessages()
-            with suppress(NoSuchTarget):
+            world.messages = MemoryMessageSender()
+            with suppress(SinkTargetNotFound):
                 world.submit()
         helper.submit() if dies else world.submit()
         said.append(contents_by_id(helper))
@@ -677,29 +677,29 @@ def test_whatever_is_delivered_how_often_and_in_which_order_ends_in_one_final_st
     notices: list[bytes] = []
     final, published = set(), []
 
-    def act(what: int, fuse: Fuse | None) -> None:
+    def act(what: int, fault: FaultAfter | None) -> None:
         job = None
         if what == 0:
-            job = world.submit(fuse)
+            job = world.submit(fault)
         elif what == 1 and world.audio.accepted:
             notices.append(world.run(world.audio.accepted[len(notices) % len(world.audio.accepted)]))
         elif what > 1 and notices:
-            job = world.complete(notices[what % len(notices)], fuse)
+            job = world.complete(notices[what % len(notices)], fault)
         if job and job.closed:
             final.add(job.state)
 
     for index, (what, calls, before) in enumerate(steps):
         if fails and index == len(steps) // 2:
             world.objects.delete([ObjectRef(BUCKET, "b.wav")])
-        with suppress(CloudBusy, NotYetThere, Unconfirmed):
-            act(what, None if calls is None else Fuse(calls, before=before))
+        with suppress(CloudBusy, OutputNotVisible, FailureUnconfirmed):
+            act(what, None if calls is None else FaultAfter(calls, before=before))
         if OUTPUT in world.objects.stored:
             published.append(world.objects.read(OUTPUT))
     act(0, None)
     notices += [world.run(task) for task in world.audio.accepted]
     for message in notices:
-        world.hands.pass_by(1)
-        with suppress(Unconfirmed):  # of a task that submit died upon; the other's counts
+        world.clock.advance(1)
+        with suppress(FailureUnconfirmed):  # of a task that submit died upon; the other's counts
             world.complete(message)
     act(0, None)
     published += [world.objects.read(OUTPUT)] if OUTPUT in world.objects.stored else []
@@ -724,14 +724,14 @@ def test_a_manifest_with_mistakes_has_its_clips_looked_at_all_the_same(world: Wo
     globbed = world.submit()
 
     def told(job: Job | None) -> list[tuple[str, str]]:
-        return [(issue.code, issue.path) for issue in job.verdict.issues]  # type: ignore[union-attr]
+        return [(issue.code, issue.path) for issue in job.decision.issues]  # type: ignore[union-attr]
 
     found = [("CLIP_NOT_FOUND", "/clips/1"), ("CLIP_NOT_AUDIO", "/clips/2"), ("TIME_INVALID", "/clips/3/start")]
     assert [*found, ("FIELD_UNKNOWN", "/outptu")] == told(both)
     assert [("CLIP_NOT_FOUND", "/clips/0"), ("GLOB_EMPTY", "/clips/1/glob")] == told(globbed)
 
 
-class OnceBusy(MemoryAudio):
+class OnceBusy(MemoryAudioService):
     """Audio whose first look into an object meets a busy cloud, as real adapters tell it: for that object alone."""
 
     busy = ("gone.mp3",)
@@ -753,5 +753,5 @@ def test_a_busy_cloud_does_not_hide_a_mistake(world: World):
     job = world.submit()
 
     assert job is not None
-    assert job.verdict is not None
-    assert ["CLIP_NOT_FOUND", "FIELD_UNKNOWN"] == [issue.code for issue in job.verdict.issues]
+    assert job.decision is not None
+    assert ["CLIP_NOT_FOUND", "FIELD_UNKNOWN"] == [issue.code for issue in job.decision.issues]

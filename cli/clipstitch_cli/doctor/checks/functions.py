@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from clipstitch.common.errors import BadSettings, ClipstitchError
+from clipstitch.common.errors import ClipstitchError, InvalidSettings
 from clipstitch.usecases.settings import Settings, read_settings
 from clipstitch_cli.doctor.deployment_facts import Function
 from clipstitch_cli.doctor.findings import Finding, bad, ok, unanswered, warning
@@ -40,7 +40,7 @@ def _environment(found: Function, wanted: Mapping[str, str], settings: Settings)
     """Judge one function's settings. Values are not shown: webhooks have secrets."""
     try:
         theirs = read_settings(found.environment)
-    except BadSettings as error:
+    except InvalidSettings as error:
         yield bad("environment", f"{found.name} cannot read its settings: {error}", DEPLOY)
         return
     names = sorted(name for name in {*wanted, *found.environment} if wanted.get(name) != found.environment.get(name))

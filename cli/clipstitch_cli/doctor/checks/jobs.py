@@ -16,13 +16,15 @@ def open_jobs(jobs: Sequence[OpenJob] | ClipstitchError, now: datetime) -> Itera
     if isinstance(jobs, ClipstitchError):
         yield unanswered("open jobs", jobs)
         return
-    stuck = [job for job in jobs if job.late and job.late > GRACE and not job.owed]
-    owing = [job for job in jobs if job.owed]
+    stuck = [job for job in jobs if job.late and job.late > GRACE and not job.pending]
+    owing = [job for job in jobs if job.pending]
     if stuck:
         line = f"{_count(stuck)} past the deadline ({_named(stuck)}), so the sweep does not run, or cannot help"
         yield bad("open jobs", line, f"clipstitch show {stuck[0].id}")
     if owing:
-        line = f"{_count(owing)} done but for telling {', '.join(sorted({sink for job in owing for sink in job.owed}))}"
+        line = (
+            f"{_count(owing)} done but for telling {', '.join(sorted({sink for job in owing for sink in job.pending}))}"
+        )
         yield warning("open jobs", line, f"clipstitch show {owing[0].id}")
     if not (stuck or owing):
         oldest = f", the oldest {age(now - jobs[0].uploaded)} old" if jobs else ""

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
-from clipstitch.common.errors import BadManifest, ClipstitchError, CloudBusy, Missing
+from clipstitch.common.errors import ClipstitchError, CloudBusy, InvalidManifest, ObjectNotFound
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, day_of, job_id_of
-from clipstitch.common.ports import Labels
-from clipstitch.jobs.job import PLANNED, SUCCEEDED, VERDICT, Job
+from clipstitch.common.ports import ObjectHeaders
+from clipstitch.jobs.job import DECISION, PLANNED, SUCCEEDED, Job
 from clipstitch.planning.plan import WORK
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.job_store import JOBS, OPEN, Ledger
+from clipstitch.usecases.context import Context
+from clipstitch.usecases.job_store import JOBS, OPEN, JobStore
 from clipstitch_cli.doctor.findings import age
 from clipstitch_cli.doctor.live.cleanup import Undo
 from clipstitch_cli.doctor.live.experiment_runner import Place
@@ -23,7 +23,7 @@ from clipstitch_cli.doctor.live.test_jobs import Trial, Waits, pauses, trial
 from clipstitch_cli.function_compute.dead_letters import Letter, SmqLetters
 
 ODD = "a b+中.json"
-_JSON = Labels("application/json")
+_JSON = ObjectHeaders("application/json")
 END = timedelta(seconds=60)  # for a job that is under way to end, before it is removed
 MOST_LETTERS = 50  # that are looked through for ours
 _UNASKED = unsettled("--with-functions was not said")
@@ -41,18 +41,18 @@ RETRIES = Question(
 class Deployed:
     """Asks the deployed functions. `letters` is the queue of dead letters; None when nobody names it."""
 
-    def __init__(self, place: Place, cloud: Cloud, undo: Undo, letters: SmqLetters | None, waits: Waits) -> None:
+    def __init__(self, place: Place, cloud: Context, undo: Undo, letters: SmqLetters | None, waits: Waits) -> None:
         self._place, self._cloud, self._undo, self._letters, self._waits = place, cloud, undo, letters, waits
         settings = cloud.settings
         self._state = settings.state_bucket or settings.bucket
-        self._ledger = Ledger(cloud.objects, self._state, settings.state_prefix)
+        self._store = JobStore(cloud.objects, self._state, settings.state_prefix)
 
     def answers(self) -> Iterator[tuple[Question, Answer]]:
         """Ask both questions; what one meets does not stop the other."""
         for question, ask in ((KEYS, self._keys), (RETRIES, self._retries)):
             try:
                 yield question, ask()
-            except BadManifest as error:
+            except InvalidManifest as error:
                 yield question, unsettled(f"the operator's limits forbid such a job: {error}")
             except ClipstitchError as error:
                 yield question, unsettled(str(error))
@@ -61,9 +61,9 @@ class Deployed:
         """Upload a manifest under an odd key, beside one whose key is the odd one in URL encoding.
 
         `submit` unquotes a key once if there is no such object, so the second one makes the difference: an encoded
-        event leads to it. The sweep finds the first one too, but not before it is `patience_s` old.
+        event leads to it. The sweep finds the first one too, but not before it is `grace_period_s` old.
         """
-        patience = timedelta(seconds=self._cloud.settings.patience_s)
+        patience = timedelta(seconds=self._cloud.settings.grace_period_s)
         quoted, odd = (trial(name, self._place, self._cloud) for name in (quote(ODD), ODD))
         if self._planned(quoted, patience) is None:
             return unsettled(f"no function planned {quoted.ref.uri} in time: see `clipstitch doctor`")
@@ -79,15 +79,15 @@ class Deployed:
         self._cloud.objects.write(one.ref, one.body, _JSON)
         job_id = self._job_of(one.ref)
         before = self._cloud.clock.now()
-        job = self._until(job_id, patience, PLANNED, VERDICT)
+        job = self._until(job_id, patience, PLANNED, DECISION)
         took = self._cloud.clock.now() - before
         return None if job is None or took >= patience else took
 
     def _until(self, job_id: str, patience: timedelta, *kinds: str) -> Job | None:
         """Look at a job until one of these facts is known; None when that takes too long."""
         for pause in pauses(patience):
-            job = self._ledger.load(job_id)
-            if any(job.knows(kind) for kind in kinds):
+            job = self._store.load(job_id)
+            if any(job.has(kind) for kind in kinds):
                 return job
             time.sleep(pause)
         return None
@@ -96,7 +96,7 @@ class Deployed:
         """Let a job end, so that nothing is written behind our back; the marker goes last."""
         marker = self._marker(job_id)
         for pause in pauses(END):
-            if self._ledger.load(job_id).closed and not list(self._cloud.objects.list(marker.bucket, marker.key)):
+            if self._store.load(job_id).closed and not list(self._cloud.objects.list(marker.bucket, marker.key)):
                 return True
             time.sleep(pause)
         return False
@@ -116,7 +116,7 @@ class Deployed:
         plan = one.plan(self._cloud)
         self._undo.later(f"job {plan.job_id}", lambda: self._forget_trial(plan.job_id, one.ref))
         self._undo.later(f"dead letter of {task}", lambda: self._drop_letter(task))
-        self._ledger.plan(Job(plan.job_id), plan)
+        self._store.plan(Job(plan.job_id), plan)
         self._cloud.messages.publish(self._cloud.settings.completion_topic, notice(task, plan.final.target))
         for pause in pauses(self._waits.letters):
             if letter := self._letter(task):
@@ -128,7 +128,7 @@ class Deployed:
 
     def _mended(self, job_id: str, target: ObjectRef) -> Answer:
         """Put the object there that the function wants to see, and wait for the message to come again."""
-        self._cloud.objects.write(target, TONES["a"].wav(), Labels())
+        self._cloud.objects.write(target, TONES["a"].wav(), ObjectHeaders())
         none = f"no dead letter within {age(self._waits.letters)}"
         if self._until(job_id, self._waits.answers, SUCCEEDED) is None:
             return unsettled(f"{none}, and the message did not come again either")
@@ -160,7 +160,7 @@ class Deployed:
         """Remove a manifest with its job, when that has ended; one that is not there has none."""
         try:
             job_id = self._job_of(manifest)
-        except Missing:
+        except ObjectNotFound:
             return
         ended = self._ended(job_id)
         self._cloud.objects.delete([manifest])
@@ -170,7 +170,7 @@ class Deployed:
 
     def _forget_trial(self, job_id: str, manifest: ObjectRef) -> None:
         """Remove a job that was never started; if its message has been believed meanwhile, when it has ended."""
-        ended = self._ended(job_id) if self._ledger.load(job_id).knows(SUCCEEDED) else True
+        ended = self._ended(job_id) if self._store.load(job_id).has(SUCCEEDED) else True
         self._forget(job_id, manifest)
         if not ended:
             raise CloudBusy(f"job {job_id} had not ended; what it writes from now on stays")

@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from clipstitch.adapters.oss import OssBuckets
 from clipstitch.adapters.oss2_import import oss2
-from clipstitch.common.cloud_errors import passing
+from clipstitch.common.cloud_errors import is_transient
+from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused
-from clipstitch.common.ports import Ended, Running
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.settings import AccessKey
+from clipstitch.common.ports import TaskOutcome, TaskRunning
+from clipstitch.usecases.context import Context
 from clipstitch_cli.display.decoded_audio import decode
 from clipstitch_cli.doctor.findings import asked
 from clipstitch_cli.doctor.live.cleanup import Undo
@@ -63,9 +63,9 @@ class Place(NamedTuple):
 class Bench:
     """Runs experiments in a place; `requests` counts what was asked of OSS."""
 
-    def __init__(self, place: Place, cloud: Cloud, key: AccessKey, undo: Undo) -> None:
+    def __init__(self, place: Place, cloud: Context, key: AccessKey, undo: Undo) -> None:
         self.place, self._cloud, self._undo = place, cloud, undo
-        self._buckets = OssBuckets(cloud.settings, key)
+        self._buckets = OssBuckets(cloud.settings.oss_endpoint, cloud.settings.oss_region, key)
         self._lacking: dict[tuple[str, str], str] = {}  # what could not be put, and why
         self.requests = 0
 
@@ -132,13 +132,13 @@ class Bench:
 
     def _silent(self, one: Seen, deaf: str, deadline: datetime) -> Seen:
         """Ask IMM about a task whose message did not come; where none could come, for as long as one would wait."""
-        ended = asked(partial(self._cloud.audio.ended, one.task))
-        while (ended is None or isinstance(ended, Running)) and deaf and self._cloud.clock.now() < deadline:
+        ended = asked(partial(self._cloud.audio.task_outcome, one.task))
+        while (ended is None or isinstance(ended, TaskRunning)) and deaf and self._cloud.clock.now() < deadline:
             time.sleep(POLL_S)
-            ended = asked(partial(self._cloud.audio.ended, one.task))
-        if not isinstance(ended, Ended):
+            ended = asked(partial(self._cloud.audio.task_outcome, one.task))
+        if not isinstance(ended, TaskOutcome):
             self._undo.later(f"task {one.task}", partial(_unended, self.place.prefix))
-            says = "it runs still" if isinstance(ended, Running) else str(ended or "it is not known")
+            says = "it runs still" if isinstance(ended, TaskRunning) else str(ended or "it is not known")
         else:
             says = "it succeeded" if ended.succeeded else f"it failed, {ended.message}"
         return one._replace(trouble=f"no message: {deaf or 'none came in time'}; IMM: {says}")
@@ -191,7 +191,7 @@ def _refusal(error: Any) -> Seen:
     """
     refused = Refused(error.status, error.code or "", error.message or "")
     ours_alone = error.status < 400 or error.status >= 500 or error.status in (403, 429)
-    idle = (ours_alone and refused.code != IMM) or passing(refused.code, refused.message)
+    idle = (ours_alone and refused.code != IMM) or is_transient(refused.code, refused.message)
     return Seen(trouble=str(refused)) if idle else Seen(refused)
 
 

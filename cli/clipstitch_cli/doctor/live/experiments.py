@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, spell
+from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, format_process
 from clipstitch_cli.doctor.live.tones import RATE, Heard, Tone
 
 A, B, C = Tone("a", 400, 500), Tone("b", 800, 700), Tone("c", 1600, 1000)
@@ -49,7 +49,7 @@ class Experiment(NamedTuple):
         target = ObjectRef(bucket, target_of(self, prefix))
         made = Transcode("flac", ss=self.ss, t=self.t, ac=1, ar=RATE)
         pre, sur = (tuple(Segment(key_of(c.clip, prefix), c.ss, c.t) for c in cuts) for cuts in (self.pre, self.sur))
-        return spell(Process(made, pre, sur, Saveas.literal(target), topic))
+        return format_process(Process(made, pre, sur, Saveas.literal(target), topic))
 
 
 EXPERIMENTS = (

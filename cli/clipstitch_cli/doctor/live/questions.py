@@ -5,9 +5,9 @@ import json
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from clipstitch.common.cloud_errors import passing
-from clipstitch.common.errors import BadNotice
-from clipstitch.inbound.completion_notification import Notice, read_notice
+from clipstitch.common.cloud_errors import is_transient
+from clipstitch.common.errors import InvalidNotification
+from clipstitch.inbound.completion_notification import CompletionNotification, parse_notification
 from clipstitch_cli.doctor.live.experiments import Seen
 from clipstitch_cli.doctor.live.tones import Heard, same
 
@@ -17,7 +17,7 @@ AS_ASSUMED, DIFFERENT, OPEN = "as assumed", "DIFFERENT", "not settled"
 class Answer(NamedTuple):
     """What was found, and whether it is what we assume."""
 
-    verdict: str
+    decision: str
     found: str
 
 
@@ -58,7 +58,7 @@ def _heard(name: str, *expected: Heard) -> Callable[[Mapping[str, Seen]], Answer
 def _unheard(one: Seen) -> Answer:
     """Say why there was nothing to hear: a task that failed for good is an answer, too."""
     failed = _notice(one)
-    if failed and not failed.succeeded and not passing(failed.code, failed.message):
+    if failed and not failed.succeeded and not is_transient(failed.code, failed.message):
         return settled(assumed=False, found=f"accepted{_end(one)}")
     return unsettled(one.trouble or f"there was nothing to hear{_end(one)}")
 
@@ -102,11 +102,11 @@ def _end(one: Seen) -> str:
     return ", then Succeeded" if notice.succeeded else f", then Failed with {notice.code}: {notice.message}"
 
 
-def _notice(one: Seen) -> Notice | None:
+def _notice(one: Seen) -> CompletionNotification | None:
     """Read a message; None when there is none, or none that we can read."""
     try:
-        return read_notice(one.body.encode()) if one.body else None
-    except BadNotice:
+        return parse_notification(one.body.encode()) if one.body else None
+    except InvalidNotification:
         return None
 
 

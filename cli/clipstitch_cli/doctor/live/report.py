@@ -25,20 +25,20 @@ class Report(NamedTuple):
     @property
     def code(self) -> int:
         """Trouble when something differs, or is left behind."""
-        differs = any(answer.verdict == DIFFERENT for _, answer in self.answers)
+        differs = any(answer.decision == DIFFERENT for _, answer in self.answers)
         return exit_codes.TROUBLE if differs or self.left else exit_codes.OK
 
     @property
     def counts(self) -> str:
         """How many answers are how."""
-        verdicts = [answer.verdict for _, answer in self.answers]
+        verdicts = [answer.decision for _, answer in self.answers]
         return ", ".join(f"{verdicts.count(v)} {v}" for v in (AS_ASSUMED, DIFFERENT, OPEN) if v in verdicts)
 
 
 def as_json(report: Report) -> dict[str, Any]:
     """Return a report as programs read it."""
     questions = [
-        {"number": q.number, "question": q.text, "assumed": q.assumed, "found": a.found, "verdict": a.verdict}
+        {"number": q.number, "question": q.text, "assumed": q.assumed, "found": a.found, "decision": a.decision}
         for q, a in report.answers
     ]
     seen = {name: {**one._asdict(), "refused": str(one.refused or "")} for name, one in report.seen.items()}
@@ -55,7 +55,7 @@ def as_json(report: Report) -> dict[str, Any]:
 
 def as_markdown(report: Report) -> str:
     """Return a report as people read it."""
-    rows = (f"| {q.number} | {q.text} | {q.assumed} | {_cell(a.found)} | **{a.verdict}** |" for q, a in report.answers)
+    rows = (f"| {q.number} | {q.text} | {q.assumed} | {_cell(a.found)} | **{a.decision}** |" for q, a in report.answers)
     where = ", ".join(f"{name} `{value}`" for name, value in report.where.items())
     spent = f"Said beforehand: at most {report.announced}. OSS requests for questions 1 to 11: {report.requests}."
     parts = {

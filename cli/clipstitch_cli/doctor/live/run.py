@@ -8,14 +8,14 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from clipstitch.bootstrap import wire
+from clipstitch.bootstrap import build_context
 from clipstitch.common.clock import timestamp
-from clipstitch.common.errors import BadManifest, ClipstitchError
-from clipstitch.usecases.context import Cloud
-from clipstitch.usecases.settings import AccessKey, read_access_key
+from clipstitch.common.credentials import AccessKey, read_access_key
+from clipstitch.common.errors import ClipstitchError, InvalidManifest
+from clipstitch.usecases.context import Context
 from clipstitch_cli.commands.doctor import ACCOUNT, account_in, wanted_of
 from clipstitch_cli.connection import complete_environment, connect, endpoint_of
-from clipstitch_cli.context import Desk, visible
+from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.doctor.ask_cloud import CloudQuestions
 from clipstitch_cli.doctor.ask_openapi import Service, task_definition
 from clipstitch_cli.doctor.deployment_facts import Function, Wanted
@@ -45,7 +45,7 @@ CONSOLE_ONLY = Question(
 class Connected(NamedTuple):
     """A cloud that questions are asked of, and how things are meant to be in it."""
 
-    cloud: Cloud
+    cloud: Context
     key: AccessKey
     account: str
     imm: str
@@ -60,16 +60,16 @@ class InTheWay(ClipstitchError):
     remedy = "`clipstitch doctor` says which trigger is too broad; narrow its prefix in s.yaml, then `s deploy`."
 
 
-def live(options: Live, desk: Desk, project: Path | None) -> int:
+def live(options: Live, command: CommandContext, project: Path | None) -> int:
     """Say what it will spend, ask, find out, remove everything, and report."""
     waits = _waits(options)
-    here = _connected(desk, project)
+    here = _connected(command, project)
     place = _place(here.cloud, options)
     _keep_apart(place, here)
     announced = _spending(place, here.cloud, options, waits)
-    _agree(announced, place, options, desk)
-    report = _find_out(place, here, waits, desk, functions=options.functions)._replace(announced=announced)
-    _tell(report, options.report, desk)
+    _agree(announced, place, options, command)
+    report = _find_out(place, here, waits, command, functions=options.functions)._replace(announced=announced)
+    _tell(report, options.report, command)
     write(report, options.report)
     return report.code
 
@@ -81,9 +81,9 @@ def _waits(options: Live) -> Waits:
     return Waits(_length("--wait", options.wait), _length("--letter-wait", options.letter_wait))
 
 
-def _find_out(place: Place, here: Connected, waits: Waits, desk: Desk, *, functions: bool) -> Report:
+def _find_out(place: Place, here: Connected, waits: Waits, command: CommandContext, *, functions: bool) -> Report:
     """Ask all questions, and remove everything, whatever happens meanwhile."""
-    desk.err.print(Text("asking, until every task has said its end ...", "dim"), soft_wrap=True)
+    command.err.print(Text("asking, until every task has said its end ...", "dim"), soft_wrap=True)
     undo = Undo()
     bench = Bench(place, here.cloud, here.key, undo)
     try:
@@ -92,32 +92,32 @@ def _find_out(place: Place, here: Connected, waits: Waits, desk: Desk, *, functi
         answers += _of_functions(place, here, undo, waits if functions else None)
     finally:
         left = undo.all()
-        _tell_left(left, desk)
+        _tell_left(left, command)
     where = {"bucket": place.bucket, "region": here.cloud.settings.oss_region, "prefix": place.prefix}
     return Report(timestamp(here.cloud.clock.now()), where, Spending(), bench.requests, answers, seen, left)
 
 
-def _connected(desk: Desk, project: Path | None) -> Connected:
+def _connected(command: CommandContext, project: Path | None) -> Connected:
     """Connect; and if the cloud can be asked for the IMM project, with that."""
-    cloud, env = connect(desk, project), complete_environment(desk.env, project)
+    cloud, env = connect(command, project), complete_environment(command.env, project)
     key, settings = read_access_key(env), cloud.settings
     fc, imm = (endpoint_of(service, env, settings) for service in ("FC", "IMM"))
     ask = CloudQuestions(cloud, key, fc, imm)
     name = settings.imm_project or (asked(lambda: ask.project_of(settings.bucket)) if imm else None)
     if isinstance(name, str):
-        cloud = wire({**env, "IMM_ENDPOINT": imm, "CLIPSTITCH_IMM_PROJECT": name}, clock=desk.clock)
+        cloud = build_context({**env, "IMM_ENDPOINT": imm, "CLIPSTITCH_IMM_PROJECT": name}, clock=command.clock)
     account = env.get(ACCOUNT) or account_in(settings.mns_endpoint)
-    return Connected(cloud, key, account, imm, ask, wanted_of(desk, project, settings, key.id))
+    return Connected(cloud, key, account, imm, ask, wanted_of(command, project, settings, key.id))
 
 
-def _spending(place: Place, cloud: Cloud, options: Live, waits: Waits) -> Spending:
+def _spending(place: Place, cloud: Context, options: Live, waits: Waits) -> Spending:
     """Add up what everything that was asked for costs."""
     announced = spending(EXPERIMENTS, new_bucket=place.new)
     if not options.functions:
         return announced
     try:
         return announced + test_jobs.spending(place, cloud, waits)
-    except BadManifest:
+    except InvalidManifest:
         return announced  # the operator's limits forbid such jobs, and the answers will say so
 
 
@@ -143,7 +143,7 @@ def _length(option: str, text: str) -> timedelta:
     return timedelta(milliseconds=length_of(option, text))
 
 
-def _place(cloud: Cloud, options: Live) -> Place:
+def _place(cloud: Context, options: Live) -> Place:
     """Name the throw-away things by the time."""
     stamp = cloud.clock.now().strftime("%Y%m%dt%H%M%Sz")
     bucket = cloud.settings.bucket
@@ -161,10 +161,10 @@ def _keep_apart(place: Place, here: Connected) -> None:
             raise InTheWay(f"{place.prefix} lies in {prefix or 'the whole bucket, which a trigger watches'}")
 
 
-def _agree(announced: Spending, place: Place, options: Live, desk: Desk) -> None:
+def _agree(announced: Spending, place: Place, options: Live, command: CommandContext) -> None:
     """Say what will be spent and where, and let somebody agree."""
     bucket = f"; a bucket {place.unbound}, which is removed" if place.new else ""
-    say = partial(desk.err.print, soft_wrap=True) if desk.json else desk.say
+    say = partial(command.err.print, soft_wrap=True) if command.json else command.say
     say(f"This spends at most {announced}, in oss://{place.bucket}/{place.prefix}{bucket}.")
     say(f"A queue {place.queue} listens to the completion topic meanwhile. All of it is removed at the end.")
     if options.yes:
@@ -192,23 +192,23 @@ def _definition(here: Connected) -> Definition:
     return ask
 
 
-def _tell_left(left: list[str], desk: Desk) -> None:
+def _tell_left(left: list[str], command: CommandContext) -> None:
     """Say what could not be removed; even when everything else ends here."""
     for each in left:
-        desk.err.print(Text.assemble(("left behind: ", "bold red"), visible(each)), soft_wrap=True)
+        command.err.print(Text.assemble(("left behind: ", "bold red"), visible(each)), soft_wrap=True)
 
 
-def _tell(report: Report, file: Path, desk: Desk) -> None:
+def _tell(report: Report, file: Path, command: CommandContext) -> None:
     """Show all answers beside what we assume."""
-    if desk.json:
-        desk.hand_over(as_json(report))
+    if command.json:
+        command.hand_over(as_json(report))
         return
     for question, answer in report.answers:
-        desk.say(
+        command.say(
             Text.assemble(
-                (f"{question.number:>3}  ", "bold"), question.text, "  ", (answer.verdict, STYLES[answer.verdict])
+                (f"{question.number:>3}  ", "bold"), question.text, "  ", (answer.decision, STYLES[answer.decision])
             )
         )
-        desk.say(Text.assemble(("     we assume  ", "dim"), question.assumed))
-        desk.say(Text.assemble(("     found      ", "dim"), visible(answer.found)))
-    desk.say(f"{report.counts}; the report is in {file}", style="bold")
+        command.say(Text.assemble(("     we assume  ", "dim"), question.assumed))
+        command.say(Text.assemble(("     found      ", "dim"), visible(answer.found)))
+    command.say(f"{report.counts}; the report is in {file}", style="bold")

@@ -10,9 +10,10 @@ from mns.subscription import SubscriptionMeta
 
 from clipstitch.adapters.smq import ours
 from clipstitch.common.clock import Clock
-from clipstitch.common.errors import BadNotice, ClipstitchError
-from clipstitch.inbound.completion_notification import read_notice
-from clipstitch.usecases.settings import AccessKey, Settings
+from clipstitch.common.credentials import AccessKey
+from clipstitch.common.errors import ClipstitchError, InvalidNotification
+from clipstitch.inbound.completion_notification import parse_notification
+from clipstitch.usecases.settings import Settings
 from clipstitch_cli.doctor.live.cleanup import Undo
 
 POLL_S = 2
@@ -87,7 +88,7 @@ def _is(error: ClipstitchError, types: "set[str] | frozenset[str]") -> bool:
 def task_of(body: str) -> str:
     """Return the task that a message is about; "" when we cannot read it."""
     try:
-        notice = read_notice(body.encode())
-    except BadNotice:
+        notice = parse_notification(body.encode())
+    except InvalidNotification:
         return ""
     return notice.task_id if notice else ""

@@ -8,9 +8,9 @@ from urllib.parse import quote
 
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of
-from clipstitch.common.ports import Ended, Probe
+from clipstitch.common.ports import Probe, TaskOutcome
 from clipstitch.planning.plan import Plan
-from clipstitch.usecases.context import Cloud
+from clipstitch.usecases.context import Context
 from clipstitch.usecases.submit import plan_for
 from clipstitch_cli.costs.estimates import requests_of, size_of
 from clipstitch_cli.doctor.live.experiment_runner import Place
@@ -29,7 +29,7 @@ class Waits(NamedTuple):
 
 
 class Known:
-    """The `Audio` port for planning before anything is uploaded: every clip is one of our tones."""
+    """The `AudioService` port for planning before anything is uploaded: every clip is one of our tones."""
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
         """Return what we know of our tones."""
@@ -39,7 +39,7 @@ class Known:
         """Start nothing."""
         raise NotImplementedError(f"{main.uri} {process}")
 
-    def ended(self, task_id: str) -> Ended | None:
+    def task_outcome(self, task_id: str) -> TaskOutcome | None:
         """Know of no task."""
         raise NotImplementedError(task_id)
 
@@ -55,13 +55,13 @@ class Trial(NamedTuple):
     ref: ObjectRef
     body: bytes
 
-    def plan(self, cloud: Cloud) -> Plan:
-        """Say what its job would do; `BadManifest` where the operator's limits do not let it. Asks nobody."""
+    def plan(self, cloud: Context) -> Plan:
+        """Say what its job would do; `InvalidManifest` where the operator's limits do not let it. Asks nobody."""
         manifest = ManifestRef(self.ref, "DOCTOR")
         return plan_for(job_id_of(manifest, cloud.clock.now()), manifest, self.body, cloud._replace(audio=Known()))
 
 
-def trial(name: str, place: Place, cloud: Cloud) -> Trial:
+def trial(name: str, place: Place, cloud: Context) -> Trial:
     """Make a manifest that merges two tones below the throw-away prefix, and tells no sink."""
     key = f"{cloud.settings.manifest_prefix}{place.prefix}{name}"
     output = f"{place.prefix}out/{quote(name, safe='')}.flac"
@@ -70,13 +70,13 @@ def trial(name: str, place: Place, cloud: Cloud) -> Trial:
     return Trial(ObjectRef(place.bucket, key), json.dumps(document).encode())
 
 
-def spending(place: Place, cloud: Cloud, waits: Waits) -> Spending:
+def spending(place: Place, cloud: Context, waits: Waits) -> Spending:
     """Add up what our jobs cost at most, one of which starts no task, with our looking on."""
     one = trial("plain.json", place, cloud)
     plan = one.plan(cloud)
     size = size_of(plan).size
     job = requests_of(plan, 0, size)
-    patience = timedelta(seconds=cloud.settings.patience_s)
+    patience = timedelta(seconds=cloud.settings.grace_period_s)
     looks = sum(len(list(pauses(wait))) for wait in (*waits, patience, patience))
     # A failing function reads facts, plan and object; SMQ doubles the gaps between its attempts.
     again = 3 * (round(sum(waits, timedelta()).total_seconds()).bit_length() + 1)
