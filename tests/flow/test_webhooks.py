@@ -61,11 +61,11 @@ class Hooked(NamedTuple):
 
     def job(self, result: dict[str, Any]) -> Job:
         """Return the job of a result as it is now."""
-        return self.system.cloud.store(self.system.bucket).load(result["data"]["job"])
+        return self.system.cloud.store.load(result["data"]["job"])
 
     def fact(self, job: Job, kind: str, detail: str) -> Any:
         """Return what was written down with a fact, once it is known."""
-        return self.system.cloud.store(self.system.bucket).document(job.id, Fact(kind, detail=detail))
+        return self.system.cloud.store.document(job.id, Fact(kind, detail=detail))
 
     def command(self, *argv: str) -> tuple[int, Any]:
         """Run the command, and return its exit code and what it tells a program."""

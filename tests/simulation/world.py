@@ -344,7 +344,7 @@ class World:
     def _execute(self, function: Function) -> bool:
         """Run a function to its end; True when it failed."""
         try:
-            function.work(function.cloud())
+            function.work(function.context())
         except Killed:
             return True
         except ClipstitchError as error:

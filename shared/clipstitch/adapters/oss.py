@@ -222,7 +222,7 @@ def _bare(etag: str) -> str:
     return etag.strip('"').upper()
 
 
-Ask = Callable[[str], TaskOutcome | TaskRunning | None]
+TaskLookup = Callable[[str], TaskOutcome | TaskRunning | None]
 
 
 class OssAudioService:
@@ -232,7 +232,7 @@ class OssAudioService:
     """
 
     def __init__(
-        self, buckets: Callable[[str], Any], ask: Ask = lambda _task_id: None, backoff: Backoff | None = None
+        self, buckets: Callable[[str], Any], ask: TaskLookup = lambda _task_id: None, backoff: Backoff | None = None
     ) -> None:
         self._bucket = buckets
         self._backoff = backoff or Backoff()

@@ -219,7 +219,7 @@ def test_the_quantities_are_what_plan_counts(row: tuple[str, ...]):
     world = World()
     keys = [world.put(f"{number}.mp3", tone(60.0, name=str(number))).key for number in range(count)]
     document = json.dumps({"version": 1, "output": {"key": "o.mp3"}, "clips": keys})
-    made = estimate(plan_for(JOB, ManifestRef(MANIFEST, "E"), document.encode(), world.cloud()), 0, PriceList())
+    made = estimate(plan_for(JOB, ManifestRef(MANIFEST, "E"), document.encode(), world.context()), 0, PriceList())
     each = (made.tasks, made.processed_s / 60, made.requests.put_type, made.requests.get_type, made.requests.smq)
     invocations = 1 + made.tasks
 
