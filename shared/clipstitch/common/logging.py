@@ -13,6 +13,7 @@ from typing import Literal
 from clipstitch.common.errors import ClipstitchError, CloudBusy, error_json
 
 _LOGGER = logging.getLogger("clipstitch")
+_LOGGER.addHandler(logging.NullHandler())  # programs that set up no logging print nothing
 _LEVELS = {"DEBUG": logging.DEBUG, "INFO": logging.INFO, "WARNING": logging.WARNING, "ERROR": logging.ERROR}
 _JOB: ContextVar[str] = ContextVar("clipstitch-job", default="")
 

@@ -219,7 +219,7 @@ class Job(NamedTuple):
     def pending(self) -> dict[str, PendingDelivery]:
         """The last failed delivery to each sink that had one, whether or not a later one succeeded."""
         found = (PendingDelivery.parse(fact) for fact in self.facts if fact.kind == PENDING)
-        return {delivery.sink: delivery for delivery in sorted(found, key=lambda delivery: delivery.attempt)}
+        return {delivery.sink: delivery for delivery in sorted(found, key=lambda each: (each.attempt, each.due))}
 
     @property
     def undelivered(self) -> list[str]:

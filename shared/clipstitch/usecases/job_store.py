@@ -94,11 +94,15 @@ class JobStore:
         return job.with_fact(fact, now)
 
     def record(self, job: Job, value: Plan | Decision | Result) -> Job:
-        """Record the plan, the decision or the result, create-once; return the job with the one that counts."""
+        """Record the plan, the decision or the result, create-once; return the job with the one that counts.
+
+        If another run has recorded it, the job is read again: a decision counts together with the plan that it was taken on.
+        """
         kind, field = _CREATE_ONCE[type(value)]
         document = self._write_once(self.fact_ref(job.id, Fact(kind)), value.as_json())
         recorded: dict[str, Any] = {field: type(value).from_json(document)}
-        return job.with_fact(Fact(kind), self._clock.now())._replace(**recorded)
+        job = job.with_fact(Fact(kind), self._clock.now())._replace(**recorded)
+        return job if recorded[field] == value else self.refresh(job)
 
     def claim(self, job: Job, step: int, by: int) -> bool:
         """Claim the start of a step for the end of step `by`; return False if the end of another step has claimed it.
