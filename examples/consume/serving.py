@@ -37,7 +37,7 @@ def create_server(receive: Receive) -> "Server":
     try:
         return Server((host, int(port)), receive)
     except (OSError, ValueError, OverflowError) as error:
-        raise SystemExit(f"CONSUMER_HOST {host}, CONSUMER_PORT {port}: cannot listen there: {error}") from error
+        raise SystemExit(f"CONSUMER_HOST {host}, CONSUMER_PORT {port}: cannot listen: {error}") from error
 
 
 class Server(ThreadingHTTPServer):

@@ -71,7 +71,7 @@ def _delete_objects(env: Mapping[str, str], key: AccessKey, resources: Resources
     """Delete all objects under the prefix of this run, and return their number."""
     auth = oss2.StsAuth(key.id, key.secret, key.token) if key.token else oss2.Auth(key.id, key.secret)
     bucket = oss2.Bucket(auth, env["OSS_ENDPOINT"], resources.bucket)
-    keys = [found.key for found in oss2.ObjectIteratorV2(bucket, prefix=resources.prefix)]
+    keys = [listed.key for listed in oss2.ObjectIteratorV2(bucket, prefix=resources.prefix)]
     for start in range(0, len(keys), 1000):
         bucket.batch_delete_objects(keys[start : start + 1000])
     return len(keys)

@@ -25,7 +25,7 @@ from mns.topic import TopicMeta
 from tests.flow.reference import CHECKOUT
 from tests.flow.reference_toolchains import child_environment
 
-PROJECT, TOPIC, QUEUE = "reference", "AudioConvert", "reference-notices"
+PROJECT, TOPIC, QUEUE = "reference", "AudioConvert", "reference-notifications"
 TIMEOUT_S = 60
 
 
