@@ -551,7 +551,7 @@ def test_the_receiver_on_the_page_reads_what_we_send():
     with Receiver() as receiver:
         hook = HOOK._replace(url=receiver.url)
         HttpWebhookSender(allow_private=True).post(hook, posted.event_id, posted.text, SystemClock().now())
-    (heard,) = receiver.heard
+    (heard,) = receiver.requests
 
     assert OUTPUT.uri == names["receive"](SECRET, heard.headers, heard.body)
     with pytest.raises(WebhookVerificationError):
