@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from clipstitch.common.errors import ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.jobs.job import DELIVERED, PENDING, Fact, Job
+from clipstitch.jobs.job import DELIVERED, Fact, Job, PendingDelivery
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import complete_environment
 from clipstitch_cli.main import main
@@ -72,9 +71,16 @@ class WebhookSystem(NamedTuple):
         """Return the document of a fact. Raises ObjectNotFound if the fact is not recorded."""
         return self.system.cloud.store.document(job.id, Fact(kind, detail=detail))
 
-    def pending(self, result: dict[str, Any], detail: str) -> Any:
+    def pending(self, result: dict[str, Any], sink: str, attempt: int) -> Any:
         """Wait until a failed delivery is recorded, and return its document."""
-        return wait_until(lambda: self.fact(self.job(result), PENDING, detail), 20, ignoring=(ObjectNotFound,))
+
+        def find() -> PendingDelivery | None:
+            found = self.job(result).pending.get(sink)
+            return found if found and found.attempt >= attempt else None
+
+        job = self.job(result)
+        delivery: PendingDelivery = wait_until(find, 20)
+        return self.system.cloud.store.document(job.id, delivery.fact)
 
     def command(self, *argv: str) -> tuple[int, Any]:
         """Run the command, and return its exit code and its JSON output."""
@@ -109,7 +115,7 @@ def test_a_failed_delivery_is_retried_with_the_same_event_until_it_succeeds(depl
     result = deployed.run_job("partner")
     wait_until(lambda: len(receiver.requests) == 2, 20)
     job = deployed.job(result)
-    deployed.pending(result, "partner~2")
+    deployed.pending(result, "partner", 2)
     still_open = not deployed.job(result).closed
     code, answer = deployed.command("retry", job.id)
 
@@ -135,7 +141,7 @@ def test_a_receiver_that_answers_410_receives_no_further_events(deployed: Webhoo
 def test_a_redirect_fails_the_delivery_and_is_not_followed(deployed: WebhookSystem) -> None:
     """The delivery stays pending, and the redirect target receives no request."""
     result = deployed.run_job("moved")
-    pending = deployed.pending(result, "moved~1")
+    pending = deployed.pending(result, "moved", 1)
 
     assert ("WEBHOOK_ANSWER", 307) == (pending["error"]["code"], pending["status"])
     assert {"/hooks?token=t0p"} == {request.path for request in deployed.receivers["moved"].requests}
@@ -147,7 +153,7 @@ def test_a_slow_receiver_does_not_delay_other_sinks(deployed: WebhookSystem) -> 
     result = deployed.run_job("slow")
     events = deployed.system.events(result["data"]["job"])
     elapsed = time.monotonic() - start
-    pending = deployed.pending(result, "slow~1")
+    pending = deployed.pending(result, "slow", 1)
     deployed.closed_job(result)
 
     assert [result] == events
@@ -160,7 +166,7 @@ def test_a_slow_receiver_does_not_delay_other_sinks(deployed: WebhookSystem) -> 
 def test_stored_state_contains_no_webhook_url_and_no_secret(deployed: WebhookSystem) -> None:
     """The fact of a failed attempt contains only the host of the URL."""
     result = deployed.run_job("moved")
-    deployed.pending(result, "moved~1")
+    deployed.pending(result, "moved", 1)
     objects, bucket = deployed.system.cloud.objects, deployed.system.bucket
     state = b"".join(
         objects.read(ObjectRef(bucket, listed.key)).body
