@@ -40,7 +40,9 @@ def refused(code, act, *args, **kwargs):
 def begin(store, key="big", **options):
     """Begin an upload with usual values."""
     return store.uploads.begin(
-        "acme", key, **{"content_type": "audio/mpeg", "headers": {}, "once": False, "origin": NOBODY, **options}
+        "acme",
+        key,
+        **{"content_type": "audio/mpeg", "headers": {}, "forbid_overwrite": False, "origin": NOBODY, **options},
     )
 
 
@@ -85,7 +87,7 @@ def test_every_change_is_told_after_it_is_stored(store):
     """The listener finds the object already there, and learns by how much it grew."""
     seen = []
     store.listen(lambda event: seen.append((event, store.head(event.bucket, event.key).size)))
-    store.put("acme", "k", b"12345", request_id="R1", source_ip="10.0.0.9")
+    store.put("acme", "k", b"12345", origin=Origin("R1", "10.0.0.9"))
     store.put("acme", "k", b"123")
     first, second = seen[0][0], seen[1][0]
 
@@ -107,7 +109,7 @@ def test_one_of_many_create_once_writers_wins(store):
     def write(number):
         barrier.wait()
         try:
-            store.put("acme", "verdict", b"%d" % number, once=True)
+            store.put("acme", "verdict", b"%d" % number, forbid_overwrite=True)
         except ServiceError as refusal:
             return refusal.code
         return number
@@ -124,10 +126,10 @@ def test_one_of_many_create_once_writers_wins(store):
 def test_create_once_is_ignored_where_versioning_is_or_was_on(store):
     """The vendor ignores the header in versioned buckets, so we do, and objects have version ids."""
     store.set_bucket("acme", versioning="Enabled")
-    first = store.put("acme", "k", b"1", once=True)
-    second = store.put("acme", "k", b"2", once=True)
+    first = store.put("acme", "k", b"1", forbid_overwrite=True)
+    second = store.put("acme", "k", b"2", forbid_overwrite=True)
     store.set_bucket("acme", versioning="Suspended")
-    third = store.put("acme", "k", b"3", once=True)
+    third = store.put("acme", "k", b"3", forbid_overwrite=True)
 
     assert first.version_id
     assert first.version_id != second.version_id
@@ -138,7 +140,7 @@ def test_a_refused_write_leaves_no_file_behind(store, tmp_path):
     """The bytes of a create-once write that came second are gone at once."""
     store.put("acme", "k", b"1")
     before = sum(1 for path in tmp_path.rglob("*") if path.is_file())
-    refused("FileAlreadyExists", store.put, "acme", "k", b"2", once=True)
+    refused("FileAlreadyExists", store.put, "acme", "k", b"2", forbid_overwrite=True)
 
     assert before == sum(1 for path in tmp_path.rglob("*") if path.is_file())
 
@@ -201,7 +203,9 @@ def test_an_upload_becomes_one_object_and_fires_as_the_vendor_fires(store):
     store.listen(lambda event: names.append(event.name.partition(":")[2]))
     upload = begin(store, headers={"x-oss-meta-a": "1"})
     parts = [store.uploads.add(upload, number, bytes([number]) * 102_400, origin=NOBODY) for number in (1, 2, 3)]
-    made = store.uploads.complete(upload, [(part.number, part.etag) for part in parts], once=False, origin=NOBODY)
+    made = store.uploads.complete(
+        upload, [(part.number, part.etag) for part in parts], forbid_overwrite=False, origin=NOBODY
+    )
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
 
     assert ["InitiateMultipartUpload", *["UploadPart"] * 3, "CompleteMultipartUpload"] == names
@@ -220,19 +224,21 @@ def test_bad_part_lists_are_refused(store):
         "InvalidPart": [(1, "0" * 32)],
         "EntityTooSmall": [(1, one.etag), (2, two.etag)],
     }.items():
-        refused(code, store.uploads.complete, upload, wanted, once=False, origin=NOBODY)
+        refused(code, store.uploads.complete, upload, wanted, forbid_overwrite=False, origin=NOBODY)
 
-    assert store.uploads.complete(upload, [(1, one.etag)], once=False, origin=NOBODY).size == 5
+    assert store.uploads.complete(upload, [(1, one.etag)], forbid_overwrite=False, origin=NOBODY).size == 5
     refused("NoSuchUpload", store.uploads.get, "acme", "big", upload.upload_id)
 
 
 def test_create_once_holds_for_a_finished_upload(store):
     """Beginning and completing check both: an object may appear in between."""
-    upload = begin(store, once=True)
+    upload = begin(store, forbid_overwrite=True)
     part = store.uploads.add(upload, 1, b"mine", origin=NOBODY)
     store.put("acme", "big", b"theirs")
-    refusal = refused("FileAlreadyExists", store.uploads.complete, upload, [(1, part.etag)], once=True, origin=NOBODY)
-    refused("FileAlreadyExists", begin, store, once=True)
+    refusal = refused(
+        "FileAlreadyExists", store.uploads.complete, upload, [(1, part.etag)], forbid_overwrite=True, origin=NOBODY
+    )
+    refused("FileAlreadyExists", begin, store, forbid_overwrite=True)
 
     assert refusal.ec == "0042-00000214"
     assert store.head("acme", "big").file.read_bytes() == b"theirs"
