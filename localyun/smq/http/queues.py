@@ -3,7 +3,7 @@
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, document, listed, made, truth
-from localyun.smq.http.xml import Element, Node, read_properties, write_properties
+from localyun.smq.http.xml import Element, Node, format_properties, parse_properties
 from localyun.smq.values import MAX_BATCH, Message, Outgoing, Queue, to_ms
 
 NUMBERS = {
@@ -147,7 +147,7 @@ def _queue(queue: Queue) -> list[Node]:
 
 def _outgoing(message: Element) -> Outgoing:
     priority = message.number("Priority")
-    delay, properties = message.number("DelaySeconds"), read_properties(message)
+    delay, properties = message.number("DelaySeconds"), parse_properties(message)
     return Outgoing(message.get("MessageBody"), delay, 8 if priority is None else priority, properties)
 
 
@@ -174,7 +174,7 @@ def _message(message: Message, *, held: bool) -> list[Node]:
         ("FirstDequeueTime", to_ms(first) if first else 0),
         ("DequeueCount", message.dequeue_count),
         ("Priority", message.priority),
-        *write_properties(message.properties),
+        *format_properties(message.properties),
     ]
     if held:
         next_visible = ("NextVisibleTime", to_ms(message.next_visible_time))

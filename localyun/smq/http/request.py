@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse
-from localyun.smq.http.xml import CONTENT_TYPE, Content, Element, Node, read, write
+from localyun.smq.http.xml import CONTENT_TYPE, Content, Element, Node, format_document, parse_request
 from localyun.smq.service import MessageService
 from localyun.smq.values import Page
 
@@ -23,7 +23,7 @@ class MnsRequest:
 
     def xml(self, *roots: str) -> Element:
         """Return the body's root, which must have one of these names."""
-        return read(self.call.read(), *roots)
+        return parse_request(self.call.read(), *roots)
 
     def given(self) -> bytes:
         """Return the body as it came."""
@@ -64,7 +64,7 @@ class MnsRequest:
 
 def document(status: int, name: str, content: Content) -> HttpResponse:
     """HttpResponse with an XML document."""
-    return HttpResponse(status, write(name, content), {"Content-Type": CONTENT_TYPE})
+    return HttpResponse(status, format_document(name, content), {"Content-Type": CONTENT_TYPE})
 
 
 def made(new: bool, url: str) -> HttpResponse:

@@ -18,8 +18,8 @@ from localyun.ram.credentials import Credential, Keyring
 from localyun.smq.http import queues, topics
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, HttpPush
 from localyun.smq.http.request import MnsRequest
-from localyun.smq.http.signatures import VERSION, authenticate, intact
-from localyun.smq.http.xml import CONTENT_TYPE, write
+from localyun.smq.http.signatures import VERSION, authenticate, check_md5
+from localyun.smq.http.xml import CONTENT_TYPE, format_document
 from localyun.smq.service import MessageService
 
 Allow = Callable[[Credential, str, str], bool]
@@ -129,7 +129,7 @@ class MnsEndpoint:
             return HttpResponse(200, self._certificate.pem(), {"Content-Type": "application/x-pem-file"})
         credential = authenticate(call, self._keyring, self._clock.now(), self._messages.region)
         self._seen = host
-        intact(call)
+        check_md5(call)
         route, names = _find(call)
         resource = _resource(call)
         if not self._allow(credential, f"mns:{route.action}", resource):
@@ -162,5 +162,5 @@ def _find(call: HttpRequest) -> tuple[Route, tuple[str, ...]]:
 def _refused(refusal: ServiceError, request_id: str, host: str) -> HttpResponse:
     """Return the error document. The SDK requires its first four elements; details follow them."""
     told = (("Code", refusal.code), ("Message", refusal.message), ("RequestId", request_id), ("HostId", host))
-    body = write("Error", [*told, *refusal.details.items()])
+    body = format_document("Error", [*told, *refusal.details.items()])
     return HttpResponse(refusal.status, body, {"Content-Type": CONTENT_TYPE})

@@ -2,7 +2,7 @@
 
 from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, document, listed, made, truth
-from localyun.smq.http.xml import Element, Node, read_properties
+from localyun.smq.http.xml import Element, Node, parse_properties
 from localyun.smq.values import Subscription, Topic, to_ms
 
 RETENTION_SECONDS = 86_400  # topics keep messages for a day, fixed ("Limits", 2026-11)
@@ -51,7 +51,7 @@ def publish_message(request: MnsRequest) -> HttpResponse:
         root.get("MessageBody"),
         tag=root.get("MessageTag"),
         attributes=extras,
-        properties=read_properties(root),
+        properties=parse_properties(root),
     )
     return document(201, "Message", [("MessageId", published.message_id), ("MessageBodyMD5", published.body_md5)])
 
