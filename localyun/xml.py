@@ -32,6 +32,11 @@ def leaf(name: str, value: object) -> str:
     return element(name, escaped(str(value).lower() if isinstance(value, bool) else value))
 
 
+def leaves(**values: object) -> str:
+    """Return an element for each value that is not None, in order."""
+    return "".join(leaf(name, value) for name, value in values.items() if value is not None)
+
+
 def document(name: str, *content: str, namespace: str = "", encoding: str = "UTF-8") -> bytes:
     """Return a document in UTF-8; `encoding` is how the declaration names it."""
     declaration = f'<?xml version="1.0" encoding="{encoding}"?>\n'

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from localyun.errors import ServiceError
 from localyun.oss.blobs import Source, chunks_of
-from localyun.oss.values import Origin, StoredObject, already_exists, check_key, invalid_argument
+from localyun.oss.values import Origin, StoredObject, WriteOptions, already_exists, check_key, invalid_argument
 from localyun.oss.writer import ObjectWriter
 from localyun.sqlite import Database
 
@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS parts(
 MAX_PART_NUMBER = 10_000
 MIN_PART_BYTES = 100 * 1024
 EXISTS_EC = "0042-00000214"
+PartList = Sequence[tuple[int, str]]  # numbers and ETags
 
 
 @dataclass(frozen=True)
@@ -60,27 +61,19 @@ class Uploads:
         self._writer = writer
         self._index, self._blobs = writer.index, writer.blobs
 
-    def begin(
-        self,
-        bucket: str,
-        key: str,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        forbid_overwrite: bool,
-        origin: Origin,
-    ) -> Upload:
+    def begin(self, bucket: str, key: str, options: WriteOptions) -> Upload:
         """Begin an upload. Raises FileAlreadyExists with `forbid_overwrite` if the object exists already."""
         check_key(key)
-        if forbid_overwrite and self._index.find(bucket, key) and not self._index.bucket(bucket).versioning:
+        if options.forbid_overwrite and self._index.find(bucket, key) and not self._index.bucket(bucket).versioning:
             raise already_exists(key)
+        content_type, headers = options.content_type, options.headers
         upload_id = self._writer.clock.token(16).upper()
         upload = Upload(upload_id, bucket, key, self._writer.now(), content_type, headers)
         row = (upload_id, bucket, key.encode(), upload.initiated.isoformat(), content_type, json.dumps(dict(headers)))
         with self._database.change() as db:
             self._index.bucket(bucket)
             db.execute("INSERT INTO uploads VALUES(?,?,?,?,?,?)", row)
-        self._notify("ObjectCreated:InitiateMultipartUpload", upload, origin)
+        self._notify("ObjectCreated:InitiateMultipartUpload", upload, options.origin)
         return upload
 
     def add(
@@ -116,23 +109,25 @@ class Uploads:
         return [self._part(row) for row in self._database.rows(sql, upload.upload_id)]
 
     def complete(
-        self, upload: Upload, wanted: Sequence[tuple[int, str]] | None, *, forbid_overwrite: bool, origin: Origin
+        self,
+        upload: Upload,
+        wanted: PartList | None,
+        *,
+        forbid_overwrite: bool = False,
+        origin: Origin,
     ) -> StoredObject:
-        """Return the object made of the parts with these numbers and ETags (None: of all), and remove the upload.
+        """Return the object made of the wanted parts (None: of all), and remove the upload.
 
         Raises InvalidPartOrder, InvalidPart, EntityTooSmall, NoSuchUpload or FileAlreadyExists.
         """
         parts = _chosen(self.parts(upload), wanted)
         chunks = chain.from_iterable(chunks_of(part.file) for part in parts)
-        content_type, headers = upload.content_type, upload.headers
-        draft = self._writer.draft(
-            upload.bucket, upload.key, chunks, content_type=content_type, headers=headers, kind="Multipart"
-        )
+        options = WriteOptions(upload.content_type, upload.headers, forbid_overwrite, origin)
+        draft = replace(self._writer.draft(upload.bucket, upload.key, chunks, options, "Multipart"), etag=_etag(parts))
         new = self._writer.commit(
-            replace(draft, etag=_etag(parts)),
+            draft,
             "CompleteMultipartUpload",
-            origin,
-            forbid_overwrite=forbid_overwrite,
+            options,
             ec=EXISTS_EC,
             before=lambda db, _old: self._remove(db, upload),
         )
@@ -191,7 +186,7 @@ def _upload(row: sqlite3.Row) -> Upload:
     return Upload(row["upload_id"], row["bucket"], row["key"].decode(), initiated, row["content_type"], headers)
 
 
-def _chosen(parts: Sequence[UploadPart], wanted: Sequence[tuple[int, str]] | None) -> list[UploadPart]:
+def _chosen(parts: Sequence[UploadPart], wanted: PartList | None) -> list[UploadPart]:
     """Return the wanted parts. Raises InvalidPartOrder, InvalidPart or EntityTooSmall."""
     by_number = {part.number: part for part in parts}
     numbers = [number for number, _ in wanted] if wanted is not None else list(by_number)

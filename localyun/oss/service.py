@@ -5,11 +5,10 @@ objects, and triggers, which listen to events.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
-from types import MappingProxyType
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
@@ -18,22 +17,21 @@ from localyun.oss.multipart import SCHEMA as UPLOADS_SCHEMA
 from localyun.oss.multipart import Uploads
 from localyun.oss.store import SCHEMA, ObjectIndex
 from localyun.oss.values import (
+    DEFAULTS,
     INTERNAL,
     Listing,
     ObjectEvent,
     Origin,
     OssBucket,
     StoredObject,
+    WriteOptions,
     check_bucket_name,
     check_key,
 )
 from localyun.oss.writer import ObjectWriter
 from localyun.sqlite import Database
 
-__all__ = ["Listing", "ObjectEvent", "ObjectService", "Origin", "OssBucket", "StoredObject"]
-
-NO_HEADERS: Mapping[str, str] = MappingProxyType({})
-DEFAULT_TYPE = "application/octet-stream"
+__all__ = ["Listing", "ObjectEvent", "ObjectService", "Origin", "OssBucket", "StoredObject", "WriteOptions"]
 
 
 class ObjectService:
@@ -80,72 +78,40 @@ class ObjectService:
         """Delete an empty bucket. Raises NoSuchBucket or BucketNotEmpty."""
         self._index.remove_bucket(name)
 
-    def put(  # noqa: PLR0913 - the fields of a PutObject request
-        self,
-        bucket: str,
-        key: str,
-        source: Source,
-        *,
-        content_type: str = DEFAULT_TYPE,
-        headers: Mapping[str, str] = NO_HEADERS,
-        forbid_overwrite: bool = False,
-        event: str = "PutObject",
-        origin: Origin = INTERNAL,
+    def put(
+        self, bucket: str, key: str, source: Source, options: WriteOptions = DEFAULTS, *, event: str = "PutObject"
     ) -> StoredObject:
-        """Store and return an object. Raises FileAlreadyExists with `forbid_overwrite` if it exists."""
+        """Store and return an object. Raises NoSuchBucket, InvalidObjectName or FileAlreadyExists."""
         self._check(bucket, key)
-        draft = self._writer.draft(bucket, key, source, content_type=content_type, headers=headers)
-        return self._writer.commit(draft, event, origin, forbid_overwrite=forbid_overwrite)
+        return self._writer.commit(self._writer.draft(bucket, key, source, options), event, options)
 
     def head(self, bucket: str, key: str) -> StoredObject:
         """Return an object. Raises NoSuchBucket or NoSuchKey."""
         return self._index.get(bucket, key)
 
-    def copy(  # noqa: PLR0913 - the fields of a CopyObject request
-        self,
-        source: StoredObject,
-        bucket: str,
-        key: str,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        forbid_overwrite: bool = False,
-        origin: Origin = INTERNAL,
-    ) -> StoredObject:
-        """Store and return a copy of an object with the given metadata. Raises like `put`."""
+    def copy(self, source: StoredObject, bucket: str, key: str, options: WriteOptions) -> StoredObject:
+        """Store and return a copy of an object with other metadata. Raises like `put`."""
         self._check(bucket, key)
-        draft = self._writer.draft(bucket, key, source.file, content_type=content_type, headers=headers)
-        copied = replace(draft, etag=source.etag)
-        return self._writer.commit(copied, "CopyObject", origin, forbid_overwrite=forbid_overwrite)
+        draft = replace(self._writer.draft(bucket, key, source.file, options), etag=source.etag)
+        return self._writer.commit(draft, "CopyObject", options)
 
-    def append(  # noqa: PLR0913 - the fields of an AppendObject request
-        self,
-        bucket: str,
-        key: str,
-        source: Source,
-        position: int,
-        *,
-        content_type: str = DEFAULT_TYPE,
-        headers: Mapping[str, str] = NO_HEADERS,
-        forbid_overwrite: bool = False,
-        origin: Origin = INTERNAL,
+    def append(
+        self, bucket: str, key: str, source: Source, position: int, options: WriteOptions = DEFAULTS
     ) -> StoredObject:
         """Append bytes to an appendable object and return it. Raises PositionNotEqualToLength, ObjectNotAppendable."""
         self._check(bucket, key)
         old = self._index.find(bucket, key)
         _check_append(old, position)
         if old:
-            content_type, headers = old.content_type, old.headers
+            options = replace(options, content_type=old.content_type, headers=old.headers)
         chunks = chain(chunks_of(old.file) if old else (), chunks_of(source))
-        draft = self._writer.draft(bucket, key, chunks, content_type=content_type, headers=headers, kind="Appendable")
+        draft = self._writer.draft(bucket, key, chunks, options, "Appendable")
 
         def check_unchanged(_db: sqlite3.Connection, found: StoredObject | None) -> None:
             if (found and found.file) != (old and old.file):
                 raise _wrong_position(found.size if found else 0)
 
-        return self._writer.commit(
-            draft, "AppendObject", origin, forbid_overwrite=forbid_overwrite, before=check_unchanged
-        )
+        return self._writer.commit(draft, "AppendObject", options, before=check_unchanged)
 
     def delete(self, bucket: str, key: str, *, event: str = "DeleteObject", origin: Origin = INTERNAL) -> str:
         """Delete an object if it exists; return the version of the delete marker, or "" without versioning."""

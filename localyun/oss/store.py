@@ -54,11 +54,13 @@ class ObjectIndex:
 
     def bucket(self, name: str) -> OssBucket:
         """Return a bucket. Raises NoSuchBucket."""
-        return _bucket(name, self._database.rows(f"{SELECT_BUCKETS} WHERE name=?", name))
+        for row in self._database.rows(f"{SELECT_BUCKETS} WHERE name=?", name):
+            return _bucket(row)
+        raise no_such_bucket(name)
 
     def buckets(self) -> list[OssBucket]:
         """Return all buckets, sorted by name."""
-        return [_bucket("", [row]) for row in self._database.rows(f"{SELECT_BUCKETS} ORDER BY name")]
+        return [_bucket(row) for row in self._database.rows(f"{SELECT_BUCKETS} ORDER BY name")]
 
     def set_bucket(self, bucket: OssBucket) -> None:
         """Store the ACL and versioning of a bucket."""
@@ -98,8 +100,8 @@ class ObjectIndex:
         versioning: OSS ignores the header there (PutObject page, read 2026-11). `before` runs in the same transaction.
         """
         with self._database.change() as db:
-            bucket = self._bucket_in(db, draft.bucket)
-            old = self._object_in(db, draft.bucket, draft.key)
+            bucket = self.bucket(draft.bucket)
+            old = self.find(draft.bucket, draft.key)
             if forbid_overwrite and old and not bucket.versioning:
                 raise already_exists(draft.key, ec)
             before(db, old)
@@ -110,10 +112,7 @@ class ObjectIndex:
     def set_headers(self, bucket: str, key: str, **changes: str | None) -> StoredObject:
         """Change headers of an object (`x_oss_tagging` for `x-oss-tagging`), or remove those that are None."""
         with self._database.change() as db:
-            self._bucket_in(db, bucket)
-            old = self._object_in(db, bucket, key)
-            if old is None:
-                raise no_such_key(key)
+            old = self.get(bucket, key)
             headers = {**old.headers, **{name.replace("_", "-"): value for name, value in changes.items()}}
             new = replace(old, headers={name: value for name, value in headers.items() if value is not None})
             db.execute(REPLACE_OBJECT, _row(new))
@@ -122,8 +121,8 @@ class ObjectIndex:
     def remove(self, bucket: str, key: str) -> tuple[StoredObject | None, str]:
         """Remove an object if it exists; return it, and the version of the delete marker in a versioned bucket."""
         with self._database.change() as db:
-            version = self._version(self._bucket_in(db, bucket))
-            old = self._object_in(db, bucket, key)
+            version = self._version(self.bucket(bucket))
+            old = self.find(bucket, key)
             db.execute("DELETE FROM objects WHERE bucket=? AND key=?", (bucket, key.encode()))
         return old, version
 
@@ -168,13 +167,6 @@ class ObjectIndex:
         )
         return [row for row in found if row["key"].startswith(prefix)]
 
-    def _bucket_in(self, db: sqlite3.Connection, name: str) -> OssBucket:
-        return _bucket(name, db.execute(f"{SELECT_BUCKETS} WHERE name=?", (name,)).fetchall())
-
-    def _object_in(self, db: sqlite3.Connection, bucket: str, key: str) -> StoredObject | None:
-        row = db.execute(SELECT_OBJECT, (bucket, key.encode())).fetchone()
-        return self._object(row) if row else None
-
     def _version(self, bucket: OssBucket) -> str:
         if bucket.versioning == "Enabled":
             return self._new_version()
@@ -191,10 +183,7 @@ class ObjectIndex:
         return StoredObject(**{**dict(row), **parsed})
 
 
-def _bucket(name: str, rows: list[sqlite3.Row]) -> OssBucket:
-    if not rows:
-        raise no_such_bucket(name)
-    row = rows[0]
+def _bucket(row: sqlite3.Row) -> OssBucket:
     created = datetime.fromisoformat(row["created"])
     return OssBucket(row["name"], created, row["acl"], row["versioning"], row["region"] or "")
 

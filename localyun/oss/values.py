@@ -45,6 +45,11 @@ class StoredObject:
     file: Path
     version_id: str = ""
 
+    @property
+    def storage_class(self) -> str:
+        """The storage class."""
+        return self.headers.get("x-oss-storage-class", "Standard")
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -55,6 +60,19 @@ class Origin:
 
 
 INTERNAL = Origin()
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """Metadata and conditions of a write. With `forbid_overwrite`, an existing object raises FileAlreadyExists."""
+
+    content_type: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    forbid_overwrite: bool = False
+    origin: Origin = INTERNAL
+
+
+DEFAULTS = WriteOptions()
 
 
 @dataclass(frozen=True)

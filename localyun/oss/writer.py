@@ -1,12 +1,12 @@
 """Makes changed objects visible and sends their events. Object service and multipart uploads share it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import datetime
 
 from localyun.clock import CloudClock
 from localyun.oss.blobs import BlobFolder, Source
 from localyun.oss.store import BeforeReplace, ObjectIndex
-from localyun.oss.values import ObjectEvent, Origin, StoredObject
+from localyun.oss.values import ObjectEvent, Origin, StoredObject, WriteOptions
 
 
 class ObjectWriter:
@@ -18,41 +18,31 @@ class ObjectWriter:
         self.clock = clock
         self.listeners: list[Callable[[ObjectEvent], None]] = []
 
-    def draft(
-        self,
-        bucket: str,
-        key: str,
-        source: Source,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        kind: str = "Normal",
-    ) -> StoredObject:
+    def draft(self, bucket: str, key: str, source: Source, options: WriteOptions, kind: str = "Normal") -> StoredObject:
         """Return an object whose bytes are on disk and which is not visible yet; its ETag is the MD5."""
         blob = self.blobs.save(source)
-        etag, now = blob.md5.hex().upper(), self.now()
-        return StoredObject(bucket, key, etag, blob.size, now, content_type, headers, blob.crc64, kind, blob.file)
+        checksums, metadata = (blob.md5.hex().upper(), blob.size), (options.content_type, options.headers)
+        return StoredObject(bucket, key, *checksums, self.now(), *metadata, blob.crc64, kind, blob.file)
 
     def commit(
         self,
         draft: StoredObject,
         event: str,
-        origin: Origin,
+        options: WriteOptions,
         *,
-        forbid_overwrite: bool,
         ec: str = "",
         before: BeforeReplace = lambda _db, _old: None,
     ) -> StoredObject:
         """Make a draft visible, then send its event. Deletes its file if `before` or the index raises."""
         try:
-            new, old = self.index.replace(draft, forbid_overwrite=forbid_overwrite, ec=ec, before=before)
+            new, old = self.index.replace(draft, forbid_overwrite=options.forbid_overwrite, ec=ec, before=before)
         except BaseException:
             draft.file.unlink(missing_ok=True)
             raise
         if old:
             self.blobs.discard(old.file)
         delta = new.size - (old.size if old else 0)
-        self.notify(f"ObjectCreated:{event}", new.bucket, new.key, new.etag, new.size, delta, origin)
+        self.notify(f"ObjectCreated:{event}", new.bucket, new.key, new.etag, new.size, delta, options.origin)
         return new
 
     def notify(  # noqa: PLR0913, PLR0917 - the fields of an event

@@ -2,7 +2,7 @@
 
 from localyun.http import HttpResponse
 from localyun.oss.http.request import OssRequest
-from localyun.oss.http.xml import element, iso, leaf, malformed, owner, parse, xml_response
+from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, owner, parse, xml_response
 from localyun.oss.service import OssBucket
 
 BUCKET_ACLS = ("", "private", "public-read", "public-read-write")
@@ -14,15 +14,10 @@ def list_buckets(request: OssRequest) -> HttpResponse:
     limit = request.number("max-keys", 100, 1000, least=1)
     found = [bucket for bucket in request.objects.buckets() if bucket.name.startswith(prefix) and bucket.name > marker]
     truncated = len(found) > limit
-    paging = (
-        leaf("Prefix", prefix),
-        leaf("Marker", marker),
-        leaf("MaxKeys", limit),
-        leaf("IsTruncated", truncated),
-        leaf("NextMarker", found[limit - 1].name if truncated else ""),
-    )
-    entries = [element("Bucket", *_properties(request, bucket)) for bucket in found[:limit]]
-    return xml_response("ListAllMyBucketsResult", *paging, owner(), element("Buckets", *entries))
+    next_marker = found[limit - 1].name if truncated else ""
+    paging = leaves(Prefix=prefix, Marker=marker, MaxKeys=limit, IsTruncated=truncated, NextMarker=next_marker)
+    entries = [element("Bucket", _properties(request, bucket)) for bucket in found[:limit]]
+    return xml_response("ListAllMyBucketsResult", paging, owner(), element("Buckets", *entries))
 
 
 def put_bucket(request: OssRequest) -> HttpResponse:
@@ -43,14 +38,9 @@ def delete_bucket(request: OssRequest) -> HttpResponse:
 def get_bucket_info(request: OssRequest) -> HttpResponse:
     """Answer GetBucketInfo, of buckets in any region ("GetBucketInfo", AlibabaCloudDocs/oss, 2021)."""
     bucket = request.objects.bucket(request.bucket)
-    properties = (
-        *_properties(request, bucket),
-        owner(),
-        element("AccessControlList", leaf("Grant", bucket.acl)),
-        leaf("DataRedundancyType", "LRS"),
-        leaf("Versioning", bucket.versioning) if bucket.versioning else "",
-    )
-    return xml_response("BucketInfo", element("Bucket", *properties))
+    acl = element("AccessControlList", leaf("Grant", bucket.acl))
+    state = leaves(DataRedundancyType="LRS", Versioning=bucket.versioning or None)
+    return xml_response("BucketInfo", element("Bucket", _properties(request, bucket), owner(), acl, state))
 
 
 def get_bucket_location(request: OssRequest) -> HttpResponse:
@@ -74,7 +64,7 @@ def put_bucket_acl(request: OssRequest) -> HttpResponse:
 def get_bucket_versioning(request: OssRequest) -> HttpResponse:
     """Answer GetBucketVersioning; a bucket that never had it has no Status."""
     status = request.objects.bucket(request.bucket).versioning
-    return xml_response("VersioningConfiguration", leaf("Status", status) if status else "")
+    return xml_response("VersioningConfiguration", leaves(Status=status or None))
 
 
 def put_bucket_versioning(request: OssRequest) -> HttpResponse:
@@ -86,19 +76,12 @@ def put_bucket_versioning(request: OssRequest) -> HttpResponse:
     return HttpResponse(200)
 
 
-def _properties(request: OssRequest, bucket: OssBucket) -> tuple[str, ...]:
+def _properties(request: OssRequest, bucket: OssBucket) -> str:
     """Return the elements of a bucket; its endpoints are the one that received the request."""
     host = request.headers.get("host", "")
     region = bucket.region or request.context.region
-    return (
-        leaf("Name", bucket.name),
-        leaf("Location", f"oss-{region}"),
-        leaf("Region", region),
-        leaf("CreationDate", iso(bucket.created)),
-        leaf("ExtranetEndpoint", host),
-        leaf("IntranetEndpoint", host),
-        leaf("StorageClass", "Standard"),
-    )
+    place = leaves(Name=bucket.name, Location=f"oss-{region}", Region=region, CreationDate=iso(bucket.created))
+    return place + leaves(ExtranetEndpoint=host, IntranetEndpoint=host, StorageClass="Standard")
 
 
 def _acl(request: OssRequest, default: str) -> str:

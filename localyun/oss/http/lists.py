@@ -4,7 +4,7 @@ import base64
 
 from localyun.http import HttpResponse
 from localyun.oss.http.request import OssRequest
-from localyun.oss.http.xml import element, iso, leaf, malformed, owner, parse, xml_response
+from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, owner, parse, xml_response
 from localyun.oss.service import Listing, StoredObject
 from localyun.oss.values import invalid_argument
 
@@ -17,35 +17,30 @@ def list_objects(request: OssRequest) -> HttpResponse:
     """Answer GetBucket (ListObjects), or with `list-type=2` ListObjectsV2."""
     if request.query.get("list-type") == "2":
         return list_objects_v2(request)
-    encoder, marker = request.key_encoder, request.query.get("marker", "")
-    limit = _limit(request)
+    encoded, marker, limit = request.encoded, request.query.get("marker", ""), _limit(request)
     page = _page(request, marker, limit)
-    return xml_response(
-        "ListBucketResult",
-        *_head(request, limit),
-        encoder("Marker", marker),
-        leaf("IsTruncated", bool(page.next_after)),
-        encoder("NextMarker", page.next_after) if page.next_after else "",
-        *_entries(request, page, with_owner=True),
+    paging = leaves(
+        Marker=encoded(marker),
+        IsTruncated=bool(page.next_after),
+        NextMarker=encoded(page.next_after) if page.next_after else None,
     )
+    return xml_response("ListBucketResult", _head(request, limit), paging, *_entries(request, page, with_owner=True))
 
 
 def list_objects_v2(request: OssRequest) -> HttpResponse:
     """Answer ListObjectsV2."""
-    query, encoder = request.query, request.key_encoder
-    limit = _limit(request)
-    token, start = query.get("continuation-token", ""), query.get("start-after", "")
+    query, limit = request.query, _limit(request)
+    token, start = query.get("continuation-token"), query.get("start-after", "")
     page = _page(request, _from_token(token) if token else start, limit)
-    return xml_response(
-        "ListBucketResult",
-        *_head(request, limit),
-        encoder("StartAfter", start) if start else "",
-        leaf("ContinuationToken", token) if token else "",
-        leaf("IsTruncated", bool(page.next_after)),
-        leaf("NextContinuationToken", _token(page.next_after)) if page.next_after else "",
-        leaf("KeyCount", len(page.objects) + len(page.prefixes)),
-        *_entries(request, page, with_owner=query.get("fetch-owner") == "true"),
+    paging = leaves(
+        StartAfter=request.encoded(start) if start else None,
+        ContinuationToken=token or None,
+        IsTruncated=bool(page.next_after),
+        NextContinuationToken=_token(page.next_after) if page.next_after else None,
+        KeyCount=len(page.objects) + len(page.prefixes),
     )
+    entries = _entries(request, page, with_owner=query.get("fetch-owner") == "true")
+    return xml_response("ListBucketResult", _head(request, limit), paging, *entries)
 
 
 def delete_objects(request: OssRequest) -> HttpResponse:
@@ -61,13 +56,14 @@ def delete_objects(request: OssRequest) -> HttpResponse:
     versions = {key: delete(request.bucket, key, event="DeleteObjects", origin=origin) for key in keys}
     if (body.findtext("Quiet") or "").strip().lower() == "true":
         return HttpResponse(200)
-    encoder = request.key_encoder
-    deleted = [element("Deleted", encoder("Key", key), _marker(version)) for key, version in versions.items()]
-    return xml_response("DeleteResult", encoder.mark, *deleted)
+    deleted = [element("Deleted", _deleted(request, key, version)) for key, version in versions.items()]
+    return xml_response("DeleteResult", leaves(EncodingType=request.encoding), *deleted)
 
 
-def _marker(version: str) -> str:
-    return leaf("DeleteMarker", value=True) + leaf("DeleteMarkerVersionId", version) if version else ""
+def _deleted(request: OssRequest, key: str, version: str) -> str:
+    return leaves(
+        Key=request.encoded(key), DeleteMarker=True if version else None, DeleteMarkerVersionId=version or None
+    )
 
 
 def _limit(request: OssRequest) -> int:
@@ -79,27 +75,28 @@ def _page(request: OssRequest, after: str, limit: int) -> Listing:
     return request.objects.page(request.bucket, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
 
 
-def _head(request: OssRequest, limit: int) -> tuple[str, ...]:
+def _head(request: OssRequest, limit: int) -> str:
     """Return the first elements of both listings."""
-    query, key = request.query, request.key_encoder
-    filters = (key("Prefix", query.get("prefix", "")), key("Delimiter", query.get("delimiter", "")))
-    return (leaf("Name", request.bucket), *filters, leaf("MaxKeys", limit), key.mark)
+    query, encoded = request.query, request.encoded
+    prefix, delimiter = encoded(query.get("prefix", "")), encoded(query.get("delimiter", ""))
+    return leaves(Name=request.bucket, Prefix=prefix, Delimiter=delimiter, MaxKeys=limit, EncodingType=request.encoding)
 
 
 def _entries(request: OssRequest, page: Listing, *, with_owner: bool) -> list[str]:
     """Return the elements of the objects, then of the common prefixes."""
-    key, owned = request.key_encoder, owner() if with_owner else ""
-    objects = [element("Contents", key("Key", found.key), *_properties(found), owned) for found in page.objects]
-    return objects + [element("CommonPrefixes", key("Prefix", prefix)) for prefix in page.prefixes]
+    owned = owner() if with_owner else ""
+    objects = [element("Contents", _properties(request, found), owned) for found in page.objects]
+    return objects + [element("CommonPrefixes", leaf("Prefix", request.encoded(prefix))) for prefix in page.prefixes]
 
 
-def _properties(found: StoredObject) -> tuple[str, ...]:
-    return (
-        leaf("LastModified", iso(found.last_modified)),
-        leaf("ETag", f'"{found.etag}"'),
-        leaf("Type", found.kind),
-        leaf("Size", found.size),
-        leaf("StorageClass", found.headers.get("x-oss-storage-class", "Standard")),
+def _properties(request: OssRequest, found: StoredObject) -> str:
+    return leaves(
+        Key=request.encoded(found.key),
+        LastModified=iso(found.last_modified),
+        ETag=f'"{found.etag}"',
+        Type=found.kind,
+        Size=found.size,
+        StorageClass=found.storage_class,
     )
 
 

@@ -3,7 +3,7 @@
 from localyun.http import HttpResponse
 from localyun.oss.http.objects import found_object
 from localyun.oss.http.request import OssRequest
-from localyun.oss.http.xml import element, leaf, owner, parse, xml_response
+from localyun.oss.http.xml import element, leaf, leaves, owner, parse, xml_response
 from localyun.oss.tags import checked_tags, format_tags, parse_tags
 
 OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
@@ -25,7 +25,7 @@ def put_object_acl(request: OssRequest) -> HttpResponse:
 def get_object_tagging(request: OssRequest) -> HttpResponse:
     """Answer GetObjectTagging."""
     tags = parse_tags(found_object(request).headers.get("x-oss-tagging", ""))
-    found = (element("Tag", leaf("Key", key), leaf("Value", value)) for key, value in tags)
+    found = (element("Tag", leaves(Key=key, Value=value)) for key, value in tags)
     return xml_response("Tagging", element("TagSet", *found))
 
 

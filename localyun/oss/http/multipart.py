@@ -4,7 +4,7 @@ from localyun.http import FileRange, HttpResponse
 from localyun.oss.http.conditions import byte_range
 from localyun.oss.http.objects import copied_object, etag_headers
 from localyun.oss.http.request import OssRequest
-from localyun.oss.http.xml import element, iso, leaf, malformed, parse, xml_response
+from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, parse, xml_response
 from localyun.oss.multipart import MAX_PART_NUMBER, Upload, UploadPart
 from localyun.oss.values import common_prefix
 
@@ -13,15 +13,8 @@ MAX_PAGE = 1000
 
 def initiate_upload(request: OssRequest) -> HttpResponse:
     """Answer InitiateMultipartUpload."""
-    upload = request.objects.uploads.begin(
-        request.bucket,
-        request.key,
-        content_type=request.content_type,
-        headers=request.stored_headers(),
-        forbid_overwrite=request.forbid_overwrite,
-        origin=request.origin,
-    )
-    return xml_response("InitiateMultipartUploadResult", *_address(request), leaf("UploadId", upload.upload_id))
+    upload = request.objects.uploads.begin(request.bucket, request.key, request.write_options())
+    return xml_response("InitiateMultipartUploadResult", _address(request, UploadId=upload.upload_id))
 
 
 def upload_part(request: OssRequest) -> HttpResponse:
@@ -42,8 +35,8 @@ def upload_part_copy(request: OssRequest) -> HttpResponse:
     number, upload = _number(request), _upload(request)
     chunks = FileRange(source.file, first, last - first + 1).chunks()
     part = request.objects.uploads.add(upload, number, chunks, event="UploadPartCopy", origin=request.origin)
-    content = (leaf("LastModified", iso(part.last_modified)), leaf("ETag", f'"{part.etag}"'))
-    return xml_response("CopyPartResult", *content, ETag=f'"{part.etag}"')
+    content = leaves(LastModified=iso(part.last_modified), ETag=f'"{part.etag}"')
+    return xml_response("CopyPartResult", content, ETag=f'"{part.etag}"')
 
 
 def complete_upload(request: OssRequest) -> HttpResponse:
@@ -57,8 +50,8 @@ def complete_upload(request: OssRequest) -> HttpResponse:
         origin=request.origin,
     )
     location = leaf("Location", f"http://{request.headers.get('host', '')}/{request.bucket}/")
-    content = (location, *_address(request), leaf("ETag", f'"{new.etag}"'))
-    return xml_response("CompleteMultipartUploadResult", *content, **etag_headers(new))
+    address = _address(request, ETag=f'"{new.etag}"')
+    return xml_response("CompleteMultipartUploadResult", location, address, **etag_headers(new))
 
 
 def abort_upload(request: OssRequest) -> HttpResponse:
@@ -74,42 +67,43 @@ def list_parts(request: OssRequest) -> HttpResponse:
     limit = request.number("max-parts", MAX_PAGE, MAX_PAGE, least=1)
     parts = [part for part in request.objects.uploads.parts(upload) if part.number > after]
     page = parts[:limit]
-    return xml_response(
-        "ListPartsResult",
-        *_address(request),
-        leaf("UploadId", upload.upload_id),
-        leaf("StorageClass", upload.headers.get("x-oss-storage-class", "Standard")),
-        leaf("PartNumberMarker", after),
-        leaf("NextPartNumberMarker", page[-1].number if page else after),
-        leaf("MaxParts", limit),
-        leaf("IsTruncated", len(parts) > limit),
-        *(_part(part) for part in page),
+    paging = _address(
+        request,
+        UploadId=upload.upload_id,
+        StorageClass=upload.headers.get("x-oss-storage-class", "Standard"),
+        PartNumberMarker=after,
+        NextPartNumberMarker=page[-1].number if page else after,
+        MaxParts=limit,
+        IsTruncated=len(parts) > limit,
     )
+    return xml_response("ListPartsResult", paging, *map(_part, page))
 
 
 def list_uploads(request: OssRequest) -> HttpResponse:
     """Answer ListMultipartUploads."""
-    query, encoder = request.query, request.key_encoder
+    query, encoding, encoded = request.query, request.encoding, request.encoded
     limit = request.number("max-uploads", MAX_PAGE, MAX_PAGE, least=1)
     key_marker, id_marker = query.get("key-marker", ""), query.get("upload-id-marker", "")
     found = _uploads_after(request, key_marker, id_marker)
     page, truncated = list(found.items())[:limit], len(found) > limit
     (next_key, next_id) = page[-1][0] if truncated else ("", "")
-    return xml_response(
-        "ListMultipartUploadsResult",
-        leaf("Bucket", request.bucket),
-        encoder.mark,
-        encoder("KeyMarker", key_marker),
-        leaf("UploadIdMarker", id_marker),
-        encoder("NextKeyMarker", next_key),
-        leaf("NextUploadIdMarker", next_id),
-        encoder("Delimiter", query.get("delimiter", "")),
-        encoder("Prefix", query.get("prefix", "")),
-        leaf("MaxUploads", limit),
-        leaf("IsTruncated", truncated),
-        *(element("Upload", encoder("Key", upload.key), *_properties(upload)) for _, upload in page if upload),
-        *(element("CommonPrefixes", encoder("Prefix", prefix)) for (prefix, _), upload in page if not upload),
+    paging = leaves(
+        Bucket=request.bucket,
+        EncodingType=encoding,
+        KeyMarker=encoded(key_marker),
+        UploadIdMarker=id_marker,
+        NextKeyMarker=encoded(next_key),
+        NextUploadIdMarker=next_id,
+        Delimiter=encoded(query.get("delimiter", "")),
+        Prefix=encoded(query.get("prefix", "")),
+        MaxUploads=limit,
+        IsTruncated=truncated,
     )
+    uploads = (element("Upload", _properties(request, upload)) for _, upload in page if upload)
+    prefixes = (
+        element("CommonPrefixes", leaf("Prefix", encoded(prefix))) for (prefix, _), upload in page if not upload
+    )
+    return xml_response("ListMultipartUploadsResult", paging, *uploads, *prefixes)
 
 
 def _upload(request: OssRequest) -> Upload:
@@ -120,10 +114,10 @@ def _number(request: OssRequest) -> int:
     return request.number("partNumber", 0, MAX_PART_NUMBER, least=1)
 
 
-def _address(request: OssRequest) -> tuple[str, ...]:
-    """Return the elements of bucket and key."""
-    encoder = request.key_encoder
-    return encoder.mark, leaf("Bucket", request.bucket), encoder("Key", request.key)
+def _address(request: OssRequest, **values: object) -> str:
+    """Return the elements of bucket and key, and further ones."""
+    key = request.encoded(request.key)
+    return leaves(EncodingType=request.encoding, Bucket=request.bucket, Key=key, **values)
 
 
 def _part_list(body: bytes) -> list[tuple[int, str]]:
@@ -138,8 +132,14 @@ def _part_list(body: bytes) -> list[tuple[int, str]]:
 
 
 def _part(part: UploadPart) -> str:
-    content = (leaf("ETag", f'"{part.etag}"'), leaf("HashCrc64ecma", part.crc64), leaf("Size", part.size))
-    return element("Part", leaf("PartNumber", part.number), leaf("LastModified", iso(part.last_modified)), *content)
+    content = leaves(
+        PartNumber=part.number,
+        LastModified=iso(part.last_modified),
+        ETag=f'"{part.etag}"',
+        HashCrc64ecma=part.crc64,
+        Size=part.size,
+    )
+    return element("Part", content)
 
 
 def _uploads_after(request: OssRequest, key: str, upload_id: str) -> dict[tuple[str, str], Upload | None]:
@@ -160,5 +160,5 @@ def _uploads_after(request: OssRequest, key: str, upload_id: str) -> dict[tuple[
     return found
 
 
-def _properties(upload: Upload) -> tuple[str, ...]:
-    return leaf("UploadId", upload.upload_id), leaf("Initiated", iso(upload.initiated))
+def _properties(request: OssRequest, upload: Upload) -> str:
+    return leaves(Key=request.encoded(upload.key), UploadId=upload.upload_id, Initiated=iso(upload.initiated))

@@ -1,12 +1,13 @@
 """The OSS actions on one object's bytes: get, head, put, copy, append, delete. One function per action."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpResponse
 from localyun.oss.http.conditions import byte_range, check_conditions, http_date
 from localyun.oss.http.request import OssRequest, copy_source
-from localyun.oss.http.xml import iso, leaf, xml_response
+from localyun.oss.http.xml import iso, leaves, xml_response
 from localyun.oss.multipart import UploadPart
 from localyun.oss.service import StoredObject
 from localyun.oss.values import invalid_argument
@@ -48,15 +49,7 @@ def put_object(request: OssRequest) -> HttpResponse:
     if "x-oss-copy-source" in request.headers:
         return copy_object(request)
     request.check_md5()
-    new = request.objects.put(
-        request.bucket,
-        request.key,
-        request.http.body,
-        content_type=request.content_type,
-        headers=request.stored_headers(),
-        forbid_overwrite=request.forbid_overwrite,
-        origin=request.origin,
-    )
+    new = request.objects.put(request.bucket, request.key, request.http.body, request.write_options())
     return HttpResponse(200, b"", etag_headers(new))
 
 
@@ -64,33 +57,20 @@ def copy_object(request: OssRequest) -> HttpResponse:
     """Answer CopyObject: with the source's metadata, or the request's if the directive is REPLACE."""
     source = copied_object(request)
     replaced = _directive(request, "x-oss-metadata-directive") == "REPLACE"
-    new = request.objects.copy(
-        source,
-        request.bucket,
-        request.key,
-        content_type=request.content_type if replaced else source.content_type,
-        headers=_copied_headers(request, source, replaced=replaced),
-        forbid_overwrite=request.forbid_overwrite,
-        origin=request.origin,
-    )
-    content = (leaf("ETag", f'"{new.etag}"'), leaf("LastModified", iso(new.last_modified)))
-    return xml_response("CopyObjectResult", *content, **etag_headers(new))
+    options = request.write_options(_copied_headers(request, source, replaced=replaced))
+    if not replaced:
+        options = replace(options, content_type=source.content_type)
+    new = request.objects.copy(source, request.bucket, request.key, options)
+    content = leaves(ETag=f'"{new.etag}"', LastModified=iso(new.last_modified))
+    return xml_response("CopyObjectResult", content, **etag_headers(new))
 
 
 def append_object(request: OssRequest) -> HttpResponse:
     """Answer AppendObject; only the first request of an object sets its metadata."""
     request.check_md5()
     position = request.number("position", 0, MAX_POSITION)
-    new = request.objects.append(
-        request.bucket,
-        request.key,
-        request.http.body,
-        position,
-        content_type=request.content_type,
-        headers={} if position else request.stored_headers(),
-        forbid_overwrite=request.forbid_overwrite,
-        origin=request.origin,
-    )
+    options = request.write_options({} if position else None)
+    new = request.objects.append(request.bucket, request.key, request.http.body, position, options)
     return HttpResponse(200, b"", {**etag_headers(new), "x-oss-next-append-position": str(new.size)})
 
 
@@ -134,7 +114,7 @@ def _object_headers(found: StoredObject) -> dict[str, str]:
         "Last-Modified": http_date(found.last_modified),
         "Accept-Ranges": "bytes",
         "x-oss-object-type": found.kind,
-        "x-oss-storage-class": found.headers.get("x-oss-storage-class", "Standard"),
+        "x-oss-storage-class": found.storage_class,
         **etag_headers(found),
         **{name: value for name, value in found.headers.items() if name not in HIDDEN_HEADERS},
     }

@@ -8,7 +8,7 @@ import base64
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 from localyun.errors import ServiceError
@@ -16,8 +16,8 @@ from localyun.http import HttpResponse, range_chunks
 from localyun.oss.http.objects import etag_headers
 from localyun.oss.http.request import OssRequest, is_stored
 from localyun.oss.http.signatures import V4, check_expiry, check_scope, check_signature, check_token, find_credential
-from localyun.oss.http.xml import document, leaf
-from localyun.oss.service import DEFAULT_TYPE
+from localyun.oss.http.xml import leaves, xml_response
+from localyun.oss.values import DEFAULTS, WriteOptions
 from localyun.ram.credentials import Credential, Keyring
 
 MAX_FIELDS_BYTES = 1 << 20
@@ -46,16 +46,15 @@ def post_object(request: OssRequest) -> HttpResponse:
     """Answer PostObject, for an authenticated form."""
     form = parse_form(request)
     request.require("oss:PutObject", request.bucket, form.key)
-    new = request.objects.put(
-        request.bucket,
-        form.key,
-        range_chunks(request.http.body, form.start, form.end - form.start),
-        content_type=form.fields.get("x-oss-content-type") or form.file_type or DEFAULT_TYPE,
-        headers={name: value for name, value in form.fields.items() if is_stored(name) or name == "x-oss-object-acl"},
-        forbid_overwrite=form.fields.get("x-oss-forbid-overwrite", "").lower() == "true",
-        event="PostObject",
-        origin=request.origin,
+    fields = form.fields
+    options = WriteOptions(
+        fields.get("x-oss-content-type") or form.file_type or DEFAULTS.content_type,
+        {name: value for name, value in fields.items() if is_stored(name) or name == "x-oss-object-acl"},
+        fields.get("x-oss-forbid-overwrite", "").lower() == "true",
+        request.origin,
     )
+    chunks = range_chunks(request.http.body, form.start, form.end - form.start)
+    new = request.objects.put(request.bucket, form.key, chunks, options, event="PostObject")
     return _response(request, form, etag_headers(new))
 
 
@@ -167,9 +166,9 @@ def _response(request: OssRequest, form: PostForm, headers: Mapping[str, str]) -
     status = form.fields.get("success_action_status", "204")
     if status != "201":
         return HttpResponse(200 if status == "200" else 204, b"", headers)
-    address = (leaf("Bucket", request.bucket), leaf("Location", f"/{request.bucket}/{form.key}"))
-    body = document("PostResponse", *address, leaf("Key", form.key), leaf("ETag", headers["ETag"]))
-    return HttpResponse(201, body, {**headers, "Content-Type": "application/xml"})
+    location, etag = f"/{request.bucket}/{form.key}", headers["ETag"]
+    content = leaves(Bucket=request.bucket, Location=location, Key=form.key, ETag=etag)
+    return replace(xml_response("PostResponse", content, **headers), status=201)
 
 
 def _malformed(what: str) -> ServiceError:

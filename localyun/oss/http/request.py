@@ -7,15 +7,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.http import CHUNK_BYTES, HttpRequest
-from localyun.oss.http.xml import KeyEncoder
-from localyun.oss.service import DEFAULT_TYPE, ObjectService
+from localyun.oss.service import ObjectService
 from localyun.oss.tags import parse_tags
-from localyun.oss.values import Origin, invalid_argument
+from localyun.oss.values import DEFAULTS, Origin, WriteOptions, invalid_argument
 from localyun.ram.credentials import Credential
 
 Allow = Callable[[Credential, str, str, str], bool]
@@ -106,12 +105,24 @@ class OssRequest:
     @property
     def content_type(self) -> str:
         """The content type of an upload."""
-        return self.headers.get("content-type", "") or DEFAULT_TYPE
+        return self.headers.get("content-type", "") or DEFAULTS.content_type
 
     @property
-    def key_encoder(self) -> KeyEncoder:
-        """The formatter of key elements, according to `encoding-type`."""
-        return KeyEncoder(self.query.get("encoding-type", ""))
+    def encoding(self) -> str | None:
+        """The encoding of keys in the response: "url" or None. Raises InvalidArgument."""
+        encoding = self.query.get("encoding-type", "")
+        if encoding not in {"", "url"}:
+            raise invalid_argument("encoding-type", encoding, f"The encoding-type must be url, not {encoding!r}.")
+        return encoding or None
+
+    def encoded(self, key: str) -> str:
+        """Return a key in the encoding of the response; without one, XML cannot represent control characters."""
+        return quote(key, safe="") if self.encoding else key
+
+    def write_options(self, headers: Mapping[str, str] | None = None) -> WriteOptions:
+        """Return the options of an upload, with its own headers unless others are given. Raises InvalidTag."""
+        headers = self.stored_headers() if headers is None else headers
+        return WriteOptions(self.content_type, headers, self.forbid_overwrite, self.origin)
 
     def stored_headers(self) -> dict[str, str]:
         """Return the headers of an upload that are stored with the object. Raises InvalidTag."""

@@ -15,7 +15,7 @@ from localyun.oss.http.conditions import http_date
 from localyun.oss.http.request import Allow, OssContext, OssRequest, TaskSubmitter, locate, not_implemented
 from localyun.oss.http.signatures import SignedRequest, authenticate
 from localyun.oss.http.subresources import SELECTING
-from localyun.oss.http.xml import document, leaf
+from localyun.oss.http.xml import document, leaves
 from localyun.oss.service import ObjectService
 from localyun.ram.credentials import Credential, Keyring
 
@@ -195,11 +195,12 @@ def _error_response(http: HttpRequest, request_id: str, error: ServiceError) -> 
 
 
 def _error_document(http: HttpRequest, request_id: str, error: ServiceError) -> bytes:
-    details = [leaf(name, value) for name, value in error.details.items() if "-" not in name]
-    request = (leaf("RequestId", request_id), leaf("HostId", http.headers.get("host", "")), *details)
-    url = f"https://api.aliyun.com/troubleshoot?q={error.ec}"
-    link = (leaf("EC", error.ec), leaf("RecommendDoc", url)) if error.ec else ()
-    return document("Error", leaf("Code", error.code), leaf("Message", error.message), *request, *link)
+    elements = {"Code": error.code, "Message": error.message, "RequestId": request_id}
+    elements |= {"HostId": http.headers.get("host", "")}
+    elements |= {name: value for name, value in error.details.items() if "-" not in name}
+    if error.ec:
+        elements |= {"EC": error.ec, "RecommendDoc": f"https://api.aliyun.com/troubleshoot?q={error.ec}"}
+    return document("Error", leaves(**elements))
 
 
 def _latin(value: str) -> str:

@@ -1,16 +1,14 @@
 """XML of OSS: responses, and request documents. Knows elements, no actions."""
 
 from datetime import datetime
-from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from localyun import xml
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse
-from localyun.oss.values import invalid_argument
-from localyun.xml import document, element, leaf
+from localyun.xml import document, element, leaf, leaves
 
-__all__ = ["KeyEncoder", "document", "element", "iso", "leaf", "malformed", "owner", "parse", "xml_response"]
+__all__ = ["document", "element", "iso", "leaf", "leaves", "malformed", "owner", "parse", "xml_response"]
 
 # Clients send control characters of keys unescaped; OSS parses them, XML 1.0 forbids them. Here they are moved to a
 # private-use plane while the document is parsed.
@@ -24,26 +22,9 @@ def xml_response(name: str, *content: str, **headers: str) -> HttpResponse:
     return HttpResponse(200, document(name, *content), {"Content-Type": "application/xml", **headers})
 
 
-class KeyEncoder:
-    """Formats elements with keys, percent-encoded if `encoding` is "url"; otherwise control characters are lost.
-
-    `mark` is the element that names the encoding.
-    """
-
-    def __init__(self, encoding: str) -> None:
-        if encoding not in {"", "url"}:
-            raise invalid_argument("encoding-type", encoding, f"The encoding-type must be url, not {encoding!r}.")
-        self._url = bool(encoding)
-        self.mark = leaf("EncodingType", "url") if encoding else ""
-
-    def __call__(self, name: str, key: str) -> str:
-        """Return an element around a key."""
-        return leaf(name, quote(key, safe="") if self._url else key)
-
-
 def owner() -> str:
     """Return the element of the owner of all buckets and objects."""
-    return element("Owner", leaf("ID", OWNER), leaf("DisplayName", OWNER))
+    return element("Owner", leaves(ID=OWNER, DisplayName=OWNER))
 
 
 def iso(when: datetime) -> str:
