@@ -11,7 +11,7 @@ from localyun.imm.ffmpeg import Ffmpeg
 from localyun.imm.formats import FORMATS
 from localyun.imm.join import Joined, Piece, Trim, join
 from localyun.imm.work import Source, Work
-from localyun.oss.service import ObjectService, Origin
+from localyun.oss.service import ObjectService, Origin, WriteOptions
 
 SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 ATTEMPTS = 3  # a source that is overwritten between being found and being opened
@@ -22,9 +22,9 @@ def carry_out(work: Work, objects: ObjectService, ffmpeg: Ffmpeg, folder: Path, 
     pieces = [_fetch(objects, source, folder, number) for number, source in enumerate(work.sources)]
     whole = Trim(work.start_ms, work.duration_ms)
     joined = join(ffmpeg, folder, pieces, work.encoding, align=work.align, whole=whole)
-    content_type = FORMATS[work.encoding.format].content_type
+    options = WriteOptions(FORMATS[work.encoding.format].content_type, origin=Origin(request_id))
     try:
-        objects.put(work.bucket, work.key, joined.file, content_type=content_type, origin=Origin(request_id))
+        objects.put(work.bucket, work.key, joined.file, options)
     except ServiceError as refusal:
         raise ImmError(refusal.code, f"{work.target_uri}: {refusal.message}") from refusal
     return joined
