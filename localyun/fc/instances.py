@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.fc.logs import FunctionLog
 from localyun.fc.runtime import bootstrap
 
@@ -223,7 +223,7 @@ class Pool:
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._idle or len(self._busy) < self._limit)
             if self._closed:
-                raise Refusal(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
+                raise ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
             self._idle = [instance for instance in self._idle if instance.usable()]
             instance = self._idle.pop() if self._idle else self._start()
             self._busy.add(instance)

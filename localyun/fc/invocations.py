@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
 
-from localyun.clock import Clock
+from localyun.clock import CloudClock
 from localyun.sqlite import Database
 
 SCHEMA = """
@@ -64,7 +64,7 @@ class InvocationStore:
 class Dispatcher:
     """Runs each invocation when it is due, at most `width` at a time for each function."""
 
-    def __init__(self, run: Callable[[Invocation], None], clock: Clock, width: int) -> None:
+    def __init__(self, run: Callable[[Invocation], None], clock: CloudClock, width: int) -> None:
         self._run = run
         self._clock = clock
         self._width = width

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.instances import Blueprint, Instance, Pool, Result
 from localyun.fc.invocations import Dispatcher, Invocation, InvocationStore
 from localyun.fc.logs import FunctionLog
@@ -36,11 +36,11 @@ class FunctionService:
     def __init__(
         self,
         root: Path,
-        clock: Clock,
+        clock: CloudClock,
         keyring: Keyring,
         site: Site,
         tell: Callable[[str, str], None],
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
         (root / "logs").mkdir(parents=True, exist_ok=True)
         self._logs_dir = root / "logs"
@@ -48,7 +48,7 @@ class FunctionService:
         self._keyring = keyring
         self.site = site
         self._tell = tell
-        self._weather = weather
+        self._faults = faults
         self._functions: dict[str, FunctionConfig] = {}
         self._pools: dict[str, Pool] = {}
         self._logs: dict[str, FunctionLog] = {}
@@ -59,7 +59,7 @@ class FunctionService:
     def deploy(self, config: FunctionConfig) -> None:
         """Make a function known; one of the same name is replaced."""
         if missing := [path for path in config.code if not path.is_dir()]:
-            raise Refusal(400, "InvalidArgument", f"function '{config.name}': no directory {missing[0]}")
+            raise ServiceError(400, "InvalidArgument", f"function '{config.name}': no directory {missing[0]}")
         if config.name in self._pools:
             self._retire(config.name)
         log = FunctionLog(self._logs_dir / f"{config.name}.log")
@@ -80,7 +80,7 @@ class FunctionService:
         """Return a function's configuration; 404 FunctionNotFound when there is none of that name."""
         if name not in self._functions:
             known = ", ".join(self._functions) or "none"
-            raise Refusal(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
+            raise ServiceError(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
         return self._functions[name]
 
     def list(self) -> list[FunctionConfig]:
@@ -99,7 +99,7 @@ class FunctionService:
         pool = self._pools[name]
         instance = pool.borrow()
         try:
-            with self._weather.instance(instance.kill):
+            with self._faults.random_kill(instance.kill):
                 return instance.invoke(request_id or self.request_id(), payload, retry_count)
         finally:
             pool.give_back(instance)
@@ -147,7 +147,7 @@ class FunctionService:
 
     def _again(self, invocation: Invocation) -> None:
         """Put a failed event back; each gap is twice the one before."""
-        gap = FIRST_RETRY_SECONDS * 2**invocation.attempt / self.site.hurry
+        gap = FIRST_RETRY_SECONDS * 2**invocation.attempt / self.site.time_scale
         due = self._clock.now().timestamp() + gap
         later = replace(invocation, attempt=invocation.attempt + 1, due=due)
         self._store.save(later)
@@ -167,7 +167,7 @@ class FunctionService:
             return
         try:
             self._tell(destination, record)
-        except Refusal as refusal:
+        except ServiceError as refusal:
             logger.warning("No record of an invocation reached %s: %s", destination, refusal)
 
     def _record(self, invocation: Invocation, result: Result) -> str:
@@ -241,4 +241,4 @@ def _limit(payload: bytes, limit: int) -> None:
     """Refuse a payload that FC would not take."""
     if len(payload) > limit:
         message = f"payload has {len(payload)} bytes, at most {limit} are allowed; put it into OSS and pass its key"
-        raise Refusal(413, "RequestEntityTooLarge", message)
+        raise ServiceError(413, "RequestEntityTooLarge", message)

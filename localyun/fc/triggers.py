@@ -14,15 +14,15 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 
-from localyun.clock import Clock
+from localyun.clock import CloudClock
 from localyun.deploy.declared import ObjectTrigger, TimerTrigger, TopicTrigger
 from localyun.deploy.triggers import covers
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.instances import Result
 from localyun.fc.schedule import Schedule
 from localyun.fc.service import FunctionService, function_of
-from localyun.oss.service import ObjectEvent, ObjectStore
+from localyun.oss.service import ObjectEvent, ObjectService
 from localyun.smq.service import MessageService, Published, Subscription
 from localyun.smq.values import to_ms
 
@@ -38,12 +38,14 @@ class FunctionFailed(Exception):
 class ObjectTriggers:
     """Leaves an event for every function that wants to know what happened to an object."""
 
-    def __init__(self, triggers: Sequence[ObjectTrigger], functions: FunctionService, weather: Weather = FINE) -> None:
+    def __init__(
+        self, triggers: Sequence[ObjectTrigger], functions: FunctionService, faults: FaultInjector = NO_FAULTS
+    ) -> None:
         self._triggers = triggers
         self._functions = functions
-        self._weather = weather
+        self._faults = faults
 
-    def connect(self, objects: ObjectStore) -> None:
+    def connect(self, objects: ObjectService) -> None:
         """Begin to listen."""
         if self._triggers:
             objects.listen(self.happened)
@@ -53,7 +55,7 @@ class ObjectTriggers:
         for trigger in self._triggers:
             if matches(trigger, event):
                 payload = object_payload(trigger, event, self._functions.site.region, self._functions.site.account_id)
-                for delay in self._weather.copies("event"):
+                for delay in self._faults.delivery_delays("event"):
                     self._functions.invoke_async(trigger.function, payload, delay=delay)
 
 
@@ -127,7 +129,7 @@ class TopicTriggers:
         }
         try:
             messages.subscribe(trigger.topic, name, **wanted)
-        except Refusal as refusal:
+        except ServiceError as refusal:
             if refusal.status != 409:
                 raise
             messages.topics.unsubscribe(trigger.topic, name)
@@ -188,9 +190,9 @@ def _spread(published: Published) -> dict[str, object]:
 
 
 class Timers:
-    """Leaves functions an event at the declared times. `@every` intervals are divided by `hurry`."""
+    """Leaves functions an event at the declared times. `@every` intervals are divided by `time_scale`."""
 
-    def __init__(self, triggers: Sequence[TimerTrigger], functions: FunctionService, clock: Clock) -> None:
+    def __init__(self, triggers: Sequence[TimerTrigger], functions: FunctionService, clock: CloudClock) -> None:
         self._functions = functions
         self._clock = clock
         self._stopped = threading.Event()
@@ -224,7 +226,7 @@ class Timers:
     def _next(self, schedule: Schedule, moment: datetime) -> datetime:
         """Return when to fire after `moment`."""
         if schedule.every:
-            return moment + timedelta(seconds=schedule.every / self._functions.site.hurry)
+            return moment + timedelta(seconds=schedule.every / self._functions.site.time_scale)
         return schedule.after(moment)
 
     def _fire(self, trigger: TimerTrigger, due: datetime) -> None:
@@ -233,7 +235,7 @@ class Timers:
         told = {"triggerTime": time, "triggerName": trigger.name, "payload": trigger.payload}
         try:
             self._functions.invoke_async(trigger.function, _compact(told))
-        except Refusal as refusal:
+        except ServiceError as refusal:
             logger.warning("Timer %s missed: %s", trigger.name, refusal)
 
 
@@ -241,7 +243,7 @@ def deliver_record(messages: MessageService, arn: str, record: str) -> None:
     """Bring the record of an asynchronous invocation to the queue or topic that an ARN names."""
     if not (match := _DESTINATION.fullmatch(arn)):
         known = "acs:mns:REGION:ACCOUNT:/queues/Q/messages, acs:mns:REGION:ACCOUNT:/topics/T/messages, acs:fc:..."
-        raise Refusal(400, "InvalidArgument", f"{arn} is no destination known here; known: {known}")
+        raise ServiceError(400, "InvalidArgument", f"{arn} is no destination known here; known: {known}")
     if match[1] == "queues":
         messages.send(match[2], record)
     else:

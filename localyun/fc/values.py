@@ -56,5 +56,5 @@ class Site:
     region: str
     endpoints: Mapping[str, str] = field(default_factory=dict)
     python: str = sys.executable
-    hurry: float = 1.0
+    time_scale: float = 1.0
     max_instances: int = MAX_INSTANCES

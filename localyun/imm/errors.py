@@ -1,9 +1,9 @@
 """What IMM says when it cannot do something. Knows no request ids; grammar, join and tasks raise it."""
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 
 
-class ImmError(Refusal):
+class ImmError(ServiceError):
     """A mistake that IMM reports: at submission as a refusal, later as the task's code and message."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -19,3 +19,12 @@ def invalid(parameter: str, text: str) -> ImmError:
 def not_found(resource: str) -> ImmError:
     """Say that a project, an attachment, a task or a route does not exist."""
     return ImmError("ResourceNotFound", f"The specified resource {resource} is not found.")
+
+
+def transient_errors() -> tuple[ImmError, ...]:
+    """Return the errors of a task that may succeed when it is submitted again.
+
+    The codes are the vendor's (wire facts, 2026-11); the texts of transient errors are not documented.
+    """
+    internal = ImmError("InternalError", "The task failed inside; submit it again.")
+    return internal, ImmError("Throttling.User", "Request was denied.")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.imm.errors import invalid
 from localyun.imm.process_string import Clip, Process
 from localyun.imm.target_names import expand, variables, with_extension
@@ -38,7 +38,7 @@ def _target_key(template: str, names: dict[str, str], extension: str) -> str:
     key = with_extension(key if template.startswith("/") else key.lstrip("/"), extension)
     try:
         check_key(key)
-    except Refusal as refusal:
+    except ServiceError as refusal:
         raise invalid("target", refusal.message) from refusal
     return key
 

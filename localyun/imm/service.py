@@ -15,13 +15,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.imm import values
 from localyun.imm.audio_info import AudioInfo
 from localyun.imm.conversion import carry_out
-from localyun.imm.errors import ImmError, invalid, not_found
+from localyun.imm.errors import ImmError, invalid, not_found, transient_errors
 from localyun.imm.ffmpeg import TASK_SECONDS, Ffmpeg
 from localyun.imm.formats import check_encoding
 from localyun.imm.process_string import read_process
@@ -29,7 +29,7 @@ from localyun.imm.requests import name_target, order
 from localyun.imm.store import TaskStore
 from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, Accepted, Attachment, Project, Task
 from localyun.imm.work import Source, Work
-from localyun.oss.service import ObjectStore
+from localyun.oss.service import ObjectService
 
 __all__ = ["Accepted", "Attachment", "Project", "Task", "TaskService"]
 
@@ -43,15 +43,15 @@ class TaskService:
     def __init__(  # noqa: PLR0913 - its collaborators
         self,
         root: Path,
-        clock: Clock,
+        clock: CloudClock,
         *,
-        objects: ObjectStore,
+        objects: ObjectService,
         publish: Callable[[str, str], object],
         account_id: str,
         region: str,
         workers: int = 2,
         seconds: float = TASK_SECONDS,
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
         self.account_id = account_id
         self.region = region
@@ -60,7 +60,7 @@ class TaskService:
         self._clock = clock
         self._objects = objects
         self._publish = publish
-        self._weather = weather
+        self._faults = faults
         self._ffmpeg = Ffmpeg(seconds=seconds)
         self._info = AudioInfo(self._ffmpeg)
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -106,7 +106,7 @@ class TaskService:
         raise not_found("Attachment")
 
     def submit_process(self, bucket: str, key: str, process: str) -> Accepted:
-        """Accept an asynchronous process string for an object, or raise the `Refusal` that OSS answers."""
+        """Accept an asynchronous process string for an object, or raise the `ServiceError` that OSS answers."""
         request_id = values.new_request_id(self._clock)
         try:
             project = self._project_of(bucket)
@@ -138,7 +138,7 @@ class TaskService:
         return self._store.list(project, status)
 
     def info(self, bucket: str, key: str) -> Mapping[str, Any]:
-        """Describe an audio object (`audio/info`), or raise `Refusal`."""
+        """Describe an audio object (`audio/info`), or raise `ServiceError`."""
         request_id = values.new_request_id(self._clock)
         found = self._objects.head(bucket, key)
         try:
@@ -148,7 +148,7 @@ class TaskService:
         try:
             described = self._info.describe(found.file, f"oss://{bucket}/{key}")
         except ImmError as error:
-            raise Refusal(400, error.code, f"{error.text} {request_id}", ec="0056-00000001") from error
+            raise ServiceError(400, error.code, f"{error.text} {request_id}", ec="0056-00000001") from error
         return {"RequestId": request_id, **described}
 
     def start(self) -> None:
@@ -187,7 +187,7 @@ class TaskService:
         """Return when a source was uploaded, if it is there yet."""
         try:
             return self._objects.head(source.bucket, source.key).last_modified
-        except Refusal:
+        except ServiceError:
             return None
 
     def _check_bucket(self, bucket: str) -> None:
@@ -219,7 +219,7 @@ class TaskService:
             try:
                 task = self.get(task_id)
                 self._finish(task)
-                if task.status == RUNNING and self._weather.runs_twice():
+                if task.status == RUNNING and self._faults.runs_task_twice():
                     self._finish(task)
             except Exception:
                 if self._state != "closed":
@@ -240,7 +240,9 @@ class TaskService:
         folder = self._folder / task.task_id
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._weather.task(lambda: carry_out(task.work, self._objects, self._ffmpeg, folder, task.request_id))
+            self._faults.run_task(
+                lambda: carry_out(task.work, self._objects, self._ffmpeg, folder, task.request_id), transient_errors()
+            )
         except ImmError as error:
             return self._failed(task, error)
         except Exception as error:
@@ -261,5 +263,5 @@ class TaskService:
         text = values.notice(task, account_id=self.account_id, region=self.region)
         try:
             self._publish(task.work.topic, text)
-        except Refusal as refusal:
+        except ServiceError as refusal:
             log.warning("notice of task %s to topic %s is lost: %s", task.task_id, task.work.topic, refusal)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.imm.errors import ImmError
 from localyun.imm.work import Source, Work
 
@@ -61,23 +61,23 @@ class Task:
     told: bool = field(default=False, compare=False)
 
 
-def imm_refusal(error: ImmError, request_id: str) -> Refusal:
+def imm_refusal(error: ImmError, request_id: str) -> ServiceError:
     """Spell an IMM mistake as OSS passes it on (OSS user guide, "Error response", read 2026-11)."""
     text = f"{error.code}, {error.text} {request_id}"
-    return Refusal(400, "Imm Client", text, ec="0056-00000001")
+    return ServiceError(400, "Imm Client", text, ec="0056-00000001")
 
 
-def new_request_id(clock: Clock) -> str:
+def new_request_id(clock: CloudClock) -> str:
     """Return a new request id as IMM writes it: an upper-case UUID."""
     return _dashed(clock.token(16)).upper()
 
 
-def new_task_id(clock: Clock) -> str:
+def new_task_id(clock: CloudClock) -> str:
     """Return a new task id: the type and a lower-case UUID."""
     return f"{TASK_TYPE}-{_dashed(clock.token(16))}"
 
 
-def new_event_id(clock: Clock) -> str:
+def new_event_id(clock: CloudClock) -> str:
     """Return a new event id: three hex digits, a dash, and 27 letters or digits, as in `181-1kZ…`."""
     number, letters = int(clock.token(20), 16), ""
     for _ in range(24):

@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.smq.store import insert, packed
 from localyun.smq.topics import subscription_of, topic_attributes, topic_row
 from localyun.smq.values import (
@@ -58,10 +58,15 @@ class Deliveries:
     """The messages that subscribers are owed, and the threads that deliver them."""
 
     def __init__(
-        self, database: Database, clock: Clock, hurry: float = 1.0, workers: int = 8, weather: Weather = FINE
+        self,
+        database: Database,
+        clock: CloudClock,
+        time_scale: float = 1.0,
+        workers: int = 8,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
-        self._database, self._clock, self._hurry = database, clock, hurry
-        self._weather = weather
+        self._database, self._clock, self._time_scale = database, clock, time_scale
+        self._faults = faults
         self._owed = threading.Condition()
         self._deliverers: dict[str, Deliverer] = {}
         self._bury: Deliverer | None = None
@@ -89,12 +94,12 @@ class Deliveries:
     ) -> Published:
         """Promise a message to every subscription that its tag matches; on return the promise is durable."""
         if len(tag) > MAX_TAG:
-            raise Refusal(400, "InvalidArgument", f'MessageTag "{tag}" is longer than {MAX_TAG} characters.')
+            raise ServiceError(400, "InvalidArgument", f'MessageTag "{tag}" is longer than {MAX_TAG} characters.')
         identity = (topic, self._clock.token(16).upper(), body, md5_of(body), tag)
         message = Published(*identity, attributes, from_ms(to_ms(self._clock.now())), properties)
         with self._database.change() as db:
             fitting(body, topic_attributes(topic_row(db, topic)).maximum_message_size)
-            count = _promise(db, message, self._weather)
+            count = _promise(db, message, self._faults)
         self._wake(count)
         return message
 
@@ -197,16 +202,16 @@ class Deliveries:
         if delivery.subscription.dead_letter_queue and self._bury:
             try:
                 self._bury(delivery.subscription, delivery.published)
-            except Refusal as refusal:
+            except ServiceError as refusal:
                 log.warning("%s: no dead letter either: %s", _name(delivery), refusal)
         self._done(delivery)
 
     def _pause(self, strategy: str, attempt: int) -> float:
-        """Return the seconds before the next attempt ("NotifyStrategy", 2026-11), divided by our hurry."""
+        """Return the seconds before the next attempt ("NotifyStrategy", 2026-11), divided by time_scale."""
         if strategy == "EXPONENTIAL_DECAY_RETRY":
-            return min(512.0, 2.0 ** (attempt - 1)) / self._hurry
+            return min(512.0, 2.0 ** (attempt - 1)) / self._time_scale
         fraction = int(self._clock.token(2), 16) / 0xFFFF
-        return (10 + 10 * fraction) / self._hurry
+        return (10 + 10 * fraction) / self._time_scale
 
     def _forget_expired(self) -> None:
         """Drop what has been owed for longer than topics keep messages."""
@@ -217,10 +222,10 @@ class Deliveries:
             db.execute("DELETE FROM published WHERE time < ?", (oldest,))
 
 
-def _promise(db: sqlite3.Connection, message: Published, weather: Weather) -> int:
+def _promise(db: sqlite3.Connection, message: Published, faults: FaultInjector) -> int:
     """Write down a message and to whom it is owed, and when; nothing, when nobody gets it. Return how often it is."""
     wanted = db.execute(MATCHING, (message.topic, message.tag)).fetchall()
-    owed = [(row["id"], delay) for row in wanted for delay in weather.copies("message")]
+    owed = [(row["id"], delay) for row in wanted for delay in faults.delivery_delays("message")]
     if not owed:
         return 0
     now = to_ms(message.publish_time)

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.smq.queues import attributes_of, queue_row
 from localyun.smq.store import insert, packed
 from localyun.smq.values import (
@@ -42,7 +42,7 @@ BURY = """UPDATE messages SET queue = ?, message_id = ?, properties = ?, enqueue
 class Mailbox:
     """The messages in all queues."""
 
-    def __init__(self, database: Database, clock: Clock, arn: str) -> None:
+    def __init__(self, database: Database, clock: CloudClock, arn: str) -> None:
         self._database, self._clock, self._arn = database, clock, arn
         self._arrived = threading.Condition()
         self._closed = False
@@ -154,14 +154,14 @@ class Mailbox:
         """Return the row of a message whose holder's handle is good; refuses otherwise."""
         queue_row(db, queue)
         if not (shape := HANDLE.fullmatch(handle)):
-            raise Refusal(400, "ReceiptHandleError", f'The receipt handle you provided is not valid: "{handle}".')
+            raise ServiceError(400, "ReceiptHandleError", f'The receipt handle you provided is not valid: "{handle}".')
         sql = "SELECT * FROM messages WHERE id = ? AND queue = ?"
         row: sqlite3.Row | None = db.execute(sql, (int(shape[1], 16), queue)).fetchone()
         if row is None:
-            raise Refusal(404, "MessageNotExist", "Message not exist: it was deleted or has expired.")
+            raise ServiceError(404, "MessageNotExist", "Message not exist: it was deleted or has expired.")
         if row["handle"] != handle or row["visible"] <= to_ms(self._clock.now()):
             text = "The receipt handle you provided has expired: receive the message again for a new one."
-            raise Refusal(400, "ReceiptHandleError", text)
+            raise ServiceError(400, "ReceiptHandleError", text)
         return row
 
     def _idle_seconds(self, queue: str, now: int) -> float:
@@ -191,7 +191,7 @@ def _obituary(properties: Properties, source: str, message_id: str) -> Propertie
 
 def _batch(messages: Sequence[Outgoing]) -> None:
     if not 1 <= len(messages) <= MAX_BATCH:
-        raise Refusal(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} messages, not {len(messages)}.")
+        raise ServiceError(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} messages, not {len(messages)}.")
 
 
 def _check(message: Outgoing, attributes: QueueAttributes) -> None:

@@ -1,9 +1,10 @@
 """How a published message looks to a subscriber: XML or JSON documents, or the bare body. Pure."""
 
 import json
-from xml.sax.saxutils import escape
 
 from localyun.smq.values import Published, Subscription, to_ms
+from localyun.xml import document as xml_document
+from localyun.xml import leaf
 
 NAMESPACE = "http://mns.aliyuncs.com/doc/v1/"
 
@@ -30,12 +31,11 @@ def document(subscription: Subscription, published: Published, account_id: str) 
         case "JSON":
             return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
         case "XML":
-            inner = "".join(f"<{name}>{xml_text(value)}</{name}>" for name, value in told.items())
-            return f'<?xml version="1.0" encoding="utf-8"?>\n<Notification xmlns="{NAMESPACE}">{inner}</Notification>'
+            return namespaced("Notification", *(leaf(name, value) for name, value in told.items())).decode()
         case _:  # SIMPLIFIED and STREAM
             return published.body
 
 
-def xml_text(value: object) -> str:
-    """Return a value as XML character data; a carriage return survives as a reference."""
-    return escape(str(value), {"\r": "&#13;"})
+def namespaced(name: str, *content: str) -> bytes:
+    """Return a document in the namespace of MNS."""
+    return xml_document(name, *content, namespace=NAMESPACE, encoding="utf-8")

@@ -5,8 +5,8 @@ import sqlite3
 from dataclasses import asdict
 from typing import Any
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.smq.store import insert, packed, page
 from localyun.smq.values import Page, Queue, QueueAttributes, changed, from_ms, named, to_ms
 from localyun.sqlite import Database
@@ -20,7 +20,7 @@ COUNTS = """SELECT COALESCE(SUM(visible <= :now), 0) AS active,
 class Queues:
     """The queues of one account in one region."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: CloudClock) -> None:
         self._database, self._clock = database, clock
 
     def create(self, name: str, **attributes: Any) -> bool:
@@ -65,7 +65,7 @@ class Queues:
         """Return False for an equal queue; refuses otherwise."""
         if attributes_of(row) != wanted:
             text = f'The queue "{row["name"]}" exists with other attributes; use SetQueueAttributes to change them.'
-            raise Refusal(409, "QueueAlreadyExist", text)
+            raise ServiceError(409, "QueueAlreadyExist", text)
         return False
 
 
@@ -73,7 +73,9 @@ def queue_row(db: sqlite3.Connection, name: str) -> sqlite3.Row:
     """Return a queue's row; refuses when there is no such queue."""
     row: sqlite3.Row | None = db.execute("SELECT * FROM queues WHERE name = ?", (name,)).fetchone()
     if row is None:
-        raise Refusal(404, "QueueNotExist", f'The queue name you provided does not exist: "{name}". Create it first.')
+        raise ServiceError(
+            404, "QueueNotExist", f'The queue name you provided does not exist: "{name}". Create it first.'
+        )
     return row
 
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.smq.deliveries import Deliverer, Deliveries
 from localyun.smq.mailbox import Mailbox
 from localyun.smq.message_formats import document
@@ -34,25 +34,25 @@ __all__ = ["Deliverer", "Message", "MessageService", "Published", "Subscription"
 class MessageService:
     """The queues and topics of one account in one region, kept below `root` and safe against kill -9.
 
-    Register deliverers before `start`; only queue endpoints are built in. Retry delays are divided by `hurry`.
+    Register deliverers before `start`; only queue endpoints are built in. Retry delays are divided by `time_scale`.
     """
 
     def __init__(
         self,
         root: Path,
-        clock: Clock,
+        clock: CloudClock,
         *,
         account_id: str,
         region: str,
-        hurry: float = 1.0,
-        weather: Weather = FINE,
+        time_scale: float = 1.0,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
         self.account_id, self.region = account_id, region
         self._database = open_tables(root)
         self.queues = Queues(self._database, clock)
         self.mailbox = Mailbox(self._database, clock, f"acs:mns:{region}:{account_id}")
         self.topics = Topics(self._database, clock, account_id, region)
-        self._deliveries = Deliveries(self._database, clock, hurry, weather=weather)
+        self._deliveries = Deliveries(self._database, clock, time_scale, faults=faults)
         self._deliveries.deliver_to("acs:mns:", self._to_queue)
         self._deliveries.bury_with(self._to_dead_letters)
 
@@ -142,4 +142,4 @@ def queue_of(arn: str) -> str:
     """
     if parts := QUEUE_ENDPOINT.fullmatch(arn):
         return parts[3]
-    raise Refusal(400, "InvalidEndpoint", f'"{arn}" names no queue; write acs:mns:REGION:ACCOUNT:queues/QUEUE.')
+    raise ServiceError(400, "InvalidEndpoint", f'"{arn}" names no queue; write acs:mns:REGION:ACCOUNT:queues/QUEUE.')

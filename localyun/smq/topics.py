@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.smq.store import insert, packed, page
 from localyun.smq.values import (
     FORMATS,
@@ -34,7 +34,7 @@ SETTABLE = ("strategy", "content_format", "filter_tag", "dead_letter_queue")
 class Topics:
     """The topics of one account in one region."""
 
-    def __init__(self, database: Database, clock: Clock, account_id: str, region: str) -> None:
+    def __init__(self, database: Database, clock: CloudClock, account_id: str, region: str) -> None:
         self._database, self._clock = database, clock
         self._account_id, self._region = account_id, region
 
@@ -125,10 +125,10 @@ class Topics:
             here = (self._region, self._account_id)
             if (queue[1], queue[2]) != here:
                 text = f"{endpoint} is not here: region and account of the local cloud are {here[0]} and {here[1]}."
-                raise Refusal(400, "InvalidEndpoint", text)
+                raise ServiceError(400, "InvalidEndpoint", text)
         elif not endpoint.startswith(("http://", "https://", "acs:")) or endpoint.startswith("acs:mns:"):
             text = f'Invalid endpoint "{endpoint}": use http(s)://... or acs:mns:REGION:ACCOUNT:queues/QUEUE.'
-            raise Refusal(400, "InvalidEndpoint", text)
+            raise ServiceError(400, "InvalidEndpoint", text)
         return endpoint
 
 
@@ -140,7 +140,7 @@ def topic_row(db: sqlite3.Connection, name: str) -> sqlite3.Row:
     row: sqlite3.Row | None = db.execute("SELECT * FROM topics WHERE name = ?", (name,)).fetchone()
     if row is None:
         text = f'The topic you provided does not exist: "{name}". Create it first.'
-        raise Refusal(404, "TopicNotExist", text)
+        raise ServiceError(404, "TopicNotExist", text)
     return row
 
 
@@ -165,20 +165,20 @@ def _existing(db: sqlite3.Connection, topic: str, name: str) -> sqlite3.Row:
     if row := _subscription_row(db, topic, name):
         return row
     text = f'The subscription you provided does not exist: "{name}" of topic "{topic}". Subscribe first.'
-    raise Refusal(404, "SubscriptionNotExist", text)
+    raise ServiceError(404, "SubscriptionNotExist", text)
 
 
 def _same_topic(row: sqlite3.Row, wanted: TopicAttributes) -> bool:
     if topic_attributes(row) != wanted:
         text = f'The topic "{row["name"]}" exists with other attributes; use SetTopicAttributes to change them.'
-        raise Refusal(409, "TopicAlreadyExist", text)
+        raise ServiceError(409, "TopicAlreadyExist", text)
     return False
 
 
 def _same_subscription(row: sqlite3.Row, wanted: dict[str, str]) -> bool:
     if differing := [key for key, value in wanted.items() if row[key] != value]:
         text = f'The subscription "{row["name"]}" exists with another {differing[0]}; unsubscribe it first.'
-        raise Refusal(409, "SubscriptionAlreadyExist", text)
+        raise ServiceError(409, "SubscriptionAlreadyExist", text)
     return False
 
 
@@ -186,15 +186,15 @@ def _options(given: dict[str, str]) -> dict[str, str]:
     """Fill in the defaults ("Subscribe", 2026-11) and refuse what is not a legal choice."""
     options = {"strategy": "BACKOFF_RETRY", "content_format": "XML", "filter_tag": "", "dead_letter_queue": ""}
     if unknown := sorted(set(given) - set(options)):
-        raise Refusal(400, "InvalidArgument", f"Unknown option {unknown[0]}; known are {sorted(options)}.")
+        raise ServiceError(400, "InvalidArgument", f"Unknown option {unknown[0]}; known are {sorted(options)}.")
     options |= given
     _one_of("NotifyStrategy", options["strategy"], STRATEGIES)
     _one_of("NotifyContentFormat", options["content_format"], FORMATS)
     if len(options["filter_tag"]) > MAX_TAG:
-        raise Refusal(400, "InvalidArgument", f"FilterTag is longer than {MAX_TAG} characters.")
+        raise ServiceError(400, "InvalidArgument", f"FilterTag is longer than {MAX_TAG} characters.")
     return options
 
 
 def _one_of(name: str, value: str, choices: Iterable[str]) -> None:
     if value not in choices:
-        raise Refusal(400, "InvalidArgument", f'{name} "{value}" is unknown; use {", ".join(choices)}.')
+        raise ServiceError(400, "InvalidArgument", f'{name} "{value}" is unknown; use {", ".join(choices)}.')

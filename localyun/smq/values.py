@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 
 # SMQ developer reference, "CreateQueue" and "Limits", read 2026-11.
 RANGES = {
@@ -177,7 +177,7 @@ def changed(attributes: Attributes, changes: Mapping[str, Any]) -> Attributes:
     """Return the attributes with some changed; refuses unknown names and values out of range."""
     known = {item.name for item in fields(attributes)}
     if unknown := sorted(set(changes) - known):
-        raise Refusal(400, "InvalidArgument", f"Unknown attribute {unknown[0]}; known are {sorted(known)}.")
+        raise ServiceError(400, "InvalidArgument", f"Unknown attribute {unknown[0]}; known are {sorted(known)}.")
     for name, value in changes.items():
         in_range(name, value)
     return replace(attributes, **changes)
@@ -190,30 +190,30 @@ def in_range(name: str, value: object) -> None:
     low, high = RANGES[name]
     if not isinstance(value, int) or not low <= value <= high:
         text = f"The value of {name.title().replace('_', '')} must be between {low} and {high}, not {value}."
-        raise Refusal(400, "InvalidArgument", text)
+        raise ServiceError(400, "InvalidArgument", text)
 
 
 def named(kind: str, name: str) -> str:
     """Return the name of a new Queue, Topic or Subscription; refuses what the vendor does not allow."""
     if not 1 <= len(name) <= MAX_NAME:
         text = f"The {kind.lower()} name has {len(name)} characters; use 1 to {MAX_NAME}."
-        raise Refusal(400, f"{kind}NameLengthError", text)
+        raise ServiceError(400, f"{kind}NameLengthError", text)
     if not _NAME.fullmatch(name):
         text = f"The {kind.lower()} name {name!r} is invalid: use letters, digits, - and _, not first."
-        raise Refusal(400, f"Invalid{kind}Name", text)
+        raise ServiceError(400, f"Invalid{kind}Name", text)
     return name
 
 
 def fitting(body: str, limit: int) -> str:
     """Return a message body that the vendor would take: not empty, not too long, legal in XML."""
     if not body:
-        raise Refusal(400, "InvalidArgument", "The message body is empty; MessageBody must hold some text.")
+        raise ServiceError(400, "InvalidArgument", "The message body is empty; MessageBody must hold some text.")
     if (size := len(body.encode())) > limit:
         text = f"The length of message should not be larger than MaximumMessageSize: {size} > {limit} bytes."
-        raise Refusal(400, "InvalidArgument", text)
+        raise ServiceError(400, "InvalidArgument", text)
     if bad := _NOT_XML.search(body):
         text = f"The message body holds U+{ord(bad[0]):04X} at {bad.start()}, which XML cannot carry; use Base64."
-        raise Refusal(400, "InvalidArgument", text)
+        raise ServiceError(400, "InvalidArgument", text)
     return body
 
 

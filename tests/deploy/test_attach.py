@@ -8,7 +8,7 @@ import yaml
 
 from localyun.fc.instances import Result
 from localyun.fc.values import FunctionConfig
-from localyun.ram.policies import Question
+from localyun.ram.policies import AccessCheck
 from localyun.server import LocalCloud
 from tests.deploy.tools import ROOT
 
@@ -17,9 +17,9 @@ Attach = Callable[[], Result]
 
 
 @pytest.fixture
-def attaching(tmp_path: Path) -> Iterator[tuple[LocalCloud, Attach, list[Question]]]:
+def attaching(tmp_path: Path) -> Iterator[tuple[LocalCloud, Attach, list[AccessCheck]]]:
     """Deploy the template's source with the template's role."""
-    questions: list[Question] = []
+    questions: list[AccessCheck] = []
     properties = yaml.safe_load((ROOT / "template.yml").read_text("utf-8"))["Resources"]["AttachFunction"]["Properties"]
     (tmp_path / "index.py").write_text(properties["Code"]["SourceCode"], "utf-8")
     cloud = LocalCloud(ROOT, watch=questions.append)
@@ -31,7 +31,7 @@ def attaching(tmp_path: Path) -> Iterator[tuple[LocalCloud, Attach, list[Questio
 
 
 def test_the_bucket_is_attached_once_and_again_is_fine(
-    attaching: tuple[LocalCloud, Attach, list[Question]],
+    attaching: tuple[LocalCloud, Attach, list[AccessCheck]],
 ) -> None:
     """With exactly the rights of its role."""
     cloud, attach, questions = attaching
@@ -45,7 +45,7 @@ def test_the_bucket_is_attached_once_and_again_is_fine(
     assert {("imm:AttachOSSBucket", True), ("imm:GetOSSBucketAttachment", True)} == mine
 
 
-def test_a_bucket_of_another_project_is_left_alone(attaching: tuple[LocalCloud, Attach, list[Question]]) -> None:
+def test_a_bucket_of_another_project_is_left_alone(attaching: tuple[LocalCloud, Attach, list[AccessCheck]]) -> None:
     """The deployment fails, and says what to do."""
     cloud, attach, _ = attaching
     cloud.services.tasks.create_project("other")

@@ -24,8 +24,8 @@ from mns.topic import TopicMessage, TopicMeta
 from standardwebhooks import Webhook
 
 from clipstitch_cli.connection import complete_environment
-from localyun.clock import SystemClock
-from localyun.http import Reply, face
+from localyun.clock import HostClock
+from localyun.http import HttpResponse, asgi_app
 from localyun.server import LocalCloud
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, signed_text
 from tests.child_process import Child, wait_until
@@ -88,7 +88,7 @@ def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]
         webhooks = {f"{name.upper()}_URL": f"{url}/hook" for name in SINKS}
         webhooks |= {f"{name.upper()}_SECRET": f"{OTHER_SECRET} {SECRET}" for name in SINKS}
         root = create_project(tmp_path_factory.mktemp("project"))
-        cloud = LocalCloud(root, variables=webhooks, hurry=50)
+        cloud = LocalCloud(root, variables=webhooks, time_scale=50)
         variables = stack.enter_context(cloud).environment()
         # An interrupted poll may have received a message; it becomes visible after this time instead of 30 s.
         queue = account(variables).get_queue(variables["CLIPSTITCH_EVENTS_QUEUE"])
@@ -231,7 +231,7 @@ def push_forged(
     headers = {
         "content-md5": base64.b64encode(hashlib.md5(body).digest()).decode(),
         "content-type": "application/json",
-        "date": format_datetime(SystemClock().now(), usegmt=True),
+        "date": format_datetime(HostClock().now(), usegmt=True),
         "x-mns-signing-cert-url": base64.b64encode(cert_url.encode()).decode(),
     }
     signature = certificate.sign(signed_text("POST", headers, urlsplit(url).path))
@@ -242,8 +242,8 @@ def test_a_push_with_a_foreign_signature_is_rejected(deployment: Deployment, end
     """A valid signature from another host, a wrong one and a missing one all get 403."""
     child, url = endpoint
     endpoint_url, event = url.partition("?")[0], made_up_event("forged")
-    foreign = Certificate(SystemClock())
-    with served(face(lambda _: Reply(200, foreign.pem()))) as foreign_host:
+    foreign = Certificate(HostClock())
+    with served(asgi_app(lambda _: Reply(200, foreign.pem()))) as foreign_host:
         responses = [
             push_forged(endpoint_url, event, deployment, f"{foreign_host}{CERTIFICATE_PATH}", foreign),
             push_forged(
@@ -287,7 +287,7 @@ def test_duplicates_at_the_webhook_are_acted_on_once(deployment: Deployment) -> 
 
 def post(deployment: Deployment, event: Mapping[str, Any], secret: str) -> int:
     """Post an event in the form of the product, and return the response status."""
-    body, now = json.dumps(event), SystemClock().now()
+    body, now = json.dumps(event), HostClock().now()
     headers = {
         "webhook-id": event["id"],
         "webhook-timestamp": str(int(now.timestamp())),

@@ -103,7 +103,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WebhookSystem
         receivers = {name: stack.enter_context(Receiver(*replies[name])) for name in SINKS}
         variables = {f"{name.upper()}_URL": receiver.url for name, receiver in receivers.items()}
         variables |= {f"{name.upper()}_SECRET": f"{OTHER_SECRET} {SECRET}" for name in SINKS}
-        cloud = LocalCloud(folder, variables=variables, hurry=TIME_SCALE)
+        cloud = LocalCloud(folder, variables=variables, time_scale=TIME_SCALE)
         endpoints = stack.enter_context(cloud)
         env = complete_environment({**endpoints.environment(), **variables}, folder)
         yield WebhookSystem(System(env, "webhooks"), receivers, folder)

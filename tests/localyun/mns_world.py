@@ -13,10 +13,10 @@ import uvicorn
 from mns.account import Account
 from starlette.types import ASGIApp
 
-from localyun.clock import SystemClock
-from localyun.http import Call, Reply, face
+from localyun.clock import HostClock
+from localyun.http import HttpRequest, HttpResponse, asgi_app
 from localyun.ram.credentials import Credential, Keyring
-from localyun.smq.http.routes import MnsFace
+from localyun.smq.http.routes import MnsEndpoint
 from localyun.smq.service import MessageService
 
 KEY = Credential("LTAI-test", "secret-test")
@@ -25,7 +25,7 @@ PLACE = {"account_id": "1234567890", "region": "cn-hangzhou"}
 ARN = "acs:mns:cn-hangzhou:1234567890"
 
 
-class TurnedClock(SystemClock):
+class TurnedClock(HostClock):
     """The machine's clock, turned forward by hand."""
 
     def __init__(self) -> None:
@@ -66,7 +66,7 @@ def eventually(claim: Callable[[], Any], seconds: float = 5.0) -> bool:
 class World:
     """A message service, its face, and clients for it."""
 
-    def __init__(self, service: MessageService, clock: TurnedClock, face_: MnsFace, url: str) -> None:
+    def __init__(self, service: MessageService, clock: TurnedClock, face_: MnsEndpoint, url: str) -> None:
         self.service, self.clock, self.face, self.url = service, clock, face_, url
 
     def account(self, key: Credential = KEY) -> Account:
@@ -78,9 +78,9 @@ class Socket:
     """A served address whose answers can be exchanged: starting a server takes longer than most tests."""
 
     def __init__(self) -> None:
-        self.face: MnsFace | None = None
+        self.face: MnsEndpoint | None = None
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, call: HttpRequest) -> HttpResponse:
         """Let the face that is plugged in answer."""
         assert self.face
         return self.face.answer(call)
@@ -90,8 +90,8 @@ class Socket:
 def plugged(socket_: Socket, url: str, root: Path, **options: Any) -> Iterator[World]:
     """Run a message service that retries a thousand times faster than the vendor."""
     clock = TurnedClock()
-    service = MessageService(root, clock, **PLACE, hurry=1000)
-    socket_.face = MnsFace(service, Keyring(KEY, ROLE), clock, PLACE["account_id"], **options)
+    service = MessageService(root, clock, **PLACE, time_scale=1000)
+    socket_.face = MnsEndpoint(service, Keyring(KEY, ROLE), clock, PLACE["account_id"], **options)
     service.start()
     yield World(service, clock, socket_.face, url)
     service.close()
@@ -101,5 +101,5 @@ def plugged(socket_: Socket, url: str, root: Path, **options: Any) -> Iterator[W
 def world(root: Path, **options: Any) -> Iterator[World]:
     """Run a message service and a server of its own."""
     socket_ = Socket()
-    with served(face(socket_.answer)) as url, plugged(socket_, url, root, **options) as running:
+    with served(asgi_app(socket_.answer)) as url, plugged(socket_, url, root, **options) as running:
         yield running

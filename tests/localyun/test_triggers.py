@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from localyun.clock import SystemClock
+from localyun.clock import HostClock
 from localyun.deploy.declared import ObjectTrigger, TimerTrigger, TopicTrigger
 from localyun.fc.instances import Result
 from localyun.fc.service import FunctionService
@@ -24,7 +24,7 @@ from localyun.fc.triggers import (
     reason_of,
 )
 from localyun.fc.values import FunctionConfig, Site
-from localyun.oss.service import ObjectEvent, ObjectStore
+from localyun.oss.service import ObjectEvent, ObjectService
 from localyun.ram.credentials import Keyring
 from localyun.smq.service import MessageService, Published, Subscription
 
@@ -57,10 +57,10 @@ class World:
     """Objects, messages and one function that notes what it is told."""
 
     def __init__(self, root: Path) -> None:
-        clock = SystemClock()
-        self.objects = ObjectStore(root / "objects", clock)
-        self.messages = MessageService(root / "messages", clock, account_id=ACCOUNT, region=REGION, hurry=200)
-        site = Site(ACCOUNT, REGION, hurry=200)
+        clock = HostClock()
+        self.objects = ObjectService(root / "objects", clock)
+        self.messages = MessageService(root / "messages", clock, account_id=ACCOUNT, region=REGION, time_scale=200)
+        site = Site(ACCOUNT, REGION, time_scale=200)
         self.functions = FunctionService(root / "functions", clock, Keyring(), site, lambda arn, record: None)
         self.code = root / "f"
         self.code.mkdir()
@@ -217,7 +217,7 @@ def test_a_trigger_that_is_gone_is_no_longer_subscribed(world: World) -> None:
 
 def test_a_timer_leaves_events_with_time_name_and_payload(world: World) -> None:
     """An interval of a minute, hurried by two hundred."""
-    timers = Timers([TimerTrigger("f", "sweep", "@every 1m", "p")], world.functions, SystemClock())
+    timers = Timers([TimerTrigger("f", "sweep", "@every 1m", "p")], world.functions, HostClock())
     world.functions.start()
     timers.start()
 
@@ -231,7 +231,7 @@ def test_a_timer_leaves_events_with_time_name_and_payload(world: World) -> None:
 
 def test_a_timer_that_is_not_enabled_never_starts(world: World) -> None:
     """`enable: false` in its configuration."""
-    timers = Timers([TimerTrigger("f", "sweep", "@every 1s", "", enabled=False)], world.functions, SystemClock())
+    timers = Timers([TimerTrigger("f", "sweep", "@every 1s", "", enabled=False)], world.functions, HostClock())
 
     timers.start()
     timers.close()

@@ -10,10 +10,10 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
-from localyun.http import Call, Reply
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.http import HttpRequest, HttpResponse
 from localyun.imm.errors import invalid, not_found
 from localyun.imm.http.request import ImmRequest, read_work
 from localyun.imm.service import TaskService
@@ -39,7 +39,7 @@ def everybody(credential: Credential, action: str, resource: str) -> bool:
     return True
 
 
-class ImmFace:
+class ImmEndpoint:
     """Answers IMM requests from a `TaskService`.
 
     `allow(credential, "imm:GetTask", "acs:imm:<region>:<account>:project/<name>")` decides who may do what.
@@ -49,26 +49,26 @@ class ImmFace:
         self,
         tasks: TaskService,
         keyring: Keyring,
-        clock: Clock,
+        clock: CloudClock,
         allow: Allow = everybody,
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
         self._tasks, self._keyring, self._clock, self._allow = tasks, keyring, clock, allow
-        self._weather = weather
+        self._faults = faults
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, call: HttpRequest) -> HttpResponse:
         """Answer one request, a refused one with OpenAPI's error document."""
         request_id = new_request_id(self._clock)
         try:
-            return _json(200, {"RequestId": request_id, **self._weather.call(lambda: self._act(call))})
-        except Refusal as refusal:
+            return _json(200, {"RequestId": request_id, **self._faults.run_request(lambda: self._act(call))})
+        except ServiceError as refusal:
             return _refused(call, refusal, request_id)
         except Exception:
             log.exception("IMM %s?%s", call.raw_path, call.raw_query)
-            fault = Refusal(500, "InternalError", "A fault of the local cloud, see its log.")
+            fault = ServiceError(500, "InternalError", "A fault of the local cloud, see its log.")
             return _refused(call, fault, request_id)
 
-    def _act(self, call: Call) -> Mapping[str, Any]:
+    def _act(self, call: HttpRequest) -> Mapping[str, Any]:
         """Check who calls what, then do it."""
         credential = authenticate(call, self._keyring, self._clock.now())
         values = parameters(call)
@@ -76,14 +76,16 @@ class ImmFace:
         action = signed.get("x-acs-action") or values.get("Action", "")
         version = signed.get("x-acs-version") or values.get("Version", "")
         if version != VERSION:
-            raise Refusal(400, "InvalidVersion", f"Specified parameter Version {version!r} is not valid: {VERSION}.")
+            raise ServiceError(
+                400, "InvalidVersion", f"Specified parameter Version {version!r} is not valid: {VERSION}."
+            )
         if action not in ACTIONS:
             legal = ", ".join(ACTIONS)
-            raise Refusal(404, "InvalidAction.NotFound", f"{action!r} is not known here; there are {legal}.")
+            raise ServiceError(404, "InvalidAction.NotFound", f"{action!r} is not known here; there are {legal}.")
         resource = f"acs:imm:{self._tasks.region}:{self._tasks.account_id}:project/{values.get('ProjectName', '*')}"
         if not self._allow(credential, f"imm:{action}", resource):
             text = f"{credential.principal} may not imm:{action} on {resource}; grant it in the role's policy."
-            raise Refusal(403, "NoPermission", text)
+            raise ServiceError(403, "NoPermission", text)
         return ACTIONS[action](self._tasks, ImmRequest(values))
 
 
@@ -94,7 +96,7 @@ def create_project(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]
         name, description=request.text("Description"), service_role=request.text("ServiceRole")
     )
     if not created:
-        raise Refusal(409, "ResourceAlreadyExists", f"The specified resource Project {name} already exists.")
+        raise ServiceError(409, "ResourceAlreadyExists", f"The specified resource Project {name} already exists.")
     return {"Project": _project(tasks.project(name))}
 
 
@@ -252,12 +254,12 @@ def _project(project: Project) -> dict[str, Any]:
     }
 
 
-def _json(status: int, values: Mapping[str, Any]) -> Reply:
+def _json(status: int, values: Mapping[str, Any]) -> HttpResponse:
     body = json.dumps(values, ensure_ascii=False).encode()
-    return Reply(status, body, {"Content-Type": "application/json;charset=utf-8"})
+    return HttpResponse(status, body, {"Content-Type": "application/json;charset=utf-8"})
 
 
-def _refused(call: Call, refusal: Refusal, request_id: str) -> Reply:
+def _refused(call: HttpRequest, refusal: ServiceError, request_id: str) -> HttpResponse:
     """Spell a refusal as OpenAPI does."""
     host = call.headers.get("host", "127.0.0.1")
     recommend = f"https://api.aliyun.com/troubleshoot?q={refusal.code}&product=imm"

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from localyun.clock import Clock
+from localyun.clock import CloudClock
 from localyun.smq.http.signatures import VERSION
 from localyun.smq.message_formats import document
 from localyun.smq.values import Published, Subscription
@@ -32,7 +32,7 @@ class NotDelivered(Exception):
 class Certificate:
     """A key pair of this process, and the self-signed certificate that receivers check against."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: CloudClock) -> None:
         self._clock, self._lock = clock, threading.Lock()
         self._made: tuple[rsa.RSAPrivateKey, bytes] | None = None
 
@@ -64,7 +64,7 @@ class Certificate:
 class HttpPush:
     """Posts one message to one endpoint; raises unless that answers 2xx in time."""
 
-    def __init__(self, clock: Clock, account_id: str, certificate: Certificate, here: Callable[[], str]) -> None:
+    def __init__(self, clock: CloudClock, account_id: str, certificate: Certificate, here: Callable[[], str]) -> None:
         self._clock, self._account_id = clock, account_id
         self._certificate, self._here = certificate, here
 

@@ -1,9 +1,9 @@
 """The MNS actions on queues and their messages, one function each: XML in, core call, XML out."""
 
-from localyun.errors import Refusal
-from localyun.http import Reply
+from localyun.errors import ServiceError
+from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, document, listed, made, truth
-from localyun.smq.http.xml import Element, Node, read_properties, write_properties
+from localyun.smq.http.xml import Element, Node, format_properties, parse_properties
 from localyun.smq.values import MAX_BATCH, Message, Outgoing, Queue, to_ms
 
 NUMBERS = {
@@ -15,32 +15,32 @@ NUMBERS = {
 }
 
 
-def create_queue(request: MnsRequest) -> Reply:
+def create_queue(request: MnsRequest) -> HttpResponse:
     """CreateQueue: 201 for a new queue, 204 for the same again, 409 for a differing one."""
     name = request.names[0]
     new = request.service.queues.create(name, **_attributes(request))
     return made(new, request.url("queues", name))
 
 
-def set_queue_attributes(request: MnsRequest) -> Reply:
+def set_queue_attributes(request: MnsRequest) -> HttpResponse:
     """SetQueueAttributes: changes what the document names."""
     request.service.queues.change(request.names[0], **_attributes(request))
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def get_queue_attributes(request: MnsRequest) -> Reply:
+def get_queue_attributes(request: MnsRequest) -> HttpResponse:
     """GetQueueAttributes: all twelve elements that the SDK requires."""
     return document(200, "Queue", _queue(request.service.queues.get(request.names[0])))
 
 
-def delete_queue(request: MnsRequest) -> Reply:
+def delete_queue(request: MnsRequest) -> HttpResponse:
     """DeleteQueue: with its messages."""
     request.service.queues.delete(request.names[0])
     request.service.mailbox.wake()
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def list_queues(request: MnsRequest) -> Reply:
+def list_queues(request: MnsRequest) -> HttpResponse:
     """ListQueue: addresses, and attributes on request."""
     page = request.service.queues.names(*request.paging())
     items: list[Node] = []
@@ -50,7 +50,7 @@ def list_queues(request: MnsRequest) -> Reply:
     return listed("Queues", items, page)
 
 
-def send_message(request: MnsRequest) -> Reply:
+def send_message(request: MnsRequest) -> HttpResponse:
     """SendMessage and BatchSendMessage: the document's root tells which."""
     root = request.xml("Message", "Messages")
     batch = root.name == "Messages"
@@ -61,60 +61,60 @@ def send_message(request: MnsRequest) -> Reply:
     return document(201, "Message", sent[0])
 
 
-def receive_message(request: MnsRequest) -> Reply:
+def receive_message(request: MnsRequest) -> HttpResponse:
     """ReceiveMessage and BatchReceiveMessage: 404 MessageNotExist when none came in time."""
     wait, count = request.number("waitseconds", 0, 30), request.number("numOfMessages", 1, MAX_BATCH)
     return _messages(request.service.mailbox.receive(request.names[0], wait, count or 1), count, held=True)
 
 
-def peek_message(request: MnsRequest) -> Reply:
+def peek_message(request: MnsRequest) -> HttpResponse:
     """PeekMessage and BatchPeekMessage: what a receiver would get, without taking it."""
     count = request.number("numOfMessages", 1, MAX_BATCH)
     return _messages(request.service.mailbox.peek(request.names[0], count or 1), count, held=False)
 
 
-def delete_message(request: MnsRequest) -> Reply:
+def delete_message(request: MnsRequest) -> HttpResponse:
     """DeleteMessage by the query's handle, BatchDeleteMessage by the document's."""
     if "ReceiptHandle" not in request.call.query and request.given():
         return _delete_many(request)
     request.service.mailbox.delete(request.names[0], request.handle())
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def change_visibility(request: MnsRequest) -> Reply:
+def change_visibility(request: MnsRequest) -> HttpResponse:
     """ChangeMessageVisibility: the reply has a new handle."""
     handle, seconds = request.handle(), request.number("VisibilityTimeout", 1, 43_200)
     if seconds is None:
-        raise Refusal(400, "MissingVisibilityTimeout", "VisibilityTimeout is required, as a query parameter.")
+        raise ServiceError(400, "MissingVisibilityTimeout", "VisibilityTimeout is required, as a query parameter.")
     held = request.service.mailbox.change_visibility(request.names[0], handle, seconds)
     nodes: list[Node] = [("ReceiptHandle", held.receipt_handle), ("NextVisibleTime", to_ms(held.next_visible_time))]
     return document(200, "ChangeVisibility", nodes)
 
 
-def _delete_many(request: MnsRequest) -> Reply:
+def _delete_many(request: MnsRequest) -> HttpResponse:
     """Delete what can be deleted; name the handles that cannot, as the SDK expects: a 4xx with a list."""
     handles = [item.text for item in request.xml("ReceiptHandles").children("ReceiptHandle")]
     if not 1 <= len(handles) <= MAX_BATCH:
-        raise Refusal(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} handles, not {len(handles)}.")
+        raise ServiceError(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} handles, not {len(handles)}.")
     refusals = {handle: _deletion(request, handle) for handle in handles}
     problems = [(handle, refusal) for handle, refusal in refusals.items() if refusal]
     if not problems:
-        return Reply(204)
+        return HttpResponse(204)
     return document(problems[0][1].status, "Errors", [_problem(*problem) for problem in problems])
 
 
-def _deletion(request: MnsRequest, handle: str) -> Refusal | None:
+def _deletion(request: MnsRequest, handle: str) -> ServiceError | None:
     """Delete one message; return why that was not possible. A missing queue is the whole request's fault."""
     try:
         request.service.mailbox.delete(request.names[0], handle)
-    except Refusal as refusal:
+    except ServiceError as refusal:
         if refusal.code == "QueueNotExist":
             raise
         return refusal
     return None
 
 
-def _problem(handle: str, refusal: Refusal) -> Node:
+def _problem(handle: str, refusal: ServiceError) -> Node:
     texts = (("ErrorCode", refusal.code), ("ErrorMessage", refusal.message), ("ReceiptHandle", handle))
     return "Error", texts
 
@@ -147,7 +147,7 @@ def _queue(queue: Queue) -> list[Node]:
 
 def _outgoing(message: Element) -> Outgoing:
     priority = message.number("Priority")
-    delay, properties = message.number("DelaySeconds"), read_properties(message)
+    delay, properties = message.number("DelaySeconds"), parse_properties(message)
     return Outgoing(message.get("MessageBody"), delay, 8 if priority is None else priority, properties)
 
 
@@ -155,10 +155,10 @@ def _receipt(message: Message) -> list[Node]:
     return [("MessageId", message.message_id), ("MessageBodyMD5", message.body_md5)]
 
 
-def _messages(messages: list[Message], count: int | None, *, held: bool) -> Reply:
-    """Reply with messages: a list when the request gave a number, a single one otherwise."""
+def _messages(messages: list[Message], count: int | None, *, held: bool) -> HttpResponse:
+    """HttpResponse with messages: a list when the request gave a number, a single one otherwise."""
     if not messages:
-        raise Refusal(404, "MessageNotExist", "Message not exist: no message is visible in this queue now.")
+        raise ServiceError(404, "MessageNotExist", "Message not exist: no message is visible in this queue now.")
     if count is None:
         return document(200, "Message", _message(messages[0], held=held))
     return document(200, "Messages", [("Message", _message(message, held=held)) for message in messages])
@@ -174,7 +174,7 @@ def _message(message: Message, *, held: bool) -> list[Node]:
         ("FirstDequeueTime", to_ms(first) if first else 0),
         ("DequeueCount", message.dequeue_count),
         ("Priority", message.priority),
-        *write_properties(message.properties),
+        *format_properties(message.properties),
     ]
     if held:
         next_visible = ("NextVisibleTime", to_ms(message.next_visible_time))

@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from localyun.errors import Refusal
-from localyun.http import Call, Reply
-from localyun.smq.http.xml import CONTENT_TYPE, Content, Element, Node, read, write
+from localyun.errors import ServiceError
+from localyun.http import HttpRequest, HttpResponse
+from localyun.smq.http.xml import CONTENT_TYPE, Content, Element, Node, format_document, parse_request
 from localyun.smq.service import MessageService
 from localyun.smq.values import Page
 
@@ -16,14 +16,14 @@ MAX_PAGE = 1000
 class MnsRequest:
     """One authorised request; `names` are the variable parts of its path."""
 
-    call: Call
+    call: HttpRequest
     service: MessageService
     host: str
     names: tuple[str, ...]
 
     def xml(self, *roots: str) -> Element:
         """Return the body's root, which must have one of these names."""
-        return read(self.call.read(), *roots)
+        return parse_request(self.call.read(), *roots)
 
     def given(self) -> bytes:
         """Return the body as it came."""
@@ -36,21 +36,21 @@ class MnsRequest:
             return None
         if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
             problem = f'Http request URL contains invalid querystring item "{name}": use {low} to {high}.'
-            raise Refusal(400, "InvalidQueryString", problem)
+            raise ServiceError(400, "InvalidQueryString", problem)
         return int(text)
 
     def handle(self) -> str:
         """Return the receipt handle of the query; refuses a request without."""
         if handle := self.call.query.get("ReceiptHandle"):
             return handle
-        raise Refusal(400, "MissingReceiptHandle", "ReceiptHandle is required, as a query parameter.")
+        raise ServiceError(400, "MissingReceiptHandle", "ReceiptHandle is required, as a query parameter.")
 
     def paging(self) -> tuple[str, str, int]:
         """Return the prefix, marker and page size of a list request."""
         headers = self.call.headers
         text = headers.get("x-mns-ret-number", str(MAX_PAGE))
         if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_PAGE:
-            raise Refusal(400, "InvalidArgument", f'x-mns-ret-number must be 1 to {MAX_PAGE}, not "{text}".')
+            raise ServiceError(400, "InvalidArgument", f'x-mns-ret-number must be 1 to {MAX_PAGE}, not "{text}".')
         return headers.get("x-mns-prefix", ""), headers.get("x-mns-marker", ""), int(text)
 
     def with_meta(self) -> bool:
@@ -62,18 +62,18 @@ class MnsRequest:
         return "/".join((self.host, *path))
 
 
-def document(status: int, name: str, content: Content) -> Reply:
-    """Reply with an XML document."""
-    return Reply(status, write(name, content), {"Content-Type": CONTENT_TYPE})
+def document(status: int, name: str, content: Content) -> HttpResponse:
+    """HttpResponse with an XML document."""
+    return HttpResponse(status, format_document(name, content), {"Content-Type": CONTENT_TYPE})
 
 
-def made(new: bool, url: str) -> Reply:
-    """Reply to a request that makes something: 201 when it is new, 204 when the same was there."""
-    return Reply(201 if new else 204, b"", {"Location": url})
+def made(new: bool, url: str) -> HttpResponse:
+    """HttpResponse to a request that makes something: 201 when it is new, 204 when the same was there."""
+    return HttpResponse(201 if new else 204, b"", {"Location": url})
 
 
-def listed(name: str, items: Iterable[Node], page: Page) -> Reply:
-    """Reply with a page of a list. The SDK cannot read an empty marker: the last page has none."""
+def listed(name: str, items: Iterable[Node], page: Page) -> HttpResponse:
+    """HttpResponse with a page of a list. The SDK cannot read an empty marker: the last page has none."""
     more: list[Node] = [("NextMarker", page.next_marker)] if page.next_marker else []
     return document(200, name, [*items, *more])
 
@@ -81,5 +81,5 @@ def listed(name: str, items: Iterable[Node], page: Page) -> Reply:
 def truth(text: str) -> bool:
     """Return what a boolean element says; the vendor's SDKs write True, true, False and false."""
     if text.strip().lower() not in ("true", "false"):
-        raise Refusal(400, "InvalidArgument", f'"{text}" must be true or false.')
+        raise ServiceError(400, "InvalidArgument", f'"{text}" must be true or false.')
     return text.strip().lower() == "true"

@@ -10,16 +10,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
-from localyun.http import Call, Reply
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.http import HttpRequest, HttpResponse
 from localyun.ram.credentials import Credential, Keyring
 from localyun.smq.http import queues, topics
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, HttpPush
 from localyun.smq.http.request import MnsRequest
-from localyun.smq.http.signatures import VERSION, authenticate, intact
-from localyun.smq.http.xml import CONTENT_TYPE, write
+from localyun.smq.http.signatures import VERSION, authenticate, check_md5
+from localyun.smq.http.xml import CONTENT_TYPE, format_document
 from localyun.smq.service import MessageService
 
 Allow = Callable[[Credential, str, str], bool]
@@ -34,10 +34,10 @@ class Route:
     method: str
     path: str
     action: str
-    answer: Callable[[MnsRequest], Reply]
+    answer: Callable[[MnsRequest], HttpResponse]
     marker: str = ""
 
-    def takes(self, call: Call, shape: str) -> bool:
+    def takes(self, call: HttpRequest, shape: str) -> bool:
         """Is this the action that a call asks for?"""
         fits = (call.method, shape) == (self.method, self.path)
         return fits and (not self.marker or call.query.get(self.marker) == "true")
@@ -81,7 +81,7 @@ def everybody(credential: Credential, action: str, resource: str) -> bool:
     return True
 
 
-class MnsFace:
+class MnsEndpoint:
     """Answers MNS requests from a `MessageService`, and makes that push to http(s) endpoints.
 
     Make it before the service starts. `allow(credential, "mns:SendMessage", "/queues/q/messages")` decides who
@@ -93,14 +93,14 @@ class MnsFace:
         self,
         messages: MessageService,
         keyring: Keyring,
-        clock: Clock,
+        clock: CloudClock,
         account_id: str,
         allow: Allow = everybody,
         base_url: str = "",
         *,
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
-        self._weather = weather
+        self._faults = faults
         self._messages, self._keyring, self._clock, self._allow = messages, keyring, clock, allow
         self.base_url = base_url
         self._seen = "http://127.0.0.1"
@@ -109,46 +109,46 @@ class MnsFace:
         messages.deliver_to("http://", push)
         messages.deliver_to("https://", push)
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, call: HttpRequest) -> HttpResponse:
         """Answer one request, a refused one with the vendor's error document."""
         request_id = self._clock.token(12).upper()
         host = f"http://{call.headers.get('host', '127.0.0.1')}"
         try:
-            reply = self._weather.call(lambda: self._act(call, host))
-        except Refusal as refusal:
+            reply = self._faults.run_request(lambda: self._act(call, host))
+        except ServiceError as refusal:
             reply = _refused(refusal, request_id, host)
         except Exception:
             log.exception("MNS %s %s", call.method, call.raw_path)
-            fault = Refusal(500, "InternalError", "Internal error: a fault of the local cloud, see its log.")
+            fault = ServiceError(500, "InternalError", "Internal error: a fault of the local cloud, see its log.")
             reply = _refused(fault, request_id, host)
         headers = {**reply.headers, "x-mns-request-id": request_id, "x-mns-version": VERSION}
         return replace(reply, headers=headers)
 
-    def _act(self, call: Call, host: str) -> Reply:
+    def _act(self, call: HttpRequest, host: str) -> HttpResponse:
         if (call.method, call.raw_path) == ("GET", CERTIFICATE_PATH):
-            return Reply(200, self._certificate.pem(), {"Content-Type": "application/x-pem-file"})
+            return HttpResponse(200, self._certificate.pem(), {"Content-Type": "application/x-pem-file"})
         credential = authenticate(call, self._keyring, self._clock.now(), self._messages.region)
         self._seen = host
-        intact(call)
+        check_md5(call)
         route, names = _find(call)
         resource = _resource(call)
         if not self._allow(credential, f"mns:{route.action}", resource):
             text = f"{credential.principal} may not mns:{route.action} on {resource}; grant it in the role's policy."
-            raise Refusal(403, "AccessDenied", text)
+            raise ServiceError(403, "AccessDenied", text)
         return route.answer(MnsRequest(call, self._messages, host, names))
 
 
-def _parts(call: Call) -> list[str]:
+def _parts(call: HttpRequest) -> list[str]:
     """Return the parts of a path, decoded."""
     return [unquote(part) for part in call.raw_path.strip("/").split("/")]
 
 
-def _resource(call: Call) -> str:
+def _resource(call: HttpRequest) -> str:
     """Name what a path means, in the one spelling that policies know: no deny is escaped by a slash more."""
     return "/" + "/".join(_parts(call))
 
 
-def _find(call: Call) -> tuple[Route, tuple[str, ...]]:
+def _find(call: HttpRequest) -> tuple[Route, tuple[str, ...]]:
     """Return the action that a request asks for and the names in its path."""
     parts = _parts(call)
     shape = "/".join("*" if place % 2 else part for place, part in enumerate(parts))
@@ -156,11 +156,11 @@ def _find(call: Call) -> tuple[Route, tuple[str, ...]]:
         if route.takes(call, shape):
             return route, tuple(parts[1::2])[: shape.count("*")]
     text = f"Http request URL format invalid: nothing here answers {call.method} {call.raw_path}."
-    raise Refusal(400, "InvalidRequestURL", text)
+    raise ServiceError(400, "InvalidRequestURL", text)
 
 
-def _refused(refusal: Refusal, request_id: str, host: str) -> Reply:
+def _refused(refusal: ServiceError, request_id: str, host: str) -> HttpResponse:
     """Return the error document. The SDK requires its first four elements; details follow them."""
     told = (("Code", refusal.code), ("Message", refusal.message), ("RequestId", request_id), ("HostId", host))
-    body = write("Error", [*told, *refusal.details.items()])
-    return Reply(refusal.status, body, {"Content-Type": CONTENT_TYPE})
+    body = format_document("Error", [*told, *refusal.details.items()])
+    return HttpResponse(refusal.status, body, {"Content-Type": CONTENT_TYPE})

@@ -1,38 +1,38 @@
 """The MNS actions on topics and subscriptions, one function each: XML in, core call, XML out."""
 
-from localyun.http import Reply
+from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, document, listed, made, truth
-from localyun.smq.http.xml import Element, Node, read_properties
+from localyun.smq.http.xml import Element, Node, parse_properties
 from localyun.smq.values import Subscription, Topic, to_ms
 
 RETENTION_SECONDS = 86_400  # topics keep messages for a day, fixed ("Limits", 2026-11)
 OPTIONS = {"NotifyStrategy": "strategy", "NotifyContentFormat": "content_format", "FilterTag": "filter_tag"}
 
 
-def create_topic(request: MnsRequest) -> Reply:
+def create_topic(request: MnsRequest) -> HttpResponse:
     """CreateTopic: 201 for a new topic, 204 for the same again, 409 for a differing one."""
     name = request.names[0]
     return made(request.service.topics.create(name, **_attributes(request)), request.url("topics", name))
 
 
-def set_topic_attributes(request: MnsRequest) -> Reply:
+def set_topic_attributes(request: MnsRequest) -> HttpResponse:
     """SetTopicAttributes: changes what the document names."""
     request.service.topics.change(request.names[0], **_attributes(request))
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def get_topic_attributes(request: MnsRequest) -> Reply:
+def get_topic_attributes(request: MnsRequest) -> HttpResponse:
     """GetTopicAttributes: all seven elements that the SDK requires."""
     return document(200, "Topic", _topic(request.service.topics.get(request.names[0])))
 
 
-def delete_topic(request: MnsRequest) -> Reply:
+def delete_topic(request: MnsRequest) -> HttpResponse:
     """DeleteTopic: with its subscriptions."""
     request.service.topics.delete(request.names[0])
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def list_topics(request: MnsRequest) -> Reply:
+def list_topics(request: MnsRequest) -> HttpResponse:
     """ListTopic: addresses, and attributes on request."""
     page = request.service.topics.names(*request.paging())
     items: list[Node] = []
@@ -42,7 +42,7 @@ def list_topics(request: MnsRequest) -> Reply:
     return listed("Topics", items, page)
 
 
-def publish_message(request: MnsRequest) -> Reply:
+def publish_message(request: MnsRequest) -> HttpResponse:
     """PublishMessage: 201 once the message is durable, before anybody has received it."""
     root = request.xml("Message")
     extras = {child.name: child.text for item in root.children("MessageAttributes") for child in item.children()}
@@ -51,12 +51,12 @@ def publish_message(request: MnsRequest) -> Reply:
         root.get("MessageBody"),
         tag=root.get("MessageTag"),
         attributes=extras,
-        properties=read_properties(root),
+        properties=parse_properties(root),
     )
     return document(201, "Message", [("MessageId", published.message_id), ("MessageBodyMD5", published.body_md5)])
 
 
-def subscribe(request: MnsRequest) -> Reply:
+def subscribe(request: MnsRequest) -> HttpResponse:
     """Subscribe: 201 for a new subscription, 204 for the same again, 409 for a differing one."""
     topic, name = request.names
     root = request.xml("Subscription")
@@ -64,25 +64,25 @@ def subscribe(request: MnsRequest) -> Reply:
     return made(new, request.url("topics", topic, "subscriptions", name))
 
 
-def set_subscription_attributes(request: MnsRequest) -> Reply:
+def set_subscription_attributes(request: MnsRequest) -> HttpResponse:
     """SetSubscriptionAttributes: changes what the document names, but never the endpoint."""
     request.service.topics.change_subscription(*request.names, **_options(request.xml("Subscription")))
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def get_subscription_attributes(request: MnsRequest) -> Reply:
+def get_subscription_attributes(request: MnsRequest) -> HttpResponse:
     """GetSubscriptionAttributes: all eight elements that the SDK requires, and the tag if there is one."""
     subscription = request.service.topics.subscription(*request.names)
     return document(200, "Subscription", _subscription(subscription, request.service.account_id))
 
 
-def unsubscribe(request: MnsRequest) -> Reply:
+def unsubscribe(request: MnsRequest) -> HttpResponse:
     """Unsubscribe: what was still owed is forgotten."""
     request.service.topics.unsubscribe(*request.names)
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def list_subscriptions(request: MnsRequest) -> Reply:
+def list_subscriptions(request: MnsRequest) -> HttpResponse:
     """ListSubscriptionByTopic: addresses only, as the SDK expects."""
     topic = request.names[0]
     page = request.service.topics.subscriptions(topic, *request.paging())
