@@ -16,7 +16,7 @@ from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.request import CommonRequest
 
 from localyun.clock import SystemClock
-from localyun.imm.http.routes import ImmFace
+from localyun.imm.http.routes import ImmEndpoint
 from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.http.signatures import acs3_signature, rpc_signature, rpc_text
 from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, pcm, served, tone
@@ -38,7 +38,7 @@ def world(tmp_path):
 @pytest.fixture
 def host(world):
     """Where the face listens."""
-    with served(ImmFace(world.tasks, Keyring(KEY, ROLE), SystemClock()).answer) as address:
+    with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), SystemClock()).answer) as address:
         yield address
 
 
@@ -190,7 +190,7 @@ def test_tasks_are_listed_by_status_time_and_page(world, host):
         ({"container": "mp3"}, "InvalidArgument", "'flac' does not go into mp3"),
         ({"uri": "s3://x/y"}, "InvalidArgument", "write oss://bucket/key"),
         ({"uri": "oss://nowhere/x"}, "InvalidArgument", "nowhere does not exist"),
-        ({"uri": "oss://out/{what}"}, "InvalidArgument", "is no variable"),
+        ({"uri": "oss://out/{what}"}, "InvalidArgument", "is not a variable"),
         ({"alignment_index": 2}, "InvalidArgument", "from 0 to 1"),
         ({"sources": []}, "InvalidArgument", "0 sources"),
         ({"user_data": "x" * 2049}, "InvalidArgument", "2048 bytes"),
@@ -251,7 +251,7 @@ def test_the_allow_hook_decides_who_may_what(world):
         seen.append((credential.principal, action, resource))
         return credential is not ROLE
 
-    with served(ImmFace(world.tasks, Keyring(KEY, ROLE), SystemClock(), allow).answer) as host:
+    with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), SystemClock(), allow).answer) as host:
         request = models.GetProjectRequest(project_name="proj")
         client(host).get_project(request)
         error = refusal(lambda: client(host, ROLE).get_project(request))

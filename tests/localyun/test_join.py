@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from localyun.imm.audio_info import AudioInfo
 from localyun.imm.errors import ImmError
 from localyun.imm.ffmpeg import Ffmpeg
-from localyun.imm.formats import FORMATS, SAMPLE_RATES
-from localyun.imm.join import WHOLE, Joined, Piece, Trim, expected_samples, join, resampled
-from localyun.imm.work import Encoding
+from localyun.imm.output_formats import FORMATS, SAMPLE_RATES
+from localyun.imm.join import NO_TRIM, JoinResult, InputClip, Trim, expected_samples, join, resampled
+from localyun.imm.task_spec import Encoding
 from tests.localyun.audio_world import order_heard, pcm, rate_of, tone
 
 # One clip per container and kind of rate: the mix that people upload.
@@ -56,18 +56,18 @@ def ffmpeg():
     return Ffmpeg()
 
 
-def pieces(*clips) -> list[Piece]:
+def pieces(*clips) -> list[InputClip]:
     """Name clips, each a name or a name and a trim."""
-    named = [clip if isinstance(clip, tuple) else (clip, WHOLE) for clip in clips]
-    return [Piece(name, f"oss://media/{name}", trim) for name, trim in named]
+    named = [clip if isinstance(clip, tuple) else (clip, NO_TRIM) for clip in clips]
+    return [InputClip(name, f"oss://media/{name}", trim) for name, trim in named]
 
 
-def expect(lengths, parts: list[Piece], rate: int, whole: Trim = WHOLE) -> int:
+def expect(lengths, parts: list[InputClip], rate: int, whole: Trim = NO_TRIM) -> int:
     """Say how long the joined audio must be."""
     return expected_samples([(*lengths[part.file], part.trim) for part in parts], rate, whole)
 
 
-def measured(joined: Joined, suffix: str) -> np.ndarray:
+def measured(joined: JoinResult, suffix: str) -> np.ndarray:
     """Decode what was written, under a name that fits."""
     return pcm(joined.file.rename(joined.file.with_suffix(suffix)))
 
@@ -104,7 +104,7 @@ TRIMS = st.builds(Trim, st.integers(0, 900), st.one_of(st.just(0), st.integers(1
 @given(
     clips=st.lists(st.tuples(st.sampled_from(sorted(CLIPS)), TRIMS), min_size=1, max_size=6),
     shape=st.tuples(st.sampled_from([8000, 16000, 44100, 48000]), st.sampled_from([1, 2, 6])),
-    whole=st.one_of(st.just(WHOLE), TRIMS),
+    whole=st.one_of(st.just(NO_TRIM), TRIMS),
 )
 def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, clips, shape, whole):
     """Trims before, beyond and across the end, of clips and of the whole."""
@@ -113,9 +113,9 @@ def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, cli
     encoding = Encoding("flac", rate, channels, bits=24)
     if promised == 0:
         with pytest.raises(ImmError, match="Nothing is left"):
-            join(ffmpeg, folder, parts, encoding, whole=whole)
+            join(ffmpeg, folder, parts, encoding, output_trim=whole)
         return
-    joined = join(ffmpeg, folder, parts, encoding, whole=whole)
+    joined = join(ffmpeg, folder, parts, encoding, output_trim=whole)
 
     assert promised == joined.samples
     assert (promised, channels) == measured(joined, ".flac").shape
@@ -124,7 +124,7 @@ def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, cli
 def test_short_cuts_among_other_clips_do_not_hang(folder, lengths):
     """FFmpeg 7.0.2 waits for ever, every other time, when this mix is one graph; a cut has to be a run of its own."""
     trims = [(251, 0), (94, 4), (340, 660), (249, 0), (278, 0), (820, 378)]
-    parts = [Piece(p.file, p.label, Trim(*trim)) for p, trim in zip(
+    parts = [InputClip(p.file, p.label, Trim(*trim)) for p, trim in zip(
         pieces("j.wma", "a.mp3", "h.ac3", "d.aac", "c.oga", "h.ac3"), trims, strict=True)]  # fmt: skip
     for _ in range(8):
         joined = join(Ffmpeg(seconds=10), folder, parts, Encoding("flac", 8000, 6, bits=24))
