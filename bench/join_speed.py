@@ -13,8 +13,8 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from localyun.imm.ffmpeg import Ffmpeg
-from localyun.imm.join import Piece, join
-from localyun.imm.work import Encoding
+from localyun.imm.join import InputClip, join
+from localyun.imm.task_spec import Encoding
 
 RUNS = 5
 SECONDS = 60
@@ -72,7 +72,7 @@ def ours(folder: Path, names: list[str], form: str) -> float:
     """Time the local cloud's join."""
     encoding = Encoding(format=form, sample_rate=44100, channels=1, bitrate=int(OUTPUTS[form][3]))
     start = time.perf_counter()
-    join(Ffmpeg(), folder, [Piece(name, name) for name in names], encoding)
+    join(Ffmpeg(), folder, [InputClip(name, name) for name in names], encoding)
     return time.perf_counter() - start
 
 

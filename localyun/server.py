@@ -20,7 +20,7 @@ from localyun.deploy.project import read
 from localyun.faults import FINE, BadWeather, Forecast, Weather
 from localyun.fc.http.routes import FcFace
 from localyun.http import face
-from localyun.imm.http.routes import ImmFace
+from localyun.imm.http.routes import ImmEndpoint
 from localyun.listeners import Listeners, bind
 from localyun.oss.http.routes import OssFace
 from localyun.ram.credentials import Credential, Keyring
@@ -214,6 +214,6 @@ def _faces(services: Services, setting: Setting, deployment: Deployment) -> list
     region, account = deployment.region, deployment.account_id
     oss = OssFace(services.objects, services.tasks, keyring, clock, region, allow=rights.oss, weather=weather)
     mns = MnsFace(services.messages, keyring, clock, account, allow=rights.mns, weather=weather)
-    imm = ImmFace(services.tasks, keyring, clock, allow=rights.imm, weather=weather)
+    imm = ImmEndpoint(services.tasks, keyring, clock, allow=rights.imm, weather=weather)
     fc = FcFace(services.functions, keyring, clock, deployment.triggers, allow=rights.fc, weather=weather)
     return [face(each.answer) for each in (oss, mns, imm, fc)]

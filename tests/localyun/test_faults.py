@@ -21,7 +21,7 @@ from localyun.fc.service import FunctionService
 from localyun.fc.triggers import ObjectTriggers
 from localyun.fc.values import FunctionConfig, Site
 from localyun.imm.values import FAILED, SUCCEEDED
-from localyun.imm.work import Encoding, Source, Work
+from localyun.imm.task_spec import Encoding, TaskSource, TaskSpec
 from localyun.oss.service import ObjectStore
 from localyun.ram.credentials import Keyring
 from localyun.server import LocalCloud
@@ -210,9 +210,9 @@ def test_the_vendors_clients_meet_the_weather(kind: str, status: int, happened: 
     assert counted >= 2
 
 
-def work(key: str) -> Work:
+def work(key: str) -> TaskSpec:
     """Ask for one clip as FLAC."""
-    return Work((Source("media", "a.wav"),), Encoding("flac", 8000, 1), "media", key, topic="done")
+    return TaskSpec((TaskSource("media", "a.wav"),), Encoding("flac", 8000, 1), "media", key, topic="done")
 
 
 def test_a_task_falters_in_the_words_of_the_vendor(tmp_path: Path) -> None:
