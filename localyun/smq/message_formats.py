@@ -1,41 +1,41 @@
-"""How a published message looks to a subscriber: XML or JSON documents, or the bare body. Pure."""
+"""The notification that a subscriber receives: an XML or JSON document, or the message body alone. Pure."""
 
 import json
 from xml.sax.saxutils import escape
 
-from localyun.smq.values import Published, Subscription, to_ms
+from localyun.smq.values import Subscription, TopicMessage, to_ms
 
 NAMESPACE = "http://mns.aliyuncs.com/doc/v1/"
 
 
-def fields(subscription: Subscription, published: Published, account_id: str) -> dict[str, str | int]:
-    """Return what a notification tells, by the vendor's names ("HttpEndpoint", read 2026-11)."""
-    known: dict[str, str | int] = {
+def fields(subscription: Subscription, message: TopicMessage, account_id: str) -> dict[str, str | int]:
+    """Return the fields of a notification by the vendor's names ("HttpEndpoint", read 2026-11)."""
+    named: dict[str, str | int] = {
         "TopicOwner": account_id,
-        "TopicName": published.topic,
+        "TopicName": message.topic,
         "Subscriber": account_id,
         "SubscriptionName": subscription.name,
-        "MessageId": published.message_id,
-        "Message": published.body,
-        "MessageMD5": published.body_md5,
-        "PublishTime": to_ms(published.publish_time),
+        "MessageId": message.message_id,
+        "Message": message.body,
+        "MessageMD5": message.body_md5,
+        "PublishTime": to_ms(message.publish_time),
     }
-    return known | ({"MessageTag": published.tag} if published.tag else {})
+    return named | ({"MessageTag": message.tag} if message.tag else {})
 
 
-def document(subscription: Subscription, published: Published, account_id: str) -> str:
-    """Return the notification in the subscription's own format."""
-    told = fields(subscription, published, account_id)
+def document(subscription: Subscription, message: TopicMessage, account_id: str) -> str:
+    """Return the notification in the subscription's content format."""
+    named = fields(subscription, message, account_id)
     match subscription.content_format:
         case "JSON":
-            return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+            return json.dumps(named, ensure_ascii=False, separators=(",", ":"))
         case "XML":
-            inner = "".join(f"<{name}>{xml_text(value)}</{name}>" for name, value in told.items())
+            inner = "".join(f"<{name}>{xml_text(value)}</{name}>" for name, value in named.items())
             return f'<?xml version="1.0" encoding="utf-8"?>\n<Notification xmlns="{NAMESPACE}">{inner}</Notification>'
         case _:  # SIMPLIFIED and STREAM
-            return published.body
+            return message.body
 
 
 def xml_text(value: object) -> str:
-    """Return a value as XML character data; a carriage return survives as a reference."""
+    """Return a value as XML character data, with carriage returns as character references, which parsers keep."""
     return escape(str(value), {"\r": "&#13;"})

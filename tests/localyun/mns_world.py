@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from localyun.clock import SystemClock
 from localyun.http import Call, Reply, face
 from localyun.ram.credentials import Credential, Keyring
-from localyun.smq.http.routes import MnsFace
+from localyun.smq.http.routes import MnsEndpoint
 from localyun.smq.service import MessageService
 
 KEY = Credential("LTAI-test", "secret-test")
@@ -66,7 +66,7 @@ def eventually(claim: Callable[[], Any], seconds: float = 5.0) -> bool:
 class World:
     """A message service, its face, and clients for it."""
 
-    def __init__(self, service: MessageService, clock: TurnedClock, face_: MnsFace, url: str) -> None:
+    def __init__(self, service: MessageService, clock: TurnedClock, face_: MnsEndpoint, url: str) -> None:
         self.service, self.clock, self.face, self.url = service, clock, face_, url
 
     def account(self, key: Credential = KEY) -> Account:
@@ -78,7 +78,7 @@ class Socket:
     """A served address whose answers can be exchanged: starting a server takes longer than most tests."""
 
     def __init__(self) -> None:
-        self.face: MnsFace | None = None
+        self.face: MnsEndpoint | None = None
 
     def answer(self, call: Call) -> Reply:
         """Let the face that is plugged in answer."""
@@ -91,7 +91,7 @@ def plugged(socket_: Socket, url: str, root: Path, **options: Any) -> Iterator[W
     """Run a message service that retries a thousand times faster than the vendor."""
     clock = TurnedClock()
     service = MessageService(root, clock, **PLACE, hurry=1000)
-    socket_.face = MnsFace(service, Keyring(KEY, ROLE), clock, PLACE["account_id"], **options)
+    socket_.face = MnsEndpoint(service, Keyring(KEY, ROLE), clock, PLACE["account_id"], **options)
     service.start()
     yield World(service, clock, socket_.face, url)
     service.close()

@@ -1,0 +1,75 @@
+"""What queues and topics have in common: they have a name and attributes, and are created, changed and listed."""
+
+import json
+import sqlite3
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Generic
+
+from localyun.clock import Clock
+from localyun.errors import Refusal
+from localyun.smq.store import insert, name_page, to_json
+from localyun.smq.values import Attributes, Page, check_name, to_ms, with_changes
+from localyun.sqlite import Database
+
+
+@dataclass(frozen=True)
+class ResourceKind(Generic[Attributes]):
+    """Queues or topics: the vendor's name in error codes and in messages, the table, and the default attributes."""
+
+    name: str
+    described: str
+    table: str
+    defaults: Attributes
+
+    def row(self, db: sqlite3.Connection, name: str) -> sqlite3.Row:
+        """Return the row of a resource; raise `Refusal` if it does not exist."""
+        if row := self.find(db, name):
+            return row
+        message = f'The {self.described} you provided does not exist: "{name}". Create it first.'
+        raise Refusal(404, f"{self.name}NotExist", message)
+
+    def find(self, db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
+        """Return the row of a resource, or None."""
+        sql = f"SELECT * FROM {self.table} WHERE name = ?"  # noqa: S608 - a literal
+        row: sqlite3.Row | None = db.execute(sql, (name,)).fetchone()
+        return row
+
+    def attributes(self, row: sqlite3.Row) -> Attributes:
+        """Return the attributes in a row."""
+        return replace(self.defaults, **json.loads(row["attributes"]))
+
+
+class NamedResources(Generic[Attributes]):
+    """The queues or the topics of one account in one region."""
+
+    def __init__(self, kind: ResourceKind[Attributes], database: Database, clock: Clock) -> None:
+        self._kind: ResourceKind[Attributes] = kind
+        self._database, self._clock = database, clock
+
+    def create(self, name: str, **attributes: Any) -> bool:
+        """Create a resource; return True if it is new, False if an equal one exists.
+
+        Raises `Refusal` if one with other attributes exists, or for a name or an attribute that is not valid.
+        """
+        kind, wanted, now = self._kind, with_changes(self._kind.defaults, attributes), to_ms(self._clock.now())
+        with self._database.change() as db:
+            if row := kind.find(db, name):
+                if kind.attributes(row) == wanted:
+                    return False
+                remedy = f"use Set{kind.name}Attributes to change them"
+                message = f'The {kind.name.lower()} "{name}" exists with other attributes; {remedy}.'
+                raise Refusal(409, f"{kind.name}AlreadyExist", message)
+            check_name(kind.name, name)
+            insert(db, kind.table, name=name, attributes=to_json(asdict(wanted)), created=now, modified=now)
+        return True
+
+    def change(self, name: str, **attributes: Any) -> None:
+        """Change some attributes. Messages that a queue already has keep their retention and delay."""
+        with self._database.change() as db:
+            new = with_changes(self._kind.attributes(self._kind.row(db, name)), attributes)
+            sql = f"UPDATE {self._kind.table} SET attributes = ?, modified = ? WHERE name = ?"  # noqa: S608 - a literal
+            db.execute(sql, (to_json(asdict(new)), to_ms(self._clock.now()), name))
+
+    def names(self, prefix: str = "", marker: str = "", limit: int = 1000) -> Page:
+        """Return names in order, after the marker."""
+        return name_page(self._database, f"{self._kind.table} WHERE TRUE", prefix=prefix, marker=marker, limit=limit)
