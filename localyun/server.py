@@ -18,7 +18,7 @@ from localyun.data_dir import CannotStart, DataDir
 from localyun.deploy.declared import Deployment
 from localyun.deploy.project import read
 from localyun.faults import FINE, BadWeather, Forecast, Weather
-from localyun.fc.http.routes import FcFace
+from localyun.fc.http.routes import FcEndpoint
 from localyun.http import face
 from localyun.imm.http.routes import ImmEndpoint
 from localyun.listeners import Listeners, bind
@@ -26,7 +26,7 @@ from localyun.oss.http.routes import OssFace
 from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.policies import Question, Rights
 from localyun.services import Services, Setting, make_services
-from localyun.smq.http.routes import MnsFace
+from localyun.smq.http.routes import MnsEndpoint
 
 __all__ = ["CannotStart", "Endpoints", "Forecast", "LocalCloud"]
 
@@ -213,7 +213,7 @@ def _faces(services: Services, setting: Setting, deployment: Deployment) -> list
     keyring, clock, rights, weather = setting.keyring, setting.clock, setting.rights, setting.weather
     region, account = deployment.region, deployment.account_id
     oss = OssFace(services.objects, services.tasks, keyring, clock, region, allow=rights.oss, weather=weather)
-    mns = MnsFace(services.messages, keyring, clock, account, allow=rights.mns, weather=weather)
+    mns = MnsEndpoint(services.messages, keyring, clock, account, allow=rights.mns, weather=weather)
     imm = ImmEndpoint(services.tasks, keyring, clock, allow=rights.imm, weather=weather)
-    fc = FcFace(services.functions, keyring, clock, deployment.triggers, allow=rights.fc, weather=weather)
+    fc = FcEndpoint(services.functions, keyring, clock, deployment.triggers, allow=rights.fc, weather=weather)
     return [face(each.answer) for each in (oss, mns, imm, fc)]

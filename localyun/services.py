@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from localyun.clock import Clock
-from localyun.deploy.declared import Declared, Deployment, ObjectTrigger, TimerTrigger, TopicTrigger
+from localyun.deploy.declared import DeclaredResource, Deployment
 from localyun.errors import Refusal
 from localyun.faults import Weather
-from localyun.fc.service import FunctionService, function_of
-from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers, deliver_record
-from localyun.fc.values import Site
+from localyun.fc.destinations import send_record
+from localyun.fc.service import FunctionService
+from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers
+from localyun.fc.values import FcSettings, ObjectTrigger, TimerTrigger, TopicTrigger, function_of
 from localyun.imm.service import TaskService
 from localyun.oss.service import ObjectStore
 from localyun.ram.credentials import Keyring
@@ -93,7 +94,7 @@ def make_services(deployment: Deployment, setting: Setting, exits: ExitStack) ->
 
 def _functions(deployment: Deployment, setting: Setting, messages: MessageService) -> FunctionService:
     """Make the function service and deploy the functions."""
-    site = Site(deployment.account_id, deployment.region, setting.endpoints, hurry=setting.hurry)
+    site = FcSettings(deployment.account_id, deployment.region, setting.endpoints, hurry=setting.hurry)
     roles = {config.name: config.role for config in deployment.functions}
 
     def tell(arn: str, record: str) -> None:
@@ -101,7 +102,7 @@ def _functions(deployment: Deployment, setting: Setting, messages: MessageServic
         function = function_of(json.loads(record)["requestContext"]["functionArn"])
         if not setting.rights.may_send(roles.get(function, ""), arn):
             raise Refusal(403, "AccessDenied", f"the role of function {function} may not deliver to {arn}; grant it")
-        deliver_record(messages, arn, record)
+        send_record(messages, arn, record)
 
     functions = FunctionService(setting.data / "functions", setting.clock, setting.keyring, site, tell, setting.weather)
     for config in deployment.functions:
@@ -138,27 +139,27 @@ def create(deployment: Deployment, services: Services, weather: Weather) -> None
         _attach(services.tasks, attachment.bucket, attachment.project)
     for sub in deployment.subscriptions:
         options = {"strategy": sub.strategy, "content_format": sub.content_format, "filter_tag": sub.filter_tag}
-        services.messages.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
+        services.messages.topics.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
     objects = [trigger for trigger in deployment.triggers if isinstance(trigger, ObjectTrigger)]
     topics = [trigger for trigger in deployment.triggers if isinstance(trigger, TopicTrigger)]
     ObjectTriggers(objects, services.functions, weather).connect(services.objects)
     TopicTriggers(topics, services.functions).connect(services.messages)
 
 
-def _queue(messages: MessageService, queue: Declared) -> None:
+def _queue(messages: MessageService, queue: DeclaredResource) -> None:
     """Create a queue, or change an existing one to what is declared."""
     try:
-        messages.create_queue(queue.name, **queue.attributes)
+        messages.queues.create(queue.name, **queue.attributes)
     except Refusal as refusal:
         if refusal.status != 409:
             raise
         messages.queues.change(queue.name, **queue.attributes)
 
 
-def _topic(messages: MessageService, topic: Declared) -> None:
+def _topic(messages: MessageService, topic: DeclaredResource) -> None:
     """Create a topic, or change an existing one to what is declared."""
     try:
-        messages.create_topic(topic.name, **topic.attributes)
+        messages.topics.create(topic.name, **topic.attributes)
     except Refusal as refusal:
         if refusal.status != 409:
             raise

@@ -27,7 +27,7 @@ from clipstitch_cli.connection import complete_environment
 from localyun.clock import SystemClock
 from localyun.http import Reply, face
 from localyun.server import LocalCloud
-from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, signed_text
+from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, string_to_sign
 from tests.children import Child, until
 from tests.flow.conftest import System
 from tests.flow.test_webhooks import SINKS, project
@@ -217,7 +217,7 @@ def forged(url: str, event: Mapping[str, Any], place: Place, cert_url: str, cert
         "date": format_datetime(SystemClock().now(), usegmt=True),
         "x-mns-signing-cert-url": base64.b64encode(cert_url.encode()).decode(),
     }
-    signature = certificate.sign(signed_text("POST", headers, urlsplit(url).path))
+    signature = certificate.sign(string_to_sign("POST", headers, urlsplit(url).path))
     return httpx.post(url, content=body, headers={**headers, "authorization": signature})
 
 

@@ -14,18 +14,18 @@ from mns.queue import Message
 
 from localyun.clock import SystemClock
 from localyun.data_dir import DataDir
-from localyun.deploy.declared import ObjectTrigger
+from localyun.fc.values import FcSettings, FunctionConfig, ObjectTrigger
 from localyun.faults import CHANCES, FINE, BadWeather, Forecast
-from localyun.fc.invocations import InvocationStore
+from localyun.fc.store import InvocationStore
 from localyun.fc.service import FunctionService
 from localyun.fc.triggers import ObjectTriggers
-from localyun.fc.values import FunctionConfig, Site
 from localyun.imm.values import FAILED, SUCCEEDED
 from localyun.imm.task_spec import Encoding, TaskSource, TaskSpec
 from localyun.oss.service import ObjectStore
 from localyun.ram.credentials import Keyring
 from localyun.server import LocalCloud
-from localyun.smq.service import MessageService, Published, Subscription
+from localyun.smq.service import MessageService
+from localyun.smq.values import Subscription, TopicMessage
 from tests.localyun.audio_world import AudioWorld, tone
 from tests.localyun.mns_world import eventually
 
@@ -100,7 +100,7 @@ class Uploads:
     def __init__(self, root: Path, weather: BadWeather) -> None:
         self.objects = ObjectStore(root / "objects", SystemClock())
         self.objects.create_bucket("bkt")
-        self.functions = FunctionService(root / "f", SystemClock(), Keyring(), Site("1", "r"), print, weather)
+        self.functions = FunctionService(root / "f", SystemClock(), Keyring(), FcSettings("1", "r"), print, weather)
         (root / "index.py").write_text("def handler(event, context):\n    open('seen', 'ab').write(event + b'\\n')\n")
         self.functions.deploy(FunctionConfig("f", "index.handler", (root,), timeout=10))
         trigger = ObjectTrigger("f", "t", "bkt", ("oss:ObjectCreated:PutObject",), "", "")
@@ -153,11 +153,11 @@ def test_a_topics_message_is_lost_or_comes_twice_or_late(tmp_path: Path, kind: s
     service = MessageService(tmp_path, SystemClock(), account_id="1", region="r", weather=weather)
     heard: list[str] = []
 
-    def note(_subscription: Subscription, published: Published) -> None:
+    def note(_subscription: Subscription, published: TopicMessage) -> None:
         heard.append(published.body)
 
-    service.create_topic("t")
-    service.subscribe("t", "s", endpoint="http://127.0.0.1:1/")
+    service.topics.create("t")
+    service.topics.subscribe("t", "s", endpoint="http://127.0.0.1:1/")
     service.deliver_to("http://", note)
     service.start()
     service.publish("t", "one")
@@ -252,7 +252,7 @@ def test_an_instance_is_killed_while_it_works(tmp_path: Path) -> None:
         "import time\ndef handler(event, context):\n    time.sleep(30)\n    return 'well'\n"
     )
     weather = sure("instance killed")
-    service = FunctionService(tmp_path / "data", SystemClock(), Keyring(), Site("1", "r"), print, weather)
+    service = FunctionService(tmp_path / "data", SystemClock(), Keyring(), FcSettings("1", "r"), print, weather)
     service.deploy(FunctionConfig("f", "index.handler", (tmp_path,), timeout=60))
 
     killed = service.invoke("f", b"")

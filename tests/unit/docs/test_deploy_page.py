@@ -18,7 +18,7 @@ from clipstitch_cli.costs.estimates import estimate
 from clipstitch_cli.costs.prices import NOTES, PRICES, PriceList
 from clipstitch_cli.main import app
 from localyun.deploy.project import read
-from localyun.deploy.ros_template import Place, Stack
+from localyun.deploy.ros_template import Stack, StackLocation
 from localyun.deploy.serverless_devs import load_yaml
 from tests.world import MANIFEST, World
 
@@ -110,7 +110,7 @@ def names(prefix: str) -> list[str]:
     """Return the name of everything that a deployment with a prefix makes."""
     env = {"CLIPSTITCH_PREFIX": prefix, "CLIPSTITCH_BUCKET": f"{prefix}-audio"}
     asked = {"Prefix": prefix, "BucketName": f"{prefix}-audio", "AlarmPolicy": "p", "AlarmContacts": "c"}
-    stack = Stack(load_yaml(TEMPLATE), asked, Place(ACCOUNT, "cn-hangzhou", prefix))
+    stack = Stack(load_yaml(TEMPLATE), asked, StackLocation(ACCOUNT, "cn-hangzhou", prefix))
     found = [name for resource in stack.resources() for name in _names_of(resource.properties)]
     return [*found, *(function.name for function in read(ROOT, env).functions)]
 
