@@ -21,7 +21,7 @@ from clipstitch.common.identifiers import ManifestRef, ObjectRef, day_of, job_id
 from clipstitch.common.ports import ObjectHeaders
 from clipstitch.usecases.submit import submit
 from clipstitch.usecases.sweep import sweep
-from localyun.oss.service import ObjectStore
+from localyun.oss.service import ObjectService
 from localyun.server import LocalCloud
 from tests.sounds import tone
 
@@ -50,7 +50,7 @@ class Then:
 def write_history(data: Path, count: int, before: timedelta) -> None:
     """Write closed jobs into the store of a local cloud that does not run."""
     clock = Then(before)
-    store = ObjectStore(data / "objects", clock)
+    store = ObjectService(data / "objects", clock)
     store.create_bucket(BUCKET)
     for number in range(count):
         ref = ObjectRef(BUCKET, f"manifests/{number // 1000:03}/{number:06}.json")

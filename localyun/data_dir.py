@@ -1,4 +1,4 @@
-"""The directory that a local cloud keeps its state in: locked while in use, and with the root access key."""
+"""The data directory of a local cloud: its lock, the root access key, and the counts of injected faults."""
 
 import fcntl
 import json
@@ -6,18 +6,18 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from localyun.clock import Clock
+from localyun.clock import CloudClock
 from localyun.ram.credentials import Credential
 
-COUNTS = "weather.json"  # what bad weather did, by kind, over all runs on this directory
+FAULT_COUNTS = "faults.json"
 
 
 class CannotStart(Exception):
-    """The local cloud cannot start; says why, and what to do."""
+    """The local cloud cannot start; the message gives reason and remedy."""
 
 
 class DataDir:
-    """A data directory that is ours until `release`, or until we die."""
+    """An exclusively locked data directory; the lock ends with `release` or with the process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -34,34 +34,32 @@ class DataDir:
             raise CannotStart(message) from error
 
     def release(self) -> None:
-        """Let others have it."""
+        """Unlock the directory."""
         self._lock.close()
 
-    def root_key(self, clock: Clock) -> Credential:
-        """Return the root access key; a random one is made once and kept, readable by its owner only."""
+    def root_key(self, clock: CloudClock) -> Credential:
+        """Return the root access key. The first call creates a random one in a file that only its owner can read."""
         file = self.path / "credentials.json"
         if not file.exists():
-            self._make_key(file, clock)
-        kept = json.loads(file.read_text())
-        return Credential(kept["access_key_id"], kept["access_key_secret"])
+            key = {"access_key_id": f"LTAI{clock.token(10)}", "access_key_secret": clock.token(15)}
+            _replace(file, json.dumps(key))
+        return Credential(**json.loads(file.read_text()))
 
-    def counts(self) -> dict[str, int]:
-        """Return the counts that an earlier run kept."""
-        file = self.path / COUNTS
+    def fault_counts(self) -> dict[str, int]:
+        """Return the fault counts of earlier runs."""
+        file = self.path / FAULT_COUNTS
         return json.loads(file.read_text()) if file.exists() else {}
 
-    def keep_counts(self, counts: Mapping[str, int]) -> None:
-        """Keep counts where anybody may read them; the file is whole even if we are killed now."""
-        draft = self.path / f"{COUNTS}.new"
-        draft.write_text(json.dumps(counts, sort_keys=True))
-        draft.replace(self.path / COUNTS)
+    def save_fault_counts(self, counts: Mapping[str, int]) -> None:
+        """Write the fault counts."""
+        _replace(self.path / FAULT_COUNTS, json.dumps(counts, sort_keys=True), mode=0o666)
 
-    def _make_key(self, file: Path, clock: Clock) -> None:
-        """Write a new key; a crash leaves no half-written file."""
-        kept = {"access_key_id": f"LTAI{clock.token(10)}", "access_key_secret": clock.token(15)}
-        draft = file.with_suffix(".new")
-        draft.unlink(missing_ok=True)
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as out:
-            json.dump(kept, out)
-        draft.replace(file)
+
+def _replace(file: Path, text: str, mode: int = 0o600) -> None:
+    """Write a file so that a crash leaves the old or the new one, never a partial one."""
+    draft = file.with_suffix(".new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(descriptor, "w") as out:
+        out.write(text)
+    draft.replace(file)

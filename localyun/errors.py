@@ -1,11 +1,11 @@
-"""The refusals of the local cloud. Faces spell them as the vendor does; the core only names them."""
+"""The error that every service raises. The HTTP endpoints format it as the vendor does."""
 
 
-class Refusal(Exception):
-    """A request that the cloud would refuse.
+class ServiceError(Exception):
+    """A request that the cloud rejects.
 
-    `status` is the HTTP status, 0 for a connection that is cut without an answer; `code` the vendor's error code,
-    `ec` OSS's finer number ("0026-00000001"); `details` are further elements of the error document,
+    `status` is the HTTP status, or 0 for a connection that is cut without a response. `code` is the vendor's error
+    code, `ec` the more precise number of OSS ("0026-00000001"). `details` are further elements of the error document,
     such as `Key` or `BucketName`.
     """
 

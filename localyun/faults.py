@@ -1,184 +1,154 @@
-"""The weather of a local cloud: what goes wrong on purpose, drawn from a seed, and counted.
+"""Fault injection: errors, delays, losses and repetitions, drawn from a seed, and counted.
 
-Knows kinds of misfortune and their chances, no service; each service asks one question at the seam where the real
-cloud may fail, and in fine weather gets the answer that changes nothing.
+Each service calls a method of a `FaultInjector` at the point where the real cloud may fail; `NO_FAULTS` injects none.
 
-The seed decides by number: whether the 7th delivery of an event is dropped is the same in every run of a seed. Which
-event is the 7th is decided by threads and processes, so two runs of one seed are alike, never the same.
+Each kind of fault has its own sequence of random numbers, which depends on the seed only: whether the 7th delivery of
+an event is dropped is the same in every run of a seed. Threads and processes determine which event is the 7th, so two
+runs of one seed are similar but not identical.
 """
 
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from localyun.errors import Refusal
-from localyun.imm.errors import ImmError
+from localyun.errors import ServiceError
 
-Done = TypeVar("Done")
+T = TypeVar("T")
 
-# How often what goes wrong at severity 1. A job of one step makes some thirty calls, so that most jobs meet something.
-CHANCES: Mapping[str, float] = {
+# Probability of each kind at fault rate 1. A job of one step makes about thirty requests: most jobs meet a fault.
+PROBABILITIES: Mapping[str, float] = {
     "event dropped": 0.10,
-    "event doubled": 0.20,
+    "event duplicated": 0.20,
     "event delayed": 0.20,
     "message dropped": 0.10,
-    "message doubled": 0.20,
+    "message duplicated": 0.20,
     "message delayed": 0.20,
-    "call refused": 0.02,
-    "call failed after it happened": 0.01,
-    "call cut off after it happened": 0.01,
-    "call slow": 0.03,
-    "task faltered": 0.10,
-    "task slow": 0.10,
-    "task ran twice": 0.10,
+    "request rejected": 0.02,
+    "request failed after processing": 0.01,
+    "connection cut after processing": 0.01,
+    "request delayed": 0.03,
+    "task failed": 0.10,
+    "task delayed": 0.10,
+    "task repeated": 0.10,
     "instance killed": 0.10,
 }
-DELAY_SECONDS = 3.0  # of events and messages, at most; whatever comes in the meantime overtakes them
-SLOW_CALL_SECONDS = 0.5
-SLOW_TASK_SECONDS = 1.5
-KILL_WITHIN_SECONDS = 0.3  # of the beginning of an invocation; one that was faster survives
-# Both codes are understood by status: of a 503 the vendor's pages on errors (OSS, SMQ, IMM; 2026-11) give no code.
-LATER = "Bad weather, made on purpose: try again."
-# Words of the vendor's (wire facts, 2026-11: the texts of IMM's codes for what passes are not documented).
-FALTERS = (("InternalError", "The task failed inside; submit it again."), ("Throttling.User", "Request was denied."))
+MAX_DELIVERY_DELAY_SECONDS = 3.0  # later events and messages overtake a delayed one
+MAX_REQUEST_DELAY_SECONDS = 0.5
+MAX_TASK_DELAY_SECONDS = 1.5
+MAX_KILL_DELAY_SECONDS = 0.3  # after the start of an invocation; a faster one survives
+# SDKs interpret both statuses without a code: the vendor's error pages (OSS, SMQ, IMM; 2026-11) list none for a 503.
+INJECTED = "Injected fault: try again."
 
 
-class Forecast(NamedTuple):
-    """Which weather there shall be: its seed, by what its chances are multiplied, and how great they are."""
+class FaultProfile(NamedTuple):
+    """The seed of the faults, the factor that multiplies all probabilities, and the probabilities."""
 
     seed: int
-    severity: float = 1.0
-    chances: Mapping[str, float] = CHANCES
+    fault_rate: float = 1.0
+    probabilities: Mapping[str, float] = PROBABILITIES
 
 
-class Weather:
-    """Fine weather: nothing goes wrong."""
+class FaultInjector:
+    """Injects the faults of a profile; without one, injects none. Safe to use from many threads.
 
-    @property
-    def counts(self) -> dict[str, int]:
-        """What went wrong so far, by kind."""
-        return {}
-
-    def copies(self, what: str) -> tuple[float, ...]:
-        """Say how many copies of an event or message arrive, each after how many seconds; none when it gets lost."""
-        del what
-        return (0.0,)
-
-    def call(self, act: Callable[[], Done]) -> Done:
-        """Answer a request."""
-        return act()
-
-    def task(self, run: Callable[[], Done]) -> Done:
-        """Carry a task out."""
-        return run()
-
-    def runs_twice(self) -> bool:
-        """Say whether a task that is over is run once more."""
-        return False
-
-    @contextmanager
-    def instance(self, kill: Callable[[], None]) -> Iterator[None]:
-        """Let a function instance work."""
-        del kill
-        yield
-
-
-FINE = Weather()
-
-
-class BadWeather(Weather):
-    """Weather in which happens what a forecast gives a chance; `noted` is handed the counts after each misfortune.
-
-    It goes on counting from `counts`.
+    Counting continues from `counts`; `on_count` receives the counts after each fault.
     """
 
     def __init__(
         self,
-        forecast: Forecast,
+        profile: FaultProfile | None = None,
         counts: Mapping[str, int] | None = None,
-        noted: Callable[[Mapping[str, int]], None] = lambda _counts: None,
+        on_count: Callable[[Mapping[str, int]], None] = lambda _counts: None,
     ) -> None:
-        self._chances = {kind: min(1.0, chance * forecast.severity) for kind, chance in forecast.chances.items()}
-        self._fates = {kind: Random(f"{forecast.seed} {kind}") for kind in CHANCES}  # noqa: S311 - no secret
+        seed, rate, given = (profile.seed, profile.fault_rate, profile.probabilities) if profile else (0, 0.0, {})
+        self._probabilities = {kind: probability * rate for kind, probability in given.items()}
+        self._random = {kind: Random(f"{seed} {kind}") for kind in given}  # noqa: S311 - no secret
         self._counts = Counter(counts or {})
-        self._noted = noted
+        self._on_count = on_count
         self._lock = threading.Lock()
 
     @property
     def counts(self) -> dict[str, int]:
-        """What went wrong so far, by kind."""
+        """The number of faults so far, by kind."""
         with self._lock:
             return dict(sorted(self._counts.items()))
 
-    def copies(self, what: str) -> tuple[float, ...]:
-        """Lose an event or message, or bring it twice, or late, or both."""
-        if self._strikes(f"{what} dropped") is not None:
+    def delivery_delays(self, what: str) -> tuple[float, ...]:
+        """Return the delay in seconds of each copy of an event or message to deliver; empty if it is dropped."""
+        if self._inject(f"{what} dropped") is not None:
             return ()
-        late, twin = self._strikes(f"{what} delayed"), self._strikes(f"{what} doubled")
-        first = 0.0 if late is None else late * DELAY_SECONDS
-        return (first,) if twin is None else (first, twin * DELAY_SECONDS)
+        delay, copy_delay = self._inject(f"{what} delayed"), self._inject(f"{what} duplicated")
+        shares = (delay or 0.0,) if copy_delay is None else (delay or 0.0, copy_delay)
+        return tuple(share * MAX_DELIVERY_DELAY_SECONDS for share in shares)
 
-    def call(self, act: Callable[[], Done]) -> Done:
-        """Refuse a request, or let it happen and say that it failed, or say nothing; or take a while."""
-        if (share := self._strikes("call slow")) is not None:
-            time.sleep(share * SLOW_CALL_SECONDS)
-        if self._strikes("call refused") is not None:
-            raise Refusal(503, "ServiceUnavailable", LATER)
-        done = act()
-        if self._strikes("call failed after it happened") is not None:
-            raise Refusal(500, "InternalError", LATER)
-        if self._strikes("call cut off after it happened") is not None:
-            raise Refusal(0, "NoAnswer", LATER)
-        return done
+    def run_request(self, handle: Callable[[], T]) -> T:
+        """Return what `handle` returns. Raises ServiceError instead of calling it, or after calling it."""
+        self._sleep("request delayed", MAX_REQUEST_DELAY_SECONDS)
+        if self._inject("request rejected") is not None:
+            raise ServiceError(503, "ServiceUnavailable", INJECTED)
+        result = handle()
+        if self._inject("request failed after processing") is not None:
+            raise ServiceError(500, "InternalError", INJECTED)
+        if self._inject("connection cut after processing") is not None:
+            raise ServiceError(0, "NoAnswer", INJECTED)
+        return result
 
-    def task(self, run: Callable[[], Done]) -> Done:
-        """Let a task take a while, or fail in passing."""
-        if (share := self._strikes("task slow")) is not None:
-            time.sleep(share * SLOW_TASK_SECONDS)
-        if (share := self._strikes("task faltered")) is not None:
-            raise ImmError(*FALTERS[int(share * len(FALTERS))])
+    def run_task(self, run: Callable[[], T], errors: Sequence[Exception]) -> T:
+        """Return what `run` returns. Raises one of `errors` instead of calling it."""
+        self._sleep("task delayed", MAX_TASK_DELAY_SECONDS)
+        if (share := self._inject("task failed")) is not None:
+            raise errors[int(share * len(errors))]
         return run()
 
-    def runs_twice(self) -> bool:
-        """Have a task run by two, as happens where work is handed out at least once."""
-        return self._strikes("task ran twice") is not None
+    def runs_task_twice(self) -> bool:
+        """Return True if a finished task runs again, as it may where work is handed out at least once."""
+        return self._inject("task repeated") is not None
 
     @contextmanager
-    def instance(self, kill: Callable[[], None]) -> Iterator[None]:
-        """Kill an instance soon after it began, if it still works then."""
+    def random_kill(self, kill: Callable[[], None]) -> Iterator[None]:
+        """Call `kill` soon after the block begins, if the block is still running then."""
         if (share := self._draw("instance killed")) is None:
             yield
             return
-        death = threading.Timer(share * KILL_WITHIN_SECONDS, self._kill, (kill,))
-        death.daemon = True
-        death.start()
+        timer = threading.Timer(share * MAX_KILL_DELAY_SECONDS, self._kill, (kill,))
+        timer.daemon = True
+        timer.start()
         try:
             yield
         finally:
-            death.cancel()
-            death.join()  # a blow that falls now still falls on this request, and not on the instance's next
+            timer.cancel()
+            timer.join()  # a kill that has begun must not hit the instance's next request
 
     def _kill(self, kill: Callable[[], None]) -> None:
         self._count("instance killed")
         kill()
 
-    def _strikes(self, kind: str) -> float | None:
-        """Draw, and count what strikes."""
+    def _sleep(self, kind: str, max_seconds: float) -> None:
+        if (share := self._inject(kind)) is not None:
+            time.sleep(share * max_seconds)
+
+    def _inject(self, kind: str) -> float | None:
+        """Draw, and count a fault."""
         if (share := self._draw(kind)) is not None:
             self._count(kind)
         return share
 
     def _draw(self, kind: str) -> float | None:
-        """Return None when nothing happens this time, else a number from 0 to 1 that says how much."""
+        """Return the extent of a fault, from 0 to 1, or None if there is none this time."""
+        if kind not in self._probabilities:
+            return None
         with self._lock:
-            strikes, share = self._fates[kind].random() < self._chances.get(kind, 0.0), self._fates[kind].random()
-        return share if strikes else None
+            occurs, share = self._random[kind].random() < self._probabilities[kind], self._random[kind].random()
+        return share if occurs else None
 
     def _count(self, kind: str) -> None:
         with self._lock:
             self._counts[kind] += 1
-            self._noted(self._counts)
+            self._on_count(self._counts)
+
+
+NO_FAULTS = FaultInjector()

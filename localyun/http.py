@@ -1,7 +1,7 @@
-"""HTTP for all faces: one request in as a `Call`, one `Reply` out. Knows nothing of any service.
+"""HTTP for all endpoints: one `HttpRequest` in, one `HttpResponse` out. Knows no service.
 
-Answers run in worker threads, so a face may block (a long poll does). The path stays as it came over the
-wire: OSS clients send "/" inside a key as "%2F", and a decoded path could not tell the two apart.
+Handlers run in worker threads, so they may block (a long poll does). The path stays percent-encoded: OSS clients send
+"/" inside a key as "%2F", which a decoded path cannot distinguish from a separator.
 """
 
 import tempfile
@@ -19,13 +19,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 SPOOL_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 18
-CUT = "localyun.cut"  # the ASGI extension by which `listeners` lets a face cut a connection
-WORKER_THREADS = 256  # a long poll holds one for up to 30 s
+ABORT = "localyun.abort"  # the ASGI extension of `listeners` that closes the connection
+WORKER_THREADS = 256  # a long poll occupies one for up to 30 s
 
 
 @dataclass(frozen=True)
-class Call:
-    """One HTTP request. `headers` has lower-case names; `query` is decoded, a bare name has the value ""."""
+class HttpRequest:
+    """One HTTP request. `headers` has lower-case names; `raw_path` and `raw_query` are percent-encoded."""
 
     method: str
     raw_path: str
@@ -36,7 +36,7 @@ class Call:
 
     @property
     def query(self) -> dict[str, str]:
-        """The decoded query parameters; of a repeated name, the last."""
+        """The decoded query parameters: the last of a repeated name, "" for a name without value."""
         return dict(parse_qsl(self.raw_query, keep_blank_values=True))
 
     @property
@@ -51,8 +51,8 @@ class Call:
 
 
 @dataclass(frozen=True)
-class Slice:
-    """A part of a file, to be sent without reading it into memory."""
+class FileRange:
+    """A byte range of a file, sent without loading it into memory."""
 
     file: Path
     start: int
@@ -61,27 +61,31 @@ class Slice:
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes in pieces of at most `CHUNK_BYTES`."""
         with self.file.open("rb") as source:
-            source.seek(self.start)
-            left = self.length
-            while left and (chunk := source.read(min(CHUNK_BYTES, left))):
-                left -= len(chunk)
-                yield chunk
+            yield from range_chunks(source, self.start, self.length)
 
 
 @dataclass(frozen=True)
-class Reply:
-    """One HTTP response. A `Content-Length` in `headers` wins over the body's own, as a HEAD needs.
+class HttpResponse:
+    """One HTTP response. A `Content-Length` in `headers` overrides the length of the body, as HEAD requires.
 
-    Status 0: there is none, the connection is cut.
+    Status 0 closes the connection without a response.
     """
 
     status: int = 200
-    body: bytes | Slice = b""
+    body: bytes | FileRange = b""
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def face(answer: Callable[[Call], Reply]) -> ASGIApp:
-    """Serve `answer` over HTTP, for every method and every path."""
+def range_chunks(source: BinaryIO, start: int, length: int) -> Iterator[bytes]:
+    """Yield a byte range of an open file in pieces of at most `CHUNK_BYTES`."""
+    source.seek(start)
+    while length and (chunk := source.read(min(CHUNK_BYTES, length))):
+        length -= len(chunk)
+        yield chunk
+
+
+def asgi_app(answer: Callable[[HttpRequest], HttpResponse]) -> ASGIApp:
+    """Return an ASGI app that calls `answer` for every method and path."""
     limiter: list[anyio.CapacityLimiter] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,46 +93,48 @@ def face(answer: Callable[[Call], Reply]) -> ASGIApp:
             return
         if not limiter:
             limiter.append(anyio.CapacityLimiter(WORKER_THREADS))
-        request = Request(scope, receive)
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as body:
             try:
-                async for chunk in request.stream():
+                async for chunk in Request(scope, receive).stream():
                     body.write(chunk)
             except ClientDisconnect:
-                return  # whoever asked is gone, and half a request asks for nothing
+                return
             body.seek(0)
-            call = Call(
-                method=request.method,
-                raw_path=scope["raw_path"].decode("ascii"),
-                raw_query=scope["query_string"].decode("ascii"),
-                headers={_text(name).lower(): _text(value) for name, value in scope["headers"]},
-                body=body,  # type: ignore[arg-type] # a spooled file has every method of a binary file
-                client=request.client.host if request.client else "",
-            )
-            reply = await anyio.to_thread.run_sync(partial(answer, call), limiter=limiter[0])
-            if reply.status:
-                await _response(reply)(scope, receive, send)
+            request = _request(scope, body)  # type: ignore[arg-type] # a spooled file has all methods of a binary file
+            response = await anyio.to_thread.run_sync(partial(answer, request), limiter=limiter[0])
+            if response.status:
+                await _starlette_response(response)(scope, receive, send)
             else:
-                await _cut(scope, receive)
+                await _abort(scope, receive)
 
     return app
 
 
-async def _cut(scope: Scope, receive: Receive) -> None:
-    """End the connection without a word, and wait until the server has noticed."""
-    scope["extensions"][CUT]["now"]()
+def _request(scope: Scope, body: BinaryIO) -> HttpRequest:
+    return HttpRequest(
+        method=scope["method"],
+        raw_path=scope["raw_path"].decode("ascii"),
+        raw_query=scope["query_string"].decode("ascii"),
+        headers={_text(name).lower(): _text(value) for name, value in scope["headers"]},
+        body=body,
+        client=scope["client"][0] if scope.get("client") else "",
+    )
+
+
+async def _abort(scope: Scope, receive: Receive) -> None:
+    """Close the connection, and wait until the server has noticed."""
+    scope["extensions"][ABORT]["now"]()
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 def _text(header: bytes) -> str:
-    """Read a header's name or value; what is no UTF-8 becomes U+FFFD, which no signature fits."""
+    """Decode a header's name or value; invalid UTF-8 becomes U+FFFD, which fails every signature check."""
     return header.decode("utf-8", "replace")
 
 
-def _response(reply: Reply) -> Response:
-    """Turn a `Reply` into starlette's response, streaming what lies in a file."""
-    if isinstance(reply.body, Slice):
-        length = {"Content-Length": str(reply.body.length)}
-        return StreamingResponse(reply.body.chunks(), reply.status, {**length, **reply.headers})
-    return Response(reply.body, reply.status, reply.headers)
+def _starlette_response(response: HttpResponse) -> Response:
+    if isinstance(response.body, FileRange):
+        headers = {"Content-Length": str(response.body.length), **response.headers}
+        return StreamingResponse(response.body.chunks(), response.status, headers)
+    return Response(response.body, response.status, response.headers)

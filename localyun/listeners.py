@@ -1,7 +1,6 @@
-"""Serves several faces over HTTP, all in one thread with one event loop.
+"""Runs several HTTP servers in one thread with one event loop. Knows sockets and uvicorn, no service.
 
-Knows sockets and uvicorn, no service. A socket is bound before anything starts, so its address can be handed out
-early; `start` returns when every face answers.
+Sockets are bound before the servers start, so that their addresses are known early.
 """
 
 import asyncio
@@ -13,82 +12,81 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from localyun.http import CUT
+from localyun.http import ABORT
 
-GRACE_SECONDS = 3  # for requests under way when the end is near
-KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, so that they rarely meet a closed one
+GRACE_SECONDS = 3  # for requests in progress when the servers stop
+KEEP_ALIVE_SECONDS = 75  # longer than clients keep idle connections, which are therefore rarely closed here
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """Take an address; port 0 takes a free one. OSError when it is taken."""
-    # With its protocol named, asyncio switches Nagle's algorithm off; without, every reply waits 40 ms.
-    taken = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    """Return a socket bound to an address; port 0 selects a free one. Raises OSError if the address is in use."""
+    # asyncio disables Nagle's algorithm only if the protocol is given; otherwise every response takes 40 ms longer.
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind((host, port))
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
     except OSError:
-        taken.close()
+        bound.close()
         raise
-    return taken
+    return bound
 
 
 class _Protocol(HttpToolsProtocol):
-    """HTTP as uvicorn speaks it; an app may also cut the connection."""
+    """uvicorn's HTTP protocol with an extension that lets an app close the connection."""
 
     def on_message_begin(self) -> None:
-        """Begin to read a request."""
+        """Add the extension to the scope of a request."""
         super().on_message_begin()
-        self.scope["extensions"] = {CUT: {"now": self.transport.abort}}
+        self.scope["extensions"] = {ABORT: {"now": self.transport.abort}}
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, telling when it answers."""
+    """A uvicorn server that releases a semaphore once it accepts requests."""
 
     def __init__(self, config: uvicorn.Config, started: threading.Semaphore) -> None:
         super().__init__(config)
-        self._answering = started
+        self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start, and say so."""
+        """Start, then release the semaphore."""
         await super().startup(sockets)
-        self._answering.release()
+        self._started.release()
 
 
 class Listeners:
-    """Faces at their sockets."""
+    """The HTTP servers of a local cloud."""
 
     def __init__(self) -> None:
         self._servers: list[_Server] = []
         self._thread: threading.Thread | None = None
 
-    def start(self, faces: Sequence[tuple[socket.socket, ASGIApp]]) -> None:
-        """Serve; returns when all faces answer."""
-        answering = threading.Semaphore(0)
-        self._servers = [_Server(_config(app), answering) for _, app in faces]
-        sockets = [taken for taken, _ in faces]
-        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(sockets),), name="faces", daemon=True)
+    def start(self, apps: Sequence[tuple[socket.socket, ASGIApp]]) -> None:
+        """Serve each app at its socket; return when all accept requests."""
+        started = threading.Semaphore(0)
+        self._servers = [_Server(_config(app), started) for _, app in apps]
+        sockets = [bound for bound, _ in apps]
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(sockets),), name="http", daemon=True)
         self._thread.start()
-        for _ in faces:
-            answering.acquire()
+        for _ in apps:
+            started.acquire()
 
     async def _serve(self, sockets: Sequence[socket.socket]) -> None:
-        """Run all servers until they are told to stop."""
         pairs = zip(self._servers, sockets, strict=True)
-        await asyncio.gather(*(server.serve([taken]) for server, taken in pairs))
+        await asyncio.gather(*(server.serve([bound]) for server, bound in pairs))
 
     def stop(self) -> None:
-        """Take no new requests; `join` waits for the end."""
+        """Accept no new requests; `join` waits for those in progress."""
         for server in self._servers:
             server.should_exit = True
 
     def join(self) -> None:
-        """Wait until the last request has been answered."""
+        """Wait until all servers have stopped."""
         if self._thread:
             self._thread.join()
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
-    """Serve an app without touching the logging of whoever started us; the faces write their own Date and Server."""
+    """Leave the logging configuration of the process alone; the endpoints send their own Date and Server headers."""
     return uvicorn.Config(
         app,
         http=_Protocol,

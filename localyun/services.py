@@ -1,6 +1,6 @@
-"""The services of one local cloud, made from a deployment: what it declares exists when this is done.
+"""The services of one local cloud, with the resources that a deployment declares. No HTTP.
 
-Knows which service needs which other, and in which order they end. Knows no HTTP. Called by `localyun.server`.
+This module knows which service uses which other, and in which order they stop.
 """
 
 import json
@@ -8,167 +8,158 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
-from localyun.clock import Clock
+from localyun.clock import CloudClock
 from localyun.deploy.declared import DeclaredResource, Deployment
-from localyun.errors import Refusal
-from localyun.faults import Weather
-from localyun.fc.destinations import send_record
+from localyun.errors import ServiceError
+from localyun.faults import FaultInjector
+from localyun.fc.destinations import deliver_record
 from localyun.fc.service import FunctionService
 from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers
 from localyun.fc.values import FcSettings, ObjectTrigger, TimerTrigger, TopicTrigger, function_of
 from localyun.imm.service import TaskService
-from localyun.oss.service import ObjectStore
+from localyun.oss.service import ObjectService
 from localyun.ram.credentials import Keyring
-from localyun.ram.policies import Rights
+from localyun.ram.policies import Authorizer
+from localyun.smq.queues import Queues
 from localyun.smq.service import MessageService
+from localyun.smq.topics import Topics
+
+Trigger = TypeVar("Trigger")
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What services are made of: where they keep data, clock, keys, rights, where functions find them, the weather."""
+class ServiceContext:
+    """What services are created from; `variables` are the endpoint variables of every function."""
 
     data: Path
-    clock: Clock
+    clock: CloudClock
     keyring: Keyring
-    endpoints: Mapping[str, str]
-    rights: Rights
-    weather: Weather
-    hurry: float = 1.0
+    variables: Mapping[str, str]
+    authorizer: Authorizer
+    faults: FaultInjector
+    time_scale: float = 1.0
 
 
 @dataclass(frozen=True)
 class Services:
-    """The four services and the timers, not yet started."""
+    """The four services and the timers."""
 
-    objects: ObjectStore
+    objects: ObjectService
     messages: MessageService
     tasks: TaskService
     functions: FunctionService
     timers: Timers
 
     def start(self) -> None:
-        """Begin to work, first of all on what an earlier run left undone."""
+        """Start the workers; unfinished work of an earlier run comes first."""
         self.functions.start()
         self.messages.start()
         self.tasks.start()
         self.timers.start()
 
 
-def make_services(deployment: Deployment, setting: Setting, exits: ExitStack) -> Services:
-    """Make the services and what is declared in them; `exits` will end them, in the right order.
+def make_services(deployment: Deployment, context: ServiceContext, exits: ExitStack) -> Services:
+    """Return the services, not yet started, with the declared resources. `exits` stops them in the right order.
 
-    Tasks end before the topics that they tell; deliveries stop before the functions that they wait for.
+    Tasks stop before the topics that they notify; deliveries stop before the functions that they wait for.
     """
-    account, region, weather = deployment.account_id, deployment.region, setting.weather
-    objects = ObjectStore(setting.data / "objects", setting.clock)
+    data, clock, faults, scale = context.data, context.clock, context.faults, context.time_scale
+    account, region = deployment.account_id, deployment.region
+    objects = ObjectService(data / "objects", clock)
     exits.callback(objects.close)
     messages = MessageService(
-        setting.data / "messages",
-        setting.clock,
-        account_id=account,
-        region=region,
-        hurry=setting.hurry,
-        weather=weather,
+        data / "messages", clock, account_id=account, region=region, time_scale=scale, faults=faults
     )
     exits.callback(messages.close)
-    functions = _functions(deployment, setting, messages)
+    functions = _functions(deployment, context, messages)
     exits.callback(functions.close)
     exits.callback(messages.stop)
+    publish = _publisher(deployment, context.authorizer, messages)
     tasks = TaskService(
-        setting.data / "tasks",
-        setting.clock,
-        objects=objects,
-        publish=_completions(deployment, setting.rights, messages),
-        account_id=account,
-        region=region,
-        weather=weather,
+        data / "tasks", clock, objects=objects, publish=publish, account_id=account, region=region, faults=faults
     )
     exits.callback(tasks.close)
-    timers = Timers([t for t in deployment.triggers if isinstance(t, TimerTrigger)], functions, setting.clock)
+    timers = Timers(_of_type(TimerTrigger, deployment), functions, clock)
     exits.callback(timers.close)
     services = Services(objects, messages, tasks, functions, timers)
-    create(deployment, services, weather)
+    _create(deployment, services, faults)
     return services
 
 
-def _functions(deployment: Deployment, setting: Setting, messages: MessageService) -> FunctionService:
-    """Make the function service and deploy the functions."""
-    site = FcSettings(deployment.account_id, deployment.region, setting.endpoints, hurry=setting.hurry)
+def _of_type(kind: type[Trigger], deployment: Deployment) -> list[Trigger]:
+    return [trigger for trigger in deployment.triggers if isinstance(trigger, kind)]
+
+
+def _functions(deployment: Deployment, context: ServiceContext, messages: MessageService) -> FunctionService:
+    """Return the function service with the declared functions."""
+    site = FcSettings(deployment.account_id, deployment.region, context.variables, time_scale=context.time_scale)
     roles = {config.name: config.role for config in deployment.functions}
 
-    def tell(arn: str, record: str) -> None:
-        """Deliver the record of an event that has ended, with the rights of the function's role."""
+    def send_record(arn: str, record: str) -> None:
+        """Send an invocation record to its destination, with the permissions of the function's role."""
         function = function_of(json.loads(record)["requestContext"]["functionArn"])
-        if not setting.rights.may_send(roles.get(function, ""), arn):
-            raise Refusal(403, "AccessDenied", f"the role of function {function} may not deliver to {arn}; grant it")
-        send_record(messages, arn, record)
+        if not context.authorizer.may_send(roles.get(function, ""), arn):
+            text = f"the role of function {function} may not deliver to {arn}; grant it"
+            raise ServiceError(403, "AccessDenied", text)
+        deliver_record(messages, arn, record)
 
-    functions = FunctionService(setting.data / "functions", setting.clock, setting.keyring, site, tell, setting.weather)
+    folder = context.data / "functions"
+    functions = FunctionService(folder, context.clock, context.keyring, site, send_record, context.faults)
     for config in deployment.functions:
         functions.deploy(config)
     return functions
 
 
-def _completions(deployment: Deployment, rights: Rights, messages: MessageService) -> Callable[[str, str], object]:
-    """Return how IMM publishes completions: with the service role of the task's project, where one is declared.
+def _publisher(deployment: Deployment, authorizer: Authorizer, messages: MessageService) -> Callable[[str, str], None]:
+    """Return how IMM publishes completion notifications: with the service role of the task's project, if declared.
 
-    A project without one, such as CreateProject makes, has IMM's default role, which may publish to every topic.
+    Other projects, such as those of CreateProject, have IMM's default role, which may publish to every topic.
     """
 
     def publish(topic: str, text: str) -> None:
         role = deployment.service_roles.get(json.loads(json.loads(text)["content"])["ProjectName"])
-        if role and not rights.may_send(role, f":/topics/{topic}/messages"):
-            raise Refusal(403, "AccessDenied", f"IMM's service role may not mns:PublishMessage to {topic}; grant it")
+        if role and not authorizer.may_send(role, f":/topics/{topic}/messages"):
+            text = f"IMM's service role may not mns:PublishMessage to {topic}; grant it"
+            raise ServiceError(403, "AccessDenied", text)
         messages.publish(topic, text)
 
     return publish
 
 
-def create(deployment: Deployment, services: Services, weather: Weather) -> None:
-    """Create what is declared; what exists from an earlier run stays, with the attributes now declared."""
+def _create(deployment: Deployment, services: Services, faults: FaultInjector) -> None:
+    """Create the declared resources; update the attributes of existing ones."""
+    messages, tasks = services.messages, services.tasks
     for bucket in deployment.buckets:
         services.objects.create_bucket(bucket)
     for queue in deployment.queues:
-        _queue(services.messages, queue)
+        _create_or_change(messages.queues, queue)
     for topic in deployment.topics:
-        _topic(services.messages, topic)
+        _create_or_change(messages.topics, topic)
     for project in deployment.projects:
-        services.tasks.create_project(project)
+        tasks.create_project(project)
     for attachment in deployment.attachments:
-        _attach(services.tasks, attachment.bucket, attachment.project)
+        _attach(tasks, attachment.bucket, attachment.project)
     for sub in deployment.subscriptions:
         options = {"strategy": sub.strategy, "content_format": sub.content_format, "filter_tag": sub.filter_tag}
-        services.messages.topics.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
-    objects = [trigger for trigger in deployment.triggers if isinstance(trigger, ObjectTrigger)]
-    topics = [trigger for trigger in deployment.triggers if isinstance(trigger, TopicTrigger)]
-    ObjectTriggers(objects, services.functions, weather).connect(services.objects)
-    TopicTriggers(topics, services.functions).connect(services.messages)
+        messages.topics.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
+    ObjectTriggers(_of_type(ObjectTrigger, deployment), services.functions, faults).connect(services.objects)
+    TopicTriggers(_of_type(TopicTrigger, deployment), services.functions).connect(messages)
 
 
-def _queue(messages: MessageService, queue: DeclaredResource) -> None:
-    """Create a queue, or change an existing one to what is declared."""
+def _create_or_change(resources: Queues | Topics, declared: DeclaredResource) -> None:
     try:
-        messages.queues.create(queue.name, **queue.attributes)
-    except Refusal as refusal:
-        if refusal.status != 409:
+        resources.create(declared.name, **declared.attributes)
+    except ServiceError as error:
+        if error.status != 409:
             raise
-        messages.queues.change(queue.name, **queue.attributes)
-
-
-def _topic(messages: MessageService, topic: DeclaredResource) -> None:
-    """Create a topic, or change an existing one to what is declared."""
-    try:
-        messages.topics.create(topic.name, **topic.attributes)
-    except Refusal as refusal:
-        if refusal.status != 409:
-            raise
-        messages.topics.change(topic.name, **topic.attributes)
+        resources.change(declared.name, **declared.attributes)
 
 
 def _attach(tasks: TaskService, bucket: str, project: str) -> None:
-    """Attach a bucket to an IMM project; one that is attached to another is attached anew."""
-    if (now := tasks.attachment(bucket)) != project:
-        if now is not None:
+    """Attach a bucket to an IMM project; detach it first from another."""
+    if (current := tasks.attachment(bucket)) != project:
+        if current is not None:
             tasks.detach(bucket)
         tasks.attach(bucket, project)

@@ -1,4 +1,4 @@
-"""One SQLite file shared by threads. Knows locking and transactions, no tables; all stores use it."""
+"""One SQLite file shared by threads: locking and transactions, no tables. All stores use it."""
 
 import sqlite3
 import threading
@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 
 BUSY_SECONDS = 30.0
 
 
 class Database:
-    """A durable SQLite file: one connection, one lock, write-ahead log. A kill loses nothing committed."""
+    """A durable SQLite file: one connection, one lock, write-ahead log. A kill loses no committed transaction."""
 
     def __init__(self, file: Path, schema: str) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ class Database:
 
     @contextmanager
     def change(self) -> Iterator[sqlite3.Connection]:
-        """Open a write transaction that nobody else can interleave; an exception undoes it."""
+        """Open an exclusive write transaction; an exception rolls it back."""
         with self._lock:
             self._check_open()
             self._connection.execute("BEGIN IMMEDIATE")
@@ -38,17 +38,17 @@ class Database:
             self._connection.execute("COMMIT")
 
     def rows(self, sql: str, *values: object) -> list[sqlite3.Row]:
-        """Return every row a query finds, as committed now."""
+        """Return every row that a query finds in the committed data."""
         with self._lock:
             self._check_open()
             return self._connection.execute(sql, values).fetchall()
 
     def close(self) -> None:
-        """Close the file; later calls are refused, as a request may still be under way when the cloud is stopped."""
+        """Close the file. Later calls raise ServiceError: a request may still be in progress when the cloud stops."""
         with self._lock:
             self._closed = True
             self._connection.close()
 
     def _check_open(self) -> None:
         if self._closed:
-            raise Refusal(503, "ServiceUnavailable", "The local cloud is shutting down.")
+            raise ServiceError(503, "ServiceUnavailable", "The local cloud is shutting down.")

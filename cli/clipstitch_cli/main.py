@@ -127,7 +127,7 @@ def _up(  # noqa: PLR0913, PLR0917 - its options
         typer.Option(
             help="A seed of bad weather: events and messages get lost, come twice, late or in another order; calls are "
             "refused, or fail after they happened; tasks falter; function instances are killed. For those who build "
-            "consumers: what may happen in the cloud, happens here often. Counted in DIR/weather.json."
+            "consumers: what may happen in the cloud, happens here often. Counted in DIR/faults.json."
         ),
     ] = None,
     severity: Annotated[float, typer.Option(help="How bad: multiplies all chances.", min=0.0, max=10.0)] = 1.0,

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from localyun.fc.values import FunctionConfig, Trigger
-from localyun.ram.policies import Statement, read_policy, system_policy
+from localyun.ram.policies import Statement, parse_policy, system_policy
 
 
 class BadDeployment(Exception):
@@ -50,7 +50,7 @@ class DeclaredRole:
 
     def statements(self) -> tuple[Statement, ...]:
         """Return the statements of all its policies; raise `BadPolicy` if the local cloud cannot evaluate one."""
-        own = [statement for policy in self.policies for statement in read_policy(policy)]
+        own = [statement for policy in self.policies for statement in parse_policy(policy)]
         return (*own, *(statement for name in self.system_policies for statement in system_policy(name)))
 
     def trusts(self, service: str) -> bool:

@@ -6,14 +6,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from localyun.clock import Clock
+from localyun.clock import CloudClock
 from localyun.fc.values import AsyncInvocation
 
 
 class Dispatcher:
     """Runs each invocation when it is due, at most `width` at a time per function."""
 
-    def __init__(self, run: Callable[[AsyncInvocation], None], clock: Clock, width: int) -> None:
+    def __init__(self, run: Callable[[AsyncInvocation], None], clock: CloudClock, width: int) -> None:
         self._run, self._clock, self._width = run, clock, width
         self._executors: dict[str, ThreadPoolExecutor] = {}
         self._scheduled: list[tuple[float, int, AsyncInvocation]] = []

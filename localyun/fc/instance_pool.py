@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.fc.instances import Instance
 
 
@@ -25,11 +25,11 @@ class InstancePool:
                 self._idle.append(self._start())
 
     def acquire(self) -> Instance:
-        """Return an instance for one request; wait while all are busy. Raises `Refusal` if the pool is closed."""
+        """Return an instance for one request; wait while all are busy. Raises `ServiceError` if the pool is closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._idle or len(self._busy) < self._limit)
             if self._closed:
-                raise Refusal(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
+                raise ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
             self._idle = [instance for instance in self._idle if instance.usable()]
             instance = self._idle.pop() if self._idle else self._start()
             self._busy.add(instance)

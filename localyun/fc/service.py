@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.dispatcher import Dispatcher
 from localyun.fc.instance_pool import InstancePool
 from localyun.fc.instances import Instance, InstanceSpec
@@ -47,27 +47,27 @@ class FunctionService:
     def __init__(
         self,
         root: Path,
-        clock: Clock,
+        clock: CloudClock,
         keyring: Keyring,
         settings: FcSettings,
         send_record: Callable[[str, str], None],
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
         self._logs = root / "logs"
         self._clock = clock
         self._keyring = keyring
         self.settings = settings
         self._send_record = send_record
-        self._weather = weather
+        self._faults = faults
         self._functions: dict[str, DeployedFunction] = {}
         self._closed = False
         self._store = InvocationStore(root / "invocations.sqlite")
         self._dispatcher = Dispatcher(self._run, clock, settings.max_instances)
 
     def deploy(self, config: FunctionConfig) -> None:
-        """Deploy a function, replacing one of the same name; raise `Refusal` if a directory of its code is missing."""
+        """Deploy a function, replacing one of the same name; raise `ServiceError` if its code is missing."""
         if missing := [path for path in config.code if not path.is_dir()]:
-            raise Refusal(400, "InvalidArgument", f"function '{config.name}': no directory {missing[0]}")
+            raise ServiceError(400, "InvalidArgument", f"function '{config.name}': no directory {missing[0]}")
         if config.name in self._functions:
             self._retire(self._functions[config.name])
         log, spec = FunctionLog(self._logs / f"{config.name}.log"), self._instance_spec(config)
@@ -83,7 +83,7 @@ class FunctionService:
             self._dispatcher.put(invocation)
 
     def get(self, name: str) -> FunctionConfig:
-        """Return a function's configuration; raise `Refusal` (404 FunctionNotFound) if it does not exist."""
+        """Return a function's configuration; raise `ServiceError` (404 FunctionNotFound) if it does not exist."""
         return self._function(name).config
 
     def list(self) -> list[FunctionConfig]:
@@ -91,19 +91,19 @@ class FunctionService:
         return [self._functions[name].config for name in sorted(self._functions)]
 
     def logs(self, name: str) -> str:
-        """Return the output of a function's instances; raise `Refusal` if it does not exist."""
+        """Return the output of a function's instances; raise `ServiceError` if it does not exist."""
         return self._function(name).log.read()
 
     def invoke(self, name: str, payload: bytes, *, request_id: str = "", retry_count: int = 0) -> InvocationResult:
         """Run a function and return its result; an error of the function is a result, not an exception.
 
-        Raises `Refusal` if the function does not exist or the payload is too large.
+        Raises `ServiceError` if the function does not exist or the payload is too large.
         """
         _check_size(payload, MAX_SYNC_BYTES)
         pool = self._function(name).pool
         instance = pool.acquire()
         try:
-            with self._weather.instance(instance.kill):
+            with self._faults.random_kill(instance.kill):
                 return instance.invoke(request_id or self.request_id(), payload, retry_count)
         finally:
             pool.release(instance)
@@ -111,7 +111,7 @@ class FunctionService:
     def invoke_async(self, name: str, payload: bytes, *, request_id: str = "", delay: float = 0.0) -> str:
         """Accept an asynchronous invocation, which is durable on return, and return its request id.
 
-        It runs `delay` seconds later. Raises `Refusal` if the function does not exist or the payload is too large.
+        It runs `delay` seconds later. Raises `ServiceError` if the function does not exist or the payload is too large.
         """
         _check_size(payload, MAX_ASYNC_BYTES)
         self.get(name)
@@ -138,7 +138,7 @@ class FunctionService:
     def _function(self, name: str) -> DeployedFunction:
         if name not in self._functions:
             known = ", ".join(self._functions) or "none"
-            raise Refusal(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
+            raise ServiceError(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
         return self._functions[name]
 
     def _run(self, invocation: AsyncInvocation) -> None:
@@ -164,7 +164,7 @@ class FunctionService:
 
     def _retry(self, invocation: AsyncInvocation) -> None:
         """Schedule the next attempt, with exponential back-off."""
-        delay = FIRST_RETRY_SECONDS * 2**invocation.attempt / self.settings.hurry
+        delay = FIRST_RETRY_SECONDS * 2**invocation.attempt / self.settings.time_scale
         due = self._clock.now().timestamp() + delay
         scheduled = replace(invocation, attempt=invocation.attempt + 1, due=due)
         self._store.save(scheduled)
@@ -184,8 +184,8 @@ class FunctionService:
             return
         try:
             self._send_record(destination, record)
-        except Refusal as refusal:
-            logger.warning("The record of an invocation could not be sent to %s: %s", destination, refusal)
+        except ServiceError as error:
+            logger.warning("The record of an invocation could not be sent to %s: %s", destination, error)
 
     def _record(self, invocation: AsyncInvocation, result: InvocationResult) -> str:
         """Return the record of a finished invocation.
@@ -240,4 +240,4 @@ class FunctionService:
 def _check_size(payload: bytes, limit: int) -> None:
     if len(payload) > limit:
         message = f"payload has {len(payload)} bytes, at most {limit} are allowed; put it into OSS and pass its key"
-        raise Refusal(413, "RequestEntityTooLarge", message)
+        raise ServiceError(413, "RequestEntityTooLarge", message)

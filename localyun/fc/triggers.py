@@ -10,9 +10,9 @@ import threading
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.schedule import Schedule
 from localyun.fc.service import FunctionService
 from localyun.fc.trigger_payloads import message_payload, object_payload, timer_payload
@@ -24,7 +24,7 @@ from localyun.fc.values import (
     event_matches,
     function_of,
 )
-from localyun.oss.service import ObjectEvent, ObjectStore
+from localyun.oss.service import ObjectEvent, ObjectService
 from localyun.smq.service import MessageService
 from localyun.smq.values import Subscription, TopicMessage
 
@@ -38,10 +38,12 @@ class FunctionError(Exception):
 class ObjectTriggers:
     """Invokes every function whose trigger matches an object event."""
 
-    def __init__(self, triggers: Sequence[ObjectTrigger], functions: FunctionService, weather: Weather = FINE) -> None:
-        self._triggers, self._functions, self._weather = triggers, functions, weather
+    def __init__(
+        self, triggers: Sequence[ObjectTrigger], functions: FunctionService, faults: FaultInjector = NO_FAULTS
+    ) -> None:
+        self._triggers, self._functions, self._faults = triggers, functions, faults
 
-    def connect(self, objects: ObjectStore) -> None:
+    def connect(self, objects: ObjectService) -> None:
         """Start to receive the events of an object store."""
         if self._triggers:
             objects.listen(self.handle)
@@ -52,7 +54,7 @@ class ObjectTriggers:
             if matches(trigger, event):
                 settings = self._functions.settings
                 payload = object_payload(trigger, event, settings.region, settings.account_id)
-                for delay in self._weather.copies("event"):
+                for delay in self._faults.delivery_delays("event"):
                     self._functions.invoke_async(trigger.function, payload, delay=delay)
 
 
@@ -99,8 +101,8 @@ class TopicTriggers:
         }
         try:
             messages.topics.subscribe(trigger.topic, name, **options)
-        except Refusal as refusal:
-            if refusal.status != 409:
+        except ServiceError as error:
+            if error.status != 409:
                 raise
             messages.topics.unsubscribe(trigger.topic, name)
             messages.topics.subscribe(trigger.topic, name, **options)
@@ -127,9 +129,9 @@ def describe_error(result: InvocationResult) -> str:
 
 
 class Timers:
-    """Invokes functions at the declared times. `@every` intervals are divided by `hurry`."""
+    """Invokes functions at the declared times. `@every` intervals are divided by `time_scale`."""
 
-    def __init__(self, triggers: Sequence[TimerTrigger], functions: FunctionService, clock: Clock) -> None:
+    def __init__(self, triggers: Sequence[TimerTrigger], functions: FunctionService, clock: CloudClock) -> None:
         self._functions, self._clock = functions, clock
         self._stopped = threading.Event()
         self._threads = [
@@ -160,11 +162,11 @@ class Timers:
 
     def _next(self, schedule: Schedule, moment: datetime) -> datetime:
         if schedule.every:
-            return moment + timedelta(seconds=schedule.every / self._functions.settings.hurry)
+            return moment + timedelta(seconds=schedule.every / self._functions.settings.time_scale)
         return schedule.after(moment)
 
     def _fire(self, trigger: TimerTrigger, due: datetime) -> None:
         try:
             self._functions.invoke_async(trigger.function, timer_payload(trigger, due))
-        except Refusal as refusal:
-            logger.warning("Timer %s could not invoke its function: %s", trigger.name, refusal)
+        except ServiceError as error:
+            logger.warning("Timer %s could not invoke its function: %s", trigger.name, error)

@@ -55,13 +55,13 @@ class FunctionConfig:
 
 @dataclass(frozen=True)
 class FcSettings:
-    """What all functions share: account, endpoints, interpreter; `hurry` divides the delays of retries and timers."""
+    """What all functions share; `time_scale` divides the delays of retries and timers."""
 
     account_id: str
     region: str
     endpoints: Mapping[str, str] = field(default_factory=dict)
     python: str = sys.executable
-    hurry: float = 1.0
+    time_scale: float = 1.0
     max_instances: int = MAX_INSTANCES
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.imm.errors import invalid
 from localyun.imm.process_string import ParsedProcess, ProcessClip
 from localyun.imm.target_template import expand, variables, with_extension
@@ -58,6 +58,6 @@ def _target_key(template: str, names: dict[str, str], extension: str) -> str:
     key = with_extension(key if template.startswith("/") else key.lstrip("/"), extension)
     try:
         check_key(key)
-    except Refusal as refusal:
-        raise invalid("target", refusal.message) from refusal
+    except ServiceError as error:
+        raise invalid("target", error.message) from error
     return key

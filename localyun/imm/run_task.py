@@ -5,19 +5,19 @@ import re
 import shutil
 from pathlib import Path
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.imm.errors import ImmError
 from localyun.imm.ffmpeg import Ffmpeg
 from localyun.imm.join import InputClip, JoinResult, Trim, join
 from localyun.imm.output_formats import FORMATS
 from localyun.imm.task_spec import TaskSource, TaskSpec
-from localyun.oss.service import ObjectStore
+from localyun.oss.service import ObjectService
 
 SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 ATTEMPTS = 3  # a source may be overwritten between its lookup and the opening of its file
 
 
-def run_task(spec: TaskSpec, objects: ObjectStore, ffmpeg: Ffmpeg, folder: Path, request_id: str) -> JoinResult:
+def run_task(spec: TaskSpec, objects: ObjectService, ffmpeg: Ffmpeg, folder: Path, request_id: str) -> JoinResult:
     """Join the sources in `folder`, which no other task uses, and store the target; raise `ImmError` if that fails."""
     clips = [_fetch(objects, source, folder, number) for number, source in enumerate(spec.sources)]
     output_trim = Trim(spec.start_ms, spec.duration_ms)
@@ -25,12 +25,12 @@ def run_task(spec: TaskSpec, objects: ObjectStore, ffmpeg: Ffmpeg, folder: Path,
     content_type = FORMATS[spec.encoding.format].content_type
     try:
         objects.put(spec.bucket, spec.key, joined.file, content_type=content_type, request_id=request_id)
-    except Refusal as refusal:
-        raise ImmError(refusal.code, f"{spec.target_uri}: {refusal.message}") from refusal
+    except ServiceError as error:
+        raise ImmError(error.code, f"{spec.target_uri}: {error.message}") from error
     return joined
 
 
-def _fetch(objects: ObjectStore, source: TaskSource, folder: Path, number: int) -> InputClip:
+def _fetch(objects: ObjectService, source: TaskSource, folder: Path, number: int) -> InputClip:
     """Place a source in the folder under a safe name."""
     suffix = Path(source.key).suffix
     name = f"{number:02d}{suffix if SAFE_SUFFIX.fullmatch(suffix) else ''}"
@@ -39,8 +39,8 @@ def _fetch(objects: ObjectStore, source: TaskSource, folder: Path, number: int) 
             _link(objects.head(source.bucket, source.key).file, folder / name)
         except FileNotFoundError:
             continue
-        except Refusal as refusal:
-            raise _missing(source, refusal.message) from refusal
+        except ServiceError as error:
+            raise _missing(source, error.message) from error
         return InputClip(name, source.uri, Trim(source.start_ms, source.duration_ms))
     raise _missing(source, "the object is overwritten repeatedly.")
 

@@ -12,15 +12,16 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.imm import values
 from localyun.imm.audio_info import AudioInfo
-from localyun.imm.errors import ImmError, invalid, not_found
+from localyun.imm.errors import ImmError, invalid, not_found, transient_errors
 from localyun.imm.ffmpeg import TASK_SECONDS, Ffmpeg
 from localyun.imm.output_formats import check_encoding
 from localyun.imm.process_string import parse_process
@@ -29,7 +30,7 @@ from localyun.imm.run_task import run_task
 from localyun.imm.store import TaskStore
 from localyun.imm.task_spec import TaskSource, TaskSpec
 from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, BucketAttachment, MediaTask, Project, SubmittedTask
-from localyun.oss.service import ObjectStore
+from localyun.oss.service import ObjectService
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
@@ -41,15 +42,15 @@ class TaskService:
     def __init__(  # noqa: PLR0913 - its collaborators
         self,
         root: Path,
-        clock: Clock,
+        clock: CloudClock,
         *,
-        objects: ObjectStore,
+        objects: ObjectService,
         publish: Callable[[str, str], object],
         account_id: str,
         region: str,
         workers: int = 2,
         seconds: float = TASK_SECONDS,
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
         self.account_id = account_id
         self.region = region
@@ -58,7 +59,7 @@ class TaskService:
         self._clock = clock
         self._objects = objects
         self._publish = publish
-        self._weather = weather
+        self._faults = faults
         self._ffmpeg = Ffmpeg(seconds=seconds)
         self._info = AudioInfo(self._ffmpeg)
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
@@ -104,7 +105,7 @@ class TaskService:
         raise not_found("Attachment")
 
     def submit_process(self, bucket: str, key: str, process: str) -> SubmittedTask:
-        """Accept an asynchronous process string for an object; raise the `Refusal` with which OSS answers."""
+        """Accept an asynchronous process string for an object; raise the `ServiceError` with which OSS answers."""
         request_id = values.new_request_id(self._clock)
         try:
             project = self._project_of(bucket)
@@ -136,7 +137,7 @@ class TaskService:
         return self._store.list(project, status)
 
     def info(self, bucket: str, key: str) -> Mapping[str, Any]:
-        """Return the document of `audio/info` for an object; raise `Refusal` if there is none."""
+        """Return the document of `audio/info` for an object; raise `ServiceError` if there is none."""
         request_id = values.new_request_id(self._clock)
         found = self._objects.head(bucket, key)
         try:
@@ -146,7 +147,7 @@ class TaskService:
         try:
             described = self._info.describe(found.file, f"oss://{bucket}/{key}")
         except ImmError as error:
-            raise Refusal(400, error.code, f"{error.message} {request_id}", ec="0056-00000001") from error
+            raise ServiceError(400, error.code, f"{error.message} {request_id}", ec="0056-00000001") from error
         return {"RequestId": request_id, **described}
 
     def start(self) -> None:
@@ -183,7 +184,7 @@ class TaskService:
         """Return the upload time of a source, or None if it does not exist yet."""
         try:
             return self._objects.head(source.bucket, source.key).last_modified
-        except Refusal:
+        except ServiceError:
             return None
 
     def _check_bucket(self, bucket: str) -> None:
@@ -207,7 +208,7 @@ class TaskService:
             try:
                 task = self.get(task_id)
                 self._finish(task)
-                if task.status == RUNNING and self._weather.runs_twice():
+                if task.status == RUNNING and self._faults.runs_task_twice():
                     self._finish(task)
             except Exception:
                 if self._state != "closed":
@@ -228,7 +229,8 @@ class TaskService:
         folder = self._folder / task.task_id
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._weather.task(lambda: run_task(task.spec, self._objects, self._ffmpeg, folder, task.request_id))
+            run = partial(run_task, task.spec, self._objects, self._ffmpeg, folder, task.request_id)
+            self._faults.run_task(run, transient_errors())
         except ImmError as error:
             return self._failed(task, error)
         except Exception as error:
@@ -248,5 +250,5 @@ class TaskService:
         notification = values.completion_notification(task, account_id=self.account_id, region=self.region)
         try:
             self._publish(task.spec.topic, notification)
-        except Refusal as refusal:
-            log.warning("the notification of task %s to topic %s is lost: %s", task.task_id, task.spec.topic, refusal)
+        except ServiceError as error:
+            log.warning("the notification of task %s to topic %s is lost: %s", task.task_id, task.spec.topic, error)

@@ -6,8 +6,8 @@ from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.imm.errors import ImmError
 from localyun.imm.task_spec import TaskSpec
 
@@ -66,22 +66,22 @@ class MediaTask:
     notified: bool = field(default=False, compare=False)
 
 
-def imm_refusal(error: ImmError, request_id: str) -> Refusal:
+def imm_refusal(error: ImmError, request_id: str) -> ServiceError:
     """Return an IMM error in the form in which OSS forwards it (OSS user guide, "Error response", read 2026-11)."""
-    return Refusal(400, "Imm Client", f"{error.code}, {error.message} {request_id}", ec="0056-00000001")
+    return ServiceError(400, "Imm Client", f"{error.code}, {error.message} {request_id}", ec="0056-00000001")
 
 
-def new_request_id(clock: Clock) -> str:
+def new_request_id(clock: CloudClock) -> str:
     """Return a new request id in IMM's form: an upper-case UUID."""
     return str(UUID(hex=clock.token(16))).upper()
 
 
-def new_task_id(clock: Clock) -> str:
+def new_task_id(clock: CloudClock) -> str:
     """Return a new task id: the task type and a lower-case UUID."""
     return f"{TASK_TYPE}-{UUID(hex=clock.token(16))}"
 
 
-def new_event_id(clock: Clock) -> str:
+def new_event_id(clock: CloudClock) -> str:
     """Return a new event id: three hex digits, a hyphen, and 27 letters or digits, as in `181-1kZ…`."""
     number, suffix = int(clock.token(20), 16), ""
     for _ in range(24):

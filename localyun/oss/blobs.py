@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 import crcmod
 
-from localyun.clock import Clock
+from localyun.clock import CloudClock
 
 CHUNK_BYTES = 1 << 18
 # A reader may open the file of an object that was replaced a moment ago (a download, a running join).
@@ -35,7 +35,7 @@ class Blob:
 class BlobFolder:
     """A folder of immutable files. Safe to use from many threads."""
 
-    def __init__(self, root: Path, clock: Clock) -> None:
+    def __init__(self, root: Path, clock: CloudClock) -> None:
         self._root = root
         self._incoming = root / "incoming"
         self._clock = clock

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.oss.service import StoredObject
 
 
@@ -22,9 +22,9 @@ def check_conditions(found: StoredObject, headers: Mapping[str, str], prefix: st
         raise _failed("If-Unmodified-Since")
     if "if-none-match" in given:
         if _matches(given["if-none-match"], found):
-            raise Refusal(304, "NotModified", "Not Modified", ETag=f'"{found.etag}"')
+            raise ServiceError(304, "NotModified", "Not Modified", ETag=f'"{found.etag}"')
     elif (since := _time(given.get("if-modified-since"))) and found.last_modified <= since:
-        raise Refusal(304, "NotModified", "Not Modified", ETag=f'"{found.etag}"')
+        raise ServiceError(304, "NotModified", "Not Modified", ETag=f'"{found.etag}"')
 
 
 def byte_range(size: int, headers: Mapping[str, str]) -> tuple[int, int] | None:
@@ -46,7 +46,7 @@ def byte_range(size: int, headers: Mapping[str, str]) -> tuple[int, int] | None:
         return 0, last
     if standard:
         text = f"The requested range cannot be satisfied: {wanted!r} of {size} bytes."
-        raise Refusal(416, "InvalidRange", text, **{"Content-Range": f"bytes */{size}"})
+        raise ServiceError(416, "InvalidRange", text, **{"Content-Range": f"bytes */{size}"})
     return None
 
 
@@ -78,6 +78,6 @@ def _time(text: str | None) -> datetime | None:
         return None
 
 
-def _failed(condition: str) -> Refusal:
+def _failed(condition: str) -> ServiceError:
     text = "At least one of the pre-conditions you specified did not hold."
-    return Refusal(412, "PreconditionFailed", text, Condition=condition)
+    return ServiceError(412, "PreconditionFailed", text, Condition=condition)

@@ -9,8 +9,8 @@ from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.oss.blobs import Blob, BlobFolder, Source, chunks_of
 from localyun.oss.store import ObjectIndex
 from localyun.oss.values import Origin, StoredObject, already_exists, check_key
@@ -57,7 +57,9 @@ class Part:
 class Uploads:
     """The multipart uploads of an object store."""
 
-    def __init__(self, database: Database, index: ObjectIndex, blobs: BlobFolder, clock: Clock, tell: Tell) -> None:
+    def __init__(
+        self, database: Database, index: ObjectIndex, blobs: BlobFolder, clock: CloudClock, tell: Tell
+    ) -> None:
         self._database = database
         self._index = index
         self._blobs = blobs
@@ -99,7 +101,7 @@ class Uploads:
         """Store a part; one of the same number is replaced."""
         if not 1 <= number <= MAX_PART_NUMBER:
             text = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive."
-            raise Refusal(400, "InvalidArgument", text, ArgumentName="partNumber", ArgumentValue=str(number))
+            raise ServiceError(400, "InvalidArgument", text, ArgumentName="partNumber", ArgumentValue=str(number))
         blob = self._blobs.save(chunks_of(source))
         part = Part(number, blob.md5.hex().upper(), blob.size, blob.crc64, blob.file, self._now())
         self._store_part(upload, part)
@@ -219,11 +221,11 @@ def _chosen(parts: Sequence[Part], wanted: Sequence[tuple[int, str]] | None) -> 
     numbers = [number for number, _ in wanted] if wanted is not None else list(there)
     if numbers != sorted(set(numbers)):
         text = "The list of parts was not in ascending order."
-        raise Refusal(400, "InvalidPartOrder", text)
+        raise ServiceError(400, "InvalidPartOrder", text)
     for number, etag in wanted or ():
         if number not in there or there[number].etag != etag.strip('"').upper():
             text = "One or more of the specified parts could not be found or the ETag did not match."
-            raise Refusal(400, "InvalidPart", text, PartNumber=str(number))
+            raise ServiceError(400, "InvalidPart", text, PartNumber=str(number))
     chosen = [there[number] for number in numbers]
     _check_sizes(chosen)
     return chosen
@@ -231,13 +233,13 @@ def _chosen(parts: Sequence[Part], wanted: Sequence[tuple[int, str]] | None) -> 
 
 def _check_sizes(parts: Sequence[Part]) -> None:
     if not parts:
-        raise Refusal(400, "InvalidPart", "An upload needs at least one part.")
+        raise ServiceError(400, "InvalidPart", "An upload needs at least one part.")
     for part in parts[:-1]:
         if part.size < MIN_PART_BYTES:
             text = f"Your proposed upload is smaller than the minimum allowed size ({MIN_PART_BYTES} bytes)."
-            raise Refusal(400, "EntityTooSmall", text, PartNumber=str(part.number))
+            raise ServiceError(400, "EntityTooSmall", text, PartNumber=str(part.number))
 
 
-def _no_such_upload(upload_id: str) -> Refusal:
+def _no_such_upload(upload_id: str) -> ServiceError:
     text = "The specified upload does not exist. The upload ID may be invalid, or it was aborted or completed."
-    return Refusal(404, "NoSuchUpload", text, UploadId=upload_id)
+    return ServiceError(404, "NoSuchUpload", text, UploadId=upload_id)

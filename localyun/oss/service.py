@@ -11,8 +11,8 @@ from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.oss.blobs import Blob, BlobFolder, Source, chunks_of
 from localyun.oss.multipart import SCHEMA as UPLOADS_SCHEMA
 from localyun.oss.multipart import Uploads
@@ -28,19 +28,19 @@ from localyun.oss.values import (
 )
 from localyun.sqlite import Database
 
-__all__ = ["Bucket", "Listing", "ObjectEvent", "ObjectStore", "Origin", "StoredObject"]
+__all__ = ["Bucket", "Listing", "ObjectEvent", "ObjectService", "Origin", "StoredObject"]
 
 NOTHING: Mapping[str, str] = MappingProxyType({})
 DEFAULT_TYPE = "application/octet-stream"
 
 
-class ObjectStore:
+class ObjectService:
     """Buckets and objects below `root`; survives `kill -9`. Safe to use from many threads.
 
     Versioning is a bucket's state only: an object keeps its newest version, older ones are gone.
     """
 
-    def __init__(self, root: Path, clock: Clock) -> None:
+    def __init__(self, root: Path, clock: CloudClock) -> None:
         self._clock = clock
         self._listeners: list[Callable[[ObjectEvent], None]] = []
         self._database = Database(root / "objects.sqlite", SCHEMA + UPLOADS_SCHEMA)
@@ -223,17 +223,17 @@ class ObjectStore:
         return self._clock.now().replace(microsecond=0)
 
 
-def position_refused(length: int) -> Refusal:
+def position_refused(length: int) -> ServiceError:
     """Say that an append does not begin where the object ends."""
     text = f"Position is not equal to file length: append at {length}."
     more = {"x-oss-next-append-position": str(length)}
-    return Refusal(409, "PositionNotEqualToLength", text, ec="0026-00000016", **more)
+    return ServiceError(409, "PositionNotEqualToLength", text, ec="0026-00000016", **more)
 
 
 def _check_append(old: StoredObject | None, position: int) -> None:
     if old and old.kind != "Appendable":
         text = "The object is not appendable: it was not created by AppendObject."
-        raise Refusal(409, "ObjectNotAppendable", text, Key=old.key)
+        raise ServiceError(409, "ObjectNotAppendable", text, Key=old.key)
     if position != (length := old.size if old else 0):
         raise position_refused(length)
 

@@ -10,7 +10,7 @@ from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.oss.values import (
     Bucket,
     Listing,
@@ -75,7 +75,7 @@ class ObjectIndex:
         with self._database.change() as db:
             if db.execute(held, (name, name)).fetchone():
                 text = "The bucket you tried to delete is not empty."
-                raise Refusal(409, "BucketNotEmpty", text, BucketName=name)
+                raise ServiceError(409, "BucketNotEmpty", text, BucketName=name)
             db.execute("DELETE FROM buckets WHERE name=?", (name,))
             db.execute("DELETE FROM elsewhere WHERE name=?", (name,))
 

@@ -6,7 +6,7 @@ Source: OSS user guide, "Object tagging", read 2026-11; the vendor's SDK tests t
 import re
 from urllib.parse import parse_qsl, quote, urlencode
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 
 MAX_TAGS = 10
 KEY = re.compile(r"[\w +\-=.:/]{1,128}")
@@ -39,5 +39,5 @@ def checked_tags(tags: Tags) -> Tags:
     return tags
 
 
-def _invalid(why: str) -> Refusal:
-    return Refusal(400, "InvalidTag", f"The tag you have provided is not valid: {why}.")
+def _invalid(why: str) -> ServiceError:
+    return ServiceError(400, "InvalidTag", f"The tag you have provided is not valid: {why}.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 
 # OSS user guide, "Object naming conventions" and "Bucket naming conventions", read 2026-11.
 MAX_KEY_BYTES = 1023
@@ -81,7 +81,7 @@ def check_bucket_name(name: str) -> None:
     """Refuse a name that no bucket can have."""
     if not BUCKET_NAME.fullmatch(name):
         text = "The specified bucket is not valid: 3 to 63 of a-z, 0-9 and -, with no - at either end."
-        raise Refusal(400, "InvalidBucketName", text, BucketName=name)
+        raise ServiceError(400, "InvalidBucketName", text, BucketName=name)
 
 
 def check_key(key: str) -> None:
@@ -92,20 +92,22 @@ def check_key(key: str) -> None:
         size = 0
     if not 1 <= size <= MAX_KEY_BYTES or key[0] in "/\\":
         text = f"The specified object is not valid: 1 to {MAX_KEY_BYTES} bytes of UTF-8, no / or \\ first."
-        raise Refusal(400, "InvalidObjectName", text, ObjectName=key)
+        raise ServiceError(400, "InvalidObjectName", text, ObjectName=key)
 
 
-def no_such_bucket(name: str) -> Refusal:
+def no_such_bucket(name: str) -> ServiceError:
     """Say that a bucket does not exist."""
-    return Refusal(404, "NoSuchBucket", "The specified bucket does not exist.", ec="0015-00000101", BucketName=name)
+    return ServiceError(
+        404, "NoSuchBucket", "The specified bucket does not exist.", ec="0015-00000101", BucketName=name
+    )
 
 
-def no_such_key(key: str) -> Refusal:
+def no_such_key(key: str) -> ServiceError:
     """Say that an object does not exist."""
-    return Refusal(404, "NoSuchKey", "The specified key does not exist.", ec="0026-00000001", Key=key)
+    return ServiceError(404, "NoSuchKey", "The specified key does not exist.", ec="0026-00000001", Key=key)
 
 
-def already_exists(key: str, ec: str = "") -> Refusal:
+def already_exists(key: str, ec: str = "") -> ServiceError:
     """Say that a create-once write came second."""
     text = "The object you specified already exists and can not be overwritten."
-    return Refusal(409, "FileAlreadyExists", text, ec=ec, ObjectName=key)
+    return ServiceError(409, "FileAlreadyExists", text, ec=ec, ObjectName=key)

@@ -1,6 +1,6 @@
 """Who may do what: RAM policies of roles, and what the services ask of them.
 
-Knows statements, wildcards, resource names. Knows no HTTP and no YAML. The faces ask through `Rights`; made by
+Knows statements, wildcards, resource names. Knows no HTTP and no YAML. The faces ask through `Authorizer`; made by
 `localyun.server`.
 
 Sources: RAM "Policy structure and syntax", "Policy evaluation"; OSS "Grant access by using RAM policies" (2025-12);
@@ -35,7 +35,7 @@ class BadPolicy(ValueError):
 
 
 @dataclass(frozen=True)
-class Question:
+class AccessCheck:
     """Something that somebody wanted to do, and whether he may."""
 
     principal: str
@@ -57,7 +57,7 @@ class Statement:
         return any(_like(one, action) for one in self.actions) and any(_like(one, resource) for one in self.resources)
 
 
-def read_policy(document: Mapping[str, Any]) -> tuple[Statement, ...]:
+def parse_policy(document: Mapping[str, Any]) -> tuple[Statement, ...]:
     """Read a policy document; `BadPolicy` names what cannot be evaluated here, such as conditions."""
     statements = document.get("Statement")
     if not isinstance(statements, list) or not statements:
@@ -112,7 +112,7 @@ def evaluate(statements: Iterable[Statement], action: str, resource: str) -> boo
     return effects == {True}
 
 
-class Rights:
+class Authorizer:
     """What every role may do in one account and region. The account's own key may do everything.
 
     `project_of` names the IMM project that a bucket is attached to; `watch` hears every question that a role asks.
@@ -125,7 +125,7 @@ class Rights:
         region: str,
         *,
         project_of: Callable[[str], str | None] = lambda _bucket: None,
-        watch: Callable[[Question], None] | None = None,
+        watch: Callable[[AccessCheck], None] | None = None,
     ) -> None:
         self._roles = {arn.lower(): tuple(statements) for arn, statements in roles.items()}
         self._account, self._region = account_id, region
@@ -137,7 +137,7 @@ class Rights:
             return True
         allowed = evaluate(self._roles.get(principal.lower(), ()), action, resource)
         if self._watch:
-            self._watch(Question(principal, action, resource, allowed))
+            self._watch(AccessCheck(principal, action, resource, allowed))
         return allowed
 
     def oss(self, credential: Credential, action: str, bucket: str, key: str) -> bool:

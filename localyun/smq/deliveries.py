@@ -13,9 +13,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.smq.store import insert, to_json
 from localyun.smq.topics import TOPIC, subscription_of
 from localyun.smq.values import (
@@ -64,14 +64,14 @@ class Deliveries:
     def __init__(
         self,
         database: Database,
-        clock: Clock,
+        clock: CloudClock,
         send_dead_letter: Deliverer,
-        hurry: float = 1.0,
+        time_scale: float = 1.0,
         workers: int = 8,
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
-        self._database, self._clock, self._hurry = database, clock, hurry
-        self._send_dead_letter, self._weather = send_dead_letter, weather
+        self._database, self._clock, self._time_scale = database, clock, time_scale
+        self._send_dead_letter, self._faults = send_dead_letter, faults
         self._changed = threading.Condition()
         self._deliverers: dict[str, Deliverer] = {}
         self._busy: dict[int, int] = {}  # delivery → subscription, while a worker makes it
@@ -95,12 +95,12 @@ class Deliveries:
     ) -> TopicMessage:
         """Publish a message to every subscription that its tag matches; the deliveries are durable on return."""
         if len(tag) > MAX_TAG:
-            raise Refusal(400, "InvalidArgument", f'MessageTag "{tag}" is longer than {MAX_TAG} characters.')
+            raise ServiceError(400, "InvalidArgument", f'MessageTag "{tag}" is longer than {MAX_TAG} characters.')
         identity = (topic, self._clock.token(16).upper(), body, md5_of(body), tag)
         message = TopicMessage(*identity, attributes, from_ms(to_ms(self._clock.now())), properties)
         with self._database.change() as db:
             check_body(body, TOPIC.attributes(TOPIC.row(db, topic)).maximum_message_size)
-            count = _schedule(db, message, self._weather)
+            count = _schedule(db, message, self._faults)
         self._wake(count)
         return message
 
@@ -194,8 +194,8 @@ class Deliveries:
         if delivery.subscription.dead_letter_queue:
             try:
                 self._send_dead_letter(delivery.subscription, delivery.message)
-            except Refusal as refusal:
-                log.warning("%s: the dead-letter message is lost: %s", delivery, refusal)
+            except ServiceError as rejection:
+                log.warning("%s: the dead-letter message is lost: %s", delivery, rejection)
 
     def _delete(self, delivery: PendingDelivery) -> None:
         message_id = delivery.message.message_id
@@ -206,11 +206,11 @@ class Deliveries:
             db.execute(message, (message_id, message_id))
 
     def _retry_delay(self, strategy: str, attempt: int) -> float:
-        """Return the seconds before the next attempt ("NotifyStrategy", 2026-11), divided by `hurry`."""
+        """Return the seconds before the next attempt ("NotifyStrategy", 2026-11), divided by `time_scale`."""
         if strategy == "EXPONENTIAL_DECAY_RETRY":
-            return min(512.0, 2.0 ** (attempt - 1)) / self._hurry
+            return min(512.0, 2.0 ** (attempt - 1)) / self._time_scale
         fraction = int(self._clock.token(2), 16) / 0xFFFF
-        return (10 + 10 * fraction) / self._hurry
+        return (10 + 10 * fraction) / self._time_scale
 
     def _delete_expired(self) -> None:
         """Delete the messages that are older than topics keep them, and their deliveries."""
@@ -221,10 +221,10 @@ class Deliveries:
             db.execute("DELETE FROM published WHERE time < ?", (oldest,))
 
 
-def _schedule(db: sqlite3.Connection, message: TopicMessage, weather: Weather) -> int:
+def _schedule(db: sqlite3.Connection, message: TopicMessage, faults: FaultInjector) -> int:
     """Store a message and its deliveries; return their number. Without deliveries, the message is not stored."""
     matching = db.execute(MATCHING, (message.topic, message.tag)).fetchall()
-    deliveries = [(row["id"], delay) for row in matching for delay in weather.copies("message")]
+    deliveries = [(row["id"], delay) for row in matching for delay in faults.delivery_delays("message")]
     if not deliveries:
         return 0
     now = to_ms(message.publish_time)

@@ -9,8 +9,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.smq.queues import QUEUE
 from localyun.smq.store import insert, to_json
 from localyun.smq.values import (
@@ -41,15 +41,15 @@ MOVE = """UPDATE messages SET queue = ?, message_id = ?, properties = ?, enqueue
 class QueueMessages:
     """The messages in all queues."""
 
-    def __init__(self, database: Database, clock: Clock, arn: str) -> None:
+    def __init__(self, database: Database, clock: CloudClock, arn: str) -> None:
         self._database, self._clock, self._arn = database, clock, arn
         self._arrived = threading.Condition()
         self._closed = False
 
     def send(self, queue: str, *messages: OutgoingMessage) -> list[Message]:
-        """Store up to 16 messages, all or none; raise `Refusal` if one of them is not valid."""
+        """Store up to 16 messages, all or none; raise `ServiceError` if one of them is not valid."""
         if not 1 <= len(messages) <= MAX_BATCH:
-            raise Refusal(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} messages, not {len(messages)}.")
+            raise ServiceError(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} messages, not {len(messages)}.")
         return self._send(queue, messages, check=True)
 
     def send_unchecked(self, queue: str, message: OutgoingMessage) -> Message:
@@ -80,14 +80,14 @@ class QueueMessages:
             return [_message(row) for row in db.execute(DUE, (queue, now, now, count)).fetchall()]
 
     def delete(self, queue: str, handle: str) -> None:
-        """Delete a received message; raise `Refusal` if its receipt handle is no longer valid."""
+        """Delete a received message; raise `ServiceError` if its receipt handle is no longer valid."""
         with self._database.change() as db:
             db.execute("DELETE FROM messages WHERE id = ?", (self._received_row(db, queue, handle)["id"],))
 
     def change_visibility(self, queue: str, handle: str, seconds: int) -> Message:
         """Hide a received message for `seconds` from now; return it with a new receipt handle, which replaces `handle`.
 
-        Raises `Refusal` if the receipt handle is no longer valid.
+        Raises `ServiceError` if the receipt handle is no longer valid.
         """
         check_range("visibility_timeout", seconds)
         visible = to_ms(self._clock.now()) + seconds * 1000
@@ -156,17 +156,17 @@ class QueueMessages:
         return f"{row['priority']}-{row['id']:x}-{self._clock.token(8)}"
 
     def _received_row(self, db: sqlite3.Connection, queue: str, handle: str) -> sqlite3.Row:
-        """Return the row of a received message; raise `Refusal` if its receipt handle is not valid."""
+        """Return the row of a received message; raise `ServiceError` if its receipt handle is not valid."""
         QUEUE.row(db, queue)
         if not (match := HANDLE.fullmatch(handle)):
-            raise Refusal(400, "ReceiptHandleError", f'The receipt handle you provided is not valid: "{handle}".')
+            raise ServiceError(400, "ReceiptHandleError", f'The receipt handle you provided is not valid: "{handle}".')
         sql = "SELECT * FROM messages WHERE id = ? AND queue = ?"
         row: sqlite3.Row | None = db.execute(sql, (int(match[1], 16), queue)).fetchone()
         if row is None:
-            raise Refusal(404, "MessageNotExist", "Message not exist: it was deleted or has expired.")
+            raise ServiceError(404, "MessageNotExist", "Message not exist: it was deleted or has expired.")
         if row["handle"] != handle or row["visible"] <= to_ms(self._clock.now()):
             text = "The receipt handle you provided has expired: receive the message again for a new one."
-            raise Refusal(400, "ReceiptHandleError", text)
+            raise ServiceError(400, "ReceiptHandleError", text)
         return row
 
     def _idle_seconds(self, queue: str, now: int) -> float:

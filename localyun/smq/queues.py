@@ -1,6 +1,6 @@
 """Queues: which exist, their attributes, and the number of their messages."""
 
-from localyun.clock import Clock
+from localyun.clock import CloudClock
 from localyun.smq.resources import NamedResources, ResourceKind
 from localyun.smq.values import QueueAttributes, QueueDescription, from_ms, to_ms
 from localyun.sqlite import Database
@@ -15,11 +15,11 @@ QUEUE = ResourceKind("Queue", "queue name", "queues", QueueAttributes())
 class Queues(NamedResources[QueueAttributes]):
     """The queues of one account in one region."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: CloudClock) -> None:
         super().__init__(QUEUE, database, clock)
 
     def get(self, name: str) -> QueueDescription:
-        """Return a queue with its counts; raise `Refusal` if it does not exist."""
+        """Return a queue with its counts; raise `ServiceError` if it does not exist."""
         now = to_ms(self._clock.now())
         with self._database.change() as db:
             row = QUEUE.row(db, name)

@@ -5,8 +5,8 @@ import sqlite3
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Generic
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.smq.store import insert, name_page, to_json
 from localyun.smq.values import Attributes, Page, check_name, to_ms, with_changes
 from localyun.sqlite import Database
@@ -22,11 +22,11 @@ class ResourceKind(Generic[Attributes]):
     defaults: Attributes
 
     def row(self, db: sqlite3.Connection, name: str) -> sqlite3.Row:
-        """Return the row of a resource; raise `Refusal` if it does not exist."""
+        """Return the row of a resource; raise `ServiceError` if it does not exist."""
         if row := self.find(db, name):
             return row
         message = f'The {self.described} you provided does not exist: "{name}". Create it first.'
-        raise Refusal(404, f"{self.name}NotExist", message)
+        raise ServiceError(404, f"{self.name}NotExist", message)
 
     def find(self, db: sqlite3.Connection, name: str) -> sqlite3.Row | None:
         """Return the row of a resource, or None."""
@@ -42,14 +42,14 @@ class ResourceKind(Generic[Attributes]):
 class NamedResources(Generic[Attributes]):
     """The queues or the topics of one account in one region."""
 
-    def __init__(self, kind: ResourceKind[Attributes], database: Database, clock: Clock) -> None:
+    def __init__(self, kind: ResourceKind[Attributes], database: Database, clock: CloudClock) -> None:
         self._kind: ResourceKind[Attributes] = kind
         self._database, self._clock = database, clock
 
     def create(self, name: str, **attributes: Any) -> bool:
         """Create a resource; return True if it is new, False if an equal one exists.
 
-        Raises `Refusal` if one with other attributes exists, or for a name or an attribute that is not valid.
+        Raises `ServiceError` if one with other attributes exists, or for a name or an attribute that is not valid.
         """
         kind, wanted, now = self._kind, with_changes(self._kind.defaults, attributes), to_ms(self._clock.now())
         with self._database.change() as db:
@@ -58,7 +58,7 @@ class NamedResources(Generic[Attributes]):
                     return False
                 remedy = f"use Set{kind.name}Attributes to change them"
                 message = f'The {kind.name.lower()} "{name}" exists with other attributes; {remedy}.'
-                raise Refusal(409, f"{kind.name}AlreadyExist", message)
+                raise ServiceError(409, f"{kind.name}AlreadyExist", message)
             check_name(kind.name, name)
             insert(db, kind.table, name=name, attributes=to_json(asdict(wanted)), created=now, modified=now)
         return True

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.smq.deliveries import Deliverer, Deliveries
 from localyun.smq.message_formats import document
 from localyun.smq.messages import QueueMessages
@@ -27,18 +27,18 @@ from localyun.smq.values import (
 class MessageService:
     """The queues and topics of one account in one region, stored in `root`; a `kill -9` loses nothing.
 
-    Register deliverers before `start`; only queue endpoints are built in. Retry delays are divided by `hurry`.
+    Register deliverers before `start`; only queue endpoints are built in. Retry delays are divided by `time_scale`.
     """
 
     def __init__(
         self,
         root: Path,
-        clock: Clock,
+        clock: CloudClock,
         *,
         account_id: str,
         region: str,
-        hurry: float = 1.0,
-        weather: Weather = FINE,
+        time_scale: float = 1.0,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
         self.account_id, self.region = account_id, region
         self._arn = f"acs:mns:{region}:{account_id}"
@@ -46,7 +46,7 @@ class MessageService:
         self.queues = Queues(self._database, clock)
         self.messages = QueueMessages(self._database, clock, self._arn)
         self.topics = Topics(self._database, clock, account_id, region)
-        self._deliveries = Deliveries(self._database, clock, self._send_dead_letter, hurry, weather=weather)
+        self._deliveries = Deliveries(self._database, clock, self._send_dead_letter, time_scale, faults=faults)
         self._deliveries.deliver_to("acs:mns:", self._send_to_queue)
 
     def deliver_to(self, prefix: str, deliverer: Deliverer) -> None:
@@ -58,7 +58,7 @@ class MessageService:
         self._deliveries.start()
 
     def stop(self) -> None:
-        """Start no further delivery. Call it before the deliverers stop, so that their errors cost no attempt."""
+        """Start no further delivery. Call it before the deliverers stop: their errors then cost no attempt."""
         self._deliveries.stop()
 
     def close(self) -> None:
@@ -78,12 +78,12 @@ class MessageService:
     ) -> TopicMessage:
         """Publish a message to every subscription that its tag matches; the deliveries are durable on return.
 
-        Raises `Refusal` if the topic does not exist or the message is not valid.
+        Raises `ServiceError` if the topic does not exist or the message is not valid.
         """
         return self._deliveries.publish(topic, body, tag=tag, attributes=attributes, properties=properties)
 
     def send(self, queue: str, body: str, *, delay_seconds: int | None = None, priority: int = 8) -> Message:
-        """Send one message to a queue and return it; raise `Refusal` if it is not valid."""
+        """Send one message to a queue and return it; raise `ServiceError` if it is not valid."""
         return self.messages.send(queue, OutgoingMessage(body, delay_seconds, priority))[0]
 
     def receive(self, queue: str, wait_seconds: float | None = 0, count: int = 1) -> list[Message]:
@@ -102,11 +102,11 @@ class MessageService:
 
 
 def queue_of(arn: str) -> str:
-    """Return the name of the queue in an endpoint or a destination; raise `Refusal` if it names none.
+    """Return the name of the queue in an endpoint or a destination; raise `ServiceError` if it names none.
 
     >>> queue_of("acs:mns:cn-hangzhou:1:queues/events"), queue_of("acs:mns:cn-hangzhou:1:/queues/dead/messages")
     ('events', 'dead')
     """
     if parts := QUEUE_ENDPOINT.fullmatch(arn):
         return parts[3]
-    raise Refusal(400, "InvalidEndpoint", f'"{arn}" names no queue; write acs:mns:REGION:ACCOUNT:queues/QUEUE.')
+    raise ServiceError(400, "InvalidEndpoint", f'"{arn}" names no queue; write acs:mns:REGION:ACCOUNT:queues/QUEUE.')

@@ -4,8 +4,8 @@ import re
 import sqlite3
 from collections.abc import Iterable
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
 from localyun.smq.resources import NamedResources, ResourceKind
 from localyun.smq.store import insert, name_page
 from localyun.smq.values import (
@@ -34,12 +34,12 @@ DELETE_DELIVERED = "DELETE FROM published WHERE message_id NOT IN (SELECT messag
 class Topics(NamedResources[TopicAttributes]):
     """The topics of one account in one region, and their subscriptions."""
 
-    def __init__(self, database: Database, clock: Clock, account_id: str, region: str) -> None:
+    def __init__(self, database: Database, clock: CloudClock, account_id: str, region: str) -> None:
         super().__init__(TOPIC, database, clock)
         self._account_id, self._region = account_id, region
 
     def get(self, name: str) -> TopicDescription:
-        """Return a topic with the number of its undelivered messages; raise `Refusal` if it does not exist."""
+        """Return a topic with the number of its undelivered messages; raise `ServiceError` if it does not exist."""
         with self._database.change() as db:
             row = TOPIC.row(db, name)
             count = db.execute("SELECT COUNT(*) FROM published WHERE topic = ?", (name,)).fetchone()[0]
@@ -57,7 +57,7 @@ class Topics(NamedResources[TopicAttributes]):
     def subscribe(self, topic: str, name: str, *, endpoint: str, **options: str) -> bool:
         """Subscribe an endpoint; return True if the subscription is new, False if an equal one exists.
 
-        The options are strategy, content_format, filter_tag and dead_letter_queue. Raises `Refusal` if a different
+        The options are strategy, content_format, filter_tag and dead_letter_queue. Raises `ServiceError` if a different
         subscription of that name exists, or for a value that is not valid.
         """
         self._check_endpoint(endpoint)
@@ -66,14 +66,14 @@ class Topics(NamedResources[TopicAttributes]):
             if row := _find(db, topic, name):
                 if differing := [key for key, value in values.items() if row[key] != value]:
                     message = f'The subscription "{name}" exists with another {differing[0]}; unsubscribe it first.'
-                    raise Refusal(409, "SubscriptionAlreadyExist", message)
+                    raise ServiceError(409, "SubscriptionAlreadyExist", message)
                 return False
             check_name("Subscription", name)
             insert(db, "subscriptions", topic=topic, name=name, **values, created=now, modified=now)
         return True
 
     def subscription(self, topic: str, name: str) -> Subscription:
-        """Return a subscription; raise `Refusal` if it does not exist."""
+        """Return a subscription; raise `ServiceError` if it does not exist."""
         with self._database.change() as db:
             return subscription_of(_row(db, topic, name))
 
@@ -101,15 +101,15 @@ class Topics(NamedResources[TopicAttributes]):
         return name_page(self._database, source, topic, prefix=prefix, marker=marker, limit=limit)
 
     def _check_endpoint(self, endpoint: str) -> None:
-        """Raise `Refusal`, with the remedy, for an endpoint that the local cloud cannot deliver to."""
+        """Raise `ServiceError`, with the remedy, for an endpoint that the local cloud cannot deliver to."""
         here = (self._region, self._account_id)
         if queue := QUEUE_ENDPOINT.fullmatch(endpoint):
             if (queue[1], queue[2]) != here:
                 text = f"{endpoint} is not here: region and account of the local cloud are {here[0]} and {here[1]}."
-                raise Refusal(400, "InvalidEndpoint", text)
+                raise ServiceError(400, "InvalidEndpoint", text)
         elif not endpoint.startswith(("http://", "https://", "acs:")) or endpoint.startswith("acs:mns:"):
             text = f'Invalid endpoint "{endpoint}": use http(s)://... or acs:mns:REGION:ACCOUNT:queues/QUEUE.'
-            raise Refusal(400, "InvalidEndpoint", text)
+            raise ServiceError(400, "InvalidEndpoint", text)
 
 
 def subscription_of(row: sqlite3.Row) -> Subscription:
@@ -119,7 +119,7 @@ def subscription_of(row: sqlite3.Row) -> Subscription:
 
 
 def _find(db: sqlite3.Connection, topic: str, name: str) -> sqlite3.Row | None:
-    """Return the row of a subscription or None; raise `Refusal` if the topic does not exist."""
+    """Return the row of a subscription or None; raise `ServiceError` if the topic does not exist."""
     TOPIC.row(db, topic)
     sql = "SELECT * FROM subscriptions WHERE topic = ? AND name = ?"
     row: sqlite3.Row | None = db.execute(sql, (topic, name)).fetchone()
@@ -130,20 +130,20 @@ def _row(db: sqlite3.Connection, topic: str, name: str) -> sqlite3.Row:
     if row := _find(db, topic, name):
         return row
     message = f'The subscription you provided does not exist: "{name}" of topic "{topic}". Subscribe first.'
-    raise Refusal(404, "SubscriptionNotExist", message)
+    raise ServiceError(404, "SubscriptionNotExist", message)
 
 
 def _checked(options: dict[str, str]) -> dict[str, str]:
-    """Return the options; raise `Refusal` for an unknown option or value."""
+    """Return the options; raise `ServiceError` for an unknown option or value."""
     if unknown := sorted(set(options) - set(OPTIONS)):
-        raise Refusal(400, "InvalidArgument", f"Unknown option {unknown[0]}; known options: {sorted(OPTIONS)}.")
+        raise ServiceError(400, "InvalidArgument", f"Unknown option {unknown[0]}; known options: {sorted(OPTIONS)}.")
     _check_choice("NotifyStrategy", options["strategy"], STRATEGIES)
     _check_choice("NotifyContentFormat", options["content_format"], FORMATS)
     if len(options["filter_tag"]) > MAX_TAG:
-        raise Refusal(400, "InvalidArgument", f"FilterTag is longer than {MAX_TAG} characters.")
+        raise ServiceError(400, "InvalidArgument", f"FilterTag is longer than {MAX_TAG} characters.")
     return options
 
 
 def _check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     if value not in choices:
-        raise Refusal(400, "InvalidArgument", f'{name} "{value}" is unknown; use {", ".join(choices)}.')
+        raise ServiceError(400, "InvalidArgument", f'{name} "{value}" is unknown; use {", ".join(choices)}.')

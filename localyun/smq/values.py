@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 
 # SMQ developer reference, "CreateQueue" and "Limits", read 2026-11.
 RANGES = {
@@ -180,45 +180,47 @@ Attributes = TypeVar("Attributes", QueueAttributes, TopicAttributes)
 
 
 def with_changes(attributes: Attributes, changes: Mapping[str, Any]) -> Attributes:
-    """Return changed attributes; raise `Refusal` for unknown names and for values out of range."""
+    """Return changed attributes; raise `ServiceError` for unknown names and for values out of range."""
     known = {item.name for item in fields(attributes)}
     if unknown := sorted(set(changes) - known):
-        raise Refusal(400, "InvalidArgument", f"Unknown attribute {unknown[0]}; known attributes: {sorted(known)}.")
+        raise ServiceError(
+            400, "InvalidArgument", f"Unknown attribute {unknown[0]}; known attributes: {sorted(known)}."
+        )
     for name, value in changes.items():
         check_range(name, value)
     return replace(attributes, **changes)
 
 
 def check_range(name: str, value: object) -> None:
-    """Raise `Refusal` for a value outside the vendor's limits; a name without limits has any value."""
+    """Raise `ServiceError` for a value outside the vendor's limits; a name without limits has any value."""
     if name not in RANGES:
         return
     low, high = RANGES[name]
     if not isinstance(value, int) or not low <= value <= high:
         text = f"The value of {name.title().replace('_', '')} must be between {low} and {high}, not {value}."
-        raise Refusal(400, "InvalidArgument", text)
+        raise ServiceError(400, "InvalidArgument", text)
 
 
 def check_name(kind: str, name: str) -> None:
-    """Raise `Refusal` for a name that the vendor does not allow for a Queue, Topic or Subscription."""
+    """Raise `ServiceError` for a name that the vendor does not allow for a Queue, Topic or Subscription."""
     if not 1 <= len(name) <= MAX_NAME:
         text = f"The {kind.lower()} name has {len(name)} characters; use 1 to {MAX_NAME}."
-        raise Refusal(400, f"{kind}NameLengthError", text)
+        raise ServiceError(400, f"{kind}NameLengthError", text)
     if not _NAME.fullmatch(name):
         text = f"The {kind.lower()} name {name!r} is invalid: use letters, digits, - and _, a letter or digit first."
-        raise Refusal(400, f"Invalid{kind}Name", text)
+        raise ServiceError(400, f"Invalid{kind}Name", text)
 
 
 def check_body(body: str, limit: int) -> None:
-    """Raise `Refusal` for a message body that is empty, longer than `limit` bytes, or not legal in XML."""
+    """Raise `ServiceError` for a message body that is empty, longer than `limit` bytes, or not legal in XML."""
     if not body:
-        raise Refusal(400, "InvalidArgument", "The message body is empty; MessageBody must not be empty.")
+        raise ServiceError(400, "InvalidArgument", "The message body is empty; MessageBody must not be empty.")
     if (size := len(body.encode())) > limit:
         text = f"The length of message should not be larger than MaximumMessageSize: {size} > {limit} bytes."
-        raise Refusal(400, "InvalidArgument", text)
+        raise ServiceError(400, "InvalidArgument", text)
     if bad := _NOT_XML.search(body):
         text = f"The message body has U+{ord(bad[0]):04X} at {bad.start()}, which is not legal in XML; use Base64."
-        raise Refusal(400, "InvalidArgument", text)
+        raise ServiceError(400, "InvalidArgument", text)
 
 
 def md5_of(body: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from localyun.fc.values import FunctionConfig, InvocationResult
-from localyun.ram.policies import Question
+from localyun.ram.policies import AccessCheck
 from localyun.server import LocalCloud
 from tests.deploy.tools import ROOT
 
@@ -16,9 +16,9 @@ Attach = Callable[[], InvocationResult]
 
 
 @pytest.fixture
-def attaching(tmp_path: Path) -> Iterator[tuple[LocalCloud, Attach, list[Question]]]:
+def attaching(tmp_path: Path) -> Iterator[tuple[LocalCloud, Attach, list[AccessCheck]]]:
     """Deploy the template's source with the template's role."""
-    questions: list[Question] = []
+    questions: list[AccessCheck] = []
     properties = yaml.safe_load((ROOT / "template.yml").read_text("utf-8"))["Resources"]["AttachFunction"]["Properties"]
     (tmp_path / "index.py").write_text(properties["Code"]["SourceCode"], "utf-8")
     cloud = LocalCloud(ROOT, watch=questions.append)
@@ -30,7 +30,7 @@ def attaching(tmp_path: Path) -> Iterator[tuple[LocalCloud, Attach, list[Questio
 
 
 def test_the_bucket_is_attached_once_and_again_is_fine(
-    attaching: tuple[LocalCloud, Attach, list[Question]],
+    attaching: tuple[LocalCloud, Attach, list[AccessCheck]],
 ) -> None:
     """With exactly the rights of its role."""
     cloud, attach, questions = attaching
@@ -44,7 +44,7 @@ def test_the_bucket_is_attached_once_and_again_is_fine(
     assert {("imm:AttachOSSBucket", True), ("imm:GetOSSBucketAttachment", True)} == mine
 
 
-def test_a_bucket_of_another_project_is_left_alone(attaching: tuple[LocalCloud, Attach, list[Question]]) -> None:
+def test_a_bucket_of_another_project_is_left_alone(attaching: tuple[LocalCloud, Attach, list[AccessCheck]]) -> None:
     """The deployment fails, and says what to do."""
     cloud, attach, _ = attaching
     cloud.services.tasks.create_project("other")

@@ -88,7 +88,7 @@ def test_a_function_runs_where_nothing_else_is_installed(built: Builder, python:
 @pytest.mark.parametrize("python", PYTHONS)
 def test_a_manifest_becomes_merged_audio_by_the_built_functions(built: Builder, python: str) -> None:
     """Upload, trigger, task, completion, event; the project directory holds no sources at all."""
-    with LocalCloud(built(python).root, hurry=50, from_build=True) as endpoints:
+    with LocalCloud(built(python).root, time_scale=50, from_build=True) as endpoints:
         result = run_job(endpoints)
 
     assert "succeeded" == result["data"]["state"]

@@ -21,7 +21,7 @@ from clipstitch.common.ports import TaskOutcome
 from localyun.deploy.declared import BadDeployment, Deployment
 from localyun.deploy.project import read
 from localyun.fc.values import FunctionConfig
-from localyun.ram.policies import BadPolicy, Question, Statement, evaluate, read_policy
+from localyun.ram.policies import AccessCheck, BadPolicy, Statement, evaluate, parse_policy
 from localyun.server import Endpoints, LocalCloud
 from tests.deploy.calls import CALLS, NOT_LOCAL
 from tests.deploy.flow import run_job
@@ -73,10 +73,10 @@ def test_the_policy_allows_exactly_what_the_table_needs() -> None:
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, list[Question]]]:
+def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, list[AccessCheck]]]:
     """Run whole jobs and one event that no retry can save; remember every right that was asked for."""
-    questions: list[Question] = []
-    cloud = LocalCloud(ROOT, hurry=50, watch=questions.append)
+    questions: list[AccessCheck] = []
+    cloud = LocalCloud(ROOT, time_scale=50, watch=questions.append)
     with cloud as endpoints:
         assert "succeeded" == run_job(endpoints)["data"]["state"]
         cloud.services.functions.invoke_async("clipstitch-submit", b"no event")
@@ -107,7 +107,7 @@ def receive(endpoints: Endpoints, queue: str) -> dict[str, Any]:
     return json.loads(found.receive_message_with_str_body(20).message_body)  # type: ignore[no-any-return]
 
 
-def test_whatever_a_flow_asks_for_is_allowed(asked: tuple[Deployment, list[Question]]) -> None:
+def test_whatever_a_flow_asks_for_is_allowed(asked: tuple[Deployment, list[AccessCheck]]) -> None:
     """The functions' role, and the role that IMM takes."""
     _, questions = asked
 
@@ -115,7 +115,7 @@ def test_whatever_a_flow_asks_for_is_allowed(asked: tuple[Deployment, list[Quest
     assert {"clipstitch-functions", "clipstitch-imm"} == {one.principal.rpartition("/")[2] for one in questions}
 
 
-def test_whatever_the_policy_allows_a_flow_asks_for(asked: tuple[Deployment, list[Question]]) -> None:
+def test_whatever_the_policy_allows_a_flow_asks_for(asked: tuple[Deployment, list[AccessCheck]]) -> None:
     """Every action on every resource of the policy was needed at least once."""
     deployment, questions = asked
     rules = {pair: Statement(True, (pair[0],), (pair[1],)) for pair in allowed_by_template(deployment)}
@@ -138,7 +138,7 @@ def test_a_right_that_is_missing_is_found_on_the_laptop(tmp_path: Path, action: 
     assert f"Action: [{action}" in text
     (tmp_path / "template.yml").write_text(text.replace(f"Action: [{action}", "Action: ["))
 
-    with LocalCloud(tmp_path, hurry=100) as endpoints:
+    with LocalCloud(tmp_path, time_scale=100) as endpoints:
         with pytest.raises(AssertionError, match="no results/"):
             run_job(endpoints, grace_period_s=0.5)
         record = receive(endpoints, "clipstitch-dead-letters")
@@ -270,7 +270,7 @@ DENY = {"Effect": "Deny", "Action": "oss:GetObject", "Resource": ["acs:oss:*:1:b
 )
 def test_statements_allow_what_one_allows_and_none_denies(action: str, resource: str, may: bool) -> None:
     """A star stands for any characters, slashes too; a question mark for one; everything else for itself."""
-    statements = read_policy({"Version": "1", "Statement": [ALLOW, DENY]})
+    statements = parse_policy({"Version": "1", "Statement": [ALLOW, DENY]})
 
     assert may == evaluate(statements, action, resource)
 
@@ -289,7 +289,7 @@ def test_statements_allow_what_one_allows_and_none_denies(action: str, resource:
 def test_a_statement_that_cannot_be_evaluated_is_an_error(statement: RULE, told: str) -> None:
     """Rather than a right that nobody checked."""
     with pytest.raises(BadPolicy, match="Statement") as wrong:
-        read_policy({"Statement": [statement]})
+        parse_policy({"Statement": [statement]})
 
     assert told in str(wrong.value)
 

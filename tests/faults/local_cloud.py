@@ -37,7 +37,7 @@ class House:
     @property
     def counts(self) -> dict[str, int]:
         """What bad weather did in all lives, as the cloud itself kept it."""
-        file = self._folder / "data" / "weather.json"
+        file = self._folder / "data" / "faults.json"
         return json.loads(file.read_text()) if file.exists() else {}
 
     def start(self, weather: int | None = None, severity: float = 1.0) -> None:

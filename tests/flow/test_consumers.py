@@ -24,8 +24,8 @@ from mns.topic import TopicMessage, TopicMeta
 from standardwebhooks import Webhook
 
 from clipstitch_cli.connection import complete_environment
-from localyun.clock import SystemClock
-from localyun.http import Reply, face
+from localyun.clock import HostClock
+from localyun.http import HttpResponse, asgi_app
 from localyun.server import LocalCloud
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, string_to_sign
 from tests.children import Child, until
@@ -82,7 +82,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         variables = {f"{name.upper()}_URL": f"{address}/hook" for name in SINKS}
         variables |= {f"{name.upper()}_SECRET": f"{OTHER_SECRET} {SECRET}" for name in SINKS}
         root = project(tmp_path_factory.mktemp("project"))
-        cloud = LocalCloud(root, variables=variables, hurry=50)
+        cloud = LocalCloud(root, variables=variables, time_scale=50)
         up = exits.enter_context(cloud).environment()
         # A poll that is cut off may take a message along; then it is seen again after this time, not the usual 30 s.
         account(up).get_queue(up["CLIPSTITCH_EVENTS_QUEUE"]).set_attributes(QueueMeta(VISIBLE_AGAIN_S))
@@ -214,7 +214,7 @@ def forged(url: str, event: Mapping[str, Any], place: Place, cert_url: str, cert
     headers = {
         "content-md5": base64.b64encode(hashlib.md5(body).digest()).decode(),
         "content-type": "application/json",
-        "date": format_datetime(SystemClock().now(), usegmt=True),
+        "date": format_datetime(HostClock().now(), usegmt=True),
         "x-mns-signing-cert-url": base64.b64encode(cert_url.encode()).decode(),
     }
     signature = certificate.sign(string_to_sign("POST", headers, urlsplit(url).path))
@@ -225,8 +225,8 @@ def test_a_signature_of_somebody_else_is_refused(place: Place, endpoint: tuple[C
     """It is right, but the certificate lies elsewhere; so is a push without any."""
     child, url = endpoint
     bare, event = url.partition("?")[0], sentinel("forged")
-    strangers = Certificate(SystemClock())
-    with served(face(lambda _: Reply(200, strangers.pem()))) as stranger:
+    strangers = Certificate(HostClock())
+    with served(asgi_app(lambda _: HttpResponse(200, strangers.pem()))) as stranger:
         answers = [
             forged(bare, event, place, f"{stranger}{CERTIFICATE_PATH}", strangers),
             forged(bare, event, place, f"{place.up['MNS_ENDPOINT']}{CERTIFICATE_PATH}", strangers),
@@ -268,7 +268,7 @@ def test_twins_at_the_webhook_are_acted_on_once(place: Place):
 
 def posted(place: Place, event: Mapping[str, Any], secret: str) -> int:
     """Post an event as the product does, and return the answer's status."""
-    body, now = json.dumps(event), SystemClock().now()
+    body, now = json.dumps(event), HostClock().now()
     headers = {
         "webhook-id": event["id"],
         "webhook-timestamp": str(int(now.timestamp())),

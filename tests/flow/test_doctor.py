@@ -29,7 +29,7 @@ from clipstitch_cli.doctor.live.options import Live
 from clipstitch_cli.doctor.live.run import live
 from clipstitch_cli.errors import Usage
 from clipstitch_cli.main import main
-from localyun.oss.service import ObjectStore
+from localyun.oss.service import ObjectService
 from localyun.server import LocalCloud
 from tests.children import until
 
@@ -75,7 +75,7 @@ def env() -> Iterator[Env]:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Env]:
     """Run a local cloud for the tests that break nothing; in a hurry, so that retries do not take long."""
-    with LocalCloud(ROOT, hurry=50) as endpoints:
+    with LocalCloud(ROOT, time_scale=50) as endpoints:
         yield endpoints.environment()
 
 
@@ -124,7 +124,7 @@ def test_an_unbound_bucket(env: Env):
 
 def test_a_bucket_that_lies_in_another_region(tmp_path: Path):
     """Any endpoint says where it lies, and nothing else of it."""
-    store = ObjectStore(tmp_path / "objects", SystemClock())
+    store = ObjectService(tmp_path / "objects", SystemClock())
     store.create_bucket("clipstitch", region="cn-beijing")
     store.close()
     with LocalCloud(ROOT, data=tmp_path) as endpoints:
@@ -212,7 +212,7 @@ class HoursAgo:
 def test_a_job_that_no_sweep_brings_to_its_end(tmp_path: Path):
     """It has been open for longer than its deadline allows."""
     job = f"{HoursAgo().now():%Y%m%dT%H%M%SZ}-0123456789ab"
-    store = ObjectStore(tmp_path / "objects", HoursAgo())
+    store = ObjectService(tmp_path / "objects", HoursAgo())
     store.create_bucket("clipstitch")
     store.put("clipstitch", f"_clipstitch/open/{job}", b'{"manifest": "oss://clipstitch/manifests/m.json"}')
     store.close()

@@ -53,7 +53,7 @@ class Running(NamedTuple):
 @pytest.fixture(scope="module")
 def running() -> Iterator[Running]:
     """Run a local cloud of our own, in a hurry: a topic of it will be missing for a while."""
-    cloud = LocalCloud(ROOT, hurry=50)
+    cloud = LocalCloud(ROOT, time_scale=50)
     with cloud as endpoints:
         yield Running(cloud, endpoints.environment())
 

@@ -25,7 +25,7 @@ LETTERS, TOPIC = "clipstitch-dead-letters", "clipstitch-events"
 @pytest.fixture(scope="module")
 def env() -> Iterator[Mapping[str, str]]:
     """Run a local cloud of our own, in a hurry: a topic of it will be missing for a while."""
-    with LocalCloud(ROOT, hurry=50) as endpoints:
+    with LocalCloud(ROOT, time_scale=50) as endpoints:
         yield endpoints.environment()
 
 

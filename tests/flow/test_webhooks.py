@@ -96,7 +96,7 @@ def hooked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hooked]:
         receivers = {name: exits_of.enter_context(Receiver(*replies[name])) for name in SINKS}
         variables = {f"{name.upper()}_URL": one.url for name, one in receivers.items()}
         variables |= {f"{name.upper()}_SECRET": f"{OTHER_SECRET} {SECRET}" for name in SINKS}
-        cloud = LocalCloud(folder, variables=variables, hurry=HURRY)
+        cloud = LocalCloud(folder, variables=variables, time_scale=HURRY)
         endpoints = exits_of.enter_context(cloud)
         env = complete_environment({**endpoints.environment(), **variables}, folder)
         yield Hooked(Place(env, "hooks"), receivers, folder)

@@ -13,12 +13,12 @@ import imageio_ffmpeg
 import numpy as np
 import uvicorn
 
-from localyun.clock import SystemClock
-from localyun.faults import FINE, Weather
-from localyun.http import Call, Reply, face
+from localyun.clock import HostClock
+from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.http import HttpRequest, HttpResponse, asgi_app
 from localyun.imm.service import TaskService
 from localyun.imm.values import MediaTask
-from localyun.oss.service import ObjectStore
+from localyun.oss.service import ObjectService
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 ACCOUNT, REGION = "1023210024670000", "cn-hangzhou"
@@ -75,19 +75,19 @@ class AudioWorld:
 
     root: Path
     refuse: Callable[[str], None] = lambda topic: None
-    weather: Weather = FINE
+    faults: FaultInjector = NO_FAULTS
     notices: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.objects = ObjectStore(self.root / "oss", SystemClock())
+        self.objects = ObjectService(self.root / "oss", HostClock())
         self.tasks = TaskService(
             self.root / "imm",
-            SystemClock(),
+            HostClock(),
             objects=self.objects,
             publish=self._publish,
             account_id=ACCOUNT,
             region=REGION,
-            weather=self.weather,
+            faults=self.faults,
         )
         for bucket in ("media", "out"):
             self.objects.create_bucket(bucket)
@@ -118,10 +118,10 @@ class AudioWorld:
 
 
 @contextmanager
-def served(answer: Callable[[Call], Reply]) -> Iterator[str]:
+def served(answer: Callable[[HttpRequest], HttpResponse]) -> Iterator[str]:
     """Serve one face over HTTP on a free port; yields host:port."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(face(answer), log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(asgi_app(answer), log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     while not server.started:

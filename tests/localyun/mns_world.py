@@ -13,8 +13,8 @@ import uvicorn
 from mns.account import Account
 from starlette.types import ASGIApp
 
-from localyun.clock import SystemClock
-from localyun.http import Call, Reply, face
+from localyun.clock import HostClock
+from localyun.http import HttpRequest, HttpResponse, asgi_app
 from localyun.ram.credentials import Credential, Keyring
 from localyun.smq.http.routes import MnsEndpoint
 from localyun.smq.service import MessageService
@@ -25,7 +25,7 @@ PLACE = {"account_id": "1234567890", "region": "cn-hangzhou"}
 ARN = "acs:mns:cn-hangzhou:1234567890"
 
 
-class TurnedClock(SystemClock):
+class TurnedClock(HostClock):
     """The machine's clock, turned forward by hand."""
 
     def __init__(self) -> None:
@@ -80,7 +80,7 @@ class Socket:
     def __init__(self) -> None:
         self.face: MnsEndpoint | None = None
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, call: HttpRequest) -> HttpResponse:
         """Let the face that is plugged in answer."""
         assert self.face
         return self.face.answer(call)
@@ -90,7 +90,7 @@ class Socket:
 def plugged(socket_: Socket, url: str, root: Path, **options: Any) -> Iterator[World]:
     """Run a message service that retries a thousand times faster than the vendor."""
     clock = TurnedClock()
-    service = MessageService(root, clock, **PLACE, hurry=1000)
+    service = MessageService(root, clock, **PLACE, time_scale=1000)
     socket_.face = MnsEndpoint(service, Keyring(KEY, ROLE), clock, PLACE["account_id"], **options)
     service.start()
     yield World(service, clock, socket_.face, url)
@@ -101,5 +101,5 @@ def plugged(socket_: Socket, url: str, root: Path, **options: Any) -> Iterator[W
 def world(root: Path, **options: Any) -> Iterator[World]:
     """Run a message service and a server of its own."""
     socket_ = Socket()
-    with served(face(socket_.answer)) as url, plugged(socket_, url, root, **options) as running:
+    with served(asgi_app(socket_.answer)) as url, plugged(socket_, url, root, **options) as running:
         yield running

@@ -14,12 +14,12 @@ import alibabacloud_oss_v2 as oss
 import oss2
 import uvicorn
 
-from localyun.clock import SystemClock
-from localyun.errors import Refusal
-from localyun.http import Call, face
+from localyun.clock import HostClock
+from localyun.errors import ServiceError
+from localyun.http import HttpRequest, asgi_app
 from localyun.oss.http.request import Allow
-from localyun.oss.http.routes import OssFace, allow_all
-from localyun.oss.service import ObjectEvent, ObjectStore
+from localyun.oss.http.routes import OssEndpoint, allow_all
+from localyun.oss.service import ObjectEvent, ObjectService
 from localyun.ram.credentials import Credential, Keyring
 
 KEY = Credential("LTAI-test", "secret-test")
@@ -28,7 +28,7 @@ REGION = "cn-hangzhou"
 BUCKET = "acme"
 
 
-class TurnedClock(SystemClock):
+class TurnedClock(HostClock):
     """The machine's clock, turned forward by hand."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class NotedTasks:
         """Note a submission; only audio has a route."""
         if not process.startswith("audio/"):
             text = "ResourceNotFound, The specified resource Route is not found. 9D31D05E-FC1C-582E-B31E-3E1327F90000"
-            raise Refusal(400, "Imm Client", text, ec="0056-00000001")
+            raise ServiceError(400, "Imm Client", text, ec="0056-00000001")
         self.submitted.append((bucket, key, process))
         return Ids()
 
@@ -75,11 +75,11 @@ class NotedTasks:
 class World:
     """A store, its face on a free port, and what happened."""
 
-    objects: ObjectStore
+    objects: ObjectService
     tasks: NotedTasks
     clock: TurnedClock
     url: str
-    calls: list[Call]
+    calls: list[HttpRequest]
     events: list[ObjectEvent] = field(default_factory=list)
 
     def bucket(self, name: str = BUCKET, key: Credential = KEY, *, v4: bool = True) -> oss2.Bucket:
@@ -110,12 +110,12 @@ class World:
 def world(root: Path, *, allow: Allow = allow_all) -> Iterator[World]:
     """Serve an object store with one bucket while the block runs."""
     clock, tasks = TurnedClock(), NotedTasks()
-    objects = ObjectStore(root, clock)
+    objects = ObjectService(root, clock)
     objects.create_bucket(BUCKET)
-    oss_face = OssFace(objects, tasks, Keyring(KEY, ROLE), clock, REGION, allow=allow)
-    calls: list[Call] = []
+    oss_face = OssEndpoint(objects, tasks, Keyring(KEY, ROLE), clock, REGION, allow=allow)
+    calls: list[HttpRequest] = []
 
-    def answer(call: Call) -> Any:
+    def answer(call: HttpRequest) -> Any:
         calls.append(call)
         return oss_face.answer(call)
 
@@ -132,7 +132,7 @@ def _served(answer: Any) -> Iterator[str]:
     # With the protocol named, asyncio switches Nagle's algorithm off; without, each streamed reply waits 40 ms.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(face(answer), **options))
+        server = uvicorn.Server(uvicorn.Config(asgi_app(answer), **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + 10

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from localyun.clock import SystemClock
-from localyun.errors import Refusal
+from localyun.clock import HostClock
+from localyun.errors import ServiceError
 from localyun.fc.service import FunctionService
 from localyun.fc.values import AsyncConfig, FcSettings, FunctionConfig, LifecycleHook
 from localyun.ram.credentials import Credential, Keyring
@@ -32,8 +32,8 @@ class World:
 
     def start(self) -> FunctionService:
         """Start a service on the same directory."""
-        settings = FcSettings("1234567890123456", "cn-hangzhou", {"OSS_ENDPOINT": "http://local"}, hurry=HURRY)
-        return FunctionService(self.root / "data", SystemClock(), self.keyring, settings, self.tell)
+        settings = FcSettings("1234567890123456", "cn-hangzhou", {"OSS_ENDPOINT": "http://local"}, time_scale=HURRY)
+        return FunctionService(self.root / "data", HostClock(), self.keyring, settings, self.tell)
 
     def tell(self, arn: str, record: str) -> None:
         """Be the destination of asynchronous invocations."""
@@ -273,7 +273,7 @@ def test_a_function_that_does_not_exist_is_refused_with_what_does(world: World) 
     """404, and the names that are deployed."""
     world.deploy("def handler(event, context):\n    return ''", name="here")
 
-    with pytest.raises(Refusal, match="deployed are: here") as refusal:
+    with pytest.raises(ServiceError, match="deployed are: here") as refusal:
         world.service.invoke("gone", b"")
 
     assert (refusal.value.status, refusal.value.code) == (404, "FunctionNotFound")
@@ -283,7 +283,7 @@ def test_an_event_of_more_than_128_kb_is_refused(world: World) -> None:
     """The limit of asynchronous payloads is the vendor's."""
     world.deploy("def handler(event, context):\n    return ''")
 
-    with pytest.raises(Refusal, match="131072"):
+    with pytest.raises(ServiceError, match="131072"):
         world.service.invoke_async("f", b"x" * (128 * 1024 + 1))
 
 
@@ -394,12 +394,12 @@ def test_instances_end_when_the_service_is_killed(tmp_path: Path) -> None:
     )
     script = (
         "import sys, pathlib\n"
-        "from localyun.clock import SystemClock\n"
+        "from localyun.clock import HostClock\n"
         "from localyun.ram.credentials import Keyring\n"
         "from localyun.fc.values import FcSettings, FunctionConfig\n"
         "from localyun.fc.service import FunctionService\n"
         "root = pathlib.Path(sys.argv[1])\n"
-        "service = FunctionService(root / 'data', SystemClock(), Keyring(), FcSettings('1', 'r'), print)\n"
+        "service = FunctionService(root / 'data', HostClock(), Keyring(), FcSettings('1', 'r'), print)\n"
         "service.deploy(FunctionConfig('f', 'index.handler', (root,), timeout=60))\n"
         "service.invoke('f', b'')\n"
     )

@@ -15,7 +15,7 @@ from aliyunsdkcore.auth.credentials import StsTokenCredential
 from aliyunsdkcore.client import AcsClient
 from aliyunsdkcore.request import CommonRequest
 
-from localyun.clock import SystemClock
+from localyun.clock import HostClock
 from localyun.imm.http.routes import ImmEndpoint
 from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.http.signatures import acs3_signature, rpc_signature, rpc_text
@@ -38,7 +38,7 @@ def world(tmp_path):
 @pytest.fixture
 def host(world):
     """Where the face listens."""
-    with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), SystemClock()).answer) as address:
+    with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), HostClock()).answer) as address:
         yield address
 
 
@@ -251,7 +251,7 @@ def test_the_allow_hook_decides_who_may_what(world):
         seen.append((credential.principal, action, resource))
         return credential is not ROLE
 
-    with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), SystemClock(), allow).answer) as host:
+    with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), HostClock(), allow).answer) as host:
         request = models.GetProjectRequest(project_name="proj")
         client(host).get_project(request)
         error = refusal(lambda: client(host, ROLE).get_project(request))

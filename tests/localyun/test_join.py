@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from localyun.imm.audio_info import AudioInfo
 from localyun.imm.errors import ImmError
 from localyun.imm.ffmpeg import Ffmpeg
+from localyun.imm.join import NO_TRIM, InputClip, JoinResult, Trim, expected_samples, join, resampled
 from localyun.imm.output_formats import FORMATS, SAMPLE_RATES
-from localyun.imm.join import NO_TRIM, JoinResult, InputClip, Trim, expected_samples, join, resampled
 from localyun.imm.task_spec import Encoding
 from tests.localyun.audio_world import order_heard, pcm, rate_of, tone
 

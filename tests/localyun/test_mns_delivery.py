@@ -19,9 +19,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 
-from localyun.clock import SystemClock
-from localyun.errors import Refusal
-from localyun.http import Call, Reply, face
+from localyun.clock import HostClock
+from localyun.errors import ServiceError
+from localyun.http import HttpRequest, HttpResponse, asgi_app
 from localyun.smq.service import MessageService
 from localyun.smq.values import Subscription, TopicMessage
 from tests.localyun.mns_world import ARN, PLACE, TurnedClock, World, eventually, served, world
@@ -33,7 +33,7 @@ FUNCTION = "acs:fc:cn-hangzhou:1234567890:functions/f"
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[MessageService]:
     """Run a service that retries a thousand times faster, with a queue q and a topic t."""
-    running = MessageService(tmp_path, SystemClock(), **PLACE, hurry=1000)
+    running = MessageService(tmp_path, HostClock(), **PLACE, time_scale=1000)
     running.queues.create("q")
     running.topics.create("t")
     running.start()
@@ -130,7 +130,7 @@ def test_backoff_gives_up_after_three_retries_and_says_so(service: MessageServic
 
 def test_exponential_decay_tries_176_more_times(tmp_path: Path):
     """Hurried a million times, all 177 attempts happen; the pauses double up to 512 s."""
-    service = MessageService(tmp_path, SystemClock(), **PLACE, hurry=1e6)
+    service = MessageService(tmp_path, HostClock(), **PLACE, time_scale=1e6)
     receiver = Receiver(failures=999)
     service.topics.create("t")
     service.deliver_to("acs:fc:", receiver)
@@ -231,7 +231,7 @@ def test_message_nobody_subscribed_to_is_not_kept(service: MessageService):
 
 def test_publishing_to_a_missing_topic_is_refused(service: MessageService):
     """The caller learns it at once."""
-    with pytest.raises(Refusal, match="TopicNotExist"):
+    with pytest.raises(ServiceError, match="TopicNotExist"):
         service.publish("none", "x")
 
 
@@ -242,14 +242,14 @@ class Endpoint:
     """A web server that keeps what it is sent, and answers with the statuses it is given, then 204."""
 
     def __init__(self, *statuses: int) -> None:
-        self.statuses, self.calls = list(statuses), list[Call]()
+        self.statuses, self.calls = list(statuses), list[HttpRequest]()
         self.bodies: list[bytes] = []
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, call: HttpRequest) -> HttpResponse:
         """Keep the call."""
         self.calls.append(call)
         self.bodies.append(call.read())
-        return Reply(self.statuses.pop(0) if self.statuses else 204)
+        return HttpResponse(self.statuses.pop(0) if self.statuses else 204)
 
 
 @pytest.fixture
@@ -263,7 +263,7 @@ def w(tmp_path: Path) -> Iterator[World]:
 
 def pushed(w: World, endpoint: Endpoint, count: int = 1, **options: str) -> None:
     """Publish one message to an HTTP endpoint and wait until it was called `count` times."""
-    with served(face(endpoint.answer)) as url:
+    with served(asgi_app(endpoint.answer)) as url:
         w.service.topics.subscribe("t", "s", endpoint=f"{url}/hook?x=1", **options)
         w.service.publish("t", "夜 & <day>", tag="audio")
         assert eventually(lambda: len(endpoint.bodies) == count)
@@ -318,14 +318,14 @@ def test_push_is_repeated_until_the_endpoint_says_2xx(w: World):
 CHILD = """
 import sys, time
 from pathlib import Path
-from localyun.clock import SystemClock
+from localyun.clock import HostClock
 from localyun.smq.service import MessageService
 
 def slow(subscription, published):
     print("delivering", flush=True)
     time.sleep(60)
 
-service = MessageService(Path(sys.argv[1]), SystemClock(), account_id="1234567890", region="cn-hangzhou")
+service = MessageService(Path(sys.argv[1]), HostClock(), account_id="1234567890", region="cn-hangzhou")
 service.queues.create("q")
 service.topics.create("t")
 service.deliver_to("acs:fc:", slow)
@@ -344,7 +344,7 @@ def test_killed_process_keeps_messages_and_makes_its_deliveries_again(tmp_path: 
         assert child.stdout
         child.stdout.readline()
         child.send_signal(signal.SIGKILL)
-    service, receiver = MessageService(tmp_path, SystemClock(), **PLACE), Receiver()
+    service, receiver = MessageService(tmp_path, HostClock(), **PLACE), Receiver()
     service.deliver_to("acs:fc:", receiver)
     service.start()
     delivered = eventually(lambda: receiver.got)
@@ -361,7 +361,7 @@ def test_killed_process_keeps_messages_and_makes_its_deliveries_again(tmp_path: 
 def test_failure_while_closing_costs_no_attempt(tmp_path: Path):
     """Functions stop before messages do; that is not the subscriber's fault."""
     entered, released = threading.Event(), threading.Event()
-    service = MessageService(tmp_path, SystemClock(), **PLACE)
+    service = MessageService(tmp_path, HostClock(), **PLACE)
 
     def broken(*_: object) -> None:
         entered.set()
@@ -377,7 +377,7 @@ def test_failure_while_closing_costs_no_attempt(tmp_path: Path):
     service.stop()
     released.set()
     service.close()
-    again, receiver = MessageService(tmp_path, SystemClock(), **PLACE), Receiver()
+    again, receiver = MessageService(tmp_path, HostClock(), **PLACE), Receiver()
     again.deliver_to("acs:fc:", receiver)
     again.start()
     delivered = eventually(lambda: receiver.got)

@@ -13,7 +13,7 @@ from mns.queue import Message, QueueMeta
 from mns.subscription import SubscriptionMeta
 from mns.topic import Base64TopicMessage, TopicMessage, TopicMeta
 
-from localyun.http import face
+from localyun.http import asgi_app
 from tests.localyun.mns_world import ARN, Socket, World, plugged, served
 
 # The SDK deprecates the counters of a queue, and uses them itself.
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated function")
 def address() -> Iterator[tuple[Socket, str]]:
     """Serve all these tests at one address."""
     socket = Socket()
-    with served(face(socket.answer)) as url:
+    with served(asgi_app(socket.answer)) as url:
         yield socket, url
 
 

@@ -13,8 +13,8 @@ import httpx
 import pytest
 from mns.mns_exception import MNSServerException
 
-from localyun.errors import Refusal
-from localyun.http import Call, face
+from localyun.errors import ServiceError
+from localyun.http import HttpRequest, asgi_app
 from localyun.ram.credentials import Credential, Keyring
 from localyun.smq.http.signatures import authenticate, signature_v1, signature_v4, text_v1, text_v4
 from tests.localyun.mns_world import KEY, ROLE, Socket, TurnedClock, World, plugged, served
@@ -29,7 +29,7 @@ SPACE = 'xmlns="http://mns.aliyuncs.com/doc/v1/"'
 def address() -> Iterator[tuple[Socket, str]]:
     """Serve all these tests at one address."""
     socket = Socket()
-    with served(face(socket.answer)) as url:
+    with served(asgi_app(socket.answer)) as url:
         yield socket, url
 
 
@@ -41,14 +41,14 @@ def w(tmp_path: Path, address: tuple[Socket, str]) -> Iterator[World]:
         yield running
 
 
-def call(method: str, target: str, body: bytes = b"", **headers: str) -> Call:
+def call(method: str, target: str, body: bytes = b"", **headers: str) -> HttpRequest:
     """Make a request as the HTTP layer hands it over; header names with _ for -."""
     path, _, query = target.partition("?")
     named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
-    return Call(method, path, query, named, io.BytesIO(body))
+    return HttpRequest(method, path, query, named, io.BytesIO(body))
 
 
-def signed(method: str, target: str, body: bytes = b"", key: Credential = KEY, **headers: str) -> Call:
+def signed(method: str, target: str, body: bytes = b"", key: Credential = KEY, **headers: str) -> HttpRequest:
     """Sign a request with version 1, dated now unless a header says otherwise."""
     now = format_datetime(TurnedClock().now(), usegmt=True)
     fixed = {"x_mns_version": "2015-06-06", "date": now, "content_type": "text/xml;charset=UTF-8"}
@@ -57,7 +57,7 @@ def signed(method: str, target: str, body: bytes = b"", key: Credential = KEY, *
     return call(method, target, body, authorization=f"MNS {key.access_key_id}:{signature}", **(fixed | headers))
 
 
-def ask(w: World, request: Call) -> tuple[int, str, ET.Element | None]:
+def ask(w: World, request: HttpRequest) -> tuple[int, str, ET.Element | None]:
     """Send a request; return status, error code and the document's root."""
     target = f"{w.url}{request.raw_path}" + (f"?{request.raw_query}" if request.raw_query else "")
     reply = httpx.request(request.method, target, content=request.read(), headers=dict(request.headers))
@@ -137,7 +137,7 @@ def test_version_4_request_is_accepted_and_a_changed_one_refused():
 
     good = call("GET", "/queues/q", authorization=header, **fixed)
     assert authenticate(good, Keyring(KEY), now, "cn-hangzhou") == KEY
-    with pytest.raises(Refusal, match="SignatureDoesNotMatch"):
+    with pytest.raises(ServiceError, match="SignatureDoesNotMatch"):
         authenticate(call("GET", "/queues/p", authorization=header, **fixed), Keyring(KEY), now, "cn-hangzhou")
 
 

@@ -13,8 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from localyun.errors import Refusal
-from localyun.oss.service import ObjectStore, Origin
+from localyun.errors import ServiceError
+from localyun.oss.service import ObjectService, Origin
 from tests.localyun.oss_world import TurnedClock
 
 NOBODY = Origin("REQ", "10.0.0.1")
@@ -23,7 +23,7 @@ NOBODY = Origin("REQ", "10.0.0.1")
 @pytest.fixture
 def store(tmp_path):
     """Give an empty store with one bucket."""
-    store = ObjectStore(tmp_path, TurnedClock())
+    store = ObjectService(tmp_path, TurnedClock())
     store.create_bucket("acme")
     yield store
     store.close()
@@ -31,7 +31,7 @@ def store(tmp_path):
 
 def refused(code, act, *args, **kwargs):
     """Return the refusal of a call that must be refused with that code."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(ServiceError) as caught:
         act(*args, **kwargs)
     assert code == caught.value.code
     return caught.value
@@ -108,7 +108,7 @@ def test_one_of_many_create_once_writers_wins(store):
         barrier.wait()
         try:
             store.put("acme", "verdict", b"%d" % number, once=True)
-        except Refusal as refusal:
+        except ServiceError as refusal:
             return refusal.code
         return number
 
@@ -185,7 +185,7 @@ def test_of_two_appends_at_one_position_one_wins(store):
         tries = [pool.submit(store.append, "acme", "log", b"x" * 1000, 0) for _ in range(8)]
         errors = [attempt.exception() for attempt in tries]
 
-    assert sum(isinstance(error, Refusal) for error in errors) == 7
+    assert sum(isinstance(error, ServiceError) for error in errors) == 7
     assert store.head("acme", "log").size == 1000
 
 
@@ -251,11 +251,11 @@ def test_an_aborted_upload_is_gone(store):
 
 def test_objects_survive_the_store(tmp_path):
     """What was stored is there when the same folder is opened again."""
-    first = ObjectStore(tmp_path, TurnedClock())
+    first = ObjectService(tmp_path, TurnedClock())
     first.create_bucket("acme")
     put = first.put("acme", "中", b"x", headers={"x-oss-meta-a": "b"})
     first.close()
-    again = ObjectStore(tmp_path, TurnedClock())
+    again = ObjectService(tmp_path, TurnedClock())
 
     assert put == again.head("acme", "中")
     again.close()
@@ -264,9 +264,9 @@ def test_objects_survive_the_store(tmp_path):
 CHILD = """
 import sys
 from pathlib import Path
-from localyun.clock import SystemClock
-from localyun.oss.service import ObjectStore
-store = ObjectStore(Path(sys.argv[1]), SystemClock())
+from localyun.clock import HostClock
+from localyun.oss.service import ObjectService
+store = ObjectService(Path(sys.argv[1]), HostClock())
 store.create_bucket("acme")
 for number in range(100_000):
     store.put("acme", f"k{number:06}", b"%d" % number * 50)
@@ -282,7 +282,7 @@ def test_a_killed_process_loses_nothing_it_reported(tmp_path):
     told += [int(line) for line in child.stdout.read().split("\n")[:-1] if line]
     child.wait()
     (tmp_path / "blobs" / "incoming" / "half").write_bytes(b"half")
-    store = ObjectStore(tmp_path, TurnedClock())
+    store = ObjectService(tmp_path, TurnedClock())
     files = {path for path in (tmp_path / "blobs").rglob("*") if path.is_file()} - {tmp_path / "blobs" / "in-use"}
     kept = store.page("acme", limit=100_000).objects
 
@@ -296,7 +296,7 @@ def test_a_second_opener_sweeps_nothing_away(store, tmp_path):
     """Files that another process is about to commit are left alone."""
     pending = tmp_path / "blobs" / "incoming" / "pending"
     pending.write_bytes(b"on its way")
-    ObjectStore(tmp_path, TurnedClock()).close()
+    ObjectService(tmp_path, TurnedClock()).close()
 
     assert pending.exists()
 
@@ -331,7 +331,7 @@ KEYS = st.text(alphabet="ab/é中", min_size=1, max_size=6).filter(lambda key: k
 @given(keys=st.sets(KEYS, max_size=12), prefix=st.text(alphabet="ab/中", max_size=2), limit=st.integers(1, 4))
 def test_listings_agree_with_a_plain_model(tmp_path_factory, keys, prefix, limit):
     """Whatever the keys, pages give each key or its common prefix once, in byte order."""
-    store = ObjectStore(tmp_path_factory.mktemp("store"), TurnedClock())
+    store = ObjectService(tmp_path_factory.mktemp("store"), TurnedClock())
     store.create_bucket("acme")
     for key in keys:
         store.put("acme", key, b"")

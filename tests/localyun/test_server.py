@@ -156,7 +156,7 @@ def write_project(root: Path) -> Path:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
     """One running local cloud for the tests that leave no trace."""
-    with LocalCloud(write_project(tmp_path_factory.mktemp("project")), hurry=100) as endpoints:
+    with LocalCloud(write_project(tmp_path_factory.mktemp("project")), time_scale=100) as endpoints:
         yield endpoints
 
 
@@ -433,7 +433,7 @@ from pathlib import Path
 from localyun.server import LocalCloud
 import json
 
-endpoints = LocalCloud(Path(sys.argv[1]), data=Path(sys.argv[2]), hurry=100).start()
+endpoints = LocalCloud(Path(sys.argv[1]), data=Path(sys.argv[2]), time_scale=100).start()
 print(json.dumps(endpoints.environment()), flush=True)
 threading.Event().wait()
 """

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.imm.errors import ImmError
-from localyun.imm.values import FAILED, RUNNING, SUCCEEDED
 from localyun.imm.task_spec import Encoding, TaskSource, TaskSpec
+from localyun.imm.values import FAILED, RUNNING, SUCCEEDED
 from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, order_heard, pcm, tone
 
 TONES = (400, 800, 1200, 1600)
@@ -53,9 +53,9 @@ def world(tmp_path, tones):
     made.close()
 
 
-def refused(world: AudioWorld, request: str, key: str = "a.wav", bucket: str = "media") -> Refusal:
+def refused(world: AudioWorld, request: str, key: str = "a.wav", bucket: str = "media") -> ServiceError:
     """Return how a submission is refused."""
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(ServiceError) as caught:
         world.tasks.submit_process(bucket, key, request)
     return caught.value
 
@@ -151,7 +151,7 @@ def test_a_task_that_cannot_be_done_fails_with_code_and_reason(world, sur, words
     assert (FAILED, "InvalidArgument") == (task.status, task.code)
     assert re.search(message, task.message)
     assert ("Failed", task.code, task.message) == (content["Status"], content["Code"], content["Message"])
-    with pytest.raises(Refusal, match="NoSuchKey"):
+    with pytest.raises(ServiceError, match="NoSuchKey"):
         world.objects.head("media", "result.flac")
 
 
@@ -181,7 +181,7 @@ def test_a_bucket_that_is_not_attached_is_refused(world):
     world.objects.put("out", "a.wav", b"x")
 
     assert refused(world, process(), bucket="out").message.startswith(text)
-    with pytest.raises(Refusal, match=text):
+    with pytest.raises(ServiceError, match=text):
         world.tasks.info("out", "a.wav")
 
 
@@ -219,7 +219,7 @@ def test_a_topic_that_refuses_loses_the_notice_and_not_the_task(tmp_path, tones)
     """As in the cloud, where a missing grant loses notices silently."""
 
     def refuse(topic):
-        raise Refusal(404, "TopicNotExist", f"no {topic}")
+        raise ServiceError(404, "TopicNotExist", f"no {topic}")
 
     world = AudioWorld(tmp_path, refuse)
     world.upload(*tones)
@@ -349,11 +349,11 @@ def test_info_describes_an_object(world):
 def test_info_of_something_else_is_an_invalid_argument(world):
     """What is no audio cannot be described."""
     world.objects.put("media", "letter.txt", b"dear reader")
-    with pytest.raises(Refusal) as caught:
+    with pytest.raises(ServiceError) as caught:
         world.tasks.info("media", "letter.txt")
 
     assert (400, "InvalidArgument", "0056-00000001") == (caught.value.status, caught.value.code, caught.value.ec)
-    with pytest.raises(Refusal, match="NoSuchKey"):
+    with pytest.raises(ServiceError, match="NoSuchKey"):
         world.tasks.info("media", "gone.wav")
 
 

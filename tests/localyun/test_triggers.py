@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from localyun.clock import SystemClock
-from localyun.fc.destinations import send_record
+from localyun.clock import HostClock
+from localyun.fc.destinations import deliver_record
 from localyun.fc.service import FunctionService
 from localyun.fc.trigger_payloads import message_payload, object_payload
 from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers, describe_error, matches
@@ -22,7 +22,7 @@ from localyun.fc.values import (
     TimerTrigger,
     TopicTrigger,
 )
-from localyun.oss.service import ObjectEvent, ObjectStore
+from localyun.oss.service import ObjectEvent, ObjectService
 from localyun.ram.credentials import Keyring
 from localyun.smq.service import MessageService
 from localyun.smq.values import Subscription, TopicMessage
@@ -56,10 +56,10 @@ class World:
     """Objects, messages and one function that notes what it is told."""
 
     def __init__(self, root: Path) -> None:
-        clock = SystemClock()
-        self.objects = ObjectStore(root / "objects", clock)
-        self.messages = MessageService(root / "messages", clock, account_id=ACCOUNT, region=REGION, hurry=200)
-        settings = FcSettings(ACCOUNT, REGION, hurry=200)
+        clock = HostClock()
+        self.objects = ObjectService(root / "objects", clock)
+        self.messages = MessageService(root / "messages", clock, account_id=ACCOUNT, region=REGION, time_scale=200)
+        settings = FcSettings(ACCOUNT, REGION, time_scale=200)
         self.functions = FunctionService(root / "functions", clock, Keyring(), settings, lambda arn, record: None)
         self.code = root / "f"
         self.code.mkdir()
@@ -216,7 +216,7 @@ def test_a_trigger_that_is_gone_is_no_longer_subscribed(world: World) -> None:
 
 def test_a_timer_leaves_events_with_time_name_and_payload(world: World) -> None:
     """An interval of a minute, hurried by two hundred."""
-    timers = Timers([TimerTrigger("f", "sweep", "@every 1m", "p")], world.functions, SystemClock())
+    timers = Timers([TimerTrigger("f", "sweep", "@every 1m", "p")], world.functions, HostClock())
     world.functions.start()
     timers.start()
 
@@ -230,7 +230,7 @@ def test_a_timer_leaves_events_with_time_name_and_payload(world: World) -> None:
 
 def test_a_timer_that_is_not_enabled_never_starts(world: World) -> None:
     """`enable: false` in its configuration."""
-    timers = Timers([TimerTrigger("f", "sweep", "@every 1s", "", enabled=False)], world.functions, SystemClock())
+    timers = Timers([TimerTrigger("f", "sweep", "@every 1s", "", enabled=False)], world.functions, HostClock())
 
     timers.start()
     timers.close()
@@ -244,8 +244,8 @@ def test_records_of_invocations_reach_queues_and_topics(world: World, account: s
     world.messages.queues.create("dead")
     world.messages.topics.create("told")
 
-    send_record(world.messages, f"acs:mns:{REGION}:{account}:/queues/dead/messages", '{"a":1}')
-    send_record(world.messages, f"acs:mns:{REGION}:{account}:/topics/told/messages", '{"a":1}')
+    deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/queues/dead/messages", '{"a":1}')
+    deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/topics/told/messages", '{"a":1}')
 
     assert [message.body for message in world.messages.receive("dead", 0)] == ['{"a":1}']
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from localyun.clock import SystemClock
+from localyun.clock import HostClock
 from localyun.ram.credentials import Credential
 from localyun.server import Endpoints, LocalCloud
 from tests.security.wire import Answer, Request, send
@@ -16,7 +16,7 @@ from tests.security.wire import Answer, Request, send
 PROJECT = Path(__file__).parent / "project"
 
 
-class TurnedClock(SystemClock):
+class TurnedClock(HostClock):
     """The machine's clock, turned by hand."""
 
     def __init__(self) -> None:

@@ -86,7 +86,7 @@ def running(folder: Path, *replies: Reply, hurry: float = 20, secret: str = SECR
     with Receiver(*replies, secret=secret) as receiver:
         variables = {"HOOK_URL": receiver.url, "HOOK_SECRET": secret}
         made = project(folder / "project")
-        cloud = LocalCloud(made, data=folder / "data", variables=variables, hurry=hurry)
+        cloud = LocalCloud(made, data=folder / "data", variables=variables, time_scale=hurry)
         with cloud as endpoints:
             cloud.services.objects.put(BUCKET, "clips/a.wav", CLIP)
             cloud.services.objects.put(BUCKET, "private/a.wav", CLIP)

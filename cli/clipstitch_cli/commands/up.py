@@ -70,10 +70,10 @@ def running(
 ) -> Iterator[dict[str, str]]:
     """Run the local cloud of a project for a while; its environment is what clients need."""
     from localyun.deploy.declared import BadDeployment  # noqa: PLC0415 - only where it is needed
-    from localyun.server import CannotStart, Forecast, LocalCloud  # noqa: PLC0415 - likewise
+    from localyun.server import CannotStart, FaultProfile, LocalCloud  # noqa: PLC0415 - likewise
 
-    forecast = None if mood.weather is None else Forecast(mood.weather, mood.severity)
-    how: dict[str, Any] = {"hurry": mood.hurry, "from_build": mood.built, "forecast": forecast}
+    forecast = None if mood.weather is None else FaultProfile(mood.weather, mood.severity)
+    how: dict[str, Any] = {"time_scale": mood.hurry, "from_build": mood.built, "fault_profile": forecast}
     approve = partial(_refuse_loops, project / "s.yaml")
     cloud = LocalCloud(project, data=data, port=port, variables=env, approve=approve, **how)
     try:

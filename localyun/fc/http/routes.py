@@ -12,14 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.http import signatures as fc_signatures
 from localyun.fc.http.documents import async_document, function_document, trigger_document
 from localyun.fc.service import FunctionService
 from localyun.fc.values import Trigger
-from localyun.http import Call, Reply
+from localyun.http import HttpRequest, HttpResponse
 from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.http import signatures as openapi_signatures
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 class FcRequest:
     """A request: the call, the version of the API, the name of the function, and the request id."""
 
-    call: Call
+    call: HttpRequest
     version: str
     name: str
     request_id: str
@@ -48,14 +48,14 @@ class FcEndpoint:
         self,
         functions: FunctionService,
         keyring: Keyring,
-        clock: Clock,
+        clock: CloudClock,
         triggers: Sequence[Trigger] = (),
         allow: Allow = lambda *_: True,
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
         self._functions, self._keyring, self._clock = functions, keyring, clock
-        self._triggers, self._allow, self._weather = triggers, allow, weather
-        self._routes: Mapping[tuple[str, str], tuple[str, Callable[[FcRequest], Reply]]] = {
+        self._triggers, self._allow, self._faults = triggers, allow, faults
+        self._routes: Mapping[tuple[str, str], tuple[str, Callable[[FcRequest], HttpResponse]]] = {
             ("POST", "invocations"): ("fc:InvokeFunction", self.invoke),
             ("GET", "function"): ("fc:GetFunction", self.get_function),
             ("GET", "functions"): ("fc:ListFunctions", self.list_functions),
@@ -63,20 +63,20 @@ class FcEndpoint:
             ("GET", "async-invoke-config"): ("fc:GetAsyncInvokeConfig", self.get_async_config),
         }
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, call: HttpRequest) -> HttpResponse:
         """Return the reply to a request; a rejected one gets the error document of its API version."""
         request_id = self._functions.request_id()
         try:
-            reply = self._weather.call(lambda: self._dispatch(call, request_id))
-        except Refusal as refusal:
-            reply = _refused(refusal, call, request_id)
+            reply = self._faults.run_request(lambda: self._dispatch(call, request_id))
+        except ServiceError as error:
+            reply = _refused(error, call, request_id)
         except Exception:
             logger.exception("FC %s %s", call.method, call.raw_path)
-            internal = Refusal(500, "InternalServerError", "an internal error of the local cloud; see its log")
+            internal = ServiceError(500, "InternalServerError", "an internal error of the local cloud; see its log")
             reply = _refused(internal, call, request_id)
         return replace(reply, headers={**reply.headers, "X-Fc-Request-Id": request_id})
 
-    def _dispatch(self, call: Call, request_id: str) -> Reply:
+    def _dispatch(self, call: HttpRequest, request_id: str) -> HttpResponse:
         """Authenticate and authorize a request, then execute its action."""
         version = OLD if call.raw_path.startswith(f"/{OLD}/") else NEW
         authenticate = fc_signatures.authenticate if version == OLD else openapi_signatures.authenticate_acs3
@@ -87,16 +87,16 @@ class FcEndpoint:
         action, answer = self._routes[call.method, resource]
         if not self._allow(credential, action, name):
             message = f"{credential.principal} may not {action} on {name or 'functions'}; grant it in the role's policy"
-            raise Refusal(403, "AccessDenied", message)
+            raise ServiceError(403, "AccessDenied", message)
         return answer(FcRequest(call, version, name, request_id))
 
-    def invoke(self, request: FcRequest) -> Reply:
+    def invoke(self, request: FcRequest) -> HttpResponse:
         """InvokeFunction, synchronous or asynchronous."""
         payload, headers = request.call.read(), request.call.headers
         if headers.get("x-fc-invocation-type", "Sync").lower() == "async":
             delay = _delay(headers.get("x-fc-async-delay", "0"))
             self._functions.invoke_async(request.name, payload, request_id=request.request_id, delay=delay)
-            return Reply(202)
+            return HttpResponse(202)
         result = self._functions.invoke(request.name, payload, request_id=request.request_id)
         reply_headers = {
             "Content-Type": "application/octet-stream",
@@ -106,26 +106,26 @@ class FcEndpoint:
             reply_headers |= {"X-Fc-Error-Type": result.error_type, "Content-Type": "application/json"}
         if headers.get("x-fc-log-type") == "Tail":
             reply_headers["X-Fc-Log-Result"] = b64encode(result.log_tail).decode()
-        return Reply(200, result.payload, reply_headers)
+        return HttpResponse(200, result.payload, reply_headers)
 
-    def get_function(self, request: FcRequest) -> Reply:
+    def get_function(self, request: FcRequest) -> HttpResponse:
         """GetFunction."""
         return _json(function_document(self._functions.get(request.name)))
 
-    def list_functions(self, request: FcRequest) -> Reply:
+    def list_functions(self, request: FcRequest) -> HttpResponse:
         """ListFunctions, all on one page."""
         prefix = request.call.query.get("prefix", "")
         configs = [config for config in self._functions.list() if config.name.startswith(prefix)]
         return _json({"functions": [function_document(config) for config in configs]})
 
-    def list_triggers(self, request: FcRequest) -> Reply:
+    def list_triggers(self, request: FcRequest) -> HttpResponse:
         """ListTriggers, all on one page."""
         self._functions.get(request.name)
         settings, new = self._functions.settings, request.version == NEW
         triggers = [trigger for trigger in self._triggers if trigger.function == request.name]
         return _json({"triggers": [trigger_document(trigger, settings, as_string=new) for trigger in triggers]})
 
-    def get_async_config(self, request: FcRequest) -> Reply:
+    def get_async_config(self, request: FcRequest) -> HttpResponse:
         """GetAsyncInvokeConfig."""
         return _json(async_document(self._functions.get(request.name), self._functions.settings))
 
@@ -133,7 +133,7 @@ class FcEndpoint:
 _PATH = re.compile(rf"/(?:{OLD}/services/[^/]+|{NEW})/functions(?:/(?P<name>[^/]+)(?:/(?P<part>[\w-]+))?)?/?", re.ASCII)
 
 
-def _parse_path(call: Call) -> tuple[str, str]:
+def _parse_path(call: HttpRequest) -> tuple[str, str]:
     """Return the kind of resource that a path addresses, and the name of the function."""
     if not (match := _PATH.fullmatch(call.path)):
         raise _unsupported(call)
@@ -144,26 +144,28 @@ def _parse_path(call: Call) -> tuple[str, str]:
 def _delay(text: str) -> float:
     """Parse x-fc-async-delay: seconds below an hour (FC "Asynchronous invocations", 2026-04)."""
     if not re.fullmatch(r"\d+", text) or int(text) >= 3600:
-        raise Refusal(400, "InvalidArgument", f"x-fc-async-delay is {text!r}; give an integer of seconds below 3600")
+        raise ServiceError(
+            400, "InvalidArgument", f"x-fc-async-delay is {text!r}; give an integer of seconds below 3600"
+        )
     return float(text)
 
 
-def _unsupported(call: Call) -> Refusal:
+def _unsupported(call: HttpRequest) -> ServiceError:
     message = (
         f"the local Function Compute does not support {call.method} {call.path}: it invokes, gets and lists "
         "functions and lists triggers; to create or change them, edit s.yaml and start again"
     )
-    return Refusal(501, "NotImplemented", message)
+    return ServiceError(501, "NotImplemented", message)
 
 
-def _refused(refusal: Refusal, call: Call, request_id: str) -> Reply:
+def _refused(error: ServiceError, call: HttpRequest, request_id: str) -> HttpResponse:
     """Return the error document of the request's API version."""
     if call.raw_path.startswith(f"/{OLD}/"):
-        document = {"ErrorCode": refusal.code, "ErrorMessage": refusal.message}
+        document = {"ErrorCode": error.code, "ErrorMessage": error.message}
     else:
-        document = {"Code": refusal.code, "Message": refusal.message, "RequestId": request_id}
-    return _json(document, refusal.status)
+        document = {"Code": error.code, "Message": error.message, "RequestId": request_id}
+    return _json(document, error.status)
 
 
-def _json(document: Mapping[str, Any], status: int = 200) -> Reply:
-    return Reply(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
+def _json(document: Mapping[str, Any], status: int = 200) -> HttpResponse:
+    return HttpResponse(status, json.dumps(document).encode(), {"Content-Type": "application/json"})

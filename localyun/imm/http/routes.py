@@ -10,10 +10,10 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
-from localyun.http import Call, Reply
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.http import HttpRequest, HttpResponse
 from localyun.imm.errors import invalid, not_found
 from localyun.imm.http.request import ImmRequest, parse_task_spec
 from localyun.imm.service import TaskService
@@ -43,26 +43,26 @@ class ImmEndpoint:
         self,
         tasks: TaskService,
         keyring: Keyring,
-        clock: Clock,
+        clock: CloudClock,
         allow: Allow = lambda *_: True,
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
         self._tasks, self._keyring, self._clock, self._allow = tasks, keyring, clock, allow
-        self._weather = weather
+        self._faults = faults
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, call: HttpRequest) -> HttpResponse:
         """Return the reply to a request; a rejected one gets OpenAPI's error document."""
         request_id = new_request_id(self._clock)
         try:
-            return _json(200, {"RequestId": request_id, **self._weather.call(lambda: self._dispatch(call))})
-        except Refusal as refusal:
-            return _refused(call, refusal, request_id)
+            return _json(200, {"RequestId": request_id, **self._faults.run_request(lambda: self._dispatch(call))})
+        except ServiceError as error:
+            return _refused(call, error, request_id)
         except Exception:
             log.exception("IMM %s?%s", call.raw_path, call.raw_query)
-            internal = Refusal(500, "InternalError", "An internal error of the local cloud; see its log.")
+            internal = ServiceError(500, "InternalError", "An internal error of the local cloud; see its log.")
             return _refused(call, internal, request_id)
 
-    def _dispatch(self, call: Call) -> Mapping[str, Any]:
+    def _dispatch(self, call: HttpRequest) -> Mapping[str, Any]:
         """Authenticate and authorize a request, then execute its action."""
         credential = authenticate(call, self._keyring, self._clock.now())
         values = parameters(call)
@@ -70,16 +70,18 @@ class ImmEndpoint:
         action = signed.get("x-acs-action") or values.get("Action", "")
         version = signed.get("x-acs-version") or values.get("Version", "")
         if version != VERSION:
-            raise Refusal(400, "InvalidVersion", f"Specified parameter Version {version!r} is not valid: {VERSION}.")
+            raise ServiceError(
+                400, "InvalidVersion", f"Specified parameter Version {version!r} is not valid: {VERSION}."
+            )
         if action not in ACTIONS:
             legal = ", ".join(ACTIONS)
-            raise Refusal(
+            raise ServiceError(
                 404, "InvalidAction.NotFound", f"{action!r} is not supported here; supported actions: {legal}."
             )
         resource = f"acs:imm:{self._tasks.region}:{self._tasks.account_id}:project/{values.get('ProjectName', '*')}"
         if not self._allow(credential, f"imm:{action}", resource):
             message = f"{credential.principal} may not imm:{action} on {resource}; grant it in the role's policy."
-            raise Refusal(403, "NoPermission", message)
+            raise ServiceError(403, "NoPermission", message)
         return ACTIONS[action](self._tasks, ImmRequest(values))
 
 
@@ -88,7 +90,7 @@ def create_project(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]
     name = request.required("ProjectName")
     description, role = request.get("Description"), request.get("ServiceRole")
     if not tasks.create_project(name, description=description, service_role=role):
-        raise Refusal(409, "ResourceAlreadyExists", f"The specified resource Project {name} already exists.")
+        raise ServiceError(409, "ResourceAlreadyExists", f"The specified resource Project {name} already exists.")
     return {"Project": _project(tasks.project(name))}
 
 
@@ -238,14 +240,14 @@ def _project(project: Project) -> dict[str, Any]:
     }
 
 
-def _json(status: int, values: Mapping[str, Any]) -> Reply:
+def _json(status: int, values: Mapping[str, Any]) -> HttpResponse:
     body = json.dumps(values, ensure_ascii=False).encode()
-    return Reply(status, body, {"Content-Type": "application/json;charset=utf-8"})
+    return HttpResponse(status, body, {"Content-Type": "application/json;charset=utf-8"})
 
 
-def _refused(call: Call, refusal: Refusal, request_id: str) -> Reply:
+def _refused(call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
     """Return OpenAPI's error document."""
     host = call.headers.get("host", "127.0.0.1")
-    recommend = f"https://api.aliyun.com/troubleshoot?q={refusal.code}&product=imm"
+    recommend = f"https://api.aliyun.com/troubleshoot?q={error.code}&product=imm"
     ids = {"RequestId": request_id, "HostId": host, "Recommend": recommend}
-    return _json(refusal.status, {"Code": refusal.code, "Message": refusal.message, **ids})
+    return _json(error.status, {"Code": error.code, "Message": error.message, **ids})

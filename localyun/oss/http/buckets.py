@@ -1,7 +1,7 @@
 """The OSS actions on buckets: list, create, delete, info, location, ACL, versioning. One function per action."""
 
-from localyun.errors import Refusal
-from localyun.http import Reply
+from localyun.errors import ServiceError
+from localyun.http import HttpResponse
 from localyun.oss.http.request import Request
 from localyun.oss.http.xml import element, iso, leaf, malformed, owner, parse, xml_reply
 from localyun.oss.service import Bucket
@@ -9,7 +9,7 @@ from localyun.oss.service import Bucket
 BUCKET_ACLS = ("private", "public-read", "public-read-write")
 
 
-def list_buckets(request: Request) -> Reply:
+def list_buckets(request: Request) -> HttpResponse:
     """Answer ListBuckets (GetService)."""
     query = request.query
     limit = request.number("max-keys", 100, 1000, least=1)
@@ -30,22 +30,22 @@ def list_buckets(request: Request) -> Reply:
     return xml_reply("ListAllMyBucketsResult", *paging, owner(), element("Buckets", *found))
 
 
-def put_bucket(request: Request) -> Reply:
+def put_bucket(request: Request) -> HttpResponse:
     """Answer PutBucket; the same owner may repeat it."""
     acl = _acl(request, "")
     request.objects.create_bucket(request.bucket)
     if acl:
         request.objects.set_bucket(request.bucket, acl=acl)
-    return Reply(200, b"", {"Location": f"/{request.bucket}"})
+    return HttpResponse(200, b"", {"Location": f"/{request.bucket}"})
 
 
-def delete_bucket(request: Request) -> Reply:
+def delete_bucket(request: Request) -> HttpResponse:
     """Answer DeleteBucket; it must be empty."""
     request.objects.delete_bucket(request.bucket)
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def get_bucket_info(request: Request) -> Reply:
+def get_bucket_info(request: Request) -> HttpResponse:
     """Answer GetBucketInfo; a bucket of any region may be asked for ("GetBucketInfo", AlibabaCloudDocs/oss, 2021)."""
     bucket = request.objects.bucket(request.bucket)
     about = (
@@ -58,37 +58,37 @@ def get_bucket_info(request: Request) -> Reply:
     return xml_reply("BucketInfo", element("Bucket", *about))
 
 
-def get_bucket_location(request: Request) -> Reply:
+def get_bucket_location(request: Request) -> HttpResponse:
     """Answer GetBucketLocation."""
     region = request.objects.bucket(request.bucket).region or request.services.region
     return xml_reply("LocationConstraint", f"oss-{region}")
 
 
-def get_bucket_acl(request: Request) -> Reply:
+def get_bucket_acl(request: Request) -> HttpResponse:
     """Answer GetBucketAcl."""
     acl = request.objects.bucket(request.bucket).acl
     return xml_reply("AccessControlPolicy", owner(), element("AccessControlList", leaf("Grant", acl)))
 
 
-def put_bucket_acl(request: Request) -> Reply:
+def put_bucket_acl(request: Request) -> HttpResponse:
     """Answer PutBucketAcl, which the header `x-oss-acl` spells; it creates no bucket."""
     request.objects.set_bucket(request.bucket, acl=_acl(request, "private"))
-    return Reply(200)
+    return HttpResponse(200)
 
 
-def get_bucket_versioning(request: Request) -> Reply:
+def get_bucket_versioning(request: Request) -> HttpResponse:
     """Answer GetBucketVersioning; a bucket that never had it has no Status."""
     status = request.objects.bucket(request.bucket).versioning
     return xml_reply("VersioningConfiguration", leaf("Status", status) if status else "")
 
 
-def put_bucket_versioning(request: Request) -> Reply:
+def put_bucket_versioning(request: Request) -> HttpResponse:
     """Answer PutBucketVersioning."""
     status = parse(request.call.read(), "VersioningConfiguration").findtext("Status")
     if status not in {"Enabled", "Suspended"}:
         raise malformed("VersioningConfiguration", f"its Status is {status!r}, not Enabled or Suspended")
     request.objects.set_bucket(request.bucket, versioning=status)
-    return Reply(200)
+    return HttpResponse(200)
 
 
 def _about(request: Request, bucket: Bucket) -> tuple[str, ...]:
@@ -110,5 +110,5 @@ def _acl(request: Request, default: str) -> str:
     acl = request.headers.get("x-oss-acl", default)
     if acl and acl not in BUCKET_ACLS:
         text = f"The bucket ACL must be one of {', '.join(BUCKET_ACLS)}, not {acl!r}."
-        raise Refusal(400, "InvalidArgument", text, ArgumentName="x-oss-acl", ArgumentValue=acl)
+        raise ServiceError(400, "InvalidArgument", text, ArgumentName="x-oss-acl", ArgumentValue=acl)
     return acl

@@ -2,8 +2,8 @@
 
 import base64
 
-from localyun.errors import Refusal
-from localyun.http import Reply
+from localyun.errors import ServiceError
+from localyun.http import HttpResponse
 from localyun.oss.http.request import Request
 from localyun.oss.http.xml import element, encoder, iso, leaf, malformed, owner, parse, xml_reply
 from localyun.oss.service import Listing, StoredObject
@@ -13,7 +13,7 @@ MAX_PAGE = 1000
 MAX_DELETED = 1000
 
 
-def list_objects(request: Request) -> Reply:
+def list_objects(request: Request) -> HttpResponse:
     """Answer GetBucket (ListObjects), or with `list-type=2` its second version."""
     if request.query.get("list-type") == "2":
         return list_objects_v2(request)
@@ -30,7 +30,7 @@ def list_objects(request: Request) -> Reply:
     )
 
 
-def list_objects_v2(request: Request) -> Reply:
+def list_objects_v2(request: Request) -> HttpResponse:
     """Answer ListObjectsV2."""
     query, coded = request.query, encoder(request.query.get("encoding-type", ""))
     limit = request.number("max-keys", DEFAULT_PAGE, MAX_PAGE, least=1)
@@ -48,7 +48,7 @@ def list_objects_v2(request: Request) -> Reply:
     )
 
 
-def delete_objects(request: Request) -> Reply:
+def delete_objects(request: Request) -> HttpResponse:
     """Answer DeleteMultipleObjects: every key is deleted; quietly, or with the list of them."""
     request.check_md5()
     body = parse(request.call.read(), "Delete")
@@ -60,7 +60,7 @@ def delete_objects(request: Request) -> Reply:
     delete, origin = request.objects.delete, request.origin
     versions = {key: delete(request.bucket, key, event="DeleteObjects", origin=origin) for key in keys}
     if (body.findtext("Quiet") or "").strip().lower() == "true":
-        return Reply(200)
+        return HttpResponse(200)
     coded = encoder(request.query.get("encoding-type", ""))
     deleted = [element("Deleted", coded("Key", key), _marker(version)) for key, version in versions.items()]
     return xml_reply("DeleteResult", coded.mark, *deleted)
@@ -116,4 +116,6 @@ def _from_token(token: str) -> str:
         return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
     except ValueError:
         text = "The continuation-token is not one that this service issued: pass NextContinuationToken unchanged."
-        raise Refusal(400, "InvalidArgument", text, ArgumentName="continuation-token", ArgumentValue=token) from None
+        raise ServiceError(
+            400, "InvalidArgument", text, ArgumentName="continuation-token", ArgumentValue=token
+        ) from None

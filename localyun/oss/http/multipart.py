@@ -1,6 +1,6 @@
 """The OSS actions of multipart uploads. One function per action."""
 
-from localyun.http import Reply, Slice
+from localyun.http import FileRange, HttpResponse
 from localyun.oss.conditions import byte_range, check_conditions
 from localyun.oss.http.request import Request, copy_source
 from localyun.oss.http.xml import element, encoder, iso, leaf, malformed, parse, xml_reply
@@ -9,7 +9,7 @@ from localyun.oss.multipart import MAX_PART_NUMBER, Part, Upload
 MAX_PAGE = 1000
 
 
-def initiate_upload(request: Request) -> Reply:
+def initiate_upload(request: Request) -> HttpResponse:
     """Answer InitiateMultipartUpload."""
     upload = request.objects.uploads.begin(
         request.bucket,
@@ -22,17 +22,17 @@ def initiate_upload(request: Request) -> Reply:
     return xml_reply("InitiateMultipartUploadResult", *_named(request), leaf("UploadId", upload.upload_id))
 
 
-def upload_part(request: Request) -> Reply:
+def upload_part(request: Request) -> HttpResponse:
     """Answer UploadPart; an `x-oss-copy-source` makes it UploadPartCopy."""
     if "x-oss-copy-source" in request.headers:
         return upload_part_copy(request)
     request.check_md5()
     number = request.number("partNumber", 0, MAX_PART_NUMBER, least=1)
     part = request.objects.uploads.add(_upload(request), number, request.call.body, origin=request.origin)
-    return Reply(200, b"", {"ETag": f'"{part.etag}"', "x-oss-hash-crc64ecma": str(part.crc64)})
+    return HttpResponse(200, b"", {"ETag": f'"{part.etag}"', "x-oss-hash-crc64ecma": str(part.crc64)})
 
 
-def upload_part_copy(request: Request) -> Reply:
+def upload_part_copy(request: Request) -> HttpResponse:
     """Answer UploadPartCopy: a part that is a range of another object."""
     bucket, key = copy_source(request.headers["x-oss-copy-source"])
     request.require("oss:GetObject", bucket, key)
@@ -41,14 +41,14 @@ def upload_part_copy(request: Request) -> Reply:
     wanted = request.headers.get("x-oss-copy-source-range")
     first, last = byte_range(source.size, {"range": wanted} if wanted else {}) or (0, source.size - 1)
     number = request.number("partNumber", 0, MAX_PART_NUMBER, least=1)
-    chunks = Slice(source.file, first, last - first + 1).chunks()
+    chunks = FileRange(source.file, first, last - first + 1).chunks()
     upload = _upload(request)
     part = request.objects.uploads.add(upload, number, chunks, event="UploadPartCopy", origin=request.origin)
     about = (leaf("LastModified", iso(part.last_modified)), leaf("ETag", f'"{part.etag}"'))
     return xml_reply("CopyPartResult", *about, ETag=f'"{part.etag}"')
 
 
-def complete_upload(request: Request) -> Reply:
+def complete_upload(request: Request) -> HttpResponse:
     """Answer CompleteMultipartUpload, of the listed parts, or of all with `x-oss-complete-all: yes`."""
     upload = _upload(request)
     everything = request.headers.get("x-oss-complete-all", "") == "yes"
@@ -60,13 +60,13 @@ def complete_upload(request: Request) -> Reply:
     return xml_reply("CompleteMultipartUploadResult", *named, **more)
 
 
-def abort_upload(request: Request) -> Reply:
+def abort_upload(request: Request) -> HttpResponse:
     """Answer AbortMultipartUpload."""
     request.objects.uploads.abort(_upload(request), request.origin)
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def list_parts(request: Request) -> Reply:
+def list_parts(request: Request) -> HttpResponse:
     """Answer ListParts."""
     upload = _upload(request)
     after = request.number("part-number-marker", 0, MAX_PART_NUMBER)
@@ -86,7 +86,7 @@ def list_parts(request: Request) -> Reply:
     )
 
 
-def list_uploads(request: Request) -> Reply:
+def list_uploads(request: Request) -> HttpResponse:
     """Answer ListMultipartUploads."""
     query, coded = request.query, encoder(request.query.get("encoding-type", ""))
     limit = request.number("max-uploads", MAX_PAGE, MAX_PAGE, least=1)

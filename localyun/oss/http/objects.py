@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-from localyun.errors import Refusal
-from localyun.http import Reply, Slice
+from localyun.errors import ServiceError
+from localyun.http import FileRange, HttpResponse
 from localyun.oss.conditions import byte_range, check_conditions, http_date
 from localyun.oss.http.request import Request, copy_source
 from localyun.oss.http.xml import iso, leaf, xml_reply
@@ -14,34 +14,34 @@ MAX_POSITION = 5 * 1024**3
 AT_ONCE_BYTES = 1 << 16  # a small object leaves in one write, together with its headers
 
 
-def get_object(request: Request) -> Reply:
+def get_object(request: Request) -> HttpResponse:
     """Answer GetObject: all of an object, or a range of it."""
     found = found_object(request)
     check_conditions(found, request.headers)
     headers = {**object_headers(found), **_overrides(request)}
     part = byte_range(found.size, request.headers)
     if part is None:
-        return Reply(200, _content(found, 0, found.size), headers)
+        return HttpResponse(200, _content(found, 0, found.size), headers)
     first, last = part
     headers["Content-Range"] = f"bytes {first}-{last}/{found.size}"
-    return Reply(206, _content(found, first, last - first + 1), headers)
+    return HttpResponse(206, _content(found, first, last - first + 1), headers)
 
 
-def head_object(request: Request) -> Reply:
+def head_object(request: Request) -> HttpResponse:
     """Answer HeadObject: what GetObject would say, without the bytes."""
     found = found_object(request)
     check_conditions(found, request.headers)
-    return Reply(200, b"", {**object_headers(found), "Content-Length": str(found.size)})
+    return HttpResponse(200, b"", {**object_headers(found), "Content-Length": str(found.size)})
 
 
-def get_object_meta(request: Request) -> Reply:
+def get_object_meta(request: Request) -> HttpResponse:
     """Answer GetObjectMeta: size, ETag and time only."""
     found = found_object(request)
     brief = {name: object_headers(found)[name] for name in ("ETag", "Last-Modified", "x-oss-hash-crc64ecma")}
-    return Reply(200, b"", {**brief, **version_header(found), "Content-Length": str(found.size)})
+    return HttpResponse(200, b"", {**brief, **version_header(found), "Content-Length": str(found.size)})
 
 
-def put_object(request: Request) -> Reply:
+def put_object(request: Request) -> HttpResponse:
     """Answer PutObject; an `x-oss-copy-source` makes it CopyObject."""
     if "x-oss-copy-source" in request.headers:
         return copy_object(request)
@@ -56,10 +56,10 @@ def put_object(request: Request) -> Reply:
         request_id=request.request_id,
         source_ip=request.call.client,
     )
-    return Reply(200, b"", stored_headers(new))
+    return HttpResponse(200, b"", stored_headers(new))
 
 
-def copy_object(request: Request) -> Reply:
+def copy_object(request: Request) -> HttpResponse:
     """Answer CopyObject: the source's metadata, or the request's with the directive REPLACE."""
     bucket, key = copy_source(request.headers["x-oss-copy-source"])
     request.require("oss:GetObject", bucket, key)
@@ -81,7 +81,7 @@ def copy_object(request: Request) -> Reply:
     )
 
 
-def append_object(request: Request) -> Reply:
+def append_object(request: Request) -> HttpResponse:
     """Answer AppendObject: more bytes at the end of an appendable object; only the first may bring metadata."""
     request.check_md5()
     position = request.number("position", 0, MAX_POSITION)
@@ -95,14 +95,14 @@ def append_object(request: Request) -> Reply:
         once=request.once,
         origin=request.origin,
     )
-    return Reply(200, b"", {**stored_headers(new), "x-oss-next-append-position": str(new.size)})
+    return HttpResponse(200, b"", {**stored_headers(new), "x-oss-next-append-position": str(new.size)})
 
 
-def delete_object(request: Request) -> Reply:
+def delete_object(request: Request) -> HttpResponse:
     """Answer DeleteObject: 204 whether it was there or not."""
     version = request.objects.delete(request.bucket, request.key, origin=request.origin)
     marker = {"x-oss-delete-marker": "true", "x-oss-version-id": version} if version else {}
-    return Reply(204, b"", marker)
+    return HttpResponse(204, b"", marker)
 
 
 def found_object(request: Request) -> StoredObject:
@@ -111,7 +111,7 @@ def found_object(request: Request) -> StoredObject:
     wanted = request.query.get("versionId")
     if wanted and wanted != (found.version_id or "null"):
         text = f"The specified version does not exist: only the newest, {found.version_id or 'null'}, is kept here."
-        raise Refusal(404, "NoSuchVersion", text, Key=found.key, VersionId=wanted)
+        raise ServiceError(404, "NoSuchVersion", text, Key=found.key, VersionId=wanted)
     return found
 
 
@@ -145,9 +145,9 @@ def version_header(found: StoredObject) -> Mapping[str, str]:
     return {"x-oss-version-id": found.version_id} if found.version_id else {}
 
 
-def _content(found: StoredObject, start: int, length: int) -> bytes | Slice:
+def _content(found: StoredObject, start: int, length: int) -> bytes | FileRange:
     """Return a range of an object, as bytes if it is small."""
-    part = Slice(found.file, start, length)
+    part = FileRange(found.file, start, length)
     return b"".join(part.chunks()) if length <= AT_ONCE_BYTES else part
 
 
@@ -174,5 +174,5 @@ def _directive(request: Request, name: str) -> str:
     value = request.headers.get(name, "COPY").upper()
     if value not in {"COPY", "REPLACE"}:
         text = f"The {name} must be COPY or REPLACE, not {value!r}."
-        raise Refusal(400, "InvalidArgument", text, ArgumentName=name, ArgumentValue=value)
+        raise ServiceError(400, "InvalidArgument", text, ArgumentName=name, ArgumentValue=value)
     return value

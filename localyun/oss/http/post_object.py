@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import BinaryIO
 
-from localyun.errors import Refusal
-from localyun.http import CHUNK_BYTES, Reply
+from localyun.errors import ServiceError
+from localyun.http import CHUNK_BYTES, HttpResponse
 from localyun.oss.http.objects import stored_headers
 from localyun.oss.http.request import KEPT_HEADERS, Request
 from localyun.oss.http.signatures import (
@@ -51,7 +51,7 @@ class Form:
         return self.fields.get("key", "").replace("${filename}", self.file_name)
 
 
-def post_object(request: Request) -> Reply:
+def post_object(request: Request) -> HttpResponse:
     """Answer PostObject, for a request whose `sender` is known."""
     form = read_form(request)
     request.require("oss:PutObject", request.bucket, form.key)
@@ -74,7 +74,7 @@ def sender(request: Request, keyring: Keyring) -> Credential:
     form, services = read_form(request), request.services
     fields = form.fields
     if "policy" not in fields:
-        raise Refusal(403, "AccessDenied", "Anonymous access is forbidden: sign a policy.", ec="0003-00000001")
+        raise ServiceError(403, "AccessDenied", "Anonymous access is forbidden: sign a policy.", ec="0003-00000001")
     if fields.get("x-oss-signature-version") == V4:
         access_key_id, _, scope = fields.get("x-oss-credential", "").partition("/")
         credential = credential_of(access_key_id, keyring)
@@ -94,7 +94,7 @@ def read_form(request: Request) -> Form:
     boundary = re.search(r'boundary="?([^";,]+)', request.headers.get("content-type", ""))
     if not boundary:
         text = "Bucket POST must be of the enclosure-type multipart/form-data."
-        raise Refusal(400, "RequestIsNotMultiPartContent", text)
+        raise ServiceError(400, "RequestIsNotMultiPartContent", text)
     mark = b"--" + boundary[1].encode()
     request.call.body.seek(0)
     beginning = b"\r\n" + request.call.body.read(MAX_FIELDS_BYTES)
@@ -138,12 +138,12 @@ def _check_policy(request: Request, form: Form, now: datetime) -> None:
         text = (
             "Invalid Policy: it must be Base64 of JSON with `expiration` (2026-01-01T12:00:00.000Z) and `conditions`."
         )
-        raise Refusal(400, "InvalidPolicyDocument", text) from None
+        raise ServiceError(400, "InvalidPolicyDocument", text) from None
     check_expiry(now > expires)
     for condition in conditions:
         if not _holds(condition, request, form):
             text = f"Invalid according to Policy: Policy Condition failed: {json.dumps(condition)}"
-            raise Refusal(403, "AccessDenied", text)
+            raise ServiceError(403, "AccessDenied", text)
 
 
 def _holds(condition: object, request: Request, form: Form) -> bool:
@@ -171,16 +171,16 @@ def _compare(operator: str, value: str, wanted: object) -> bool:
     return False
 
 
-def _answer(request: Request, form: Form, headers: Mapping[str, str]) -> Reply:
+def _answer(request: Request, form: Form, headers: Mapping[str, str]) -> HttpResponse:
     """Answer as the form asks: a redirect, a document with 201, or an empty 200 or 204."""
     if target := form.fields.get("success_action_redirect"):
-        return Reply(303, b"", {**headers, "Location": target})
+        return HttpResponse(303, b"", {**headers, "Location": target})
     status = form.fields.get("success_action_status", "204")
     if status != "201":
-        return Reply(200 if status == "200" else 204, b"", headers)
+        return HttpResponse(200 if status == "200" else 204, b"", headers)
     about = (leaf("Bucket", request.bucket), leaf("Location", f"/{request.bucket}/{form.key}"))
     body = document("PostResponse", *about, leaf("Key", form.key), leaf("ETag", headers["ETag"]))
-    return Reply(201, body, {**headers, "Content-Type": "application/xml"})
+    return HttpResponse(201, body, {**headers, "Content-Type": "application/xml"})
 
 
 def _chunks(body: BinaryIO, start: int, end: int) -> Iterator[bytes]:
@@ -194,5 +194,5 @@ def _is_kept(name: str) -> bool:
     return name.startswith("x-oss-meta-") or name in KEPT_HEADERS or name == "x-oss-object-acl"
 
 
-def _malformed(what: str) -> Refusal:
-    return Refusal(400, "MalformedPOSTRequest", f"The body of your POST request is not well-formed: {what}.")
+def _malformed(what: str) -> ServiceError:
+    return ServiceError(400, "MalformedPOSTRequest", f"The body of your POST request is not well-formed: {what}.")

@@ -2,8 +2,8 @@
 
 import json
 
-from localyun.errors import Refusal
-from localyun.http import Reply
+from localyun.errors import ServiceError
+from localyun.http import HttpResponse
 from localyun.oss.http.request import Request, not_implemented
 
 PARAMETER = "x-oss-async-process"
@@ -11,12 +11,12 @@ PARAMETER = "x-oss-async-process"
 _RIGHTS = ("oss:GetObject", "oss:ProcessImm")
 
 
-def async_process(request: Request) -> Reply:
+def async_process(request: Request) -> HttpResponse:
     """Answer AsyncProcessObject: 200 with the ids of an accepted task; the body is plain text, not a form."""
     name, _, process = request.call.read().decode("utf-8", "replace").strip().partition("=")
     if name != PARAMETER or not process:
         text = f"no {PARAMETER} parameter found: the body must be {PARAMETER}=<process>."
-        raise Refusal(400, "InvalidRequest", text)
+        raise ServiceError(400, "InvalidRequest", text)
     for right in (*_RIGHTS, "imm:CreateMediaConvertTask"):
         request.require(right, request.bucket, request.key)
     request.objects.head(request.bucket, request.key)
@@ -25,7 +25,7 @@ def async_process(request: Request) -> Reply:
     return _json(ids)
 
 
-def process(request: Request) -> Reply:
+def process(request: Request) -> HttpResponse:
     """Answer GetObject with `x-oss-process`; of all the operations, `audio/info` is there."""
     operation = request.query["x-oss-process"]
     if operation != "audio/info":
@@ -36,5 +36,5 @@ def process(request: Request) -> Reply:
     return _json(request.services.tasks.info(request.bucket, request.key))
 
 
-def _json(value: object) -> Reply:
-    return Reply(200, json.dumps(value, default=dict).encode(), {"Content-Type": "application/json"})
+def _json(value: object) -> HttpResponse:
+    return HttpResponse(200, json.dumps(value, default=dict).encode(), {"Content-Type": "application/json"})

@@ -9,10 +9,10 @@ from functools import cached_property
 from typing import Protocol
 from urllib.parse import unquote, unquote_to_bytes
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.http import CHUNK_BYTES, Call
-from localyun.oss.service import ObjectStore, Origin
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.http import CHUNK_BYTES, HttpRequest
+from localyun.oss.service import ObjectService, Origin
 from localyun.oss.tags import read_tags
 from localyun.ram.credentials import Credential
 
@@ -58,9 +58,9 @@ class Tasks(Protocol):
 class Services:
     """What the actions work with."""
 
-    objects: ObjectStore
+    objects: ObjectService
     tasks: Tasks
-    clock: Clock
+    clock: CloudClock
     region: str
     allow: Allow
 
@@ -69,7 +69,7 @@ class Services:
 class Request:
     """One OSS request. `bucket` and `key` are decoded, and "" where the request names none."""
 
-    call: Call
+    call: HttpRequest
     bucket: str
     key: str
     request_id: str
@@ -92,7 +92,7 @@ class Request:
         return self.call.headers
 
     @property
-    def objects(self) -> ObjectStore:
+    def objects(self) -> ObjectService:
         """The object store."""
         return self.services.objects
 
@@ -121,7 +121,7 @@ class Request:
         text = self.query.get(name) or str(default)
         if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
             message = f"The {name} must be an integer between {least} and {most}, not {text!r}."
-            raise Refusal(400, "InvalidArgument", message, ArgumentName=name, ArgumentValue=text)
+            raise ServiceError(400, "InvalidArgument", message, ArgumentName=name, ArgumentValue=text)
         return int(text)
 
     def require(self, action: str, bucket: str, key: str = "") -> None:
@@ -129,7 +129,7 @@ class Request:
         credential = self.credential
         if credential is not None and not self.services.allow(credential, action, bucket, key):
             text = f"You have no right to access this object: {credential.principal} lacks {action} on {bucket}/{key}."
-            raise Refusal(403, "AccessDenied", text, ec="0003-00000001")
+            raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
 
     def check_md5(self) -> None:
         """Refuse a body that is not the one its Content-MD5 was computed of."""
@@ -141,10 +141,10 @@ class Request:
             self.call.body.seek(0)
             if _base64(claimed) != digest.digest():
                 text = "The Content-MD5 you specified is not that of the body: send the Base64 of its MD5."
-                raise Refusal(400, "InvalidDigest", text, **{"Content-MD5": claimed})
+                raise ServiceError(400, "InvalidDigest", text, **{"Content-MD5": claimed})
 
 
-def locate(call: Call) -> tuple[str, str]:
+def locate(call: HttpRequest) -> tuple[str, str]:
     """Return the bucket and the key that a request addresses, by host or by path; the raw path is decoded once."""
     host = VIRTUAL_HOST.fullmatch(call.headers.get("host", ""))
     path = call.raw_path.removeprefix("/")
@@ -163,14 +163,14 @@ def copy_source(header: str) -> tuple[str, str]:
     bucket, _, key = header.split("?versionId=", maxsplit=1)[0].removeprefix("/").partition("/")
     if not bucket or not key:
         text = f"The x-oss-copy-source must be /bucket/key, percent-encoded, not {header!r}."
-        raise Refusal(400, "InvalidArgument", text, ArgumentName="x-oss-copy-source", ArgumentValue=header)
+        raise ServiceError(400, "InvalidArgument", text, ArgumentName="x-oss-copy-source", ArgumentValue=header)
     return unquote(bucket), _decoded(key.replace("+", " "))
 
 
-def not_implemented(what: str) -> Refusal:
+def not_implemented(what: str) -> ServiceError:
     """Say that the local cloud lacks something that OSS has."""
     text = f"The local cloud does not implement {what}. Try it against OSS itself."
-    return Refusal(501, "NotImplemented", text)
+    return ServiceError(501, "NotImplemented", text)
 
 
 def _decoded(quoted: str) -> str:
@@ -178,7 +178,7 @@ def _decoded(quoted: str) -> str:
         return unquote_to_bytes(quoted).decode()
     except UnicodeDecodeError:
         text = f"The specified object is not valid: {quoted!r} is not percent-encoded UTF-8."
-        raise Refusal(400, "InvalidObjectName", text, ObjectName=quoted) from None
+        raise ServiceError(400, "InvalidObjectName", text, ObjectName=quoted) from None
 
 
 def _is_kept(name: str) -> bool:

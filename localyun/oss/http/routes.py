@@ -10,17 +10,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from time import monotonic
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
-from localyun.http import Call, Reply
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.http import HttpRequest, HttpResponse
 from localyun.oss.conditions import http_date
 from localyun.oss.http import buckets, lists, metadata, multipart, objects, post_object, process
 from localyun.oss.http.request import Allow, Request, Services, Tasks, locate, not_implemented
 from localyun.oss.http.signatures import Signed, authenticate
 from localyun.oss.http.subresources import SELECTING
 from localyun.oss.http.xml import document, leaf
-from localyun.oss.service import ObjectStore
+from localyun.oss.service import ObjectService
 from localyun.ram.credentials import Credential, Keyring
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Route:
     """An action: what it is called in a RAM policy, and what answers it."""
 
     action: str
-    answer: Callable[[Request], Reply]
+    answer: Callable[[Request], HttpResponse]
 
 
 # By verb, by what is addressed, by the sub-resource that selects.
@@ -79,34 +79,34 @@ def allow_all(_credential: Credential, _action: str, _bucket: str, _key: str) ->
     return True
 
 
-class OssFace:
+class OssEndpoint:
     """OSS over HTTP, for one region and the keys of one keyring."""
 
     def __init__(  # noqa: PLR0913 - its collaborators
         self,
-        objects: ObjectStore,
+        objects: ObjectService,
         tasks: Tasks,
         keyring: Keyring,
-        clock: Clock,
+        clock: CloudClock,
         region: str,
         *,
         allow: Allow = allow_all,
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
-        self._weather = weather
+        self._faults = faults
         self._services = Services(objects, tasks, clock, region, allow)
         self._keyring = keyring
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, call: HttpRequest) -> HttpResponse:
         """Answer one request; every refusal becomes the vendor's error document."""
         begun, request_id = monotonic(), self._services.clock.token(12).upper()
         try:
-            reply = self._weather.call(lambda: self._act(call, request_id))
-        except Refusal as refusal:
+            reply = self._faults.run_request(lambda: self._act(call, request_id))
+        except ServiceError as refusal:
             reply = _refused(call, request_id, refusal)
         except Exception:
             log.exception("OSS request %s failed: %s %s", request_id, call.method, call.raw_path)
-            reply = _refused(call, request_id, Refusal(500, "InternalError", "See the log of the local cloud."))
+            reply = _refused(call, request_id, ServiceError(500, "InternalError", "See the log of the local cloud."))
         headers = {
             "Server": "AliyunOSS",
             "Date": http_date(self._services.clock.now()),
@@ -116,7 +116,7 @@ class OssFace:
         }
         return replace(reply, headers={name: _latin(value) for name, value in headers.items()})
 
-    def _act(self, call: Call, request_id: str) -> Reply:
+    def _act(self, call: HttpRequest, request_id: str) -> HttpResponse:
         bucket, key = locate(call)
         request = Request(call, bucket, key, request_id, self._services)
         route = _route(request)
@@ -134,7 +134,7 @@ class OssFace:
         credential = authenticate(signed, self._keyring, services.clock.now(), services.region)
         if credential is None and not _is_public(request, action):
             text = "Anonymous access is forbidden for this operation: sign the request."
-            raise Refusal(403, "AccessDenied", text, ec="0003-00000001")
+            raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
         request = replace(request, credential=credential)
         if action:
             request.require(action, request.bucket, request.key)
@@ -153,7 +153,7 @@ def _check_region(request: Request, route: Route) -> None:
             "The bucket you are attempting to access must be addressed using the specified endpoint. "
             "Please send all future requests to this endpoint."
         )
-        raise Refusal(403, "AccessDenied", text, Bucket=request.bucket, Endpoint=f"oss-{region}.aliyuncs.com")
+        raise ServiceError(403, "AccessDenied", text, Bucket=request.bucket, Endpoint=f"oss-{region}.aliyuncs.com")
 
 
 def _route(request: Request) -> Route:
@@ -168,7 +168,7 @@ def _route(request: Request) -> Route:
     if selectors:
         raise not_implemented(f"the sub-resource {selectors[0]!r} with {request.method} on {level} level")
     text = f"The specified method is not allowed against this resource: {request.method} on {level} level."
-    raise Refusal(405, "MethodNotAllowed", text, Method=request.method, ResourceType=level)
+    raise ServiceError(405, "MethodNotAllowed", text, Method=request.method, ResourceType=level)
 
 
 def _is_public(request: Request, action: str) -> bool:
@@ -178,25 +178,25 @@ def _is_public(request: Request, action: str) -> bool:
         if request.key and action == "oss:GetObject":
             own = request.objects.head(request.bucket, request.key).headers.get("x-oss-object-acl", "default")
             acl = acl if own == "default" else own
-    except Refusal:
+    except ServiceError:
         return False
     return action in PUBLIC.get(acl, ())
 
 
-def _refused(call: Call, request_id: str, refusal: Refusal) -> Reply:
+def _refused(call: HttpRequest, request_id: str, refusal: ServiceError) -> HttpResponse:
     """Spell a refusal: as a document, or where there can be no body, in the header `x-oss-err`."""
     headers = {name: value for name, value in refusal.details.items() if "-" in name or name == "ETag"}
     if refusal.status == 304:
-        return Reply(304, b"", headers)
+        return HttpResponse(304, b"", headers)
     body = _error(call, request_id, refusal)
     headers |= {"x-oss-ec": refusal.ec} if refusal.ec else {}
     if call.method == "HEAD":
         headers["x-oss-err"] = base64.b64encode(body).decode()
-        return Reply(refusal.status, b"", headers)
-    return Reply(refusal.status, body, {"Content-Type": "application/xml", **headers})
+        return HttpResponse(refusal.status, b"", headers)
+    return HttpResponse(refusal.status, body, {"Content-Type": "application/xml", **headers})
 
 
-def _error(call: Call, request_id: str, refusal: Refusal) -> bytes:
+def _error(call: HttpRequest, request_id: str, refusal: ServiceError) -> bytes:
     """Write the vendor's error document."""
     details = [leaf(name, value) for name, value in refusal.details.items() if "-" not in name]
     about = (leaf("RequestId", request_id), leaf("HostId", call.headers.get("host", "")), *details)

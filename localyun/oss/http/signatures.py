@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.oss.http.subresources import SIGNED
 from localyun.ram.credentials import Credential, Keyring
 
@@ -95,7 +95,7 @@ def check_token(credential: Credential, token: str) -> None:
     """Refuse a role's key without its token, and a token beside any other key."""
     if not hmac.compare_digest(credential.security_token.encode(), token.encode()):
         text = "The security token you provided is invalid: send the token that was issued with the access key."
-        raise Refusal(403, "InvalidSecurityToken", text, ec="0002-00000006")
+        raise ServiceError(403, "InvalidSecurityToken", text, ec="0002-00000006")
 
 
 def credential_of(access_key_id: str, keyring: Keyring) -> Credential:
@@ -103,7 +103,7 @@ def credential_of(access_key_id: str, keyring: Keyring) -> Credential:
     if found := keyring.find(access_key_id):
         return found
     text = "The OSS Access Key Id you provided does not exist in our records."
-    raise Refusal(403, "InvalidAccessKeyId", text, ec="0002-00000902", OSSAccessKeyId=access_key_id)
+    raise ServiceError(403, "InvalidAccessKeyId", text, ec="0002-00000902", OSSAccessKeyId=access_key_id)
 
 
 def check_signature(credential: Credential, given: str, text: str, sign: Callable[[str, str], str]) -> None:
@@ -113,7 +113,7 @@ def check_signature(credential: Credential, given: str, text: str, sign: Callabl
             "The request signature we calculated does not match the signature you provided. "
             "Check your key and signing method."
         )
-        raise Refusal(
+        raise ServiceError(
             403,
             "SignatureDoesNotMatch",
             message,
@@ -138,10 +138,10 @@ def check_scope(scope: str, when: str, region: str, *, in_url: bool = False) -> 
             else "Invalid signing region in Authorization header."
         )
         ec = "" if in_url else "0002-00000226"
-        raise Refusal(400, "InvalidArgument", text, ec=ec, RegionProvided=parts[1], RegionExpected=region)
+        raise ServiceError(400, "InvalidArgument", text, ec=ec, RegionProvided=parts[1], RegionExpected=region)
     if parts[2] != "oss":
         text = f"Invalid signing product in Authorization header: {parts[2]!r}, expected 'oss'."
-        raise Refusal(400, "InvalidArgument", text, ec="0002-00000227")
+        raise ServiceError(400, "InvalidArgument", text, ec="0002-00000227")
 
 
 def _v1_header(request: Signed, authorization: str, keyring: Keyring, now: datetime) -> Credential:
@@ -201,16 +201,16 @@ def _v4_url(request: Signed, keyring: Keyring, now: datetime, region: str) -> Cr
 def check_expiry(expired: bool) -> None:
     """Refuse what was signed for a time that is over."""
     if expired:
-        raise Refusal(403, "AccessDenied", "Request has expired.")
+        raise ServiceError(403, "AccessDenied", "Request has expired.")
 
 
 def _check_skew(signed: datetime | None, now: datetime) -> datetime:
     """Return when a header was signed; refuse no date, and one more than a quarter of an hour from now."""
     if signed is None:
         text = "OSS authentication requires a valid Date: send Date or x-oss-date."
-        raise Refusal(403, "AccessDenied", text, ec="0003-00000001")
+        raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
     if abs(now - signed) > MAX_SKEW:
-        raise Refusal(
+        raise ServiceError(
             403,
             "RequestTimeTooSkewed",
             "The difference between the request time and the current time is too large.",
@@ -260,5 +260,5 @@ def _query(pairs: list[tuple[str, str]]) -> str:
     return "&".join(f"{name}={value}" if value else name for name, value in pairs)
 
 
-def _malformed(what: str) -> Refusal:
-    return Refusal(400, "InvalidArgument", f"Authorization is invalid: {what}.")
+def _malformed(what: str) -> ServiceError:
+    return ServiceError(400, "InvalidArgument", f"Authorization is invalid: {what}.")

@@ -6,8 +6,8 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
 
-from localyun.errors import Refusal
-from localyun.http import Reply
+from localyun.errors import ServiceError
+from localyun.http import HttpResponse
 
 # XML 1.0 has no way to write these; a key that holds one can only be listed with encoding-type=url.
 NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -33,17 +33,17 @@ def document(name: str, *inside: str) -> bytes:
     return ('<?xml version="1.0" encoding="UTF-8"?>\n' + element(name, *inside)).encode()
 
 
-def xml_reply(name: str, *inside: str, **headers: str) -> Reply:
+def xml_reply(name: str, *inside: str, **headers: str) -> HttpResponse:
     """Return a document as a reply; further headers by their names with `_` for `-`."""
     more = {header.replace("_", "-"): value for header, value in headers.items() if value}
-    return Reply(200, document(name, *inside), {"Content-Type": "application/xml", **more})
+    return HttpResponse(200, document(name, *inside), {"Content-Type": "application/xml", **more})
 
 
 def encoder(encoding: str) -> "_Encoder":
     """Return a leaf writer that percent-encodes names when the request asks for `encoding-type=url`."""
     if encoding not in {"", "url"}:
         text = f"The encoding-type must be url, not {encoding!r}."
-        raise Refusal(400, "InvalidArgument", text, ArgumentName="encoding-type", ArgumentValue=encoding)
+        raise ServiceError(400, "InvalidArgument", text, ArgumentName="encoding-type", ArgumentValue=encoding)
     return _Encoder(bool(encoding))
 
 
@@ -83,7 +83,7 @@ def parse(body: bytes, root: str) -> ET.Element:
     return found
 
 
-def malformed(root: str, why: str) -> Refusal:
+def malformed(root: str, why: str) -> ServiceError:
     """Say what is wrong with a request's document."""
     text = f"The XML you provided was not well-formed or did not validate: expected <{root}>, but {why}."
-    return Refusal(400, "MalformedXML", text)
+    return ServiceError(400, "MalformedXML", text)

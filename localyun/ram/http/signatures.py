@@ -12,8 +12,8 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from urllib.parse import parse_qsl, quote
 
-from localyun.errors import Refusal
-from localyun.http import Call
+from localyun.errors import ServiceError
+from localyun.http import HttpRequest
 from localyun.ram.credentials import Credential, Keyring
 
 ACS3 = "ACS3-HMAC-SHA256"
@@ -22,26 +22,28 @@ MAX_SKEW = timedelta(minutes=15)
 FORM = "application/x-www-form-urlencoded"
 
 
-def authenticate(call: Call, keyring: Keyring, now: datetime) -> Credential:
+def authenticate(call: HttpRequest, keyring: Keyring, now: datetime) -> Credential:
     """Return the key that signed a request just now; refuses everything else with OpenAPI's codes."""
     if "Signature" in parameters(call) and not is_acs3(call):
         return _by_query(call, keyring, now)
     return authenticate_acs3(call, keyring, now)
 
 
-def authenticate_acs3(call: Call, keyring: Keyring, now: datetime) -> Credential:
+def authenticate_acs3(call: HttpRequest, keyring: Keyring, now: datetime) -> Credential:
     """Do so for a service whose resources are paths, which the RPC signature does not cover."""
     if not is_acs3(call):
-        raise Refusal(400, "MissingAuthorization", f"Authorization is mandatory for this action: sign with {ACS3}.")
+        raise ServiceError(
+            400, "MissingAuthorization", f"Authorization is mandatory for this action: sign with {ACS3}."
+        )
     return _by_header(call, call.headers["authorization"], keyring, now)
 
 
-def is_acs3(call: Call) -> bool:
+def is_acs3(call: HttpRequest) -> bool:
     """Tell whether a request is signed in its headers, all of which count then; else only its parameters do."""
     return bool(call.headers.get("authorization"))
 
 
-def parameters(call: Call) -> dict[str, str]:
+def parameters(call: HttpRequest) -> dict[str, str]:
     """Return the parameters of query and form body together."""
     values = call.query
     if call.headers.get("content-type", "").startswith(FORM):
@@ -49,7 +51,7 @@ def parameters(call: Call) -> dict[str, str]:
     return values
 
 
-def acs3_text(call: Call, signed: list[str], payload: str) -> str:
+def acs3_text(call: HttpRequest, signed: list[str], payload: str) -> str:
     """Return what ACS3 signs: the canonical request, hashed, after the algorithm's name."""
     headers = "".join(f"{name}:{call.headers.get(name, '').strip()}\n" for name in signed)
     query = canonical_query(call.query)
@@ -82,31 +84,31 @@ def canonical_query(values: Mapping[str, str]) -> str:
     return "&".join(f"{_escape(name)}={_escape(values[name])}" for name in sorted(values))
 
 
-def _by_header(call: Call, header: str, keyring: Keyring, now: datetime) -> Credential:
+def _by_header(call: HttpRequest, header: str, keyring: Keyring, now: datetime) -> Credential:
     """Check an ACS3 signature."""
     match = HEADER.fullmatch(header)
     if match is None:
         text = f"The Authorization header cannot be read: write {ACS3} Credential=ID,SignedHeaders=a;b,Signature=HEX."
-        raise Refusal(400, "IncompleteSignature", text)
+        raise ServiceError(400, "IncompleteSignature", text)
     _fresh(call.headers.get("x-acs-date", ""), "x-acs-date", now)
     signed = match[2].split(";")
     needed = {name for name in call.headers if name.startswith("x-acs-")} | {"host"}
     if missing := sorted(needed - set(signed)):
-        raise Refusal(400, "IncompleteSignature", f"SignedHeaders lacks {', '.join(missing)}; sign them too.")
+        raise ServiceError(400, "IncompleteSignature", f"SignedHeaders lacks {', '.join(missing)}; sign them too.")
     payload = hashlib.sha256(call.read()).hexdigest()
     if call.headers.get("x-acs-content-sha256", payload) != payload:
-        raise Refusal(400, "ContentSha256Mismatch", "x-acs-content-sha256 is not the SHA-256 of the body sent.")
+        raise ServiceError(400, "ContentSha256Mismatch", "x-acs-content-sha256 is not the SHA-256 of the body sent.")
     credential = _known(keyring, match[1], call.headers.get("x-acs-security-token", ""))
     text = acs3_text(call, signed, payload)
     return _proved(credential, match[3], acs3_signature(credential.access_key_secret, text), text)
 
 
-def _by_query(call: Call, keyring: Keyring, now: datetime) -> Credential:
+def _by_query(call: HttpRequest, keyring: Keyring, now: datetime) -> Credential:
     """Check an RPC signature."""
     values = parameters(call)
     _fresh(values.get("Timestamp", ""), "Timestamp", now)
     if values.get("SignatureMethod", "HMAC-SHA1") != "HMAC-SHA1":
-        raise Refusal(400, "InvalidParameter.SignatureMethod", "SignatureMethod must be HMAC-SHA1.")
+        raise ServiceError(400, "InvalidParameter.SignatureMethod", "SignatureMethod must be HMAC-SHA1.")
     credential = _known(keyring, values.get("AccessKeyId", ""), values.get("SecurityToken", ""))
     text = rpc_text(call.method, values)
     return _proved(credential, values["Signature"], rpc_signature(credential.access_key_secret, text), text)
@@ -118,10 +120,10 @@ def _fresh(text: str, name: str, now: datetime) -> None:
         time = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
     except ValueError:
         form = f"{name} is {text!r}; write the time as 2026-11-23T01:02:03Z."
-        raise Refusal(400, "InvalidTimeStamp.Format", form) from None
+        raise ServiceError(400, "InvalidTimeStamp.Format", form) from None
     if abs(now - time) > MAX_SKEW:
         late = f"{name} is {text}, more than 15 minutes off {now:%Y-%m-%dT%H:%M:%SZ}; set the clock and sign anew."
-        raise Refusal(400, "InvalidTimeStamp.Expired", late)
+        raise ServiceError(400, "InvalidTimeStamp.Expired", late)
 
 
 def _known(keyring: Keyring, access_key_id: str, token: str) -> Credential:
@@ -129,10 +131,10 @@ def _known(keyring: Keyring, access_key_id: str, token: str) -> Credential:
     credential = keyring.find(access_key_id)
     if credential is None:
         text = f"Specified access key is not found: {access_key_id!r}. Use one that this cloud issued."
-        raise Refusal(404, "InvalidAccessKeyId.NotFound", text)
+        raise ServiceError(404, "InvalidAccessKeyId.NotFound", text)
     if not hmac.compare_digest(credential.security_token.encode(), token.encode()):
         text = "The security token does not belong to the access key. Send the token that was issued with it."
-        raise Refusal(400, "InvalidSecurityToken.MismatchWithAccessKey", text)
+        raise ServiceError(400, "InvalidSecurityToken.MismatchWithAccessKey", text)
     return credential
 
 
@@ -140,7 +142,7 @@ def _proved(credential: Credential, given: str, right: str, text: str) -> Creden
     """Return the key if the signature is its own."""
     if not hmac.compare_digest(given.encode(), right.encode()):
         why = f"Specified signature is not matched with our calculation. server string to sign is:{text}"
-        raise Refusal(400, "SignatureDoesNotMatch", why)
+        raise ServiceError(400, "SignatureDoesNotMatch", why)
     return credential
 
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from cryptography.x509.oid import NameOID
 
-from localyun.clock import Clock
+from localyun.clock import CloudClock
 from localyun.smq.http.signatures import VERSION
 from localyun.smq.message_formats import document
 from localyun.smq.values import Subscription, TopicMessage
@@ -31,7 +31,7 @@ class PushFailed(Exception):
 class Certificate:
     """The key pair of this process, and the self-signed certificate with which receivers verify signatures."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: CloudClock) -> None:
         self._clock, self._lock = clock, threading.Lock()
         self._key_and_pem: tuple[rsa.RSAPrivateKey, bytes] | None = None
 
@@ -63,7 +63,9 @@ class Certificate:
 class HttpPush:
     """Posts messages to their endpoints."""
 
-    def __init__(self, clock: Clock, account_id: str, certificate: Certificate, base_url: Callable[[], str]) -> None:
+    def __init__(
+        self, clock: CloudClock, account_id: str, certificate: Certificate, base_url: Callable[[], str]
+    ) -> None:
         self._clock, self._account_id = clock, account_id
         self._certificate, self._base_url = certificate, base_url
 

@@ -1,7 +1,7 @@
 """The MNS actions on queues and their messages: XML in, a call of the service, XML out."""
 
-from localyun.errors import Refusal
-from localyun.http import Reply
+from localyun.errors import ServiceError
+from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, document
 from localyun.smq.http.resources import ResourceActions
 from localyun.smq.http.xml import Element, Node, read_properties, write_properties
@@ -23,7 +23,7 @@ def _counts(queue: QueueDescription) -> list[Node]:
 QUEUE = ResourceActions("Queue", lambda service: service.queues, INTEGERS, _counts)
 
 
-def send_message(request: MnsRequest) -> Reply:
+def send_message(request: MnsRequest) -> HttpResponse:
     """SendMessage and BatchSendMessage, distinguished by the document's root."""
     root = request.xml("Message", "Messages")
     batch = root.name == "Messages"
@@ -34,50 +34,50 @@ def send_message(request: MnsRequest) -> Reply:
     return document(201, "Message", sent[0])
 
 
-def receive_message(request: MnsRequest) -> Reply:
+def receive_message(request: MnsRequest) -> HttpResponse:
     """ReceiveMessage and BatchReceiveMessage: 404 MessageNotExist if none arrives in time."""
     wait, count = request.number("waitseconds", 0, 30), request.number("numOfMessages", 1, MAX_BATCH)
     return _reply(request.service.messages.receive(request.names[0], wait, count or 1), count, received=True)
 
 
-def peek_message(request: MnsRequest) -> Reply:
+def peek_message(request: MnsRequest) -> HttpResponse:
     """PeekMessage and BatchPeekMessage: the next messages, without receiving them."""
     count = request.number("numOfMessages", 1, MAX_BATCH)
     return _reply(request.service.messages.peek(request.names[0], count or 1), count, received=False)
 
 
-def delete_message(request: MnsRequest) -> Reply:
+def delete_message(request: MnsRequest) -> HttpResponse:
     """DeleteMessage by the handle in the query, BatchDeleteMessage by the handles in the document."""
     if "ReceiptHandle" not in request.call.query and request.call.read():
         return _delete_batch(request)
     request.service.messages.delete(request.names[0], request.handle())
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def change_visibility(request: MnsRequest) -> Reply:
+def change_visibility(request: MnsRequest) -> HttpResponse:
     """ChangeMessageVisibility: the reply has a new receipt handle."""
     handle, seconds = request.handle(), request.number("VisibilityTimeout", 1, 43_200)
     if seconds is None:
-        raise Refusal(400, "MissingVisibilityTimeout", "VisibilityTimeout is required, as a query parameter.")
+        raise ServiceError(400, "MissingVisibilityTimeout", "VisibilityTimeout is required, as a query parameter.")
     message = request.service.messages.change_visibility(request.names[0], handle, seconds)
     return document(200, "ChangeVisibility", _hold(message))
 
 
-def _delete_batch(request: MnsRequest) -> Reply:
+def _delete_batch(request: MnsRequest) -> HttpResponse:
     """Delete all messages that can be deleted; report the other handles as the SDK expects: a 4xx with a list."""
     handles = [item.text for item in request.xml("ReceiptHandles").children("ReceiptHandle")]
     if not 1 <= len(handles) <= MAX_BATCH:
-        raise Refusal(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} handles, not {len(handles)}.")
-    failed: dict[str, Refusal] = {}
+        raise ServiceError(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} handles, not {len(handles)}.")
+    failed: dict[str, ServiceError] = {}
     for handle in handles:
         try:
             request.service.messages.delete(request.names[0], handle)
-        except Refusal as refusal:
-            if refusal.code == "QueueNotExist":  # an error of the request as a whole
+        except ServiceError as error:
+            if error.code == "QueueNotExist":  # an error of the request as a whole
                 raise
-            failed[handle] = refusal
+            failed[handle] = error
     if not failed:
-        return Reply(204)
+        return HttpResponse(204)
     errors: list[Node] = [
         ("Error", [("ErrorCode", error.code), ("ErrorMessage", error.message), ("ReceiptHandle", handle)])
         for handle, error in failed.items()
@@ -95,10 +95,10 @@ def _receipt(message: Message) -> list[Node]:
     return [("MessageId", message.message_id), ("MessageBodyMD5", message.body_md5)]
 
 
-def _reply(messages: list[Message], count: int | None, *, received: bool) -> Reply:
-    """Reply with a list of messages if the request has a number of messages, with a single one otherwise."""
+def _reply(messages: list[Message], count: int | None, *, received: bool) -> HttpResponse:
+    """HttpResponse with a list of messages if the request has a number of messages, with a single one otherwise."""
     if not messages:
-        raise Refusal(404, "MessageNotExist", "Message not exist: no message is visible in this queue now.")
+        raise ServiceError(404, "MessageNotExist", "Message not exist: no message is visible in this queue now.")
     if count is None:
         return document(200, "Message", _message(messages[0], received=received))
     return document(200, "Messages", [("Message", _message(message, received=received)) for message in messages])

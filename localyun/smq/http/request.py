@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from localyun.errors import Refusal
-from localyun.http import Call, Reply
+from localyun.errors import ServiceError
+from localyun.http import HttpRequest, HttpResponse
 from localyun.smq.http.xml import CONTENT_TYPE, Content, Element, Node, read, write
 from localyun.smq.service import MessageService
 from localyun.smq.values import Page
@@ -16,37 +16,37 @@ MAX_PAGE = 1000
 class MnsRequest:
     """An authorized request; `names` are the variable parts of its path."""
 
-    call: Call
+    call: HttpRequest
     service: MessageService
     host: str
     names: tuple[str, ...]
 
     def xml(self, *roots: str) -> Element:
-        """Return the root of the body; raise `Refusal` unless it has one of the given names."""
+        """Return the root of the body; raise `ServiceError` unless it has one of the given names."""
         return read(self.call.read(), *roots)
 
     def number(self, name: str, low: int, high: int) -> int | None:
-        """Return an integer of the query, None if it is not given; raise `Refusal` if it is out of range."""
+        """Return an integer of the query, None if it is not given; raise `ServiceError` if it is out of range."""
         text = self.call.query.get(name)
         if text is None:
             return None
         if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
             message = f'Http request URL contains invalid querystring item "{name}": use {low} to {high}.'
-            raise Refusal(400, "InvalidQueryString", message)
+            raise ServiceError(400, "InvalidQueryString", message)
         return int(text)
 
     def handle(self) -> str:
-        """Return the receipt handle in the query; raise `Refusal` if there is none."""
+        """Return the receipt handle in the query; raise `ServiceError` if there is none."""
         if handle := self.call.query.get("ReceiptHandle"):
             return handle
-        raise Refusal(400, "MissingReceiptHandle", "ReceiptHandle is required, as a query parameter.")
+        raise ServiceError(400, "MissingReceiptHandle", "ReceiptHandle is required, as a query parameter.")
 
     def paging(self) -> tuple[str, str, int]:
         """Return the prefix, marker and page size of a list request."""
         headers = self.call.headers
         text = headers.get("x-mns-ret-number", str(MAX_PAGE))
         if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_PAGE:
-            raise Refusal(400, "InvalidArgument", f'x-mns-ret-number must be 1 to {MAX_PAGE}, not "{text}".')
+            raise ServiceError(400, "InvalidArgument", f'x-mns-ret-number must be 1 to {MAX_PAGE}, not "{text}".')
         return headers.get("x-mns-prefix", ""), headers.get("x-mns-marker", ""), int(text)
 
     def with_meta(self) -> bool:
@@ -58,24 +58,24 @@ class MnsRequest:
         return "/".join((self.host, *path))
 
 
-def document(status: int, name: str, content: Content) -> Reply:
+def document(status: int, name: str, content: Content) -> HttpResponse:
     """Return a reply with an XML document."""
-    return Reply(status, write(name, content), {"Content-Type": CONTENT_TYPE})
+    return HttpResponse(status, write(name, content), {"Content-Type": CONTENT_TYPE})
 
 
-def created(new: bool, url: str) -> Reply:
+def created(new: bool, url: str) -> HttpResponse:
     """Return the reply to a creation: 201 for a new resource, 204 for an existing equal one."""
-    return Reply(201 if new else 204, b"", {"Location": url})
+    return HttpResponse(201 if new else 204, b"", {"Location": url})
 
 
-def reply_with_page(name: str, items: Iterable[Node], page: Page) -> Reply:
+def reply_with_page(name: str, items: Iterable[Node], page: Page) -> HttpResponse:
     """Return a reply with a page of a list. The SDK cannot parse an empty marker: the last page has none."""
     marker: list[Node] = [("NextMarker", page.next_marker)] if page.next_marker else []
     return document(200, name, [*items, *marker])
 
 
 def parse_boolean(text: str) -> bool:
-    """Parse a Boolean element; the vendor's SDKs write True, true, False and false. Raises `Refusal` for others."""
+    """Parse a Boolean, which the vendor's SDKs write as True, true, False or false; raise `ServiceError` for others."""
     if text.strip().lower() not in ("true", "false"):
-        raise Refusal(400, "InvalidArgument", f'"{text}" must be true or false.')
+        raise ServiceError(400, "InvalidArgument", f'"{text}" must be true or false.')
     return text.strip().lower() == "true"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from localyun.http import Reply
+from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, created, document, parse_boolean, reply_with_page
 from localyun.smq.http.xml import Node
 from localyun.smq.queues import Queues
@@ -29,28 +29,28 @@ class ResourceActions:
         self._root, self._resources, self._integers, self._counts = root, resources, integers, counts
         self._collection = f"{root.lower()}s"
 
-    def create(self, request: MnsRequest) -> Reply:
+    def create(self, request: MnsRequest) -> HttpResponse:
         """CreateQueue, CreateTopic: 201 if it is new, 204 if an equal one exists, 409 if a different one exists."""
         name = request.names[0]
         new = self._resources(request.service).create(name, **self._attributes(request))
         return created(new, request.url(self._collection, name))
 
-    def change(self, request: MnsRequest) -> Reply:
+    def change(self, request: MnsRequest) -> HttpResponse:
         """SetQueueAttributes, SetTopicAttributes: change the attributes in the document."""
         self._resources(request.service).change(request.names[0], **self._attributes(request))
-        return Reply(204)
+        return HttpResponse(204)
 
-    def get(self, request: MnsRequest) -> Reply:
+    def get(self, request: MnsRequest) -> HttpResponse:
         """GetQueueAttributes, GetTopicAttributes: all twelve or seven elements that the SDK requires."""
         return document(200, self._root, self._describe(self._resources(request.service).get(request.names[0])))
 
-    def delete(self, request: MnsRequest) -> Reply:
+    def delete(self, request: MnsRequest) -> HttpResponse:
         """DeleteQueue, DeleteTopic: with its messages, with its subscriptions."""
         self._resources(request.service).delete(request.names[0])
         request.service.messages.wake()
-        return Reply(204)
+        return HttpResponse(204)
 
-    def list_names(self, request: MnsRequest) -> Reply:
+    def list_names(self, request: MnsRequest) -> HttpResponse:
         """ListQueue, ListTopic: addresses, and attributes on request."""
         resources = self._resources(request.service)
         page = resources.names(*request.paging())

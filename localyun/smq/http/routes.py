@@ -10,10 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from urllib.parse import unquote
 
-from localyun.clock import Clock
-from localyun.errors import Refusal
-from localyun.faults import FINE, Weather
-from localyun.http import Call, Reply
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.http import HttpRequest, HttpResponse
 from localyun.ram.credentials import Credential, Keyring
 from localyun.smq.http import queues, topics
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, HttpPush
@@ -36,10 +36,10 @@ class MnsRoute:
     method: str
     path: str
     action: str
-    answer: Callable[[MnsRequest], Reply]
+    answer: Callable[[MnsRequest], HttpResponse]
     marker: str = ""
 
-    def matches(self, call: Call, pattern: str) -> bool:
+    def matches(self, call: HttpRequest, pattern: str) -> bool:
         """Return True if a call, whose path has the given pattern, requests this action."""
         same = (call.method, pattern) == (self.method, self.path)
         return same and (not self.marker or call.query.get(self.marker) == "true")
@@ -84,14 +84,14 @@ class MnsEndpoint:
         self,
         messages: MessageService,
         keyring: Keyring,
-        clock: Clock,
+        clock: CloudClock,
         account_id: str,
         allow: Allow = lambda *_: True,
         base_url: str = "",
         *,
-        weather: Weather = FINE,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
-        self._weather = weather
+        self._faults = faults
         self._messages, self._keyring, self._clock, self._allow = messages, keyring, clock, allow
         self.base_url = base_url
         self._latest_host = "http://127.0.0.1"
@@ -100,24 +100,24 @@ class MnsEndpoint:
         messages.deliver_to("http://", push)
         messages.deliver_to("https://", push)
 
-    def answer(self, call: Call) -> Reply:
+    def answer(self, call: HttpRequest) -> HttpResponse:
         """Return the reply to a request; a rejected one gets the vendor's error document."""
         request_id = self._clock.token(12).upper()
         host = f"http://{call.headers.get('host', '127.0.0.1')}"
         try:
-            reply = self._weather.call(lambda: self._dispatch(call, host))
-        except Refusal as refusal:
-            reply = _refused(refusal, request_id, host)
+            reply = self._faults.run_request(lambda: self._dispatch(call, host))
+        except ServiceError as error:
+            reply = _refused(error, request_id, host)
         except Exception:
             log.exception("MNS %s %s", call.method, call.raw_path)
-            internal = Refusal(500, "InternalError", "An internal error of the local cloud; see its log.")
+            internal = ServiceError(500, "InternalError", "An internal error of the local cloud; see its log.")
             reply = _refused(internal, request_id, host)
         headers = {**reply.headers, "x-mns-request-id": request_id, "x-mns-version": VERSION}
         return replace(reply, headers=headers)
 
-    def _dispatch(self, call: Call, host: str) -> Reply:
+    def _dispatch(self, call: HttpRequest, host: str) -> HttpResponse:
         if (call.method, call.raw_path) == ("GET", CERTIFICATE_PATH):
-            return Reply(200, self._certificate.pem(), {"Content-Type": "application/x-pem-file"})
+            return HttpResponse(200, self._certificate.pem(), {"Content-Type": "application/x-pem-file"})
         credential = authenticate(call, self._keyring, self._clock.now(), self._messages.region)
         self._latest_host = host
         intact(call)
@@ -125,16 +125,16 @@ class MnsEndpoint:
         resource = "/" + "/".join(_parts(call))  # normalized, so that an extra slash cannot evade a deny
         if not self._allow(credential, f"mns:{route.action}", resource):
             message = f"{credential.principal} may not mns:{route.action} on {resource}; grant it in the role's policy."
-            raise Refusal(403, "AccessDenied", message)
+            raise ServiceError(403, "AccessDenied", message)
         return route.answer(MnsRequest(call, self._messages, host, names))
 
 
-def _parts(call: Call) -> list[str]:
+def _parts(call: HttpRequest) -> list[str]:
     """Return the decoded parts of the path."""
     return [unquote(part) for part in call.raw_path.strip("/").split("/")]
 
 
-def _find(call: Call) -> tuple[MnsRoute, tuple[str, ...]]:
+def _find(call: HttpRequest) -> tuple[MnsRoute, tuple[str, ...]]:
     """Return the requested action and the names in its path."""
     parts = _parts(call)
     pattern = "/".join("*" if index % 2 else part for index, part in enumerate(parts))
@@ -142,11 +142,11 @@ def _find(call: Call) -> tuple[MnsRoute, tuple[str, ...]]:
         if route.matches(call, pattern):
             return route, tuple(parts[1::2])
     message = f"Http request URL format invalid: {call.method} {call.raw_path} is not supported."
-    raise Refusal(400, "InvalidRequestURL", message)
+    raise ServiceError(400, "InvalidRequestURL", message)
 
 
-def _refused(refusal: Refusal, request_id: str, host: str) -> Reply:
+def _refused(error: ServiceError, request_id: str, host: str) -> HttpResponse:
     """Return the error document. The SDK requires its first four elements; details follow them."""
-    fixed = (("Code", refusal.code), ("Message", refusal.message), ("RequestId", request_id), ("HostId", host))
-    body = write("Error", [*fixed, *refusal.details.items()])
-    return Reply(refusal.status, body, {"Content-Type": CONTENT_TYPE})
+    fixed = (("Code", error.code), ("Message", error.message), ("RequestId", request_id), ("HostId", host))
+    body = write("Error", [*fixed, *error.details.items()])
+    return HttpResponse(error.status, body, {"Content-Type": CONTENT_TYPE})

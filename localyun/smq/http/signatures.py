@@ -9,8 +9,8 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, unquote
 
-from localyun.errors import Refusal
-from localyun.http import Call
+from localyun.errors import ServiceError
+from localyun.http import HttpRequest
 from localyun.ram.credentials import Credential, Keyring
 
 VERSION = "2015-06-06"
@@ -21,12 +21,12 @@ V4_HEADER = re.compile(rf"{V4} Credential=([^/]+)/(\d{{8}})/([^/]+)/mns/aliyun_v
 CHECK = "Check the secret, and that nothing between you and here changes method, path, query or headers."
 
 
-def authenticate(call: Call, keyring: Keyring, now: datetime, region: str) -> Credential:
+def authenticate(call: HttpRequest, keyring: Keyring, now: datetime, region: str) -> Credential:
     """Return the key that signed a request just now; refuses everything else with the vendor's codes."""
     _supported(call.headers)
     header = call.headers.get("authorization", "")
     if not header:
-        raise Refusal(400, "MissingAuthorizationHeader", "Authorization header is required. Sign the request.")
+        raise ServiceError(400, "MissingAuthorizationHeader", "Authorization header is required. Sign the request.")
     time = _fresh(call.headers, now)
     if match := V1_HEADER.fullmatch(header):
         credential = _known(keyring, match[1], call.headers)
@@ -39,10 +39,10 @@ def authenticate(call: Call, keyring: Keyring, now: datetime, region: str) -> Cr
         signature = signature_v4(credential.access_key_secret, f"{time:%Y%m%d}", region, text)
         return _proved(credential, match[4], {text: signature})
     text = "The Authorization header format is invalid: write MNS KEYID:SIGNATURE (version 1) or version 4."
-    raise Refusal(400, "InvalidAuthorizationHeader", text)
+    raise ServiceError(400, "InvalidAuthorizationHeader", text)
 
 
-def text_v1(call: Call, date: str) -> str:
+def text_v1(call: HttpRequest, date: str) -> str:
     """Return what version 1 signs: method, three headers, the x-mns-* headers, path and query as sent."""
     headers = call.headers
     extra = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-mns-"))
@@ -61,7 +61,7 @@ def signature_v1(secret: str, text: str) -> str:
     return b64encode(hmac.digest(secret.encode(), text.encode(), "sha1")).decode()
 
 
-def text_v4(call: Call, time: datetime, region: str) -> str:
+def text_v4(call: HttpRequest, time: datetime, region: str) -> str:
     """Return what version 4 signs. Unlike its relatives it carries the canonical request itself, no hash."""
     names = sorted(
         name for name in call.headers if name.startswith("x-mns-") or name in ("content-type", "content-md5")
@@ -79,22 +79,22 @@ def signature_v4(secret: str, day: str, region: str, text: str) -> str:
     return hmac.digest(key, text.encode(), "sha256").hex()
 
 
-def intact(call: Call) -> None:
+def intact(call: HttpRequest) -> None:
     """Refuse a body that does not have the announced MD5, in either of the two spellings clients use."""
     if not (announced := call.headers.get("content-md5")):
         return
     digest = hashlib.md5(call.read(), usedforsecurity=False)
     # The vendor's Python SDK encodes the hex text, others the sixteen bytes.
     if announced not in (b64encode(digest.hexdigest().encode()).decode(), b64encode(digest.digest()).decode()):
-        raise Refusal(400, "InvalidDegist", "The Content-MD5 you specified is invalid: the body differs from it.")
+        raise ServiceError(400, "InvalidDegist", "The Content-MD5 you specified is invalid: the body differs from it.")
 
 
 def _supported(headers: Mapping[str, str]) -> None:
     version = headers.get("x-mns-version")
     if not version:
-        raise Refusal(400, "MissingVersionHeader", f"x-mns-version header is required. Send {VERSION}.")
+        raise ServiceError(400, "MissingVersionHeader", f"x-mns-version header is required. Send {VERSION}.")
     if version != VERSION:
-        raise Refusal(400, "InvalidVersionHeader", f"The x-mns-version {version} is invalid. Send {VERSION}.")
+        raise ServiceError(400, "InvalidVersionHeader", f"The x-mns-version {version} is invalid. Send {VERSION}.")
 
 
 def _dates(headers: Mapping[str, str]) -> list[str]:
@@ -105,16 +105,16 @@ def _dates(headers: Mapping[str, str]) -> list[str]:
 def _fresh(headers: Mapping[str, str], now: datetime) -> datetime:
     """Return the time of signing; refuses one that is missing, unreadable, or off by over 15 minutes."""
     if not (dates := _dates(headers)):
-        raise Refusal(400, "MissingDateHeader", "Date header is required. Send Date or x-mns-date.")
+        raise ServiceError(400, "MissingDateHeader", "Date header is required. Send Date or x-mns-date.")
     try:
         time = parsedate_to_datetime(dates[0])
         time = time.replace(tzinfo=timezone.utc) if time.tzinfo is None else time.astimezone(timezone.utc)
     except (ValueError, OverflowError):
         text = f'The Date header format is invalid: "{dates[0]}". Send like "Thu, 09 Jul 2015 03:01:34 GMT".'
-        raise Refusal(400, "InvalidDateHeader", text) from None
+        raise ServiceError(400, "InvalidDateHeader", text) from None
     if abs(now - time) > MAX_SKEW:
         text = f"The http request you sent is expired: it says {dates[0]}, it is {now:%a, %d %b %Y %H:%M:%S} GMT."
-        raise Refusal(400, "TimeExpired", text)
+        raise ServiceError(400, "TimeExpired", text)
     return time
 
 
@@ -122,11 +122,11 @@ def _known(keyring: Keyring, access_key_id: str, headers: Mapping[str, str]) -> 
     credential = keyring.find(access_key_id)
     if credential is None:
         text = f'The AccessKey Id you provided is not exist: "{access_key_id}".'
-        raise Refusal(403, "InvalidAccessKeyId", text)
+        raise ServiceError(403, "InvalidAccessKeyId", text)
     token = headers.get("security-token", "")
     if not hmac.compare_digest(token.encode(), credential.security_token.encode()):
         text = "The security-token header does not belong to this key." if token else "This key needs security-token."
-        raise Refusal(403, "AccessDenied", text)
+        raise ServiceError(403, "AccessDenied", text)
     return credential
 
 
@@ -134,7 +134,7 @@ def _proved(credential: Credential, given: str, signatures: Mapping[str, str]) -
     """Return the credential if the signature is one of the right ones, by the text that each signs."""
     if not any(hmac.compare_digest(given.encode(), right.encode()) for right in signatures.values()):
         text = f"The signature we calculated does not match the signature you provided. {CHECK}"
-        raise Refusal(403, "SignatureDoesNotMatch", text, StringToSign=next(iter(signatures)))
+        raise ServiceError(403, "SignatureDoesNotMatch", text, StringToSign=next(iter(signatures)))
     return credential
 
 

@@ -1,6 +1,6 @@
 """The MNS actions on topics and subscriptions: XML in, a call of the service, XML out."""
 
-from localyun.http import Reply
+from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, created, document, reply_with_page
 from localyun.smq.http.resources import ResourceActions, times
 from localyun.smq.http.xml import Element, Node, read_properties
@@ -19,7 +19,7 @@ TOPIC = ResourceActions(
 )
 
 
-def publish_message(request: MnsRequest) -> Reply:
+def publish_message(request: MnsRequest) -> HttpResponse:
     """PublishMessage: 201 when the message is durable, before it is delivered."""
     root = request.xml("Message")
     published = request.service.publish(
@@ -32,7 +32,7 @@ def publish_message(request: MnsRequest) -> Reply:
     return document(201, "Message", [("MessageId", published.message_id), ("MessageBodyMD5", published.body_md5)])
 
 
-def subscribe(request: MnsRequest) -> Reply:
+def subscribe(request: MnsRequest) -> HttpResponse:
     """Subscribe: 201 if it is new, 204 if an equal one exists, 409 if a different one exists."""
     topic, name = request.names
     root = request.xml("Subscription")
@@ -40,13 +40,13 @@ def subscribe(request: MnsRequest) -> Reply:
     return created(new, request.url("topics", topic, "subscriptions", name))
 
 
-def set_subscription_attributes(request: MnsRequest) -> Reply:
+def set_subscription_attributes(request: MnsRequest) -> HttpResponse:
     """SetSubscriptionAttributes: change the attributes in the document, but never the endpoint."""
     request.service.topics.change_subscription(*request.names, **_options(request.xml("Subscription")))
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def get_subscription_attributes(request: MnsRequest) -> Reply:
+def get_subscription_attributes(request: MnsRequest) -> HttpResponse:
     """GetSubscriptionAttributes: all eight elements that the SDK requires, and the filter tag if there is one."""
     subscription, owner = request.service.topics.subscription(*request.names), request.service.account_id
     tag: list[Node] = [("FilterTag", subscription.filter_tag)] if subscription.filter_tag else []
@@ -64,13 +64,13 @@ def get_subscription_attributes(request: MnsRequest) -> Reply:
     return document(200, "Subscription", nodes)
 
 
-def unsubscribe(request: MnsRequest) -> Reply:
+def unsubscribe(request: MnsRequest) -> HttpResponse:
     """Unsubscribe: undelivered messages are dropped."""
     request.service.topics.unsubscribe(*request.names)
-    return Reply(204)
+    return HttpResponse(204)
 
 
-def list_subscriptions(request: MnsRequest) -> Reply:
+def list_subscriptions(request: MnsRequest) -> HttpResponse:
     """ListSubscriptionByTopic: addresses only, as the SDK expects."""
     topic = request.names[0]
     page = request.service.topics.subscriptions(topic, *request.paging())

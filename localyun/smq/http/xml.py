@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import TypeAlias
 from xml.etree import ElementTree as ET
 
-from localyun.errors import Refusal
+from localyun.errors import ServiceError
 from localyun.smq.message_formats import NAMESPACE, xml_text
 from localyun.smq.values import Properties, Property
 
@@ -45,7 +45,7 @@ class Element:
         try:
             return int(text)
         except ValueError:
-            raise Refusal(400, "InvalidArgument", f'{name} must be a whole number, not "{text}".') from None
+            raise ServiceError(400, "InvalidArgument", f'{name} must be a whole number, not "{text}".') from None
 
 
 class _NoDoctype(ET.TreeBuilder):
@@ -54,7 +54,7 @@ class _NoDoctype(ET.TreeBuilder):
     def doctype(self, name: str, pubid: str | None, system: str | None) -> None:
         """Refuse the declaration before anything in it takes effect."""
         del pubid, system
-        raise Refusal(400, "MalformedXML", f"The XML you provided has a DOCTYPE ({name}); send it without.")
+        raise ServiceError(400, "MalformedXML", f"The XML you provided has a DOCTYPE ({name}); send it without.")
 
 
 def read(body: bytes, *roots: str) -> Element:
@@ -65,10 +65,10 @@ def read(body: bytes, *roots: str) -> Element:
         element = parser.close()
     except ET.ParseError as error:
         text = f"The XML you provided was not well-formed: {error}."
-        raise Refusal(400, "MalformedXML", text) from error
+        raise ServiceError(400, "MalformedXML", text) from error
     if element.tag not in {f"{{{space}}}{root}" for space in SPACES for root in roots}:
         text = f'The root must be <{" or ".join(roots)} xmlns="{NAMESPACE}">, not {element.tag}.'
-        raise Refusal(400, "InvalidArgument", text)
+        raise ServiceError(400, "InvalidArgument", text)
     return Element(element)
 
 

@@ -19,7 +19,7 @@ from clipstitch.common.errors import Issue
 from clipstitch.jobs.completion_event import MAX_MESSAGE_BYTES, fit_to_message, make_event
 from clipstitch.jobs.job import Failure, Job
 from clipstitch_cli import exit_codes
-from localyun.clock import SystemClock
+from localyun.clock import HostClock
 from localyun.deploy.project import read
 from localyun.ram.credentials import Credential
 from localyun.server import Endpoints
@@ -104,7 +104,7 @@ class Push(NamedTuple):
         headers = {
             "content-md5": base64.b64encode(hashlib.md5(body).digest()).decode(),
             "content-type": "application/json",
-            "date": format_datetime(date or SystemClock().now(), usegmt=True),
+            "date": format_datetime(date or HostClock().now(), usegmt=True),
             "x-mns-signing-cert-url": base64.b64encode(f"{self.trusted}x.pem".encode()).decode(),
             "x-mns-version": "2015-06-06",
             **{name.replace("_", "-"): value for name, value in changed.items()},
@@ -120,7 +120,7 @@ class Push(NamedTuple):
 def push(example: Any, tmp_path_factory: pytest.TempPathFactory) -> Push:
     """Issue a certificate and put it where the endpoint fetches it."""
     folder = tmp_path_factory.mktemp("trusted")
-    certificate = Certificate(SystemClock())
+    certificate = Certificate(HostClock())
     (folder / "x.pem").write_bytes(certificate.pem())
     return Push(example("push_endpoint"), certificate, f"{folder.as_uri()}/")
 
