@@ -63,11 +63,6 @@ class Instance:
         self._log_thread = threading.Thread(target=self._copy_output, name="function-log", daemon=True)
         self._log_thread.start()
 
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
-
     def usable(self) -> bool:
         """Return True if another request may be sent: the process runs, and its code is loaded."""
         return self._usable and self._process.poll() is None

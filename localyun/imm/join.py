@@ -1,9 +1,10 @@
 """Joins audio files, exact to the sample, in one run of FFmpeg. Knows files and encodings, no buckets and no tasks.
 
-The length of the joined audio (`expected_samples`), in samples at the output's rate:
+The length of the joined audio, in samples at the output's rate:
 
 1. A clip of `n` decoded samples at `rate_in` becomes `ceil(n * rate_out / rate_in)` samples, or one less in some
-   cases in which the rate is lowered: see `resampled`.
+   cases in which the rate is lowered: the resampler mirrors half a filter at either end and stops where the next
+   output's filter would pass the end.
 2. A trim then drops the first `round(start_ms * rate_out / 1000)` of them and keeps at most
    `round(duration_ms * rate_out / 1000)`, with halves rounded up. A trim never adds samples.
 3. The clips are concatenated, and the trim of the output is applied in the same way.
@@ -15,7 +16,6 @@ input early, and FFmpeg 7.0.2 then sometimes hangs: it requests data from the cl
 (2 in 100 joins of short cuts, 2026-11). Without such a clip, or with one clip only, there is one run.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,6 @@ from localyun.imm.ffmpeg import AudioStream, Ffmpeg, FfmpegResult, input_args
 from localyun.imm.output_formats import LAYOUTS, check_encoding, encoder_args, sample_format
 from localyun.imm.task_spec import Encoding
 
-FILTER_TAPS, CUTOFF = 32, 0.97  # libswresample's defaults
 # The same request gives the same bytes: no encoder versions, no time stamps, no random stream numbers.
 REPRODUCIBLE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact")
 
@@ -66,39 +65,6 @@ def samples_of(milliseconds: int, rate: int) -> int:
     103415
     """
     return (milliseconds * rate + 500) // 1000
-
-
-def resampled(samples: int, rate_in: int, rate_out: int) -> int:
-    """Return the number of samples that FFmpeg's resampler makes of a clip longer than its filter (about 4 ms).
-
-    The resampler mirrors half a filter at either end and stops where the next output's filter would pass the end; if
-    too little is left to mirror, one output is missing. Derived from FFmpeg 7.0.2, confirmed in 900 trials.
-    """
-    if rate_in == rate_out:
-        return samples
-    taps = math.ceil(FILTER_TAPS / min(rate_out * CUTOFF / rate_in, 1))
-    taps += taps % 2
-    available = (taps - 1) // 2 + samples
-    made = _outputs(available - taps, rate_in, rate_out)
-    left = available - made * rate_in // rate_out
-    return _outputs(available + (min(left, taps) + 1) // 2 - taps, rate_in, rate_out)
-
-
-def _outputs(last: int, rate_in: int, rate_out: int) -> int:
-    """Return the number of outputs whose filter begins at or before input sample `last`."""
-    return max(0, -(-(last + 1) * rate_out // rate_in))
-
-
-def trimmed(samples: int, trim: Trim, rate: int) -> int:
-    """Return the number of samples that a trim keeps."""
-    left = max(0, samples - samples_of(trim.start_ms, rate))
-    return min(left, samples_of(trim.duration_ms, rate)) if trim.duration_ms else left
-
-
-def expected_samples(clips: Sequence[tuple[int, int, Trim]], rate: int, output_trim: Trim = NO_TRIM) -> int:
-    """Return the length of the joined audio in samples; a clip is its decoded samples, its rate, and its trim."""
-    total = sum(trimmed(resampled(samples, rate_in, rate), trim, rate) for samples, rate_in, trim in clips)
-    return trimmed(total, output_trim, rate)
 
 
 def join(

@@ -27,32 +27,28 @@ from localyun.sqlite import Database
 QUEUE_ENDPOINT = re.compile(r"acs:mns:([^:/]*):([^:/]*):/?queues/([^/]+)(?:/messages)?")
 # The options that SetSubscriptionAttributes can change, and their defaults ("Subscribe", 2026-11).
 OPTIONS = {"strategy": "BACKOFF_RETRY", "content_format": "XML", "filter_tag": "", "dead_letter_queue": ""}
-TOPIC = ResourceKind("Topic", "topic", "topics", TopicAttributes())
+TOPIC = ResourceKind(
+    "Topic",
+    "topic",
+    TopicAttributes(),
+    TopicDescription,
+    counts="SELECT COUNT(*) FROM published WHERE topic = :name",
+    deletions=(
+        "DELETE FROM deliveries WHERE subscription IN (SELECT id FROM subscriptions WHERE topic = ?)",
+        "DELETE FROM subscriptions WHERE topic = ?",
+        "DELETE FROM published WHERE topic = ?",
+        "DELETE FROM topics WHERE name = ?",
+    ),
+)
 DELETE_DELIVERED = "DELETE FROM published WHERE message_id NOT IN (SELECT message_id FROM deliveries)"
 
 
-class Topics(NamedResources[TopicAttributes]):
+class Topics(NamedResources[TopicAttributes, TopicDescription]):
     """The topics of one account in one region, and their subscriptions."""
 
     def __init__(self, database: Database, clock: CloudClock, account_id: str, region: str) -> None:
         super().__init__(TOPIC, database, clock)
         self._account_id, self._region = account_id, region
-
-    def get(self, name: str) -> TopicDescription:
-        """Return a topic with the number of its undelivered messages; raise `ServiceError` if it does not exist."""
-        with self._database.change() as db:
-            row = TOPIC.row(db, name)
-            count = db.execute("SELECT COUNT(*) FROM published WHERE topic = ?", (name,)).fetchone()[0]
-        times = (from_ms(row["created"]), from_ms(row["modified"]))
-        return TopicDescription(name, TOPIC.attributes(row), *times, count)
-
-    def delete(self, name: str) -> None:
-        """Remove a topic, its subscriptions and its undelivered messages; succeed if it does not exist."""
-        deliveries = "DELETE FROM deliveries WHERE subscription IN (SELECT id FROM subscriptions WHERE topic = ?)"
-        with self._database.change() as db:
-            db.execute(deliveries, (name,))
-            for table, column in (("subscriptions", "topic"), ("published", "topic"), ("topics", "name")):
-                db.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))  # noqa: S608 - literals above
 
     def subscribe(self, topic: str, name: str, *, endpoint: str, **options: str) -> bool:
         """Subscribe an endpoint; return True if the subscription is new, False if an equal one exists.

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from localyun.imm.audio_info import AudioInfo
 from localyun.imm.errors import ImmError
 from localyun.imm.ffmpeg import Ffmpeg
-from localyun.imm.join import NO_TRIM, InputClip, JoinResult, Trim, expected_samples, join, resampled
+from localyun.imm.join import NO_TRIM, InputClip, JoinResult, Trim, join, samples_of
 from localyun.imm.output_formats import FORMATS, SAMPLE_RATES
 from localyun.imm.task_spec import Encoding
 from tests.localyun.audio_world import order_heard, pcm, rate_of, tone
@@ -33,6 +33,40 @@ CLIPS = {
     "j.wma": (1650, 0.9, 44100, 1),
     "k.wav": (1800, 0.3333, 11025, 1),
 }
+FILTER_TAPS, CUTOFF = 32, 0.97  # libswresample's defaults
+
+
+def resampled(samples: int, rate_in: int, rate_out: int) -> int:
+    """Return the number of samples that FFmpeg's resampler makes of a clip longer than its filter (about 4 ms).
+
+    The resampler mirrors half a filter at either end and stops where the next output's filter would pass the end; if
+    too little is left to mirror, one output is missing. Derived from FFmpeg 7.0.2, confirmed in 900 trials.
+    """
+    if rate_in == rate_out:
+        return samples
+    taps = math.ceil(FILTER_TAPS / min(rate_out * CUTOFF / rate_in, 1))
+    taps += taps % 2
+    available = (taps - 1) // 2 + samples
+    made = _outputs(available - taps, rate_in, rate_out)
+    left = available - made * rate_in // rate_out
+    return _outputs(available + (min(left, taps) + 1) // 2 - taps, rate_in, rate_out)
+
+
+def _outputs(last: int, rate_in: int, rate_out: int) -> int:
+    """Return the number of outputs whose filter begins at or before input sample `last`."""
+    return max(0, -(-(last + 1) * rate_out // rate_in))
+
+
+def trimmed(samples: int, trim: Trim, rate: int) -> int:
+    """Return the number of samples that a trim keeps."""
+    left = max(0, samples - samples_of(trim.start_ms, rate))
+    return min(left, samples_of(trim.duration_ms, rate)) if trim.duration_ms else left
+
+
+def expected_samples(clips: Sequence[tuple[int, int, Trim]], rate: int, output_trim: Trim = NO_TRIM) -> int:
+    """Return the length of the joined audio in samples; a clip is its decoded samples, its rate, and its trim."""
+    total = sum(trimmed(resampled(samples, rate_in, rate), trim, rate) for samples, rate_in, trim in clips)
+    return trimmed(total, output_trim, rate)
 
 
 @pytest.fixture(scope="module")
