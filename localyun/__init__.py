@@ -1,10 +1,21 @@
-"""A local cloud: OSS, IMM, SMQ/MNS and Function Compute on loopback, real enough for the vendor's own SDKs.
+"""A local cloud: OSS, IMM, SMQ/MNS and Function Compute on loopback, compatible with the vendor's own SDKs.
 
-core        objects, messages, tasks, functions, the grammar, the join: storage and rules, no HTTP
-wire        the HTTP faces: requests into core calls, core answers into the vendor's bytes
-deployment  reads s.yaml and template.yml: what exists
-triggers    object event to function, topic to function
-server      starts and stops everything
+It imports nothing from clipstitch: two independent implementations of one grammar are unlikely to share an error.
 
-It imports nothing from clipstitch: two readings of one grammar cannot be wrong together unnoticed.
+oss  the object service
+imm  media processing: tasks, process strings, audio joins
+smq  queues and topics (MNS)
+fc  functions, instances, triggers
+ram  access keys, policies, signatures
+deploy  parses s.yaml and template.yml into the declared resources
+server  starts and stops a local cloud
+services  creates the services with the declared resources
+listeners  runs the HTTP servers
+http  HTTP requests and responses of all endpoints
+xml  XML documents of all services
+errors  the error that every service raises
+faults  fault injection
+clock  time and ids
+data_dir  the data directory: lock, root access key, fault counts
+sqlite  the database file of every store
 """

@@ -11,7 +11,7 @@ from localyun.imm.ffmpeg import Ffmpeg
 from localyun.imm.join import InputClip, JoinResult, Trim, join
 from localyun.imm.output_formats import FORMATS
 from localyun.imm.task_spec import TaskSource, TaskSpec
-from localyun.oss.service import ObjectService
+from localyun.oss.service import ObjectService, Origin, WriteOptions
 
 SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 ATTEMPTS = 3  # a source may be overwritten between its lookup and the opening of its file
@@ -22,9 +22,9 @@ def run_task(spec: TaskSpec, objects: ObjectService, ffmpeg: Ffmpeg, folder: Pat
     clips = [_fetch(objects, source, folder, number) for number, source in enumerate(spec.sources)]
     output_trim = Trim(spec.start_ms, spec.duration_ms)
     joined = join(ffmpeg, folder, clips, spec.encoding, align=spec.align, output_trim=output_trim)
-    content_type = FORMATS[spec.encoding.format].content_type
+    options = WriteOptions(FORMATS[spec.encoding.format].content_type, origin=Origin(request_id))
     try:
-        objects.put(spec.bucket, spec.key, joined.file, content_type=content_type, request_id=request_id)
+        objects.put(spec.bucket, spec.key, joined.file, options)
     except ServiceError as error:
         raise ImmError(error.code, f"{spec.target_uri}: {error.message}") from error
     return joined

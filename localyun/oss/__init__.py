@@ -1,0 +1,11 @@
+"""The object service: buckets, objects, multipart uploads, events. Only `http` may import HTTP modules.
+
+http  the HTTP endpoint
+values  buckets, objects, events, and the errors about them
+store  the index of buckets and objects in SQLite
+blobs  immutable files with checksums
+writer  makes changed objects visible and sends their events
+multipart  multipart uploads
+tags  object tags and their limits
+service  the rules of buckets and objects
+"""

@@ -1,19 +1,18 @@
-"""Multipart uploads: parts that become one object. Knows no HTTP; part of the object store."""
+"""Multipart uploads: parts that become one object. Knows no HTTP."""
 
 import hashlib
 import json
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
-from localyun.clock import CloudClock
 from localyun.errors import ServiceError
-from localyun.oss.blobs import Blob, BlobFolder, Source, chunks_of
-from localyun.oss.store import ObjectIndex
-from localyun.oss.values import Origin, StoredObject, already_exists, check_key
+from localyun.oss.blobs import Source, chunks_of
+from localyun.oss.values import Origin, StoredObject, WriteOptions, already_exists, check_key, invalid_argument
+from localyun.oss.writer import ObjectWriter
 from localyun.sqlite import Database
 
 SCHEMA = """
@@ -26,8 +25,8 @@ CREATE TABLE IF NOT EXISTS parts(
 # OSS API reference, UploadPart and CompleteMultipartUpload, read 2026-11.
 MAX_PART_NUMBER = 10_000
 MIN_PART_BYTES = 100 * 1024
-ONCE_EC = "0042-00000214"
-Tell = Callable[[str, StoredObject, int, Origin], None]
+EXISTS_EC = "0042-00000214"
+PartList = Sequence[tuple[int, str]]  # numbers and ETags
 
 
 @dataclass(frozen=True)
@@ -43,8 +42,8 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part of an upload, already on disk."""
+class UploadPart:
+    """A stored part of an upload."""
 
     number: int
     etag: str
@@ -55,61 +54,43 @@ class Part:
 
 
 class Uploads:
-    """The multipart uploads of an object store."""
+    """The multipart uploads of an object service."""
 
-    def __init__(
-        self, database: Database, index: ObjectIndex, blobs: BlobFolder, clock: CloudClock, tell: Tell
-    ) -> None:
+    def __init__(self, database: Database, writer: ObjectWriter) -> None:
         self._database = database
-        self._index = index
-        self._blobs = blobs
-        self._clock = clock
-        self._tell = tell
+        self._writer = writer
+        self._index, self._blobs = writer.index, writer.blobs
 
-    def begin(
-        self,
-        bucket: str,
-        key: str,
-        *,
-        content_type: str,
-        headers: Mapping[str, str],
-        once: bool,
-        origin: Origin,
-    ) -> Upload:
-        """Begin an upload; with `once`, refuse early when the object exists."""
+    def begin(self, bucket: str, key: str, options: WriteOptions) -> Upload:
+        """Begin an upload. Raises FileAlreadyExists with `forbid_overwrite` if the object exists already."""
         check_key(key)
-        if once and self._index.find(bucket, key) and not self._index.bucket(bucket).versioning:
+        if options.forbid_overwrite and self._index.find(bucket, key) and not self._index.bucket(bucket).versioning:
             raise already_exists(key)
-        upload = Upload(self._clock.token(16).upper(), bucket, key, self._now(), content_type, headers)
-        when, kept = upload.initiated.isoformat(), json.dumps(dict(headers))
+        content_type, headers = options.content_type, options.headers
+        upload_id = self._writer.clock.token(16).upper()
+        upload = Upload(upload_id, bucket, key, self._writer.now(), content_type, headers)
+        row = (upload_id, bucket, key.encode(), upload.initiated.isoformat(), content_type, json.dumps(dict(headers)))
         with self._database.change() as db:
             self._index.bucket(bucket)
-            row = (upload.upload_id, bucket, key.encode(), when, content_type, kept)
             db.execute("INSERT INTO uploads VALUES(?,?,?,?,?,?)", row)
-        self._tell("ObjectCreated:InitiateMultipartUpload", self._seen(upload), 0, origin)
+        self._notify("ObjectCreated:InitiateMultipartUpload", upload, options.origin)
         return upload
 
     def add(
-        self,
-        upload: Upload,
-        number: int,
-        source: Source,
-        *,
-        event: str = "UploadPart",
-        origin: Origin,
-    ) -> Part:
-        """Store a part; one of the same number is replaced."""
+        self, upload: Upload, number: int, source: Source, *, event: str = "UploadPart", origin: Origin
+    ) -> UploadPart:
+        """Store a part, or replace the one with the same number. Raises InvalidArgument or NoSuchUpload."""
         if not 1 <= number <= MAX_PART_NUMBER:
             text = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive."
-            raise ServiceError(400, "InvalidArgument", text, ArgumentName="partNumber", ArgumentValue=str(number))
-        blob = self._blobs.save(chunks_of(source))
-        part = Part(number, blob.md5.hex().upper(), blob.size, blob.crc64, blob.file, self._now())
+            raise invalid_argument("partNumber", str(number), text)
+        blob = self._blobs.save(source)
+        part = UploadPart(number, blob.md5.hex().upper(), blob.size, blob.crc64, blob.file, self._writer.now())
         self._store_part(upload, part)
-        self._tell(f"ObjectCreated:{event}", self._seen(upload, part.etag, part.size), part.size, origin)
+        self._notify(f"ObjectCreated:{event}", upload, origin, part.etag, part.size)
         return part
 
     def get(self, bucket: str, key: str, upload_id: str) -> Upload:
-        """Return an unfinished upload, or refuse with NoSuchUpload."""
+        """Return an unfinished upload. Raises NoSuchBucket or NoSuchUpload."""
         self._index.bucket(bucket)
         for row in self._database.rows("SELECT * FROM uploads WHERE upload_id=?", upload_id):
             if (row["bucket"], row["key"]) == (bucket, key.encode()):
@@ -117,121 +98,110 @@ class Uploads:
         raise _no_such_upload(upload_id)
 
     def unfinished(self, bucket: str) -> list[Upload]:
-        """Return the unfinished uploads of a bucket, by key, then by id."""
+        """Return the unfinished uploads of a bucket, sorted by key and id. Raises NoSuchBucket."""
         self._index.bucket(bucket)
         sql = "SELECT * FROM uploads WHERE bucket=? ORDER BY key, upload_id"
         return [_upload(row) for row in self._database.rows(sql, bucket)]
 
-    def parts(self, upload: Upload) -> list[Part]:
-        """Return the parts of an upload by number."""
+    def parts(self, upload: Upload) -> list[UploadPart]:
+        """Return the parts of an upload, sorted by number."""
         sql = "SELECT * FROM parts WHERE upload_id=? ORDER BY number"
         return [self._part(row) for row in self._database.rows(sql, upload.upload_id)]
 
     def complete(
-        self, upload: Upload, wanted: Sequence[tuple[int, str]] | None, *, once: bool, origin: Origin
+        self,
+        upload: Upload,
+        wanted: PartList | None,
+        *,
+        forbid_overwrite: bool = False,
+        origin: Origin,
     ) -> StoredObject:
-        """Make one object of the wanted parts (None: of all), and forget the upload."""
+        """Return the object made of the wanted parts (None: of all), and remove the upload.
+
+        Raises InvalidPartOrder, InvalidPart, EntityTooSmall, NoSuchUpload or FileAlreadyExists.
+        """
         parts = _chosen(self.parts(upload), wanted)
-        blob = self._blobs.save(chain.from_iterable(chunks_of(part.file) for part in parts))
-        try:
-            new, old = self._index.store(
-                self._object(upload, parts, blob),
-                once=once,
-                once_ec=ONCE_EC,
-                also=lambda db, _old: self._forget(db, upload),
-            )
-        except BaseException:
-            blob.file.unlink(missing_ok=True)
-            raise
-        for file in [part.file for part in parts] + ([old.file] if old else []):
-            self._blobs.discard(file)
-        self._tell("ObjectCreated:CompleteMultipartUpload", new, new.size - (old.size if old else 0), origin)
+        chunks = chain.from_iterable(chunks_of(part.file) for part in parts)
+        options = WriteOptions(upload.content_type, upload.headers, forbid_overwrite, origin)
+        draft = replace(self._writer.draft(upload.bucket, upload.key, chunks, options, "Multipart"), etag=_etag(parts))
+        new = self._writer.commit(
+            draft,
+            "CompleteMultipartUpload",
+            options,
+            ec=EXISTS_EC,
+            before=lambda db, _old: self._remove(db, upload),
+        )
+        for part in parts:
+            self._blobs.discard(part.file)
         return new
 
     def abort(self, upload: Upload, origin: Origin) -> None:
-        """Forget an upload and its parts."""
+        """Remove an upload and its parts. Raises NoSuchUpload."""
         parts = self.parts(upload)
         with self._database.change() as db:
-            self._forget(db, upload)
+            self._remove(db, upload)
         for part in parts:
             self._blobs.discard(part.file)
-        self._tell("ObjectRemoved:AbortMultipartUpload", self._seen(upload), 0, origin)
+        self._notify("ObjectRemoved:AbortMultipartUpload", upload, origin)
 
     def files(self) -> set[str]:
         """Return the names of all files that parts refer to."""
         return {row["file"] for row in self._database.rows("SELECT file FROM parts")}
 
-    def _store_part(self, upload: Upload, part: Part) -> None:
+    def _store_part(self, upload: Upload, part: UploadPart) -> None:
         when = part.last_modified.isoformat()
         row = (upload.upload_id, part.number, part.etag, part.size, str(part.crc64), part.file.name, when)
-        same = (upload.upload_id, part.number)
         with self._database.change() as db:
-            if not db.execute("SELECT 1 FROM uploads WHERE upload_id=?", same[:1]).fetchone():
+            if not db.execute("SELECT 1 FROM uploads WHERE upload_id=?", row[:1]).fetchone():
                 part.file.unlink(missing_ok=True)
                 raise _no_such_upload(upload.upload_id)
-            old = db.execute("SELECT file FROM parts WHERE upload_id=? AND number=?", same).fetchone()
+            old = db.execute("SELECT file FROM parts WHERE upload_id=? AND number=?", row[:2]).fetchone()
             db.execute("REPLACE INTO parts VALUES(?,?,?,?,?,?,?)", row)
         if old:
             self._blobs.discard(self._blobs.path(old["file"]))
 
-    def _forget(self, db: sqlite3.Connection, upload: Upload) -> None:
-        """Remove an upload's rows; of two that finish the same upload, the second is refused."""
+    def _remove(self, db: sqlite3.Connection, upload: Upload) -> None:
+        """Remove the rows of an upload; of two requests that finish it, the second raises NoSuchUpload."""
         if not db.execute("DELETE FROM uploads WHERE upload_id=?", (upload.upload_id,)).rowcount:
             raise _no_such_upload(upload.upload_id)
         db.execute("DELETE FROM parts WHERE upload_id=?", (upload.upload_id,))
 
-    def _object(self, upload: Upload, parts: Sequence[Part], blob: Blob) -> StoredObject:
-        """Describe the object that parts become; its ETag is the MD5 of their MD5s and their count."""
-        digests = b"".join(bytes.fromhex(part.etag) for part in parts)
-        etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest().upper()}-{len(parts)}"
-        seen = self._seen(upload, etag, blob.size)
-        return replace(seen, crc64=blob.crc64, file=blob.file, last_modified=self._now())
+    def _notify(self, name: str, upload: Upload, origin: Origin, etag: str = "", size: int = 0) -> None:
+        """Send an event of an unfinished upload."""
+        self._writer.notify(name, upload.bucket, upload.key, etag, size, size, origin)
 
-    def _seen(self, upload: Upload, etag: str = "", size: int = 0) -> StoredObject:
-        """Describe an upload as the object that it is about to become."""
-        return StoredObject(
-            bucket=upload.bucket,
-            key=upload.key,
-            etag=etag,
-            size=size,
-            last_modified=upload.initiated,
-            content_type=upload.content_type,
-            headers=upload.headers,
-            crc64=0,
-            kind="Multipart",
-            file=Path(),
-        )
-
-    def _part(self, row: sqlite3.Row) -> Part:
+    def _part(self, row: sqlite3.Row) -> UploadPart:
         file, when = self._blobs.path(row["file"]), datetime.fromisoformat(row["last_modified"])
-        return Part(row["number"], row["etag"], row["size"], int(row["crc64"]), file, when)
+        return UploadPart(row["number"], row["etag"], row["size"], int(row["crc64"]), file, when)
 
-    def _now(self) -> datetime:
-        return self._clock.now().replace(microsecond=0)
+
+def _etag(parts: Sequence[UploadPart]) -> str:
+    """Return the ETag of the object made of parts: the MD5 of their MD5s, and their count."""
+    digests = b"".join(bytes.fromhex(part.etag) for part in parts)
+    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest().upper()}-{len(parts)}"
 
 
 def _upload(row: sqlite3.Row) -> Upload:
-    begun, headers = datetime.fromisoformat(row["initiated"]), json.loads(row["headers"])
-    return Upload(row["upload_id"], row["bucket"], row["key"].decode(), begun, row["content_type"], headers)
+    initiated, headers = datetime.fromisoformat(row["initiated"]), json.loads(row["headers"])
+    return Upload(row["upload_id"], row["bucket"], row["key"].decode(), initiated, row["content_type"], headers)
 
 
-def _chosen(parts: Sequence[Part], wanted: Sequence[tuple[int, str]] | None) -> list[Part]:
-    """Pick the wanted parts, or refuse what OSS refuses: order, unknown parts, small parts."""
-    there = {part.number: part for part in parts}
-    numbers = [number for number, _ in wanted] if wanted is not None else list(there)
+def _chosen(parts: Sequence[UploadPart], wanted: PartList | None) -> list[UploadPart]:
+    """Return the wanted parts. Raises InvalidPartOrder, InvalidPart or EntityTooSmall."""
+    by_number = {part.number: part for part in parts}
+    numbers = [number for number, _ in wanted] if wanted is not None else list(by_number)
     if numbers != sorted(set(numbers)):
-        text = "The list of parts was not in ascending order."
-        raise ServiceError(400, "InvalidPartOrder", text)
+        raise ServiceError(400, "InvalidPartOrder", "The list of parts was not in ascending order.")
     for number, etag in wanted or ():
-        if number not in there or there[number].etag != etag.strip('"').upper():
+        if number not in by_number or by_number[number].etag != etag.strip('"').upper():
             text = "One or more of the specified parts could not be found or the ETag did not match."
             raise ServiceError(400, "InvalidPart", text, PartNumber=str(number))
-    chosen = [there[number] for number in numbers]
+    chosen = [by_number[number] for number in numbers]
     _check_sizes(chosen)
     return chosen
 
 
-def _check_sizes(parts: Sequence[Part]) -> None:
+def _check_sizes(parts: Sequence[UploadPart]) -> None:
     if not parts:
         raise ServiceError(400, "InvalidPart", "An upload needs at least one part.")
     for part in parts[:-1]:

@@ -1,6 +1,6 @@
-"""The tags of objects, as OSS allows them. Pure; every upload and PutObjectTagging read them through here.
+"""Object tags and their limits. Pure; uploads and PutObjectTagging use it.
 
-Source: OSS user guide, "Object tagging", read 2026-11; the vendor's SDK tests try each of the limits.
+Source: OSS user guide, "Object tagging", read 2026-11; the vendor's SDK tests check each of the limits.
 """
 
 import re
@@ -15,25 +15,24 @@ VALUE = re.compile(r"[\w +\-=.:/]{0,256}")
 Tags = list[tuple[str, str]]
 
 
-def read_tags(header: str) -> Tags:
-    """Return the tags that `x-oss-tagging` spells (`A=1&B=2`), or refuse them."""
+def parse_tags(header: str) -> Tags:
+    """Return the tags of an `x-oss-tagging` header (`A=1&B=2`). Raises InvalidTag."""
     return checked_tags(parse_qsl(header, keep_blank_values=True))
 
 
-def write_tags(tags: Tags) -> str:
-    """Spell tags as `x-oss-tagging` does."""
+def format_tags(tags: Tags) -> str:
+    """Return tags in the format of `x-oss-tagging`."""
     return urlencode(tags, quote_via=quote)
 
 
 def checked_tags(tags: Tags) -> Tags:
-    """Return tags that are within the limits, or refuse them."""
+    """Return the tags. Raises InvalidTag if they exceed a limit."""
     if len(tags) > MAX_TAGS:
         raise _invalid(f"an object has at most {MAX_TAGS} tags, not {len(tags)}")
     for key, value in tags:
         if not KEY.fullmatch(key) or not VALUE.fullmatch(value):
-            raise _invalid(
-                f"{key!r}={value!r}: keys have 1 to 128 letters, digits, blanks and + - = . _ : /; values 256"
-            )
+            rule = "keys have 1 to 128 letters, digits, spaces and + - = . _ : /; values up to 256"
+            raise _invalid(f"{key!r}={value!r}: {rule}")
     if len(dict(tags)) < len(tags):
         raise _invalid("a key may appear once")
     return tags

@@ -1,10 +1,11 @@
-"""The values of the object store: what an object is, what happened to it, what is refused. Pure."""
+"""Values of the object service: buckets, objects, events, and the errors about them. Pure."""
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import AnyStr
 
 from localyun.errors import ServiceError
 
@@ -14,8 +15,8 @@ BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
 @dataclass(frozen=True)
-class Bucket:
-    """A bucket. `versioning` is "", "Enabled" or "Suspended"; `region` is "" where the cloud itself is."""
+class OssBucket:
+    """A bucket. `versioning` is "", "Enabled" or "Suspended"; `region` is "" if it is the region of the local cloud."""
 
     name: str
     created: datetime
@@ -26,10 +27,10 @@ class Bucket:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """An object as it was stored; the file never changes, a later put makes another one.
+    """A stored object. Its file never changes: a later put creates another file.
 
-    `headers` has lower-case names and holds, besides user metadata and `cache-control` and its like, what
-    OSS keeps beside an object: `x-oss-object-acl`, `x-oss-tagging`, `x-oss-storage-class`.
+    `headers` has lower-case names. Besides user metadata and headers such as `cache-control`, it contains the metadata
+    of OSS: `x-oss-object-acl`, `x-oss-tagging`, `x-oss-storage-class`.
     """
 
     bucket: str
@@ -44,18 +45,39 @@ class StoredObject:
     file: Path
     version_id: str = ""
 
+    @property
+    def storage_class(self) -> str:
+        """The storage class."""
+        return self.headers.get("x-oss-storage-class", "Standard")
+
 
 @dataclass(frozen=True)
 class Origin:
-    """Which request changes something, and from where."""
+    """The request that changes something, and its source address."""
 
     request_id: str = ""
     source_ip: str = "127.0.0.1"
 
 
+INTERNAL = Origin()
+
+
+@dataclass(frozen=True)
+class WriteOptions:
+    """Metadata and conditions of a write. With `forbid_overwrite`, an existing object raises FileAlreadyExists."""
+
+    content_type: str = "application/octet-stream"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    forbid_overwrite: bool = False
+    origin: Origin = INTERNAL
+
+
+DEFAULTS = WriteOptions()
+
+
 @dataclass(frozen=True)
 class ObjectEvent:
-    """Something happened to an object. `delta` is the new size less the old one."""
+    """A change of an object. `delta` is the new size minus the old one, in bytes."""
 
     name: str
     bucket: str
@@ -70,22 +92,28 @@ class ObjectEvent:
 
 @dataclass(frozen=True)
 class Listing:
-    """One page of a bucket. `next_after` continues it, and is "" on the last page."""
+    """One page of a bucket. `next_after` continues it; it is "" on the last page."""
 
     objects: list[StoredObject] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     next_after: str = ""
 
 
+def common_prefix(key: AnyStr, prefix: AnyStr, delimiter: AnyStr) -> AnyStr:
+    """Return the common prefix that replaces a key in a listing, or an empty string if none does."""
+    end = key.find(delimiter, len(prefix)) if delimiter else -1
+    return key[: end + len(delimiter)] if end >= 0 else key[:0]
+
+
 def check_bucket_name(name: str) -> None:
-    """Refuse a name that no bucket can have."""
+    """Raise InvalidBucketName."""
     if not BUCKET_NAME.fullmatch(name):
         text = "The specified bucket is not valid: 3 to 63 of a-z, 0-9 and -, with no - at either end."
         raise ServiceError(400, "InvalidBucketName", text, BucketName=name)
 
 
 def check_key(key: str) -> None:
-    """Refuse a key that no object can have."""
+    """Raise InvalidObjectName."""
     try:
         size = len(key.encode("utf-8"))
     except UnicodeEncodeError:
@@ -95,19 +123,23 @@ def check_key(key: str) -> None:
         raise ServiceError(400, "InvalidObjectName", text, ObjectName=key)
 
 
+def invalid_argument(name: str, value: str, text: str) -> ServiceError:
+    """Return the error InvalidArgument about a parameter or header."""
+    return ServiceError(400, "InvalidArgument", text, ArgumentName=name, ArgumentValue=value)
+
+
 def no_such_bucket(name: str) -> ServiceError:
-    """Say that a bucket does not exist."""
-    return ServiceError(
-        404, "NoSuchBucket", "The specified bucket does not exist.", ec="0015-00000101", BucketName=name
-    )
+    """Return the error NoSuchBucket."""
+    text = "The specified bucket does not exist."
+    return ServiceError(404, "NoSuchBucket", text, ec="0015-00000101", BucketName=name)
 
 
 def no_such_key(key: str) -> ServiceError:
-    """Say that an object does not exist."""
+    """Return the error NoSuchKey."""
     return ServiceError(404, "NoSuchKey", "The specified key does not exist.", ec="0026-00000001", Key=key)
 
 
 def already_exists(key: str, ec: str = "") -> ServiceError:
-    """Say that a create-once write came second."""
+    """Return the error FileAlreadyExists, of a write that forbids overwriting."""
     text = "The object you specified already exists and can not be overwritten."
     return ServiceError(409, "FileAlreadyExists", text, ec=ec, ObjectName=key)

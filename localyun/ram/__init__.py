@@ -1,0 +1,7 @@
+"""Access management for all services: who calls, and what a role may do. Only `http` may import HTTP modules.
+
+http  signatures of OpenAPI requests
+credentials  access keys and session tokens
+policies  RAM policies of roles, and their evaluation
+signing  HMACs and checks that all signature schemes share
+"""

@@ -1,11 +1,11 @@
-"""Who may call: access keys, their secrets, and the session token that belongs to a role's key."""
+"""Access keys: their secrets, and the session token of a role's key."""
 
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Credential:
-    """An access key. A role's key works only together with its `security_token`."""
+    """An access key. A role's key is valid only together with its `security_token`."""
 
     access_key_id: str
     access_key_secret: str = field(repr=False)
@@ -24,5 +24,5 @@ class Keyring:
         self._by_id[credential.access_key_id] = credential
 
     def find(self, access_key_id: str) -> Credential | None:
-        """Return the key of that id, if we issued it."""
+        """Return the key with an id, or None if the local cloud has not issued it."""
         return self._by_id.get(access_key_id)

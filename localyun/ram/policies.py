@@ -1,10 +1,9 @@
-"""Who may do what: RAM policies of roles, and what the services ask of them.
+"""RAM policies of roles, and their evaluation. Knows no HTTP and no YAML.
 
-Knows statements, wildcards, resource names. Knows no HTTP and no YAML. The faces ask through `Authorizer`; made by
-`localyun.server`.
+The HTTP endpoints check permissions through an `Authorizer`.
 
 Sources: RAM "Policy structure and syntax", "Policy evaluation"; OSS "Grant access by using RAM policies" (2025-12);
-OSS "Permissions" (2026-03), which names the IMM right behind every process; SMQ and FC RAM pages (read 2026-11).
+OSS "Permissions" (2026-03), which names the IMM permission of every process; SMQ and FC RAM pages (read 2026-11).
 """
 
 import re
@@ -17,8 +16,8 @@ from localyun.ram.credentials import Credential
 
 ROOT = "root"
 ELEMENTS = ("Effect", "Action", "Resource")
-_DESTINATION = re.compile(r":/?(queues|topics)/([^/]+)")  # official pages spell it with the slash and without
-# What is attached by name; of the vendor's policies, those that a project of this kind has a use for.
+_DESTINATION = re.compile(r":/?(queues|topics)/([^/]+)")  # official pages write it with the slash and without
+# The vendor's policies that a project of this kind may use.
 SYSTEM_POLICIES: Mapping[str, str] = {
     "AliyunFCInvocationAccess": "fc:InvokeFunction",
     "AliyunMNSNotificationRolePolicy": "fc:InvokeFunction",
@@ -31,12 +30,12 @@ SYSTEM_POLICIES: Mapping[str, str] = {
 
 
 class BadPolicy(ValueError):
-    """A policy that cannot be evaluated here; says what is wrong and what is known."""
+    """A policy that cannot be evaluated here; the message gives the reason and the known values."""
 
 
 @dataclass(frozen=True)
 class AccessCheck:
-    """Something that somebody wanted to do, and whether he may."""
+    """A permission check of a role and its result."""
 
     principal: str
     action: str
@@ -53,33 +52,32 @@ class Statement:
     resources: tuple[str, ...]
 
     def covers(self, action: str, resource: str) -> bool:
-        """Tell whether the statement speaks of this."""
-        return any(_like(one, action) for one in self.actions) and any(_like(one, resource) for one in self.resources)
+        """Return True if the statement applies to an action on a resource."""
+        return _matches_any(self.actions, action) and _matches_any(self.resources, resource)
 
 
 def parse_policy(document: Mapping[str, Any]) -> tuple[Statement, ...]:
-    """Read a policy document; `BadPolicy` names what cannot be evaluated here, such as conditions."""
+    """Return the statements of a policy document. Raises BadPolicy for unsupported elements, such as conditions."""
     statements = document.get("Statement")
     if not isinstance(statements, list) or not statements:
         raise BadPolicy("a policy needs a list of statements under Statement")
-    return tuple(_read_statement(one, f"Statement[{place}]") for place, one in enumerate(statements))
+    return tuple(_parse_statement(spec, f"Statement[{index}]") for index, spec in enumerate(statements))
 
 
 def system_policy(name: str) -> tuple[Statement, ...]:
-    """Return a policy of the vendor's."""
+    """Return the statements of a policy of the vendor. Raises BadPolicy."""
     if name not in SYSTEM_POLICIES:
         raise BadPolicy(f"system policy {name!r} is unknown here; known: {', '.join(SYSTEM_POLICIES)}")
     return (Statement(allows=True, actions=(SYSTEM_POLICIES[name],), resources=("*",)),)
 
 
-def _read_statement(spec: Any, at: str) -> Statement:
-    """Read one statement."""
+def _parse_statement(spec: Any, at: str) -> Statement:
     if not isinstance(spec, Mapping) or set(spec) != set(ELEMENTS):
         given = ", ".join(map(str, spec)) if isinstance(spec, Mapping) else repr(spec)
-        raise BadPolicy(f"{at} has {given}; exactly {', '.join(ELEMENTS)} are known here")
+        raise BadPolicy(f"{at} has {given}; exactly {', '.join(ELEMENTS)} are supported")
     if spec["Effect"] not in ("Allow", "Deny"):
         raise BadPolicy(f"{at}.Effect is {spec['Effect']!r}; known: Allow, Deny")
-    actions, resources = _texts(spec["Action"], f"{at}.Action"), _texts(spec["Resource"], f"{at}.Resource")
+    actions, resources = _strings(spec["Action"], f"{at}.Action"), _strings(spec["Resource"], f"{at}.Resource")
     if wrong := [one for one in actions if one != "*" and ":" not in one]:
         raise BadPolicy(f"{at}.Action has {wrong[0]!r}; write service:Action")
     if wrong := [one for one in resources if one != "*" and len(one.split(":", 4)) < 5]:
@@ -87,35 +85,33 @@ def _read_statement(spec: Any, at: str) -> Statement:
     return Statement(spec["Effect"] == "Allow", actions, resources)
 
 
-def _texts(value: Any, at: str) -> tuple[str, ...]:
-    """Return one text, or several, as a tuple."""
+def _strings(value: Any, at: str) -> tuple[str, ...]:
+    """Return a string, or a list of strings, as a tuple."""
     texts = (value,) if isinstance(value, str) else value
     if not isinstance(texts, (list, tuple)) or not texts or not all(isinstance(text, str) for text in texts):
-        raise BadPolicy(f"{at} must be a text or a list of texts, is {value!r}")
+        raise BadPolicy(f"{at} must be a string or a list of strings, is {value!r}")
     return tuple(texts)
 
 
-def _like(pattern: str, text: str) -> bool:
-    """Tell whether a text fits a pattern with `*` (any characters, slashes too) and `?` (one)."""
-    return _compiled(pattern).fullmatch(text) is not None
+def _matches_any(patterns: Iterable[str], text: str) -> bool:
+    """Return True if a text matches a pattern with `*` (any characters, also slashes) or `?` (one)."""
+    return any(_compiled(pattern).fullmatch(text) for pattern in patterns)
 
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    """Translate a pattern."""
     return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
 
 
 def evaluate(statements: Iterable[Statement], action: str, resource: str) -> bool:
-    """Tell whether statements together allow something: one must, and none may deny it."""
-    effects = {statement.allows for statement in statements if statement.covers(action, resource)}
-    return effects == {True}
+    """Return True if a statement allows an action on a resource, and none denies it."""
+    return {statement.allows for statement in statements if statement.covers(action, resource)} == {True}
 
 
 class Authorizer:
-    """What every role may do in one account and region. The account's own key may do everything.
+    """Checks permissions of roles in one account and region. The root key has every permission.
 
-    `project_of` names the IMM project that a bucket is attached to; `watch` hears every question that a role asks.
+    `project_of` returns the IMM project to which a bucket is attached; `watch` receives every check of a role.
     """
 
     def __init__(
@@ -131,8 +127,8 @@ class Authorizer:
         self._account, self._region = account_id, region
         self._project_of, self._watch = project_of, watch
 
-    def may(self, principal: str, action: str, resource: str) -> bool:
-        """Tell whether a role may do something; one that nobody declared may do nothing."""
+    def is_allowed(self, principal: str, action: str, resource: str) -> bool:
+        """Return True if a role has a permission; an undeclared role has none."""
         if principal == ROOT:
             return True
         allowed = evaluate(self._roles.get(principal.lower(), ()), action, resource)
@@ -141,31 +137,30 @@ class Authorizer:
         return allowed
 
     def oss(self, credential: Credential, action: str, bucket: str, key: str) -> bool:
-        """Answer the OSS face; an action of IMM's, which some processes need too, is asked for the bucket's project."""
+        """Check a permission of OSS, or one of IMM for the project of a bucket, which some processes need."""
         if action.startswith("imm:"):
             return self.imm(credential, action, self._arn("imm", f"project/{self._project_of(bucket) or '*'}"))
         resource = f"acs:oss:oss-{self._region}:{self._account}:{bucket}{'/' if key else ''}{key}"
-        return self.may(credential.principal, action, resource)
+        return self.is_allowed(credential.principal, action, resource)
 
     def mns(self, credential: Credential, action: str, path: str) -> bool:
-        """Answer the SMQ face, which knows resources by their path."""
-        return self.may(credential.principal, action, self._arn("mns", path))
+        """Check a permission of SMQ on a resource path."""
+        return self.is_allowed(credential.principal, action, self._arn("mns", path))
 
     def imm(self, credential: Credential, action: str, resource: str) -> bool:
-        """Answer the IMM face, which knows resources by their whole name."""
-        return self.may(credential.principal, action, resource)
+        """Check a permission of IMM on a resource name."""
+        return self.is_allowed(credential.principal, action, resource)
 
     def fc(self, credential: Credential, action: str, name: str) -> bool:
-        """Answer the Function Compute face, which knows functions by name."""
-        return self.may(credential.principal, action, self._arn("fc", f"functions/{name or '*'}"))
+        """Check a permission of Function Compute on a function."""
+        return self.is_allowed(credential.principal, action, self._arn("fc", f"functions/{name or '*'}"))
 
     def may_send(self, principal: str, arn: str) -> bool:
-        """Tell whether a role may deliver to the queue or topic of that name."""
+        """Return True if a role may send messages to a queue or topic."""
         if not (target := _DESTINATION.search(arn)):
             return False
         action = "mns:SendMessage" if target[1] == "queues" else "mns:PublishMessage"
-        return self.may(principal, action, self._arn("mns", f"/{target[1]}/{target[2]}/messages"))
+        return self.is_allowed(principal, action, self._arn("mns", f"/{target[1]}/{target[2]}/messages"))
 
     def _arn(self, service: str, resource: str) -> str:
-        """Spell a resource's whole name."""
         return f"acs:{service}:{self._region}:{self._account}:{resource}"

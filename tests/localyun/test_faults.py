@@ -78,7 +78,7 @@ def test_no_faults_changes_and_counts_nothing() -> None:
         answers = (
             NO_FAULTS.delivery_delays("event"),
             NO_FAULTS.run_request(lambda: "answer"),
-            NO_FAULTS.run_task(lambda: "made"),
+            NO_FAULTS.run_task(lambda: "made", []),
             NO_FAULTS.runs_task_twice(),
         )
 

@@ -10,7 +10,7 @@ from alibabacloud_oss_v2.signer import SignerV4
 from alibabacloud_oss_v2.types import Credentials, HttpRequest, SigningContext
 
 from localyun.oss.http.request import copy_source
-from localyun.oss.http.signatures import Signed, authenticate
+from localyun.oss.http.signatures import SignedRequest, authenticate
 from localyun.ram.credentials import Credential, Keyring
 from tests.flow.reference_cloud import clipstitch_up
 from tests.flow.reference_toolchains import run_go, run_java
@@ -76,7 +76,7 @@ def test_a_v4_signature_dated_by_date_alone_holds() -> None:
     headers = {"date": date, "x-oss-content-sha256": "UNSIGNED-PAYLOAD", "authorization": authorization}
 
     found = authenticate(
-        Signed("GET", "/bucket/k", {"acl": ""}, headers), Keyring(Credential("ak", "sk")), NOW, "cn-hangzhou"
+        SignedRequest("GET", "/bucket/k", {"acl": ""}, headers), Keyring(Credential("ak", "sk")), NOW, "cn-hangzhou"
     )
 
     assert found == Credential("ak", "sk")

@@ -3,6 +3,7 @@
 import math
 import stat
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localyun.errors import ServiceError
-from localyun.oss.service import ObjectService, Origin
+from localyun.oss.service import ObjectService, Origin, WriteOptions
 from tests.localyun.oss_world import TurnedClock
 
-NOBODY = Origin("REQ", "10.0.0.1")
+ORIGIN = Origin("REQ", "10.0.0.1")
+FORBID = WriteOptions(forbid_overwrite=True)
 
 
 @pytest.fixture
@@ -37,16 +38,14 @@ def refused(code, act, *args, **kwargs):
     return caught.value
 
 
-def begin(store, key="big", **options):
-    """Begin an upload with usual values."""
-    return store.uploads.begin(
-        "acme", key, **{"content_type": "audio/mpeg", "headers": {}, "once": False, "origin": NOBODY, **options}
-    )
+def begin(store, **options):
+    """Begin the upload of the object "big"."""
+    return store.uploads.begin("acme", "big", WriteOptions(origin=ORIGIN, **options))
 
 
 def test_a_put_object_has_its_bytes_checksums_and_metadata(store):
     """What is stored is described completely, and the file holds exactly the bytes."""
-    put = store.put("acme", "a.txt", b"hello", content_type="text/plain", headers={"x-oss-meta-by": "ann"})
+    put = store.put("acme", "a.txt", b"hello", WriteOptions("text/plain", {"x-oss-meta-by": "ann"}))
     found = store.head("acme", "a.txt")
 
     assert put == found
@@ -85,7 +84,7 @@ def test_every_change_is_told_after_it_is_stored(store):
     """The listener finds the object already there, and learns by how much it grew."""
     seen = []
     store.listen(lambda event: seen.append((event, store.head(event.bucket, event.key).size)))
-    store.put("acme", "k", b"12345", request_id="R1", source_ip="10.0.0.9")
+    store.put("acme", "k", b"12345", WriteOptions(origin=Origin("R1", "10.0.0.9")))
     store.put("acme", "k", b"123")
     first, second = seen[0][0], seen[1][0]
 
@@ -107,7 +106,7 @@ def test_one_of_many_create_once_writers_wins(store):
     def write(number):
         barrier.wait()
         try:
-            store.put("acme", "verdict", b"%d" % number, once=True)
+            store.put("acme", "verdict", b"%d" % number, FORBID)
         except ServiceError as refusal:
             return refusal.code
         return number
@@ -124,10 +123,10 @@ def test_one_of_many_create_once_writers_wins(store):
 def test_create_once_is_ignored_where_versioning_is_or_was_on(store):
     """The vendor ignores the header in versioned buckets, so we do, and objects have version ids."""
     store.set_bucket("acme", versioning="Enabled")
-    first = store.put("acme", "k", b"1", once=True)
-    second = store.put("acme", "k", b"2", once=True)
+    first = store.put("acme", "k", b"1", FORBID)
+    second = store.put("acme", "k", b"2", FORBID)
     store.set_bucket("acme", versioning="Suspended")
-    third = store.put("acme", "k", b"3", once=True)
+    third = store.put("acme", "k", b"3", FORBID)
 
     assert first.version_id
     assert first.version_id != second.version_id
@@ -138,7 +137,7 @@ def test_a_refused_write_leaves_no_file_behind(store, tmp_path):
     """The bytes of a create-once write that came second are gone at once."""
     store.put("acme", "k", b"1")
     before = sum(1 for path in tmp_path.rglob("*") if path.is_file())
-    refused("FileAlreadyExists", store.put, "acme", "k", b"2", once=True)
+    refused("FileAlreadyExists", store.put, "acme", "k", b"2", FORBID)
 
     assert before == sum(1 for path in tmp_path.rglob("*") if path.is_file())
 
@@ -200,8 +199,8 @@ def test_an_upload_becomes_one_object_and_fires_as_the_vendor_fires(store):
     names = []
     store.listen(lambda event: names.append(event.name.partition(":")[2]))
     upload = begin(store, headers={"x-oss-meta-a": "1"})
-    parts = [store.uploads.add(upload, number, bytes([number]) * 102_400, origin=NOBODY) for number in (1, 2, 3)]
-    made = store.uploads.complete(upload, [(part.number, part.etag) for part in parts], once=False, origin=NOBODY)
+    parts = [store.uploads.add(upload, number, bytes([number]) * 102_400, origin=ORIGIN) for number in (1, 2, 3)]
+    made = store.uploads.complete(upload, [(part.number, part.etag) for part in parts], origin=ORIGIN)
     digests = b"".join(bytes.fromhex(part.etag) for part in parts)
 
     assert ["InitiateMultipartUpload", *["UploadPart"] * 3, "CompleteMultipartUpload"] == names
@@ -213,26 +212,28 @@ def test_an_upload_becomes_one_object_and_fires_as_the_vendor_fires(store):
 def test_bad_part_lists_are_refused(store):
     """Order, identity and size of parts are checked; the upload stays usable."""
     upload = begin(store)
-    one = store.uploads.add(upload, 1, b"small", origin=NOBODY)
-    two = store.uploads.add(upload, 2, b"small too", origin=NOBODY)
+    one = store.uploads.add(upload, 1, b"small", origin=ORIGIN)
+    two = store.uploads.add(upload, 2, b"small too", origin=ORIGIN)
     for code, wanted in {
         "InvalidPartOrder": [(2, two.etag), (1, one.etag)],
         "InvalidPart": [(1, "0" * 32)],
         "EntityTooSmall": [(1, one.etag), (2, two.etag)],
     }.items():
-        refused(code, store.uploads.complete, upload, wanted, once=False, origin=NOBODY)
+        refused(code, store.uploads.complete, upload, wanted, origin=ORIGIN)
 
-    assert store.uploads.complete(upload, [(1, one.etag)], once=False, origin=NOBODY).size == 5
+    assert store.uploads.complete(upload, [(1, one.etag)], origin=ORIGIN).size == 5
     refused("NoSuchUpload", store.uploads.get, "acme", "big", upload.upload_id)
 
 
 def test_create_once_holds_for_a_finished_upload(store):
     """Beginning and completing check both: an object may appear in between."""
-    upload = begin(store, once=True)
-    part = store.uploads.add(upload, 1, b"mine", origin=NOBODY)
+    upload = begin(store, forbid_overwrite=True)
+    part = store.uploads.add(upload, 1, b"mine", origin=ORIGIN)
     store.put("acme", "big", b"theirs")
-    refusal = refused("FileAlreadyExists", store.uploads.complete, upload, [(1, part.etag)], once=True, origin=NOBODY)
-    refused("FileAlreadyExists", begin, store, once=True)
+    refusal = refused(
+        "FileAlreadyExists", store.uploads.complete, upload, [(1, part.etag)], forbid_overwrite=True, origin=ORIGIN
+    )
+    refused("FileAlreadyExists", begin, store, forbid_overwrite=True)
 
     assert refusal.ec == "0042-00000214"
     assert store.head("acme", "big").file.read_bytes() == b"theirs"
@@ -241,9 +242,9 @@ def test_create_once_holds_for_a_finished_upload(store):
 def test_an_aborted_upload_is_gone(store):
     """Its bucket can be deleted again."""
     upload = begin(store)
-    store.uploads.add(upload, 1, b"x", origin=NOBODY)
+    store.uploads.add(upload, 1, b"x", origin=ORIGIN)
     refused("BucketNotEmpty", store.delete_bucket, "acme")
-    store.uploads.abort(upload, NOBODY)
+    store.uploads.abort(upload, ORIGIN)
     store.delete_bucket("acme")
 
     assert not store.has_bucket("acme")
@@ -253,7 +254,7 @@ def test_objects_survive_the_store(tmp_path):
     """What was stored is there when the same folder is opened again."""
     first = ObjectService(tmp_path, TurnedClock())
     first.create_bucket("acme")
-    put = first.put("acme", "中", b"x", headers={"x-oss-meta-a": "b"})
+    put = first.put("acme", "中", b"x", WriteOptions(headers={"x-oss-meta-a": "b"}))
     first.close()
     again = ObjectService(tmp_path, TurnedClock())
 

@@ -1,0 +1,16 @@
+"""The HTTP endpoint of OSS. Formats and parses the wire format; stores nothing itself.
+
+routes  authenticates, authorizes and routes requests, formats errors
+request  one OSS request, with bucket, key and credential
+signatures  verifies signatures V1 and V4
+subresources  the query parameters that are signed or select an action
+xml  response and request documents
+conditions  conditional requests and byte ranges
+buckets  actions on buckets
+lists  actions that list objects or delete a list of objects
+objects  actions on one object's bytes
+metadata  actions on an object's ACL and tags
+multipart  actions of multipart uploads
+post_object  PostObject, the upload of a browser's form
+process  actions that submit an object to media processing
+"""

@@ -1,36 +1,26 @@
 """The OSS actions on buckets: list, create, delete, info, location, ACL, versioning. One function per action."""
 
-from localyun.errors import ServiceError
 from localyun.http import HttpResponse
-from localyun.oss.http.request import Request
-from localyun.oss.http.xml import element, iso, leaf, malformed, owner, parse, xml_reply
-from localyun.oss.service import Bucket
+from localyun.oss.http.request import OssRequest
+from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, owner, parse, xml_response
+from localyun.oss.service import OssBucket
 
-BUCKET_ACLS = ("private", "public-read", "public-read-write")
+BUCKET_ACLS = ("", "private", "public-read", "public-read-write")
 
 
-def list_buckets(request: Request) -> HttpResponse:
+def list_buckets(request: OssRequest) -> HttpResponse:
     """Answer ListBuckets (GetService)."""
-    query = request.query
+    prefix, marker = request.query.get("prefix", ""), request.query.get("marker", "")
     limit = request.number("max-keys", 100, 1000, least=1)
-    names = [
-        bucket
-        for bucket in request.objects.buckets()
-        if bucket.name.startswith(query.get("prefix", "")) and bucket.name > query.get("marker", "")
-    ]
-    more = len(names) > limit
-    paging = (
-        leaf("Prefix", query.get("prefix", "")),
-        leaf("Marker", query.get("marker", "")),
-        leaf("MaxKeys", limit),
-        leaf("IsTruncated", more),
-        leaf("NextMarker", names[limit - 1].name if more else ""),
-    )
-    found = [element("Bucket", *_about(request, bucket)) for bucket in names[:limit]]
-    return xml_reply("ListAllMyBucketsResult", *paging, owner(), element("Buckets", *found))
+    found = [bucket for bucket in request.objects.buckets() if bucket.name.startswith(prefix) and bucket.name > marker]
+    truncated = len(found) > limit
+    next_marker = found[limit - 1].name if truncated else ""
+    paging = leaves(Prefix=prefix, Marker=marker, MaxKeys=limit, IsTruncated=truncated, NextMarker=next_marker)
+    entries = [element("Bucket", _properties(request, bucket)) for bucket in found[:limit]]
+    return xml_response("ListAllMyBucketsResult", paging, owner(), element("Buckets", *entries))
 
 
-def put_bucket(request: Request) -> HttpResponse:
+def put_bucket(request: OssRequest) -> HttpResponse:
     """Answer PutBucket; the same owner may repeat it."""
     acl = _acl(request, "")
     request.objects.create_bucket(request.bucket)
@@ -39,76 +29,60 @@ def put_bucket(request: Request) -> HttpResponse:
     return HttpResponse(200, b"", {"Location": f"/{request.bucket}"})
 
 
-def delete_bucket(request: Request) -> HttpResponse:
-    """Answer DeleteBucket; it must be empty."""
+def delete_bucket(request: OssRequest) -> HttpResponse:
+    """Answer DeleteBucket; the bucket must be empty."""
     request.objects.delete_bucket(request.bucket)
     return HttpResponse(204)
 
 
-def get_bucket_info(request: Request) -> HttpResponse:
-    """Answer GetBucketInfo; a bucket of any region may be asked for ("GetBucketInfo", AlibabaCloudDocs/oss, 2021)."""
+def get_bucket_info(request: OssRequest) -> HttpResponse:
+    """Answer GetBucketInfo, of buckets in any region ("GetBucketInfo", AlibabaCloudDocs/oss, 2021)."""
     bucket = request.objects.bucket(request.bucket)
-    about = (
-        *_about(request, bucket),
-        owner(),
-        element("AccessControlList", leaf("Grant", bucket.acl)),
-        leaf("DataRedundancyType", "LRS"),
-        leaf("Versioning", bucket.versioning) if bucket.versioning else "",
-    )
-    return xml_reply("BucketInfo", element("Bucket", *about))
+    acl = element("AccessControlList", leaf("Grant", bucket.acl))
+    state = leaves(DataRedundancyType="LRS", Versioning=bucket.versioning or None)
+    return xml_response("BucketInfo", element("Bucket", _properties(request, bucket), owner(), acl, state))
 
 
-def get_bucket_location(request: Request) -> HttpResponse:
+def get_bucket_location(request: OssRequest) -> HttpResponse:
     """Answer GetBucketLocation."""
-    region = request.objects.bucket(request.bucket).region or request.services.region
-    return xml_reply("LocationConstraint", f"oss-{region}")
+    region = request.objects.bucket(request.bucket).region or request.context.region
+    return xml_response("LocationConstraint", f"oss-{region}")
 
 
-def get_bucket_acl(request: Request) -> HttpResponse:
+def get_bucket_acl(request: OssRequest) -> HttpResponse:
     """Answer GetBucketAcl."""
     acl = request.objects.bucket(request.bucket).acl
-    return xml_reply("AccessControlPolicy", owner(), element("AccessControlList", leaf("Grant", acl)))
+    return xml_response("AccessControlPolicy", owner(), element("AccessControlList", leaf("Grant", acl)))
 
 
-def put_bucket_acl(request: Request) -> HttpResponse:
-    """Answer PutBucketAcl, which the header `x-oss-acl` spells; it creates no bucket."""
+def put_bucket_acl(request: OssRequest) -> HttpResponse:
+    """Answer PutBucketAcl, whose value is in the header `x-oss-acl`; it creates no bucket."""
     request.objects.set_bucket(request.bucket, acl=_acl(request, "private"))
     return HttpResponse(200)
 
 
-def get_bucket_versioning(request: Request) -> HttpResponse:
+def get_bucket_versioning(request: OssRequest) -> HttpResponse:
     """Answer GetBucketVersioning; a bucket that never had it has no Status."""
     status = request.objects.bucket(request.bucket).versioning
-    return xml_reply("VersioningConfiguration", leaf("Status", status) if status else "")
+    return xml_response("VersioningConfiguration", leaves(Status=status or None))
 
 
-def put_bucket_versioning(request: Request) -> HttpResponse:
+def put_bucket_versioning(request: OssRequest) -> HttpResponse:
     """Answer PutBucketVersioning."""
-    status = parse(request.call.read(), "VersioningConfiguration").findtext("Status")
+    status = parse(request.http.read(), "VersioningConfiguration").findtext("Status")
     if status not in {"Enabled", "Suspended"}:
         raise malformed("VersioningConfiguration", f"its Status is {status!r}, not Enabled or Suspended")
     request.objects.set_bucket(request.bucket, versioning=status)
     return HttpResponse(200)
 
 
-def _about(request: Request, bucket: Bucket) -> tuple[str, ...]:
-    """Write what a bucket's entry in every answer has; the endpoint is the one that was called."""
+def _properties(request: OssRequest, bucket: OssBucket) -> str:
+    """Return the elements of a bucket; its endpoints are the one that received the request."""
     host = request.headers.get("host", "")
-    region = bucket.region or request.services.region
-    return (
-        leaf("Name", bucket.name),
-        leaf("Location", f"oss-{region}"),
-        leaf("Region", region),
-        leaf("CreationDate", iso(bucket.created)),
-        leaf("ExtranetEndpoint", host),
-        leaf("IntranetEndpoint", host),
-        leaf("StorageClass", "Standard"),
-    )
+    region = bucket.region or request.context.region
+    place = leaves(Name=bucket.name, Location=f"oss-{region}", Region=region, CreationDate=iso(bucket.created))
+    return place + leaves(ExtranetEndpoint=host, IntranetEndpoint=host, StorageClass="Standard")
 
 
-def _acl(request: Request, default: str) -> str:
-    acl = request.headers.get("x-oss-acl", default)
-    if acl and acl not in BUCKET_ACLS:
-        text = f"The bucket ACL must be one of {', '.join(BUCKET_ACLS)}, not {acl!r}."
-        raise ServiceError(400, "InvalidArgument", text, ArgumentName="x-oss-acl", ArgumentValue=acl)
-    return acl
+def _acl(request: OssRequest, default: str) -> str:
+    return request.one_of("x-oss-acl", BUCKET_ACLS, default, "bucket ACL")

@@ -1,57 +1,52 @@
-"""The OSS actions that list and that delete by list: ListObjects V1 and V2, DeleteMultipleObjects."""
+"""The OSS actions that list objects or delete a list of objects: ListObjects, ListObjectsV2, DeleteMultipleObjects."""
 
 import base64
 
-from localyun.errors import ServiceError
 from localyun.http import HttpResponse
-from localyun.oss.http.request import Request
-from localyun.oss.http.xml import element, encoder, iso, leaf, malformed, owner, parse, xml_reply
+from localyun.oss.http.request import OssRequest
+from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, owner, parse, xml_response
 from localyun.oss.service import Listing, StoredObject
+from localyun.oss.values import invalid_argument
 
 DEFAULT_PAGE = 100
 MAX_PAGE = 1000
 MAX_DELETED = 1000
 
 
-def list_objects(request: Request) -> HttpResponse:
-    """Answer GetBucket (ListObjects), or with `list-type=2` its second version."""
+def list_objects(request: OssRequest) -> HttpResponse:
+    """Answer GetBucket (ListObjects), or with `list-type=2` ListObjectsV2."""
     if request.query.get("list-type") == "2":
         return list_objects_v2(request)
-    query, coded = request.query, encoder(request.query.get("encoding-type", ""))
-    limit = request.number("max-keys", DEFAULT_PAGE, MAX_PAGE, least=1)
-    page = _page(request, query.get("marker", ""), limit)
-    return xml_reply(
-        "ListBucketResult",
-        *_head(request, limit),
-        coded("Marker", query.get("marker", "")),
-        leaf("IsTruncated", bool(page.next_after)),
-        coded("NextMarker", page.next_after) if page.next_after else "",
-        *_entries(request, page, owned=True),
+    encoded, marker, limit = request.encoded, request.query.get("marker", ""), _limit(request)
+    page = _page(request, marker, limit)
+    paging = leaves(
+        Marker=encoded(marker),
+        IsTruncated=bool(page.next_after),
+        NextMarker=encoded(page.next_after) if page.next_after else None,
     )
+    return xml_response("ListBucketResult", _head(request, limit), paging, *_entries(request, page, with_owner=True))
 
 
-def list_objects_v2(request: Request) -> HttpResponse:
+def list_objects_v2(request: OssRequest) -> HttpResponse:
     """Answer ListObjectsV2."""
-    query, coded = request.query, encoder(request.query.get("encoding-type", ""))
-    limit = request.number("max-keys", DEFAULT_PAGE, MAX_PAGE, least=1)
-    token, start = query.get("continuation-token", ""), query.get("start-after", "")
+    query, limit = request.query, _limit(request)
+    token, start = query.get("continuation-token"), query.get("start-after", "")
     page = _page(request, _from_token(token) if token else start, limit)
-    return xml_reply(
-        "ListBucketResult",
-        *_head(request, limit),
-        coded("StartAfter", start) if start else "",
-        leaf("ContinuationToken", token) if token else "",
-        leaf("IsTruncated", bool(page.next_after)),
-        leaf("NextContinuationToken", _token(page.next_after)) if page.next_after else "",
-        leaf("KeyCount", len(page.objects) + len(page.prefixes)),
-        *_entries(request, page, owned=query.get("fetch-owner") == "true"),
+    paging = leaves(
+        StartAfter=request.encoded(start) if start else None,
+        ContinuationToken=token or None,
+        IsTruncated=bool(page.next_after),
+        NextContinuationToken=_token(page.next_after) if page.next_after else None,
+        KeyCount=len(page.objects) + len(page.prefixes),
     )
+    entries = _entries(request, page, with_owner=query.get("fetch-owner") == "true")
+    return xml_response("ListBucketResult", _head(request, limit), paging, *entries)
 
 
-def delete_objects(request: Request) -> HttpResponse:
-    """Answer DeleteMultipleObjects: every key is deleted; quietly, or with the list of them."""
+def delete_objects(request: OssRequest) -> HttpResponse:
+    """Answer DeleteMultipleObjects; the response lists the keys, or is empty in quiet mode."""
     request.check_md5()
-    body = parse(request.call.read(), "Delete")
+    body = parse(request.http.read(), "Delete")
     keys = [node.findtext("Key") or "" for node in body.findall("Object")]
     if not 1 <= len(keys) <= MAX_DELETED or "" in keys:
         raise malformed("Delete", f"it must name 1 to {MAX_DELETED} objects, each with a Key")
@@ -61,49 +56,47 @@ def delete_objects(request: Request) -> HttpResponse:
     versions = {key: delete(request.bucket, key, event="DeleteObjects", origin=origin) for key in keys}
     if (body.findtext("Quiet") or "").strip().lower() == "true":
         return HttpResponse(200)
-    coded = encoder(request.query.get("encoding-type", ""))
-    deleted = [element("Deleted", coded("Key", key), _marker(version)) for key, version in versions.items()]
-    return xml_reply("DeleteResult", coded.mark, *deleted)
+    deleted = [element("Deleted", _deleted(request, key, version)) for key, version in versions.items()]
+    return xml_response("DeleteResult", leaves(EncodingType=request.encoding), *deleted)
 
 
-def _marker(version: str) -> str:
-    return leaf("DeleteMarker", value=True) + leaf("DeleteMarkerVersionId", version) if version else ""
-
-
-def _page(request: Request, after: str, limit: int) -> Listing:
-    query = request.query
-    return request.objects.page(
-        request.bucket,
-        prefix=query.get("prefix", ""),
-        delimiter=query.get("delimiter", ""),
-        after=after,
-        limit=limit,
+def _deleted(request: OssRequest, key: str, version: str) -> str:
+    return leaves(
+        Key=request.encoded(key), DeleteMarker=True if version else None, DeleteMarkerVersionId=version or None
     )
 
 
-def _head(request: Request, limit: int) -> tuple[str, ...]:
-    """Write what every listing begins with."""
-    query, coded = request.query, encoder(request.query.get("encoding-type", ""))
-    named = (coded("Prefix", query.get("prefix", "")), coded("Delimiter", query.get("delimiter", "")))
-    return (leaf("Name", request.bucket), *named, leaf("MaxKeys", limit), coded.mark)
+def _limit(request: OssRequest) -> int:
+    return request.number("max-keys", DEFAULT_PAGE, MAX_PAGE, least=1)
 
 
-def _entries(request: Request, page: Listing, *, owned: bool) -> list[str]:
-    """Write the objects, then the common prefixes."""
-    coded = encoder(request.query.get("encoding-type", ""))
-    objects = [
-        element("Contents", coded("Key", one.key), *_about(one), owner() if owned else "") for one in page.objects
-    ]
-    return objects + [element("CommonPrefixes", coded("Prefix", prefix)) for prefix in page.prefixes]
+def _page(request: OssRequest, after: str, limit: int) -> Listing:
+    prefix, delimiter = request.query.get("prefix", ""), request.query.get("delimiter", "")
+    return request.objects.page(request.bucket, prefix=prefix, delimiter=delimiter, after=after, limit=limit)
 
 
-def _about(one: StoredObject) -> tuple[str, ...]:
-    return (
-        leaf("LastModified", iso(one.last_modified)),
-        leaf("ETag", f'"{one.etag}"'),
-        leaf("Type", one.kind),
-        leaf("Size", one.size),
-        leaf("StorageClass", one.headers.get("x-oss-storage-class", "Standard")),
+def _head(request: OssRequest, limit: int) -> str:
+    """Return the first elements of both listings."""
+    query, encoded = request.query, request.encoded
+    prefix, delimiter = encoded(query.get("prefix", "")), encoded(query.get("delimiter", ""))
+    return leaves(Name=request.bucket, Prefix=prefix, Delimiter=delimiter, MaxKeys=limit, EncodingType=request.encoding)
+
+
+def _entries(request: OssRequest, page: Listing, *, with_owner: bool) -> list[str]:
+    """Return the elements of the objects, then of the common prefixes."""
+    owned = owner() if with_owner else ""
+    objects = [element("Contents", _properties(request, found), owned) for found in page.objects]
+    return objects + [element("CommonPrefixes", leaf("Prefix", request.encoded(prefix))) for prefix in page.prefixes]
+
+
+def _properties(request: OssRequest, found: StoredObject) -> str:
+    return leaves(
+        Key=request.encoded(found.key),
+        LastModified=iso(found.last_modified),
+        ETag=f'"{found.etag}"',
+        Type=found.kind,
+        Size=found.size,
+        StorageClass=found.storage_class,
     )
 
 
@@ -116,6 +109,4 @@ def _from_token(token: str) -> str:
         return base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)).decode()
     except ValueError:
         text = "The continuation-token is not one that this service issued: pass NextContinuationToken unchanged."
-        raise ServiceError(
-            400, "InvalidArgument", text, ArgumentName="continuation-token", ArgumentValue=token
-        ) from None
+        raise invalid_argument("continuation-token", token, text) from None

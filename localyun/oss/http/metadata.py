@@ -1,47 +1,43 @@
-"""The OSS actions on what lies beside an object: its ACL and its tags. One function per action."""
+"""The OSS actions on an object's ACL and tags. One function per action."""
 
-from localyun.errors import ServiceError
 from localyun.http import HttpResponse
 from localyun.oss.http.objects import found_object
-from localyun.oss.http.request import Request
-from localyun.oss.http.xml import element, leaf, owner, parse, xml_reply
-from localyun.oss.tags import checked_tags, read_tags, write_tags
+from localyun.oss.http.request import OssRequest
+from localyun.oss.http.xml import element, leaf, leaves, owner, parse, xml_response
+from localyun.oss.tags import checked_tags, format_tags, parse_tags
 
 OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
 
 
-def get_object_acl(request: Request) -> HttpResponse:
+def get_object_acl(request: OssRequest) -> HttpResponse:
     """Answer GetObjectACL; "default" means the bucket's."""
     acl = found_object(request).headers.get("x-oss-object-acl", "default")
-    return xml_reply("AccessControlPolicy", owner(), element("AccessControlList", leaf("Grant", acl)))
+    return xml_response("AccessControlPolicy", owner(), element("AccessControlList", leaf("Grant", acl)))
 
 
-def put_object_acl(request: Request) -> HttpResponse:
+def put_object_acl(request: OssRequest) -> HttpResponse:
     """Answer PutObjectACL."""
-    acl = request.headers.get("x-oss-object-acl", "default")
-    if acl not in OBJECT_ACLS:
-        text = f"The object ACL must be one of {', '.join(OBJECT_ACLS)}, not {acl!r}."
-        raise ServiceError(400, "InvalidArgument", text, ArgumentName="x-oss-object-acl", ArgumentValue=acl)
+    acl = request.one_of("x-oss-object-acl", OBJECT_ACLS, "default", "object ACL")
     request.objects.set_headers(request.bucket, request.key, x_oss_object_acl=acl)
     return HttpResponse(200)
 
 
-def get_object_tagging(request: Request) -> HttpResponse:
+def get_object_tagging(request: OssRequest) -> HttpResponse:
     """Answer GetObjectTagging."""
-    tags = read_tags(found_object(request).headers.get("x-oss-tagging", ""))
-    found = (element("Tag", leaf("Key", key), leaf("Value", value)) for key, value in tags)
-    return xml_reply("Tagging", element("TagSet", *found))
+    tags = parse_tags(found_object(request).headers.get("x-oss-tagging", ""))
+    found = (element("Tag", leaves(Key=key, Value=value)) for key, value in tags)
+    return xml_response("Tagging", element("TagSet", *found))
 
 
-def put_object_tagging(request: Request) -> HttpResponse:
-    """Answer PutObjectTagging; the tags replace those that are there."""
-    nodes = parse(request.call.read(), "Tagging").findall("TagSet/Tag")
+def put_object_tagging(request: OssRequest) -> HttpResponse:
+    """Answer PutObjectTagging; the tags replace the existing ones."""
+    nodes = parse(request.http.read(), "Tagging").findall("TagSet/Tag")
     tags = [(node.findtext("Key") or "", node.findtext("Value") or "") for node in nodes]
-    request.objects.set_headers(request.bucket, request.key, x_oss_tagging=write_tags(checked_tags(tags)))
+    request.objects.set_headers(request.bucket, request.key, x_oss_tagging=format_tags(checked_tags(tags)))
     return HttpResponse(200)
 
 
-def delete_object_tagging(request: Request) -> HttpResponse:
+def delete_object_tagging(request: OssRequest) -> HttpResponse:
     """Answer DeleteObjectTagging."""
     request.objects.set_headers(request.bucket, request.key, x_oss_tagging=None)
     return HttpResponse(204)

@@ -1,127 +1,127 @@
 """The OSS actions of multipart uploads. One function per action."""
 
 from localyun.http import FileRange, HttpResponse
-from localyun.oss.conditions import byte_range, check_conditions
-from localyun.oss.http.request import Request, copy_source
-from localyun.oss.http.xml import element, encoder, iso, leaf, malformed, parse, xml_reply
-from localyun.oss.multipart import MAX_PART_NUMBER, Part, Upload
+from localyun.oss.http.conditions import byte_range
+from localyun.oss.http.objects import copied_object, etag_headers
+from localyun.oss.http.request import OssRequest
+from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, parse, xml_response
+from localyun.oss.multipart import MAX_PART_NUMBER, Upload, UploadPart
+from localyun.oss.values import common_prefix
 
 MAX_PAGE = 1000
 
 
-def initiate_upload(request: Request) -> HttpResponse:
+def initiate_upload(request: OssRequest) -> HttpResponse:
     """Answer InitiateMultipartUpload."""
-    upload = request.objects.uploads.begin(
-        request.bucket,
-        request.key,
-        content_type=request.content_type,
-        headers=request.kept_headers(),
-        once=request.once,
-        origin=request.origin,
-    )
-    return xml_reply("InitiateMultipartUploadResult", *_named(request), leaf("UploadId", upload.upload_id))
+    upload = request.objects.uploads.begin(request.bucket, request.key, request.write_options())
+    return xml_response("InitiateMultipartUploadResult", _address(request, UploadId=upload.upload_id))
 
 
-def upload_part(request: Request) -> HttpResponse:
-    """Answer UploadPart; an `x-oss-copy-source` makes it UploadPartCopy."""
+def upload_part(request: OssRequest) -> HttpResponse:
+    """Answer UploadPart, or with `x-oss-copy-source` UploadPartCopy."""
     if "x-oss-copy-source" in request.headers:
         return upload_part_copy(request)
     request.check_md5()
-    number = request.number("partNumber", 0, MAX_PART_NUMBER, least=1)
-    part = request.objects.uploads.add(_upload(request), number, request.call.body, origin=request.origin)
-    return HttpResponse(200, b"", {"ETag": f'"{part.etag}"', "x-oss-hash-crc64ecma": str(part.crc64)})
+    number = _number(request)
+    part = request.objects.uploads.add(_upload(request), number, request.http.body, origin=request.origin)
+    return HttpResponse(200, b"", etag_headers(part))
 
 
-def upload_part_copy(request: Request) -> HttpResponse:
-    """Answer UploadPartCopy: a part that is a range of another object."""
-    bucket, key = copy_source(request.headers["x-oss-copy-source"])
-    request.require("oss:GetObject", bucket, key)
-    source = request.objects.head(bucket, key)
-    check_conditions(source, request.headers, prefix="x-oss-copy-source-")
-    wanted = request.headers.get("x-oss-copy-source-range")
-    first, last = byte_range(source.size, {"range": wanted} if wanted else {}) or (0, source.size - 1)
-    number = request.number("partNumber", 0, MAX_PART_NUMBER, least=1)
+def upload_part_copy(request: OssRequest) -> HttpResponse:
+    """Answer UploadPartCopy: the part is a range of another object."""
+    source = copied_object(request)
+    header = request.headers.get("x-oss-copy-source-range")
+    first, last = byte_range(source.size, {"range": header} if header else {}) or (0, source.size - 1)
+    number, upload = _number(request), _upload(request)
     chunks = FileRange(source.file, first, last - first + 1).chunks()
-    upload = _upload(request)
     part = request.objects.uploads.add(upload, number, chunks, event="UploadPartCopy", origin=request.origin)
-    about = (leaf("LastModified", iso(part.last_modified)), leaf("ETag", f'"{part.etag}"'))
-    return xml_reply("CopyPartResult", *about, ETag=f'"{part.etag}"')
+    content = leaves(LastModified=iso(part.last_modified), ETag=f'"{part.etag}"')
+    return xml_response("CopyPartResult", content, ETag=f'"{part.etag}"')
 
 
-def complete_upload(request: Request) -> HttpResponse:
-    """Answer CompleteMultipartUpload, of the listed parts, or of all with `x-oss-complete-all: yes`."""
+def complete_upload(request: OssRequest) -> HttpResponse:
+    """Answer CompleteMultipartUpload, with the listed parts, or with all if `x-oss-complete-all` is `yes`."""
     upload = _upload(request)
-    everything = request.headers.get("x-oss-complete-all", "") == "yes"
-    wanted = None if everything else _wanted(request.call.read())
-    new = request.objects.uploads.complete(upload, wanted, once=request.once, origin=request.origin)
+    all_parts = request.headers.get("x-oss-complete-all", "") == "yes"
+    new = request.objects.uploads.complete(
+        upload,
+        None if all_parts else _part_list(request.http.read()),
+        forbid_overwrite=request.forbid_overwrite,
+        origin=request.origin,
+    )
     location = leaf("Location", f"http://{request.headers.get('host', '')}/{request.bucket}/")
-    more = {"x_oss_hash_crc64ecma": str(new.crc64), "ETag": f'"{new.etag}"', "x_oss_version_id": new.version_id}
-    named = (location, *_named(request), leaf("ETag", f'"{new.etag}"'))
-    return xml_reply("CompleteMultipartUploadResult", *named, **more)
+    address = _address(request, ETag=f'"{new.etag}"')
+    return xml_response("CompleteMultipartUploadResult", location, address, **etag_headers(new))
 
 
-def abort_upload(request: Request) -> HttpResponse:
+def abort_upload(request: OssRequest) -> HttpResponse:
     """Answer AbortMultipartUpload."""
     request.objects.uploads.abort(_upload(request), request.origin)
     return HttpResponse(204)
 
 
-def list_parts(request: Request) -> HttpResponse:
+def list_parts(request: OssRequest) -> HttpResponse:
     """Answer ListParts."""
     upload = _upload(request)
     after = request.number("part-number-marker", 0, MAX_PART_NUMBER)
     limit = request.number("max-parts", MAX_PAGE, MAX_PAGE, least=1)
     parts = [part for part in request.objects.uploads.parts(upload) if part.number > after]
-    shown = parts[:limit]
-    return xml_reply(
-        "ListPartsResult",
-        *_named(request),
-        leaf("UploadId", upload.upload_id),
-        leaf("StorageClass", upload.headers.get("x-oss-storage-class", "Standard")),
-        leaf("PartNumberMarker", after),
-        leaf("NextPartNumberMarker", shown[-1].number if shown else after),
-        leaf("MaxParts", limit),
-        leaf("IsTruncated", len(parts) > limit),
-        *(_part(part) for part in shown),
+    page = parts[:limit]
+    paging = _address(
+        request,
+        UploadId=upload.upload_id,
+        StorageClass=upload.headers.get("x-oss-storage-class", "Standard"),
+        PartNumberMarker=after,
+        NextPartNumberMarker=page[-1].number if page else after,
+        MaxParts=limit,
+        IsTruncated=len(parts) > limit,
     )
+    return xml_response("ListPartsResult", paging, *map(_part, page))
 
 
-def list_uploads(request: Request) -> HttpResponse:
+def list_uploads(request: OssRequest) -> HttpResponse:
     """Answer ListMultipartUploads."""
-    query, coded = request.query, encoder(request.query.get("encoding-type", ""))
+    query, encoding, encoded = request.query, request.encoding, request.encoded
     limit = request.number("max-uploads", MAX_PAGE, MAX_PAGE, least=1)
-    found = _uploads_after(request, query.get("key-marker", ""), query.get("upload-id-marker", ""))
-    shown, more = list(found.items())[:limit], len(found) > limit
-    (key, upload_id) = shown[-1][0] if more else ("", "")
-    return xml_reply(
-        "ListMultipartUploadsResult",
-        leaf("Bucket", request.bucket),
-        coded.mark,
-        coded("KeyMarker", query.get("key-marker", "")),
-        leaf("UploadIdMarker", query.get("upload-id-marker", "")),
-        coded("NextKeyMarker", key),
-        leaf("NextUploadIdMarker", upload_id),
-        coded("Delimiter", query.get("delimiter", "")),
-        coded("Prefix", query.get("prefix", "")),
-        leaf("MaxUploads", limit),
-        leaf("IsTruncated", more),
-        *(element("Upload", coded("Key", one.key), *_about(one)) for _, one in shown if one),
-        *(element("CommonPrefixes", coded("Prefix", name)) for (name, _), one in shown if not one),
+    key_marker, id_marker = query.get("key-marker", ""), query.get("upload-id-marker", "")
+    found = _uploads_after(request, key_marker, id_marker)
+    page, truncated = list(found.items())[:limit], len(found) > limit
+    (next_key, next_id) = page[-1][0] if truncated else ("", "")
+    paging = leaves(
+        Bucket=request.bucket,
+        EncodingType=encoding,
+        KeyMarker=encoded(key_marker),
+        UploadIdMarker=id_marker,
+        NextKeyMarker=encoded(next_key),
+        NextUploadIdMarker=next_id,
+        Delimiter=encoded(query.get("delimiter", "")),
+        Prefix=encoded(query.get("prefix", "")),
+        MaxUploads=limit,
+        IsTruncated=truncated,
     )
+    uploads = (element("Upload", _properties(request, upload)) for _, upload in page if upload)
+    prefixes = (
+        element("CommonPrefixes", leaf("Prefix", encoded(prefix))) for (prefix, _), upload in page if not upload
+    )
+    return xml_response("ListMultipartUploadsResult", paging, *uploads, *prefixes)
 
 
-def _upload(request: Request) -> Upload:
+def _upload(request: OssRequest) -> Upload:
     return request.objects.uploads.get(request.bucket, request.key, request.query["uploadId"])
 
 
-def _named(request: Request) -> tuple[str, ...]:
-    """Write bucket and key, encoded as the request wants."""
-    coded = encoder(request.query.get("encoding-type", ""))
-    return coded.mark, leaf("Bucket", request.bucket), coded("Key", request.key)
+def _number(request: OssRequest) -> int:
+    return request.number("partNumber", 0, MAX_PART_NUMBER, least=1)
 
 
-def _wanted(body: bytes) -> list[tuple[int, str]]:
-    """Read the list of parts that shall become the object."""
+def _address(request: OssRequest, **values: object) -> str:
+    """Return the elements of bucket and key, and further ones."""
+    key = request.encoded(request.key)
+    return leaves(EncodingType=request.encoding, Bucket=request.bucket, Key=key, **values)
+
+
+def _part_list(body: bytes) -> list[tuple[int, str]]:
+    """Return the numbers and ETags of the parts of a request."""
     found = []
     for node in parse(body, "CompleteMultipartUpload").findall("Part"):
         number, etag = (node.findtext("PartNumber") or "").strip(), (node.findtext("ETag") or "").strip()
@@ -131,28 +131,34 @@ def _wanted(body: bytes) -> list[tuple[int, str]]:
     return found
 
 
-def _part(part: Part) -> str:
-    about = (leaf("ETag", f'"{part.etag}"'), leaf("HashCrc64ecma", part.crc64), leaf("Size", part.size))
-    return element("Part", leaf("PartNumber", part.number), leaf("LastModified", iso(part.last_modified)), *about)
+def _part(part: UploadPart) -> str:
+    content = leaves(
+        PartNumber=part.number,
+        LastModified=iso(part.last_modified),
+        ETag=f'"{part.etag}"',
+        HashCrc64ecma=part.crc64,
+        Size=part.size,
+    )
+    return element("Part", content)
 
 
-def _uploads_after(request: Request, key: str, upload_id: str) -> dict[tuple[str, str], Upload | None]:
-    """Return the wanted uploads after a marker, by key and id; a common prefix stands for its uploads as None.
+def _uploads_after(request: OssRequest, key: str, upload_id: str) -> dict[tuple[str, str], Upload | None]:
+    """Return the matching uploads after a marker, by key and id; a common prefix has the id "" and the value None.
 
-    A marker without an id is beyond all uploads of its key.
+    A marker without an id follows all uploads of its key.
     """
     prefix, delimiter = request.query.get("prefix", ""), request.query.get("delimiter", "")
     marker = (key.encode(), upload_id or "~") if key else (b"", "")
     found: dict[tuple[str, str], Upload | None] = {}
-    for one in request.objects.uploads.unfinished(request.bucket):
-        if not one.key.startswith(prefix):
+    for upload in request.objects.uploads.unfinished(request.bucket):
+        if not upload.key.startswith(prefix):
             continue
-        end = one.key.find(delimiter, len(prefix)) if delimiter else -1
-        entry = (one.key, one.upload_id) if end < 0 else (one.key[: end + len(delimiter)], "")
+        group = common_prefix(upload.key, prefix, delimiter)
+        entry = (group, "") if group else (upload.key, upload.upload_id)
         if (entry[0].encode(), entry[1]) > marker:
-            found[entry] = one if end < 0 else None
+            found[entry] = None if group else upload
     return found
 
 
-def _about(upload: Upload) -> tuple[str, ...]:
-    return leaf("UploadId", upload.upload_id), leaf("Initiated", iso(upload.initiated))
+def _properties(request: OssRequest, upload: Upload) -> str:
+    return leaves(Key=request.encoded(upload.key), UploadId=upload.upload_id, Initiated=iso(upload.initiated))

@@ -1,24 +1,27 @@
 """The OSS actions on one object's bytes: get, head, put, copy, append, delete. One function per action."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpResponse
-from localyun.oss.conditions import byte_range, check_conditions, http_date
-from localyun.oss.http.request import Request, copy_source
-from localyun.oss.http.xml import iso, leaf, xml_reply
+from localyun.oss.http.conditions import byte_range, check_conditions, http_date
+from localyun.oss.http.request import OssRequest, copy_source
+from localyun.oss.http.xml import iso, leaves, xml_response
+from localyun.oss.multipart import UploadPart
 from localyun.oss.service import StoredObject
+from localyun.oss.values import invalid_argument
 
-HIDDEN = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
+HIDDEN_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
 MAX_POSITION = 5 * 1024**3
-AT_ONCE_BYTES = 1 << 16  # a small object leaves in one write, together with its headers
+IN_MEMORY_BYTES = 1 << 16  # a small object is sent in one write, together with its headers
 
 
-def get_object(request: Request) -> HttpResponse:
-    """Answer GetObject: all of an object, or a range of it."""
+def get_object(request: OssRequest) -> HttpResponse:
+    """Answer GetObject, of a whole object or a range of it."""
     found = found_object(request)
     check_conditions(found, request.headers)
-    headers = {**object_headers(found), **_overrides(request)}
+    headers = {**_object_headers(found), **_overrides(request)}
     part = byte_range(found.size, request.headers)
     if part is None:
         return HttpResponse(200, _content(found, 0, found.size), headers)
@@ -27,86 +30,59 @@ def get_object(request: Request) -> HttpResponse:
     return HttpResponse(206, _content(found, first, last - first + 1), headers)
 
 
-def head_object(request: Request) -> HttpResponse:
-    """Answer HeadObject: what GetObject would say, without the bytes."""
+def head_object(request: OssRequest) -> HttpResponse:
+    """Answer HeadObject: the headers of GetObject."""
     found = found_object(request)
     check_conditions(found, request.headers)
-    return HttpResponse(200, b"", {**object_headers(found), "Content-Length": str(found.size)})
+    return HttpResponse(200, b"", {**_object_headers(found), "Content-Length": str(found.size)})
 
 
-def get_object_meta(request: Request) -> HttpResponse:
-    """Answer GetObjectMeta: size, ETag and time only."""
+def get_object_meta(request: OssRequest) -> HttpResponse:
+    """Answer GetObjectMeta: size, ETag, time and checksum only."""
     found = found_object(request)
-    brief = {name: object_headers(found)[name] for name in ("ETag", "Last-Modified", "x-oss-hash-crc64ecma")}
-    return HttpResponse(200, b"", {**brief, **version_header(found), "Content-Length": str(found.size)})
+    time = {"Last-Modified": http_date(found.last_modified), "Content-Length": str(found.size)}
+    return HttpResponse(200, b"", {**etag_headers(found), **time})
 
 
-def put_object(request: Request) -> HttpResponse:
-    """Answer PutObject; an `x-oss-copy-source` makes it CopyObject."""
+def put_object(request: OssRequest) -> HttpResponse:
+    """Answer PutObject, or with `x-oss-copy-source` CopyObject."""
     if "x-oss-copy-source" in request.headers:
         return copy_object(request)
     request.check_md5()
-    new = request.objects.put(
-        request.bucket,
-        request.key,
-        request.call.body,
-        content_type=request.content_type,
-        headers=request.kept_headers(),
-        once=request.once,
-        request_id=request.request_id,
-        source_ip=request.call.client,
-    )
-    return HttpResponse(200, b"", stored_headers(new))
+    new = request.objects.put(request.bucket, request.key, request.http.body, request.write_options())
+    return HttpResponse(200, b"", etag_headers(new))
 
 
-def copy_object(request: Request) -> HttpResponse:
-    """Answer CopyObject: the source's metadata, or the request's with the directive REPLACE."""
-    bucket, key = copy_source(request.headers["x-oss-copy-source"])
-    request.require("oss:GetObject", bucket, key)
-    source = request.objects.head(bucket, key)
-    check_conditions(source, request.headers, prefix="x-oss-copy-source-")
+def copy_object(request: OssRequest) -> HttpResponse:
+    """Answer CopyObject: with the source's metadata, or the request's if the directive is REPLACE."""
+    source = copied_object(request)
     replaced = _directive(request, "x-oss-metadata-directive") == "REPLACE"
-    new = request.objects.copy(
-        source,
-        request.bucket,
-        request.key,
-        content_type=request.content_type if replaced else source.content_type,
-        headers=_copied_headers(request, source, replaced=replaced),
-        once=request.once,
-        origin=request.origin,
-    )
-    more = {"ETag": f'"{new.etag}"', "x_oss_hash_crc64ecma": str(new.crc64), "x_oss_version_id": new.version_id}
-    return xml_reply(
-        "CopyObjectResult", leaf("ETag", f'"{new.etag}"'), leaf("LastModified", iso(new.last_modified)), **more
-    )
+    options = request.write_options(_copied_headers(request, source, replaced=replaced))
+    if not replaced:
+        options = replace(options, content_type=source.content_type)
+    new = request.objects.copy(source, request.bucket, request.key, options)
+    content = leaves(ETag=f'"{new.etag}"', LastModified=iso(new.last_modified))
+    return xml_response("CopyObjectResult", content, **etag_headers(new))
 
 
-def append_object(request: Request) -> HttpResponse:
-    """Answer AppendObject: more bytes at the end of an appendable object; only the first may bring metadata."""
+def append_object(request: OssRequest) -> HttpResponse:
+    """Answer AppendObject; only the first request of an object sets its metadata."""
     request.check_md5()
     position = request.number("position", 0, MAX_POSITION)
-    new = request.objects.append(
-        request.bucket,
-        request.key,
-        request.call.body,
-        position,
-        content_type=request.content_type,
-        headers={} if position else request.kept_headers(),
-        once=request.once,
-        origin=request.origin,
-    )
-    return HttpResponse(200, b"", {**stored_headers(new), "x-oss-next-append-position": str(new.size)})
+    options = request.write_options({} if position else None)
+    new = request.objects.append(request.bucket, request.key, request.http.body, position, options)
+    return HttpResponse(200, b"", {**etag_headers(new), "x-oss-next-append-position": str(new.size)})
 
 
-def delete_object(request: Request) -> HttpResponse:
-    """Answer DeleteObject: 204 whether it was there or not."""
+def delete_object(request: OssRequest) -> HttpResponse:
+    """Answer DeleteObject: 204 whether the object exists or not."""
     version = request.objects.delete(request.bucket, request.key, origin=request.origin)
     marker = {"x-oss-delete-marker": "true", "x-oss-version-id": version} if version else {}
     return HttpResponse(204, b"", marker)
 
 
-def found_object(request: Request) -> StoredObject:
-    """Return the object that a request addresses, in the version that it wants; only the newest is kept."""
+def found_object(request: OssRequest) -> StoredObject:
+    """Return the object of a request. Raises NoSuchVersion for any but the newest version: only that is stored."""
     found = request.objects.head(request.bucket, request.key)
     wanted = request.query.get("versionId")
     if wanted and wanted != (found.version_id or "null"):
@@ -115,18 +91,32 @@ def found_object(request: Request) -> StoredObject:
     return found
 
 
-def object_headers(found: StoredObject) -> dict[str, str]:
-    """Return what GET and HEAD say about an object."""
+def copied_object(request: OssRequest) -> StoredObject:
+    """Return the object that `x-oss-copy-source` names. Raises ServiceError if a condition fails."""
+    bucket, key = copy_source(request.headers["x-oss-copy-source"])
+    request.require("oss:GetObject", bucket, key)
+    source = request.objects.head(bucket, key)
+    check_conditions(source, request.headers, prefix="x-oss-copy-source-")
+    return source
+
+
+def etag_headers(stored: StoredObject | UploadPart) -> dict[str, str]:
+    """Return the headers with ETag, CRC-64, and in a versioned bucket the version."""
+    version = getattr(stored, "version_id", "")
+    headers = {"ETag": f'"{stored.etag}"', "x-oss-hash-crc64ecma": str(stored.crc64)}
+    return headers | ({"x-oss-version-id": version} if version else {})
+
+
+def _object_headers(found: StoredObject) -> dict[str, str]:
+    """Return the headers of GET and HEAD."""
     headers = {
         "Content-Type": found.content_type,
-        "ETag": f'"{found.etag}"',
         "Last-Modified": http_date(found.last_modified),
         "Accept-Ranges": "bytes",
         "x-oss-object-type": found.kind,
-        "x-oss-hash-crc64ecma": str(found.crc64),
-        "x-oss-storage-class": found.headers.get("x-oss-storage-class", "Standard"),
-        **version_header(found),
-        **{name: value for name, value in found.headers.items() if name not in HIDDEN},
+        "x-oss-storage-class": found.storage_class,
+        **etag_headers(found),
+        **{name: value for name, value in found.headers.items() if name not in HIDDEN_HEADERS},
     }
     if tags := found.headers.get("x-oss-tagging"):
         headers["x-oss-tagging-count"] = str(len(tags.split("&")))
@@ -135,44 +125,33 @@ def object_headers(found: StoredObject) -> dict[str, str]:
     return headers
 
 
-def stored_headers(new: StoredObject) -> dict[str, str]:
-    """Return what an upload answers."""
-    return {"ETag": f'"{new.etag}"', "x-oss-hash-crc64ecma": str(new.crc64), **version_header(new)}
-
-
-def version_header(found: StoredObject) -> Mapping[str, str]:
-    """Return the version header that objects of versioned buckets have."""
-    return {"x-oss-version-id": found.version_id} if found.version_id else {}
-
-
 def _content(found: StoredObject, start: int, length: int) -> bytes | FileRange:
     """Return a range of an object, as bytes if it is small."""
     part = FileRange(found.file, start, length)
-    return b"".join(part.chunks()) if length <= AT_ONCE_BYTES else part
+    return b"".join(part.chunks()) if length <= IN_MEMORY_BYTES else part
 
 
-def _overrides(request: Request) -> dict[str, str]:
+def _overrides(request: OssRequest) -> dict[str, str]:
     """Return the headers that `response-…` parameters set."""
-    names = ("content-type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding")
-    wanted = {name: request.query.get(f"response-{name}") for name in names}
-    return {("Content-Type" if name == "content-type" else name): value for name, value in wanted.items() if value}
+    names = ("Content-Type", "content-language", "expires", "cache-control", "content-disposition", "content-encoding")
+    values = {name: request.query.get(f"response-{name.lower()}") for name in names}
+    return {name: value for name, value in values.items() if value}
 
 
-def _copied_headers(request: Request, source: StoredObject, *, replaced: bool) -> dict[str, str]:
-    """Return the metadata of a copy; tags have a directive of their own, an ACL is never copied."""
-    own = request.kept_headers()
-    headers = dict(own if replaced else source.headers)
-    for name in HIDDEN:
-        headers.pop(name, None)
+def _copied_headers(request: OssRequest, source: StoredObject, *, replaced: bool) -> Mapping[str, str]:
+    """Return the metadata of a copy; tags have their own directive, an ACL is never copied."""
+    own = request.stored_headers()
+    headers = {
+        name: value for name, value in (own if replaced else source.headers).items() if name not in HIDDEN_HEADERS
+    }
     headers |= {name: own[name] for name in ("x-oss-object-acl", "x-oss-storage-class") if name in own}
     tags = own if _directive(request, "x-oss-tagging-directive") == "REPLACE" else source.headers
     return headers | ({"x-oss-tagging": tags["x-oss-tagging"]} if tags.get("x-oss-tagging") else {})
 
 
-def _directive(request: Request, name: str) -> str:
-    """Return COPY or REPLACE, or refuse anything else."""
+def _directive(request: OssRequest, name: str) -> str:
+    """Return COPY or REPLACE. Raises InvalidArgument."""
     value = request.headers.get(name, "COPY").upper()
     if value not in {"COPY", "REPLACE"}:
-        text = f"The {name} must be COPY or REPLACE, not {value!r}."
-        raise ServiceError(400, "InvalidArgument", text, ArgumentName=name, ArgumentValue=value)
+        raise invalid_argument(name, value, f"The {name} must be COPY or REPLACE, not {value!r}.")
     return value

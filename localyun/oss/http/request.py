@@ -1,4 +1,4 @@
-"""An OSS request, addressed and named: which bucket, which key, for whom. All actions read it; it knows none."""
+"""One OSS request: its bucket, key and credential. All actions use it; it knows none of them."""
 
 import base64
 import hashlib
@@ -7,28 +7,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
-from urllib.parse import unquote, unquote_to_bytes
+from urllib.parse import quote, unquote, unquote_to_bytes
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.http import CHUNK_BYTES, HttpRequest
-from localyun.oss.service import ObjectService, Origin
-from localyun.oss.tags import read_tags
+from localyun.oss.service import ObjectService
+from localyun.oss.tags import parse_tags
+from localyun.oss.values import DEFAULTS, Origin, WriteOptions, invalid_argument
 from localyun.ram.credentials import Credential
 
 Allow = Callable[[Credential, str, str, str], bool]
-# A host with one label before a name that we know addresses the bucket; every other host is path-style.
+# A host with one label before a known name addresses the bucket; every other host is path-style.
 VIRTUAL_HOST = re.compile(r"([a-z0-9][a-z0-9-]+)\.(localhost|oss-[a-z0-9-]+\.aliyuncs\.com)(:\d+)?")
-KEPT_HEADERS = frozenset(("cache-control", "content-disposition", "content-encoding", "content-language", "expires"))
-KEPT_OSS_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
+STORED_HEADERS = frozenset(("cache-control", "content-disposition", "content-encoding", "content-language", "expires"))
+OSS_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
 
 
-class Accepted(Protocol):
-    """What a task service answers to a submission."""
+class SubmittedTask(Protocol):
+    """The response of a task service to a submission."""
 
     @property
     def event_id(self) -> str:
-        """The id of the event that will tell of the end."""
+        """The id of the completion notification."""
         ...
 
     @property
@@ -38,116 +39,136 @@ class Accepted(Protocol):
 
     @property
     def task_id(self) -> str:
-        """The task."""
+        """The id of the task."""
         ...
 
 
-class Tasks(Protocol):
-    """What the face needs of a media task service."""
+class TaskSubmitter(Protocol):
+    """The media task service."""
 
-    def submit_process(self, bucket: str, key: str, process: str) -> Accepted:
-        """Accept a process string for an object, or refuse."""
+    def submit_process(self, bucket: str, key: str, process: str) -> SubmittedTask:
+        """Submit a process string for an object. Raises ServiceError."""
         ...
 
     def info(self, bucket: str, key: str) -> Mapping[str, object]:
-        """Describe the audio in an object, or refuse."""
+        """Return the audio properties of an object. Raises ServiceError."""
         ...
 
 
 @dataclass(frozen=True)
-class Services:
-    """What the actions work with."""
+class OssContext:
+    """The services that actions use."""
 
     objects: ObjectService
-    tasks: Tasks
+    tasks: TaskSubmitter
     clock: CloudClock
     region: str
     allow: Allow
 
 
 @dataclass(frozen=True)
-class Request:
-    """One OSS request. `bucket` and `key` are decoded, and "" where the request names none."""
+class OssRequest:
+    """One OSS request. `bucket` and `key` are decoded, and "" if the request names none."""
 
-    call: HttpRequest
+    http: HttpRequest
     bucket: str
     key: str
     request_id: str
-    services: Services
+    context: OssContext
     credential: Credential | None = None
 
     @cached_property
     def query(self) -> dict[str, str]:
         """The query parameters, decoded."""
-        return self.call.query
-
-    @property
-    def method(self) -> str:
-        """The HTTP verb."""
-        return self.call.method
+        return self.http.query
 
     @property
     def headers(self) -> Mapping[str, str]:
         """The request headers, by lower-case names."""
-        return self.call.headers
+        return self.http.headers
 
     @property
     def objects(self) -> ObjectService:
-        """The object store."""
-        return self.services.objects
+        """The object service."""
+        return self.context.objects
 
     @property
     def origin(self) -> Origin:
-        """What events say about where a change came from."""
-        return Origin(self.request_id, self.call.client)
+        """The origin of the events of this request."""
+        return Origin(self.request_id, self.http.client)
 
     @property
-    def once(self) -> bool:
-        """Whether the request forbids to overwrite."""
+    def forbid_overwrite(self) -> bool:
+        """Whether the request must not overwrite an object."""
         return self.headers.get("x-oss-forbid-overwrite", "").lower() == "true"
 
     @property
     def content_type(self) -> str:
-        """The content type that an upload declares."""
-        return self.headers.get("content-type", "") or "application/octet-stream"
+        """The content type of an upload."""
+        return self.headers.get("content-type", "") or DEFAULTS.content_type
 
-    def kept_headers(self) -> dict[str, str]:
-        """Return what an upload wants kept beside the object, or refuse its tags."""
-        read_tags(self.headers.get("x-oss-tagging", ""))
-        return {name: value for name, value in self.headers.items() if _is_kept(name)}
+    @property
+    def encoding(self) -> str | None:
+        """The encoding of keys in the response: "url" or None. Raises InvalidArgument."""
+        encoding = self.query.get("encoding-type", "")
+        if encoding not in {"", "url"}:
+            raise invalid_argument("encoding-type", encoding, f"The encoding-type must be url, not {encoding!r}.")
+        return encoding or None
+
+    def encoded(self, key: str) -> str:
+        """Return a key in the encoding of the response; without one, XML cannot represent control characters."""
+        return quote(key, safe="") if self.encoding else key
+
+    def write_options(self, headers: Mapping[str, str] | None = None) -> WriteOptions:
+        """Return the options of an upload, with its own headers unless others are given. Raises InvalidTag."""
+        headers = self.stored_headers() if headers is None else headers
+        return WriteOptions(self.content_type, headers, self.forbid_overwrite, self.origin)
+
+    def stored_headers(self) -> dict[str, str]:
+        """Return the headers of an upload that are stored with the object. Raises InvalidTag."""
+        parse_tags(self.headers.get("x-oss-tagging", ""))
+        return {name: value for name, value in self.headers.items() if is_stored(name) or name in OSS_HEADERS}
 
     def number(self, name: str, default: int, most: int, least: int = 0) -> int:
-        """Return a numeric parameter, or refuse one that is out of bounds."""
+        """Return a numeric parameter. Raises InvalidArgument if it is out of bounds."""
         text = self.query.get(name) or str(default)
         if not text.isascii() or not text.isdecimal() or not least <= int(text) <= most:
             message = f"The {name} must be an integer between {least} and {most}, not {text!r}."
-            raise ServiceError(400, "InvalidArgument", message, ArgumentName=name, ArgumentValue=text)
+            raise invalid_argument(name, text, message)
         return int(text)
 
+    def one_of(self, header: str, values: tuple[str, ...], default: str, what: str) -> str:
+        """Return a header that has one of some values, or the default. Raises InvalidArgument."""
+        value = self.headers.get(header, default)
+        if value not in values:
+            text = f"The {what} must be one of {', '.join(filter(None, values))}, not {value!r}."
+            raise invalid_argument(header, value, text)
+        return value
+
     def require(self, action: str, bucket: str, key: str = "") -> None:
-        """Refuse unless whoever calls may do `action`, such as "oss:GetObject", there."""
+        """Raise AccessDenied unless the credential has a permission, such as "oss:GetObject"."""
         credential = self.credential
-        if credential is not None and not self.services.allow(credential, action, bucket, key):
+        if credential is not None and not self.context.allow(credential, action, bucket, key):
             text = f"You have no right to access this object: {credential.principal} lacks {action} on {bucket}/{key}."
             raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
 
     def check_md5(self) -> None:
-        """Refuse a body that is not the one its Content-MD5 was computed of."""
+        """Raise InvalidDigest if the body does not have the MD5 of its Content-MD5 header."""
         if claimed := self.headers.get("content-md5"):
             digest = hashlib.md5(usedforsecurity=False)
-            self.call.body.seek(0)
-            while chunk := self.call.body.read(CHUNK_BYTES):
+            self.http.body.seek(0)
+            while chunk := self.http.body.read(CHUNK_BYTES):
                 digest.update(chunk)
-            self.call.body.seek(0)
-            if _base64(claimed) != digest.digest():
+            self.http.body.seek(0)
+            if base64.b64encode(digest.digest()).decode() != claimed:
                 text = "The Content-MD5 you specified is not that of the body: send the Base64 of its MD5."
                 raise ServiceError(400, "InvalidDigest", text, **{"Content-MD5": claimed})
 
 
-def locate(call: HttpRequest) -> tuple[str, str]:
-    """Return the bucket and the key that a request addresses, by host or by path; the raw path is decoded once."""
-    host = VIRTUAL_HOST.fullmatch(call.headers.get("host", ""))
-    path = call.raw_path.removeprefix("/")
+def locate(request: HttpRequest) -> tuple[str, str]:
+    """Return the bucket and the key of a request, from host or path; the raw path is decoded once."""
+    host = VIRTUAL_HOST.fullmatch(request.headers.get("host", ""))
+    path = request.raw_path.removeprefix("/")
     if host and host[1] != "oss":
         return host[1], _decoded(path)
     bucket, _, key = path.partition("/")
@@ -155,22 +176,26 @@ def locate(call: HttpRequest) -> tuple[str, str]:
 
 
 def copy_source(header: str) -> tuple[str, str]:
-    """Return bucket and key of an `x-oss-copy-source`, where a plus sign is a space.
+    """Return bucket and key of an `x-oss-copy-source`, where a plus sign is a space. Raises InvalidArgument.
 
-    The Go client writes it so (aliyun-oss-go-sdk 3.0.2: bucket.go), and OSS does not find a key whose plus sign is
-    sent as it stands (aliyun-oss-ruby-sdk, issue 98).
+    The Go client encodes it this way (aliyun-oss-go-sdk 3.0.2: bucket.go), and OSS does not find a key whose plus sign
+    is sent unencoded (aliyun-oss-ruby-sdk, issue 98).
     """
     bucket, _, key = header.split("?versionId=", maxsplit=1)[0].removeprefix("/").partition("/")
     if not bucket or not key:
         text = f"The x-oss-copy-source must be /bucket/key, percent-encoded, not {header!r}."
-        raise ServiceError(400, "InvalidArgument", text, ArgumentName="x-oss-copy-source", ArgumentValue=header)
+        raise invalid_argument("x-oss-copy-source", header, text)
     return unquote(bucket), _decoded(key.replace("+", " "))
 
 
+def is_stored(name: str) -> bool:
+    """Return True if a header or form field of an upload is stored unchanged."""
+    return name.startswith("x-oss-meta-") or name in STORED_HEADERS
+
+
 def not_implemented(what: str) -> ServiceError:
-    """Say that the local cloud lacks something that OSS has."""
-    text = f"The local cloud does not implement {what}. Try it against OSS itself."
-    return ServiceError(501, "NotImplemented", text)
+    """Return the error about a feature of OSS that the local cloud lacks."""
+    return ServiceError(501, "NotImplemented", f"The local cloud does not implement {what}. Try it against OSS itself.")
 
 
 def _decoded(quoted: str) -> str:
@@ -179,14 +204,3 @@ def _decoded(quoted: str) -> str:
     except UnicodeDecodeError:
         text = f"The specified object is not valid: {quoted!r} is not percent-encoded UTF-8."
         raise ServiceError(400, "InvalidObjectName", text, ObjectName=quoted) from None
-
-
-def _is_kept(name: str) -> bool:
-    return name.startswith("x-oss-meta-") or name in KEPT_HEADERS or name in KEPT_OSS_HEADERS
-
-
-def _base64(text: str) -> bytes:
-    try:
-        return base64.b64decode(text, validate=True)
-    except ValueError:
-        return b""

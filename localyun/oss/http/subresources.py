@@ -1,6 +1,6 @@
-"""The names in an OSS query that are more than parameters. Lists, no behaviour; signing and routing read them."""
+"""The OSS query parameters that are sub-resources: signed, or selecting an action. Constants only."""
 
-# Signed by V1. As in the vendor's Python SDK 2.19.1, read 2026-11.
+# Signed by V1, as in the vendor's Python SDK 2.19.1, read 2026-11.
 # fmt: off
 SIGNED = frozenset({
     "accessPoint", "accessPointPolicy", "acl", "append", "asyncFetch", "bucketArchiveDirectRead", "bucketInfo",
@@ -20,8 +20,8 @@ SIGNED = frozenset({
     "x-oss-write-get-object-response",
 })
 
-# Of those, the ones that only adjust an action; each of the others selects an action of its own.
-_ADJUSTING = frozenset({
+# These only modify an action; each of the other signed ones selects its own action.
+_MODIFIERS = frozenset({
     "callback", "callback-var", "comp", "continuation-token", "endTime", "group", "inventoryId", "link",
     "partNumber", "position", "response-cache-control", "response-content-disposition",
     "response-content-encoding", "response-content-language", "response-content-type", "response-expires",
@@ -32,7 +32,7 @@ _ADJUSTING = frozenset({
 })
 # fmt: on
 
-# What else selects an action, and is signed only by V4. As in the vendor's Python SDK 2 1.4.1, read 2026-11.
-_NEWER = frozenset({"objectWorm", "overwriteConfig", "userDefinedLogFieldsConfig", "metadataConfiguration"})
+# These select an action too, and are signed only by V4, as in the vendor's Python SDK 2 1.4.1, read 2026-11.
+_V4_ONLY = frozenset({"objectWorm", "overwriteConfig", "userDefinedLogFieldsConfig", "metadataConfiguration"})
 
-SELECTING = SIGNED - _ADJUSTING | _NEWER
+SELECTING = SIGNED - _MODIFIERS | _V4_ONLY

@@ -4,7 +4,7 @@ from localyun.errors import ServiceError
 from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, document
 from localyun.smq.http.resources import ResourceActions
-from localyun.smq.http.xml import Element, Node, read_properties, write_properties
+from localyun.smq.http.xml import Element, Node, format_properties, parse_properties
 from localyun.smq.values import MAX_BATCH, Message, OutgoingMessage, QueueDescription, to_ms
 
 INTEGERS = {
@@ -87,7 +87,7 @@ def _delete_batch(request: MnsRequest) -> HttpResponse:
 
 def _outgoing(message: Element) -> OutgoingMessage:
     priority = message.number("Priority")
-    delay, properties = message.number("DelaySeconds"), read_properties(message)
+    delay, properties = message.number("DelaySeconds"), parse_properties(message)
     return OutgoingMessage(message.get("MessageBody"), delay, 8 if priority is None else priority, properties)
 
 
@@ -114,7 +114,7 @@ def _message(message: Message, *, received: bool) -> list[Node]:
         ("FirstDequeueTime", to_ms(first) if first else 0),
         ("DequeueCount", message.dequeue_count),
         ("Priority", message.priority),
-        *write_properties(message.properties),
+        *format_properties(message.properties),
         *(_hold(message) if received else []),
     ]
 

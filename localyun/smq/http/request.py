@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse
-from localyun.smq.http.xml import CONTENT_TYPE, Content, Element, Node, read, write
+from localyun.smq.http.xml import CONTENT_TYPE, Content, Element, Node, format_document, parse_request
 from localyun.smq.service import MessageService
 from localyun.smq.values import Page
 
@@ -23,7 +23,7 @@ class MnsRequest:
 
     def xml(self, *roots: str) -> Element:
         """Return the root of the body; raise `ServiceError` unless it has one of the given names."""
-        return read(self.call.read(), *roots)
+        return parse_request(self.call.read(), *roots)
 
     def number(self, name: str, low: int, high: int) -> int | None:
         """Return an integer of the query, None if it is not given; raise `ServiceError` if it is out of range."""
@@ -60,7 +60,7 @@ class MnsRequest:
 
 def document(status: int, name: str, content: Content) -> HttpResponse:
     """Return a reply with an XML document."""
-    return HttpResponse(status, write(name, content), {"Content-Type": CONTENT_TYPE})
+    return HttpResponse(status, format_document(name, content), {"Content-Type": CONTENT_TYPE})
 
 
 def created(new: bool, url: str) -> HttpResponse:

@@ -19,9 +19,9 @@ from localyun.smq.http import queues, topics
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, HttpPush
 from localyun.smq.http.queues import QUEUE
 from localyun.smq.http.request import MnsRequest
-from localyun.smq.http.signatures import VERSION, authenticate, intact
+from localyun.smq.http.signatures import VERSION, authenticate, check_md5
 from localyun.smq.http.topics import TOPIC
-from localyun.smq.http.xml import CONTENT_TYPE, write
+from localyun.smq.http.xml import CONTENT_TYPE, format_document
 from localyun.smq.service import MessageService
 
 Allow = Callable[[Credential, str, str], bool]
@@ -120,7 +120,7 @@ class MnsEndpoint:
             return HttpResponse(200, self._certificate.pem(), {"Content-Type": "application/x-pem-file"})
         credential = authenticate(call, self._keyring, self._clock.now(), self._messages.region)
         self._latest_host = host
-        intact(call)
+        check_md5(call)
         route, names = _find(call)
         resource = "/" + "/".join(_parts(call))  # normalized, so that an extra slash cannot evade a deny
         if not self._allow(credential, f"mns:{route.action}", resource):
@@ -148,5 +148,5 @@ def _find(call: HttpRequest) -> tuple[MnsRoute, tuple[str, ...]]:
 def _refused(error: ServiceError, request_id: str, host: str) -> HttpResponse:
     """Return the error document. The SDK requires its first four elements; details follow them."""
     fixed = (("Code", error.code), ("Message", error.message), ("RequestId", request_id), ("HostId", host))
-    body = write("Error", [*fixed, *error.details.items()])
+    body = format_document("Error", [*fixed, *error.details.items()])
     return HttpResponse(error.status, body, {"Content-Type": CONTENT_TYPE})

@@ -3,7 +3,7 @@
 from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, created, document, reply_with_page
 from localyun.smq.http.resources import ResourceActions, times
-from localyun.smq.http.xml import Element, Node, read_properties
+from localyun.smq.http.xml import Element, Node, parse_properties
 from localyun.smq.values import TopicDescription
 
 RETENTION_SECONDS = 86_400  # topics keep messages for a day, fixed ("Limits", 2026-11)
@@ -27,7 +27,7 @@ def publish_message(request: MnsRequest) -> HttpResponse:
         root.get("MessageBody"),
         tag=root.get("MessageTag"),
         attributes={child.name: child.text for item in root.children("MessageAttributes") for child in item.children()},
-        properties=read_properties(root),
+        properties=parse_properties(root),
     )
     return document(201, "Message", [("MessageId", published.message_id), ("MessageBodyMD5", published.body_md5)])
 

@@ -1,4 +1,4 @@
-"""Which bytes, and whether at all: conditions and ranges of GET, HEAD and copy. Pure."""
+"""Conditions and ranges of GET, HEAD and copy. Pure."""
 
 import re
 from collections.abc import Mapping
@@ -6,13 +6,15 @@ from datetime import datetime
 from email.utils import format_datetime, parsedate_to_datetime
 
 from localyun.errors import ServiceError
-from localyun.oss.service import StoredObject
+from localyun.oss.values import StoredObject
+
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
 def check_conditions(found: StoredObject, headers: Mapping[str, str], prefix: str = "") -> None:
-    """Refuse with 412 or 304 when an object is not, or is still, what the caller knows.
+    """Raise ServiceError with status 412 or 304 if a condition fails.
 
-    `prefix` is "x-oss-copy-source-" for the conditions of a copy. As in HTTP, an ETag outranks a time.
+    `prefix` is "x-oss-copy-source-" for the conditions of a copy. As in HTTP, an ETag has precedence over a time.
     """
     given = {name.removeprefix(prefix): value for name, value in headers.items() if name.startswith(prefix)}
     if "if-match" in given:
@@ -21,43 +23,46 @@ def check_conditions(found: StoredObject, headers: Mapping[str, str], prefix: st
     elif (since := _time(given.get("if-unmodified-since"))) and found.last_modified > since:
         raise _failed("If-Unmodified-Since")
     if "if-none-match" in given:
-        if _matches(given["if-none-match"], found):
-            raise ServiceError(304, "NotModified", "Not Modified", ETag=f'"{found.etag}"')
-    elif (since := _time(given.get("if-modified-since"))) and found.last_modified <= since:
+        modified = not _matches(given["if-none-match"], found)
+    else:
+        since = _time(given.get("if-modified-since"))
+        modified = not since or found.last_modified > since
+    if not modified:
         raise ServiceError(304, "NotModified", "Not Modified", ETag=f'"{found.etag}"')
 
 
 def byte_range(size: int, headers: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return first and last byte of the wanted range; None means the whole object.
+    """Return first and last byte of the requested range, or None for the whole object.
 
-    A range that is not wholly inside the object is ignored, unless `x-oss-range-behavior: standard` asks for what
-    HTTP says. Source: "Use HTTP Range requests", page dated 2026-03-20.
+    A range that is not entirely inside the object is ignored, unless `x-oss-range-behavior: standard` requests the
+    behaviour of HTTP; then InvalidRange is raised where HTTP demands it. Source: "Use HTTP Range requests", page dated
+    2026-03-20.
     """
-    wanted = headers.get("range")
-    if wanted is None:
+    header = headers.get("range")
+    if header is None:
         return None
     standard = headers.get("x-oss-range-behavior", "") == "standard"
-    first, last = _asked(wanted, size)
+    first, last = _parse_range(header, size)
     if 0 <= first <= last < size:
         return first, last
-    if standard and last >= size > first and first <= last:
+    if not standard:
+        return None
+    if last >= size > first and first <= last:
         return max(first, 0), size - 1
-    if standard and wanted.startswith("bytes=-") and 0 <= last < size:
+    if header.startswith("bytes=-") and 0 <= last < size:
         return 0, last
-    if standard:
-        text = f"The requested range cannot be satisfied: {wanted!r} of {size} bytes."
-        raise ServiceError(416, "InvalidRange", text, **{"Content-Range": f"bytes */{size}"})
-    return None
+    text = f"The requested range cannot be satisfied: {header!r} of {size} bytes."
+    raise ServiceError(416, "InvalidRange", text, **{"Content-Range": f"bytes */{size}"})
 
 
 def http_date(when: datetime) -> str:
-    """Return a time as HTTP writes it."""
+    """Return a time in the format of HTTP."""
     return format_datetime(when, usegmt=True)
 
 
-def _asked(wanted: str, size: int) -> tuple[int, int]:
-    """Return what a Range header asks for, however wild; (0, -1) when it says nothing."""
-    match = re.fullmatch(r"bytes=(\d*)-(\d*)", wanted.strip(), re.ASCII)
+def _parse_range(header: str, size: int) -> tuple[int, int]:
+    """Return the range of a Range header, not limited to the size; (0, -1) for an invalid one."""
+    match = _RANGE.fullmatch(header.strip())
     if not match or not (match[1] or match[2]):
         return 0, -1
     if not match[1]:
@@ -71,7 +76,7 @@ def _matches(condition: str, found: StoredObject) -> bool:
 
 
 def _time(text: str | None) -> datetime | None:
-    """Read an HTTP date; one that cannot be read is no condition."""
+    """Parse an HTTP date; an invalid one is ignored."""
     try:
         return parsedate_to_datetime(text) if text else None
     except ValueError:
