@@ -13,8 +13,8 @@ from pathlib import Path
 import imageio_ffmpeg
 
 from localyun.imm.ffmpeg import Ffmpeg
-from localyun.imm.join import Piece, join
-from localyun.imm.work import Encoding
+from localyun.imm.join import InputClip, join
+from localyun.imm.task_spec import Encoding
 
 RUNS = 5
 CLIP_S = 60
@@ -58,7 +58,7 @@ def time_join(folder: Path, names: list[str], extension: str) -> float:
     """Return the seconds of the local cloud's join."""
     encoding = Encoding(format=extension, sample_rate=44100, channels=1, bitrate=int(OUTPUTS[extension][3]))
     start = time.perf_counter()
-    join(Ffmpeg(), folder, [Piece(name, name) for name in names], encoding)
+    join(Ffmpeg(), folder, [InputClip(name, name) for name in names], encoding)
     return time.perf_counter() - start
 
 

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from localyun.clock import CloudClock
-from localyun.deploy.declared import Declared, Deployment, ObjectTrigger, TimerTrigger, TopicTrigger
+from localyun.deploy.declared import DeclaredResource, Deployment
 from localyun.errors import ServiceError
 from localyun.faults import FaultInjector
-from localyun.fc.service import FunctionService, function_of
-from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers, deliver_record
-from localyun.fc.values import Site
+from localyun.fc.destinations import deliver_record
+from localyun.fc.service import FunctionService
+from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers
+from localyun.fc.values import FcSettings, ObjectTrigger, TimerTrigger, TopicTrigger, function_of
 from localyun.imm.service import TaskService
 from localyun.oss.service import ObjectService
 from localyun.ram.credentials import Keyring
@@ -93,7 +94,7 @@ def _of_type(kind: type[Trigger], deployment: Deployment) -> list[Trigger]:
 
 def _functions(deployment: Deployment, context: ServiceContext, messages: MessageService) -> FunctionService:
     """Return the function service with the declared functions."""
-    site = Site(deployment.account_id, deployment.region, context.variables, time_scale=context.time_scale)
+    site = FcSettings(deployment.account_id, deployment.region, context.variables, time_scale=context.time_scale)
     roles = {config.name: config.role for config in deployment.functions}
 
     def send_record(arn: str, record: str) -> None:
@@ -142,12 +143,12 @@ def _create(deployment: Deployment, services: Services, faults: FaultInjector) -
         _attach(tasks, attachment.bucket, attachment.project)
     for sub in deployment.subscriptions:
         options = {"strategy": sub.strategy, "content_format": sub.content_format, "filter_tag": sub.filter_tag}
-        messages.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
+        messages.topics.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
     ObjectTriggers(_of_type(ObjectTrigger, deployment), services.functions, faults).connect(services.objects)
     TopicTriggers(_of_type(TopicTrigger, deployment), services.functions).connect(messages)
 
 
-def _create_or_change(resources: Queues | Topics, declared: Declared) -> None:
+def _create_or_change(resources: Queues | Topics, declared: DeclaredResource) -> None:
     try:
         resources.create(declared.name, **declared.attributes)
     except ServiceError as error:

@@ -1,0 +1,14 @@
+"""Reads the files that deploy a project, s.yaml and template.yml, into values that declare what must exist.
+
+Starts nothing and calls no service.
+
+declared         the declared resources, and the error of a file that is not valid
+project          reads a project's s.yaml and its templates
+serverless_devs  resolves s.yaml of Serverless Devs: resources, inheritance, references
+ros_template     resolves a native ROS template: parameters, conditions, functions, outputs
+ros_types        the resource types that the local cloud supports, and their attributes
+cycles           detects values that refer to themselves
+triggers         parses and checks the triggers of functions
+roles            checks that roles are declared and trusted
+interpreters     finds the Python interpreter of a runtime
+"""

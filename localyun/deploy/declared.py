@@ -1,19 +1,19 @@
-"""What a project declares, after all references are resolved: plain values. Made by `localyun.deploy.project`."""
+"""What a project declares, with all references resolved: plain values. `localyun.deploy.project` creates them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from localyun.fc.values import FunctionConfig
+from localyun.fc.values import FunctionConfig, Trigger
 from localyun.ram.policies import Statement, parse_policy, system_policy
 
 
 class BadDeployment(Exception):
-    """A deployment file that cannot be used; says what is wrong, where, and what would do."""
+    """A deployment file that is not valid; the message has the place, the error and the remedy."""
 
 
 @dataclass(frozen=True)
-class Declared:
-    """A queue, topic or other resource by name, with its attributes as the local service calls them."""
+class DeclaredResource:
+    """A queue or topic, with its attributes by the names of the local service."""
 
     name: str
     attributes: Mapping[str, object] = field(default_factory=dict)
@@ -32,16 +32,16 @@ class DeclaredSubscription:
 
 
 @dataclass(frozen=True)
-class Attachment:
-    """A bucket whose objects an IMM project may process."""
+class DeclaredAttachment:
+    """The attachment of a bucket to an IMM project, which may then process its objects."""
 
     bucket: str
     project: str
 
 
 @dataclass(frozen=True)
-class Role:
-    """A role: who may take it, what it may do. Policies are documents as RAM takes them."""
+class DeclaredRole:
+    """A role: the services that may assume it, and its permissions, as RAM policy documents."""
 
     arn: str
     trust: Mapping[str, object]
@@ -49,18 +49,17 @@ class Role:
     system_policies: tuple[str, ...] = ()
 
     def statements(self) -> tuple[Statement, ...]:
-        """Return everything that its policies say; `BadPolicy` where the local cloud cannot evaluate one."""
+        """Return the statements of all its policies; raise `BadPolicy` if the local cloud cannot evaluate one."""
         own = [statement for policy in self.policies for statement in parse_policy(policy)]
         return (*own, *(statement for name in self.system_policies for statement in system_policy(name)))
 
     def trusts(self, service: str) -> bool:
-        """Tell whether a service may take the role."""
+        """Return True if a service may assume the role."""
         statements = self.trust.get("Statement")
-        return isinstance(statements, list) and any(_lets_in(statement, service) for statement in statements)
+        return isinstance(statements, list) and any(_allows(statement, service) for statement in statements)
 
 
-def _lets_in(statement: object, service: str) -> bool:
-    """Tell whether a trust statement lets a service take its role."""
+def _allows(statement: object, service: str) -> bool:
     if not isinstance(statement, Mapping) or statement.get("Effect") != "Allow":
         return False
     principal = statement.get("Principal")
@@ -69,65 +68,23 @@ def _lets_in(statement: object, service: str) -> bool:
 
 
 @dataclass(frozen=True)
-class ObjectTrigger:
-    """Invoke a function when something happens to an object; event names as in the configuration, `oss:...`.
-
-    `role` is the ARN of the role that the source invokes with, here and below.
-    """
-
-    function: str
-    name: str
-    bucket: str
-    events: tuple[str, ...]
-    prefix: str = ""
-    suffix: str = ""
-    role: str = ""
-
-
-@dataclass(frozen=True)
-class TopicTrigger:
-    """Invoke a function for every message of a topic."""
-
-    function: str
-    name: str
-    topic: str
-    content_format: str = "STREAM"
-    strategy: str = "BACKOFF_RETRY"
-    filter_tag: str = ""
-    role: str = ""
-
-
-@dataclass(frozen=True)
-class TimerTrigger:
-    """Invoke a function at times: `@every 5m`, or six cron fields."""
-
-    function: str
-    name: str
-    expression: str
-    payload: str = ""
-    enabled: bool = True
-
-
-Trigger = ObjectTrigger | TopicTrigger | TimerTrigger
-
-
-@dataclass(frozen=True)
 class Deployment:
-    """Everything a project needs to exist.
+    """Everything that a project declares.
 
-    `service_roles` are the roles of IMM projects by project; `outputs` are those of the stacks.
+    `service_roles` has the role of each IMM project that does not use the default role; `outputs` are those of all
+    stacks.
     """
 
     account_id: str
     region: str
     buckets: tuple[str, ...] = ()
-    topics: tuple[Declared, ...] = ()
-    queues: tuple[Declared, ...] = ()
+    topics: tuple[DeclaredResource, ...] = ()
+    queues: tuple[DeclaredResource, ...] = ()
     subscriptions: tuple[DeclaredSubscription, ...] = ()
     projects: tuple[str, ...] = ()
     service_roles: Mapping[str, str] = field(default_factory=dict)
-    attachments: tuple[Attachment, ...] = ()
-    roles: tuple[Role, ...] = ()
+    attachments: tuple[DeclaredAttachment, ...] = ()
+    roles: tuple[DeclaredRole, ...] = ()
     functions: tuple[FunctionConfig, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)

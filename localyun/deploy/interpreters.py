@@ -1,4 +1,4 @@
-"""Finds the interpreter that a built function was built for."""
+"""Finds the Python interpreter for the runtime of a built function."""
 
 import os
 import shutil
@@ -11,13 +11,13 @@ from pathlib import Path
 
 @lru_cache
 def interpreter(runtime: str) -> str:
-    """Return a Python of a runtime's version, such as python3.10; the one that runs us where there is none."""
+    """Return the path of an interpreter for a runtime such as python3.10; that of this process if there is none."""
     version = runtime.removeprefix("python")
     return next((found for found in _candidates(version) if _version(found) == version), sys.executable)
 
 
 def _candidates(version: str) -> Iterator[str]:
-    """Name the places to look at: ourselves, the search path, what pyenv has installed."""
+    """Yield the interpreters to try: that of this process, those on the search path, those of pyenv."""
     yield sys.executable
     if found := shutil.which(f"python{version}"):
         yield found
@@ -26,6 +26,6 @@ def _candidates(version: str) -> Iterator[str]:
 
 
 def _version(python: str) -> str:
-    """Ask an interpreter for its version; empty when it cannot run."""
-    ask = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
-    return subprocess.run(ask, capture_output=True, check=False, text=True).stdout.strip()  # noqa: S603 - a Python
+    """Return an interpreter's version, empty if it cannot run."""
+    command = [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"]
+    return subprocess.run(command, capture_output=True, check=False, text=True).stdout.strip()  # noqa: S603 - an interpreter

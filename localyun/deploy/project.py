@@ -1,41 +1,41 @@
-"""Reads s.yaml and the templates it deploys, and says what must exist.
+"""Reads s.yaml and the templates that it deploys, and returns what the project declares.
 
-Knows the `ros` and `fc3` components of Serverless Devs (fc3 0.1.22, read 2026-11). Called by `localyun.server`.
+Knows the `ros` and `fc3` components of Serverless Devs (fc3 0.1.22, read 2026-11). `localyun.server` calls it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from localyun.deploy.declared import (
-    Attachment,
     BadDeployment,
-    Declared,
+    DeclaredAttachment,
+    DeclaredResource,
+    DeclaredRole,
     DeclaredSubscription,
     Deployment,
-    Role,
-    Trigger,
 )
 from localyun.deploy.interpreters import interpreter
 from localyun.deploy.roles import check_roles
-from localyun.deploy.ros_template import Place, Stack, StackResource
+from localyun.deploy.ros_template import Stack, StackLocation, StackResource
 from localyun.deploy.serverless_devs import ServerlessFile, load_yaml
-from localyun.deploy.triggers import check_triggers, read_trigger
-from localyun.fc.values import AsyncConfig, FunctionConfig, Hook
+from localyun.deploy.triggers import check_triggers, parse_trigger
+from localyun.fc.values import AsyncConfig, FunctionConfig, LifecycleHook, Trigger
 
 DEFAULT_ACCOUNT = "1234567890123456"
 DEFAULT_REGION = "cn-hangzhou"
 IMM_DEFAULT_ROLE = "AliyunIMMDefaultRole"
-# Properties of an fc3 resource; those that this module does not read have no meaning on one machine.
+# The properties of an fc3 resource; those that this module does not read have no effect on one machine.
 FC3_PROPS = frozenset(
     """
     region functionName description code runtime handler cpu memorySize diskSize timeout instanceConcurrency
     environmentVariables role logConfig internetAccess layers vpcConfig nasConfig ossMountConfig customDNS
     customRuntimeConfig customContainerConfig gpuConfig tracingConfig tags annotations instanceLifecycleConfig
     triggers asyncInvokeConfig vpcBinding customDomain concurrencyConfig provisionConfig scalingConfig endpoint
-    """.split()  # noqa: SIM905 - forty quoted words are no easier to read
+    """.split()  # noqa: SIM905 - forty quoted words are harder to read
 )
-QUEUE_PROPS = {
+ATTRIBUTES = {
     "DelaySeconds": "delay_seconds",
     "MaximumMessageSize": "maximum_message_size",
     "MessageRetentionPeriod": "message_retention_period",
@@ -46,17 +46,16 @@ QUEUE_PROPS = {
 
 
 def read(project: Path, env: Mapping[str, str], *, from_build: bool = False) -> Deployment:
-    """Read a project's s.yaml and templates.
+    """Return what a project's s.yaml and templates declare; raise `BadDeployment` if they are not valid.
 
-    `env` fills `${env(...)}`, and its ALIBABA_CLOUD_ACCOUNT_ID is the account. Code `./build/NAME` is taken from
-    there only when `from_build` says so; otherwise from `functions/NAME` with `shared` beside it, so that
-    nothing has to be built to run.
+    `env` has the values of `${env(...)}`; its ALIBABA_CLOUD_ACCOUNT_ID is the account. If `from_build` is False, code
+    in `./build/NAME` is replaced by its sources, `functions/NAME` and `shared`, so that no build is necessary.
     """
     return _Reader(project, env, from_build=from_build).deployment()
 
 
 class _Reader:
-    """One reading of one project."""
+    """The files of one project."""
 
     def __init__(self, project: Path, env: Mapping[str, str], *, from_build: bool) -> None:
         self._project = project
@@ -66,63 +65,67 @@ class _Reader:
         self._stacks: dict[str, Stack] = {}
 
     def deployment(self) -> Deployment:
-        """Put everything together and check that it fits."""
-        by_component = {name: self._file.component(name) for name in self._file.names()}
-        for name, component in by_component.items():
+        """Return the declarations of all resources, checked against each other."""
+        components = {name: self._file.component(name) for name in self._file.names()}
+        for name, component in components.items():
             if component not in ("ros", "fc3"):
                 raise BadDeployment(f"s.yaml: resources.{name}: component {component!r} is unknown; known: ros, fc3")
-        stacks = [self._stack(name) for name, component in by_component.items() if component == "ros"]
-        functions = {name: self._file.props(name) for name, kind in by_component.items() if kind == "fc3"}
-        return self._checked(stacks, functions)
-
-    def _checked(self, stacks: list[Stack], functions: Mapping[str, dict[str, Any]]) -> Deployment:
-        """Turn stacks and function properties into values."""
-        resources = [resource for stack in stacks for resource in stack.resources()]
-        named = {kind: [r.properties for r in resources if r.type == kind] for kind in {r.type for r in resources}}
-        if "ALIYUN::FC3::Trigger" in named:  # functions without one only help the stack to be created
-            raise BadDeployment("template: functions with triggers cannot run here; let s.yaml deploy them")
-        attached = tuple(attachment for stack in stacks for attachment in _attachments(stack))
-        triggers = [trigger for name, props in functions.items() for trigger in _triggers(name, props)]
-        deployment = Deployment(
-            account_id=self._account,
-            region=self._region(functions),
-            buckets=_buckets(named.get("ALIYUN::OSS::Bucket", ()), attached),
-            topics=tuple(_declared(r, "TopicName") for r in resources if r.type == "ALIYUN::MNS::Topic"),
-            queues=tuple(_declared(r, "QueueName") for r in resources if r.type == "ALIYUN::MNS::Queue"),
-            subscriptions=tuple(_subscription(props) for props in named.get("ALIYUN::MNS::Subscription", ())),
-            projects=tuple(props["ProjectName"] for props in named.get("ALIYUN::IMM::Project2", ())),
-            service_roles=_service_roles(self._account, named.get("ALIYUN::IMM::Project2", ())),
-            attachments=attached,
-            roles=tuple(_role(self._account, props) for props in named.get("ALIYUN::RAM::Role", ())),
-            functions=tuple(self._function(name, props) for name, props in functions.items()),
-            triggers=tuple(triggers),
-            outputs={name: value for stack in stacks for name, value in stack.outputs().items()},
-        )
+        stacks = [self._stack(name) for name, component in components.items() if component == "ros"]
+        functions = {name: self._file.props(name) for name, component in components.items() if component == "fc3"}
+        deployment = self._declared(stacks, functions)
         check_triggers(deployment)
         check_roles(deployment)
         return deployment
 
+    def _declared(self, stacks: list[Stack], functions: Mapping[str, dict[str, Any]]) -> Deployment:
+        resources = [resource for stack in stacks for resource in stack.resources()]
+        of_type: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+        for resource in resources:
+            of_type[resource.type].append(resource.properties)
+        if "ALIYUN::FC3::Trigger" in of_type:  # functions without one only help to create the stack
+            raise BadDeployment("template: functions with triggers cannot run here; let s.yaml deploy them")
+        attachments = tuple(attachment for stack in stacks for attachment in _attachments(stack))
+        declared_buckets = (str(props["BucketName"]) for props in of_type["ALIYUN::OSS::Bucket"])
+        projects = {str(props["ProjectName"]): props for props in of_type["ALIYUN::IMM::Project2"]}
+        service_roles = {name: props.get("ServiceRole", IMM_DEFAULT_ROLE) for name, props in projects.items()}
+        return Deployment(
+            account_id=self._account,
+            region=self._region(functions),
+            # An attached bucket may exist without the template.
+            buckets=tuple(dict.fromkeys([*declared_buckets, *(attachment.bucket for attachment in attachments)])),
+            topics=tuple(_resource(r, "TopicName") for r in resources if r.type == "ALIYUN::MNS::Topic"),
+            queues=tuple(_resource(r, "QueueName") for r in resources if r.type == "ALIYUN::MNS::Queue"),
+            subscriptions=tuple(_subscription(props) for props in of_type["ALIYUN::MNS::Subscription"]),
+            projects=tuple(projects),
+            # The default role has all permissions that IMM needs.
+            service_roles={n: _role_arn(self._account, r) for n, r in service_roles.items() if r != IMM_DEFAULT_ROLE},
+            attachments=attachments,
+            roles=tuple(_role(self._account, props) for props in of_type["ALIYUN::RAM::Role"]),
+            functions=tuple(self._function(name, props) for name, props in functions.items()),
+            triggers=tuple(trigger for name, props in functions.items() for trigger in _triggers(name, props)),
+            outputs={name: value for stack in stacks for name, value in stack.outputs().items()},
+        )
+
     def _region(self, functions: Mapping[str, dict[str, Any]]) -> str:
-        """Return the one region of the project: topics and triggers cannot cross regions."""
+        """Return the region of the project, of which there is one: topics and triggers cannot cross regions."""
         regions = {str(props.get("region", DEFAULT_REGION)) for props in functions.values()}
         regions |= {str(self._file.props(name).get("region", DEFAULT_REGION)) for name in self._stacks}
         if len(regions) > 1:
-            raise BadDeployment(f"s.yaml: resources lie in several regions, {', '.join(sorted(regions))}; use one")
+            raise BadDeployment(f"s.yaml: resources are in several regions, {', '.join(sorted(regions))}; use one")
         return next(iter(regions), DEFAULT_REGION)
 
     def _stack(self, name: str) -> Stack:
-        """Return the stack that a `ros` resource deploys."""
+        """Return the stack of a `ros` resource."""
         if name not in self._stacks:
             props = self._file.props(name)
             template = self._project / str(props.get("template", "template.yml"))
-            place = Place(
-                self._account, str(props.get("region", DEFAULT_REGION)), str(props.get("name", name)), template.name
-            )
-            self._stacks[name] = Stack(load_yaml(template), props.get("parameters") or {}, place)
+            region, stack_name = str(props.get("region", DEFAULT_REGION)), str(props.get("name", name))
+            location = StackLocation(self._account, region, stack_name, template.name)
+            self._stacks[name] = Stack(load_yaml(template), props.get("parameters") or {}, location)
         return self._stacks[name]
 
     def _output(self, name: str, output: str) -> str:
-        """Return an output of a resource."""
+        """Return an output of a deployed resource."""
         if self._file.component(name) == "ros":
             return self._stack(name).output(output)
         if output == "functionName":
@@ -130,7 +133,7 @@ class _Reader:
         raise BadDeployment(f"s.yaml: resources.{name}.output.{output} is unknown; known: functionName")
 
     def _function(self, name: str, props: Mapping[str, Any]) -> FunctionConfig:
-        """Turn the properties of an `fc3` resource into a function."""
+        """Return the function of an `fc3` resource."""
         at = f"s.yaml: resources.{name}"
         if unknown := sorted(set(props) - FC3_PROPS):
             raise BadDeployment(f"{at}: unknown: {', '.join(unknown)}; known: {', '.join(sorted(FC3_PROPS))}")
@@ -139,7 +142,8 @@ class _Reader:
         if not str(props["runtime"]).startswith("python3"):
             raise BadDeployment(f"{at}: runtime {props['runtime']} cannot run here; known: python3.9, 3.10, 3.12")
         hooks = props.get("instanceLifecycleConfig") or {}
-        log = props.get("logConfig") if isinstance(props.get("logConfig"), Mapping) else {}
+        log = props.get("logConfig") if isinstance(props.get("logConfig"), Mapping) else None
+        log_project, log_store = (str((log or {}).get(key, "")) for key in ("project", "logstore"))
         return FunctionConfig(
             name=str(props["functionName"]),
             handler=str(props["handler"]),
@@ -150,8 +154,8 @@ class _Reader:
             environment={key: str(value) for key, value in (props.get("environmentVariables") or {}).items()},
             role=str(props.get("role", "")),
             description=str(props.get("description", "")),
-            log_project=str((log or {}).get("project", "")),
-            log_store=str((log or {}).get("logstore", "")),
+            log_project=log_project,
+            log_store=log_store,
             initializer=_hook(hooks.get("initializer")),
             pre_stop=_hook(hooks.get("preStop")),
             asynchronous=_async_config(props.get("asyncInvokeConfig") or {}),
@@ -160,10 +164,9 @@ class _Reader:
         )
 
     def _code(self, at: str, code: str) -> tuple[Path, ...]:
-        """Find a function's code: what was built, or the sources that would be built."""
+        """Return the directories of a function's code: the built one, or the sources of the build."""
         built = (self._project / code).resolve()
-        home = (self._project / "build").resolve()
-        if self._from_build or built.parent != home:
+        if self._from_build or built.parent != (self._project / "build").resolve():
             if not built.is_dir():
                 raise BadDeployment(f"{at}.code: there is no directory {code}; run python3 build.py first")
             return (built,)
@@ -175,21 +178,18 @@ class _Reader:
 
 
 def _triggers(name: str, props: Mapping[str, Any]) -> list[Trigger]:
-    """Read the triggers of one function."""
     function = str(props.get("functionName", name))
     return [
-        read_trigger(function, spec, f"s.yaml: resources.{name}.triggers[{index}]")
+        parse_trigger(function, spec, f"s.yaml: resources.{name}.triggers[{index}]")
         for index, spec in enumerate(props.get("triggers") or [])
     ]
 
 
-def _hook(spec: Mapping[str, Any] | None) -> Hook | None:
-    """Read a lifecycle hook."""
-    return Hook(str(spec["handler"]), int(spec.get("timeout", 30))) if spec else None
+def _hook(spec: Mapping[str, Any] | None) -> LifecycleHook | None:
+    return LifecycleHook(str(spec["handler"]), int(spec.get("timeout", 30))) if spec else None
 
 
 def _async_config(spec: Mapping[str, Any]) -> AsyncConfig:
-    """Read how asynchronous events are treated."""
     destinations = spec.get("destinationConfig") or {}
     return AsyncConfig(
         retries=int(spec.get("maxAsyncRetryAttempts", 3)),
@@ -199,17 +199,18 @@ def _async_config(spec: Mapping[str, Any]) -> AsyncConfig:
     )
 
 
-def _declared(resource: StackResource, name: str) -> Declared:
-    """Read a queue or a topic."""
-    rest = {key: value for key, value in resource.properties.items() if key not in (name, "Tags")}
-    if unknown := sorted(set(rest) - set(QUEUE_PROPS)):
-        known = ", ".join([name, *QUEUE_PROPS])
+def _resource(resource: StackResource, name: str) -> DeclaredResource:
+    """Return a queue or topic; `name` is the property that has its name."""
+    attributes = {key: value for key, value in resource.properties.items() if key not in (name, "Tags")}
+    if unknown := sorted(set(attributes) - set(ATTRIBUTES)):
+        known = ", ".join([name, *ATTRIBUTES])
         raise BadDeployment(f"Resources.{resource.logical_id}: {', '.join(unknown)} is unknown here; known: {known}")
-    return Declared(str(resource.properties[name]), {QUEUE_PROPS[key]: value for key, value in rest.items()})
+    return DeclaredResource(
+        str(resource.properties[name]), {ATTRIBUTES[key]: value for key, value in attributes.items()}
+    )
 
 
 def _subscription(props: Mapping[str, Any]) -> DeclaredSubscription:
-    """Read a subscription."""
     return DeclaredSubscription(
         topic=str(props["TopicName"]),
         name=str(props["SubscriptionName"]),
@@ -220,10 +221,9 @@ def _subscription(props: Mapping[str, Any]) -> DeclaredSubscription:
     )
 
 
-def _attachments(stack: Stack) -> list[Attachment]:
-    """Read which buckets are attached to which IMM projects."""
+def _attachments(stack: Stack) -> list[DeclaredAttachment]:
     return [
-        Attachment(
+        DeclaredAttachment(
             stack.named(entry["bucket"], "ALIYUN::OSS::Bucket"),
             stack.named(entry["project"], "ALIYUN::IMM::Project2"),
         )
@@ -231,26 +231,13 @@ def _attachments(stack: Stack) -> list[Attachment]:
     ]
 
 
-def _buckets(declared: Iterable[Mapping[str, Any]], attached: Iterable[Attachment]) -> tuple[str, ...]:
-    """Name the buckets: those of the template, and those that are attached and exist without it."""
-    names = [str(props["BucketName"]) for props in declared]
-    return tuple(dict.fromkeys([*names, *(attachment.bucket for attachment in attached)]))
-
-
-def _service_roles(account: str, projects: Iterable[Mapping[str, Any]]) -> dict[str, str]:
-    """Read which role IMM takes for which project; the vendor's default role may do all that IMM wants."""
-    named = {str(props["ProjectName"]): props.get("ServiceRole", IMM_DEFAULT_ROLE) for props in projects}
-    return {project: _role_arn(account, role) for project, role in named.items() if role != IMM_DEFAULT_ROLE}
-
-
 def _role_arn(account: str, name: object) -> str:
-    """Spell a role's ARN in lower case, as fc3 writes it into functions and triggers."""
+    """Return a role's ARN in lower case, as fc3 writes it into functions and triggers."""
     return f"acs:ram::{account}:role/{name}".lower()
 
 
-def _role(account: str, props: Mapping[str, Any]) -> Role:
-    """Read a role."""
-    return Role(
+def _role(account: str, props: Mapping[str, Any]) -> DeclaredRole:
+    return DeclaredRole(
         arn=_role_arn(account, props["RoleName"]),
         trust=props.get("AssumeRolePolicyDocument") or {},
         policies=tuple(policy["PolicyDocument"] for policy in props.get("Policies") or ()),

@@ -1,4 +1,4 @@
-"""Checks that roles are declared, trusted by the services that take them, and understood by the local cloud."""
+"""Checks that roles are declared, may be assumed by their services, and can be evaluated by the local cloud."""
 
 from collections.abc import Iterator
 
@@ -7,26 +7,26 @@ from localyun.ram.policies import BadPolicy
 
 
 def check_roles(deployment: Deployment) -> None:
-    """Complain where a function or an IMM project takes a role that is not there or does not let it in."""
+    """Raise `BadDeployment` if a function or IMM project uses a role that is not declared or not trusted."""
     for role in deployment.roles:
         try:
             role.statements()
         except BadPolicy as error:
             raise BadDeployment(f"template: role {_name(role.arn)}: {error}") from error
     declared = {role.arn: role for role in deployment.roles}
-    for taker, service, arn in _takers(deployment):
+    for user, service, arn in _users(deployment):
         if arn.lower() not in declared:
             known = ", ".join(map(_name, declared)) or "none"
-            raise BadDeployment(f"{taker}: no template declares the role {_name(arn)!r}; declared: {known}")
+            raise BadDeployment(f"{user}: no template declares the role {_name(arn)!r}; declared: {known}")
         if not declared[arn.lower()].trusts(service):
             raise BadDeployment(
-                f"{taker}: the role {_name(arn)} does not let {service} take it; add it to Principal.Service of "
+                f"{user}: {service} may not assume the role {_name(arn)}; add it to Principal.Service of "
                 "AssumeRolePolicyDocument"
             )
 
 
-def _takers(deployment: Deployment) -> Iterator[tuple[str, str, str]]:
-    """Name who takes a role: what it is, the service, the role."""
+def _users(deployment: Deployment) -> Iterator[tuple[str, str, str]]:
+    """Yield the users of roles: a description of the user, its service, the role's ARN."""
     for config in deployment.functions:
         if config.role:
             yield f"s.yaml: function {config.name}", "fc.aliyuncs.com", config.role
@@ -35,5 +35,4 @@ def _takers(deployment: Deployment) -> Iterator[tuple[str, str, str]]:
 
 
 def _name(arn: str) -> str:
-    """Return a role's name."""
     return arn.rpartition("/")[2]

@@ -1,19 +1,19 @@
-"""Reads s.yaml of Serverless Devs: resources, inheritance, references.
+"""Resolves s.yaml of Serverless Devs: resources, inheritance, references.
 
-Knows the file format (edition 3.0.0) and the forms of `${...}`; does not know what a property means. A form it
-does not know is an error that lists those it knows. Called by `localyun.deploy.project`.
+Knows the file format (edition 3.0.0) and the forms of `${...}`, no properties. An unknown form is an error that lists
+the known forms. `localyun.deploy.project` calls it.
 
 Source: Serverless-Devs/Serverless-Devs, docs/zh/yaml.md, variables.md, extend.md, read 2026-11.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from localyun.deploy.cycles import CycleGuard
 from localyun.deploy.declared import BadDeployment
 
 _REFERENCE = re.compile(r"\$\{([^{}]*)\}")
@@ -25,7 +25,7 @@ KNOWN_FORMS = (
 
 
 def load_yaml(file: Path) -> dict[str, Any]:
-    """Read a YAML file that must be a mapping."""
+    """Return the mapping in a YAML file; raise `BadDeployment` for anything else."""
     try:
         document = yaml.safe_load(file.read_text("utf-8"))
     except OSError as error:
@@ -33,21 +33,21 @@ def load_yaml(file: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise BadDeployment(f"{file.name}: not valid YAML: {error}") from error
     if not isinstance(document, dict):
-        raise BadDeployment(f"{file.name}: must be a mapping, is {type(document).__name__}")
+        raise BadDeployment(f"{file.name}: must be a mapping, not {type(document).__name__}")
     return document
 
 
 class ServerlessFile:
     """An s.yaml whose references are resolved on demand.
 
-    `output(resource, name)` gives an output of a deployed resource; it is asked only for what is used.
+    `output(resource, name)` returns an output of a deployed resource; it is called only for outputs that are used.
     """
 
     def __init__(self, document: Mapping[str, Any], env: Mapping[str, str], output: Callable[[str, str], str]) -> None:
         self._document = document
         self._env = env
         self._output = output
-        self._resolving: list[str] = []
+        self._guard = CycleGuard()
         self._forms: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], Any]], ...] = (
             (re.compile(r"""env\(\s*['"]([^'"]*)['"]\s*(?:,\s*['"]([^'"]*)['"]\s*)?\)"""), self._env_form),
             (re.compile("vars" + _PATH), self._vars_form),
@@ -61,17 +61,16 @@ class ServerlessFile:
         return list(self._document.get("resources") or {})
 
     def component(self, name: str) -> str:
-        """Return a resource's component, without a version."""
+        """Return a resource's component without its version."""
         return str(self._resource(name).get("component", "")).partition("@")[0]
 
     def props(self, name: str) -> dict[str, Any]:
-        """Return a resource's properties, with what they extend, resolved."""
+        """Return a resource's resolved properties, including inherited ones; raise `BadDeployment` for errors."""
         props = self._value(self._merged(name), name, f"resources.{name}.props")
         assert isinstance(props, dict)
         return props
 
     def _resource(self, name: str) -> Mapping[str, Any]:
-        """Return a resource as it is written."""
         resources = self._document.get("resources") or {}
         if name not in resources:
             raise BadDeployment(f"s.yaml: there is no resource {name!r}; known: {', '.join(resources)}")
@@ -79,7 +78,7 @@ class ServerlessFile:
         return found if isinstance(found, Mapping) else {}
 
     def _merged(self, name: str) -> dict[str, Any]:
-        """Lay a resource's own properties over those of the template that it extends."""
+        """Return the properties of the extended template, overridden by the resource's own."""
         own, extend = self._resource(name).get("props") or {}, self._resource(name).get("extend")
         if not extend:
             return dict(own)
@@ -97,64 +96,49 @@ class ServerlessFile:
             return {key: self._value(item, name, f"{at}.{key}") for key, item in node.items()}
         if isinstance(node, list):
             return [self._value(item, name, f"{at}[{index}]") for index, item in enumerate(node)]
-        return self._text(node, name, at) if isinstance(node, str) else node
+        return self._string(node, name, at) if isinstance(node, str) else node
 
-    def _text(self, text: str, name: str, at: str) -> Any:
-        """Resolve the references in a text; one that stands alone keeps its type."""
+    def _string(self, text: str, name: str, at: str) -> Any:
+        """Resolve the references in a string; the value of a single reference keeps its type."""
         if whole := _REFERENCE.fullmatch(text.strip()):
             return self._reference(whole[1].strip(), name, at)
         return _REFERENCE.sub(lambda match: str(self._reference(match[1].strip(), name, at)), text)
 
     def _reference(self, expression: str, name: str, at: str) -> Any:
-        """Resolve one reference."""
         for form, resolve in self._forms:
             if match := form.fullmatch(expression):
-                with self._once(f"{name}: {expression}", at):
+                with self._guard.resolving(
+                    f"{name}: {expression}", lambda what: BadDeployment(f"s.yaml: {at}: {what}")
+                ):
                     return resolve(match, name)
         raise BadDeployment(f"s.yaml: {at}: ${{{expression}}} is unknown here; known forms: {KNOWN_FORMS}")
 
     def _env_form(self, match: re.Match[str], _name: str) -> str:
-        """Return an environment variable, or its default."""
         value = self._env.get(match[1], match[2])
         if value is None:
             raise BadDeployment(f"s.yaml: the environment variable {match[1]} is needed and not set; set it")
         return value
 
     def _vars_form(self, match: re.Match[str], name: str) -> Any:
-        """Return a value of `vars`."""
         return self._value(_walk(self._document.get("vars") or {}, match[1], "vars"), name, "vars" + match[1])
 
     def _this_form(self, match: re.Match[str], name: str) -> Any:
-        """Return something of the resource itself."""
         if match[1] == ".name":
             return name
         own = {**self._resource(name), "props": self._merged(name)}
         return self._value(_walk(own, match[1], "this"), name, "this" + match[1])
 
     def _props_form(self, match: re.Match[str], _name: str) -> Any:
-        """Return a property of another resource."""
         at = f"resources.{match[1]}.props"
         return self._value(_walk(self._merged(match[1]), match[2], at), match[1], at + match[2])
 
     def _output_form(self, match: re.Match[str], _name: str) -> str:
-        """Return an output of another resource."""
         self._resource(match[1])
         return self._output(match[1], match[2])
 
-    @contextmanager
-    def _once(self, what: str, at: str) -> Iterator[None]:
-        """Stop where something is defined by itself."""
-        if what in self._resolving:
-            raise BadDeployment(f"s.yaml: {at}: goes in a circle: {' -> '.join([*self._resolving, what])}")
-        self._resolving.append(what)
-        try:
-            yield
-        finally:
-            self._resolving.pop()
-
 
 def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """Lay one mapping over another, deeply; lists are replaced."""
+    """Return a mapping with the values of another, recursively; lists are replaced."""
     merged = dict(base)
     for key, value in over.items():
         both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
@@ -163,10 +147,10 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _walk(node: Any, path: str, at: str) -> Any:
-    """Follow a path such as `.a.b`."""
+    """Return the value at a path such as `.a.b`."""
     for step in path[1:].split("."):
         if not isinstance(node, Mapping) or step not in node:
-            known = ", ".join(map(str, node)) if isinstance(node, Mapping) else "nothing"
+            known = ", ".join(map(str, node)) if isinstance(node, Mapping) else "no mapping"
             raise BadDeployment(f"s.yaml: {at}{path} does not exist; at '{step}' there is: {known}")
         node = node[step]
     return node

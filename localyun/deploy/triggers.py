@@ -1,4 +1,4 @@
-"""Reads the triggers of a function and checks that they fit what the project declares.
+"""Parses the triggers of a function and checks them against the resources that the project declares.
 
 Source: fc3 0.1.22, src/interface/base.ts and schema.json; FC "Overview of OSS triggers" (read 2026-11).
 """
@@ -7,15 +7,9 @@ import itertools
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from localyun.deploy.declared import (
-    BadDeployment,
-    Deployment,
-    ObjectTrigger,
-    TimerTrigger,
-    TopicTrigger,
-    Trigger,
-)
+from localyun.deploy.declared import BadDeployment, Deployment
 from localyun.fc.schedule import BadSchedule, Schedule
+from localyun.fc.values import ObjectTrigger, TimerTrigger, TopicTrigger, Trigger, event_matches
 
 MAX_TRIGGERS_PER_BUCKET = 10
 OSS_EVENTS = frozenset(
@@ -34,23 +28,22 @@ _KEYS = frozenset(
 )
 
 
-def read_trigger(function: str, spec: Mapping[str, Any], at: str) -> Trigger:
-    """Turn one entry of `triggers` into a trigger."""
-    _known(spec, _KEYS, at)
-    readers: Mapping[str, Callable[[str, Mapping[str, Any], str], Trigger]] = {
+def parse_trigger(function: str, spec: Mapping[str, Any], at: str) -> Trigger:
+    """Return the trigger of an entry of `triggers`; raise `BadDeployment` if it is not valid."""
+    _check_keys(spec, _KEYS, at)
+    parsers: Mapping[str, Callable[[str, Mapping[str, Any], str], Trigger]] = {
         "oss": _object_trigger,
         "mns_topic": _topic_trigger,
         "timer": _timer_trigger,
     }
-    if (kind := str(spec.get("triggerType"))) not in readers:
-        raise BadDeployment(f"{at}: trigger type {kind!r} is unknown here; known: {', '.join(readers)}")
+    if (kind := str(spec.get("triggerType"))) not in parsers:
+        raise BadDeployment(f"{at}: trigger type {kind!r} is unknown here; known: {', '.join(parsers)}")
     if not spec.get("triggerName"):
         raise BadDeployment(f"{at}: triggerName is missing; give the trigger a name")
-    return readers[kind](function, spec, at)
+    return parsers[kind](function, spec, at)
 
 
 def _object_trigger(function: str, spec: Mapping[str, Any], at: str) -> ObjectTrigger:
-    """Read a trigger on a bucket."""
     config = _config(spec, frozenset(["events", "filter"]), at)
     events = tuple(config.get("events") or ())
     if unknown := sorted(set(events) - OSS_EVENTS):
@@ -65,7 +58,6 @@ def _object_trigger(function: str, spec: Mapping[str, Any], at: str) -> ObjectTr
 
 
 def _topic_trigger(function: str, spec: Mapping[str, Any], at: str) -> TopicTrigger:
-    """Read a trigger on a topic."""
     config = _config(spec, frozenset(["notifyContentFormat", "notifyStrategy", "filterTag"]), at)
     form, strategy = config.get("notifyContentFormat", "STREAM"), config.get("notifyStrategy", "BACKOFF_RETRY")
     if form not in ("STREAM", "JSON"):
@@ -80,7 +72,6 @@ def _topic_trigger(function: str, spec: Mapping[str, Any], at: str) -> TopicTrig
 
 
 def _timer_trigger(function: str, spec: Mapping[str, Any], at: str) -> TimerTrigger:
-    """Read a trigger on the clock."""
     config = _config(spec, frozenset(["cronExpression", "enable", "payload"]), at)
     expression = str(config.get("cronExpression", ""))
     try:
@@ -93,19 +84,17 @@ def _timer_trigger(function: str, spec: Mapping[str, Any], at: str) -> TimerTrig
 
 
 def _role(spec: Mapping[str, Any]) -> str:
-    """Return the role that a trigger's source invokes with."""
     return str(spec.get("invocationRole") or "")
 
 
 def _config(spec: Mapping[str, Any], known: frozenset[str], at: str) -> Mapping[str, Any]:
-    """Return a trigger's configuration, which has no other keys than those known."""
+    """Return a trigger's configuration; raise `BadDeployment` for an unknown key."""
     config = spec.get("triggerConfig") or {}
-    _known(config, known, f"{at}.triggerConfig")
+    _check_keys(config, known, f"{at}.triggerConfig")
     return config if isinstance(config, Mapping) else {}
 
 
-def _known(spec: Any, known: frozenset[str], at: str) -> None:
-    """Complain about a key that means nothing."""
+def _check_keys(spec: Any, known: frozenset[str], at: str) -> None:
     if not isinstance(spec, Mapping):
         raise BadDeployment(f"{at}: must be a mapping with {', '.join(sorted(known))}")
     if unknown := sorted(set(spec) - known):
@@ -113,20 +102,19 @@ def _known(spec: Any, known: frozenset[str], at: str) -> None:
 
 
 def check_triggers(deployment: Deployment) -> None:
-    """Complain where triggers name what does not exist, or where OSS would refuse them."""
+    """Raise `BadDeployment` if a trigger's source is not declared, or if OSS would reject the triggers of a bucket."""
     topics = [topic.name for topic in deployment.topics]
     on_objects = [trigger for trigger in deployment.triggers if isinstance(trigger, ObjectTrigger)]
     for trigger in deployment.triggers:
         if isinstance(trigger, ObjectTrigger):
-            _exists("bucket", trigger.bucket, list(deployment.buckets), trigger.name)
+            _check_declared("bucket", trigger.bucket, list(deployment.buckets), trigger.name)
         if isinstance(trigger, TopicTrigger):
-            _exists("topic", trigger.topic, topics, trigger.name)
+            _check_declared("topic", trigger.topic, topics, trigger.name)
     for bucket in deployment.buckets:
         _check_bucket([trigger for trigger in on_objects if trigger.bucket == bucket])
 
 
-def _exists(kind: str, name: str, known: list[str], trigger: str) -> None:
-    """Complain about a name that nothing has."""
+def _check_declared(kind: str, name: str, known: list[str], trigger: str) -> None:
     if name not in known:
         raise BadDeployment(
             f"s.yaml: trigger {trigger}: sourceArn names the {kind} {name!r}, which no template declares; "
@@ -135,27 +123,22 @@ def _exists(kind: str, name: str, known: list[str], trigger: str) -> None:
 
 
 def _check_bucket(triggers: list[ObjectTrigger]) -> None:
-    """OSS takes ten triggers for a bucket, and no two that one event could match."""
+    """Check the rules of OSS: at most ten triggers per bucket, and no two that match the same event."""
     if len(triggers) > MAX_TRIGGERS_PER_BUCKET:
         raise BadDeployment(
-            f"s.yaml: bucket {triggers[0].bucket} has {len(triggers)} triggers; OSS takes {MAX_TRIGGERS_PER_BUCKET}"
+            f"s.yaml: bucket {triggers[0].bucket} has {len(triggers)} triggers; OSS allows {MAX_TRIGGERS_PER_BUCKET}"
         )
     for one, other in itertools.combinations(triggers, 2):
         if _overlap(one, other):
             raise BadDeployment(
-                f"s.yaml: triggers {one.name} and {other.name} would both take some event; OSS refuses that: "
+                f"s.yaml: triggers {one.name} and {other.name} would both match an event, which OSS rejects: "
                 "make their events, prefixes or suffixes differ"
             )
 
 
 def _overlap(one: ObjectTrigger, other: ObjectTrigger) -> bool:
-    """Tell whether one event could match both."""
-    events = any(covers(a, b) or covers(b, a) for a in one.events for b in other.events)
+    """Return True if an event could match both triggers."""
+    events = any(event_matches(a, b) or event_matches(b, a) for a in one.events for b in other.events)
     prefixes = one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)
     suffixes = one.suffix.endswith(other.suffix) or other.suffix.endswith(one.suffix)
     return events and prefixes and suffixes
-
-
-def covers(pattern: str, event: str) -> bool:
-    """Tell whether a configured event name, which may end in `*`, means an event."""
-    return pattern == event or (pattern.endswith("*") and event.startswith(pattern[:-1]))

@@ -1,0 +1,20 @@
+"""The local Function Compute (FC): functions in child processes, asynchronous invocations, triggers.
+
+No module outside `http` knows HTTP, and none knows the files that declare functions. Code in `runtime` runs inside the
+function's process and may import the standard library only.
+
+http              the APIs 2016-08-15 and 2023-03-30 over HTTP
+runtime           the program inside a function's process
+values            configurations of functions, triggers, and invocations
+store             keeps unfinished asynchronous invocations in SQLite
+service           the rules: deploy, invoke, retry, send records to destinations
+instances         one child process of a function
+instance_pool     the reusable instances of one function
+process_setup     the environment and the set-up frame of a child process
+logs              the log file of a function
+dispatcher        runs asynchronous invocations when they are due
+destinations      sends the records of finished invocations to queues and topics
+triggers          invokes functions for objects, topic messages and times
+trigger_payloads  the event payload of each trigger
+schedule          the times of a timer trigger
+"""

@@ -1,7 +1,6 @@
-"""Function instances: child processes that answer one request at a time, kept and reused.
+"""A function instance: a child process that answers one request at a time.
 
-Knows processes, sockets and time limits. Knows nothing of retries, triggers or HTTP. Called by
-`localyun.fc.service`.
+Knows processes, sockets and time limits; knows no retries and no triggers. `localyun.fc.service` calls it.
 """
 
 import json
@@ -12,20 +11,20 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from localyun.errors import ServiceError
 from localyun.fc.logs import FunctionLog
 from localyun.fc.runtime import bootstrap
+from localyun.fc.values import InvocationResult
 
-LOAD_SECONDS = 60.0  # ours: a handler module that takes longer to import is stuck
+LOAD_SECONDS = 60.0  # our choice: an import that takes longer hangs
 GRACE_SECONDS = 1.0  # between SIGTERM and SIGKILL
-LOG_SECONDS = 1.0  # how long a result waits for the log lines that belong to it
+LOG_SECONDS = 1.0  # how long a result waits for its log lines
 # FC API "InvokeFunction", x-fc-log-type Tail (2026-11): the last 4 KB of the log.
 LOG_TAIL_BYTES = 4096
 MAX_LINE_BYTES = 128 << 10  # FC runtime: a write to the log is cut at 128 KiB
@@ -33,19 +32,11 @@ UNHANDLED = "UnhandledInvocationError"
 
 
 @dataclass(frozen=True)
-class Result:
-    """What an invocation came to. `error_type` is empty when the function returned normally."""
+class InstanceSpec:
+    """How to start an instance: interpreter (`bare`: without its packages), environment, set-up frame.
 
-    request_id: str
-    payload: bytes
-    error_type: str = ""
-    log_tail: bytes = b""
-    duration_ms: int = 0
-
-
-@dataclass(frozen=True)
-class Blueprint:
-    """What it takes to start an instance: interpreter (`bare`: without its packages), environment, set-up frame."""
+    `timeout` is that of a request, in seconds.
+    """
 
     python: str
     code: Path
@@ -56,113 +47,107 @@ class Blueprint:
 
 
 class Instance:
-    """One process of a function. A new one imports the handler at once, while nobody waits for it."""
+    """One process of a function. It imports the handler immediately, before the first request."""
 
-    def __init__(self, blueprint: Blueprint, log: FunctionLog) -> None:
-        self._blueprint = blueprint
+    def __init__(self, spec: InstanceSpec, log: FunctionLog) -> None:
+        self._spec = spec
         self._log = log
         self._ready = False
         self._usable = True
         self._tail = bytearray()
-        self._heard = threading.Condition()
+        self._tail_changed = threading.Condition()
         self._channel, theirs = socket.socketpair()
         with theirs:
-            self._process = _spawn(blueprint, theirs.fileno())
-        bootstrap.write_frame(self._channel, blueprint.setup)
-        self._listener = threading.Thread(target=self._listen, name="function-log", daemon=True)
-        self._listener.start()
-
-    @property
-    def pid(self) -> int:
-        """The process id."""
-        return self._process.pid
+            self._process = _spawn(spec, theirs.fileno())
+        bootstrap.write_frame(self._channel, spec.setup)
+        self._log_thread = threading.Thread(target=self._copy_output, name="function-log", daemon=True)
+        self._log_thread.start()
 
     def usable(self) -> bool:
-        """Tell whether another request may be sent: the process runs, and its code could be loaded."""
+        """Return True if another request may be sent: the process runs, and its code is loaded."""
         return self._usable and self._process.poll() is None
 
-    def invoke(self, request_id: str, payload: bytes, retry_count: int = 0) -> Result:
-        """Let the function answer one request; time limits and a dead process become failed results."""
+    def invoke(self, request_id: str, payload: bytes, retry_count: int = 0) -> InvocationResult:
+        """Return the function's answer to a request; a timeout or the end of the process is a failed result."""
         started = time.monotonic()
-        with self._heard:
+        with self._tail_changed:
             self._tail.clear()
-        error_type, body = self._ask(request_id, payload, retry_count)
-        taken = round((time.monotonic() - started) * 1000)
-        return Result(request_id, body, error_type, bytes(self._tail[-LOG_TAIL_BYTES:]), taken)
+        error_type, body = self._exchange(request_id, payload, retry_count)
+        duration_ms = round((time.monotonic() - started) * 1000)
+        return InvocationResult(request_id, body, error_type, bytes(self._tail[-LOG_TAIL_BYTES:]), duration_ms)
 
-    def _ask(self, request_id: str, payload: bytes, retry_count: int) -> tuple[str, bytes]:
-        """Send the request and wait for the answer: error type, if any, and body."""
+    def _exchange(self, request_id: str, payload: bytes, retry_count: int) -> tuple[str, bytes]:
+        """Send the request and return the answer: the error type, if any, and the body."""
         request = {"kind": "invoke", "request_id": request_id, "retry_count": retry_count}
         try:
             self._await_ready()
-            self._channel.settimeout(self._blueprint.timeout)
+            self._channel.settimeout(self._spec.timeout)
             bootstrap.write_frame(self._channel, request, payload)
             answer, body = bootstrap.read_frame(self._channel)
         except TimeoutError:
-            return self._overdue()
+            return self._timed_out()
         except (EOFError, OSError):
-            return self._dead()
+            return self._exited()
         self._usable = answer["reusable"]
         self._await_log(request_id)
         return answer["error_type"], body
 
     def _await_ready(self) -> None:
-        """Wait until the handler has been imported."""
         if not self._ready:
             self._channel.settimeout(LOAD_SECONDS)
             bootstrap.read_frame(self._channel)
             self._ready = True
 
-    def _overdue(self) -> tuple[str, bytes]:
-        """End a process that took too long: it may say where it was, then it is killed."""
-        seconds = self._blueprint.timeout if self._ready else LOAD_SECONDS
+    def _timed_out(self) -> tuple[str, bytes]:
+        """End a process that exceeded its time limit; SIGTERM makes it log its stacks."""
+        seconds = self._spec.timeout if self._ready else LOAD_SECONDS
         self.end(signal.SIGTERM)
         return UNHANDLED, _document(f"Function timed out after {seconds:g} seconds", "FunctionTimeout")
 
-    def _dead(self) -> tuple[str, bytes]:
-        """Report a process that ended in the middle of a request, with the last of what it printed."""
+    def _exited(self) -> tuple[str, bytes]:
+        """Report a process that ended during a request, with its last output."""
         self.end(signal.SIGKILL)
-        self._listener.join(LOG_SECONDS)
-        with self._heard:
+        self._log_thread.join(LOG_SECONDS)
+        with self._tail_changed:
             tail = self._tail[-LOG_TAIL_BYTES:].decode(errors="replace")
-        why = f"exit code {self._process.returncode}"
-        message = f"Process exited unexpectedly before completing request ({why}). Its last output: {tail}"
+        reason = f"exit code {self._process.returncode}"
+        message = f"Process exited unexpectedly before completing request ({reason}). Its last output: {tail}"
         return UNHANDLED, _document(message, "ProcessExited")
 
-    def _listen(self) -> None:
-        """Copy what the process prints to the function's log, and remember the end of it."""
+    def _copy_output(self) -> None:
+        """Copy the output of the process to the function's log, and keep the last part."""
         assert self._process.stdout is not None
-        with self._process.stdout as output:
-            for line in iter(partial(output.readline, MAX_LINE_BYTES), b""):
+        with self._process.stdout as stdout:
+            for line in iter(partial(stdout.readline, MAX_LINE_BYTES), b""):
                 self._log.write(line)
-                with self._heard:
+                with self._tail_changed:
                     self._tail += line
                     del self._tail[: -4 * LOG_TAIL_BYTES]
-                    self._heard.notify_all()
+                    self._tail_changed.notify_all()
 
     def _await_log(self, request_id: str) -> None:
-        """Wait until the log has the lines of this request, so that whoever has the result can read them."""
+        """Wait until the log has the lines of this request, so that they are readable with the result."""
         mark = re.compile(rf"FC (Invoke|Initialize) End RequestId: {re.escape(request_id)}".encode())
-        with self._heard:
-            self._heard.wait_for(lambda: mark.search(self._tail), LOG_SECONDS)
+        with self._tail_changed:
+            self._tail_changed.wait_for(lambda: mark.search(self._tail), LOG_SECONDS)
 
     def pre_stop(self, request_id: str, timeout: float) -> None:
-        """Run the function's preStop hook and let the process end."""
+        """Run the function's preStop hook, at most `timeout` seconds, and end the process."""
         try:
             bootstrap.write_frame(self._channel, {"kind": "pre_stop", "request_id": request_id})
             self._process.wait(timeout)
         except (OSError, subprocess.TimeoutExpired):
-            self._log.write(b"preStop was cut short\n")
+            self._log.write(b"The preStop hook timed out\n")
         self.end(signal.SIGKILL)
 
     def kill(self) -> None:
-        """Kill the process, as a machine's end would; whoever waits for its answer learns of it."""
+        """Kill the process, as a failure of the machine would; a running `invoke` returns a failed result."""
         with suppress(ProcessLookupError):
             if self._process.poll() is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
 
     def end(self, first: signal.Signals = signal.SIGKILL) -> None:
-        """End the process and whatever it started; with SIGTERM it gets a moment to say something."""
+        """End the process and its children; with SIGTERM it has a grace period first."""
         try:
             if first is not signal.SIGKILL and self._process.poll() is None:
                 self._process.send_signal(first)
@@ -173,13 +158,13 @@ class Instance:
         self._channel.close()
 
 
-def _spawn(blueprint: Blueprint, descriptor: int) -> "subprocess.Popen[bytes]":
-    """Start the bootstrap in a session of its own, so that an interrupt from the terminal is ours alone."""
-    return subprocess.Popen(  # noqa: S603 - our interpreter, our script
-        [blueprint.python, "-sS" if blueprint.bare else "-s", bootstrap.__file__, str(descriptor)],
+def _spawn(spec: InstanceSpec, descriptor: int) -> "subprocess.Popen[bytes]":
+    """Start the bootstrap in a separate session, so that an interrupt from the terminal reaches the parent only."""
+    return subprocess.Popen(  # noqa: S603 - the local cloud's interpreter and script
+        [spec.python, "-sS" if spec.bare else "-s", bootstrap.__file__, str(descriptor)],
         pass_fds=(descriptor,),
-        env=dict(blueprint.environment),
-        cwd=blueprint.code,
+        env=dict(spec.environment),
+        cwd=spec.code,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -188,7 +173,7 @@ def _spawn(blueprint: Blueprint, descriptor: int) -> "subprocess.Popen[bytes]":
 
 
 def _kill_group(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process with its session and reap it."""
+    """Kill all processes of a session and reap the first."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -197,56 +182,5 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
 
 
 def _document(message: str, kind: str) -> bytes:
-    """Write an error document that the bootstrap can no longer write itself."""
+    """Return the error document that the process can no longer write."""
     return json.dumps({"errorMessage": message, "errorType": kind, "stackTrace": []}).encode()
-
-
-class Pool:
-    """The instances of one function: idle ones are reused, new ones start while fewer than `limit` exist."""
-
-    def __init__(self, start: Callable[[], Instance], limit: int) -> None:
-        self._start = start
-        self._limit = limit
-        self._idle: list[Instance] = []
-        self._busy: set[Instance] = set()
-        self._closed = False
-        self._changed = threading.Condition()
-
-    def warm(self) -> None:
-        """Have one idle instance."""
-        with self._changed:
-            if not self._idle and not self._closed:
-                self._idle.append(self._start())
-
-    def borrow(self) -> Instance:
-        """Return an instance for one request; waits while all are busy."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._idle or len(self._busy) < self._limit)
-            if self._closed:
-                raise ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
-            self._idle = [instance for instance in self._idle if instance.usable()]
-            instance = self._idle.pop() if self._idle else self._start()
-            self._busy.add(instance)
-            return instance
-
-    def give_back(self, instance: Instance) -> None:
-        """Return a borrowed instance; one that is no longer usable is ended."""
-        with self._changed:
-            self._busy.discard(instance)
-            keep = not self._closed and instance.usable()
-            if keep:
-                self._idle.append(instance)
-            self._changed.notify()
-        if not keep:
-            instance.end()
-
-    def close(self, before: Callable[[Instance], None]) -> None:
-        """End all instances; `before` is called with each idle one, which may say good-bye."""
-        with self._changed:
-            self._closed = True
-            idle, busy, self._idle = self._idle, list(self._busy), []
-            self._changed.notify_all()
-        for instance in idle:
-            before(instance)
-        for instance in [*idle, *busy]:
-            instance.end()

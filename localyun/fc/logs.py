@@ -1,13 +1,13 @@
-"""What functions print: one file per function, bounded, appended by all its instances."""
+"""The log file of a function, to which all its instances append. Its size is limited."""
 
 import threading
 from pathlib import Path
 
-MAX_LOG_BYTES = 4 << 20  # ours: two files of this size at most are kept per function
+MAX_LOG_BYTES = 4 << 20  # our choice: at most two files of this size per function
 
 
 class FunctionLog:
-    """The log of one function. When the file is full it becomes `.1` and a new one begins."""
+    """The log of one function. A full file is renamed to `.1`, and a new one is started."""
 
     def __init__(self, file: Path, limit: int = MAX_LOG_BYTES) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -22,17 +22,13 @@ class FunctionLog:
             if self._out.closed:
                 return
             if self._out.tell() >= self._limit:
-                self._turn()
+                self._out.close()
+                self._file.replace(self._file.with_suffix(".log.1"))
+                self._out = self._file.open("ab", buffering=0)
             self._out.write(line)
 
-    def _turn(self) -> None:
-        """Put the full file aside and begin a new one."""
-        self._out.close()
-        self._file.replace(self._file.with_suffix(".log.1"))
-        self._out = self._file.open("ab", buffering=0)
-
     def read(self) -> str:
-        """Return what is in the present file."""
+        """Return the content of the current file."""
         return self._file.read_text("utf-8", errors="replace")
 
     def close(self) -> None:

@@ -1,23 +1,23 @@
-"""What a function's process is given: the bootstrap's set-up frame and a clean environment. Pure."""
+"""The set-up frame and the environment of a function's process. Pure."""
 
 from typing import Any
 
-from localyun.fc.values import FunctionConfig, Site
+from localyun.fc.values import FcSettings, FunctionConfig
 from localyun.ram.credentials import Credential
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
 
 
-def setup_frame(config: FunctionConfig, site: Site, key: Credential) -> dict[str, Any]:
-    """Say what the bootstrap must know of a function."""
+def setup_frame(config: FunctionConfig, settings: FcSettings, key: Credential) -> dict[str, Any]:
+    """Return what the bootstrap must know of a function."""
     return {
         "handler": config.handler,
         "initializer": config.initializer.handler if config.initializer else "",
         "pre_stop": config.pre_stop.handler if config.pre_stop else "",
         "paths": [str(path) for path in config.code],
         "runtime": config.runtime,
-        "region": site.region,
-        "account_id": site.account_id,
+        "region": settings.region,
+        "account_id": settings.account_id,
         "service": "",
         "log": {"project": config.log_project, "store": config.log_store},
         "function": {
@@ -34,11 +34,11 @@ def setup_frame(config: FunctionConfig, site: Site, key: Credential) -> dict[str
     }
 
 
-def environment(config: FunctionConfig, site: Site, key: Credential, instance: str) -> dict[str, str]:
-    """Compose the environment of a function's processes; nothing of ours leaks into it.
+def environment(config: FunctionConfig, settings: FcSettings, key: Credential, instance: str) -> dict[str, str]:
+    """Return the environment of a function's processes, which has none of the local cloud's own variables.
 
-    FC removes a function's own FC_* variables (its runtime's bootstrap, read 2026-11). The local endpoints
-    come last: whatever the configuration says, a local function talks to the local cloud.
+    FC removes a function's own FC_* variables (its runtime's bootstrap, read 2026-11). The local endpoints override the
+    configuration, so that a local function always calls the local cloud.
     """
     own = {name: value for name, value in config.environment.items() if not name.startswith(("FC_", "_FC_"))}
     clean = {"PYTHONDONTWRITEBYTECODE": "1"} if config.built else {}
@@ -46,13 +46,13 @@ def environment(config: FunctionConfig, site: Site, key: Credential, instance: s
         "FC_FUNC_CODE_PATH": str(config.code[0]),
         "FC_FUNCTION_MEMORY_SIZE": str(config.memory),
         "FC_RUNTIME_VERSION": config.runtime,
-        "FC_ACCOUNT_ID": site.account_id,
+        "FC_ACCOUNT_ID": settings.account_id,
         "FC_FUNCTION_HANDLER": config.handler,
         "FC_FUNCTION_NAME": config.name,
         "FC_SERVICE_NAME": "",
         "FC_VER_ID": "",
         "FC_QUALIFIER": "LATEST",
-        "FC_REGION": site.region,
+        "FC_REGION": settings.region,
         "FC_INSTANCE_ID": f"c-{instance}",
     }
     keys = {
@@ -60,5 +60,5 @@ def environment(config: FunctionConfig, site: Site, key: Credential, instance: s
         "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.access_key_secret,
         "ALIBABA_CLOUD_SECURITY_TOKEN": key.security_token,
     }
-    base = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108 - as in FC, the one writable place
-    return base | clean | own | runtime | keys | dict(site.endpoints)
+    base = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108 - as in FC, the only writable directory
+    return base | clean | own | runtime | keys | dict(settings.endpoints)

@@ -1,6 +1,6 @@
-"""When a timer fires: `@every 5m`, or six cron fields from seconds to weekdays. Pure.
+"""The times of a timer trigger: `@every 5m`, or six cron fields from seconds to weekdays. Pure.
 
-Source: FC "Time triggers", read 2026-11: seconds minutes hours day month weekday, in UTC; CRON_TZ is refused here.
+Source: FC "Time triggers", read 2026-11: seconds minutes hours day month weekday, in UTC; CRON_TZ is not supported.
 """
 
 import re
@@ -21,11 +21,11 @@ _RANGES = (
 _FIELD = re.compile(r"(\*|\?|\d+(?:-\d+)?)(?:/(\d+))?")
 _MONTH_NAMES = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
 _DAY_NAMES = "SUN MON TUE WED THU FRI SAT"
-_HORIZON = timedelta(days=366 * 4 + 1)  # 29 February comes within it
+_HORIZON = timedelta(days=366 * 4 + 1)  # includes a 29 February
 
 
 class BadSchedule(Exception):
-    """An expression that is no schedule; says what would be."""
+    """An expression that is not a schedule; the message has the remedy."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Schedule:
 
     @classmethod
     def parse(cls, expression: str) -> "Schedule":
-        """Read an expression.
+        """Return the schedule of an expression; raise `BadSchedule` if it is not valid.
 
         >>> Schedule.parse("@every 1h30m").every
         5400.0
@@ -51,13 +51,13 @@ class Schedule:
         return cls(fields=tuple(_field(part, *limits) for part, limits in zip(parts, _RANGES, strict=True)))
 
     def after(self, moment: datetime) -> datetime:
-        """Return the first time after `moment`."""
+        """Return the first time after `moment`; raise `BadSchedule` if there is none."""
         if self.every:
             return moment + timedelta(seconds=self.every)
         return self._next(moment.replace(microsecond=0) + timedelta(seconds=1))
 
     def _next(self, candidate: datetime) -> datetime:
-        """Return the first matching time from `candidate` on; whole days, hours and minutes are skipped."""
+        """Return the first matching time from `candidate` on."""
         seconds, minutes, hours = self.fields[:3]
         limit = candidate + _HORIZON
         while candidate < limit:
@@ -71,31 +71,30 @@ class Schedule:
                 candidate += timedelta(seconds=1)
             else:
                 return candidate
-        raise BadSchedule("the cron expression names a day that never comes, such as 30 February")
+        raise BadSchedule("the cron expression has a date that does not exist, such as 30 February")
 
     def _day_matches(self, day: datetime) -> bool:
-        """Tell whether month, day and weekday are allowed."""
         _, _, _, days, months, weekdays = self.fields
         return day.day in days and day.month in months and day.isoweekday() % 7 in weekdays
 
 
 def _field(text: str, name: str, low: int, high: int) -> frozenset[int]:
-    """Read one field: values, ranges, steps, lists."""
+    """Parse one field: values, ranges, steps, lists."""
     for number, word in enumerate({"month": _MONTH_NAMES, "weekday": _DAY_NAMES}.get(name, "").split(), low):
         text = text.replace(word, str(number))
     values: set[int] = set()
     for part in text.split(","):
         if not (match := _FIELD.fullmatch(part)):
-            raise BadSchedule(f"cron field {name}: {part!r} is not understood; write *, ?, 5, 1-5, */10 or a list")
+            raise BadSchedule(f"cron field {name}: {part!r} is not valid; write *, ?, 5, 1-5, */10 or a list")
         first, last = _bounds(match[1], low, high, open_end=bool(match[2]))
         if not low <= first <= last <= high:
-            raise BadSchedule(f"cron field {name}: {part!r} lies outside {low} to {high}")
+            raise BadSchedule(f"cron field {name}: {part!r} is not from {low} to {high}")
         values.update(range(first, last + 1, int(match[2] or 1) or 1))
     return frozenset(value % 7 if name == "weekday" else value for value in values)
 
 
 def _bounds(text: str, low: int, high: int, *, open_end: bool) -> tuple[int, int]:
-    """Return the first and last value of a part; a single value with a step runs to the end."""
+    """Return the first and last value of a part; a single value with a step extends to `high`."""
     if text in "*?":
         return low, high
     first, dash, last = text.partition("-")

@@ -1,36 +1,47 @@
-"""Function Compute without HTTP: deploy a function, invoke it now, or leave it an event.
+"""The rules of Function Compute: deploy a function, invoke it synchronously or asynchronously. No HTTP.
 
-Knows configurations, instances, retries and destinations. Knows nothing of triggers, YAML or signatures.
-Called by the FC face, by the triggers and by the server.
+Knows configurations, instances, retries and destinations; knows no triggers, YAML or signatures. The HTTP endpoint, the
+triggers and the server call it.
 """
 
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
-from localyun.fc.instances import Blueprint, Instance, Pool, Result
-from localyun.fc.invocations import Dispatcher, Invocation, InvocationStore
+from localyun.fc.dispatcher import Dispatcher
+from localyun.fc.instance_pool import InstancePool
+from localyun.fc.instances import Instance, InstanceSpec
 from localyun.fc.logs import FunctionLog
 from localyun.fc.process_setup import environment, setup_frame
-from localyun.fc.values import FunctionConfig, Site
+from localyun.fc.store import InvocationStore
+from localyun.fc.values import AsyncInvocation, FcSettings, FunctionConfig, InvocationResult, function_of
 from localyun.ram.credentials import Credential, Keyring
 
 # FC "Limits" (2026-06): 32 MB for synchronous, 128 KB for asynchronous invocations.
 MAX_SYNC_BYTES = 32 << 20
 MAX_ASYNC_BYTES = 128 << 10
-FIRST_RETRY_SECONDS = 1.0  # ours, then doubled: the pages on asynchronous retries name no gap for function errors
+FIRST_RETRY_SECONDS = 1.0  # our choice, doubled for each retry: the vendor's pages give no delay for function errors
 logger = logging.getLogger(__name__)
 
 
-class FunctionService:
-    """Deployed functions, their instances, and the events they are owed.
+@dataclass(frozen=True)
+class DeployedFunction:
+    """A function with its instances and its log."""
 
-    `tell(arn, record)` delivers the record of a finished asynchronous invocation to a queue or topic.
+    config: FunctionConfig
+    pool: InstancePool
+    log: FunctionLog
+
+
+class FunctionService:
+    """Deployed functions, their instances, and their unfinished asynchronous invocations.
+
+    `send_record(arn, record)` sends the record of a finished asynchronous invocation to a queue or topic.
     """
 
     def __init__(
@@ -38,170 +49,176 @@ class FunctionService:
         root: Path,
         clock: CloudClock,
         keyring: Keyring,
-        site: Site,
-        tell: Callable[[str, str], None],
+        settings: FcSettings,
+        send_record: Callable[[str, str], None],
         faults: FaultInjector = NO_FAULTS,
     ) -> None:
-        (root / "logs").mkdir(parents=True, exist_ok=True)
-        self._logs_dir = root / "logs"
+        self._logs = root / "logs"
         self._clock = clock
         self._keyring = keyring
-        self.site = site
-        self._tell = tell
+        self.settings = settings
+        self._send_record = send_record
         self._faults = faults
-        self._functions: dict[str, FunctionConfig] = {}
-        self._pools: dict[str, Pool] = {}
-        self._logs: dict[str, FunctionLog] = {}
+        self._functions: dict[str, DeployedFunction] = {}
         self._closed = False
         self._store = InvocationStore(root / "invocations.sqlite")
-        self._dispatcher = Dispatcher(self._attempt, clock, site.max_instances)
+        self._dispatcher = Dispatcher(self._run, clock, settings.max_instances)
 
     def deploy(self, config: FunctionConfig) -> None:
-        """Make a function known; one of the same name is replaced."""
+        """Deploy a function, replacing one of the same name; raise `ServiceError` if its code is missing."""
         if missing := [path for path in config.code if not path.is_dir()]:
             raise ServiceError(400, "InvalidArgument", f"function '{config.name}': no directory {missing[0]}")
-        if config.name in self._pools:
-            self._retire(config.name)
-        log = FunctionLog(self._logs_dir / f"{config.name}.log")
-        blueprint = self._blueprint(config)
-        self._logs[config.name] = log
-        self._pools[config.name] = Pool(lambda: Instance(blueprint, log), self.site.max_instances)
-        self._functions[config.name] = config
+        if config.name in self._functions:
+            self._retire(self._functions[config.name])
+        log, spec = FunctionLog(self._logs / f"{config.name}.log"), self._instance_spec(config)
+        pool = InstancePool(lambda: Instance(spec, log), self.settings.max_instances)
+        self._functions[config.name] = DeployedFunction(config, pool, log)
 
     def start(self) -> None:
-        """Warm one instance of every function up, and take up the events that an earlier run left."""
-        for pool in self._pools.values():
-            pool.warm()
+        """Start one instance of every function, and run the unfinished invocations of an earlier process."""
+        for function in self._functions.values():
+            function.pool.warm()
         self._dispatcher.start()
         for invocation in self._store.all():
             self._dispatcher.put(invocation)
 
     def get(self, name: str) -> FunctionConfig:
-        """Return a function's configuration; 404 FunctionNotFound when there is none of that name."""
-        if name not in self._functions:
-            known = ", ".join(self._functions) or "none"
-            raise ServiceError(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
-        return self._functions[name]
+        """Return a function's configuration; raise `ServiceError` (404 FunctionNotFound) if it does not exist."""
+        return self._function(name).config
 
     def list(self) -> list[FunctionConfig]:
-        """Return all functions by name."""
-        return sorted(self._functions.values(), key=lambda config: config.name)
+        """Return all functions in order of their names."""
+        return [self._functions[name].config for name in sorted(self._functions)]
 
     def logs(self, name: str) -> str:
-        """Return what a function's instances have printed."""
-        self.get(name)
-        return self._logs[name].read()
+        """Return the output of a function's instances; raise `ServiceError` if it does not exist."""
+        return self._function(name).log.read()
 
-    def invoke(self, name: str, payload: bytes, *, request_id: str = "", retry_count: int = 0) -> Result:
-        """Run a function now and return what came of it; a failing function is a result, not an exception."""
-        _limit(payload, MAX_SYNC_BYTES)
-        self.get(name)
-        pool = self._pools[name]
-        instance = pool.borrow()
+    def invoke(self, name: str, payload: bytes, *, request_id: str = "", retry_count: int = 0) -> InvocationResult:
+        """Run a function and return its result; an error of the function is a result, not an exception.
+
+        Raises `ServiceError` if the function does not exist or the payload is too large.
+        """
+        _check_size(payload, MAX_SYNC_BYTES)
+        pool = self._function(name).pool
+        instance = pool.acquire()
         try:
             with self._faults.random_kill(instance.kill):
                 return instance.invoke(request_id or self.request_id(), payload, retry_count)
         finally:
-            pool.give_back(instance)
+            pool.release(instance)
 
     def invoke_async(self, name: str, payload: bytes, *, request_id: str = "", delay: float = 0.0) -> str:
-        """Accept an event for a function, durably, and return the request id."""
-        _limit(payload, MAX_ASYNC_BYTES)
+        """Accept an asynchronous invocation, which is durable on return, and return its request id.
+
+        It runs `delay` seconds later. Raises `ServiceError` if the function does not exist or the payload is too large.
+        """
+        _check_size(payload, MAX_ASYNC_BYTES)
         self.get(name)
         now = self._clock.now().timestamp()
-        invocation = Invocation(request_id or self.request_id(), name, payload, 0, now + delay, now)
+        invocation = AsyncInvocation(request_id or self.request_id(), name, payload, 0, now + delay, now)
         self._store.save(invocation)
         self._dispatcher.put(invocation)
         return invocation.request_id
 
     def request_id(self) -> str:
-        """Return a new request id, in the shape FC gives them: `1-<8 hex>-<12 hex>-<12 hex>`."""
+        """Return a new request id in FC's form: `1-<8 hex>-<12 hex>-<12 hex>`."""
         token = self._clock.token(16)
         return f"1-{token[:8]}-{token[8:20]}-{token[20:32]}"
 
-    def _attempt(self, invocation: Invocation) -> None:
-        """Run an accepted event once and decide what comes next."""
-        try:
-            self._settle(invocation)
-        except Exception:
-            logger.exception("Asynchronous invocation %s of %s broke", invocation.request_id, invocation.function)
+    def close(self) -> None:
+        """End all instances. The next service runs the unfinished invocations."""
+        self._closed = True
+        self._dispatcher.stop()
+        for function in self._functions.values():
+            self._retire(function)
+        self._dispatcher.join()
+        self._store.close()
 
-    def _settle(self, invocation: Invocation) -> None:
-        """Finish an event, or put it back for a later attempt."""
-        rules = self.get(invocation.function).asynchronous
-        if self._clock.now().timestamp() - invocation.accepted > rules.max_age_seconds:
-            self._finish(invocation, Result(invocation.request_id, b"", "EventAgeExceeded"))
+    def _function(self, name: str) -> DeployedFunction:
+        if name not in self._functions:
+            known = ", ".join(self._functions) or "none"
+            raise ServiceError(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
+        return self._functions[name]
+
+    def _run(self, invocation: AsyncInvocation) -> None:
+        try:
+            self._run_once(invocation)
+        except Exception:
+            logger.exception("Internal error in the invocation %s of %s", invocation.request_id, invocation.function)
+
+    def _run_once(self, invocation: AsyncInvocation) -> None:
+        """Run an asynchronous invocation once, then finish it or schedule a retry."""
+        name, request_id, attempt = invocation.function, invocation.request_id, invocation.attempt
+        config = self.get(name).asynchronous
+        if self._clock.now().timestamp() - invocation.accepted > config.max_age_seconds:
+            self._finish(invocation, InvocationResult(request_id, b"", "EventAgeExceeded"))
             return
-        result = self._try(invocation)
+        result = self.invoke(name, invocation.payload, request_id=request_id, retry_count=attempt)
         if self._closed:
-            return  # its instance was ended by us: the next run takes the event up again
-        if result.error_type and invocation.attempt < rules.retries:
-            self._again(invocation)
+            return  # `close` ended its instance: the next service runs the invocation again
+        if result.error_type and attempt < config.retries:
+            self._retry(invocation)
         else:
             self._finish(invocation, result)
 
-    def _try(self, invocation: Invocation) -> Result:
-        """Invoke the function of an event."""
-        name, request_id = invocation.function, invocation.request_id
-        return self.invoke(name, invocation.payload, request_id=request_id, retry_count=invocation.attempt)
+    def _retry(self, invocation: AsyncInvocation) -> None:
+        """Schedule the next attempt, with exponential back-off."""
+        delay = FIRST_RETRY_SECONDS * 2**invocation.attempt / self.settings.time_scale
+        due = self._clock.now().timestamp() + delay
+        scheduled = replace(invocation, attempt=invocation.attempt + 1, due=due)
+        self._store.save(scheduled)
+        self._dispatcher.put(scheduled)
 
-    def _again(self, invocation: Invocation) -> None:
-        """Put a failed event back; each gap is twice the one before."""
-        gap = FIRST_RETRY_SECONDS * 2**invocation.attempt / self.site.time_scale
-        due = self._clock.now().timestamp() + gap
-        later = replace(invocation, attempt=invocation.attempt + 1, due=due)
-        self._store.save(later)
-        self._dispatcher.put(later)
-
-    def _finish(self, invocation: Invocation, result: Result) -> None:
-        """Tell the destination, then forget the event: told twice is better than never."""
-        rules = self._functions[invocation.function].asynchronous
-        if destination := rules.on_failure if result.error_type else rules.on_success:
-            self._report(destination, self._record(invocation, result))
+    def _finish(self, invocation: AsyncInvocation, result: InvocationResult) -> None:
+        """Send the record, then delete the invocation: a crash in between sends the record twice."""
+        config = self.get(invocation.function).asynchronous
+        if destination := config.on_failure if result.error_type else config.on_success:
+            self._send(destination, self._record(invocation, result))
         self._store.remove(invocation.request_id)
 
-    def _report(self, destination: str, record: str) -> None:
-        """Deliver a record to another function, or to a queue or topic."""
+    def _send(self, destination: str, record: str) -> None:
+        """Send a record to another function, or to a queue or topic."""
         if destination.startswith("acs:fc:"):
             self.invoke_async(function_of(destination), record.encode())
             return
         try:
-            self._tell(destination, record)
-        except ServiceError as refusal:
-            logger.warning("No record of an invocation reached %s: %s", destination, refusal)
+            self._send_record(destination, record)
+        except ServiceError as error:
+            logger.warning("The record of an invocation could not be sent to %s: %s", destination, error)
 
-    def _record(self, invocation: Invocation, result: Result) -> str:
-        """Describe a finished event.
+    def _record(self, invocation: AsyncInvocation, result: InvocationResult) -> str:
+        """Return the record of a finished invocation.
 
-        Shape: FC "Result callback" (2026-04). What `condition` says of a failure is not documented; we give
-        the error type.
+        Format: FC "Result callback" (2026-04). The `condition` of a failure is not documented; it is the error type
+        here.
         """
-        site, failed = self.site, result.error_type
+        settings, error_type = self.settings, result.error_type
         context = {
             "requestId": invocation.request_id,
-            "functionArn": f"acs:fc:{site.region}:{site.account_id}:functions/{invocation.function}",
-            "condition": failed,
+            "functionArn": f"acs:fc:{settings.region}:{settings.account_id}:functions/{invocation.function}",
+            "condition": error_type,
             "approximateInvokeCount": invocation.attempt + 1,
         }
         record = {
             "timestamp": round(self._clock.now().timestamp() * 1000),
             "requestContext": context,
             "requestPayload": invocation.payload.decode(errors="replace"),
-            "responseContext": {"statusCode": 200, "functionError": failed},
+            "responseContext": {"statusCode": 200, "functionError": error_type},
             "responsePayload": result.payload.decode(errors="replace"),
         }
         return json.dumps(record, ensure_ascii=False)
 
-    def _blueprint(self, config: FunctionConfig) -> Blueprint:
-        """Work out how instances of a function start, with an access key of the function's role."""
+    def _instance_spec(self, config: FunctionConfig) -> InstanceSpec:
+        """Return how instances of a function start, with an access key of the function's role."""
         key = self._issue_key(config)
-        setup = setup_frame(config, self.site, key)
-        variables = environment(config, self.site, key, self._clock.token(8))
-        python = config.python or self.site.python
-        return Blueprint(python, config.code[0], variables, setup, config.timeout, bare=config.built)
+        setup = setup_frame(config, self.settings, key)
+        variables = environment(config, self.settings, key, self._clock.token(8))
+        python = config.python or self.settings.python
+        return InstanceSpec(python, config.code[0], variables, setup, config.timeout, bare=config.built)
 
     def _issue_key(self, config: FunctionConfig) -> Credential:
-        """Issue the temporary access key that the function runs with."""
+        """Issue the temporary access key with which the function runs."""
         key = Credential(
             access_key_id=f"STS.{self._clock.token(12)}",
             access_key_secret=self._clock.token(22),
@@ -211,34 +228,16 @@ class FunctionService:
         self._keyring.add(key)
         return key
 
-    def _retire(self, name: str) -> None:
+    def _retire(self, function: DeployedFunction) -> None:
         """End a function's instances, each with its preStop hook, and its log."""
-        hook = self._functions[name].pre_stop
-        farewell = (lambda i: i.pre_stop(self.request_id(), hook.timeout)) if hook else _no_farewell
-        self._pools[name].close(farewell)
-        self._logs[name].close()
-
-    def close(self) -> None:
-        """End everything. Events that were accepted and not finished are run by the next service."""
-        self._closed = True
-        self._dispatcher.stop()
-        for name in self._functions:
-            self._retire(name)
-        self._dispatcher.join()
-        self._store.close()
+        if hook := function.config.pre_stop:
+            function.pool.close(lambda instance: instance.pre_stop(self.request_id(), hook.timeout))
+        else:
+            function.pool.close()
+        function.log.close()
 
 
-def function_of(arn: str) -> str:
-    """Return the name in a function's ARN, which may carry a service, a qualifier and slashes."""
-    return arn.rpartition("functions/")[2].partition("/")[0].partition(".")[0]
-
-
-def _no_farewell(_instance: Instance) -> None:
-    """Let an instance of a function without a preStop hook end without a word."""
-
-
-def _limit(payload: bytes, limit: int) -> None:
-    """Refuse a payload that FC would not take."""
+def _check_size(payload: bytes, limit: int) -> None:
     if len(payload) > limit:
         message = f"payload has {len(payload)} bytes, at most {limit} are allowed; put it into OSS and pass its key"
         raise ServiceError(413, "RequestEntityTooLarge", message)

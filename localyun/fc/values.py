@@ -1,4 +1,4 @@
-"""What is known of a function before it runs: plain values, no behaviour."""
+"""Configurations of functions, triggers, and invocations: plain values without behaviour."""
 
 import sys
 from collections.abc import Mapping
@@ -9,8 +9,8 @@ MAX_INSTANCES = 10  # ours, for one machine; FC gives an account 100 instances i
 
 
 @dataclass(frozen=True)
-class Hook:
-    """An instance lifecycle hook: what to call and for how many seconds at most."""
+class LifecycleHook:
+    """An instance lifecycle hook: its handler and its timeout in seconds."""
 
     handler: str
     timeout: int = 30
@@ -18,7 +18,7 @@ class Hook:
 
 @dataclass(frozen=True)
 class AsyncConfig:
-    """How asynchronous events are retried and who hears of their end; defaults as in PutAsyncInvokeConfig."""
+    """The retries and destinations of asynchronous invocations; defaults as in PutAsyncInvokeConfig."""
 
     retries: int = 3
     max_age_seconds: int = 86400
@@ -28,7 +28,12 @@ class AsyncConfig:
 
 @dataclass(frozen=True)
 class FunctionConfig:
-    """A function as it is deployed. `code` is the code directory, then what else is imported from."""
+    """A function as it is deployed.
+
+    `code` is the code directory, followed by other directories to import from. `timeout` is in seconds, `memory` in MB.
+    A `built` function brings its packages: it sees none of the local cloud's and writes no bytecode. `python` is its
+    interpreter if that differs from the one in `FcSettings`.
+    """
 
     name: str
     handler: str
@@ -41,16 +46,16 @@ class FunctionConfig:
     description: str = ""
     log_project: str = ""
     log_store: str = ""
-    initializer: Hook | None = None
-    pre_stop: Hook | None = None
+    initializer: LifecycleHook | None = None
+    pre_stop: LifecycleHook | None = None
     asynchronous: AsyncConfig = AsyncConfig()
-    built: bool = False  # the code brings its packages: none of ours are seen, and no bytecode is left in it
-    python: str = ""  # interpreter, where it is another one than the site's
+    built: bool = False
+    python: str = ""
 
 
 @dataclass(frozen=True)
-class Site:
-    """Where functions run: account, endpoints of the local services, interpreter, patience of retries."""
+class FcSettings:
+    """What all functions share; `time_scale` divides the delays of retries and timers."""
 
     account_id: str
     region: str
@@ -58,3 +63,82 @@ class Site:
     python: str = sys.executable
     time_scale: float = 1.0
     max_instances: int = MAX_INSTANCES
+
+
+@dataclass(frozen=True)
+class AsyncInvocation:
+    """An asynchronous invocation that is not finished.
+
+    `attempt` counts from 0; `due` and `accepted` are seconds since 1970.
+    """
+
+    request_id: str
+    function: str
+    payload: bytes = field(repr=False)
+    attempt: int
+    due: float
+    accepted: float
+
+
+@dataclass(frozen=True)
+class InvocationResult:
+    """The result of an invocation. `error_type` is empty if the function returned normally."""
+
+    request_id: str
+    payload: bytes
+    error_type: str = ""
+    log_tail: bytes = b""
+    duration_ms: int = 0
+
+
+@dataclass(frozen=True)
+class ObjectTrigger:
+    """Invokes a function for events of objects; event names as in the configuration, `oss:...`.
+
+    `role`, here and in `TopicTrigger`, is the ARN of the role with which the source invokes.
+    """
+
+    function: str
+    name: str
+    bucket: str
+    events: tuple[str, ...]
+    prefix: str = ""
+    suffix: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class TopicTrigger:
+    """Invokes a function for every message of a topic."""
+
+    function: str
+    name: str
+    topic: str
+    content_format: str = "STREAM"
+    strategy: str = "BACKOFF_RETRY"
+    filter_tag: str = ""
+    role: str = ""
+
+
+@dataclass(frozen=True)
+class TimerTrigger:
+    """Invokes a function at times: `@every 5m`, or six cron fields."""
+
+    function: str
+    name: str
+    expression: str
+    payload: str = ""
+    enabled: bool = True
+
+
+Trigger = ObjectTrigger | TopicTrigger | TimerTrigger
+
+
+def event_matches(pattern: str, event: str) -> bool:
+    """Return True if a configured event name, which may end in `*`, matches an event."""
+    return pattern == event or (pattern.endswith("*") and event.startswith(pattern[:-1]))
+
+
+def function_of(arn: str) -> str:
+    """Return the function's name in its ARN, which may have a service, a qualifier and a path."""
+    return arn.rpartition("functions/")[2].partition("/")[0].partition(".")[0]

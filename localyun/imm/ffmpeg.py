@@ -1,4 +1,4 @@
-"""FFmpeg as a child process: run it, stop it, read what it reports. Knows no audio grammar; join and info call it."""
+"""Runs FFmpeg as a child process and parses its log. Knows no process strings; `join` and `audio_info` call it."""
 
 import os
 import re
@@ -14,12 +14,12 @@ import imageio_ffmpeg
 from localyun.imm.errors import ImmError
 
 TASK_SECONDS = 3600.0
-# Containers of audio only. No playlists and no scripts: those name other files, which the reader would then open.
+# Audio containers only. A playlist or script names other files, which FFmpeg would open.
 DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,"
     "ogg,oga,opus,tta,w64,wav,wv"
 )
-QUIET = ("-nostdin", "-hide_banner", "-nostats", "-v", "verbose")
+COMMON_ARGS = ("-nostdin", "-hide_banner", "-nostats", "-v", "verbose")
 STREAM = re.compile(
     r"^  Stream #(?P<input>\d+):(?P<index>\d+)[^:]*: Audio: (?P<codec>\w+)[^\n]*?, (?P<rate>\d+) Hz, "
     r"(?P<layout>[^,\n]+), (?P<format>\w+)(?: \([^)\n]*\))?(?:, (?P<kbits>\d+) kb/s)?",
@@ -34,8 +34,8 @@ NAMED_LAYOUTS = {"mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "quad(side)": 
 
 
 @dataclass(frozen=True)
-class Stream:
-    """The first audio stream of an input, as the decoder gives it. `bitrate` is in bit/s, 0 if not known."""
+class AudioStream:
+    """The first audio stream of an input, as the decoder reports it. `bitrate` is in bit/s, 0 if not known."""
 
     container: str
     codec: str
@@ -52,20 +52,20 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Finished:
-    """How a run of FFmpeg ended, and all it said."""
+class FfmpegResult:
+    """The exit code and the log of a run of FFmpeg."""
 
     code: int
     log: str
 
     @property
     def tail(self) -> str:
-        """The last lines of what FFmpeg said, for a failure's message."""
+        """The last lines of the log, for error messages."""
         lines = [line for line in self.log.splitlines() if line.strip() and "AVIOContext" not in line]
         return " | ".join(lines[-4:])[-600:]
 
-    def streams(self) -> dict[int, Stream]:
-        """Return the first audio stream of each input that has one, by the input's number."""
+    def streams(self) -> dict[int, AudioStream]:
+        """Return the first audio stream of each input that has one, by input number."""
         heads = [*INPUT.finditer(self.log)]
         starts = [*(head.start() for head in heads), len(self.log)]
         parts = [self.log[start:end] for start, end in pairwise(starts)]
@@ -73,25 +73,25 @@ class Finished:
         return {number: stream for number, stream in found.items() if stream}
 
     def decoded(self) -> dict[int, int]:
-        """Return how many samples were decoded of each input that was used."""
+        """Return the number of samples decoded from each used input, by input number."""
         return {int(number): int(samples) for number, samples in DECODED.findall(self.log)}
 
     def encoded(self) -> int:
-        """Return how many samples went into the first output."""
-        return self.encoded_each().get(0, 0)
+        """Return the number of samples per channel in the first output."""
+        return self.encoded_per_output().get(0, 0)
 
-    def encoded_each(self) -> dict[int, int]:
-        """Return how many samples went into each output."""
+    def encoded_per_output(self) -> dict[int, int]:
+        """Return the number of samples per channel in each output, by output number."""
         return {int(number): int(samples) for number, samples in ENCODED.findall(self.log)}
 
     def not_opened(self) -> tuple[int, str] | None:
-        """Return the number of the input that could not be opened, and why."""
+        """Return the number of the input that could not be opened and the reason, or None."""
         match = NOT_OPENED.search(self.log)
         return (int(match[1]), match[2].strip()) if match else None
 
 
 class Ffmpeg:
-    """FFmpeg's executable. `stop` ends every child of this object and lets no new one start."""
+    """FFmpeg's executable. `stop` ends all child processes of this object and prevents new ones."""
 
     def __init__(self, executable: str = "", seconds: float = TASK_SECONDS) -> None:
         self._executable = executable or imageio_ffmpeg.get_ffmpeg_exe()
@@ -100,34 +100,33 @@ class Ffmpeg:
         self._children: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
 
-    def run(self, args: Sequence[str], folder: Path | None = None) -> Finished:
-        """Run FFmpeg in `folder` until it ends; one that takes too long is killed and raises `ImmError`."""
-        child = self._start([self._executable, *QUIET, *args], folder)
+    def run(self, args: Sequence[str], folder: Path | None = None) -> FfmpegResult:
+        """Run FFmpeg in `folder` and return its result; kill it and raise `ImmError` if it exceeds the time limit."""
+        child = self._start([self._executable, *COMMON_ARGS, *args], folder)
         try:
             _, errors = child.communicate(timeout=self._seconds)
         except subprocess.TimeoutExpired:
             child.kill()
             child.communicate()
-            text = f"The conversion took longer than {self._seconds:g} s and was ended; use shorter clips."
-            raise ImmError("OperationTimeout", text) from None
+            message = f"The conversion took longer than {self._seconds:g} s and was ended; use shorter clips."
+            raise ImmError("OperationTimeout", message) from None
         finally:
             with self._lock:
                 self._children.discard(child)
-        return Finished(child.returncode, errors.decode("utf-8", "replace"))
+        return FfmpegResult(child.returncode, errors.decode("utf-8", "replace"))
 
     def stop(self) -> None:
-        """End all running children; their runs return with a failure."""
+        """Kill all running child processes; their runs return a result with an error code."""
         with self._lock:
             self._stopped = True
             for child in self._children:
                 child.kill()
 
     def _start(self, command: list[str], folder: Path | None) -> "subprocess.Popen[bytes]":
-        """Start a child and remember it."""
         with self._lock:
             if self._stopped:
-                raise ImmError("InternalError", "The service is stopping; submit again after its start.")
-            child = subprocess.Popen(  # noqa: S603 - our own executable; names in the command are ours too
+                raise ImmError("InternalError", "The service is stopping; submit the task again after it has started.")
+            child = subprocess.Popen(  # noqa: S603 - the executable and all file names in the command are the local cloud's own
                 command,
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
@@ -140,12 +139,12 @@ class Ffmpeg:
 
 
 def input_args(name: str) -> list[str]:
-    """Return the arguments that read one audio file, and nothing the file may point to."""
+    """Return the arguments that read one audio file, but no file or URL that it refers to."""
     return ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS, "-i", f"file:{name}"]
 
 
 def count_channels(layout: str) -> int:
-    """Count the channels of a layout as FFmpeg names it.
+    """Return the number of channels of a layout, named as in FFmpeg.
 
     >>> [count_channels(name) for name in ("mono", "5.1(side)", "7.1.2", "9 channels (FL+FR)")]
     [1, 6, 10, 9]
@@ -158,14 +157,14 @@ def count_channels(layout: str) -> int:
     return sum(map(int, match[0].split("."))) if match else 0
 
 
-def _stream(container: str, text: str) -> Stream | None:
-    """Read the first audio stream out of one input's description."""
-    match = STREAM.search(text)
+def _stream(container: str, description: str) -> AudioStream | None:
+    """Parse the first audio stream of the description of one input."""
+    match = STREAM.search(description)
     if match is None:
         return None
-    overall = OVERALL.search(text)
+    overall = OVERALL.search(description)
     kbits = match["kbits"] or (overall[1] if overall else None) or "0"
-    return Stream(
+    return AudioStream(
         container=container,
         codec=match["codec"],
         sample_rate=int(match["rate"]),

@@ -1,58 +1,57 @@
-"""Joins audio files, to the sample, in one run of FFmpeg. Knows files and encodings, no buckets and no tasks.
+"""Joins audio files, exact to the sample, in one run of FFmpeg. Knows files and encodings, no buckets and no tasks.
 
-How long the joined audio is (`expected_samples`), all counted at the output's rate:
+The length of the joined audio, in samples at the output's rate:
 
 1. A clip of `n` decoded samples at `rate_in` becomes `ceil(n * rate_out / rate_in)` samples, or one less in some
-   cases where the rate is lowered: `resampled` says which.
+   cases in which the rate is lowered: the resampler mirrors half a filter at either end and stops where the next
+   output's filter would pass the end.
 2. A trim then drops the first `round(start_ms * rate_out / 1000)` of them and keeps at most
-   `round(duration_ms * rate_out / 1000)`, halves rounded up. What is not there is not invented.
-3. The clips are put end to end, and the trim of the whole cuts once more in the same way.
+   `round(duration_ms * rate_out / 1000)`, with halves rounded up. A trim never adds samples.
+3. The clips are concatenated, and the trim of the output is applied in the same way.
 
-Trims are made on samples and not on time stamps, and after a full decode: seeking in MP3 or WMA is inexact.
+Trims count samples instead of time stamps, after a full decode, because seeking in MP3 or WMA is inexact.
 
-A clip that ends before its file does is cut in a run of its own. In one graph with others it would close its input
-early, and then FFmpeg 7.0.2 sometimes waits for ever: it asks the closed input for more and keeps all others waiting
-(2 in 100 joins of short cuts, 2026-11). With no such clip, or with one clip only, there is one run.
+A clip that ends before its file does is cut in a separate run. In one filter graph with other clips it would close its
+input early, and FFmpeg 7.0.2 then sometimes hangs: it requests data from the closed input and blocks all other inputs
+(2 in 100 joins of short cuts, 2026-11). Without such a clip, or with one clip only, there is one run.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from localyun.imm.errors import ImmError
-from localyun.imm.ffmpeg import Ffmpeg, Finished, Stream, input_args
-from localyun.imm.formats import LAYOUTS, check_encoding, encoder_args, sample_format
-from localyun.imm.work import Encoding
+from localyun.imm.ffmpeg import AudioStream, Ffmpeg, FfmpegResult, input_args
+from localyun.imm.output_formats import LAYOUTS, check_encoding, encoder_args, sample_format
+from localyun.imm.task_spec import Encoding
 
-FILTER_TAPS, CUTOFF = 32, 0.97  # libswresample's defaults
 # The same request gives the same bytes: no encoder versions, no time stamps, no random stream numbers.
-PLAIN = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact")
+REPRODUCIBLE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact")
 
 
 @dataclass(frozen=True)
 class Trim:
-    """What is kept: from `start_ms` on, for `duration_ms`, or to the end if that is 0."""
+    """The part to keep: `duration_ms` from `start_ms` on; a duration of 0 means: to the end."""
 
     start_ms: int = 0
     duration_ms: int = 0
 
 
-WHOLE = Trim()
+NO_TRIM = Trim()
 
 
 @dataclass(frozen=True)
-class Piece:
-    """A file to be joined. `file` is a name in the working folder, `label` is what messages call it."""
+class InputClip:
+    """A file to join. `file` is a name in the working folder, `label` its name in messages."""
 
     file: str
     label: str
-    trim: Trim = WHOLE
+    trim: Trim = NO_TRIM
 
 
 @dataclass(frozen=True)
-class Joined:
-    """What was written: its samples for each channel, at the rate and channels of `encoding`."""
+class JoinResult:
+    """The joined file: its samples per channel, and its complete encoding."""
 
     file: Path
     samples: int
@@ -60,7 +59,7 @@ class Joined:
 
 
 def samples_of(milliseconds: int, rate: int) -> int:
-    """Convert milliseconds to samples, halves rounded up.
+    """Convert milliseconds to samples, with halves rounded up.
 
     >>> samples_of(2345, 44100)
     103415
@@ -68,188 +67,139 @@ def samples_of(milliseconds: int, rate: int) -> int:
     return (milliseconds * rate + 500) // 1000
 
 
-def resampled(samples: int, rate_in: int, rate_out: int) -> int:
-    """Count what FFmpeg's resampler makes of a clip that is longer than its filter, some 4 ms.
-
-    It mirrors half a filter at either end and stops where the next output's filter would pass the end; when it
-    has little left to mirror, one output is missing. Read off FFmpeg 7.0.2, found right in 900 trials.
-    """
-    if rate_in == rate_out:
-        return samples
-    taps = math.ceil(FILTER_TAPS / min(rate_out * CUTOFF / rate_in, 1))
-    taps += taps % 2
-    available = (taps - 1) // 2 + samples
-    made = _outputs(available - taps, rate_in, rate_out)
-    left = available - made * rate_in // rate_out
-    return _outputs(available + (min(left, taps) + 1) // 2 - taps, rate_in, rate_out)
-
-
-def _outputs(last: int, rate_in: int, rate_out: int) -> int:
-    """Count the outputs whose filter begins at or before input sample `last`."""
-    return max(0, -(-(last + 1) * rate_out // rate_in))
-
-
-def kept(samples: int, trim: Trim, rate: int) -> int:
-    """Count the samples that a trim leaves of `samples`."""
-    left = max(0, samples - samples_of(trim.start_ms, rate))
-    return min(left, samples_of(trim.duration_ms, rate)) if trim.duration_ms else left
-
-
-def expected_samples(clips: Sequence[tuple[int, int, Trim]], rate: int, whole: Trim = WHOLE) -> int:
-    """Count the samples of the joined audio; a clip is its decoded samples, its rate, and its trim."""
-    total = sum(kept(resampled(samples, rate_in, rate), trim, rate) for samples, rate_in, trim in clips)
-    return kept(total, whole, rate)
-
-
 def join(
     ffmpeg: Ffmpeg,
     folder: Path,
-    pieces: Sequence[Piece],
+    clips: Sequence[InputClip],
     encoding: Encoding,
     *,
     align: int = 0,
-    whole: Trim = WHOLE,
-) -> Joined:
-    """Join `pieces` of `folder` in order, into a new file there; whatever prevents it raises `ImmError`."""
-    complete = _complete(ffmpeg, folder, pieces, encoding, align)
-    ready = pieces if len(pieces) == 1 else _precut(ffmpeg, folder, pieces, complete)
+    output_trim: Trim = NO_TRIM,
+) -> JoinResult:
+    """Join `clips` of `folder` in order into a new file there, and return it; raise `ImmError` if that fails."""
+    complete = _complete(ffmpeg, folder, clips, encoding, align)
+    ready = clips if len(clips) == 1 else _precut(ffmpeg, folder, clips, complete)
     if not ready:
-        raise _nothing_left(pieces)
+        raise _empty_output(clips)
     output = folder / "joined"
-    graph = ["-filter_complex", filter_graph(ready, complete, whole), "-map", "[joined]"]
-    finished = ffmpeg.run([*_inputs(ready), *graph, *PLAIN, *encoder_args(complete), "-y", output.name], folder)
-    _check(ffmpeg, folder, ready, finished, whole)
-    return Joined(output, finished.encoded(), complete)
+    graph = ["-filter_complex", filter_graph(ready, complete, output_trim), "-map", "[joined]"]
+    result = ffmpeg.run([*_inputs(ready), *graph, *REPRODUCIBLE, *encoder_args(complete), "-y", output.name], folder)
+    _check(ffmpeg, folder, ready, result, output_trim)
+    if not result.encoded():
+        raise _empty_output(ready)
+    return JoinResult(output, result.encoded(), complete)
 
 
-def _inputs(pieces: Sequence[Piece]) -> list[str]:
-    """Spell the inputs of a run."""
-    return [arg for piece in pieces for arg in input_args(piece.file)]
+def _inputs(clips: Sequence[InputClip]) -> list[str]:
+    return [arg for clip in clips for arg in input_args(clip.file)]
 
 
-def _precut(ffmpeg: Ffmpeg, folder: Path, pieces: Sequence[Piece], encoding: Encoding) -> list[Piece]:
-    """Cut all clips that end before their file does, at once, and put the cuts in their places; drop empty ones."""
-    cuts = [piece for piece in pieces if piece.trim.duration_ms]
-    if not cuts:
-        return list(pieces)
-    args = [arg for number, piece in enumerate(cuts) for arg in _cut_args(number, piece, encoding)]
-    finished = ffmpeg.run([*_inputs(cuts), *args], folder)
-    _check(ffmpeg, folder, cuts, finished, WHOLE, may_be_empty=True)
-    samples = finished.encoded_each()
-    made = {id(cut): samples.get(number, 0) and Piece(_cut_name(number), cut.label) for number, cut in enumerate(cuts)}
-    return [ready for piece in pieces if (ready := made.get(id(piece), piece))]
+def _precut(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding) -> list[InputClip]:
+    """Cut all clips that end before their file does, in one run; return the clips with the cuts in their places.
 
-
-def _cut_args(number: int, piece: Piece, encoding: Encoding) -> list[str]:
-    """Spell one output of a cutting run: a graph of its own, uncompressed, already at the output's rate."""
-    graph = _prepared(encoding) + _cut(piece.trim, encoding.sample_rate)
+    Empty cuts are dropped.
+    """
+    to_cut = {f"cut-{number:02d}.wav": clip for number, clip in enumerate(c for c in clips if c.trim.duration_ms)}
+    if not to_cut:
+        return list(clips)
     codec = {"s16": "pcm_s16le", "s32": "pcm_s32le"}.get(sample_format(encoding), "pcm_f32le")
-    return ["-map", f"{number}:a:0", "-af", graph, "-c:a", codec, "-f", "wav", "-rf64", "auto", "-y", _cut_name(number)]
+    args = []
+    for number, (name, clip) in enumerate(to_cut.items()):
+        graph = _converted(encoding) + _cut(clip.trim, encoding.sample_rate)
+        args += ["-map", f"{number}:a:0", "-af", graph, "-c:a", codec, "-f", "wav", "-rf64", "auto", "-y", name]
+    originals = list(to_cut.values())
+    result = ffmpeg.run([*_inputs(originals), *args], folder)
+    _check(ffmpeg, folder, originals, result, NO_TRIM)
+    samples = result.encoded_per_output()
+    cuts = (InputClip(name, to_cut[name].label) if samples.get(n) else None for n, name in enumerate(to_cut))
+    ready = [next(cuts) if clip.trim.duration_ms else clip for clip in clips]
+    return [clip for clip in ready if clip]
 
 
-def _cut_name(number: int) -> str:
-    return f"cut-{number:02d}.wav"
-
-
-def filter_graph(pieces: Sequence[Piece], encoding: Encoding, whole: Trim = WHOLE) -> str:
-    """Spell FFmpeg's graph: each clip resampled once and trimmed on samples, all joined, the whole trimmed."""
+def filter_graph(clips: Sequence[InputClip], encoding: Encoding, output_trim: Trim = NO_TRIM) -> str:
+    """Return FFmpeg's filter graph: each clip resampled once and trimmed, all joined, the output trimmed."""
     rate = encoding.sample_rate
-    same = _prepared(encoding)
-    clips = [f"[{n}:a:0]{same}{_cut(piece.trim, rate)}[c{n}]" for n, piece in enumerate(pieces)]
-    names = "".join(f"[c{n}]" for n in range(len(pieces)))
-    return ";".join([*clips, f"{names}concat=n={len(pieces)}:v=0:a=1{_cut(whole, rate)}[joined]"])
+    chains = [f"[{n}:a:0]{_converted(encoding)}{_cut(clip.trim, rate)}[c{n}]" for n, clip in enumerate(clips)]
+    names = "".join(f"[c{n}]" for n in range(len(clips)))
+    return ";".join([*chains, f"{names}concat=n={len(clips)}:v=0:a=1{_cut(output_trim, rate)}[joined]"])
 
 
-def _prepared(encoding: Encoding) -> str:
-    """Spell the one conversion of a clip: to the rate, the channels and the sample format of the encoder."""
+def _converted(encoding: Encoding) -> str:
+    """Return the filter that converts a clip to the rate, the channels and the sample format of the encoder."""
     layout = LAYOUTS[encoding.channels]
     return f"aresample=osr={encoding.sample_rate}:osf={sample_format(encoding)}:ochl={layout}"
 
 
 def _cut(trim: Trim, rate: int) -> str:
-    """Spell a trim; counting from the first sample, whatever the time stamps of the source say."""
-    if trim == WHOLE:
+    """Return the filters of a trim that counts from the first sample, independent of the source's time stamps."""
+    if trim == NO_TRIM:
         return ",asetpts=N/SR/TB"
     start = samples_of(trim.start_ms, rate)
     end = f":end_sample={start + samples_of(trim.duration_ms, rate)}" if trim.duration_ms else ""
     return f",asetpts=N/SR/TB,atrim=start_sample={start}{end},asetpts=N/SR/TB"
 
 
-def _complete(ffmpeg: Ffmpeg, folder: Path, pieces: Sequence[Piece], encoding: Encoding, align: int) -> Encoding:
-    """Fill in what the align source lends and what `abopt` decides; only then are the sources looked at first."""
-    asks_sources = encoding.bitrate and encoding.bitrate_option
-    if encoding.sample_rate and encoding.channels and not asks_sources:
-        return encoding
-    streams = probe(ffmpeg, folder, pieces)
-    lender = streams[align]
+def _complete(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding, align: int) -> Encoding:
+    """Fill in what depends on the sources: rate and channels of the reference clip, and the bit rate by `abopt`."""
+    if encoding.sample_rate and encoding.channels and not (encoding.bitrate and encoding.bitrate_option):
+        return encoding  # saves a run of FFmpeg
+    streams = probe(ffmpeg, folder, clips)
+    reference = streams[align]
     complete = replace(
         encoding,
-        sample_rate=encoding.sample_rate or lender.sample_rate,
-        channels=encoding.channels or lender.channels,
-        bitrate=_bitrate(encoding, pieces, streams),
+        sample_rate=encoding.sample_rate or reference.sample_rate,
+        channels=encoding.channels or reference.channels,
+        bitrate=_bitrate(encoding, clips, streams),
     )
     check_encoding(complete)
     return complete
 
 
-def _bitrate(encoding: Encoding, pieces: Sequence[Piece], streams: Sequence[Stream]) -> int:
-    """Apply `abopt`: 0 keeps the bit rate, 1 lowers it to the least source's, 2 fails if a source has less."""
-    known = [(stream.bitrate, piece) for stream, piece in zip(streams, pieces, strict=True) if stream.bitrate]
+def _bitrate(encoding: Encoding, clips: Sequence[InputClip], streams: Sequence[AudioStream]) -> int:
+    """Apply `abopt`: 0 keeps the bit rate, 1 lowers it to that of the lowest source, 2 fails if a source has less."""
+    known = [(stream.bitrate, clip) for stream, clip in zip(streams, clips, strict=True) if stream.bitrate]
     if not encoding.bitrate or not encoding.bitrate_option or not known:
         return encoding.bitrate
-    least, piece = min(known, key=lambda one: one[0])
-    if encoding.bitrate_option == 2 and least < encoding.bitrate:
-        text = f"[abopt]:{piece.label} has {least} bit/s, less than ab_{encoding.bitrate}; lower ab or use abopt_1."
-        raise ImmError("InvalidArgument", text)
-    return min(encoding.bitrate, least)
+    lowest, clip = min(known, key=lambda one: one[0])
+    if encoding.bitrate_option == 2 and lowest < encoding.bitrate:
+        message = f"[abopt]:{clip.label} has {lowest} bit/s, less than ab_{encoding.bitrate}; lower ab or use abopt_1."
+        raise ImmError("InvalidArgument", message)
+    return min(encoding.bitrate, lowest)
 
 
-def probe(ffmpeg: Ffmpeg, folder: Path, pieces: Sequence[Piece]) -> list[Stream]:
-    """Look at all files in one run; the first that holds no audio raises `ImmError`."""
-    finished = ffmpeg.run(_inputs(pieces), folder)
-    _check_opened(pieces, finished)
-    streams = finished.streams()
-    for number, piece in enumerate(pieces):
+def probe(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip]) -> list[AudioStream]:
+    """Return the audio stream of every clip, from one run; raise `ImmError` for the first clip without audio."""
+    result = ffmpeg.run(_inputs(clips), folder)
+    _check_opened(clips, result)
+    streams = result.streams()
+    for number, clip in enumerate(clips):
         if number not in streams:
-            raise _not_audio(piece, "it has no audio stream")
-    return [streams[number] for number in range(len(pieces))]
+            raise _not_audio(clip, "it has no audio stream")
+    return [streams[number] for number in range(len(clips))]
 
 
-def _check(
-    ffmpeg: Ffmpeg,
-    folder: Path,
-    pieces: Sequence[Piece],
-    finished: Finished,
-    whole: Trim,
-    *,
-    may_be_empty: bool = False,
-) -> None:
-    """Raise the `ImmError` that says why nothing useful was written, if so."""
-    _check_opened(pieces, finished)
-    if finished.code != 0:
-        probe(ffmpeg, folder, pieces)
-        raise ImmError("OperationFailed", f"The audio could not be converted: {finished.tail}")
-    decoded = finished.decoded()
-    for number, piece in enumerate(pieces):
-        if not decoded.get(number) and not whole.duration_ms:
-            raise _not_audio(piece, "nothing in it can be decoded")
-    if not finished.encoded() and not may_be_empty:
-        raise _nothing_left(pieces)
+def _check(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], result: FfmpegResult, output_trim: Trim) -> None:
+    """Raise `ImmError` with the reason if a run failed or could not decode a clip."""
+    _check_opened(clips, result)
+    if result.code != 0:
+        probe(ffmpeg, folder, clips)
+        raise ImmError("OperationFailed", f"The audio could not be converted: {result.tail}")
+    decoded = result.decoded()
+    for number, clip in enumerate(clips):
+        if not decoded.get(number) and not output_trim.duration_ms:
+            raise _not_audio(clip, "no audio can be decoded from it")
 
 
-def _nothing_left(pieces: Sequence[Piece]) -> ImmError:
-    """Say that all clips were trimmed to nothing."""
-    text = f"Nothing is left of {pieces[0].label} and what follows it: every trim starts after the end. Lower ss."
-    return ImmError("InvalidArgument", text)
+def _empty_output(clips: Sequence[InputClip]) -> ImmError:
+    message = f"Nothing is left of {clips[0].label} and the clips after it: every trim starts after the end. Lower ss."
+    return ImmError("InvalidArgument", message)
 
 
-def _check_opened(pieces: Sequence[Piece], finished: Finished) -> None:
-    """Raise `ImmError` if a file could not be opened as audio."""
-    if failed := finished.not_opened():
-        raise _not_audio(pieces[failed[0]], failed[1])
+def _check_opened(clips: Sequence[InputClip], result: FfmpegResult) -> None:
+    if failed := result.not_opened():
+        raise _not_audio(clips[failed[0]], failed[1])
 
 
-def _not_audio(piece: Piece, why: str) -> ImmError:
-    """Say that a file is not audio that can be read."""
-    text = f"The source {piece.label} is not audio that can be read: {why}. Replace it or leave it out."
-    return ImmError("InvalidArgument", text)
+def _not_audio(clip: InputClip, reason: str) -> ImmError:
+    message = f"The source {clip.label} is not audio that can be read: {reason}. Replace it or leave it out."
+    return ImmError("InvalidArgument", message)

@@ -1,8 +1,8 @@
-"""IMM: projects, attached buckets, and media tasks that a bounded pool runs. No HTTP; both faces call it.
+"""The rules of IMM: projects, attached buckets, and media tasks that a fixed number of workers run. No HTTP.
 
-A task is on disk before its id is given away. It is run again after a crash, and its notice is sent again unless
-it is known to be out: a task ends once, its notice comes at least once. The joined bytes depend on sources and
-request alone, so running twice changes nothing.
+A task is stored before its id is returned. After a crash it runs again, and its notification is sent again unless it is
+known to have been published: a task finishes once, its notification arrives at least once. The output depends only on
+the sources and the request, so a second run has no further effect.
 """
 
 import logging
@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,25 +21,23 @@ from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.imm import values
 from localyun.imm.audio_info import AudioInfo
-from localyun.imm.conversion import carry_out
 from localyun.imm.errors import ImmError, invalid, not_found, transient_errors
 from localyun.imm.ffmpeg import TASK_SECONDS, Ffmpeg
-from localyun.imm.formats import check_encoding
-from localyun.imm.process_string import read_process
-from localyun.imm.requests import name_target, order
+from localyun.imm.output_formats import check_encoding
+from localyun.imm.process_string import parse_process
+from localyun.imm.resolve import resolve_process, resolve_target
+from localyun.imm.run_task import run_task
 from localyun.imm.store import TaskStore
-from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, Accepted, Attachment, Project, Task
-from localyun.imm.work import Source, Work
+from localyun.imm.task_spec import TaskSource, TaskSpec
+from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, BucketAttachment, MediaTask, Project, SubmittedTask
 from localyun.oss.service import ObjectService
-
-__all__ = ["Accepted", "Attachment", "Project", "Task", "TaskService"]
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
 
 
 class TaskService:
-    """Media tasks of all projects. Safe to use from many threads; `start` lets tasks run, `close` stops them."""
+    """The media tasks of all projects. Thread-safe; `start` runs tasks, `close` stops them."""
 
     def __init__(  # noqa: PLR0913 - its collaborators
         self,
@@ -64,81 +63,81 @@ class TaskService:
         self._ffmpeg = Ffmpeg(seconds=seconds)
         self._info = AudioInfo(self._ffmpeg)
         self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._workers = [threading.Thread(target=self._serve, name=f"imm-{n}") for n in range(workers)]
+        self._workers = [threading.Thread(target=self._work, name=f"imm-{n}") for n in range(workers)]
         self._lock = threading.Lock()
         self._state = "new"
 
     def create_project(self, name: str, *, description: str = "", service_role: str = "") -> bool:
-        """Create a project; False if it exists, which changes nothing."""
-        role = service_role or "AliyunIMMDefaultRole"
+        """Create a project; return False, and change nothing, if it exists."""
+        role = service_role or values.DEFAULT_ROLE
         return self._store.add_project(Project(name, self._clock.now(), description, role))
 
     def project(self, name: str) -> Project:
-        """Return a project, or raise `ImmError`."""
+        """Return a project; raise `ImmError` if it does not exist."""
         for project in self._store.projects():
             if project.name == name:
                 return project
         raise not_found(f"Project {name}")
 
     def projects(self) -> list[Project]:
-        """Return all projects by name."""
+        """Return all projects in order of their names."""
         return self._store.projects()
 
     def attach(self, bucket: str, project: str, *, description: str = "") -> None:
-        """Attach a bucket to a project, in the place of an earlier one; a missing project raises `ImmError`."""
+        """Attach a bucket to a project, replacing an earlier attachment; raise `ImmError` for an unknown project."""
         self.project(project)
-        self._store.attach(Attachment(bucket, project, self._clock.now(), description))
+        self._store.attach(BucketAttachment(bucket, project, self._clock.now(), description))
 
     def detach(self, bucket: str) -> None:
-        """Detach a bucket; one that is not attached raises `ImmError`."""
+        """Detach a bucket; raise `ImmError` if it is not attached."""
         if not self._store.detach(bucket):
             raise not_found("Attachment")
 
     def attachment(self, bucket: str) -> str | None:
-        """Return the name of the project a bucket is attached to."""
+        """Return the name of the project that a bucket is attached to, or None."""
         found = self._store.attachment(bucket)
         return found.project if found else None
 
-    def attachment_details(self, bucket: str) -> Attachment:
-        """Return a bucket's attachment, or raise `ImmError`."""
+    def attachment_details(self, bucket: str) -> BucketAttachment:
+        """Return a bucket's attachment; raise `ImmError` if it is not attached."""
         if found := self._store.attachment(bucket):
             return found
         raise not_found("Attachment")
 
-    def submit_process(self, bucket: str, key: str, process: str) -> Accepted:
-        """Accept an asynchronous process string for an object, or raise the `ServiceError` that OSS answers."""
+    def submit_process(self, bucket: str, key: str, process: str) -> SubmittedTask:
+        """Accept an asynchronous process string for an object; raise the `ServiceError` with which OSS answers."""
         request_id = values.new_request_id(self._clock)
         try:
             project = self._project_of(bucket)
-            plan, posted = read_process(process), self._objects.head(bucket, key)
-            work = order(plan, posted, created=self._clock.now(), has_bucket=self._objects.has_bucket)
+            parsed, posted = parse_process(process), self._objects.head(bucket, key)
+            spec = resolve_process(parsed, posted, created=self._clock.now(), has_bucket=self._objects.has_bucket)
         except ImmError as error:
             raise values.imm_refusal(error, request_id) from error
-        return self._accept(work, project, request_id)
+        return self._accept(spec, project, request_id)
 
-    def submit(self, work: Work, project: str) -> Accepted:
-        """Accept a task of IMM's own interface, or raise `ImmError`. The target may hold variables."""
+    def submit(self, spec: TaskSpec, project: str) -> SubmittedTask:
+        """Accept a task of IMM's own API, whose target may have variables; raise `ImmError` if it is not valid."""
         self.project(project)
-        check_encoding(work.encoding)
-        for source in work.sources:
+        check_encoding(spec.encoding)
+        for source in spec.sources:
             self._check_bucket(source.bucket)
         now = self._clock.now()
-        named = name_target(work, uploaded=self._uploaded(work.sources[0]) or now, created=now)
-        self._check_bucket(named.bucket)
-        return self._accept(named, project, values.new_request_id(self._clock))
+        resolved = resolve_target(spec, uploaded=self._uploaded(spec.sources[0]) or now, created=now)
+        self._check_bucket(resolved.bucket)
+        return self._accept(resolved, project, values.new_request_id(self._clock))
 
-    def get(self, task_id: str) -> Task:
-        """Return a task, or raise `ImmError`."""
+    def get(self, task_id: str) -> MediaTask:
+        """Return a task; raise `ImmError` if it does not exist."""
         if task := self._store.get(task_id):
             return task
         raise not_found(f"Task {task_id}")
 
-    def list(self, project: str = "", status: str = "") -> list[Task]:
+    def list(self, project: str = "", status: str = "") -> list[MediaTask]:
         """Return the tasks of a project and a status ("" for any), newest first."""
         return self._store.list(project, status)
 
     def info(self, bucket: str, key: str) -> Mapping[str, Any]:
-        """Describe an audio object (`audio/info`), or raise `ServiceError`."""
+        """Return the document of `audio/info` for an object; raise `ServiceError` if there is none."""
         request_id = values.new_request_id(self._clock)
         found = self._objects.head(bucket, key)
         try:
@@ -148,11 +147,11 @@ class TaskService:
         try:
             described = self._info.describe(found.file, f"oss://{bucket}/{key}")
         except ImmError as error:
-            raise ServiceError(400, error.code, f"{error.text} {request_id}", ec="0056-00000001") from error
+            raise ServiceError(400, error.code, f"{error.message} {request_id}", ec="0056-00000001") from error
         return {"RequestId": request_id, **described}
 
     def start(self) -> None:
-        """Run what is waiting, from before a restart too, and what comes."""
+        """Run the waiting tasks, including those of an earlier process, and all later ones."""
         with self._lock:
             if self._state != "new":
                 return
@@ -164,55 +163,45 @@ class TaskService:
             worker.start()
 
     def close(self) -> None:
-        """Stop at once. Tasks that are not over are run again by the next service on the same folder."""
+        """Stop immediately. The next service on the same folder runs the unfinished tasks again."""
         with self._lock:
-            was, self._state = self._state, "closed"
+            previous, self._state = self._state, "closed"
         self._ffmpeg.stop()
-        if was == "running":
+        if previous == "running":
             for _ in self._workers:
                 self._waiting.put(None)
             for worker in self._workers:
                 worker.join(STOP_SECONDS)
-        if was != "closed":
+        if previous != "closed":
             self._store.close()
 
     def _project_of(self, bucket: str) -> str:
         """Return the project of a bucket, which must exist and be attached."""
         self._check_bucket(bucket)
-        if project := self.attachment(bucket):
-            return project
-        raise not_found("Attachment")
+        return self.attachment_details(bucket).project
 
-    def _uploaded(self, source: Source) -> datetime | None:
-        """Return when a source was uploaded, if it is there yet."""
+    def _uploaded(self, source: TaskSource) -> datetime | None:
+        """Return the upload time of a source, or None if it does not exist yet."""
         try:
             return self._objects.head(source.bucket, source.key).last_modified
         except ServiceError:
             return None
 
     def _check_bucket(self, bucket: str) -> None:
-        """Raise `ImmError` if there is no such bucket."""
         if not self._objects.has_bucket(bucket):
             raise invalid("bucket", f"{bucket} does not exist in {self.region}; create it or name another.")
 
-    def _accept(self, work: Work, project: str, request_id: str) -> Accepted:
-        """Store a task, then let it run."""
-        task = Task(
-            task_id=values.new_task_id(self._clock),
-            event_id=values.new_event_id(self._clock),
-            request_id=request_id,
-            project=project,
-            work=work,
-            started=self._clock.now(),
-        )
+    def _accept(self, spec: TaskSpec, project: str, request_id: str) -> SubmittedTask:
+        """Store a task, then queue it."""
+        task_id, event_id = values.new_task_id(self._clock), values.new_event_id(self._clock)
         with self._lock:
-            self._store.add(task)
+            self._store.add(MediaTask(task_id, event_id, request_id, project, spec, started=self._clock.now()))
             if self._state == "running":
-                self._waiting.put(task.task_id)
-        return Accepted(task.event_id, task.request_id, task.task_id)
+                self._waiting.put(task_id)
+        return SubmittedTask(event_id, request_id, task_id)
 
-    def _serve(self) -> None:
-        """Run tasks until told to stop; nothing that one task does ends the worker."""
+    def _work(self) -> None:
+        """Run tasks until the service closes; no error of a task ends the worker."""
         while (task_id := self._waiting.get()) is not None:
             if self._state == "closed":
                 return
@@ -223,45 +212,43 @@ class TaskService:
                     self._finish(task)
             except Exception:
                 if self._state != "closed":
-                    log.exception("task %s is left as it is and will be taken up at the next start", task_id)
+                    log.exception("task %s is not finished and will run again after the next start", task_id)
 
-    def _finish(self, task: Task) -> None:
-        """Run a task unless it is over, then send its notice."""
+    def _finish(self, task: MediaTask) -> None:
+        """Run a task unless it has finished, then send its notification."""
         if task.status == RUNNING:
             task = self._run(task)
             if self._state == "closed" and task.status == FAILED:
-                return  # its FFmpeg was stopped, not wrong: the next service runs it again
+                return  # `close` stopped its FFmpeg: the next service runs the task again
             self._store.finish(task)
-        self._tell(task)
-        self._store.told(task.task_id)
+        self._notify(task)
+        self._store.mark_notified(task.task_id)
 
-    def _run(self, task: Task) -> Task:
-        """Carry a task out and say how it ended."""
+    def _run(self, task: MediaTask) -> MediaTask:
+        """Execute a task and return it with its result."""
         folder = self._folder / task.task_id
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._faults.run_task(
-                lambda: carry_out(task.work, self._objects, self._ffmpeg, folder, task.request_id), transient_errors()
-            )
+            run = partial(run_task, task.spec, self._objects, self._ffmpeg, folder, task.request_id)
+            self._faults.run_task(run, transient_errors())
         except ImmError as error:
             return self._failed(task, error)
         except Exception as error:
-            log.exception("task %s failed in a way that is nobody's mistake but ours", task.task_id)
+            log.exception("task %s failed with an internal error of the local cloud", task.task_id)
             return self._failed(task, ImmError("InternalError", f"{type(error).__name__}: {error}"))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
         return replace(task, status=SUCCEEDED, ended=self._clock.now())
 
-    def _failed(self, task: Task, error: ImmError) -> Task:
-        """Say that a task failed, and why."""
-        return replace(task, status=FAILED, code=error.code, message=error.text, ended=self._clock.now())
+    def _failed(self, task: MediaTask, error: ImmError) -> MediaTask:
+        return replace(task, status=FAILED, code=error.code, message=error.message, ended=self._clock.now())
 
-    def _tell(self, task: Task) -> None:
-        """Send the notice that the request asked for; a topic that refuses it loses it, as in the cloud."""
-        if not task.work.topic:
+    def _notify(self, task: MediaTask) -> None:
+        """Publish the requested notification; it is lost, as in the cloud, if the topic rejects it."""
+        if not task.spec.topic:
             return
-        text = values.notice(task, account_id=self.account_id, region=self.region)
+        notification = values.completion_notification(task, account_id=self.account_id, region=self.region)
         try:
-            self._publish(task.work.topic, text)
-        except ServiceError as refusal:
-            log.warning("notice of task %s to topic %s is lost: %s", task.task_id, task.work.topic, refusal)
+            self._publish(task.spec.topic, notification)
+        except ServiceError as error:
+            log.warning("the notification of task %s to topic %s is lost: %s", task.task_id, task.spec.topic, error)

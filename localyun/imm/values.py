@@ -1,23 +1,25 @@
-"""The values of IMM: projects, attachments, tasks, their ids, and the notice about a finished task. Pure."""
+"""The values of IMM: projects, attachments, tasks, ids, and the completion notification of a task. Pure."""
 
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
+from uuid import UUID
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.imm.errors import ImmError
-from localyun.imm.work import Source, Work
+from localyun.imm.task_spec import TaskSpec
 
 TASK_TYPE = "MediaConvert"
+DEFAULT_ROLE = "AliyunIMMDefaultRole"
 RUNNING, SUCCEEDED, FAILED = "Running", "Succeeded", "Failed"
-LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+ALPHANUMERICS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
-class Accepted:
-    """What a submission is answered with."""
+class SubmittedTask:
+    """The ids of an accepted task, as the submission is answered."""
 
     event_id: str
     request_id: str
@@ -31,12 +33,12 @@ class Project:
     name: str
     created: datetime
     description: str = ""
-    service_role: str = "AliyunIMMDefaultRole"
+    service_role: str = DEFAULT_ROLE
 
 
 @dataclass(frozen=True)
-class Attachment:
-    """A bucket's binding to a project, which its media tasks need."""
+class BucketAttachment:
+    """The attachment of a bucket to a project, which the bucket's media tasks require."""
 
     bucket: str
     project: str
@@ -45,49 +47,51 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class Task:
-    """A media task. `ended`, `code` and `message` are set once it is over; `told` once its notice went out."""
+class MediaTask:
+    """A media task.
+
+    `ended`, `code` and `message` are set when it has finished; `notified` when its notification was published.
+    """
 
     task_id: str
     event_id: str
     request_id: str
     project: str
-    work: Work
+    spec: TaskSpec
     started: datetime
     status: str = RUNNING
     code: str = ""
     message: str = ""
     ended: datetime | None = None
-    told: bool = field(default=False, compare=False)
+    notified: bool = field(default=False, compare=False)
 
 
 def imm_refusal(error: ImmError, request_id: str) -> ServiceError:
-    """Spell an IMM mistake as OSS passes it on (OSS user guide, "Error response", read 2026-11)."""
-    text = f"{error.code}, {error.text} {request_id}"
-    return ServiceError(400, "Imm Client", text, ec="0056-00000001")
+    """Return an IMM error in the form in which OSS forwards it (OSS user guide, "Error response", read 2026-11)."""
+    return ServiceError(400, "Imm Client", f"{error.code}, {error.message} {request_id}", ec="0056-00000001")
 
 
 def new_request_id(clock: CloudClock) -> str:
-    """Return a new request id as IMM writes it: an upper-case UUID."""
-    return _dashed(clock.token(16)).upper()
+    """Return a new request id in IMM's form: an upper-case UUID."""
+    return str(UUID(hex=clock.token(16))).upper()
 
 
 def new_task_id(clock: CloudClock) -> str:
-    """Return a new task id: the type and a lower-case UUID."""
-    return f"{TASK_TYPE}-{_dashed(clock.token(16))}"
+    """Return a new task id: the task type and a lower-case UUID."""
+    return f"{TASK_TYPE}-{UUID(hex=clock.token(16))}"
 
 
 def new_event_id(clock: CloudClock) -> str:
-    """Return a new event id: three hex digits, a dash, and 27 letters or digits, as in `181-1kZ…`."""
-    number, letters = int(clock.token(20), 16), ""
+    """Return a new event id: three hex digits, a hyphen, and 27 letters or digits, as in `181-1kZ…`."""
+    number, suffix = int(clock.token(20), 16), ""
     for _ in range(24):
         number, digit = divmod(number, 62)
-        letters += LETTERS[digit]
-    return f"{clock.token(2)[:3].upper()}-1kZ{letters}"
+        suffix += ALPHANUMERICS[digit]
+    return f"{clock.token(2)[:3].upper()}-1kZ{suffix}"
 
 
 def rfc3339(time: datetime | None) -> str:
-    """Write a time as IMM does, with as many decimals as it needs; "" for none.
+    """Return a time in IMM's form, in UTC with up to three decimals and no trailing zeros; "" for None.
 
     >>> rfc3339(datetime(2024, 8, 20, 7, 3, 7, 360000, timezone.utc))
     '2024-08-20T07:03:07.36Z'
@@ -99,12 +103,12 @@ def rfc3339(time: datetime | None) -> str:
     return f"{seconds}{fraction}Z"
 
 
-def notice(task: Task, *, account_id: str, region: str) -> str:
-    """Write the message about a finished task.
+def completion_notification(task: MediaTask, *, account_id: str, region: str) -> str:
+    """Return the completion notification of a finished task, as JSON.
 
     Format: IMM, "Asynchronous notification message format", document 2743997, read 2026-11. `time` is a string and
-    `content` is JSON in a string. There is no documented example of a failed one; it is the same object here,
-    with `Code` and `Message` filled in.
+    `content` is JSON in a string. The page has no example of a failed task; the local cloud sends the same object with
+    `Code` and `Message` filled in.
     """
     ended = task.ended or task.started
     kind = f"imm:Task:{TASK_TYPE}"
@@ -119,42 +123,29 @@ def notice(task: Task, *, account_id: str, region: str) -> str:
     return _json(envelope)
 
 
-def _content(task: Task) -> dict[str, Any]:
-    """Write the inner object of a notice."""
+def _content(task: MediaTask) -> dict[str, Any]:
+    target = {
+        "URI": task.spec.target_uri,
+        "Subtitle": {"Extract": {"URI": ""}},
+        "Image": {"Sprites": None, "Snapshots": None, "Animations": None},
+    }
     return {
         "ProjectName": task.project,
         "DatasetName": "",
         "RequestId": task.request_id,
         "StartTime": rfc3339(task.started),
         "EndTime": rfc3339(task.ended),
-        "UserData": task.work.user_data,
+        "UserData": task.spec.user_data,
         "TaskType": TASK_TYPE,
         "TaskId": task.task_id,
         "Status": task.status,
         "Code": task.code,
         "Message": task.message,
         "EventSourceId": "",
-        "Sources": [_source(source) for source in task.work.sources],
-        "Targets": [_target(task.work)],
-    }
-
-
-def _source(source: Source) -> dict[str, Any]:
-    return {"URI": source.uri, "SubtitleSources": None}
-
-
-def _target(work: Work) -> dict[str, Any]:
-    return {
-        "URI": work.target_uri,
-        "Subtitle": {"Extract": {"URI": ""}},
-        "Image": {"Sprites": None, "Snapshots": None, "Animations": None},
+        "Sources": [{"URI": source.uri, "SubtitleSources": None} for source in task.spec.sources],
+        "Targets": [target],
     }
 
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
-def _dashed(token: str) -> str:
-    """Write 32 hex digits as a UUID."""
-    return "-".join((token[:8], token[8:12], token[12:16], token[16:20], token[20:32]))

@@ -1,41 +1,41 @@
-"""How a published message looks to a subscriber: XML or JSON documents, or the bare body. Pure."""
+"""The notification that a subscriber receives: an XML or JSON document, or the message body alone. Pure."""
 
 import json
 
-from localyun.smq.values import Published, Subscription, to_ms
+from localyun.smq.values import Subscription, TopicMessage, to_ms
 from localyun.xml import document as xml_document
 from localyun.xml import leaf
 
 NAMESPACE = "http://mns.aliyuncs.com/doc/v1/"
 
 
-def fields(subscription: Subscription, published: Published, account_id: str) -> dict[str, str | int]:
-    """Return what a notification tells, by the vendor's names ("HttpEndpoint", read 2026-11)."""
-    known: dict[str, str | int] = {
+def fields(subscription: Subscription, message: TopicMessage, account_id: str) -> dict[str, str | int]:
+    """Return the fields of a notification by the vendor's names ("HttpEndpoint", read 2026-11)."""
+    named: dict[str, str | int] = {
         "TopicOwner": account_id,
-        "TopicName": published.topic,
+        "TopicName": message.topic,
         "Subscriber": account_id,
         "SubscriptionName": subscription.name,
-        "MessageId": published.message_id,
-        "Message": published.body,
-        "MessageMD5": published.body_md5,
-        "PublishTime": to_ms(published.publish_time),
+        "MessageId": message.message_id,
+        "Message": message.body,
+        "MessageMD5": message.body_md5,
+        "PublishTime": to_ms(message.publish_time),
     }
-    return known | ({"MessageTag": published.tag} if published.tag else {})
+    return named | ({"MessageTag": message.tag} if message.tag else {})
 
 
-def document(subscription: Subscription, published: Published, account_id: str) -> str:
-    """Return the notification in the subscription's own format."""
-    told = fields(subscription, published, account_id)
+def document(subscription: Subscription, message: TopicMessage, account_id: str) -> str:
+    """Return the notification in the subscription's content format."""
+    named = fields(subscription, message, account_id)
     match subscription.content_format:
         case "JSON":
-            return json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+            return json.dumps(named, ensure_ascii=False, separators=(",", ":"))
         case "XML":
-            return namespaced("Notification", *(leaf(name, value) for name, value in told.items())).decode()
+            return namespaced("Notification", *(leaf(name, value) for name, value in named.items())).decode()
         case _:  # SIMPLIFIED and STREAM
-            return published.body
+            return message.body
 
 
 def namespaced(name: str, *content: str) -> bytes:
-    """Return a document in the namespace of MNS."""
+    """Return an XML document in the namespace of MNS."""
     return xml_document(name, *content, namespace=NAMESPACE, encoding="utf-8")

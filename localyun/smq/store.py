@@ -1,4 +1,4 @@
-"""The tables behind queues and topics, in one SQLite file. Times in them are milliseconds since 1970."""
+"""The SQLite tables of queues and topics. Times in them are milliseconds since 1970."""
 
 import json
 import sqlite3
@@ -37,23 +37,27 @@ CREATE INDEX IF NOT EXISTS deliveries_by_message ON deliveries (message_id);
 
 
 def open_tables(root: Path) -> Database:
-    """Open, and if need be make, the file that holds queues and topics."""
+    """Open the file of queues and topics, and create it if needed."""
     return Database(root / "messages.sqlite", SCHEMA)
 
 
 def insert(db: sqlite3.Connection, table: str, **values: object) -> int:
-    """Add a row and return its number. Table and columns are ours, never a caller's."""
+    """Insert a row and return its number. `table` and the column names must be literals of this package."""
     names, marks = ", ".join(values), ", ".join("?" * len(values))
-    sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - names are literals in this package
+    sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"  # noqa: S608 - literals of this package
     return db.execute(sql, tuple(values.values())).lastrowid or 0
 
 
-def page(rows: list[sqlite3.Row], limit: int) -> Page:
-    """Return the names of at most `limit` rows; ask the database for one more than that."""
+def name_page(
+    database: Database, source: str, *values: object, prefix: str = "", marker: str = "", limit: int = 1000
+) -> Page:
+    """Return names in order, after the marker. `source` is a literal: a table and a condition on `values`."""
+    sql = f"SELECT name FROM {source} AND instr(name, ?) = 1 AND name > ? ORDER BY name LIMIT ?"  # noqa: S608 - literal
+    rows = database.rows(sql, *values, prefix, marker, limit + 1)  # one more shows whether another page follows
     names = tuple(row["name"] for row in rows[:limit])
     return Page(names, names[-1] if len(rows) > limit else "")
 
 
-def packed(document: Any) -> str:
-    """Return a JSON text to keep in a column."""
+def to_json(document: Any) -> str:
+    """Return a document as compact JSON, as columns hold it."""
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))

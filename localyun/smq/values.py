@@ -1,4 +1,4 @@
-"""What queues and topics are made of, and the vendor's limits. Stores nothing; everything about messages uses it."""
+"""The values of SMQ: queues, topics, subscriptions and messages, and the vendor's limits. Pure."""
 
 import hashlib
 import re
@@ -33,7 +33,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 
 @dataclass(frozen=True)
 class QueueAttributes:
-    """What a queue's owner may choose. A dead-letter queue named "" means: none."""
+    """The attributes of a queue, in seconds and bytes. A dead-letter queue "" means: none."""
 
     delay_seconds: int = 0
     maximum_message_size: int = 65_536
@@ -47,15 +47,15 @@ class QueueAttributes:
 
 @dataclass(frozen=True)
 class TopicAttributes:
-    """What a topic's owner may choose."""
+    """The attributes of a topic."""
 
     maximum_message_size: int = 65_536
     logging_enabled: bool = False
 
 
 @dataclass(frozen=True)
-class Queue:
-    """A queue and how many messages it holds: visible, held by a consumer, and delayed."""
+class QueueDescription:
+    """A queue and the number of its messages: visible, received but not deleted, and delayed."""
 
     name: str
     attributes: QueueAttributes
@@ -67,8 +67,8 @@ class Queue:
 
 
 @dataclass(frozen=True)
-class Topic:
-    """A topic and how many published messages somebody still has to receive."""
+class TopicDescription:
+    """A topic and the number of its undelivered messages."""
 
     name: str
     attributes: TopicAttributes
@@ -79,7 +79,7 @@ class Topic:
 
 @dataclass(frozen=True)
 class Subscription:
-    """Who wants to hear of a topic's messages, where, in which format, and how persistently we try."""
+    """A subscription to a topic: endpoint, content format, retry strategy and filter."""
 
     topic: str
     name: str
@@ -103,18 +103,18 @@ class Property:
 
 @dataclass(frozen=True)
 class Properties:
-    """The properties of a message: its sender's and the service's."""
+    """The properties of a message: those of its sender and those of the service."""
 
     user: tuple[Property, ...] = ()
     system: tuple[Property, ...] = ()
 
-    def document(self) -> dict[str, Any]:
-        """Return them as JSON can hold them."""
+    def to_json(self) -> dict[str, Any]:
+        """Return the properties as JSON values that `from_json` parses."""
         return asdict(self)
 
     @classmethod
-    def of(cls, document: Mapping[str, Any]) -> "Properties":
-        """Read what `document` returned."""
+    def from_json(cls, document: Mapping[str, Any]) -> "Properties":
+        """Parse what `to_json` returned."""
         return cls(*(tuple(Property(**item) for item in document.get(kind, ())) for kind in ("user", "system")))
 
 
@@ -122,8 +122,8 @@ NO_PROPERTIES = Properties()
 
 
 @dataclass(frozen=True)
-class Outgoing:
-    """A message on its way into a queue. Without a delay of its own it takes the queue's."""
+class OutgoingMessage:
+    """A message to send. A delay of None means: that of the queue."""
 
     body: str
     delay_seconds: int | None = None
@@ -133,7 +133,7 @@ class Outgoing:
 
 @dataclass(frozen=True)
 class Message:
-    """A message in a queue. It has a receipt handle while, and only while, a consumer holds it."""
+    """A message in a queue. It has a receipt handle after its first reception."""
 
     queue: str
     message_id: str
@@ -149,7 +149,7 @@ class Message:
 
 
 @dataclass(frozen=True)
-class Published:
+class TopicMessage:
     """A message published to a topic. `attributes` are the vendor's MessageAttributes, by element name."""
 
     topic: str
@@ -164,27 +164,35 @@ class Published:
 
 @dataclass(frozen=True)
 class Page:
-    """Some names in order, and the marker to ask for more with; "" at the end."""
+    """Names in order, and the marker of the next page; "" on the last page."""
 
     names: tuple[str, ...]
     next_marker: str = ""
 
 
+def with_origin(properties: Properties, source_arn: str, message_id: str) -> Properties:
+    """Return the properties of a dead-letter message, with the two system properties that the vendor's SDK knows."""
+    origin = (Property("DLQSourceArn", source_arn), Property("DLQOriginMessageId", message_id))
+    return replace(properties, system=(*properties.system, *origin))
+
+
 Attributes = TypeVar("Attributes", QueueAttributes, TopicAttributes)
 
 
-def changed(attributes: Attributes, changes: Mapping[str, Any]) -> Attributes:
-    """Return the attributes with some changed; refuses unknown names and values out of range."""
+def with_changes(attributes: Attributes, changes: Mapping[str, Any]) -> Attributes:
+    """Return changed attributes; raise `ServiceError` for unknown names and for values out of range."""
     known = {item.name for item in fields(attributes)}
     if unknown := sorted(set(changes) - known):
-        raise ServiceError(400, "InvalidArgument", f"Unknown attribute {unknown[0]}; known are {sorted(known)}.")
+        raise ServiceError(
+            400, "InvalidArgument", f"Unknown attribute {unknown[0]}; known attributes: {sorted(known)}."
+        )
     for name, value in changes.items():
-        in_range(name, value)
+        check_range(name, value)
     return replace(attributes, **changes)
 
 
-def in_range(name: str, value: object) -> None:
-    """Refuse a number outside the vendor's limits; other names and values pass."""
+def check_range(name: str, value: object) -> None:
+    """Raise `ServiceError` for a value outside the vendor's limits; a name without limits has any value."""
     if name not in RANGES:
         return
     low, high = RANGES[name]
@@ -193,37 +201,35 @@ def in_range(name: str, value: object) -> None:
         raise ServiceError(400, "InvalidArgument", text)
 
 
-def named(kind: str, name: str) -> str:
-    """Return the name of a new Queue, Topic or Subscription; refuses what the vendor does not allow."""
+def check_name(kind: str, name: str) -> None:
+    """Raise `ServiceError` for a name that the vendor does not allow for a Queue, Topic or Subscription."""
     if not 1 <= len(name) <= MAX_NAME:
         text = f"The {kind.lower()} name has {len(name)} characters; use 1 to {MAX_NAME}."
         raise ServiceError(400, f"{kind}NameLengthError", text)
     if not _NAME.fullmatch(name):
-        text = f"The {kind.lower()} name {name!r} is invalid: use letters, digits, - and _, not first."
+        text = f"The {kind.lower()} name {name!r} is invalid: use letters, digits, - and _, a letter or digit first."
         raise ServiceError(400, f"Invalid{kind}Name", text)
-    return name
 
 
-def fitting(body: str, limit: int) -> str:
-    """Return a message body that the vendor would take: not empty, not too long, legal in XML."""
+def check_body(body: str, limit: int) -> None:
+    """Raise `ServiceError` for a message body that is empty, longer than `limit` bytes, or not legal in XML."""
     if not body:
-        raise ServiceError(400, "InvalidArgument", "The message body is empty; MessageBody must hold some text.")
+        raise ServiceError(400, "InvalidArgument", "The message body is empty; MessageBody must not be empty.")
     if (size := len(body.encode())) > limit:
         text = f"The length of message should not be larger than MaximumMessageSize: {size} > {limit} bytes."
         raise ServiceError(400, "InvalidArgument", text)
     if bad := _NOT_XML.search(body):
-        text = f"The message body holds U+{ord(bad[0]):04X} at {bad.start()}, which XML cannot carry; use Base64."
+        text = f"The message body has U+{ord(bad[0]):04X} at {bad.start()}, which is not legal in XML; use Base64."
         raise ServiceError(400, "InvalidArgument", text)
-    return body
 
 
 def md5_of(body: str) -> str:
-    """Return the MD5 that the vendor reports for a body: upper-case hex."""
+    """Return the MD5 of a body in the vendor's form: upper-case hex."""
     return hashlib.md5(body.encode(), usedforsecurity=False).hexdigest().upper()
 
 
 def to_ms(time: datetime) -> int:
-    """Return the milliseconds since 1970 of an aware time.
+    """Return an aware time in milliseconds since 1970.
 
     >>> to_ms(datetime(1970, 1, 1, 0, 0, 1, 500000, tzinfo=timezone.utc))
     1500
@@ -232,5 +238,5 @@ def to_ms(time: datetime) -> int:
 
 
 def from_ms(milliseconds: int) -> datetime:
-    """Return the time that many milliseconds after the start of 1970, in UTC."""
+    """Return the UTC time of a number of milliseconds since 1970."""
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc)

@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 import yaml
 
-from localyun.fc.instances import Result
-from localyun.fc.values import FunctionConfig
+from localyun.fc.values import FunctionConfig, InvocationResult
 from localyun.ram.policies import AccessCheck
 from localyun.server import LocalCloud
 from tests.deploy.tools import ROOT
 
 EVENT = b'{"OSSBucket": "clipstitch", "ProjectName": "clipstitch"}'
-Attach = Callable[[], Result]
+Attach = Callable[[], InvocationResult]
 
 
 @pytest.fixture

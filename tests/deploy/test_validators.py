@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from localyun.deploy.declared import BadDeployment
-from localyun.deploy.ros_template import Place, Stack
+from localyun.deploy.ros_template import Stack, StackLocation
 from localyun.deploy.serverless_devs import load_yaml
 from tests.deploy import tools, validators
 from tests.deploy.mistakes import MISTAKES, Mistake
@@ -148,7 +148,7 @@ def test_a_parameter_out_of_range_is_refused_with_the_templates_own_words(name: 
     told = template["Parameters"][name]["ConstraintDescription"]["en"]
 
     with pytest.raises(BadDeployment, match=f"^template.yml: Parameters.{name}: .*; {re.escape(told)}$"):
-        Stack(template, {name: value}, Place("1234567890123456", "cn-hangzhou", "clipstitch"))
+        Stack(template, {name: value}, StackLocation("1234567890123456", "cn-hangzhou", "clipstitch"))
 
 
 def test_every_constraint_is_tried() -> None:
@@ -172,7 +172,7 @@ def test_every_constraint_is_tried() -> None:
 def test_alarms_are_made_for_whoever_names_a_recipient(recipients: dict[str, str], alarms: list[str]) -> None:
     """And the stack is the same otherwise."""
     template = load_yaml(tools.ROOT / "template.yml")
-    made = Stack(template, recipients, Place("1234567890123456", "cn-hangzhou", "clipstitch")).resources()
+    made = Stack(template, recipients, StackLocation("1234567890123456", "cn-hangzhou", "clipstitch")).resources()
 
     assert alarms == [resource.logical_id for resource in made if resource.logical_id.endswith("Alarm")]
 

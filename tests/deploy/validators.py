@@ -18,8 +18,9 @@ import yaml
 
 from clipstitch.common.errors import InvalidSettings
 from clipstitch.usecases.settings import read_settings
-from localyun.deploy.declared import BadDeployment, ObjectTrigger
+from localyun.deploy.declared import BadDeployment
 from localyun.deploy.project import read
+from localyun.fc.values import ObjectTrigger
 from tests.deploy import tools
 
 PREVIEW, VERIFY = "s preview", "s verify"

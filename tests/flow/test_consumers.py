@@ -27,7 +27,7 @@ from clipstitch_cli.connection import complete_environment
 from localyun.clock import HostClock
 from localyun.http import HttpResponse, asgi_app
 from localyun.server import LocalCloud
-from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, signed_text
+from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, string_to_sign
 from tests.child_process import Child, wait_until
 from tests.flow.conftest import System
 from tests.flow.test_webhooks import SINKS, create_project
@@ -234,7 +234,7 @@ def push_forged(
         "date": format_datetime(HostClock().now(), usegmt=True),
         "x-mns-signing-cert-url": base64.b64encode(cert_url.encode()).decode(),
     }
-    signature = certificate.sign(signed_text("POST", headers, urlsplit(url).path))
+    signature = certificate.sign(string_to_sign("POST", headers, urlsplit(url).path))
     return httpx.post(url, content=body, headers={**headers, "authorization": signature})
 
 

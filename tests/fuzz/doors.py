@@ -13,7 +13,7 @@ from clipstitch.manifest.model import Limits
 from clipstitch.manifest.parse import parse
 from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, format_process, parse_process
 from localyun.imm.errors import ImmError
-from localyun.imm.process_string import read_process
+from localyun.imm.process_string import parse_process as localyun_parse_process
 from tests.unit.manifest.bad_manifests import BAD_MANIFESTS, LIMITS
 
 MAX_BYTES = 1024  # of an input; what is large is tried by tests/security
@@ -107,9 +107,9 @@ def _process(data: bytes) -> None:
 
 def _local_process(data: bytes) -> None:
     try:
-        read_process(_text(data))
+        localyun_parse_process(_text(data))
     except ImmError as error:
-        error.text.encode()
+        error.message.encode()
 
 
 _PROCESSES = [

@@ -16,7 +16,8 @@ import uvicorn
 from localyun.clock import HostClock
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.http import HttpRequest, HttpResponse, asgi_app
-from localyun.imm.service import Task, TaskService
+from localyun.imm.service import TaskService
+from localyun.imm.values import MediaTask
 from localyun.oss.service import ObjectService
 
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
@@ -102,10 +103,10 @@ class AudioWorld:
         for file in files:
             self.objects.put("media", file.name, file)
 
-    def finished(self, task_id: str, seconds: float = 20) -> Task:
+    def finished(self, task_id: str, seconds: float = 20) -> MediaTask:
         """Wait for a task to be over and told about."""
         deadline = time.monotonic() + seconds
-        while not (task := self.tasks.get(task_id)).told:
+        while not (task := self.tasks.get(task_id)).notified:
             assert time.monotonic() < deadline, f"{task} is not over after {seconds} s"
             time.sleep(0.005)
         return task

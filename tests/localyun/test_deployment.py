@@ -6,19 +6,16 @@ from pathlib import Path
 import pytest
 
 from localyun.deploy.declared import (
-    Attachment,
     BadDeployment,
-    Declared,
+    DeclaredAttachment,
+    DeclaredResource,
     DeclaredSubscription,
     Deployment,
-    ObjectTrigger,
-    TimerTrigger,
-    TopicTrigger,
 )
 from localyun.deploy.project import read
-from localyun.deploy.ros_template import Place, Stack
+from localyun.deploy.ros_template import Stack, StackLocation
 from localyun.fc.schedule import BadSchedule, Schedule
-from localyun.fc.values import AsyncConfig, Hook
+from localyun.fc.values import AsyncConfig, LifecycleHook, ObjectTrigger, TimerTrigger, TopicTrigger
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = """
@@ -109,7 +106,7 @@ def test_our_own_files_declare_what_the_product_needs() -> None:
     assert ours.buckets == ("clipstitch",)
     assert {"clipstitch-completions", "clipstitch-events"} == {topic.name for topic in ours.topics}
     assert {"clipstitch-events", "clipstitch-dead-letters"} == {queue.name for queue in ours.queues}
-    assert (Attachment("clipstitch", "clipstitch"),) == ours.attachments
+    assert (DeclaredAttachment("clipstitch", "clipstitch"),) == ours.attachments
     names = [function.name for function in ours.functions]
     assert ["clipstitch-submit", "clipstitch-complete", "clipstitch-sweep"] == names
 
@@ -170,8 +167,8 @@ def test_template_functions_are_resolved(tmp_path: Path) -> None:
     found = read_with(tmp_path)
 
     assert (found.buckets, found.projects) == (("demo",), ("demo-imm",))
-    assert (Declared("demo-t"),) == found.topics
-    assert (Declared("q", {"visibility_timeout": 5}),) == found.queues
+    assert (DeclaredResource("demo-t"),) == found.topics
+    assert (DeclaredResource("q", {"visibility_timeout": 5}),) == found.queues
     assert (DeclaredSubscription("demo-t", "s", "acs:mns:cn-x:1234567890123456:queues/q"),) == found.subscriptions
     assert found.outputs["Stack"] == "stack"
 
@@ -182,7 +179,7 @@ def test_a_true_condition_adds_its_resources(tmp_path: Path) -> None:
 
     found = read_with(tmp_path, parameters)
 
-    assert (Declared("q", {"visibility_timeout": 60}), Declared("extra")) == found.queues
+    assert (DeclaredResource("q", {"visibility_timeout": 60}), DeclaredResource("extra")) == found.queues
 
 
 def test_references_extension_and_defaults_of_s_yaml_are_resolved(tmp_path: Path) -> None:
@@ -190,7 +187,7 @@ def test_references_extension_and_defaults_of_s_yaml_are_resolved(tmp_path: Path
     one, two = read_with(tmp_path, R="cn-y").functions
 
     assert one.environment == {"A": "1", "B": "demo-t/one", "C": "one"}
-    assert ("one-two", Hook("index.init", 9)) == (two.name, two.initializer)
+    assert ("one-two", LifecycleHook("index.init", 9)) == (two.name, two.initializer)
     failures = "acs:mns:cn-y:1234567890123456:/queues/q/messages"
     assert AsyncConfig(1, 86400, "", failures) == two.asynchronous
 
@@ -229,7 +226,7 @@ def test_a_build_that_is_missing_is_an_error_with_the_remedy(tmp_path: Path) -> 
         ("${this.name}", "${config('AccountID')}", r"config\('AccountID'\).*known forms:.*env\('NAME'"),
         ("output.TopicName", "output.TopicNam", "no 'TopicNam' in Outputs; known: BucketName, TopicName"),
         ("output.TopicName", "output.${x}", "unknown here"),
-        ("name: demo", 'name: "${vars.name}"', "goes in a circle"),
+        ("name: demo", 'name: "${vars.name}"', "circular reference"),
         ("env('R', 'cn-x')", "env('R')", "environment variable R is needed"),
         ("extend: {name: base}", "extend: {name: bass}", "no template 'bass'; known: base"),
         ("component: ros", "component: oos", "component 'oos' is unknown; known: ros, fc3"),
@@ -262,10 +259,10 @@ def test_a_mistake_in_s_yaml_is_named_with_what_is_known(tmp_path: Path, old: st
         ("'Fn::Join'", "'Fn::Jion'", "Fn::Jion is unknown here; known: Ref"),
         ("[T, TopicName]", "[T, Name]", "T.Name: there is no such attribute; known: TopicName"),
         ("{Ref: T}", "{Ref: U}", "'U' is neither a parameter nor a resource"),
-        ("'${Name}-t'", "'${T}-t'", "goes in a circle"),
+        ("'${Name}-t'", "'${T}-t'", "circular reference"),
         ("Condition: IsBig", "Condition: IsHuge", "no 'IsHuge' in Conditions; known: IsBig, Small"),
         ("VisibilityTimeout:", "VisibiltyTimeout:", "VisibiltyTimeout is unknown here"),
-        ("bucket: B", "bucket: P", "P is no ALIYUN::OSS::Bucket"),
+        ("bucket: B", "bucket: P", "P is not of type ALIYUN::OSS::Bucket"),
         ("QueueName: q", "QueueNmae: q", "'QueueName' is missing"),
     ],
 )
@@ -285,7 +282,7 @@ def test_triggers_that_would_both_take_an_event_are_refused(tmp_path: Path) -> N
     start = SERVERLESS.index("        - triggerName: o")
     again = SERVERLESS[start : SERVERLESS.index(timer)].replace("triggerName: o", "triggerName: o2")
 
-    with pytest.raises(BadDeployment, match="o and o2 would both take"):
+    with pytest.raises(BadDeployment, match="o and o2 would both match"):
         read_with(tmp_path, SERVERLESS.replace(timer + config, again.replace("in/", "in/deep/")))
 
 
@@ -305,7 +302,7 @@ def test_and_and_or_take_lists_of_conditions() -> None:
         },
     }
 
-    assert Stack(template, {}, Place("1", "r", "s")).outputs() == {"And": "b", "Or": "a"}
+    assert Stack(template, {}, StackLocation("1", "r", "s")).outputs() == {"And": "b", "Or": "a"}
 
 
 @pytest.mark.parametrize(
@@ -319,7 +316,7 @@ def test_not_takes_one_condition(condition: object, said: str) -> None:
         "Outputs": {"Not": {"Value": {"Fn::If": ["Not", "a", "b"]}}},
     }
 
-    assert Stack(template, {}, Place("1", "r", "s")).outputs() == {"Not": said}
+    assert Stack(template, {}, StackLocation("1", "r", "s")).outputs() == {"Not": said}
 
 
 @pytest.mark.parametrize("conditions", [[], ["Yes", "Yes"]])
@@ -329,7 +326,7 @@ def test_not_takes_no_other_number_of_conditions(conditions: list[str]) -> None:
     outputs = {"Outputs": {"Not": {"Value": {"Fn::If": ["Not", "a", "b"]}}}}
 
     with pytest.raises(BadDeployment, match=f"Fn::Not has {len(conditions)} conditions"):
-        Stack({**template, **outputs}, {}, Place("1", "r", "s")).outputs()
+        Stack({**template, **outputs}, {}, StackLocation("1", "r", "s")).outputs()
 
 
 @pytest.mark.parametrize(

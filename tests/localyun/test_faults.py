@@ -14,18 +14,18 @@ from mns.queue import Message
 
 from localyun.clock import HostClock
 from localyun.data_dir import DataDir
-from localyun.deploy.declared import ObjectTrigger
 from localyun.faults import NO_FAULTS, PROBABILITIES, FaultInjector, FaultProfile
-from localyun.fc.invocations import InvocationStore
 from localyun.fc.service import FunctionService
+from localyun.fc.store import InvocationStore
 from localyun.fc.triggers import ObjectTriggers
-from localyun.fc.values import FunctionConfig, Site
+from localyun.fc.values import FcSettings, FunctionConfig, ObjectTrigger
+from localyun.imm.task_spec import Encoding, TaskSource, TaskSpec
 from localyun.imm.values import FAILED, SUCCEEDED
-from localyun.imm.work import Encoding, Source, Work
 from localyun.oss.service import ObjectService
 from localyun.ram.credentials import Keyring
 from localyun.server import LocalCloud
-from localyun.smq.service import MessageService, Published, Subscription
+from localyun.smq.service import MessageService
+from localyun.smq.values import Subscription, TopicMessage
 from tests.localyun.audio_world import AudioWorld, tone
 from tests.localyun.mns_world import eventually
 
@@ -107,7 +107,7 @@ class RecordedUploads:
     def __init__(self, root: Path, faults: FaultInjector) -> None:
         self.objects = ObjectService(root / "objects", HostClock())
         self.objects.create_bucket("bkt")
-        self.functions = FunctionService(root / "f", HostClock(), Keyring(), Site("1", "r"), print, faults)
+        self.functions = FunctionService(root / "f", HostClock(), Keyring(), FcSettings("1", "r"), print, faults)
         (root / "index.py").write_text("def handler(event, context):\n    open('seen', 'ab').write(event + b'\\n')\n")
         self.functions.deploy(FunctionConfig("f", "index.handler", (root,), timeout=10))
         trigger = ObjectTrigger("f", "t", "bkt", ("oss:ObjectCreated:PutObject",), "", "")
@@ -160,11 +160,11 @@ def test_a_message_of_a_topic_is_dropped_duplicated_or_delayed(tmp_path: Path, k
     service = MessageService(tmp_path, HostClock(), account_id="1", region="r", faults=faults)
     received: list[str] = []
 
-    def receive(_subscription: Subscription, published: Published) -> None:
+    def receive(_subscription: Subscription, published: TopicMessage) -> None:
         received.append(published.body)
 
-    service.create_topic("t")
-    service.subscribe("t", "s", endpoint="http://127.0.0.1:1/")
+    service.topics.create("t")
+    service.topics.subscribe("t", "s", endpoint="http://127.0.0.1:1/")
     service.deliver_to("http://", receive)
     service.start()
     service.publish("t", "one")
@@ -217,9 +217,9 @@ def test_the_vendors_clients_report_injected_faults(kind: str, status: int, proc
     assert counted >= 2
 
 
-def work(key: str) -> Work:
+def work(key: str) -> TaskSpec:
     """Return the work of converting one clip to FLAC."""
-    return Work((Source("media", "a.wav"),), Encoding("flac", 8000, 1), "media", key, topic="done")
+    return TaskSpec((TaskSource("media", "a.wav"),), Encoding("flac", 8000, 1), "media", key, topic="done")
 
 
 def test_an_injected_task_failure_has_a_code_of_the_vendor(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_an_instance_is_killed_while_it_runs(tmp_path: Path) -> None:
         "import time\ndef handler(event, context):\n    time.sleep(30)\n    return 'well'\n"
     )
     faults = always("instance killed")
-    service = FunctionService(tmp_path / "data", HostClock(), Keyring(), Site("1", "r"), print, faults)
+    service = FunctionService(tmp_path / "data", HostClock(), Keyring(), FcSettings("1", "r"), print, faults)
     service.deploy(FunctionConfig("f", "index.handler", (tmp_path,), timeout=60))
 
     killed = service.invoke("f", b"")

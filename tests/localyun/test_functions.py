@@ -14,7 +14,7 @@ import pytest
 from localyun.clock import HostClock
 from localyun.errors import ServiceError
 from localyun.fc.service import FunctionService
-from localyun.fc.values import AsyncConfig, FunctionConfig, Hook, Site
+from localyun.fc.values import AsyncConfig, FcSettings, FunctionConfig, LifecycleHook
 from localyun.ram.credentials import Credential, Keyring
 
 HURRY = 50.0  # the first retry after 20 ms
@@ -32,8 +32,8 @@ class World:
 
     def start(self) -> FunctionService:
         """Start a service on the same directory."""
-        site = Site("1234567890123456", "cn-hangzhou", {"OSS_ENDPOINT": "http://local"}, time_scale=HURRY)
-        return FunctionService(self.root / "data", HostClock(), self.keyring, site, self.tell)
+        settings = FcSettings("1234567890123456", "cn-hangzhou", {"OSS_ENDPOINT": "http://local"}, time_scale=HURRY)
+        return FunctionService(self.root / "data", HostClock(), self.keyring, settings, self.tell)
 
     def tell(self, arn: str, record: str) -> None:
         """Be the destination of asynchronous invocations."""
@@ -201,7 +201,7 @@ def test_the_initializer_runs_once_per_instance_and_its_failure_fails_the_call(w
         "        raise RuntimeError('not yet')\n"
         "def handler(event, context):\n"
         "    return count",
-        initializer=Hook("index.initialize"),
+        initializer=LifecycleHook("index.initialize"),
     )
 
     failed = world.service.invoke("f", b"")
@@ -218,7 +218,7 @@ def test_the_pre_stop_hook_runs_when_the_service_closes(world: World) -> None:
         "import pathlib\n"
         "def farewell(context):\n    pathlib.Path('gone').touch()\n"
         "def handler(event, context):\n    return ''",
-        pre_stop=Hook("index.farewell", 5),
+        pre_stop=LifecycleHook("index.farewell", 5),
     )
     world.service.invoke("f", b"")
 
@@ -396,10 +396,10 @@ def test_instances_end_when_the_service_is_killed(tmp_path: Path) -> None:
         "import sys, pathlib\n"
         "from localyun.clock import HostClock\n"
         "from localyun.ram.credentials import Keyring\n"
-        "from localyun.fc.values import FunctionConfig, Site\n"
+        "from localyun.fc.values import FcSettings, FunctionConfig\n"
         "from localyun.fc.service import FunctionService\n"
         "root = pathlib.Path(sys.argv[1])\n"
-        "service = FunctionService(root / 'data', HostClock(), Keyring(), Site('1', 'r'), print)\n"
+        "service = FunctionService(root / 'data', HostClock(), Keyring(), FcSettings('1', 'r'), print)\n"
         "service.deploy(FunctionConfig('f', 'index.handler', (root,), timeout=60))\n"
         "service.invoke('f', b'')\n"
     )

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localyun.imm.errors import ImmError
-from localyun.imm.formats import FORMATS
-from localyun.imm.process_string import Clip, read_name, read_process
-from localyun.imm.target_names import expand, variables, with_extension
-from localyun.imm.work import Encoding
+from localyun.imm.output_formats import FORMATS
+from localyun.imm.process_string import ProcessClip, decode_name, parse_process
+from localyun.imm.target_template import expand, variables, with_extension
+from localyun.imm.task_spec import Encoding
 
 # OSS user guide, "Audio merging", page dated 2026-03-20: the REST example, word for word.
 REST_EXAMPLE = (
@@ -39,16 +39,16 @@ def concat(words: str = "f_mp3", clips: str = "", tail: str = "|sys/saveas,o_b3V
 def mistake(process: str) -> str:
     """Return what the grammar has against a string."""
     with pytest.raises(ImmError) as caught:
-        read_process(process)
-    return f"{caught.value.code}, {caught.value.text}"
+        parse_process(process)
+    return f"{caught.value.code}, {caught.value.message}"
 
 
 def test_the_printed_rest_example_reads_with_its_stray_newlines():
     """Names are not trimmed: the page's Base64 holds line ends, and a key may end in anything."""
-    plan = read_process(REST_EXAMPLE)
+    plan = parse_process(REST_EXAMPLE)
 
-    assert (Clip("pre1.mp3\n"), Clip("pre2.wav\n", 0, 2000)) == plan.before
-    assert (Clip("sur1.aac\n", 4000, 10000), Clip("sur2.wma\n", 10000)) == plan.after
+    assert (ProcessClip("pre1.mp3\n"), ProcessClip("pre2.wav\n", 0, 2000)) == plan.before
+    assert (ProcessClip("sur1.aac\n", 4000, 10000), ProcessClip("sur2.wma\n", 10000)) == plan.after
     assert Encoding("aac", 44100, 1, 96000) == plan.encoding
     assert ("outbucket", "outobj.{autoext}\n", "AudioConvert", 2) == (
         plan.target_bucket,
@@ -60,9 +60,9 @@ def test_the_printed_rest_example_reads_with_its_stray_newlines():
 
 def test_the_printed_python_example_has_two_clips_before_the_posted_one():
     """`align_2` is legal there only because the posted object counts as the third source."""
-    plan = read_process(PYTHON_EXAMPLE)
+    plan = parse_process(PYTHON_EXAMPLE)
 
-    assert (Clip("src1.mp3"), Clip("src2.mp3")) == plan.before
+    assert (ProcessClip("src1.mp3"), ProcessClip("src2.mp3")) == plan.before
     assert ((), 2) == (plan.after, plan.align)
     assert ("examplebucket", "dest.aac") == (plan.target_bucket, plan.target_key)
 
@@ -75,29 +75,29 @@ def test_every_base64_that_the_sdk_samples_use_is_read(name, pad, encode):
     text = encode(name.encode()).decode()
     process = concat(clips=f"/pre,o_{text if pad else text.rstrip('=')},ss_5")
 
-    assert (Clip(name, 5),) == read_process(process).before
+    assert (ProcessClip(name, 5),) == parse_process(process).before
 
 
 @given(st.text(min_size=1), st.integers(0, 10**9), st.integers(0, 10**9))
 def test_any_name_and_trim_survive_the_way(name, start, duration):
     """What is written in is read out, whatever the key."""
     clip = f"o_{b64(name)},ss_{start},t_{duration}" if name.isprintable() else f"t_{duration},o_{b64(name)},ss_{start}"
-    plan = read_process(concat(clips=f"/sur,{clip}", tail=f"|sys/saveas,o_{b64(name)}"))
+    plan = parse_process(concat(clips=f"/sur,{clip}", tail=f"|sys/saveas,o_{b64(name)}"))
 
-    assert (Clip(name, start, duration),) == plan.after
+    assert (ProcessClip(name, start, duration),) == plan.after
     assert name == plan.target_key
 
 
 def test_notify_may_be_an_operation_of_its_own():
     """The second official form, `|sys/notify`, means the same."""
-    plan = read_process(concat(tail="|sys/saveas,o_b3V0Lm1wMw|sys/notify,topic_dA"))
+    plan = parse_process(concat(tail="|sys/saveas,o_b3V0Lm1wMw|sys/notify,topic_dA"))
 
     assert "t" == plan.topic
 
 
 def test_convert_reads_every_transcoding_parameter():
     """`audio/convert` trims and encodes one object."""
-    plan = read_process("audio/convert,f_flac,ss_10,t_20,ar_96000,ac_8,adepth_24|sys/saveas,o_eA")
+    plan = parse_process("audio/convert,f_flac,ss_10,t_20,ar_96000,ac_8,adepth_24|sys/saveas,o_eA")
 
     assert ("convert", 10, 20) == (plan.action, plan.start_ms, plan.duration_ms)
     assert Encoding("flac", 96000, 8, bits=24) == plan.encoding
@@ -105,8 +105,8 @@ def test_convert_reads_every_transcoding_parameter():
 
 def test_quality_and_bit_rate_option_are_read():
     """Aq has a legal 0; abopt belongs to ab."""
-    assert 0 == read_process(concat("f_mp3,aq_0")).encoding.quality
-    assert 2 == read_process(concat("f_mp3,ab_64000,abopt_2")).encoding.bitrate_option
+    assert 0 == parse_process(concat("f_mp3,aq_0")).encoding.quality
+    assert 2 == parse_process(concat("f_mp3,ab_64000,abopt_2")).encoding.bitrate_option
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_quality_and_bit_rate_option_are_read():
         (concat("f_mp3,ac_3"), "mp3 has at most 2 channel(s), not 3"),
         (concat("f_ac3,ac_7"), "ac3 has at most 6 channel(s), not 7"),
         (concat("f_amr,ac_2"), "amr has at most 1 channel(s), not 2"),
-        (concat("f_aac,ac_9"), "[ac]:'9' is not a whole number from 1 to 8"),
-        (concat("f_aac,ac_0"), "[ac]:'0' is not a whole number from 1 to 8"),
+        (concat("f_aac,ac_9"), "[ac]:'9' is not an integer from 1 to 8"),
+        (concat("f_aac,ac_0"), "[ac]:'0' is not an integer from 1 to 8"),
         (concat("f_mp3,ab_999"), "from 1000 to 10000000"),
         (concat("f_mp3,ab_96k"), "from 1000 to 10000000"),
         (concat("f_mp3,aq_101"), "from 0 to 100"),
@@ -137,14 +137,14 @@ def test_quality_and_bit_rate_option_are_read():
         (concat("f_mp3,ab_96000,abopt_3"), "[abopt]:'3' is not one of 0, 1, 2"),
         (concat("f_mp3,adepth_24"), "[adepth]:applies to flac only"),
         (concat("f_flac,adepth_20"), "[adepth]:'20' is not one of 16, 24"),
-        (concat("f_mp3,align_1"), "[align]:'1' is not a whole number from 0 to 0"),
+        (concat("f_mp3,align_1"), "[align]:'1' is not an integer from 0 to 0"),
         (concat("f_mp3,f_aac"), "[f]:is given twice"),
         (concat("f_mp3,speed_2"), "[speed]:is not a parameter of audio/concat"),
-        (concat("f_mp3,ss_-1"), "[ss]:'-1' is not a whole number"),
-        (concat("f_mp3,ss_٣"), "is not a whole number"),
+        (concat("f_mp3,ss_-1"), "[ss]:'-1' is not an integer"),
+        (concat("f_mp3,ss_٣"), "is not an integer"),
         (concat(clips="/pre,ss_1"), "[o]:is required."),
         (concat(clips="/sur"), "[o]:is required."),
-        (concat(clips="/pre,o_YQ,t_x"), "[t]:'x' is not a whole number"),
+        (concat(clips="/pre,o_YQ,t_x"), "[t]:'x' is not an integer"),
         (concat(clips="/pre,o_\ufffd"), "is not URL-safe Base64"),  # the hunt's: not even ASCII
         (concat(clips="/pre,o_!!"), "is not URL-safe Base64"),
         (concat(clips="/pre,o__w"), "is not URL-safe Base64 of a UTF-8 name"),
@@ -165,14 +165,14 @@ def test_a_mistake_is_named_with_its_place_and_remedy(process, part):
 def test_every_legal_rate_of_every_format_is_accepted(form):
     """The table of the reference: no legal pair is refused."""
     for rate in form.rates:
-        plan = read_process(concat(f"f_{form.name},ar_{rate},ac_{form.max_channels}"))
+        plan = parse_process(concat(f"f_{form.name},ar_{rate},ac_{form.max_channels}"))
 
         assert (rate, form.max_channels) == (plan.encoding.sample_rate, plan.encoding.channels)
 
 
 def test_ten_clips_beside_the_posted_one_are_the_most():
     """Eleven objects in all; how they are split between pre and sur does not matter."""
-    plan = read_process(concat(clips="/pre,o_YQ" * 7 + "/sur,o_Yg" * 3))
+    plan = parse_process(concat(clips="/pre,o_YQ" * 7 + "/sur,o_Yg" * 3))
 
     assert (7, 3) == (len(plan.before), len(plan.after))
 
@@ -180,7 +180,7 @@ def test_ten_clips_beside_the_posted_one_are_the_most():
 def test_an_empty_name_is_missing():
     """A parameter without value is not a name."""
     with pytest.raises(ImmError, match="is required"):
-        read_name("==", "o")
+        decode_name("==", "o")
 
 
 NAMES = variables(

@@ -190,7 +190,7 @@ def test_tasks_are_listed_by_status_time_and_page(world, host):
         ({"container": "mp3"}, "InvalidArgument", "'flac' does not go into mp3"),
         ({"uri": "s3://x/y"}, "InvalidArgument", "write oss://bucket/key"),
         ({"uri": "oss://nowhere/x"}, "InvalidArgument", "nowhere does not exist"),
-        ({"uri": "oss://out/{what}"}, "InvalidArgument", "is no variable"),
+        ({"uri": "oss://out/{what}"}, "InvalidArgument", "is not a variable"),
         ({"alignment_index": 2}, "InvalidArgument", "from 0 to 1"),
         ({"sources": []}, "InvalidArgument", "0 sources"),
         ({"user_data": "x" * 2049}, "InvalidArgument", "2048 bytes"),

@@ -3,6 +3,7 @@
 import math
 import stat
 import time
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from localyun.imm.audio_info import AudioInfo
 from localyun.imm.errors import ImmError
 from localyun.imm.ffmpeg import Ffmpeg
-from localyun.imm.formats import FORMATS, SAMPLE_RATES
-from localyun.imm.join import WHOLE, Joined, Piece, Trim, expected_samples, join, resampled
-from localyun.imm.work import Encoding
+from localyun.imm.join import NO_TRIM, InputClip, JoinResult, Trim, join, samples_of
+from localyun.imm.output_formats import FORMATS, SAMPLE_RATES
+from localyun.imm.task_spec import Encoding
 from tests.localyun.audio_world import order_heard, pcm, rate_of, tone
 
 # One clip per container and kind of rate: the mix that people upload.
@@ -33,6 +34,40 @@ CLIPS = {
     "j.wma": (1650, 0.9, 44100, 1),
     "k.wav": (1800, 0.3333, 11025, 1),
 }
+FILTER_TAPS, CUTOFF = 32, 0.97  # libswresample's defaults
+
+
+def resampled(samples: int, rate_in: int, rate_out: int) -> int:
+    """Return the number of samples that FFmpeg's resampler makes of a clip longer than its filter (about 4 ms).
+
+    The resampler mirrors half a filter at either end and stops where the next output's filter would pass the end; if
+    too little is left to mirror, one output is missing. Derived from FFmpeg 7.0.2, confirmed in 900 trials.
+    """
+    if rate_in == rate_out:
+        return samples
+    taps = math.ceil(FILTER_TAPS / min(rate_out * CUTOFF / rate_in, 1))
+    taps += taps % 2
+    available = (taps - 1) // 2 + samples
+    made = _outputs(available - taps, rate_in, rate_out)
+    left = available - made * rate_in // rate_out
+    return _outputs(available + (min(left, taps) + 1) // 2 - taps, rate_in, rate_out)
+
+
+def _outputs(last: int, rate_in: int, rate_out: int) -> int:
+    """Return the number of outputs whose filter begins at or before input sample `last`."""
+    return max(0, -(-(last + 1) * rate_out // rate_in))
+
+
+def trimmed(samples: int, trim: Trim, rate: int) -> int:
+    """Return the number of samples that a trim keeps."""
+    left = max(0, samples - samples_of(trim.start_ms, rate))
+    return min(left, samples_of(trim.duration_ms, rate)) if trim.duration_ms else left
+
+
+def expected_samples(clips: Sequence[tuple[int, int, Trim]], rate: int, output_trim: Trim = NO_TRIM) -> int:
+    """Return the length of the joined audio in samples; a clip is its decoded samples, its rate, and its trim."""
+    total = sum(trimmed(resampled(samples, rate_in, rate), trim, rate) for samples, rate_in, trim in clips)
+    return trimmed(total, output_trim, rate)
 
 
 @pytest.fixture(scope="module")
@@ -56,18 +91,18 @@ def ffmpeg():
     return Ffmpeg()
 
 
-def pieces(*clips) -> list[Piece]:
+def pieces(*clips) -> list[InputClip]:
     """Name clips, each a name or a name and a trim."""
-    named = [clip if isinstance(clip, tuple) else (clip, WHOLE) for clip in clips]
-    return [Piece(name, f"oss://media/{name}", trim) for name, trim in named]
+    named = [clip if isinstance(clip, tuple) else (clip, NO_TRIM) for clip in clips]
+    return [InputClip(name, f"oss://media/{name}", trim) for name, trim in named]
 
 
-def expect(lengths, parts: list[Piece], rate: int, whole: Trim = WHOLE) -> int:
+def expect(lengths, parts: list[InputClip], rate: int, whole: Trim = NO_TRIM) -> int:
     """Say how long the joined audio must be."""
     return expected_samples([(*lengths[part.file], part.trim) for part in parts], rate, whole)
 
 
-def measured(joined: Joined, suffix: str) -> np.ndarray:
+def measured(joined: JoinResult, suffix: str) -> np.ndarray:
     """Decode what was written, under a name that fits."""
     return pcm(joined.file.rename(joined.file.with_suffix(suffix)))
 
@@ -104,7 +139,7 @@ TRIMS = st.builds(Trim, st.integers(0, 900), st.one_of(st.just(0), st.integers(1
 @given(
     clips=st.lists(st.tuples(st.sampled_from(sorted(CLIPS)), TRIMS), min_size=1, max_size=6),
     shape=st.tuples(st.sampled_from([8000, 16000, 44100, 48000]), st.sampled_from([1, 2, 6])),
-    whole=st.one_of(st.just(WHOLE), TRIMS),
+    whole=st.one_of(st.just(NO_TRIM), TRIMS),
 )
 def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, clips, shape, whole):
     """Trims before, beyond and across the end, of clips and of the whole."""
@@ -113,9 +148,9 @@ def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, cli
     encoding = Encoding("flac", rate, channels, bits=24)
     if promised == 0:
         with pytest.raises(ImmError, match="Nothing is left"):
-            join(ffmpeg, folder, parts, encoding, whole=whole)
+            join(ffmpeg, folder, parts, encoding, output_trim=whole)
         return
-    joined = join(ffmpeg, folder, parts, encoding, whole=whole)
+    joined = join(ffmpeg, folder, parts, encoding, output_trim=whole)
 
     assert promised == joined.samples
     assert (promised, channels) == measured(joined, ".flac").shape
@@ -124,7 +159,7 @@ def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, cli
 def test_short_cuts_among_other_clips_do_not_hang(folder, lengths):
     """FFmpeg 7.0.2 waits for ever, every other time, when this mix is one graph; a cut has to be a run of its own."""
     trims = [(251, 0), (94, 4), (340, 660), (249, 0), (278, 0), (820, 378)]
-    parts = [Piece(p.file, p.label, Trim(*trim)) for p, trim in zip(
+    parts = [InputClip(p.file, p.label, Trim(*trim)) for p, trim in zip(
         pieces("j.wma", "a.mp3", "h.ac3", "d.aac", "c.oga", "h.ac3"), trims, strict=True)]  # fmt: skip
     for _ in range(8):
         joined = join(Ffmpeg(seconds=10), folder, parts, Encoding("flac", 8000, 6, bits=24))

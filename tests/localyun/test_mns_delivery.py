@@ -22,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric import padding
 from localyun.clock import HostClock
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse, asgi_app
-from localyun.smq.service import MessageService, Published, Subscription
+from localyun.smq.service import MessageService
+from localyun.smq.values import Subscription, TopicMessage
 from tests.localyun.mns_world import ARN, PLACE, TurnedClock, World, eventually, served, world
 
 NS = "{http://mns.aliyuncs.com/doc/v1/}"
@@ -33,8 +34,8 @@ FUNCTION = "acs:fc:cn-hangzhou:1234567890:functions/f"
 def service(tmp_path: Path) -> Iterator[MessageService]:
     """Run a service that retries a thousand times faster, with a queue q and a topic t."""
     running = MessageService(tmp_path, HostClock(), **PLACE, time_scale=1000)
-    running.create_queue("q")
-    running.create_topic("t")
+    running.queues.create("q")
+    running.topics.create("t")
     running.start()
     yield running
     running.close()
@@ -50,7 +51,7 @@ class Receiver:
         self.got: list[tuple[str, str]] = []
         self.at: list[float] = []
 
-    def __call__(self, subscription: Subscription, published: Published) -> None:
+    def __call__(self, subscription: Subscription, published: TopicMessage) -> None:
         """Take a message, or raise."""
         self.got.append((subscription.name, published.body))
         self.at.append(time.monotonic())
@@ -62,7 +63,7 @@ def test_fresh_message_is_delivered_within_milliseconds(service: MessageService)
     """Workers wait for a signal, not for a tick; the best of ten shows it."""
     receiver = Receiver()
     service.deliver_to("acs:fc:", receiver)
-    service.subscribe("t", "s", endpoint=FUNCTION)
+    service.topics.subscribe("t", "s", endpoint=FUNCTION)
     delays = []
     for number in range(10):
         start = time.monotonic()
@@ -77,8 +78,8 @@ def test_filter_tag_lets_only_equal_tags_through(service: MessageService):
     """A subscription without a tag hears everything."""
     receiver = Receiver()
     service.deliver_to("acs:fc:", receiver)
-    service.subscribe("t", "all", endpoint=FUNCTION)
-    service.subscribe("t", "audio", endpoint=FUNCTION, filter_tag="audio")
+    service.topics.subscribe("t", "all", endpoint=FUNCTION)
+    service.topics.subscribe("t", "audio", endpoint=FUNCTION, filter_tag="audio")
     for tag in ("audio", "video", ""):
         service.publish("t", tag or "none", tag=tag)
     eventually(lambda: len(receiver.got) >= 4)
@@ -91,7 +92,7 @@ def test_longest_prefix_wins(service: MessageService):
     general, special = Receiver(), Receiver()
     service.deliver_to("acs:fc:", general)
     service.deliver_to(FUNCTION, special)
-    service.subscribe("t", "s", endpoint=FUNCTION)
+    service.topics.subscribe("t", "s", endpoint=FUNCTION)
     service.publish("t", "x")
 
     assert eventually(lambda: special.got)
@@ -102,7 +103,7 @@ def test_failed_delivery_is_made_again_until_it_succeeds(service: MessageService
     """BACKOFF_RETRY: two failures, each followed by 10 to 20 (hurried) seconds, then success; then nothing more."""
     receiver = Receiver(failures=2)
     service.deliver_to("acs:fc:", receiver)
-    service.subscribe("t", "s", endpoint=FUNCTION)
+    service.topics.subscribe("t", "s", endpoint=FUNCTION)
     service.publish("t", "x")
     eventually(lambda: len(receiver.got) == 3)
     gaps = [after - before for before, after in zip(receiver.at, receiver.at[1:], strict=False)]
@@ -116,7 +117,7 @@ def test_backoff_gives_up_after_three_retries_and_says_so(service: MessageServic
     """Four attempts in all; the message is forgotten and the log names it."""
     receiver = Receiver(failures=99)
     service.deliver_to("acs:fc:", receiver)
-    service.subscribe("t", "s", endpoint=FUNCTION)
+    service.topics.subscribe("t", "s", endpoint=FUNCTION)
     published = service.publish("t", "x")
     gone = eventually(lambda: service.topics.get("t").message_count == 0)
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
@@ -131,9 +132,9 @@ def test_exponential_decay_tries_176_more_times(tmp_path: Path):
     """Hurried a million times, all 177 attempts happen; the pauses double up to 512 s."""
     service = MessageService(tmp_path, HostClock(), **PLACE, time_scale=1e6)
     receiver = Receiver(failures=999)
-    service.create_topic("t")
+    service.topics.create("t")
     service.deliver_to("acs:fc:", receiver)
-    service.subscribe("t", "s", endpoint=FUNCTION, strategy="EXPONENTIAL_DECAY_RETRY")
+    service.topics.subscribe("t", "s", endpoint=FUNCTION, strategy="EXPONENTIAL_DECAY_RETRY")
     service.start()
     service.publish("t", "x")
     gone = eventually(lambda: service.topics.get("t").message_count == 0, 20)
@@ -146,7 +147,7 @@ def test_exponential_decay_tries_176_more_times(tmp_path: Path):
 def test_undeliverable_message_becomes_a_dead_letter(service: MessageService):
     """A subscription with a dead-letter queue loses nothing."""
     service.deliver_to("acs:fc:", Receiver(failures=99))
-    service.subscribe("t", "s", endpoint=FUNCTION, dead_letter_queue="q")
+    service.topics.subscribe("t", "s", endpoint=FUNCTION, dead_letter_queue="q")
     published = service.publish("t", "x")
     [letter] = service.receive("q", 5)
 
@@ -162,9 +163,9 @@ def test_slow_subscription_does_not_hold_up_others(service: MessageService):
     release, quick = threading.Event(), Receiver()
     service.deliver_to("acs:fc:", lambda *_: release.wait(5))
     service.deliver_to(FUNCTION, quick)
-    service.create_topic("slow")
-    service.subscribe("slow", "s", endpoint="acs:fc:cn-hangzhou:1234567890:functions/slow")
-    service.subscribe("t", "s", endpoint=FUNCTION)
+    service.topics.create("slow")
+    service.topics.subscribe("slow", "s", endpoint="acs:fc:cn-hangzhou:1234567890:functions/slow")
+    service.topics.subscribe("t", "s", endpoint=FUNCTION)
     for _ in range(20):
         service.publish("slow", "x")
     service.publish("t", "x")
@@ -176,16 +177,16 @@ def test_slow_subscription_does_not_hold_up_others(service: MessageService):
 
 def test_queue_made_too_late_still_gets_the_message(service: MessageService):
     """A missing queue is a failed attempt like any other."""
-    service.subscribe("t", "s", endpoint=f"{ARN}:queues/late", content_format="SIMPLIFIED")
+    service.topics.subscribe("t", "s", endpoint=f"{ARN}:queues/late", content_format="SIMPLIFIED")
     service.publish("t", "patience")
-    service.create_queue("late")
+    service.queues.create("late")
 
     assert [message.body for message in service.receive("late", 5)] == ["patience"]
 
 
 def test_queue_gets_the_json_notification(service: MessageService):
     """The document tells topic, subscription, digest, tag and time."""
-    service.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="JSON")
+    service.topics.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="JSON")
     published = service.publish("t", '{"a":"夜"}', tag="audio")
     [message] = service.receive("q", 5)
 
@@ -204,7 +205,7 @@ def test_queue_gets_the_json_notification(service: MessageService):
 
 def test_queue_gets_the_xml_notification(service: MessageService):
     """Markup in the message is text in the document."""
-    service.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="XML")
+    service.topics.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="XML")
     service.publish("t", "<a>&</a>")
     root = ET.fromstring(service.receive("q", 5)[0].body)
 
@@ -215,7 +216,7 @@ def test_queue_gets_the_xml_notification(service: MessageService):
 
 def test_unsubscribing_forgets_what_was_owed(service: MessageService):
     """A subscription that is gone gets nothing more, and its messages are not kept."""
-    service.subscribe("t", "s", endpoint=FUNCTION, strategy="EXPONENTIAL_DECAY_RETRY")
+    service.topics.subscribe("t", "s", endpoint=FUNCTION, strategy="EXPONENTIAL_DECAY_RETRY")
     service.publish("t", "x")
     service.topics.unsubscribe("t", "s")
 
@@ -255,7 +256,7 @@ class Endpoint:
 def w(tmp_path: Path) -> Iterator[World]:
     """Run a face with a topic, t."""
     with world(tmp_path) as running:
-        running.service.create_topic("t")
+        running.service.topics.create("t")
         running.face.base_url = running.url
         yield running
 
@@ -263,7 +264,7 @@ def w(tmp_path: Path) -> Iterator[World]:
 def pushed(w: World, endpoint: Endpoint, count: int = 1, **options: str) -> None:
     """Publish one message to an HTTP endpoint and wait until it was called `count` times."""
     with served(asgi_app(endpoint.answer)) as url:
-        w.service.subscribe("t", "s", endpoint=f"{url}/hook?x=1", **options)
+        w.service.topics.subscribe("t", "s", endpoint=f"{url}/hook?x=1", **options)
         w.service.publish("t", "夜 & <day>", tag="audio")
         assert eventually(lambda: len(endpoint.bodies) == count)
         assert eventually(lambda: w.service.topics.get("t").message_count == 0)
@@ -325,10 +326,10 @@ def slow(subscription, published):
     time.sleep(60)
 
 service = MessageService(Path(sys.argv[1]), HostClock(), account_id="1234567890", region="cn-hangzhou")
-service.create_queue("q")
-service.create_topic("t")
+service.queues.create("q")
+service.topics.create("t")
 service.deliver_to("acs:fc:", slow)
-service.subscribe("t", "s", endpoint=sys.argv[2])
+service.topics.subscribe("t", "s", endpoint=sys.argv[2])
 service.send("q", "kept")
 service.publish("t", "owed", attributes={"DirectMail": "{}"})
 service.start()
@@ -367,9 +368,9 @@ def test_failure_while_closing_costs_no_attempt(tmp_path: Path):
         released.wait(5)
         raise ConnectionError("closing")
 
-    service.create_topic("t")
+    service.topics.create("t")
     service.deliver_to("acs:fc:", broken)
-    service.subscribe("t", "s", endpoint=FUNCTION)
+    service.topics.subscribe("t", "s", endpoint=FUNCTION)
     service.start()
     service.publish("t", "x")
     entered.wait(5)
@@ -389,8 +390,8 @@ def test_message_owed_for_over_a_day_is_dropped_at_the_start(tmp_path: Path):
     """Topics keep a message for one day."""
     clock = TurnedClock()
     first = MessageService(tmp_path, clock, **PLACE)
-    first.create_topic("t")
-    first.subscribe("t", "s", endpoint=FUNCTION)
+    first.topics.create("t")
+    first.topics.subscribe("t", "s", endpoint=FUNCTION)
     first.publish("t", "x")
     first.close()
     clock.turn(86_401)

@@ -32,7 +32,7 @@ def address() -> Iterator[tuple[Socket, str]]:
 def w(tmp_path: Path, address: tuple[Socket, str]) -> Iterator[World]:
     """Run a fresh service with one queue, q."""
     with plugged(*address, tmp_path) as running:
-        running.service.create_queue("q")
+        running.service.queues.create("q")
         yield running
 
 
@@ -73,7 +73,7 @@ def test_queue_attributes_are_read_changed_and_counted(w: World, q):
 def test_queues_are_listed_by_prefix_in_pages(w: World):
     """Two pages of two cover three names; other prefixes, and other cases, stay out."""
     for name in ("list-a", "list-b", "list-c", "List-d", "other"):
-        w.service.create_queue(name)
+        w.service.queues.create(name)
     first, marker = w.account().list_queue("list-", 2)
     second, end = w.account().list_queue("list-", 2, marker)
 
@@ -87,7 +87,7 @@ def test_deleted_queue_is_gone_with_its_messages(w: World, q):
     q.delete()
     with pytest.raises(MNSServerException) as missing:
         q.receive_message()
-    w.service.create_queue("q")
+    w.service.queues.create("q")
 
     assert missing.value.type == "QueueNotExist"
     assert w.service.receive("q") == []
@@ -211,7 +211,7 @@ def test_changed_visibility_gives_a_new_handle_and_a_later_time(w: World, q):
 
 def test_message_older_than_its_retention_is_gone(w: World):
     """A queue that keeps messages for a minute has none after a minute."""
-    w.service.create_queue("short", message_retention_period=60)
+    w.service.queues.create("short", message_retention_period=60)
     w.service.send("short", "old")
     w.clock.turn(61)
 
@@ -221,8 +221,8 @@ def test_message_older_than_its_retention_is_gone(w: World):
 
 def test_message_received_too_often_goes_to_the_dead_letter_queue(w: World):
     """After three receptions it lies in the other queue and says where it came from."""
-    w.service.create_queue("dead")
-    w.service.create_queue("worn", dead_letter_queue="dead", max_receive_count=3, visibility_timeout=1)
+    w.service.queues.create("dead")
+    w.service.queues.create("worn", dead_letter_queue="dead", max_receive_count=3, visibility_timeout=1)
     sent = w.service.send("worn", "poison")
     counts = []
     for _ in range(3):
@@ -267,7 +267,7 @@ def test_long_poll_in_vain_ends_in_time(q):
 
 def test_closing_the_service_sends_waiting_receivers_home(w: World, q):
     """Nobody has to wait thirty seconds for the local cloud to stop."""
-    threading.Timer(0.2, w.service.mailbox.close).start()
+    threading.Timer(0.2, w.service.messages.close).start()
     start = time.monotonic()
     with pytest.raises(MNSServerException):
         q.receive_message(20)
@@ -347,7 +347,7 @@ def test_topic_is_deleted_and_unknown_afterwards(w: World):
 
 def test_subscription_is_made_read_changed_listed_and_removed(w: World):
     """A full life; made again differently it conflicts."""
-    w.service.create_topic("t")
+    w.service.topics.create("t")
     subscription = w.account().get_subscription("t", "s")
     url = subscription.subscribe(SubscriptionMeta(f"{ARN}:queues/q", "BACKOFF_RETRY", "JSON", "audio"))
     subscription.set_attributes(SubscriptionMeta(notify_strategy="EXPONENTIAL_DECAY_RETRY"))
@@ -368,7 +368,7 @@ def test_subscription_is_made_read_changed_listed_and_removed(w: World):
 @pytest.mark.parametrize("endpoint", ["mail:directmail:a@b", "acs:mns:cn-beijing:1234567890:queues/q", "nonsense"])
 def test_endpoint_that_cannot_be_served_is_refused(w: World, endpoint):
     """The local cloud promises no delivery that it cannot make."""
-    w.service.create_topic("t")
+    w.service.topics.create("t")
     with pytest.raises(MNSServerException) as refused:
         w.account().get_subscription("t", "s").subscribe(SubscriptionMeta(endpoint))
 
@@ -377,8 +377,8 @@ def test_endpoint_that_cannot_be_served_is_refused(w: World, endpoint):
 
 def test_published_message_reaches_a_subscribed_queue(w: World, q):
     """SIMPLIFIED carries the body alone, raw or Base64 as the publisher chose."""
-    w.service.create_topic("t")
-    w.service.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="SIMPLIFIED")
+    w.service.topics.create("t")
+    w.service.topics.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="SIMPLIFIED")
     topic = w.account().get_topic("t")
     topic.publish_message(TopicMessage('{"a": "<夜>"}', "tag"))
     raw = q.receive_message(5)

@@ -38,7 +38,7 @@ def address() -> Iterator[tuple[Socket, str]]:
 def w(tmp_path: Path, address: tuple[Socket, str]) -> Iterator[World]:
     """Run a fresh service with one queue, q."""
     with plugged(*address, tmp_path) as running:
-        running.service.create_queue("q")
+        running.service.queues.create("q")
         yield running
 
 
@@ -280,7 +280,7 @@ def test_action_that_is_not_allowed_is_denied(tmp_path: Path, address: tuple[Soc
         return action != "mns:DeleteQueue"
 
     with plugged(*address, tmp_path, allow=allow) as w:
-        w.service.create_queue("q")
+        w.service.queues.create("q")
         queue = w.account(ROLE).get_queue("q")
         queue.get_attributes()
         with pytest.raises(MNSServerException) as denied:

@@ -15,8 +15,8 @@ import pytest
 
 from localyun.errors import ServiceError
 from localyun.imm.errors import ImmError
+from localyun.imm.task_spec import Encoding, TaskSource, TaskSpec
 from localyun.imm.values import FAILED, RUNNING, SUCCEEDED
-from localyun.imm.work import Encoding, Source, Work
 from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, order_heard, pcm, tone
 
 TONES = (400, 800, 1200, 1600)
@@ -359,7 +359,7 @@ def test_info_of_something_else_is_an_invalid_argument(world):
 
 def test_projects_and_attachments_have_to_exist(world):
     """Attaching to nothing, detaching nothing, submitting to nothing: each is refused with what is missing."""
-    work = Work((Source("media", "a.wav"),), Encoding("flac", 8000, 1), "media", "x.flac")
+    work = TaskSpec((TaskSource("media", "a.wav"),), Encoding("flac", 8000, 1), "media", "x.flac")
 
     with pytest.raises(ImmError, match="Project nope is not found"):
         world.tasks.attach("media", "nope")

@@ -10,23 +10,22 @@ from pathlib import Path
 import pytest
 
 from localyun.clock import HostClock
-from localyun.deploy.declared import ObjectTrigger, TimerTrigger, TopicTrigger
-from localyun.fc.instances import Result
+from localyun.fc.destinations import deliver_record
 from localyun.fc.service import FunctionService
-from localyun.fc.triggers import (
-    ObjectTriggers,
-    Timers,
-    TopicTriggers,
-    deliver_record,
-    matches,
-    message_payload,
-    object_payload,
-    reason_of,
+from localyun.fc.trigger_payloads import message_payload, object_payload
+from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers, describe_error, matches
+from localyun.fc.values import (
+    FcSettings,
+    FunctionConfig,
+    InvocationResult,
+    ObjectTrigger,
+    TimerTrigger,
+    TopicTrigger,
 )
-from localyun.fc.values import FunctionConfig, Site
 from localyun.oss.service import ObjectEvent, ObjectService
 from localyun.ram.credentials import Keyring
-from localyun.smq.service import MessageService, Published, Subscription
+from localyun.smq.service import MessageService
+from localyun.smq.values import Subscription, TopicMessage
 
 ACCOUNT, REGION = "123456789", "cn-hangzhou"
 NOON = datetime(2022, 8, 13, 6, 45, 43, tzinfo=timezone.utc)
@@ -60,8 +59,8 @@ class World:
         clock = HostClock()
         self.objects = ObjectService(root / "objects", clock)
         self.messages = MessageService(root / "messages", clock, account_id=ACCOUNT, region=REGION, time_scale=200)
-        site = Site(ACCOUNT, REGION, time_scale=200)
-        self.functions = FunctionService(root / "functions", clock, Keyring(), site, lambda arn, record: None)
+        settings = FcSettings(ACCOUNT, REGION, time_scale=200)
+        self.functions = FunctionService(root / "functions", clock, Keyring(), settings, lambda arn, record: None)
         self.code = root / "f"
         self.code.mkdir()
         (self.code / "index.py").write_text(SPY)
@@ -161,7 +160,7 @@ def test_a_wildcard_event_matches_every_event_of_its_group() -> None:
 def test_a_message_has_the_shape_that_the_trigger_chose(form: str, attributes: dict[str, str], expected: str) -> None:
     """The four event templates of the fc3 component, PublishTime a number."""
     subscription = Subscription(**{**SUBSCRIPTION.__dict__, "content_format": form})
-    published = Published("jobs", "2F5B", "hello", "BA4B", "", attributes, NOON)
+    published = TopicMessage("jobs", "2F5B", "hello", "BA4B", "", attributes, NOON)
 
     assert expected == message_payload(subscription, published, "1").decode()
 
@@ -182,7 +181,7 @@ def test_an_uploaded_object_reaches_its_function(world: World) -> None:
 
 def test_a_message_reaches_its_function_and_again_when_that_fails(world: World) -> None:
     """SMQ's own retry is driven by what the function answers."""
-    world.messages.create_topic("jobs")
+    world.messages.topics.create("jobs")
     TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
     (world.code / "fail").touch()
     world.messages.start()
@@ -196,7 +195,7 @@ def test_a_message_reaches_its_function_and_again_when_that_fails(world: World) 
 
 def test_a_trigger_that_changed_since_the_last_run_is_subscribed_anew(world: World) -> None:
     """What s.yaml says now counts, not what an earlier one said."""
-    world.messages.create_topic("jobs")
+    world.messages.topics.create("jobs")
     TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
 
     TopicTriggers([TopicTrigger("f", "t", "jobs", "STREAM")], world.functions).connect(world.messages)
@@ -206,8 +205,8 @@ def test_a_trigger_that_changed_since_the_last_run_is_subscribed_anew(world: Wor
 
 def test_a_trigger_that_is_gone_is_no_longer_subscribed(world: World) -> None:
     """Other subscriptions of the topic stay."""
-    world.messages.create_topic("jobs")
-    world.messages.subscribe("jobs", "mine", endpoint="http://127.0.0.1:1/")
+    world.messages.topics.create("jobs")
+    world.messages.topics.subscribe("jobs", "mine", endpoint="http://127.0.0.1:1/")
     TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
 
     TopicTriggers([], world.functions).connect(world.messages)
@@ -242,8 +241,8 @@ def test_a_timer_that_is_not_enabled_never_starts(world: World) -> None:
 @pytest.mark.parametrize("account", ["", ACCOUNT])
 def test_records_of_invocations_reach_queues_and_topics(world: World, account: str) -> None:
     """With and without the account in the ARN, as official pages write both."""
-    world.messages.create_queue("dead")
-    world.messages.create_topic("told")
+    world.messages.queues.create("dead")
+    world.messages.topics.create("told")
 
     deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/queues/dead/messages", '{"a":1}')
     deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/topics/told/messages", '{"a":1}')
@@ -261,4 +260,4 @@ def test_records_of_invocations_reach_queues_and_topics(world: World, account: s
 )
 def test_what_a_function_ended_with_is_said_without_its_trace(payload: bytes, said: str):
     """The log of the function has the trace; who watches the cloud needs the reason."""
-    assert said == reason_of(Result("id", payload, "UnhandledInvocationError"))
+    assert said == describe_error(InvocationResult("id", payload, "UnhandledInvocationError"))

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import oss2
 
-from localyun.imm.service import Task
+from localyun.imm.values import MediaTask
 from localyun.server import Endpoints, LocalCloud
 from tests.child_process import wait_until
 from tests.receiver import SECRET, Receiver, Reply
@@ -69,9 +69,9 @@ class Product(NamedTuple):
         body = self.cloud.services.objects.head(BUCKET, wanted).file.read_bytes()
         return json.loads(body)["data"]  # type: ignore[no-any-return]
 
-    def tasks(self, job: str) -> list[Task]:
+    def tasks(self, job: str) -> list[MediaTask]:
         """Return the tasks that a job started."""
-        return [task for task in self.cloud.services.tasks.list() if f"/work/{job}/" in task.work.key]
+        return [task for task in self.cloud.services.tasks.list() if f"/work/{job}/" in task.spec.key]
 
     def logs(self) -> str:
         """Return what all functions have logged."""

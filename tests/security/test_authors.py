@@ -48,9 +48,9 @@ def test_a_name_is_a_name_wherever_an_author_writes_it(product: Product, number:
 
     assert "succeeded" == result["state"], result
     assert {clip, output, manifest} == after - before | {clip}
-    assert [(BUCKET, clip), (BUCKET, "clips/a.wav")] == [(one.bucket, one.key) for one in task.work.sources]
+    assert [(BUCKET, clip), (BUCKET, "clips/a.wav")] == [(one.bucket, one.key) for one in task.spec.sources]
     work = f"_clipstitch/work/{result['job']}/"
-    assert (BUCKET, work, "clipstitch-completions") == (task.work.bucket, task.work.key[: len(work)], task.work.topic)
+    assert (BUCKET, work, "clipstitch-completions") == (task.spec.bucket, task.spec.key[: len(work)], task.spec.topic)
     made = product.cloud.services.objects.head(BUCKET, output)
     assert "x-oss-object-acl" not in made.headers
 

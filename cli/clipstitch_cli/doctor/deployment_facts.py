@@ -154,14 +154,14 @@ class Wanted(NamedTuple):
 def declared(deployment: "Deployment") -> tuple[Function, ...]:
     """Return the functions that a project declares, as FC would describe them."""
     from localyun.fc.http.documents import async_document, function_document, trigger_document  # noqa: PLC0415
-    from localyun.fc.values import Site  # noqa: PLC0415 - only where it is needed
+    from localyun.fc.values import FcSettings  # noqa: PLC0415 - only where it is needed
 
-    site = Site(deployment.account_id, deployment.region)
+    site = FcSettings(deployment.account_id, deployment.region)
     return tuple(
         read_function(
             function_document(config),
             async_document(config, site),
-            [trigger_document(t, site, as_text=False) for t in deployment.triggers if t.function == config.name],
+            [trigger_document(t, site, as_string=False) for t in deployment.triggers if t.function == config.name],
         )
         for config in deployment.functions
     )

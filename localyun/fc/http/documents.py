@@ -1,4 +1,4 @@
-"""Functions and triggers as the JSON documents of the FC API, for both of its versions. Pure.
+"""Functions and triggers as the JSON documents of both versions of the FC API. Pure.
 
 Field names: models of aliyun-fc2 2.5.2 and alibabacloud-fc20230330 4.8, read 2026-11.
 """
@@ -6,12 +6,11 @@ Field names: models of aliyun-fc2 2.5.2 and alibabacloud-fc20230330 4.8, read 20
 import json
 from typing import Any
 
-from localyun.deploy.declared import ObjectTrigger, TimerTrigger, TopicTrigger, Trigger
-from localyun.fc.values import FunctionConfig, Site
+from localyun.fc.values import FcSettings, FunctionConfig, ObjectTrigger, TimerTrigger, TopicTrigger, Trigger
 
 
 def function_document(config: FunctionConfig) -> dict[str, Any]:
-    """Describe a function."""
+    """Return the document of a function."""
     return {
         "functionName": config.name,
         "functionId": config.name,
@@ -27,25 +26,25 @@ def function_document(config: FunctionConfig) -> dict[str, Any]:
     }
 
 
-def async_document(config: FunctionConfig, site: Site) -> dict[str, Any]:
-    """Describe how a function's asynchronous events are treated."""
+def async_document(config: FunctionConfig, settings: FcSettings) -> dict[str, Any]:
+    """Return the document of a function's asynchronous invocation configuration."""
     rules = config.asynchronous
     destinations = {"onSuccess": rules.on_success, "onFailure": rules.on_failure}
     return {
-        "functionArn": f"acs:fc:{site.region}:{site.account_id}:functions/{config.name}",
+        "functionArn": f"acs:fc:{settings.region}:{settings.account_id}:functions/{config.name}",
         "maxAsyncRetryAttempts": rules.retries,
         "maxAsyncEventAgeInSeconds": rules.max_age_seconds,
         "destinationConfig": {name: {"destination": arn} for name, arn in destinations.items() if arn},
     }
 
 
-def trigger_document(trigger: Trigger, site: Site, *, as_text: bool) -> dict[str, Any]:
-    """Describe a trigger; its configuration is an object in 2016-08-15 and a JSON text in 2023-03-30."""
-    kind, source, config = _particulars(trigger, f"{site.region}:{site.account_id}")
+def trigger_document(trigger: Trigger, settings: FcSettings, *, as_string: bool) -> dict[str, Any]:
+    """Return the document of a trigger; its configuration is an object in 2016-08-15, a JSON string in 2023-03-30."""
+    kind, source, config = _type_source_config(trigger, f"{settings.region}:{settings.account_id}")
     return {
         "triggerName": trigger.name,
         "triggerType": kind,
-        "triggerConfig": json.dumps(config) if as_text else config,
+        "triggerConfig": json.dumps(config) if as_string else config,
         "sourceArn": source,
         "invocationRole": "" if isinstance(trigger, TimerTrigger) else trigger.role,
         "qualifier": "LATEST",
@@ -53,17 +52,16 @@ def trigger_document(trigger: Trigger, site: Site, *, as_text: bool) -> dict[str
     }
 
 
-def _particulars(trigger: Trigger, place: str) -> tuple[str, str, dict[str, Any]]:
-    """Return a trigger's type, the ARN of its source, and its configuration."""
+def _type_source_config(trigger: Trigger, region_and_account: str) -> tuple[str, str, dict[str, Any]]:
     match trigger:
         case ObjectTrigger():
             key = {"prefix": trigger.prefix, "suffix": trigger.suffix}
             config: dict[str, Any] = {"events": list(trigger.events), "filter": {"key": key}}
-            return "oss", f"acs:oss:{place}:{trigger.bucket}", config
+            return "oss", f"acs:oss:{region_and_account}:{trigger.bucket}", config
         case TopicTrigger():
             config = {"notifyContentFormat": trigger.content_format, "notifyStrategy": trigger.strategy}
             tag = {"filterTag": trigger.filter_tag} if trigger.filter_tag else {}
-            return "mns_topic", f"acs:mns:{place}:/topics/{trigger.topic}", config | tag
+            return "mns_topic", f"acs:mns:{region_and_account}:/topics/{trigger.topic}", config | tag
         case TimerTrigger():
             config = {"cronExpression": trigger.expression, "enable": trigger.enabled, "payload": trigger.payload}
             return "timer", "", config

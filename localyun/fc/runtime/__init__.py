@@ -1,1 +1,4 @@
-"""What runs inside a function's own process. Standard library only."""
+"""The program inside a function's process. It may import the standard library only, because functions bring the rest.
+
+bootstrap  loads the handler and answers requests over a socket
+"""

@@ -1,9 +1,8 @@
-"""Inside a function's process: load the handler once, then answer one request after another.
+"""The program inside a function's process: loads the handler once, then answers one request after another.
 
-Knows the contract between Function Compute and Python code: `handler(event: bytes, context)`, what a result
-and what an error look like, what the context carries. Knows nothing of HTTP, retries or triggers. Run as a
-script by `localyun.fc.instances`, which talks to it in frames over a socket; when that socket ends, the
-process ends.
+Knows the contract between Function Compute and Python code: `handler(event: bytes, context)`, the format of results and
+errors, the content of the context. Knows no HTTP, retries or triggers. `localyun.fc.instances` runs it as a script and
+exchanges frames with it over a socket; when the socket is closed, the process ends.
 
 Sources: help.aliyun.com, FC 3.0 Python pages "Handler", "Context", "Error handling" (read 2026-11).
 """
@@ -39,13 +38,12 @@ def write_frame(channel: socket.socket, header: Mapping[str, object], body: byte
 
 
 def read_frame(channel: socket.socket) -> tuple[dict[str, Any], bytes]:
-    """Receive a header and a body; EOFError when the other end has gone."""
+    """Receive a header and a body; raise EOFError if the socket is closed."""
     head, body = HEADER.unpack(_exactly(channel, HEADER.size))
     return json.loads(_exactly(channel, head)), _exactly(channel, body)
 
 
 def _exactly(channel: socket.socket, size: int) -> bytes:
-    """Receive that many bytes."""
     data = bytearray()
     while len(data) < size:
         if not (chunk := channel.recv(min(size - len(data), 1 << 20))):
@@ -55,7 +53,7 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
 
 
 class LoadError(Exception):
-    """The handler cannot be had; `kind` is the vendor's errorType, `trace` its flat stackTrace."""
+    """The handler could not be loaded; `kind` is the vendor's errorType, `trace` its stackTrace as lines."""
 
     def __init__(self, kind: str, message: str, trace: list[str] | None = None) -> None:
         super().__init__(message)
@@ -63,12 +61,12 @@ class LoadError(Exception):
         self.trace = trace or []
 
     def document(self) -> dict[str, object]:
-        """Write the error as the vendor does."""
+        """Return the vendor's error document."""
         return {"errorMessage": str(self), "errorType": self.kind, "stackTrace": self.trace}
 
 
 def load(handler: str) -> Callable[..., object]:
-    """Import what a handler string such as `index.handler` or `pkg/index.handler` names."""
+    """Return the handler of a string such as `index.handler` or `pkg/index.handler`; raise `LoadError` if it fails."""
     module_name, dot, function_name = handler.rpartition(".")
     if not dot or not module_name or not function_name:
         raise LoadError("InvalidHandleName", f"Invalid handler '{handler}': write it as module.function")
@@ -76,37 +74,40 @@ def load(handler: str) -> Callable[..., object]:
     found = getattr(module, function_name, None)
     if not callable(found):
         raise LoadError("HandlerNotFound", f"Handler '{function_name}' is missing in module '{module_name}'")
-    return found  # type: ignore[no-any-return] # whatever it is, it can be called
+    return found  # type: ignore[no-any-return] # its parameters are unknown
 
 
 def _module(name: str) -> object:
-    """Import a module of the function's code, naming the vendor's error when that fails."""
+    """Import a module of the function's code; raise `LoadError` with the vendor's error type if it fails."""
     try:
         return importlib.import_module(name)
     except ImportError as error:
-        raise LoadError("ImportModuleError", f"Unable to import module '{name}': {error}", _flat()) from error
+        raise LoadError(
+            "ImportModuleError", f"Unable to import module '{name}': {error}", _traceback_lines()
+        ) from error
     except SyntaxError as error:
-        raise LoadError("UserCodeSyntaxError", f"Syntax error in module '{name}': {error}", _flat()) from error
+        raise LoadError(
+            "UserCodeSyntaxError", f"Syntax error in module '{name}': {error}", _traceback_lines()
+        ) from error
     except Exception as error:
-        raise LoadError("UserCodeError", f"Module initialization error: {error}", _flat()) from error
+        raise LoadError("UserCodeError", f"Module initialization error: {error}", _traceback_lines()) from error
 
 
-def _flat() -> list[str]:
-    """Return the current traceback as lines."""
+def _traceback_lines() -> list[str]:
     return traceback.format_exc().splitlines()
 
 
 def encode(result: object) -> bytes:
-    """Turn what a handler returned into bytes: text and bytes as they are, everything else as JSON."""
+    """Return the payload of a handler's result: strings and bytes unchanged, everything else as JSON."""
     if isinstance(result, bytes):
         return result
     if isinstance(result, str):
         return result.encode()
-    return json.dumps(result, indent=4, sort_keys=True, default=_plain).encode()
+    return json.dumps(result, indent=4, sort_keys=True, default=_convert).encode()
 
 
-def _plain(value: object) -> object:
-    """Spell a value that JSON lacks."""
+def _convert(value: object) -> object:
+    """Convert a value that JSON does not support."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, date | datetime):
@@ -117,14 +118,14 @@ def _plain(value: object) -> object:
 
 
 def failure(error: BaseException) -> dict[str, object]:
-    """Describe an exception of user code; the bootstrap's own first frame is cut off."""
+    """Return the error document of an exception of user code, without the bootstrap's own first frame."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
     stack = [[f'File "{f.filename}"', f"line {f.lineno}", f"in {f.name}", f.line or ""] for f in frames]
     return {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": stack}
 
 
 def context_for(setup: Mapping[str, Any], request: Mapping[str, Any]) -> SimpleNamespace:
-    """Build the handler's second argument. From python3.12 on it has neither credentials nor service."""
+    """Return the handler's second argument. In the runtime python3.12 it has neither credentials nor service."""
     function, log = dict(setup["function"]), dict(setup["log"])
     context = SimpleNamespace(request_id=request["request_id"], retry_count=request.get("retry_count", 0))
     context.region, context.account_id = setup["region"], setup["account_id"]
@@ -145,8 +146,8 @@ def context_for(setup: Mapping[str, Any], request: Mapping[str, Any]) -> SimpleN
     return context
 
 
-class Lines(logging.Formatter):
-    """Log lines as the runtime writes them: UTC time, request id, level, message."""
+class LogFormatter(logging.Formatter):
+    """Formats log lines as the runtime does: UTC time, request id, level, message."""
 
     converter = staticmethod(time.gmtime)
     default_time_format = "%Y-%m-%dT%H:%M:%S"
@@ -157,24 +158,24 @@ class Lines(logging.Formatter):
         self.request_id = "-"
 
     def format(self, record: logging.LogRecord) -> str:
-        """Write a record with the id of the request being answered."""
+        """Format a record with the id of the current request."""
         record.request_id = self.request_id
         return super().format(record)
 
 
 class Runtime:
-    """One function instance: its set-up, its handler, its connection to the service."""
+    """A function instance: its set-up, its handler, its connection to the service."""
 
-    def __init__(self, channel: socket.socket, setup: Mapping[str, Any], lines: Lines) -> None:
+    def __init__(self, channel: socket.socket, setup: Mapping[str, Any], formatter: LogFormatter) -> None:
         self._channel = channel
         self._setup = setup
-        self._lines = lines
+        self._formatter = formatter
         self._handler: Callable[..., object] | None = None
         self._load_error: LoadError | None = None
         self._initialized = not setup.get("initializer")
 
     def warm(self) -> None:
-        """Import the handler ahead of the first request; a failure is kept for whoever calls."""
+        """Import the handler before the first request; an error is kept for the requests."""
         try:
             self._handler = load(self._setup["handler"])
         except LoadError as error:
@@ -182,12 +183,12 @@ class Runtime:
         write_frame(self._channel, {"kind": "ready"})
 
     def serve(self) -> None:
-        """Answer requests until the service goes away."""
+        """Answer requests until the socket is closed."""
         requests: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
-        threading.Thread(target=_pump, args=(self._channel, requests), daemon=True).start()
+        threading.Thread(target=_queue_requests, args=(self._channel, requests), daemon=True).start()
         while True:
             request, event = requests.get()
-            self._lines.request_id = request["request_id"]
+            self._formatter.request_id = request["request_id"]
             if request["kind"] == "pre_stop":
                 return self._pre_stop(request)
             error_type, body = self._answer(request, event)
@@ -197,18 +198,18 @@ class Runtime:
             write_frame(self._channel, {"error_type": error_type, "reusable": reusable}, body)
 
     def _answer(self, request: Mapping[str, Any], event: bytes) -> tuple[str, bytes]:
-        """Run the initializer when it is due, then the handler; return the error type and the body."""
+        """Run the initializer if it has not succeeded yet, then the handler; return the error type and the body."""
         if not self._initialized and (document := self._initialize(request)):
             return "InitializationError", json.dumps(document).encode()
-        say(f"FC Invoke Start RequestId: {request['request_id']}")
+        log_line(f"FC Invoke Start RequestId: {request['request_id']}")
         error_type, body = self._invoke(request, event)
         suffix = ", Error: Unhandled function error" if error_type else ""
-        say(f"FC Invoke End RequestId: {request['request_id']}{suffix}")
+        log_line(f"FC Invoke End RequestId: {request['request_id']}{suffix}")
         return error_type, body
 
     def _initialize(self, request: Mapping[str, Any]) -> dict[str, object] | None:
-        """Run the initializer; return the error document when it fails."""
-        say(f"FC Initialize Start RequestId: {request['request_id']}")
+        """Run the initializer; return the error document if it fails."""
+        log_line(f"FC Initialize Start RequestId: {request['request_id']}")
         try:
             load(self._setup["initializer"])(context_for(self._setup, request))
         except LoadError as error:
@@ -217,12 +218,12 @@ class Runtime:
             traceback.print_exc()
             return failure(error)
         finally:
-            say(f"FC Initialize End RequestId: {request['request_id']}")
+            log_line(f"FC Initialize End RequestId: {request['request_id']}")
         self._initialized = True
         return None
 
     def _invoke(self, request: Mapping[str, Any], event: bytes) -> tuple[str, bytes]:
-        """Run the handler; only an exception makes an invocation fail."""
+        """Run the handler; return the error type and the body."""
         if self._handler is None:
             assert self._load_error is not None
             print(*self._load_error.trace, str(self._load_error), sep="\n", file=sys.stderr)  # noqa: T201
@@ -234,23 +235,23 @@ class Runtime:
             return "UnhandledInvocationError", json.dumps(failure(error)).encode()
 
     def _pre_stop(self, request: Mapping[str, Any]) -> None:
-        """Run the preStop hook; what it does wrong is only logged."""
-        say(f"FC PreStop Start RequestId: {request['request_id']}")
+        """Run the preStop hook; its errors are only logged."""
+        log_line(f"FC PreStop Start RequestId: {request['request_id']}")
         try:
             load(self._setup["pre_stop"])(context_for(self._setup, request))
         except Exception:  # noqa: BLE001 - user code may raise anything
             traceback.print_exc()
-        say(f"FC PreStop End RequestId: {request['request_id']}")
+        log_line(f"FC PreStop End RequestId: {request['request_id']}")
 
 
-def say(line: str) -> None:
-    """Write one of the runtime's own lines, after whatever user code wrote before."""
+def log_line(line: str) -> None:
+    """Write a log line of the runtime itself, after all earlier output of user code."""
     sys.stderr.flush()
     print(line, flush=True)  # noqa: T201 - standard output is the function's log
 
 
-def _pump(channel: socket.socket, requests: "queue.SimpleQueue[tuple[dict[str, Any], bytes]]") -> None:
-    """Hand over requests; when the service is gone, end at once, even in the middle of a request."""
+def _queue_requests(channel: socket.socket, requests: "queue.SimpleQueue[tuple[dict[str, Any], bytes]]") -> None:
+    """Queue requests; end the process when the socket is closed, even during a request."""
     try:
         while True:
             requests.put(read_frame(channel))
@@ -259,7 +260,7 @@ def _pump(channel: socket.socket, requests: "queue.SimpleQueue[tuple[dict[str, A
 
 
 def _terminated(_signal: int, _frame: object) -> None:
-    """Say where the code was when its time was up."""
+    """Write the stacks of all threads to the log, and end the process."""
     faulthandler.dump_traceback(all_threads=True)
     os._exit(TERMINATED)
 
@@ -272,11 +273,11 @@ def main(descriptor: int) -> None:
     sys.path[:] = [*setup["paths"], *sys.path[1:]]
     sys.argv[:] = [sys.argv[0]]
     signal.signal(signal.SIGTERM, _terminated)
-    lines, stream = Lines(), logging.StreamHandler(sys.stdout)
-    stream.setFormatter(lines)
+    formatter, stream = LogFormatter(), logging.StreamHandler(sys.stdout)
+    stream.setFormatter(formatter)
     logging.getLogger().addHandler(stream)
     logging.getLogger().setLevel(logging.INFO)
-    runtime = Runtime(channel, setup, lines)
+    runtime = Runtime(channel, setup, formatter)
     runtime.warm()
     runtime.serve()
 

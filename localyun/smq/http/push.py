@@ -1,4 +1,4 @@
-"""Delivers published messages to http(s) endpoints, signed so that a receiver can check who sends them."""
+"""Posts published messages to http(s) endpoints, signed so that receivers can verify the sender."""
 
 import hashlib
 import http.client
@@ -17,41 +17,40 @@ from cryptography.x509.oid import NameOID
 from localyun.clock import CloudClock
 from localyun.smq.http.signatures import VERSION
 from localyun.smq.message_formats import document
-from localyun.smq.values import Published, Subscription
+from localyun.smq.values import Subscription, TopicMessage
 
-TIMEOUT_SECONDS = 5.0  # "HttpEndpoint", read 2026-11: an answer must come within 5 s
+TIMEOUT_SECONDS = 5.0  # "HttpEndpoint", read 2026-11: an endpoint must answer within 5 s
 CERTIFICATE_PATH = "/x509_public_certificate.pem"
-TYPES = {"XML": "text/xml;charset=utf-8", "JSON": "application/json;charset=utf-8"}
-PLAIN = "text/plain;charset=utf-8"
+CONTENT_TYPES = {"XML": "text/xml;charset=utf-8", "JSON": "application/json;charset=utf-8"}
 
 
-class NotDelivered(Exception):
-    """An endpoint answered, but not with 2xx."""
+class PushFailed(Exception):
+    """An endpoint did not answer with 2xx."""
 
 
 class Certificate:
-    """A key pair of this process, and the self-signed certificate that receivers check against."""
+    """The key pair of this process, and the self-signed certificate with which receivers verify signatures."""
 
     def __init__(self, clock: CloudClock) -> None:
         self._clock, self._lock = clock, threading.Lock()
-        self._made: tuple[rsa.RSAPrivateKey, bytes] | None = None
+        self._key_and_pem: tuple[rsa.RSAPrivateKey, bytes] | None = None
 
     def pem(self) -> bytes:
-        """Return the certificate."""
+        """Return the certificate in PEM format."""
         return self._pair()[1]
 
     def sign(self, text: str) -> str:
-        """Return the Base64 of the signature, RSA with SHA-1, which is what the vendor uses."""
-        signature = self._pair()[0].sign(text.encode(), padding.PKCS1v15(), hashes.SHA1())  # noqa: S303 - theirs
+        """Return the Base64 of the signature, RSA with SHA-1, as the vendor signs."""
+        signature = self._pair()[0].sign(text.encode(), padding.PKCS1v15(), hashes.SHA1())  # noqa: S303 - the vendor's
         return b64encode(signature).decode()
 
     def _pair(self) -> tuple[rsa.RSAPrivateKey, bytes]:
-        """Make the pair when it is first needed: it takes a tenth of a second."""
+        """Create the pair on first use, because that takes 0.1 s."""
         with self._lock:
-            if self._made is None:
+            if self._key_and_pem is None:
                 key = rsa.generate_private_key(65537, 2048)
-                self._made = (key, self._issue(key).public_bytes(serialization.Encoding.PEM))
-            return self._made
+                self._key_and_pem = (key, self._issue(key).public_bytes(serialization.Encoding.PEM))
+            return self._key_and_pem
 
     def _issue(self, key: rsa.RSAPrivateKey) -> x509.Certificate:
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localyun messages")])
@@ -62,51 +61,48 @@ class Certificate:
 
 
 class HttpPush:
-    """Posts one message to one endpoint; raises unless that answers 2xx in time."""
+    """Posts messages to their endpoints."""
 
-    def __init__(self, clock: CloudClock, account_id: str, certificate: Certificate, here: Callable[[], str]) -> None:
+    def __init__(
+        self, clock: CloudClock, account_id: str, certificate: Certificate, base_url: Callable[[], str]
+    ) -> None:
         self._clock, self._account_id = clock, account_id
-        self._certificate, self._here = certificate, here
+        self._certificate, self._base_url = certificate, base_url
 
-    def __call__(self, subscription: Subscription, published: Published) -> None:
-        """Post the message in the subscription's format."""
-        body = document(subscription, published, self._account_id).encode()
+    def __call__(self, subscription: Subscription, message: TopicMessage) -> None:
+        """Post a message in the subscription's content format; raise an exception unless it is answered 2xx in time."""
+        body = document(subscription, message, self._account_id).encode()
         parts = urlsplit(subscription.endpoint)
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
         try:
-            connection.request("POST", path, body, self._headers(subscription, published, body, path))
+            connection.request("POST", path, body, self._headers(subscription, message, body, path))
             status = connection.getresponse().status
         finally:
             connection.close()
         if not 200 <= status < 300:
-            raise NotDelivered(f"{subscription.endpoint} answered {status}; only 2xx means received")
+            raise PushFailed(f"{subscription.endpoint} answered {status}; only 2xx acknowledges a message")
 
-    def _headers(self, subscription: Subscription, published: Published, body: bytes, path: str) -> dict[str, str]:
-        url = b64encode(f"{self._here()}{CERTIFICATE_PATH}".encode()).decode()
+    def _headers(self, subscription: Subscription, message: TopicMessage, body: bytes, path: str) -> dict[str, str]:
+        url = b64encode(f"{self._base_url()}{CERTIFICATE_PATH}".encode()).decode()
         digest = hashlib.md5(body, usedforsecurity=False).digest()
         headers = {
             "content-md5": b64encode(digest).decode(),
-            "content-type": TYPES.get(subscription.content_format, PLAIN),
+            "content-type": CONTENT_TYPES.get(subscription.content_format, "text/plain;charset=utf-8"),
             "date": format_datetime(self._clock.now(), usegmt=True),
             "x-mns-request-id": self._clock.token(12).upper(),
             "x-mns-signing-cert-url": url,
             "x-mns-version": VERSION,
         }
-        if subscription.content_format == "SIMPLIFIED":
-            headers |= _simplified(published)
-        return headers | {"authorization": self._certificate.sign(signed_text("POST", headers, path))}
+        if subscription.content_format == "SIMPLIFIED":  # the body has neither id nor tag
+            tag = {"x-mns-message-tag": message.tag} if message.tag else {}
+            headers |= {"x-mns-message-id": message.message_id, **tag}
+        return headers | {"authorization": self._certificate.sign(string_to_sign("POST", headers, path))}
 
 
-def signed_text(method: str, headers: dict[str, str], path: str) -> str:
-    """Return what a push signs ("HttpEndpoint" and the vendor's samples, read 2026-11)."""
+def string_to_sign(method: str, headers: dict[str, str], path: str) -> str:
+    """Return the string to sign of a push ("HttpEndpoint" and the vendor's samples, read 2026-11)."""
     extra = [f"{name}:{headers[name]}" for name in sorted(headers) if name.startswith("x-mns-")]
     fixed = [method, headers["content-md5"], headers["content-type"], headers["date"]]
     return "\n".join([*fixed, *extra, path])
-
-
-def _simplified(published: Published) -> dict[str, str]:
-    """Return the headers that tell what a bare body cannot."""
-    tag = {"x-mns-message-tag": published.tag} if published.tag else {}
-    return {"x-mns-message-id": published.message_id, **tag}

@@ -1,4 +1,4 @@
-"""What every MNS action gets and gives: a request that is who and what it claims, and the usual replies."""
+"""An MNS request as its actions see it, authenticated and authorized, and the usual replies."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MAX_PAGE = 1000
 
 @dataclass(frozen=True)
 class MnsRequest:
-    """One authorised request; `names` are the variable parts of its path."""
+    """An authorized request; `names` are the variable parts of its path."""
 
     call: HttpRequest
     service: MessageService
@@ -22,25 +22,21 @@ class MnsRequest:
     names: tuple[str, ...]
 
     def xml(self, *roots: str) -> Element:
-        """Return the body's root, which must have one of these names."""
+        """Return the root of the body; raise `ServiceError` unless it has one of the given names."""
         return parse_request(self.call.read(), *roots)
 
-    def given(self) -> bytes:
-        """Return the body as it came."""
-        return self.call.read()
-
     def number(self, name: str, low: int, high: int) -> int | None:
-        """Return a whole number of the query, None without one; refuses what is out of range."""
+        """Return an integer of the query, None if it is not given; raise `ServiceError` if it is out of range."""
         text = self.call.query.get(name)
         if text is None:
             return None
         if not text.isascii() or not text.isdigit() or not low <= int(text) <= high:
-            problem = f'Http request URL contains invalid querystring item "{name}": use {low} to {high}.'
-            raise ServiceError(400, "InvalidQueryString", problem)
+            message = f'Http request URL contains invalid querystring item "{name}": use {low} to {high}.'
+            raise ServiceError(400, "InvalidQueryString", message)
         return int(text)
 
     def handle(self) -> str:
-        """Return the receipt handle of the query; refuses a request without."""
+        """Return the receipt handle in the query; raise `ServiceError` if there is none."""
         if handle := self.call.query.get("ReceiptHandle"):
             return handle
         raise ServiceError(400, "MissingReceiptHandle", "ReceiptHandle is required, as a query parameter.")
@@ -54,32 +50,32 @@ class MnsRequest:
         return headers.get("x-mns-prefix", ""), headers.get("x-mns-marker", ""), int(text)
 
     def with_meta(self) -> bool:
-        """Tell whether a list request asks for attributes too."""
+        """Return True if a list request asks for attributes too."""
         return self.call.headers.get("x-mns-with-meta", "").lower() == "true"
 
     def url(self, *path: str) -> str:
-        """Return the address of something here."""
+        """Return the URL of a resource at this endpoint."""
         return "/".join((self.host, *path))
 
 
 def document(status: int, name: str, content: Content) -> HttpResponse:
-    """HttpResponse with an XML document."""
+    """Return a reply with an XML document."""
     return HttpResponse(status, format_document(name, content), {"Content-Type": CONTENT_TYPE})
 
 
-def made(new: bool, url: str) -> HttpResponse:
-    """HttpResponse to a request that makes something: 201 when it is new, 204 when the same was there."""
+def created(new: bool, url: str) -> HttpResponse:
+    """Return the reply to a creation: 201 for a new resource, 204 for an existing equal one."""
     return HttpResponse(201 if new else 204, b"", {"Location": url})
 
 
-def listed(name: str, items: Iterable[Node], page: Page) -> HttpResponse:
-    """HttpResponse with a page of a list. The SDK cannot read an empty marker: the last page has none."""
-    more: list[Node] = [("NextMarker", page.next_marker)] if page.next_marker else []
-    return document(200, name, [*items, *more])
+def reply_with_page(name: str, items: Iterable[Node], page: Page) -> HttpResponse:
+    """Return a reply with a page of a list. The SDK cannot parse an empty marker: the last page has none."""
+    marker: list[Node] = [("NextMarker", page.next_marker)] if page.next_marker else []
+    return document(200, name, [*items, *marker])
 
 
-def truth(text: str) -> bool:
-    """Return what a boolean element says; the vendor's SDKs write True, true, False and false."""
+def parse_boolean(text: str) -> bool:
+    """Parse a Boolean, which the vendor's SDKs write as True, true, False or false; raise `ServiceError` for others."""
     if text.strip().lower() not in ("true", "false"):
         raise ServiceError(400, "InvalidArgument", f'"{text}" must be true or false.')
     return text.strip().lower() == "true"

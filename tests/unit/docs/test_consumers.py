@@ -23,7 +23,7 @@ from localyun.clock import HostClock
 from localyun.deploy.project import read
 from localyun.ram.credentials import Credential
 from localyun.server import Endpoints
-from localyun.smq.http.push import Certificate, signed_text
+from localyun.smq.http.push import Certificate, string_to_sign
 from tests.unit.jobs.test_completion_event import PLAN, RESULT_OBJECT, failed, rejected, succeeded
 
 ROOT = Path(__file__).parents[3]
@@ -111,7 +111,7 @@ class Push(NamedTuple):
             "x-mns-version": "2015-06-06",
             **{name.replace("_", "-"): value for name, value in changed.items()},
         }
-        return {**headers, "authorization": self.certificate.sign(signed_text("POST", headers, "/smq"))}
+        return {**headers, "authorization": self.certificate.sign(string_to_sign("POST", headers, "/smq"))}
 
     def verify(self, headers: Mapping[str, str], body: bytes = b"{}", path: str = "/smq") -> None:
         """Verify a request."""

@@ -18,7 +18,7 @@ from clipstitch_cli.costs.estimates import estimate
 from clipstitch_cli.costs.prices import NOTES, PRICES, PriceList
 from clipstitch_cli.main import app
 from localyun.deploy.project import read
-from localyun.deploy.ros_template import Place, Stack
+from localyun.deploy.ros_template import StackLocation, Stack
 from localyun.deploy.serverless_devs import load_yaml
 from tests.world import MANIFEST, World
 
@@ -109,7 +109,7 @@ def names(prefix: str) -> list[str]:
     """Return the names of all resources that a deployment with a prefix creates."""
     env = {"CLIPSTITCH_PREFIX": prefix, "CLIPSTITCH_BUCKET": f"{prefix}-audio"}
     parameters = {"Prefix": prefix, "BucketName": f"{prefix}-audio", "AlarmPolicy": "p", "AlarmContacts": "c"}
-    stack = Stack(load_yaml(TEMPLATE), parameters, Place(ACCOUNT, "cn-hangzhou", prefix))
+    stack = Stack(load_yaml(TEMPLATE), parameters, StackLocation(ACCOUNT, "cn-hangzhou", prefix))
     from_template = [name for resource in stack.resources() for name in _names_of(resource.properties)]
     return [*from_template, *(function.name for function in read(ROOT, env).functions)]
 
