@@ -5,7 +5,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, MemoryObjectStore, MemoryWebhookSender, Task, tone
+from clipstitch.adapters.memory import (
+    MemoryAudioService,
+    MemoryMessageSender,
+    MemoryObjectStore,
+    MemoryWebhookSender,
+    Task,
+    tone,
+)
 from clipstitch.common.errors import CloudBusy
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectHeaders

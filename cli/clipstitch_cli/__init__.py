@@ -1,13 +1,21 @@
-"""The `clipstitch` command: everything that a person, or a script, does with the project. Never deployed.
+"""The `clipstitch` command: what people and scripts do with clipstitch. Never deployed.
 
-main                     arguments in, exit code out; the only module that knows the command-line library
-desk exits failures      what a command works with, how it ends, how an error is told
-connection               the environment, and what the project's own s.yaml adds to it
-explain plan drop jobs show up demo      one module per command
-doctor doctor_*          checks and open questions: facts in, findings out; who asks the cloud, and tidies up
-words slips              a process string in words, and what is probably wrong with it; pure
-following                a job on its way, with a progress bar
-pcm picture svg          decoded audio, and two ways to draw it
+It imports SDKs and the local cloud only where they are used, because `clipstitch explain` must start fast.
 
-`clipstitch explain` must start fast: SDKs and the local cloud are imported only where they are used.
+main  arguments in, exit code out
+context  environment, consoles and clock of one command
+exit_codes  exit codes by name
+errors  errors of the command, and how any error is written
+options  options that several commands share
+connection  from the environment and s.yaml to a connected context
+stored_jobs  finds jobs and their objects; builds all storage keys
+files  reads local files
+local_cloud  runs the local cloud for `up` and `demo`
+smq_queue  one SMQ queue through the vendor's SDK
+openapi  configuration and errors of the vendor's OpenAPI clients
+commands  one module per command
+display  plans, process strings, jobs and audio as text and pictures
+costs  estimates of requests and cost
+doctor  checks of a deployment, and experiments on an account
+function_compute  invokes deployed functions, and retries dead-letter messages
 """

@@ -1,4 +1,4 @@
-"""What every command works with: the environment, two consoles, a clock. Nothing of it is global."""
+"""What every command works with: the environment, two consoles, a clock. No global state."""
 
 import json
 from collections.abc import Mapping
@@ -11,7 +11,7 @@ from clipstitch.common.clock import Clock
 
 
 class CommandContext(NamedTuple):
-    """Where a command reads and writes. `json`: the reader is a program."""
+    """Environment, consoles and clock of one command. `json`: the output is for a program."""
 
     env: Mapping[str, str]
     out: Console
@@ -19,28 +19,31 @@ class CommandContext(NamedTuple):
     clock: Clock
     json: bool = False
 
-    def hand_over(self, value: Any) -> None:
-        """Write one line of JSON for a program, at once; plain ASCII, whatever the locale."""
+    def write_json(self, value: Any) -> None:
+        """Write one line of JSON to stdout and flush it; ASCII only, independent of the locale."""
         self.out.file.write(json.dumps(value) + "\n")
         self.out.file.flush()
 
-    def say(self, *parts: "str | Text", style: str = "") -> None:
-        """Write a line for people; long lines wrap in the terminal and stay whole in a file."""
-        self.out.print(*parts, style=style or None, soft_wrap=True)
+    def write_line(self, *parts: "str | Text | tuple[str, str]") -> None:
+        """Write a line to stdout. A part is a string, a Text, or a string with its style; long lines are not cut."""
+        self.out.print(Text.assemble(*parts), soft_wrap=True)
 
+    def write_note(self, *parts: "str | Text | tuple[str, str]", style: str = "dim") -> None:
+        """Write a line to stderr: progress and hints."""
+        self.err.print(Text.assemble(*parts, style=style), soft_wrap=True)
 
-def wide(command: CommandContext) -> Console:
-    """Return a console for tables of one line a row: on a terminal as wide as it is, for `grep` without an end."""
-    return command.out if command.out.is_terminal else console(command.out.file, {"COLUMNS": "10000", **command.env})
+    def table_console(self) -> Console:
+        """Return a console that writes one line per table row: as wide as the terminal, unlimited in a file."""
+        return self.out if self.out.is_terminal else console(self.out.file, {"COLUMNS": "10000", **self.env})
 
 
 def console(file: IO[str], env: Mapping[str, str]) -> Console:
-    """Make a console on which a key such as `[bold].mp3` stays what it is; NO_COLOR and COLUMNS are honoured."""
+    """Return a console without markup, which keeps a key such as `[bold].mp3`; NO_COLOR and COLUMNS apply."""
     return Console(file=file, markup=False, emoji=False, highlight=False, _environ=env)
 
 
 def visible(name: str) -> str:
-    r"""Return a name in which nothing is invisible, for people to read.
+    r"""Return a name with non-printable characters escaped.
 
     >>> visible("pre1.mp3\n")
     'pre1.mp3\\n'

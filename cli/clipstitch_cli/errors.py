@@ -1,4 +1,4 @@
-"""An error as people, or programs, are told it: what is wrong, what to do. On stderr, never a traceback."""
+"""Errors of the command, and how any error is written to stderr: what is wrong and what to do, without a traceback."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -12,107 +12,83 @@ from clipstitch_cli import exit_codes
 from clipstitch_cli.context import CommandContext, visible
 
 
-class NoSuchFile(ClipstitchError):
+class FileNotReadable(ClipstitchError):
     """A file of this machine cannot be read."""
 
     code = "FILE_NOT_READABLE"
-    remedy = "Check the path; relative paths count from the current directory."
+    remedy = "Check the path; relative paths start at the current directory."
 
 
-class Usage(ClipstitchError):
+class UsageError(ClipstitchError):
     """The command line is wrong."""
 
     code = "USAGE"
     remedy = "See `clipstitch --help`, or `clipstitch COMMAND --help`."
 
 
-class TimedOut(ClipstitchError):
-    """The job was still under way when we stopped waiting."""
+class WaitTimedOut(ClipstitchError):
+    """The job was still running when the command stopped waiting."""
 
     code = "TIMEOUT"
     remedy = (
-        "The job goes on without us: look again with `clipstitch show JOB`, or wait longer with --timeout. If it does "
-        "not move, docs/operate.md says what to do; the local cloud's logs are in functions/logs of `up --data DIR`."
+        "The job continues: check it with `clipstitch show JOB`, or wait longer with --timeout. If it makes no "
+        "progress, see docs/operate.md; the local cloud's logs are in functions/logs of `up --data DIR`."
     )
 
 
-class NotWritten(ClipstitchError):
-    """What a command has to say cannot be written."""
+class OutputNotWritten(ClipstitchError):
+    """The command's own output cannot be written."""
 
     code = "NOT_WRITTEN"
-    remedy = "Make room, or write somewhere else."
+    remedy = "Free some space, or write to another place."
 
 
-class LocalCloudTrouble(ClipstitchError):
-    """The local cloud cannot start, or cannot be read."""
+class LocalCloudError(ClipstitchError):
+    """The local cloud cannot start, or its project cannot be read."""
 
     code = "LOCAL_CLOUD"
-    remedy = "Correct what the message names; s.yaml and template.yml say what the local cloud is made of."
+    remedy = "Correct what the message names; s.yaml and template.yml define the local cloud."
 
 
-_CODES: tuple[tuple[type[ClipstitchError], int], ...] = (
+_EXIT_CODES: tuple[tuple[type[ClipstitchError], int], ...] = (
     (InvalidManifest, exit_codes.REJECTED),
     (InvalidProcessString, exit_codes.REJECTED),
-    (Usage, exit_codes.USAGE),
-    (TimedOut, exit_codes.TIMEOUT),
+    (UsageError, exit_codes.USAGE),
+    (WaitTimedOut, exit_codes.TIMEOUT),
 )
-
-
-# What the errors advise to functions, whose calls are repeated for them, is not what a person needs.
-_NO_ANSWER = "Is the cloud up, and are OSS_ENDPOINT and MNS_ENDPOINT right? Then try again."
-
-
-def _remedy(error: ClipstitchError) -> str:
-    """Say what a person can do."""
-    return _NO_ANSWER if isinstance(error, CloudBusy) else error.remedy
+# The error's own remedy is for functions, whose calls are repeated automatically.
+_BUSY_REMEDY = "Is the cloud running, and are OSS_ENDPOINT and MNS_ENDPOINT right? Then try again."
 
 
 def report(error: ClipstitchError, command: CommandContext) -> int:
-    """Tell an error and return the exit code that goes with it."""
+    """Write an error to stderr and return its exit code."""
+    remedy = _BUSY_REMEDY if isinstance(error, CloudBusy) else error.remedy
+    issues = error.issues if isinstance(error, InvalidManifest) else ()
     if command.json:
-        command.err.file.write(json.dumps({"error": _document(error)}) + "\n")
+        listed = {"issues": [issue.as_json() for issue in issues]} if issues else {}
+        command.err.file.write(json.dumps({"error": {**error.as_json(), "remedy": remedy, **listed}}) + "\n")
     else:
-        _tell(error, command)
-    return next((code for kind, code in _CODES if isinstance(error, kind)), exit_codes.TROUBLE)
-
-
-def _document(error: ClipstitchError) -> dict[str, object]:
-    """Return an error as programs read it."""
-    issues = [issue.as_json() for issue in error.issues] if isinstance(error, InvalidManifest) else None
-    return {**error.as_json(), "remedy": _remedy(error), **({"issues": issues} if issues else {})}
-
-
-def _tell(error: ClipstitchError, command: CommandContext) -> None:
-    """Tell people what went wrong and what to do."""
-    if isinstance(error, InvalidManifest):
-        count = len(error.issues)
-        _line(
-            command, error.code, f"the manifest has {count} mistake{'s' if count != 1 else ''}; nothing was submitted"
-        )
-        command.err.print(issues_table(error.issues))
-    else:
-        _line(command, error.code, visible(str(error)))
-    if remedy := _remedy(error):
-        command.err.print(Text.assemble(("remedy: ", "bold"), remedy), soft_wrap=True)
-
-
-def _line(command: CommandContext, code: str, message: str) -> None:
-    """Write the one line that says what is wrong."""
-    command.err.print(Text.assemble(("error: ", "bold red"), message, (f" [{code}]", "dim")), soft_wrap=True)
+        plural = "s" if len(issues) != 1 else ""
+        message = f"the manifest has {len(issues)} error{plural}; nothing was submitted" if issues else str(error)
+        command.write_note(("error: ", "bold red"), visible(message), (f" [{error.code}]", "dim"), style="")
+        if issues:
+            command.err.print(issues_table(issues))
+        if remedy:
+            command.write_note(("remedy: ", "bold"), remedy, style="")
+    return next((code for kind, code in _EXIT_CODES if isinstance(error, kind)), exit_codes.ERROR)
 
 
 def issues_table(issues: Sequence[Issue]) -> Table:
-    """Lay out the mistakes of a manifest: place, what is wrong, what to do."""
+    """Return the issues of a manifest as a table: code, place, message, remedy."""
     table = Table("code", "place", "what is wrong", "what to do", show_lines=len(issues) > 1)
     for column in table.columns:
         column.overflow = "fold"
     for issue in issues:
-        table.add_row(
-            Text(issue.code, "red"), visible(issue.path) or "/", visible(issue.message), visible(issue.remedy)
-        )
+        texts = (issue.path or "/", issue.message, issue.remedy)
+        table.add_row(Text(issue.code, "red"), *map(visible, texts))
     return table
 
 
 def issues_of(data: Mapping[str, Any]) -> list[Issue]:
-    """Read the mistakes that an event, or a verdict, carries."""
+    """Return the issues in the data of an event."""
     return [Issue.from_json(issue) for issue in data.get("issues", ())]

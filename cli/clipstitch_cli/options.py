@@ -1,15 +1,31 @@
-"""Lengths of time on the command line. All is text there, so each needs its unit: nobody could know which was meant."""
+"""Options that several commands share, and durations on the command line."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
 
 from clipstitch.manifest.durations import parse_duration_ms
-from clipstitch_cli.errors import Usage
+from clipstitch_cli.context import CommandContext
+from clipstitch_cli.errors import UsageError
+
+Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+Project = Annotated[Path | None, typer.Option(help="Folder with s.yaml; default: the checkout of this command.")]
 
 
-def length_of(option: str, text: str) -> int:
-    """Read an option's length of time in milliseconds; `Usage` when it is none.
+def command_of(ctx: typer.Context) -> CommandContext:
+    """Return the context that `main` passed to the command-line library."""
+    return cast("CommandContext", ctx.obj)
 
-    >>> length_of("--timeout", "1m30s")
-    90000
+
+def parse_duration(option: str, value: str) -> timedelta:
+    """Return the duration that an option's value names. Raises UsageError if it has no unit or is no duration.
+
+    >>> parse_duration("--timeout", "1m30s")
+    datetime.timedelta(seconds=90)
     """
-    if (length := parse_duration_ms(text)) is None:
-        raise Usage(f"{option} {text!r} is not a length of time; write 300ms, 90s, 1m30s or 1h")
-    return length
+    # `parse_duration_ms` reads a string without a unit as no duration: on the command line the unit is always needed.
+    if (milliseconds := parse_duration_ms(value)) is None:
+        raise UsageError(f"{option} {value!r} is not a duration; write 300ms, 90s, 1m30s or 1h")
+    return timedelta(milliseconds=milliseconds)

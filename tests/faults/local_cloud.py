@@ -42,8 +42,8 @@ class House:
 
     def start(self, weather: int | None = None, severity: float = 1.0) -> None:
         """Begin a life, with a seed in bad weather; returns when the cloud answers."""
-        storm = ("--weather", str(weather), "--severity", str(severity)) if weather is not None else ()
-        where = ("--data", str(self._folder / "data"), "--port", str(self._port), "--hurry", str(self.hurry))
+        storm = ("--faults", str(weather), "--fault-rate", str(severity)) if weather is not None else ()
+        where = ("--data", str(self._folder / "data"), "--port", str(self._port), "--time-scale", str(self.hurry))
         env = {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
         with (self._folder / "up.log").open("a") as log:
             self._child = subprocess.Popen(

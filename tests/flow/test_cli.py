@@ -1,4 +1,4 @@
-"""The command as people and scripts run it: a child process, against a local cloud that another child runs."""
+"""The command in a child process, against a local cloud in another one."""
 
 import json
 import os
@@ -33,9 +33,9 @@ Env = Mapping[str, str]
 
 
 def sealed() -> dict[str, str]:
-    """Return an environment without the developer's clouds."""
-    ours = ("OSS_", "MNS_", "IMM_", "FC_", "CLIPSTITCH_", "ALIBABA_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    """Return an environment without the developer's settings."""
+    prefixes = ("OSS_", "MNS_", "IMM_", "FC_", "CLIPSTITCH_", "ALIBABA_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
 
 
 def ran(*argv: str, env: Env, seconds: float = 30) -> "subprocess.CompletedProcess[str]":
@@ -54,7 +54,7 @@ def started(*argv: str) -> "subprocess.Popen[str]":
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[Env]:
-    """Run `clipstitch up --json` with the demo's clips in its bucket; end it, and see that it ends well."""
+    """Run `clipstitch up --json` with the demo's clips in its bucket; check that it stops without errors."""
     child = started("--json")
     assert child.stdout
     try:
@@ -77,9 +77,9 @@ def upload_clips(env: Env) -> None:
             )
 
 
-def test_up_says_in_which_weather_it_runs(tmp_path: Path) -> None:
-    """On stderr, since programs read stdout; the misfortunes are counted in the data directory."""
-    child = started("--json", "--data", str(tmp_path), "--weather", "7", "--severity", "0.5", "--hurry", "2")
+def test_up_announces_fault_injection(tmp_path: Path) -> None:
+    """On stderr, because programs read stdout."""
+    child = started("--json", "--data", str(tmp_path), "--faults", "7", "--fault-rate", "0.5", "--time-scale", "2")
     assert child.stdout
     env = json.loads(child.stdout.readline())
     child.send_signal(signal.SIGTERM)
@@ -87,7 +87,7 @@ def test_up_says_in_which_weather_it_runs(tmp_path: Path) -> None:
 
     assert set(env) == VARIABLES
     assert (exit_codes.OK, "") == (child.returncode, rest)
-    assert errors.startswith("Bad weather on purpose, seed 7, severity 0.5")
+    assert errors.startswith("Injecting faults, seed 7, fault rate 0.5")
 
 
 @pytest.fixture(scope="module")
@@ -97,63 +97,66 @@ def dropped(env: Env) -> "subprocess.CompletedProcess[str]":
 
 
 def event_of(done: "subprocess.CompletedProcess[str]") -> dict[str, Any]:
-    """Read the one line that stdout has."""
+    """Return the event on the only line of stdout."""
     event: dict[str, Any] = json.loads(done.stdout)
     return event
 
 
-def test_up_prints_exactly_the_variables_of_the_contract(env: Env):
+def test_up_prints_exactly_the_documented_variables(env: Env) -> None:
     """No more, no fewer; the session token may be empty."""
     assert set(env) == VARIABLES
     assert all(env[name] for name in VARIABLES - {"OSS_SESSION_TOKEN"})
 
 
-def test_up_keeps_an_env_file_that_a_shell_can_read_while_it_runs(tmp_path: Path):
-    """Ctrl-C ends it, and the file, which is no longer true, goes."""
+def test_up_writes_an_env_file_while_it_runs(tmp_path: Path) -> None:
+    """Ctrl-C stops it, and removes the file."""
     file = tmp_path / "clipstitch.env"
     child = started("--json", "--env-file", str(file))
     assert child.stdout
-    said = json.loads(child.stdout.readline())
+    printed = json.loads(child.stdout.readline())
     script = f'. "{file}"; "{sys.executable}" -c "import os; print(os.environ[\'OSS_ENDPOINT\'])"'
     sourced = subprocess.run(["sh", "-c", script], env=sealed(), capture_output=True, text=True, check=True)
     mode = file.stat().st_mode & 0o777
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=20)
 
-    assert said["OSS_ENDPOINT"] == sourced.stdout.strip()
+    assert printed["OSS_ENDPOINT"] == sourced.stdout.strip()
     assert (0o600, exit_codes.OK, False) == (mode, child.returncode, file.exists())
 
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """Make a project like ours, in which a file may be another."""
+    """Make a copy of the project in which files can be replaced."""
     for name in ("s.yaml", "template.yml", "functions", "shared"):
         (tmp_path / name).symlink_to(DEMO.parents[1] / name)
     return tmp_path
 
 
-def test_up_runs_what_was_built_and_says_how_to_build_it(project: Path):
-    """Where it was not."""
+def test_up_from_build_needs_a_build(project: Path) -> None:
+    """The message says how to build."""
     done = ran("up", "--from", "build", "--project", str(project), env={})
 
-    assert exit_codes.TROUBLE == done.returncode
+    assert exit_codes.ERROR == done.returncode
     assert "there is no directory ./build/submit; run python3 build.py first" in done.stderr
 
 
-def test_up_starts_nothing_that_would_trigger_itself(project: Path):
-    """A trigger on the whole bucket fires for results and state; it is named before anything runs."""
+def test_up_refuses_a_project_that_would_trigger_itself(project: Path) -> None:
+    """A trigger on the whole bucket fires for results and state."""
     text = (project / "s.yaml").read_text("utf-8")
     (project / "s.yaml").unlink()
     (project / "s.yaml").write_text(text.replace("prefix: manifests/, suffix: .json", "prefix: '', suffix: .json"))
     done = ran("up", "--project", str(project), env={})
 
-    assert exit_codes.TROUBLE == done.returncode
-    assert "would trigger itself: trigger manifest-json on the whole bucket fires for our own state" in done.stderr
+    assert exit_codes.ERROR == done.returncode
+    assert (
+        "would trigger itself: trigger manifest-json on the whole bucket fires for clipstitch's own state"
+        in done.stderr
+    )
     assert "results (results/), outputs (anywhere)" in done.stderr
 
 
-def test_up_ends_without_complaint_while_somebody_waits_for_a_message():
-    """Whoever polls is told to come again; nobody is shown a traceback."""
+def test_up_stops_without_errors_during_a_long_poll() -> None:
+    """The receiver gets an error; stderr stays empty."""
     child = started("--json")
     assert child.stdout
     env: Env = json.loads(child.stdout.readline())
@@ -163,7 +166,7 @@ def test_up_ends_without_complaint_while_somebody_waits_for_a_message():
         waiting = pool.submit(queue.receive_message, 20)
         while not waiting.running():
             time.sleep(0.01)
-        time.sleep(0.5)  # the request is on its way by then, or else comes too late, which must be as quiet
+        time.sleep(0.5)  # for the request to arrive; if it arrives after the signal, stderr must stay empty, too
         child.send_signal(signal.SIGTERM)
         rest, errors = child.communicate(timeout=20)
 
@@ -171,8 +174,8 @@ def test_up_ends_without_complaint_while_somebody_waits_for_a_message():
     assert isinstance(waiting.exception(), MNSExceptionBase)
 
 
-def test_a_manifest_is_planned_with_the_lengths_of_its_clips(env: Env):
-    """Nothing is submitted, and the bundled clips are as long as their README says."""
+def test_a_manifest_is_planned_with_the_lengths_of_its_clips(env: Env) -> None:
+    """Nothing is submitted; the bundled clips have the lengths that their README states."""
     done = ran("plan", str(DEMO / "example.json"), "--json", env=env)
 
     plan = json.loads(done.stdout)
@@ -181,7 +184,7 @@ def test_a_manifest_is_planned_with_the_lengths_of_its_clips(env: Env):
     assert ",align_2/pre," in plan["steps"][0]["process"]
 
 
-def test_a_manifest_with_a_missing_clip_is_not_planned(env: Env, tmp_path: Path):
+def test_a_manifest_with_a_missing_clip_is_rejected(env: Env, tmp_path: Path) -> None:
     """The table names the place."""
     manifest = tmp_path / "bad.json"
     manifest.write_text('{"version": 1, "output": {"key": "x.mp3"}, "clips": ["clips/pre1.mp3", "none.mp3"]}')
@@ -192,7 +195,7 @@ def test_a_manifest_with_a_missing_clip_is_not_planned(env: Env, tmp_path: Path)
     assert "/clips/1" in done.stderr
 
 
-def test_waiting_ends_with_the_event_alone_on_stdout(dropped: "subprocess.CompletedProcess[str]"):
+def test_waiting_writes_only_the_event_to_stdout(dropped: "subprocess.CompletedProcess[str]") -> None:
     """Without a terminal there is no progress bar either."""
     event = event_of(dropped)
 
@@ -201,8 +204,8 @@ def test_waiting_ends_with_the_event_alone_on_stdout(dropped: "subprocess.Comple
     assert abs(event["data"]["output"]["duration_ms"] - event["data"]["expected_duration_ms"]) < 100
 
 
-def test_a_dropped_job_is_listed_and_shown(env: Env, dropped: "subprocess.CompletedProcess[str]"):
-    """What `drop` said is what `jobs` and `show` know."""
+def test_a_dropped_job_is_listed_and_shown(env: Env, dropped: "subprocess.CompletedProcess[str]") -> None:
+    """With the same event."""
     event = event_of(dropped)
     listed = json.loads(ran("jobs", "--json", env=env).stdout)
     shown = json.loads(ran("show", event["data"]["job"][:20], "--json", env=env).stdout)
@@ -211,8 +214,8 @@ def test_a_dropped_job_is_listed_and_shown(env: Env, dropped: "subprocess.Comple
     assert event == shown["event"]
 
 
-def test_a_rejected_manifest_has_its_exit_code(env: Env, tmp_path: Path):
-    """The event carries the issues."""
+def test_a_rejected_manifest_has_its_exit_code(env: Env, tmp_path: Path) -> None:
+    """The event contains the issues."""
     manifest = tmp_path / "rejected.json"
     manifest.write_text('{"version": 2}')
     done = ran("drop", str(manifest), "--wait", "--json", "--timeout", "20s", env=env)
@@ -222,8 +225,8 @@ def test_a_rejected_manifest_has_its_exit_code(env: Env, tmp_path: Path):
     assert {"VERSION_UNSUPPORTED", "FIELD_MISSING"} <= codes
 
 
-def test_the_demo_ends_with_a_file_of_the_right_length(tmp_path: Path):
-    """From nothing to the merged file, its picture and its event."""
+def test_the_demo_makes_a_file_of_the_right_length(tmp_path: Path) -> None:
+    """From an empty cloud to the merged file, its picture and its event."""
     done = ran("demo", "--json", "--keep", str(tmp_path), env={})
 
     outcome = json.loads(done.stdout)

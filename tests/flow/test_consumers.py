@@ -25,7 +25,7 @@ from standardwebhooks import Webhook
 
 from clipstitch_cli.connection import complete_environment
 from localyun.clock import HostClock
-from localyun.http import HttpResponse, asgi_app
+from localyun.http import asgi_app
 from localyun.server import LocalCloud
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, string_to_sign
 from tests.child_process import Child, wait_until

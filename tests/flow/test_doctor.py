@@ -1,4 +1,4 @@
-"""The doctor looks at a running system through the public command: real clients, real HTTP, real faults."""
+"""The doctor against a running system: real clients over HTTP."""
 
 import json
 import os
@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import oss2
 import pytest
-from alibabacloud_imm20200930 import models as imm
-from alibabacloud_imm20200930.client import Client as ImmClient
-from alibabacloud_tea_openapi.models import Config
+from alibabacloud_imm20200930 import models as imm  # type: ignore[import-untyped]
+from alibabacloud_imm20200930.client import Client as ImmClient  # type: ignore[import-untyped]
+from alibabacloud_tea_openapi.models import Config  # type: ignore[import-untyped]
 from mns.account import Account
 from mns.queue import Message
 
@@ -25,57 +25,58 @@ from clipstitch.common.clock import Clock
 from clipstitch_cli import exit_codes
 from clipstitch_cli.context import CommandContext, console
 from clipstitch_cli.doctor.checks.all_checks import CHECKS
-from clipstitch_cli.doctor.live.options import Live
-from clipstitch_cli.doctor.live.run import live
-from clipstitch_cli.errors import Usage
+from clipstitch_cli.doctor.live.options import LiveOptions
+from clipstitch_cli.doctor.live.run import run_live as run_live_options
+from clipstitch_cli.errors import UsageError
 from clipstitch_cli.main import main
-from localyun.oss.service import ObjectService
+from localyun.clock import SystemClock as LocalClock
+from localyun.oss.service import ObjectStore
 from localyun.server import LocalCloud
-from tests.child_process import wait_until
+from tests.children import until
 
 ROOT = Path(__file__).parents[2]
 NAMES = [check.name for check in CHECKS]
-LETTERS = "clipstitch-dead-letters"
+DEAD_LETTERS = "clipstitch-dead-letters"
 Env = Mapping[str, str]
 
 
-class Told(NamedTuple):
-    """What the command said to a program."""
+class DoctorOutput(NamedTuple):
+    """Exit code and findings of `clipstitch doctor --json`."""
 
     code: int
     findings: list[dict[str, str]]
 
     @property
-    def troubles(self) -> list[tuple[str, str, str]]:
-        """Everything that is not well: name, line, remedy."""
-        return [(f["name"], f["line"], f["remedy"]) for f in self.findings if f["state"] in ("bad", "warning")]
+    def errors(self) -> list[tuple[str, str, str]]:
+        """Name, message and remedy of all bad findings and warnings."""
+        return [(f["name"], f["message"], f["remedy"]) for f in self.findings if f["state"] in ("bad", "warning")]
 
     @property
-    def trouble(self) -> tuple[str, str, str]:
-        """The only thing that is not well."""
-        (trouble,) = self.troubles
-        return trouble
+    def error(self) -> tuple[str, str, str]:
+        """The only bad finding or warning."""
+        (error,) = self.errors
+        return error
 
 
-def examined(env: Env, *argv: str, clock: Clock | None = None) -> Told:
+def examined(env: Env, *argv: str, clock: Clock | None = None) -> DoctorOutput:
     """Run `clipstitch doctor --json`."""
     out, err = StringIO(), StringIO()
     code = main(["doctor", "--json", *argv], env, out, err, clock)
     assert not err.getvalue()
-    return Told(code, json.loads(out.getvalue()))
+    return DoctorOutput(code, json.loads(out.getvalue()))
 
 
 @pytest.fixture
 def env() -> Iterator[Env]:
-    """Run a local cloud of our own, which each test breaks in its own way."""
+    """Run a local cloud that one test changes."""
     with LocalCloud(ROOT) as endpoints:
         yield endpoints.environment()
 
 
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Env]:
-    """Run a local cloud for the tests that break nothing; in a hurry, so that retries do not take long."""
-    with LocalCloud(ROOT, time_scale=50) as endpoints:
+    """Run a local cloud with short delays for the tests that change nothing."""
+    with LocalCloud(ROOT, hurry=50) as endpoints:
         yield endpoints.environment()
 
 
@@ -90,149 +91,149 @@ def account_of(env: Env) -> Account:
     return Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
 
 
-def test_everything_is_in_its_place(shared: Env):
-    """Every check is good, for people too."""
-    told = examined(shared)
+def test_a_local_cloud_has_no_errors(shared: Env) -> None:
+    """Every check is OK, in the text output, too."""
+    output = examined(shared)
     out = StringIO()
     code = main(["doctor"], shared, out, StringIO())
 
-    assert (exit_codes.OK, NAMES) == (told.code, [finding["name"] for finding in told.findings])
-    assert [] == told.troubles
-    assert (exit_codes.OK, "everything is in its place") == (code, out.getvalue().splitlines()[-1])
+    assert (exit_codes.OK, NAMES) == (output.code, [finding["name"] for finding in output.findings])
+    assert [] == output.errors
+    assert (exit_codes.OK, "everything is OK") == (code, out.getvalue().splitlines()[-1])
 
 
-def test_a_versioned_bucket(env: Env):
-    """Versioning can never be taken back, so the repair is another bucket."""
+def test_a_versioned_bucket(env: Env) -> None:
+    """Versioning cannot be removed, so the repair is another bucket."""
     bucket_of(env).put_bucket_versioning(oss2.models.BucketVersioningConfig("Enabled"))
-    told = examined(env)
+    output = examined(env)
 
-    assert exit_codes.TROUBLE == told.code
-    assert ("versioning", "CLIPSTITCH_BUCKET=clipstitch-unversioned s deploy") == told.trouble[::2]
-    assert "bucket clipstitch has versioning (Enabled)" in told.trouble[1]
+    assert exit_codes.ERROR == output.code
+    assert ("versioning", "CLIPSTITCH_BUCKET=clipstitch-unversioned s deploy") == output.error[::2]
+    assert "bucket clipstitch has versioning (Enabled)" in output.error[1]
 
 
-def test_an_unbound_bucket(env: Env):
+def test_an_unbound_bucket(env: Env) -> None:
     """OSS processes nothing in it."""
     key = {"access_key_id": env["OSS_ACCESS_KEY_ID"], "access_key_secret": env["OSS_ACCESS_KEY_SECRET"]}
     client = ImmClient(Config(**key, endpoint=env["IMM_ENDPOINT"].removeprefix("http://"), protocol="http"))
     client.detach_ossbucket(imm.DetachOSSBucketRequest(ossbucket="clipstitch"))
-    told = examined(env)
+    output = examined(env)
 
     repair = "aliyun imm AttachOSSBucket --region cn-hangzhou --OSSBucket clipstitch --ProjectName clipstitch"
-    assert (exit_codes.TROUBLE, "binding", repair) == (told.code, *told.trouble[::2])
+    assert (exit_codes.ERROR, "binding", repair) == (output.code, *output.error[::2])
 
 
-def test_a_bucket_that_lies_in_another_region(tmp_path: Path):
-    """Any endpoint says where it lies, and nothing else of it."""
-    store = ObjectService(tmp_path / "objects", SystemClock())
+def test_a_bucket_in_another_region(tmp_path: Path) -> None:
+    """Every endpoint names the region, and nothing else."""
+    store = ObjectStore(tmp_path / "objects", LocalClock())
     store.create_bucket("clipstitch", region="cn-beijing")
     store.close()
     with LocalCloud(ROOT, data=tmp_path) as endpoints:
-        told = examined(endpoints.environment())
+        output = examined(endpoints.environment())
 
     repair = "OSS_REGION=cn-beijing CLIPSTITCH_BUCKET=clipstitch s deploy"
-    assert (exit_codes.TROUBLE, "region", repair) == (told.code, *told.trouble[::2])
-    assert "bucket clipstitch lies in cn-beijing, everything else in cn-hangzhou" == told.trouble[1]
+    assert (exit_codes.ERROR, "region", repair) == (output.code, *output.error[::2])
+    assert "bucket clipstitch is in cn-beijing, everything else in cn-hangzhou" == output.error[1]
 
 
-def test_another_region(shared: Env):
-    """The endpoint says which one it is."""
-    told = examined({**shared, "OSS_REGION": "cn-beijing"})
+def test_another_region(shared: Env) -> None:
+    """The endpoint names the right one."""
+    output = examined({**shared, "OSS_REGION": "cn-beijing"})
 
-    assert (exit_codes.TROUBLE, "region", "export OSS_REGION=cn-hangzhou") == (told.code, *told.trouble[::2])
-    assert "is in cn-hangzhou, but OSS_REGION says cn-beijing" in told.trouble[1]
-
-
-def test_a_dead_letter(env: Env):
-    """It is not taken out, nor hidden."""
-    account_of(env).get_queue(LETTERS).send_message(Message("{}"))
-    told = examined(env)
-
-    assert (exit_codes.TROUBLE, "dead letters", "clipstitch retry --dead-letters") == (told.code, *told.trouble[::2])
-    assert f"1 dead letter waits in queue {LETTERS}, one of them for " in told.trouble[1]
-    assert told.trouble[0] == examined(env).trouble[0]
+    assert (exit_codes.ERROR, "region", "export OSS_REGION=cn-hangzhou") == (output.code, *output.error[::2])
+    assert "is in cn-hangzhou, but OSS_REGION says cn-beijing" in output.error[1]
 
 
-def test_a_missing_topic_and_a_missing_queue(env: Env):
-    """One line each."""
+def test_a_dead_letter_message(env: Env) -> None:
+    """It is neither received nor hidden."""
+    account_of(env).get_queue(DEAD_LETTERS).send_message(Message("{}"))
+    output = examined(env)
+
+    assert (exit_codes.ERROR, "dead letters", "clipstitch retry --dead-letters") == (output.code, *output.error[::2])
+    assert f"1 dead-letter message in queue {DEAD_LETTERS} (oldest: " in output.error[1]
+    assert output.error[0] == examined(env).error[0]
+
+
+def test_a_missing_topic_and_a_missing_queue(env: Env) -> None:
+    """One finding each."""
     account_of(env).get_topic("clipstitch-completions").delete()
     account_of(env).get_queue("clipstitch-events").delete()
-    told = examined(env)
+    output = examined(env)
 
-    assert ["topic", "sinks"] == [name for name, _, _ in told.troubles]
-    assert told.troubles[0][2] == "aliyun mns-open CreateTopic --region cn-hangzhou --TopicName clipstitch-completions"
-
-
-def test_a_wrong_key(shared: Env):
-    """Nothing is asked with it, but why is said."""
-    told = examined({**shared, "OSS_ACCESS_KEY_SECRET": "wrong"})
-
-    assert (exit_codes.TROUBLE, "access key") == (told.code, told.trouble[0])
-    assert "SignatureDoesNotMatch" in told.trouble[1]
-    assert NAMES == [finding["name"] for finding in told.findings]
+    assert ["topic", "sinks"] == [name for name, _, _ in output.errors]
+    assert output.errors[0][2] == "aliyun mns-open CreateTopic --region cn-hangzhou --TopicName clipstitch-completions"
 
 
-def test_no_bucket(shared: Env):
-    """Everything else is looked at all the same."""
-    told = examined({**shared, "CLIPSTITCH_BUCKET": "nobodys"})
+def test_a_wrong_key(shared: Env) -> None:
+    """All other checks are skipped; the reason is given."""
+    output = examined({**shared, "OSS_ACCESS_KEY_SECRET": "wrong"})
 
-    assert exit_codes.TROUBLE == told.code
-    assert "there is no bucket nobodys" in {line for _, line, _ in told.troubles}
-    assert {"topic", "sinks", "dead letters"} <= {f["name"] for f in told.findings if f["state"] == "ok"}
+    assert (exit_codes.ERROR, "access key") == (output.code, output.error[0])
+    assert "SignatureDoesNotMatch" in output.error[1]
+    assert NAMES == [finding["name"] for finding in output.findings]
 
 
-class Late(SystemClock):
-    """A clock that is behind."""
+def test_a_missing_bucket(shared: Env) -> None:
+    """All other checks are made."""
+    output = examined({**shared, "CLIPSTITCH_BUCKET": "unknown"})
+
+    assert exit_codes.ERROR == output.code
+    assert "there is no bucket unknown" in {line for _, line, _ in output.errors}
+    assert {"topic", "sinks", "dead letters"} <= {f["name"] for f in output.findings if f["state"] == "ok"}
+
+
+class SlowClock(SystemClock):
+    """A clock that is slow."""
 
     def now(self) -> datetime:
         """Return the time twenty minutes ago."""
         return super().now() - timedelta(minutes=20)
 
 
-def test_a_clock_that_is_late(shared: Env):
-    """The cloud's own answer says so, whatever it thinks of our signature."""
-    (name, line, remedy) = examined(shared, clock=Late()).troubles[0]
+def test_a_slow_clock(shared: Env) -> None:
+    """The cloud's answer has its time, even if it refuses the signature."""
+    (name, line, remedy) = examined(shared, clock=SlowClock()).errors[0]
 
     assert ("clock", "sudo timedatectl set-ntp true") == (name, remedy)
     assert "behind the cloud's; OSS and SMQ refuse more than 15 minutes" in line
 
 
-class HoursAgo:
-    """The clock of a store in which something has been lying for hours."""
+class PastClock:
+    """The clock of a store whose objects are hours old."""
 
     def now(self) -> datetime:
         """Return the time seven hours ago."""
         return SystemClock().now() - timedelta(hours=7)
 
-    def token(self, size: int) -> str:
-        """Return something that was not there before."""
+    def token(self, size: int = 16) -> str:
+        """Return a random string."""
         return secrets.token_hex(size)[:size]
 
 
-def test_a_job_that_no_sweep_brings_to_its_end(tmp_path: Path):
-    """It has been open for longer than its deadline allows."""
-    job = f"{HoursAgo().now():%Y%m%dT%H%M%SZ}-0123456789ab"
-    store = ObjectService(tmp_path / "objects", HoursAgo())
+def test_a_job_past_its_deadline(tmp_path: Path) -> None:
+    """No sweep has closed it."""
+    job = f"{PastClock().now():%Y%m%dT%H%M%SZ}-0123456789ab"
+    store = ObjectStore(tmp_path / "objects", PastClock())
     store.create_bucket("clipstitch")
     store.put("clipstitch", f"_clipstitch/open/{job}", b'{"manifest": "oss://clipstitch/manifests/m.json"}')
     store.close()
     with LocalCloud(ROOT, data=tmp_path) as endpoints:
-        told = examined(endpoints.environment())
+        output = examined(endpoints.environment())
 
-    assert (exit_codes.TROUBLE, "open jobs", f"clipstitch show {job}") == (told.code, *told.trouble[::2])
+    assert (exit_codes.ERROR, "open jobs", f"clipstitch show {job}") == (output.code, *output.error[::2])
 
 
-def test_a_receiver_that_is_gone(env: Env):
-    """A warning: jobs succeed, only one recipient hears nothing."""
+def test_a_switched_off_webhook(env: Env) -> None:
+    """A warning: jobs succeed, but one recipient gets no events."""
     bucket_of(env).put_object("_clipstitch/sinks/hook.off", "{}")
-    told = examined(env)
+    output = examined(env)
 
     remedy = "ossutil rm oss://clipstitch/_clipstitch/sinks/hook.off"
-    assert (exit_codes.OK, "webhooks", remedy) == (told.code, *told.trouble[::2])
+    assert (exit_codes.OK, "webhooks", remedy) == (output.code, *output.error[::2])
 
 
-def deployed_otherwise(folder: Path, old: str, new: str) -> Path:
-    """Make a project like ours, with another s.yaml."""
+def changed_project(folder: Path, old: str, new: str) -> Path:
+    """Make a copy of the project with another s.yaml."""
     for name in ("template.yml", "functions", "shared"):
         (folder / name).symlink_to(ROOT / name)
     text = (ROOT / "s.yaml").read_text("utf-8")
@@ -243,10 +244,10 @@ def deployed_otherwise(folder: Path, old: str, new: str) -> Path:
 
 DEPLOYMENTS = (
     ("parts", "- oss:ObjectCreated:PutObject", "- oss:ObjectCreated:UploadPart", "loops", "every part of an upload"),
-    ("a loop", "prefix: manifests/, suffix: .json", "prefix: results/, suffix: .json", "loops", "our own results"),
+    ("a loop", "prefix: manifests/, suffix: .json", "prefix: results/, suffix: .json", "loops", "own results"),
     ("another timer", "'@every 5m'", "'@every 50m'", "triggers", "has schedule '@every 50m', s.yaml says '@every 5m'"),
     ("another name", "triggerName: manifest-yaml", "triggerName: yaml", "triggers", "no trigger manifest-yaml"),
-    ("no failure destination", "onFailure:", "onSuccess:", "give-ups", "has no failure destination"),
+    ("no failure destination", "onFailure:", "onSuccess:", "failure destination", "has no failure destination"),
     ("another runtime", "runtime: python3.10", "runtime: python3.12", "functions", "runs on python3.12"),
     ("half an environment", "      OSS_REGION: ${vars.region}\n", "", "environment", "OSS_REGION is not set"),
     ("another function", "-sweep\n", "-broom\n", "functions", "there is no function clipstitch-sweep"),
@@ -254,33 +255,33 @@ DEPLOYMENTS = (
 
 
 @pytest.mark.parametrize(("old", "new", "name", "line"), [d[1:] for d in DEPLOYMENTS], ids=[d[0] for d in DEPLOYMENTS])
-def test_what_is_deployed_otherwise_than_declared(tmp_path: Path, old: str, new: str, name: str, line: str):
-    """The cloud runs another s.yaml than ours; deploying ours is the repair."""
-    with LocalCloud(deployed_otherwise(tmp_path, old, new)) as endpoints:
-        told = examined(endpoints.environment())
+def test_a_deployment_that_differs_from_s_yaml(tmp_path: Path, old: str, new: str, name: str, line: str) -> None:
+    """The cloud runs another s.yaml; deploying the declared one is the repair."""
+    with LocalCloud(changed_project(tmp_path, old, new)) as endpoints:
+        output = examined(endpoints.environment())
 
-    assert any(name == trouble[0] and line in trouble[1] and "s deploy" == trouble[2] for trouble in told.troubles)
-
-
-def test_without_settings_nothing_can_be_asked():
-    """One bad line; the exit code is that of trouble."""
-    told = examined({"OSS_REGION": "cn-hangzhou"})
-
-    assert (exit_codes.TROUBLE, "settings") == (told.code, told.trouble[0])
-    assert NAMES == [finding["name"] for finding in told.findings]
+    assert any(name == trouble[0] and line in trouble[1] and "s deploy" == trouble[2] for trouble in output.errors)
 
 
-def test_a_cloud_that_is_not_there(shared: Env):
-    """Every check that asks says that nobody answered; none of them waits for long."""
+def test_without_settings_all_other_checks_are_skipped() -> None:
+    """One bad finding; the exit code is ERROR."""
+    output = examined({"OSS_REGION": "cn-hangzhou"})
+
+    assert (exit_codes.ERROR, "settings") == (output.code, output.error[0])
+    assert NAMES == [finding["name"] for finding in output.findings]
+
+
+def test_a_cloud_without_a_server(shared: Env) -> None:
+    """Every check reports that there is no answer, without a long wait."""
     nowhere = {name: "http://127.0.0.1:9" for name in shared if name.endswith("_ENDPOINT")}
-    told = examined({**shared, **nowhere})
+    output = examined({**shared, **nowhere})
 
-    assert exit_codes.TROUBLE == told.code
-    assert {"clock", "bucket", "topic", "sinks"} <= {name for name, _, _ in told.troubles}
+    assert exit_codes.ERROR == output.code
+    assert {"clock", "bucket", "topic", "sinks"} <= {name for name, _, _ in output.errors}
 
 
 def inventory(env: Env) -> dict[str, list[str]]:
-    """List everything that a cloud has."""
+    """Return the names of all resources of a cloud."""
     service = oss2.Service(bucket_of(env).auth, env["OSS_ENDPOINT"], region=env["OSS_REGION"])
     account = account_of(env)
     topic = account.get_topic("clipstitch-completions")
@@ -292,110 +293,115 @@ def inventory(env: Env) -> dict[str, list[str]]:
     }
 
 
-def lived(env: Env, folder: Path, *argv: str) -> tuple[int, dict[str, Any], str]:
-    """Run `clipstitch doctor --live --json`; return code, report, and what was said to people."""
+def run_live(env: Env, folder: Path, *argv: str) -> tuple[int, dict[str, Any], str]:
+    """Run `clipstitch doctor --live --json`; return exit code, report and stderr."""
     out, err = StringIO(), StringIO()
     options = ("--live", "--json", "--report", str(folder / "report.md"))
     code = main(["doctor", *options, *argv], env, out, err)
     return code, json.loads(out.getvalue() or "{}"), err.getvalue()
 
 
-def test_every_answer_of_the_local_cloud_is_as_assumed(shared: Env, tmp_path: Path):
-    """With the deployed functions, too; but for what only a console knows. Nothing is left behind."""
+def test_every_answer_of_the_local_cloud_is_as_assumed(shared: Env, tmp_path: Path) -> None:
+    """With the deployed functions, too; except for the quotas. No resource remains."""
     before = inventory(shared)
-    code, report, said = lived(shared, tmp_path, "--yes", "--with-functions", "--letter-wait", "2s")
-    verdicts = {question["number"]: question["decision"] for question in report["questions"]}
+    code, report, said = run_live(shared, tmp_path, "--yes", "--with-functions", "--dead-letter-wait", "2s")
+    outcomes = {question["number"]: question["outcome"] for question in report["questions"]}
 
-    assert {**dict.fromkeys(verdicts, "as assumed"), "14": "not settled"} == verdicts
-    assert ["1", "2", "3", "4", "5", "6", "7", "7b", "8", "9", "10", "11", "12", "13", "14"] == list(verdicts)
-    assert (exit_codes.OK, []) == (code, report["left"])
+    assert {**dict.fromkeys(outcomes, "as assumed"), "14": "not answered"} == outcomes
+    assert ["1", "2", "3", "4", "5", "6", "7", "7b", "8", "9", "10", "11", "12", "13", "14"] == list(outcomes)
+    assert (exit_codes.OK, []) == (code, report["not_removed"])
     assert before == inventory(shared)
     assert (tmp_path / "report.md").is_file()
     assert report == json.loads((tmp_path / "report.json").read_text("utf-8"))
     assert "This spends at most" in said
 
 
-def test_no_more_is_spent_than_was_said(shared: Env, tmp_path: Path):
-    """And IMM says of each task what it was asked for."""
-    _, report, _ = lived(shared, tmp_path, "--yes")
-    announced, seen = report["spending"]["announced"], report["seen"]
+def test_the_cost_does_not_exceed_the_announcement(shared: Env, tmp_path: Path) -> None:
+    """IMM returns the definition of each task."""
+    _, report, _ = run_live(shared, tmp_path, "--yes")
+    announced, seen = report["spending"]["announced"], report["observations"]
     accepted = [one for one in seen.values() if one["task"]]
 
     assert report["spending"]["oss_requests"] <= announced["oss_requests"]
     assert len(accepted) <= announced["imm_tasks"]
-    assert all(len(one["asked"]["Sources"]) >= 2 for one in accepted)
-    assert {"not settled"} == {q["decision"] for q in report["questions"] if q["number"] in ("12", "13", "14")}
+    assert all(len(one["definition"]["Sources"]) >= 2 for one in accepted)
+    assert {"not answered"} == {q["outcome"] for q in report["questions"] if q["number"] in ("12", "13", "14")}
 
 
-def test_a_bucket_of_ones_own_without_a_project(shared: Env, tmp_path: Path):
-    """It stays, empty as it was."""
+def test_an_existing_bucket_without_a_project(shared: Env, tmp_path: Path) -> None:
+    """It is emptied, but not removed."""
     auth = bucket_of(shared).auth
-    mine = oss2.Bucket(auth, shared["OSS_ENDPOINT"], "without-a-project", region=shared["OSS_REGION"])
-    mine.create_bucket()
-    code, report, _ = lived(shared, tmp_path, "--yes", "--unbound-bucket", "without-a-project")
+    unbound = oss2.Bucket(auth, shared["OSS_ENDPOINT"], "without-a-project", region=shared["OSS_REGION"])
+    unbound.create_bucket()
+    code, report, _ = run_live(shared, tmp_path, "--yes", "--unbound-bucket", "without-a-project")
 
-    assert (exit_codes.OK, []) == (code, report["left"])
-    assert [] == [found.key for found in oss2.ObjectIteratorV2(mine)]
-    mine.delete_bucket()
+    assert (exit_codes.OK, []) == (code, report["not_removed"])
+    assert [] == [found.key for found in oss2.ObjectIteratorV2(unbound)]
+    unbound.delete_bucket()
 
 
-def test_nobody_is_charged_without_having_agreed(shared: Env, tmp_path: Path):
-    """Without a terminal there is nobody to ask."""
+def test_without_a_terminal_yes_is_required(shared: Env, tmp_path: Path) -> None:
+    """Otherwise nothing is done."""
     before = inventory(shared)
-    code, report, said = lived(shared, tmp_path)
+    code, report, said = run_live(shared, tmp_path)
 
     assert (exit_codes.USAGE, {}) == (code, report)
-    assert "say --yes to agree" in said
+    assert "use --yes to agree" in said
     assert before == inventory(shared)
 
 
-def test_who_is_asked_may_say_no(shared: Env, tmp_path: Path):
-    """Then nothing was done."""
+def test_the_user_may_refuse(shared: Env, tmp_path: Path) -> None:
+    """Then nothing is done."""
     out, err = StringIO(), StringIO()
     command = CommandContext(shared, console(out, shared), console(err, shared), SystemClock())
     asked: list[str] = []
     before = inventory(shared)
-    with pytest.raises(Usage, match="nothing was done"):
-        live(Live(report=tmp_path / "r.md", confirm=lambda text: bool(asked.append(text))), command, None)
+
+    def refuse(question: str) -> bool:
+        asked.append(question)
+        return False
+
+    with pytest.raises(UsageError, match="nothing was done"):
+        run_live_options(LiveOptions(report=tmp_path / "r.md", confirm=refuse), command, None)
 
     assert ["Go on?"] == asked
     assert "This spends at most" in out.getvalue()
     assert before == inventory(shared)
 
 
-def test_a_trigger_that_would_take_notice_keeps_us_away(tmp_path: Path):
-    """Whatever is deployed, it is looked at first."""
-    wide = deployed_otherwise(tmp_path, "prefix: manifests/, suffix: .json", "prefix: doctor-, suffix: .json")
-    with LocalCloud(wide) as endpoints:
-        code, _, said = lived(endpoints.environment(), tmp_path, "--yes")
+def test_a_trigger_on_the_temporary_prefix_is_an_error(tmp_path: Path) -> None:
+    """The deployed triggers are checked first."""
+    project = changed_project(tmp_path, "prefix: manifests/, suffix: .json", "prefix: doctor-, suffix: .json")
+    with LocalCloud(project) as endpoints:
+        code, _, said = run_live(endpoints.environment(), tmp_path, "--yes")
 
-    assert exit_codes.TROUBLE == code
-    assert "/ lies in doctor-" in said
+    assert exit_codes.ERROR == code
+    assert "/ is under doctor-" in said
     assert "`clipstitch doctor` says which trigger is too broad" in said
 
 
-def test_a_probe_that_fails_is_not_the_end_of_the_others(shared: Env, tmp_path: Path):
-    """Without the completion topic nobody says that a task has ended; what needs no message is settled all the same."""
+def test_an_experiment_that_fails_stops_no_other(shared: Env, tmp_path: Path) -> None:
+    """Without the completion topic there are no notifications; other questions are answered."""
     before = inventory(shared)
     topic = account_of(shared).get_topic("clipstitch-completions")
-    env = {**shared, "CLIPSTITCH_COMPLETION_TOPIC": "nobodys", "CLIPSTITCH_SINKS": "q=queue:clipstitch-events"}
-    code, report, _ = lived(env, tmp_path, "--yes", "--wait", "60s")
-    verdicts = {question["number"]: question["decision"] for question in report["questions"]}
+    env = {**shared, "CLIPSTITCH_COMPLETION_TOPIC": "unknown", "CLIPSTITCH_SINKS": "q=queue:clipstitch-events"}
+    code, report, _ = run_live(env, tmp_path, "--yes", "--wait", "60s")
+    outcomes = {question["number"]: question["outcome"] for question in report["questions"]}
 
     assert exit_codes.OK == code
-    assert {"as assumed"} == {verdicts[number] for number in ("1", "2", "3", "4", "5", "6", "7b", "11")}
-    assert {"not settled"} == {verdicts[number] for number in ("7", "8", "9", "10")}
+    assert {"as assumed"} == {outcomes[number] for number in ("1", "2", "3", "4", "5", "6", "7b", "11")}
+    assert {"not answered"} == {outcomes[number] for number in ("7", "8", "9", "10")}
     assert topic.get_attributes()
     assert before == inventory(shared)
 
 
-def test_what_is_interrupted_is_removed_all_the_same(shared: Env, tmp_path: Path):
+def test_an_interrupted_run_removes_its_resources(shared: Env, tmp_path: Path) -> None:
     """Ctrl-C while waiting for messages."""
     before = inventory(shared)
     command = (sys.executable, "-c", "import sys; from clipstitch_cli.main import run; sys.exit(run())")
     argv = ("doctor", "--live", "--yes", "--with-functions", "--report", str(tmp_path / "r.md"))
     child = subprocess.Popen([*command, *argv], env={**os.environ, **shared}, stdout=subprocess.PIPE, text=True)
-    wait_until(lambda: any("never.json" in key or "/jobs/" in key for key in inventory(shared)["objects"]))
+    until(lambda: any("never.json" in key or "/jobs/" in key for key in inventory(shared)["objects"]))
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
 

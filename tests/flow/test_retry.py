@@ -1,4 +1,4 @@
-"""Dead letters of a deployed system: a function fails until Function Compute gives up; the cause is mended; `retry`."""
+"""Dead-letter messages of a deployed system: a function fails finally, the cause is fixed, `retry` succeeds."""
 
 import json
 import time
@@ -19,13 +19,13 @@ from localyun.server import LocalCloud
 from tests.flow.conftest import System
 
 ROOT = Path(__file__).parents[2]
-LETTERS, TOPIC = "clipstitch-dead-letters", "clipstitch-events"
+DEAD_LETTERS, TOPIC = "clipstitch-dead-letters", "clipstitch-events"
 
 
 @pytest.fixture(scope="module")
 def env() -> Iterator[Mapping[str, str]]:
-    """Run a local cloud of our own, in a hurry: a topic of it will be missing for a while."""
-    with LocalCloud(ROOT, time_scale=50) as endpoints:
+    """Run a local cloud with short delays, because one of its topics is deleted for a while."""
+    with LocalCloud(ROOT, hurry=50) as endpoints:
         yield endpoints.environment()
 
 
@@ -34,9 +34,9 @@ def account(env: Mapping[str, str]) -> Account:
     return Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
 
 
-def letters(env: Mapping[str, str]) -> int:
-    """Count the dead letters that can be seen."""
-    queue = account(env).get_queue(LETTERS)
+def count_dead_letters(env: Mapping[str, str]) -> int:
+    """Return the number of visible dead-letter messages."""
+    queue = account(env).get_queue(DEAD_LETTERS)
     queue.set_encoding(False)
     try:
         return len(queue.batch_peek_message(16))
@@ -44,52 +44,52 @@ def letters(env: Mapping[str, str]) -> int:
         return 0
 
 
-def until_letters(env: Mapping[str, str], count: int, seconds: float = 15) -> None:
-    """Wait for so many letters."""
+def until_dead_letters(env: Mapping[str, str], count: int, seconds: float = 15) -> None:
+    """Wait for a number of dead-letter messages."""
     deadline = time.monotonic() + seconds
-    while letters(env) != count:
-        assert time.monotonic() < deadline, letters(env)
+    while count_dead_letters(env) != count:
+        assert time.monotonic() < deadline, count_dead_letters(env)
         time.sleep(0.05)
 
 
 def retried(env: Mapping[str, str], *argv: str) -> tuple[int, Any]:
-    """Run `retry` and return its exit code and what it tells a program."""
+    """Run `retry`; return its exit code and its JSON output."""
     out, err = StringIO(), StringIO()
     code = main(["retry", *argv, "--json"], env, out, err)
     return code, json.loads(out.getvalue() or err.getvalue())
 
 
-def test_what_function_compute_gave_up_on_comes_back(env: Mapping[str, str]):
-    """Submit cannot tell that a manifest is rejected, as the topic is missing; its event becomes a dead letter."""
+def test_dead_letter_messages_are_retried(env: Mapping[str, str]) -> None:
+    """Submit cannot deliver a rejection while the topic is missing; its event becomes a dead-letter message."""
     system = System(complete_environment(env, None), "dead")
     account(env).get_topic(TOPIC).delete()
     manifests = [system.drop("{}", f"{number}.json") for number in range(2)]
-    until_letters(env, 2)
+    until_dead_letters(env, 2)
 
-    in_vain = retried(env, "--dead-letters")
+    failed = retried(env, "--dead-letters")
     account(env).get_topic(TOPIC).create(TopicMeta())
-    until_letters(env, 2)
-    mended = retried(env, "--dead-letters")
+    until_dead_letters(env, 2)
+    repeated = retried(env, "--dead-letters")
     after = retried(env, "--dead-letters")
 
-    assert (exit_codes.TROUBLE, ["SINK_TARGET_MISSING"] * 2) == (
-        in_vain[0],
-        [one["error"]["code"] for one in in_vain[1]],
+    assert (exit_codes.ERROR, ["SINK_TARGET_MISSING"] * 2) == (
+        failed[0],
+        [one["error"]["code"] for one in failed[1]],
     )
-    assert exit_codes.OK == mended[0]
-    assert ["rejected"] * 2 == [job["state"] for one in mended[1] for job in one["jobs"]]
-    assert all(job["closed"] for one in mended[1] for job in one["jobs"])
+    assert exit_codes.OK == repeated[0]
+    assert ["rejected"] * 2 == [job["state"] for one in repeated[1] for job in one["jobs"]]
+    assert all(job["closed"] for one in repeated[1] for job in one["jobs"])
     assert (exit_codes.OK, []) == after
     for manifest in manifests:
-        system.wait_until_closed(system.result(manifest)["data"]["job"])
+        system.closed(system.result(manifest)["data"]["job"])
 
 
-def test_a_manifest_is_submitted_again(env: Mapping[str, str]):
-    """By its URI; a job that is through stays as it is."""
+def test_a_manifest_is_submitted_again(env: Mapping[str, str]) -> None:
+    """By its URI; a closed job does not change."""
     system = System(complete_environment(env, None), "again")
     manifest = system.drop("{}")
     job = system.result(manifest)["data"]["job"]
-    system.wait_until_closed(job)
-    code, told = retried(env, manifest.uri)
+    system.closed(job)
+    code, output = retried(env, manifest.uri)
 
-    assert (exit_codes.REJECTED, {"job": job, "state": "rejected", "closed": True, "owed": []}) == (code, told)
+    assert (exit_codes.REJECTED, {"job": job, "state": "rejected", "closed": True, "pending": []}) == (code, output)

@@ -1,94 +1,91 @@
-"""`clipstitch drop`: upload a manifest, and wait for its completion event if asked to."""
+"""`clipstitch drop`: uploads a manifest, and waits for its completion event with --wait."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any
 
-from rich.text import Text
+import typer
 
-from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of
-from clipstitch.common.ports import ObjectHeaders
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.jobs.job import Job
 from clipstitch.manifest.parse import SUFFIXES
 from clipstitch.usecases.context import Context
 from clipstitch_cli import exit_codes
-from clipstitch_cli.commands.jobs import owed_to
-from clipstitch_cli.commands.plan import read_file
 from clipstitch_cli.connection import connect
 from clipstitch_cli.context import CommandContext, visible
-from clipstitch_cli.display import process_text
-from clipstitch_cli.display.job_progress import Patience, completion_event, follow, watch
-from clipstitch_cli.errors import Usage, issues_of, issues_table
-from clipstitch_cli.options import length_of
+from clipstitch_cli.display.job_progress import Pause, completion_event, follow, show_progress
+from clipstitch_cli.display.process_text import format_ms
+from clipstitch_cli.errors import UsageError, issues_of, issues_table
+from clipstitch_cli.files import read_manifest
+from clipstitch_cli.options import Json, Project, command_of, parse_duration
+from clipstitch_cli.stored_jobs import pending_sinks, upload_manifest
 
 
-class Drop(NamedTuple):
-    """What to upload, under which key ("" for the usual one), and how long to wait."""
+def drop(
+    ctx: typer.Context,
+    manifest: Annotated[Path, typer.Argument(help="A manifest file.")],
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the completion event.")] = False,
+    _json: Json = False,
+    timeout: Annotated[str, typer.Option(help="How long to wait, e.g. 90s or 1h.")] = "10m",
+    key: Annotated[str, typer.Option(help="Object key; default: manifests/<file name>.")] = "",
+    project: Project = None,
+) -> int:
+    """Upload a manifest, which starts its job. With --wait: exit code 0 succeeded, 1 failed, 2 rejected, 4 not yet."""
+    command, limit = command_of(ctx), parse_duration("--timeout", timeout)
+    return drop_manifest(connect(command, project), manifest, command, key=key, timeout=limit if wait else None)
 
-    manifest: Path
-    key: str = ""
-    wait: bool = False
-    timeout: str = "10m"
 
+def drop_manifest(  # noqa: PLR0913 - the options of the command
+    context: Context,
+    manifest: Path,
+    command: CommandContext,
+    *,
+    key: str = "",
+    timeout: timedelta | None = None,
+    pause: Pause = time.sleep,
+) -> int:
+    """Upload a manifest file. With a timeout, wait for its event and return the exit code of the job's state.
 
-def drop(what: Drop, command: CommandContext, project: Path | None) -> int:
-    """Upload a manifest; with `wait`, the exit code says how its job ended."""
-    return drop_in(connect(command, project), what, command)
-
-
-def drop_in(cloud: Context, what: Drop, command: CommandContext, pause: Callable[[float], None] = time.sleep) -> int:
-    """Upload a manifest to a cloud."""
-    patience = Patience(length_of("--timeout", what.timeout), pause)
-    ref = _target(what, cloud)
-    job_id = upload(ref, read_file(what.manifest), cloud)
+    Raises UsageError if no trigger watches the key, WaitTimedOut.
+    """
+    prefix = context.settings.manifest_prefix
+    ref = ObjectRef(context.settings.bucket, key or prefix + manifest.name)
+    if not (ref.key.startswith(prefix) and ref.key.endswith(SUFFIXES)):
+        suffixes = ", ".join(SUFFIXES)
+        raise UsageError(f"{visible(ref.key)!r} would start no job: keys begin with {prefix} and end in {suffixes}")
+    job_id = upload_manifest(ref, read_manifest(manifest), context)
     if not command.json:
-        command.err.print(Text(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`", "dim"), soft_wrap=True)
-    if not what.wait:
-        _tell_started(job_id, ref, command)
-        return exit_codes.OK
-    job = watch(follow(job_id, ref.bucket, cloud, patience), command)
-    _tell_ended(completion_event(job, cloud), command)
-    if (pending := owed_to(job)) and not command.json:
-        command.say(Text(f"  still owed to {', '.join(map(visible, pending))}: they will be told again", "yellow"))
+        command.write_note(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`")
+    if timeout is not None:
+        return _wait(follow(job_id, context, timeout, pause), context, command)
+    if command.json:
+        command.write_json({"job": job_id, "manifest": ref.uri})
+    else:
+        command.write_line(job_id)
+    return exit_codes.OK
+
+
+def _wait(jobs: Iterator[Job], context: Context, command: CommandContext) -> int:
+    job = show_progress(jobs, command)
+    event = completion_event(job, context)
+    if command.json:
+        command.write_json(event)
+    else:
+        _write_event(event, command)
+        if sinks := pending_sinks(job):
+            command.write_line((f"  delivery pending, will be retried: {', '.join(map(visible, sinks))}", "yellow"))
     return exit_codes.BY_STATE[job.state]
 
 
-def _target(what: Drop, cloud: Context) -> ObjectRef:
-    """Name the object; one that no trigger watches would start nothing, silently."""
-    prefix = cloud.settings.manifest_prefix
-    key = what.key or prefix + what.manifest.name
-    if not (key.startswith(prefix) and key.endswith(SUFFIXES)):
-        raise Usage(f"{visible(key)!r} would start no job: keys begin with {prefix} and end in {', '.join(SUFFIXES)}")
-    return ObjectRef(cloud.settings.bucket, key)
-
-
-def upload(ref: ObjectRef, body: bytes, cloud: Context) -> str:
-    """Upload a manifest and return the id of its job, which follows from the object."""
-    kind = "application/json" if ref.key.endswith(".json") else "application/yaml"
-    cloud.objects.write(ref, body, ObjectHeaders(kind))
-    about = cloud.objects.describe(ref)
-    return job_id_of(ManifestRef(ref, about.etag), about.last_modified)
-
-
-def _tell_started(job_id: str, ref: ObjectRef, command: CommandContext) -> None:
-    """Name the job."""
-    if command.json:
-        command.hand_over({"job": job_id, "manifest": ref.uri})
-        return
-    command.say(job_id)
-
-
-def _tell_ended(event: dict[str, Any], command: CommandContext) -> None:
-    """Show the completion event: alone, and whole, for programs."""
-    if command.json:
-        command.hand_over(event)
-        return
+def _write_event(event: dict[str, Any], command: CommandContext) -> None:
     data = event["data"]
-    style = "bold green" if data["state"] == "succeeded" else "bold red"
-    command.say(Text.assemble((data["state"], style), f"  {data['job']}"))
-    if data["state"] == "succeeded":
-        command.say(f"  {visible(event['subject'])}  {process_text.seconds(data['output']['duration_ms'])}")
+    succeeded = data["state"] == "succeeded"
+    command.write_line((data["state"], "bold green" if succeeded else "bold red"), f"  {data['job']}")
+    if succeeded:
+        command.write_line(f"  {visible(event['subject'])}  {format_ms(data['output']['duration_ms'])}")
     if error := data.get("error"):
-        command.say(f"  {visible(error['message'])} [{error['code']}]\n  remedy: {error['remedy']}")
+        command.write_line(f"  {visible(error['message'])} [{error['code']}]\n  remedy: {error['remedy']}")
     if issues := issues_of(data):
         command.out.print(issues_table(issues))

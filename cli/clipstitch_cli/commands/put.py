@@ -1,8 +1,11 @@
-"""`clipstitch put`: upload clips, so that nobody needs another tool to try the thing."""
+"""`clipstitch put`: uploads clips."""
 
 import mimetypes
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectHeaders
@@ -10,36 +13,36 @@ from clipstitch.usecases.context import Context
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import connect
 from clipstitch_cli.context import CommandContext, visible
-from clipstitch_cli.errors import NoSuchFile, Usage
+from clipstitch_cli.errors import UsageError
+from clipstitch_cli.files import read_file
+from clipstitch_cli.options import Json, Project, command_of
 
 
-def put(files: Sequence[Path], prefix: str, command: CommandContext, project: Path | None) -> int:
-    """Upload files below a prefix of the bucket, each under its own name."""
-    return put_in(connect(command, project), files, prefix, command)
+def put(
+    ctx: typer.Context,
+    files: Annotated[list[Path], typer.Argument(help="Audio files.")],
+    to: Annotated[str, typer.Option(help="Key prefix in the bucket; a folder ends in /.")] = "clips/",
+    _json: Json = False,
+    project: Project = None,
+) -> int:
+    """Upload clips to the bucket, each under the name of its file."""
+    command = command_of(ctx)
+    return put_files(connect(command, project), files, to, command)
 
 
-def put_in(cloud: Context, files: Sequence[Path], prefix: str, command: CommandContext) -> int:
-    """Upload files to a cloud; nothing is uploaded when one of them cannot be read."""
-    if prefix.startswith(cloud.settings.limits.reserved):
-        raise Usage(f"--to {prefix!r} is ours; clips lie elsewhere, for example below clips/")
+def put_files(context: Context, files: Sequence[Path], prefix: str, command: CommandContext) -> int:
+    """Upload files under a prefix; none if one of them cannot be read. Raises FileNotReadable."""
+    if prefix.startswith(context.settings.limits.reserved):
+        raise UsageError(f"--to: prefix {prefix!r} is reserved; use another, for example clips/")
     for file in files:
-        _read(file, 0)
-    refs = [ObjectRef(cloud.settings.bucket, prefix + file.name) for file in files]
+        read_file(file, limit=0)
+    refs = [ObjectRef(context.settings.bucket, prefix + file.name) for file in files]
     for ref, file in zip(refs, files, strict=True):
-        body = _read(file)
-        kind = mimetypes.guess_type(ref.key)[0] or "application/octet-stream"
-        cloud.objects.write(ref, body, ObjectHeaders(kind))
+        body = read_file(file)
+        content_type = mimetypes.guess_type(ref.key)[0] or "application/octet-stream"
+        context.objects.write(ref, body, ObjectHeaders(content_type))
         if not command.json:
-            command.say(f"uploaded {visible(ref.uri)}  {len(body):,} bytes")
+            command.write_line(f"uploaded {visible(ref.uri)}  {len(body):,} bytes")
     if command.json:
-        command.hand_over([ref.uri for ref in refs])
+        command.write_json([ref.uri for ref in refs])
     return exit_codes.OK
-
-
-def _read(file: Path, limit: int = -1) -> bytes:
-    """Read a file, or only the beginning of it, to see whether it can be read."""
-    try:
-        with file.open("rb") as opened:
-            return opened.read(limit)
-    except OSError as error:
-        raise NoSuchFile(f"{file}: {error.strerror}") from error

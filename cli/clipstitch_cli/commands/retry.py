@@ -1,9 +1,9 @@
-"""`clipstitch retry`: bring on its way again what is stuck: a job, a manifest, or what Function Compute gave up on."""
+"""`clipstitch retry`: recovers a job, submits a manifest again, or retries all dead-letter messages."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
-from rich.text import Text
+import typer
 
 from clipstitch.common.credentials import read_access_key
 from clipstitch.common.errors import InvalidSettings, ObjectNotFound
@@ -13,138 +13,134 @@ from clipstitch.usecases import recover
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.submit import submit
 from clipstitch_cli import exit_codes
-from clipstitch_cli.commands.jobs import STYLES, owed_to
-from clipstitch_cli.commands.show import find_job
-from clipstitch_cli.connection import complete_environment, connect, deployment_of, endpoint_of
+from clipstitch_cli.connection import (
+    DEAD_LETTER_QUEUE,
+    complete_environment,
+    connect,
+    dead_letter_queue,
+    deployment_of,
+    endpoint_of,
+)
 from clipstitch_cli.context import CommandContext, visible
-from clipstitch_cli.errors import Usage
-from clipstitch_cli.function_compute.retry_remotely import Deployed, function_names
+from clipstitch_cli.display.job_text import job_line
+from clipstitch_cli.errors import UsageError
+from clipstitch_cli.function_compute.retry_remotely import DeployedFunctions, function_names
+from clipstitch_cli.options import Json, Project, command_of
+from clipstitch_cli.stored_jobs import find_job_id, pending_sinks
 
 if TYPE_CHECKING:
-    from clipstitch_cli.function_compute.dead_letters import Answered, Letters
-
-QUEUE_NAME, QUEUE_ARN = "CLIPSTITCH_DEAD_LETTER_QUEUE", "DeadLetterQueueArn"
+    from clipstitch_cli.function_compute.dead_letters import DeadLetterQueue, RetriedMessage
 
 
-class How(NamedTuple):
-    """What is retried, and by whom: by this process unless `invoke`; a service is found in the API 2.0 only."""
-
-    dead_letters: bool = False
-    invoke: bool = False
-    service: str = ""
-
-
-def retry(what: str, command: CommandContext, project: Path | None, how: How) -> int:
-    """Retry one thing, or all dead letters."""
-    if how.dead_letters == bool(what):
-        raise Usage("name a job or a manifest, or say --dead-letters")
-    if how.service and not how.invoke:
-        raise Usage("--service says where to invoke; say --invoke, too")
-    cloud = connect(command, project)
-    deployed = _deployed(cloud, how.service, command, project) if how.invoke else None
-    if not how.dead_letters:
-        return retry_in(cloud, what, command, deployed)
-    from clipstitch_cli.function_compute.dead_letters import SmqLetters  # noqa: PLC0415 - brings the SMQ SDK
+def retry(
+    ctx: typer.Context,
+    what: Annotated[str, typer.Argument(help="A job id or a prefix of one, or the URI or key of a manifest.")] = "",
+    dead_letters: Annotated[bool, typer.Option("--dead-letters", help="Retry all dead-letter messages.")] = False,
+    invoke: Annotated[
+        bool, typer.Option("--invoke", help="Invoke the deployed functions, with their rights, and show the outcome.")
+    ] = False,
+    service: Annotated[
+        str, typer.Option(help="Invoke through the FC 2.0 API, in this service; default: the 3.0 API, without service.")
+    ] = "",
+    _json: Json = False,
+    project: Project = None,
+) -> int:
+    """Recover a job now, submit a manifest again, or retry all dead-letter messages."""
+    command = command_of(ctx)
+    if dead_letters == bool(what):
+        raise UsageError("name a job or a manifest, or use --dead-letters")
+    if service and not invoke:
+        raise UsageError("--service needs --invoke")
+    context = connect(command, project)
+    deployed = _deployed_functions(context, service, command, project) if invoke else None
+    if not dead_letters:
+        return retry_job(context, what, command, deployed)
+    from clipstitch_cli.smq_queue import SmqQueue, smq_account  # noqa: PLC0415 - loads the SMQ SDK
 
     key = read_access_key(complete_environment(command.env, project))
-    return retry_letters(
-        cloud, SmqLetters(cloud.settings.mns_endpoint, key, _queue(command, project)), command, deployed
-    )
+    queue = SmqQueue(smq_account(context.settings.mns_endpoint, key), _queue_name(command, project))
+    return retry_dead_letters(context, queue, command, deployed)
 
 
-def _deployed(cloud: Context, service: str, command: CommandContext, project: Path | None) -> Deployed:
-    """Find the deployed functions, and a way to call them."""
-    if not (endpoint := endpoint_of("FC", command.env, cloud.settings)):
+def _deployed_functions(
+    context: Context, service: str, command: CommandContext, project: Path | None
+) -> DeployedFunctions:
+    if not (endpoint := endpoint_of("FC", command.env, context.settings)):
         raise InvalidSettings("FC_ENDPOINT is not set")
-    submit_name, sweep_name = function_names(one.name for one in deployment_of(project, command.env).functions)
-    from clipstitch_cli.function_compute.clients import Fc2, Fc3  # noqa: PLC0415 - brings the SDKs of Function Compute
+    names = function_names(function.name for function in deployment_of(project, command.env).functions)
+    from clipstitch_cli.function_compute.clients import Fc2Invoker, Fc3Invoker  # noqa: PLC0415 - loads the FC SDKs
 
     key = read_access_key(complete_environment(command.env, project))
-    invoker = Fc2(endpoint, key, service) if service else Fc3(endpoint, key)
-    return Deployed(invoker, cloud, submit_name, sweep_name)
+    invoker = Fc2Invoker(endpoint, key, service) if service else Fc3Invoker(endpoint, key)
+    return DeployedFunctions(invoker, context, *names)
 
 
-def _queue(command: CommandContext, project: Path | None) -> str:
-    """Name the queue of dead letters: as the shell says, else as the deployment does."""
-    if name := command.env.get(QUEUE_NAME):
+def _queue_name(command: CommandContext, project: Path | None) -> str:
+    """Return the name of the dead-letter queue: the shell's, otherwise the deployment's."""
+    if name := command.env.get(DEAD_LETTER_QUEUE) or dead_letter_queue(deployment_of(project, command.env)):
         return name
-    arn = deployment_of(project, command.env).outputs.get(QUEUE_ARN, "")
-    if not (name := arn.partition("/queues/")[2].partition("/")[0]):
-        raise InvalidSettings(f"{QUEUE_NAME} is not set, and the deployment has no output {QUEUE_ARN}")
-    return name
+    raise InvalidSettings(f"{DEAD_LETTER_QUEUE} is not set, and the deployment has no output DeadLetterQueueArn")
 
 
-def retry_in(cloud: Context, what: str, command: CommandContext, deployed: Deployed | None = None) -> int:
-    """Bring a job on, or submit a manifest again; the exit code says how the job ended, if it has."""
-    job = _submitted(what, cloud, deployed) if "/" in what else _advanced(what, cloud, deployed)
+def retry_job(context: Context, what: str, command: CommandContext, deployed: DeployedFunctions | None = None) -> int:
+    """Recover a job, or submit a manifest again; return the exit code of the job's state if the job is closed."""
+    job = (_submit if "/" in what else _recover)(what, context, deployed)
     if command.json:
-        command.hand_over(_as_json(job))
+        command.write_json(_as_json(job))
     else:
-        command.say(_line(job))
+        command.write_line(job_line(job))
     return exit_codes.BY_STATE[job.state] if job.closed else exit_codes.OK
 
 
-def _submitted(manifest: str, cloud: Context, deployed: Deployed | None) -> Job:
-    """Submit a manifest again."""
-    bucket = cloud.settings.bucket
+def _submit(manifest: str, context: Context, deployed: DeployedFunctions | None) -> Job:
+    settings = context.settings
     try:
-        ref = ObjectRef.parse(manifest) if manifest.startswith("oss://") else ObjectRef(bucket, manifest)
+        ref = ObjectRef.parse(manifest) if manifest.startswith("oss://") else ObjectRef(settings.bucket, manifest)
     except ValueError as error:
-        raise Usage(f"{visible(manifest)!r} is no object; write oss://bucket/key") from error
-    if not ref.key.startswith(cloud.settings.manifest_prefix):
-        raise Usage(f"{visible(ref.uri)} would start no job: keys begin with {cloud.settings.manifest_prefix}")
-    if (job := deployed.submit(ref) if deployed else submit(ref, cloud)) is None:
+        raise UsageError(f"{visible(manifest)!r} is no object; write oss://bucket/key") from error
+    if not ref.key.startswith(settings.manifest_prefix):
+        raise UsageError(f"{visible(ref.uri)} would start no job: keys begin with {settings.manifest_prefix}")
+    if (job := deployed.submit(ref) if deployed else submit(ref, context)) is None:
         raise ObjectNotFound(f"{ref.uri} does not exist")
     return job
 
 
-def _advanced(beginning: str, cloud: Context, deployed: Deployed | None) -> Job:
-    """Do for a job now what a sweep does in time, or have it done."""
-    job_id = find_job(beginning, cloud)
-    if deployed:
-        return deployed.bring_on(job_id)
-    return recover.retry(job_id, cloud.store(cloud.settings.bucket), cloud)
+def _recover(id_prefix: str, context: Context, deployed: DeployedFunctions | None) -> Job:
+    job_id = find_job_id(id_prefix, context)
+    return deployed.recover(job_id) if deployed else recover.retry(job_id, context)
 
 
 def _as_json(job: Job) -> dict[str, Any]:
-    """Return a job as programs read it."""
-    return {"job": job.id, "state": job.state, "closed": job.closed, "owed": owed_to(job)}
+    return {"job": job.id, "state": job.state, "closed": job.closed, "pending": pending_sinks(job)}
 
 
-def _line(job: Job) -> Text:
-    """Show a job to people."""
-    note = "" if job.closed else " (open)"
-    pending = f"  still owed to {', '.join(map(visible, owed_to(job)))}" if owed_to(job) else ""
-    return Text.assemble((job.id, "bold"), "  ", (job.state + note, STYLES.get(job.state, "yellow")), pending)
+def retry_dead_letters(
+    context: Context, queue: "DeadLetterQueue", command: CommandContext, deployed: DeployedFunctions | None = None
+) -> int:
+    """Retry all dead-letter messages; return ERROR if some stay in the queue."""
+    from clipstitch_cli.function_compute.dead_letters import retry_all, run_here, run_remotely  # noqa: PLC0415 - as above
 
-
-def retry_letters(cloud: Context, letters: "Letters", command: CommandContext, deployed: Deployed | None = None) -> int:
-    """Answer all dead letters; trouble when some stay."""
-    from clipstitch_cli.function_compute.dead_letters import answer_all, here, there  # noqa: PLC0415 - as above
-
-    answered = []
-    for one in answer_all(letters, there(deployed) if deployed else here(cloud)):
-        answered.append(one)
+    retried = []
+    for one in retry_all(queue, run_remotely(deployed) if deployed else run_here(context)):
+        retried.append(one)
         if not command.json:
-            _tell_letter(one, command)
+            _write_retried(one, command)
     if command.json:
-        command.hand_over([_letter_as_json(one) for one in answered])
-    elif not answered:
-        command.say("no dead letters")
-    return exit_codes.TROUBLE if any(one.error for one in answered) else exit_codes.OK
+        command.write_json([_retried_as_json(one) for one in retried])
+    elif not retried:
+        command.write_line("no dead-letter messages")
+    return exit_codes.ERROR if any(one.error for one in retried) else exit_codes.OK
 
 
-def _letter_as_json(one: "Answered") -> dict[str, Any]:
-    """Return what became of a letter as programs read it."""
+def _retried_as_json(one: "RetriedMessage") -> dict[str, Any]:
     error = one.error.as_json() if one.error else None
-    return {"letter": one.letter, "done": not error, "jobs": [_as_json(job) for job in one.jobs], "error": error}
+    return {"message": one.id, "done": not error, "jobs": [_as_json(job) for job in one.jobs], "error": error}
 
 
-def _tell_letter(one: "Answered", command: CommandContext) -> None:
-    """Show what became of a letter to people."""
+def _write_retried(one: "RetriedMessage", command: CommandContext) -> None:
     if one.error:
-        command.say(Text.assemble((f"{one.letter}  stays: ", "red"), f"{visible(str(one.error))} [{one.error.code}]"))
+        command.write_line((f"{one.id}  not retried: ", "red"), f"{visible(str(one.error))} [{one.error.code}]")
     for job in one.jobs:
-        command.say(_line(job))
+        command.write_line(job_line(job))
     if not (one.error or one.jobs):
-        command.say(f"{one.letter}  nothing to do")
+        command.write_line(f"{one.id}  nothing to do")

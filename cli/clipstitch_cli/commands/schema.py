@@ -41,7 +41,7 @@ _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "p
 def schema(command: CommandContext) -> int:
     """Print the schema."""
     if command.json:
-        command.hand_over(manifest_schema())
+        command.write_json(manifest_schema())
     else:
         command.out.file.write(text())
     return exit_codes.OK

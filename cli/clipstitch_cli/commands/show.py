@@ -1,118 +1,78 @@
-"""`clipstitch show`: everything that is known about one job."""
+"""`clipstitch show`: shows everything that is known about one job."""
 
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from rich.text import Text
+import typer
 
 from clipstitch.common.clock import timestamp
-from clipstitch.common.errors import ObjectNotFound
-from clipstitch.common.identifiers import ObjectRef, day_of, is_job_id
 from clipstitch.jobs.completion_event import make_event
-from clipstitch.jobs.job import DECISION, DELIVERED, PENDING, PROGRESS, RESULT, WAITING, Fact, Job, attempt_of, sink_of
-from clipstitch.planning.plan import Plan
+from clipstitch.jobs.job import DECISION, DELIVERED, PENDING, PROGRESS, RESULT, WAITING, Fact, Job, PendingDelivery
 from clipstitch.planning.process_string import parse_process
 from clipstitch.usecases.context import Context
-from clipstitch.usecases.job_store import JOBS, OPEN, JobStore
 from clipstitch_cli import exit_codes
-from clipstitch_cli.commands.explain import clips_table
-from clipstitch_cli.commands.jobs import STYLES, manifest_of
 from clipstitch_cli.connection import connect
 from clipstitch_cli.context import CommandContext, visible
-from clipstitch_cli.display import process_text
-from clipstitch_cli.errors import Usage, issues_table
+from clipstitch_cli.display.job_text import state_text
+from clipstitch_cli.display.process_table import clips_table
+from clipstitch_cli.display.process_text import format_ms
+from clipstitch_cli.errors import issues_table
+from clipstitch_cli.options import Json, Project, command_of
+from clipstitch_cli.stored_jobs import find_job_id, manifest_uri
 
-MOST_NAMED = 5  # candidates that an ambiguous beginning lists; clips that a job waits for
-
-
-class NoSuchJob(ObjectNotFound):
-    """No job has that id."""
-
-    code = "NO_SUCH_JOB"
-    remedy = "`clipstitch jobs` lists the jobs; the beginning of an id is enough when only one job has it."
+MAX_MISSING = 5  # missing clips that are listed
 
 
-class Moment(NamedTuple):
-    """A fact, when it became known, and what was written down with it."""
+class TimelineEntry(NamedTuple):
+    """A fact, when it was recorded, and its document."""
 
     at: str
     fact: Fact
     document: dict[str, Any]
 
 
-def show(beginning: str, command: CommandContext, project: Path | None) -> int:
-    """Show a job by its id, or by the beginning of it."""
-    return show_in(connect(command, project), beginning, command)
+def show(
+    ctx: typer.Context,
+    job: Annotated[str, typer.Argument(help="A job id, or a prefix of one.")],
+    _json: Json = False,
+    project: Project = None,
+) -> int:
+    """Show everything that is known about a job."""
+    command = command_of(ctx)
+    return show_job(connect(command, project), job, command)
 
 
-def show_in(cloud: Context, beginning: str, command: CommandContext) -> int:
-    """Show a job of a cloud."""
-    store = cloud.store(cloud.settings.bucket)
-    job = store.load(find_job(beginning, cloud))
-    timeline = _timeline(job, store, cloud)
+def show_job(context: Context, id_prefix: str, command: CommandContext) -> int:
+    """Show the job whose id has a prefix. Raises JobNotFound, and UsageError if there are several."""
+    job = context.store.load(find_job_id(id_prefix, context))
+    timeline = _timeline(job, context)
     if command.json:
-        command.hand_over(_as_json(job, timeline, cloud))
+        command.write_json(_as_json(job, timeline, context))
     else:
-        _tell(job, timeline, cloud, command)
+        _write_job(job, timeline, context, command)
     return exit_codes.OK
 
 
-def find_job(beginning: str, cloud: Context) -> str:
-    """Return the one job whose id begins so. `Usage` for nothing at all, which a script's empty variable may be."""
-    if not beginning:
-        raise Usage("the job's id is empty; name a job")
-    found = sorted(set(_candidates(beginning, cloud)))
-    if not found:
-        raise NoSuchJob(f"no job's id begins with {beginning!r}")
-    if len(found) > 1:
-        named = ", ".join(found[:MOST_NAMED]) + (", ..." if len(found) > MOST_NAMED else "")
-        raise Usage(f"{len(found)} jobs begin with {beginning!r}: {named}")
-    return found[0]
+def _timeline(job: Job, context: Context) -> list[TimelineEntry]:
+    entries = [_entry(job, fact, context) for fact in job.facts]
+    return sorted(entries, key=lambda entry: (entry.at, -PROGRESS.index(entry.fact.kind), entry.fact))
 
 
-def _candidates(beginning: str, cloud: Context) -> Iterator[str]:
-    """Yield the ids that begin so, out of no more days than need be listed."""
-    settings = cloud.settings
-    bucket = settings.state_bucket or settings.bucket
-    day = day_of(beginning).rstrip("-") if beginning[:8].isdecimal() else ""
-    for prefix, place in ((settings.state_prefix + JOBS + day, 1), (settings.state_prefix + OPEN + beginning, 0)):
-        base = settings.state_prefix + (JOBS if place else OPEN)
-        for key in (found.key for found in cloud.objects.list(bucket, prefix)):
-            parts = key.removeprefix(base).split("/")
-            if len(parts) > place and is_job_id(parts[place]) and parts[place].startswith(beginning):
-                yield parts[place]
+def _entry(job: Job, fact: Fact, context: Context) -> TimelineEntry:
+    """Return a fact with its time, or with the time of its object if its document has none."""
+    document = dict(context.store.document(job.id, fact))
+    return TimelineEntry(str(document.get("at") or timestamp(job.facts[fact])), fact, document)
 
 
-def _timeline(job: Job, store: JobStore, cloud: Context) -> list[Moment]:
-    """Put the facts in order of time."""
-    moments = [_moment(job.id, fact, store, cloud) for fact in job.facts]
-    return sorted(moments, key=lambda moment: (moment.at, -PROGRESS.index(moment.fact.kind), moment.fact))
-
-
-def _moment(job_id: str, fact: Fact, store: JobStore, cloud: Context) -> Moment:
-    """Read a fact; one without a time of its own has that of its object."""
-    document = dict(store.document(job_id, fact))
-    settings = cloud.settings
-    key = f"{settings.state_prefix}{JOBS}{day_of(job_id)}/{job_id}/{fact.name}"
-    at = document.get("at")
-    if at is None:
-        about = cloud.objects.describe(ObjectRef(settings.state_bucket or settings.bucket, key))
-        at = timestamp(about.last_modified)
-    return Moment(str(at), fact, document)
-
-
-def _as_json(job: Job, timeline: list[Moment], cloud: Context) -> dict[str, Any]:
-    """Return a job as programs read it."""
+def _as_json(job: Job, timeline: list[TimelineEntry], context: Context) -> dict[str, Any]:
     finished = job.decision is not None and job.state != "publishing"
     return {
         "job": job.id,
         "state": job.state,
         "closed": job.closed,
-        "manifest": manifest_of(job, cloud),
+        "manifest": manifest_uri(job, context),
         "facts": [
-            {"at": moment.at, **moment.fact._asdict(), "name": moment.fact.name, "document": moment.document}
-            for moment in timeline
+            {"at": entry.at, **entry.fact._asdict(), "name": entry.fact.name, "document": entry.document}
+            for entry in timeline
         ],
         "plan": job.plan.as_json() if job.plan else None,
         "decision": job.decision.as_json() if job.decision else None,
@@ -121,76 +81,58 @@ def _as_json(job: Job, timeline: list[Moment], cloud: Context) -> dict[str, Any]
     }
 
 
-def _tell(job: Job, timeline: list[Moment], cloud: Context, command: CommandContext) -> None:
-    """Show a job to people."""
-    note = "" if job.closed else " (open)"
-    command.say(Text.assemble((job.id, "bold"), "  ", (job.state + note, STYLES.get(job.state, "yellow"))))
-    command.say(Text.assemble(("manifest  ", "dim"), visible(manifest_of(job, cloud))))
+def _write_job(job: Job, timeline: list[TimelineEntry], context: Context, command: CommandContext) -> None:
+    command.write_line((job.id, "bold"), "  ", state_text(job.state, is_open=not job.closed))
+    command.write_line(("manifest  ", "dim"), visible(manifest_uri(job, context)))
     if job.plan:
-        _tell_plan(job.plan, command)
-    command.say("timeline", style="dim")
-    for moment in timeline:
-        command.say(Text.assemble("  ", (moment.at, "dim"), f"  {_fact_words(moment)}"))
-    _tell_end(job, command)
+        command.write_line(("output    ", "dim"), visible(job.plan.output.ref.uri))
+        command.write_line(("expected  ", "dim"), format_ms(job.plan.duration_s * 1000))
+        for step in job.plan.steps:
+            command.write_line((f"step {step.number + 1}    ", "dim"), f"posted to {visible(step.main.uri)}")
+            command.out.print(clips_table(parse_process(step.process), step.main.key))
+    command.write_line(("timeline", "dim"))
+    for entry in timeline:
+        command.write_line("  ", (entry.at, "dim"), f"  {_fact_text(entry)}")
+    _write_result(job, command)
 
 
-def _tell_plan(plan: Plan, command: CommandContext) -> None:
-    """Show where the output goes and how it is made."""
-    command.say(Text.assemble(("output    ", "dim"), visible(plan.output.ref.uri)))
-    command.say(Text.assemble(("expected  ", "dim"), process_text.seconds(plan.duration_s * 1000)))
-    for step in plan.steps:
-        command.say(Text.assemble((f"step {step.number + 1}    ", "dim"), f"posted to {visible(step.main.uri)}"))
-        command.out.print(clips_table(parse_process(step.process), step.main.key))
-
-
-def _fact_words(moment: Moment) -> str:
-    """Say a fact."""
-    fact = moment.fact
+def _fact_text(entry: TimelineEntry) -> str:
+    fact, document = entry.fact, entry.document
+    error = document.get("error")
+    failure = f", failed: {visible(error['message'])} [{error['code']}]" if error else ""
     if fact.kind == DELIVERED:
-        return f"told {visible(fact.detail)}{_trouble(moment)}"
+        return f"delivered to {visible(fact.detail)}{failure}"
     if fact.kind == PENDING:
-        return f"owed to {visible(sink_of(fact))} after attempt {attempt_of(fact)}{_trouble(moment)}"
+        delivery = PendingDelivery.parse(fact)
+        return f"delivery to {visible(delivery.sink)} pending after attempt {delivery.attempt}{failure}"
     if fact.step is None:
-        return f"{fact.kind}{_outcome(moment)}"
-    why = f": {visible(str(moment.document['message']))}" if "message" in moment.document else ""
-    return f"step {fact.step + 1} {fact.kind}, task {visible(fact.detail)}{why}"
+        return f"{fact.kind}{_outcome(entry)}"
+    reason = f": {visible(str(document['message']))}" if "message" in document else ""
+    return f"step {fact.step + 1} {fact.kind}, task {visible(fact.detail)}{reason}"
 
 
-def _trouble(moment: Moment) -> str:
-    """Say why a sink could not be told."""
-    error = moment.document.get("error")
-    return f", in vain: {visible(error['message'])} [{error['code']}]" if error else ""
-
-
-def _outcome(moment: Moment) -> str:
-    """Say what was decided, where a fact decides, or what it waits for."""
-    if moment.fact.kind == WAITING:
-        return f" until {moment.document['until']}: {_missing(moment.document['missing'])}"
-    if moment.fact.kind == DECISION:
-        return f": {moment.document['kind']}"
-    if moment.fact.kind == RESULT:
-        return ": published" if moment.document["output"] else ": cannot be published"
+def _outcome(entry: TimelineEntry) -> str:
+    """Return what was decided, or which clips the job waits for; "" for other facts."""
+    document = entry.document
+    if entry.fact.kind == WAITING:
+        missing = [visible(issue["message"]) for issue in document["missing"]]
+        more = f"; and {len(missing) - MAX_MISSING} more" if len(missing) > MAX_MISSING else ""
+        return f" until {document['until']}: {'; '.join(missing[:MAX_MISSING])}{more}"
+    if entry.fact.kind == DECISION:
+        return f": {document['kind']}"
+    if entry.fact.kind == RESULT:
+        return ": published" if document["output"] else ": cannot be published"
     return ""
 
 
-def _missing(issues: list[dict[str, str]]) -> str:
-    """Name what is missing, the first few of many."""
-    named = "; ".join(visible(issue["message"]) for issue in issues[:MOST_NAMED])
-    more = len(issues) - MOST_NAMED
-    return f"{named}; and {more} more" if more > 0 else named
-
-
-def _tell_end(job: Job, command: CommandContext) -> None:
-    """Show how it ended: the output, or why there is none."""
+def _write_result(job: Job, command: CommandContext) -> None:
+    """Write the published output, or why there is none."""
     if job.result and job.result.output and job.plan:
-        made = job.result.output
-        length = process_text.seconds(made.duration_ms)
-        command.say(
-            Text.assemble(("published ", "dim"), f"{visible(job.plan.output.ref.uri)}, {length}, {made.size:,} bytes")
-        )
+        output, uri = job.result.output, visible(job.plan.output.ref.uri)
+        command.write_line(("published ", "dim"), f"{uri}, {format_ms(output.duration_ms)}, {output.size:,} bytes")
     error = (job.decision.error if job.decision else None) or (job.result.error if job.result else None)
     if error:
-        command.say(Text.assemble(("error     ", "bold red"), f"{visible(error.message)} [{error.code}]"))
-        command.say(Text.assemble(("remedy    ", "dim"), visible(error.remedy)))
+        command.write_line(("error     ", "bold red"), f"{visible(error.message)} [{error.code}]")
+        command.write_line(("remedy    ", "dim"), visible(error.remedy))
     if job.decision and job.decision.issues:
         command.out.print(issues_table(job.decision.issues))

@@ -1,4 +1,4 @@
-"""`clipstitch up`: the local cloud, until somebody ends it."""
+"""`clipstitch up`: runs the local cloud until SIGINT or SIGTERM."""
 
 import os
 import shlex
@@ -6,127 +6,95 @@ import signal
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Annotated
 
+import typer
 from rich.table import Table
 
-from clipstitch.usecases.settings import read_settings
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import project_folder
 from clipstitch_cli.context import CommandContext
-from clipstitch_cli.errors import LocalCloudTrouble
-
-if TYPE_CHECKING:
-    from localyun.deploy.declared import Deployment
-
-
-class Mood(NamedTuple):
-    """How the local cloud behaves: how much faster timers and retries are, whether and how badly things go wrong.
-
-    `built`: it runs what build.py made instead of the sources.
-    """
-
-    hurry: float = 1.0
-    built: bool = False
-    weather: int | None = None
-    severity: float = 1.0
+from clipstitch_cli.errors import LocalCloudError, UsageError
+from clipstitch_cli.local_cloud import LocalCloudOptions, running_local_cloud
+from clipstitch_cli.options import Json, Project, command_of
 
 
-STEADY = Mood()
-
-
-def up(
-    command: CommandContext,
-    *,
-    project: Path | None,
-    data: Path | None,
-    port: int,
-    env_file: Path | None,
-    mood: Mood = STEADY,
+def up(  # noqa: PLR0913, PLR0917 - one parameter per option
+    ctx: typer.Context,
+    _json: Json = False,
+    data: Annotated[Path | None, typer.Option(help="Keep state in this folder, DIR; default: a temporary one.")] = None,
+    port: Annotated[int, typer.Option(help="First of four ports; 0: free ones.", min=0, max=65532)] = 0,
+    env_file: Annotated[Path | None, typer.Option(help="Write export lines to this file while running.")] = None,
+    source: Annotated[
+        str,
+        typer.Option("--from", help="`build`: run what build.py made, with the runtime's Python; default: sources."),
+    ] = "sources",
+    time_scale: Annotated[
+        float,
+        typer.Option(
+            help="Divide the delays of timers and retries by this; for the grace period set CLIPSTITCH_GRACE_PERIOD_S.",
+            min=0.1,
+        ),
+    ] = 1.0,
+    faults: Annotated[
+        int | None,
+        typer.Option(
+            help="Inject faults, with this seed: events and messages are lost, duplicated, delayed or reordered; calls "
+            "are refused, or fail after they took effect; tasks fail transiently; function instances are killed. To "
+            "test consumers: what may happen in the cloud happens here often. Counted in DIR/weather.json."
+        ),
+    ] = None,
+    fault_rate: Annotated[float, typer.Option(help="Multiplies the probability of faults.", min=0.0, max=10.0)] = 1.0,
+    project: Project = None,
 ) -> int:
-    """Serve until SIGTERM or SIGINT, and leave nothing behind but `data`."""
-    folder = project_folder(project)
-    with _until_signalled() as ended, ExitStack() as exits_of:
-        exported = exits_of.enter_context(running(folder, data=data, port=port, env=command.env, mood=mood))
-        _forecast(mood, command)
+    """Run the local cloud until Ctrl-C or SIGTERM; prints the variables that the other commands need."""
+    if source not in ("sources", "build"):
+        raise UsageError(f"--from {source!r}: write `build` or `sources`")
+    options = LocalCloudOptions(data, port, source == "build", time_scale, faults, fault_rate)
+    command, folder = command_of(ctx), project_folder(project)
+    with _stop_event() as stop, ExitStack() as exits:
+        exported = exits.enter_context(running_local_cloud(folder, command.env, options))
+        if faults is not None:
+            command.write_note(f"Injecting faults, seed {faults}, fault rate {fault_rate:g}.", style="")
         if env_file:
-            exits_of.enter_context(_kept(env_file, exported))
-        _tell(exported, env_file, command)
-        ended.wait()
+            exits.enter_context(_env_file(env_file, exported))
+        _write_ready(exported, env_file, command)
+        stop.wait()
     return exit_codes.OK
 
 
 @contextmanager
-def running(
-    project: Path,
-    *,
-    data: Path | None = None,
-    port: int = 0,
-    env: Mapping[str, str] | None = None,
-    mood: Mood = STEADY,
-) -> Iterator[dict[str, str]]:
-    """Run the local cloud of a project for a while; its environment is what clients need."""
-    from localyun.deploy.declared import BadDeployment  # noqa: PLC0415 - only where it is needed
-    from localyun.server import CannotStart, FaultProfile, LocalCloud  # noqa: PLC0415 - likewise
+def _stop_event() -> Iterator[threading.Event]:
+    """Yield an event that SIGTERM and SIGINT set; restore the signal handlers afterwards."""
+    stop = threading.Event()
 
-    forecast = None if mood.weather is None else FaultProfile(mood.weather, mood.severity)
-    how: dict[str, Any] = {"time_scale": mood.hurry, "from_build": mood.built, "fault_profile": forecast}
-    approve = partial(_refuse_loops, project / "s.yaml")
-    cloud = LocalCloud(project, data=data, port=port, variables=env, approve=approve, **how)
+    def set_event(_number: int, _frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {number: signal.signal(number, set_event) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        endpoints = cloud.start()
-    except (BadDeployment, CannotStart, OSError) as error:
-        raise LocalCloudTrouble(str(error)) from error
-    try:
-        yield endpoints.environment()
-    finally:
-        cloud.stop()
-
-
-def _refuse_loops(file: Path, deployment: "Deployment") -> None:
-    """Start nothing that would trigger itself: s.yaml's triggers against the settings that it gives its functions."""
-    from clipstitch_cli.doctor.checks.triggers import too_broad  # noqa: PLC0415 - likewise
-    from clipstitch_cli.doctor.deployment_facts import declared  # noqa: PLC0415 - only where it is needed
-
-    functions = declared(deployment)
-    ours = [read_settings(one.environment) for one in functions if "CLIPSTITCH_BUCKET" in one.environment]
-    if lines := dict.fromkeys(line for settings in ours for _, line in too_broad(functions, settings)):
-        raise LocalCloudTrouble(f"{file} would trigger itself: {'; '.join(lines)}")
-
-
-@contextmanager
-def _until_signalled() -> Iterator[threading.Event]:
-    """Let SIGTERM and SIGINT set an event, from the first moment on; put the handlers back afterwards."""
-    ended = threading.Event()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        ended.set()
-
-    before = {number: signal.signal(number, end) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield ended
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 def exports(env: Mapping[str, str]) -> str:
-    """Write variables as a shell reads them."""
+    """Return variables as export lines for a shell."""
     return "".join(f"export {name}={shlex.quote(value)}\n" for name, value in env.items())
 
 
 @contextmanager
-def _kept(file: Path, env: Mapping[str, str]) -> Iterator[None]:
-    """Keep the variables in a file that only its owner can read, as long as they are true."""
+def _env_file(file: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """Write the variables to a file that only its owner can read; remove it at the end. Raises LocalCloudError."""
     try:
         file.unlink(missing_ok=True)
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:  # noqa: PTH123
             out.write(exports(env))
     except OSError as error:
-        raise LocalCloudTrouble(f"--env-file {file}: {error.strerror}") from error
+        raise LocalCloudError(f"--env-file {file}: {error.strerror}") from error
     try:
         yield
     finally:
@@ -134,26 +102,19 @@ def _kept(file: Path, env: Mapping[str, str]) -> Iterator[None]:
             file.unlink()
 
 
-def _forecast(mood: Mood, command: CommandContext) -> None:
-    """Say in which weather we run, where no program reads: nobody shall wonder what goes wrong here, and why."""
-    if mood.weather is not None:
-        command.err.print(f"Bad weather on purpose, seed {mood.weather}, severity {mood.severity:g}.", soft_wrap=True)
-
-
-def _tell(env: Mapping[str, str], env_file: Path | None, command: CommandContext) -> None:
-    """Say that we are ready: one line for programs, a table and lines to copy for people."""
+def _write_ready(env: Mapping[str, str], env_file: Path | None, command: CommandContext) -> None:
+    """Write the variables: one line of JSON, or a table and lines to copy."""
     if command.json:
-        command.hand_over(env)
+        command.write_json(env)
         return
-    table = Table(
-        title="The local cloud is up", box=None, padding=(0, 2, 0, 0), show_header=False, title_justify="left"
-    )
+    table = Table(title="The local cloud is running", box=None, padding=(0, 2, 0, 0), show_header=False)
+    table.title_justify = "left"
     for name in ("OSS_ENDPOINT", "MNS_ENDPOINT", "IMM_ENDPOINT", "FC_ENDPOINT", "CLIPSTITCH_BUCKET"):
         table.add_row(name, env[name])
     command.out.print(table)
     how = f". {shlex.quote(str(env_file.resolve()))}" if env_file else "paste these lines"
-    command.say(f"\nIn another terminal, {how}:\n", style="bold")
-    command.say(exports(env))
-    command.say("Then try `clipstitch put CLIP…`, `clipstitch plan M.json`, `clipstitch drop M.json --wait`,")
-    command.say("`clipstitch jobs`, `clipstitch show JOB`. Ctrl-C ends the cloud.")
+    command.write_line((f"\nIn another terminal, {how}:\n", "bold"))
+    command.write_line(exports(env))
+    command.write_line("Then try `clipstitch put CLIP…`, `clipstitch plan M.json`, `clipstitch drop M.json --wait`,")
+    command.write_line("`clipstitch jobs`, `clipstitch show JOB`. Ctrl-C stops the local cloud.")
     command.out.file.flush()

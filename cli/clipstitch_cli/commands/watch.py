@@ -1,128 +1,106 @@
-"""`clipstitch watch`: what becomes of jobs, as it happens."""
+"""`clipstitch watch`: writes a line for every open job, and for every change of a job."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
-from datetime import timedelta
-from functools import partial
-from pathlib import Path
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
-from rich.text import Text
+import typer
 
 from clipstitch.common.clock import timestamp
-from clipstitch.common.errors import CloudBusy, ObjectNotFound
+from clipstitch.common.errors import CloudBusy
 from clipstitch.jobs.job import Job
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.job_store import JobStore
 from clipstitch_cli import exit_codes
-from clipstitch_cli.commands.jobs import STYLES, manifest_of, output_of
 from clipstitch_cli.connection import connect
 from clipstitch_cli.context import CommandContext, visible
-from clipstitch_cli.display.job_progress import stage
-from clipstitch_cli.options import length_of
+from clipstitch_cli.display.job_progress import Pause, load_if_available
+from clipstitch_cli.display.job_text import stage, state_text
+from clipstitch_cli.options import Json, Project, command_of, parse_duration
+from clipstitch_cli.stored_jobs import manifest_uri, output_uri
 
 PAUSE_S = 1.0
 
 
-class Looks(NamedTuple):
-    """When watching is over, how to wait a moment between two looks, and who hears of one in vain."""
-
-    over: Callable[[], bool]
-    pause: Callable[[float], None]
-    in_vain: Callable[[CloudBusy], None]
-
-
-def watch(command: CommandContext, project: Path | None, *, how_long: str) -> int:
-    """Watch until interrupted, or as long as was said."""
-    limit = length_of("--for", how_long) if how_long else None
-    return watch_in(connect(command, project), command, limit)
-
-
-def watch_in(
-    cloud: Context, command: CommandContext, limit_ms: int | None, pause: Callable[[float], None] = time.sleep
+def watch(
+    ctx: typer.Context,
+    _json: Json = False,
+    how_long: Annotated[str, typer.Option("--for", help="How long, e.g. 90s or 1h; default: until Ctrl-C.")] = "",
+    project: Project = None,
 ) -> int:
-    """Write a line for every job that is open, and for everything that becomes of jobs from now on."""
-    end = None if limit_ms is None else cloud.clock.now() + timedelta(milliseconds=limit_ms)
+    """Watch jobs: write a line for each open job, and for each change."""
+    command = command_of(ctx)
+    limit = parse_duration("--for", how_long) if how_long else None
+    return watch_jobs(connect(command, project), command, limit)
+
+
+def watch_jobs(context: Context, command: CommandContext, limit: timedelta | None, pause: Pause = time.sleep) -> int:
+    """Write a line for every open job, then for every change, until the limit is over."""
+    end = None if limit is None else context.clock.now() + limit
     if not command.json:
-        command.err.print(Text("watching; Ctrl-C ends it", "dim"))
-    looks = Looks(lambda: end is not None and cloud.clock.now() >= end, pause, partial(_tell_outage, command=command))
-    for job in changes(cloud, looks):
+        command.write_note("watching; press Ctrl-C to stop")
+    for job in _changes(context, command, end, pause):
         if command.json:
-            command.hand_over(_as_json(job, cloud))
+            command.write_json(_as_json(job, context))
         else:
-            command.say(_line(job, cloud))
+            _write_job(job, context, command)
     return exit_codes.OK
 
 
-def changes(cloud: Context, looks: Looks) -> Iterator[Job]:
-    """Yield every job now open, then each job whenever it gets on; jobs that were closed before are passed over.
+def _changes(context: Context, command: CommandContext, end: datetime | None, pause: Pause) -> Iterator[Job]:
+    """Yield every open job, then each job after every change; jobs that were closed before are ignored.
 
-    `CloudBusy` when the very first look is in vain; later ones are repeated.
+    Raises CloudBusy if the first request fails; later requests are repeated.
     """
-    store = cloud.store(cloud.settings.bucket)
-    past = set(_of_today(store, cloud)) - set(store.open_jobs())
+    store = context.store
+    closed = set(_recent_jobs(store, context)) - set(store.open_jobs())
     stages: dict[str, str] = {}
     while True:
-        for job_id in sorted({*_seen(store, cloud, looks), *stages} - past):
-            job = _loaded(job_id, store)
+        for job_id in sorted({*_listed_jobs(store, context, command), *stages} - closed):
+            job = load_if_available(job_id, store)
             if job and stages.get(job_id) != stage(job):
                 stages[job_id] = stage(job)
                 yield job
                 if job.closed:
-                    past.add(job_id)
-        stages = {job_id: known for job_id, known in stages.items() if job_id not in past}
-        if looks.over():
+                    closed.add(job_id)
+                    del stages[job_id]
+        if end is not None and context.clock.now() >= end:
             return
-        looks.pause(PAUSE_S)
+        pause(PAUSE_S)
 
 
-def _seen(store: JobStore, cloud: Context, looks: Looks) -> list[str]:
-    """Name the jobs that can be seen; none while the cloud is busy: whoever watches wants to see it come back."""
+def _listed_jobs(store: JobStore, context: Context, command: CommandContext) -> list[str]:
+    """Return the open and the recent jobs; none while the cloud is busy, so that watching continues."""
     try:
-        return [*store.open_jobs(), *_of_today(store, cloud)]
+        return [*store.open_jobs(), *_recent_jobs(store, context)]
     except CloudBusy as error:
-        looks.in_vain(error)
+        if not command.json:
+            command.write_note(f"trying again: {visible(str(error))}")
         return []
 
 
-def _of_today(store: JobStore, cloud: Context) -> list[str]:
-    """Name the jobs of today and yesterday; quick ones may come and go between two looks."""
-    today = cloud.clock.now().date()
-    return [job_id for day in (today - timedelta(days=1), today) for job_id in store.jobs_of(day.isoformat())]
+def _recent_jobs(store: JobStore, context: Context) -> list[str]:
+    """Return the jobs of yesterday and today: a short job may begin and end between two requests."""
+    today = context.clock.now().date()
+    return [job_id for day in (today - timedelta(days=1), today) for job_id in store.jobs_of_day(day.isoformat())]
 
 
-def _loaded(job_id: str, store: JobStore) -> Job | None:
-    """Look at a job; not now when the cloud is busy, or is just moving what we read."""
-    try:
-        return store.load(job_id)
-    except (CloudBusy, ObjectNotFound):
-        return None
+def _as_json(job: Job, context: Context) -> dict[str, Any]:
+    known = {"at": timestamp(context.clock.now()), "job": job.id, "state": job.state, "stage": stage(job)}
+    return {**known, "closed": job.closed, "manifest": _manifest(job, context), "output": output_uri(job)}
 
 
-def _as_json(job: Job, cloud: Context) -> dict[str, Any]:
-    """Return a job as programs read it."""
-    about = {"at": timestamp(cloud.clock.now()), "job": job.id, "state": job.state, "stage": stage(job)}
-    return {**about, "closed": job.closed, "manifest": _manifest(job, cloud), "output": output_of(job)}
-
-
-def _manifest(job: Job, cloud: Context) -> str:
-    """Return a job's manifest; of one that has just come, nothing while the cloud is busy."""
+def _manifest(job: Job, context: Context) -> str:
     with suppress(CloudBusy):
-        return manifest_of(job, cloud)
+        return manifest_uri(job, context)
     return ""
 
 
-def _tell_outage(error: CloudBusy, command: CommandContext) -> None:
-    """Say that we saw nothing, to people: a program has the lines before and after."""
-    if not command.json:
-        command.err.print(Text(f"looking again: {visible(str(error))}", "dim"), soft_wrap=True)
-
-
-def _line(job: Job, cloud: Context) -> Text:
-    """Show a job to people."""
-    home = f"oss://{cloud.settings.bucket}/"
-    names = [visible(uri.removeprefix(home)) for uri in (_manifest(job, cloud), output_of(job)) if uri]
-    at = cloud.clock.now().astimezone().strftime("%H:%M:%S")
-    style = STYLES.get(job.state, "yellow")
-    return Text.assemble((f"{at}  ", "dim"), (job.id, "bold"), "  ", (stage(job), style), "  ", " → ".join(names))
+def _write_job(job: Job, context: Context, command: CommandContext) -> None:
+    bucket_uri = f"oss://{context.settings.bucket}/"
+    names = [visible(uri.removeprefix(bucket_uri)) for uri in (_manifest(job, context), output_uri(job)) if uri]
+    at = context.clock.now().astimezone().strftime("%H:%M:%S")
+    state = state_text(job.state, text=stage(job))
+    command.write_line((f"{at}  ", "dim"), (job.id, "bold"), "  ", state, "  ", " → ".join(names))

@@ -1,105 +1,86 @@
-"""A job on its way: yields what is newly known until the job is closed, and shows it."""
+"""Follows a job until every sink had its first delivery attempt, and shows a progress bar."""
 
 import json
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from clipstitch.common.errors import CloudBusy, ObjectNotFound
-from clipstitch.common.identifiers import ObjectRef
 from clipstitch.jobs.completion_event import event_id, make_event
 from clipstitch.jobs.job import DELIVERED, RESULT_SINK, Job
 from clipstitch.usecases.context import Context
+from clipstitch.usecases.job_store import JobStore
 from clipstitch_cli.context import CommandContext
-from clipstitch_cli.display.process_text import seconds
-from clipstitch_cli.errors import TimedOut
+from clipstitch_cli.display.job_text import stage
+from clipstitch_cli.display.process_text import format_ms
+from clipstitch_cli.errors import WaitTimedOut
 
-FIRST_PAUSE_S, LONGEST_PAUSE_S, SLOWER = 0.05, 1.0, 1.15
-_STAGES = {"received": "waiting for submit", "waiting": "waiting for clips", "planned": "starting"}
-
-
-class Patience(NamedTuple):
-    """How long to wait in all, and how to wait a moment."""
-
-    milliseconds: int
-    pause: Callable[[float], None] = time.sleep
+Pause = Callable[[float], None]
+MIN_PAUSE_S, MAX_PAUSE_S, PAUSE_FACTOR = 0.05, 1.0, 1.15
 
 
-def follow(job_id: str, bucket: str, cloud: Context, patience: Patience) -> Iterator[Job]:
-    """Yield a job now and whenever more is known of it, until it is through. `TimedOut` when that takes too long."""
-    store = cloud.store(bucket)
-    deadline = cloud.clock.now() + timedelta(milliseconds=patience.milliseconds)
-    pause, known = FIRST_PAUSE_S, Job(job_id)
+def follow(job_id: str, context: Context, timeout: timedelta, pause: Pause = time.sleep) -> Iterator[Job]:
+    """Yield a job at once and after every change, until every sink had a delivery attempt. Raises WaitTimedOut."""
+    store, deadline = context.store, context.clock.now() + timeout
+    pause_s, known = MIN_PAUSE_S, Job(job_id)
     yield known
-    while not _through(known):
-        job = _load(lambda: store.load(job_id)) or known
+    while not _is_finished(known):
+        job = load_if_available(job_id, store) or known
         if job.facts != known.facts:
-            known, pause = job, FIRST_PAUSE_S
+            known, pause_s = job, MIN_PAUSE_S
             yield known
-        elif cloud.clock.now() >= deadline:
-            raise TimedOut(f"job {job_id} is {known.state} after {seconds(patience.milliseconds)}: {stage(known)}")
+        elif context.clock.now() >= deadline:
+            waited = format_ms(timeout / timedelta(milliseconds=1))
+            raise WaitTimedOut(f"job {job_id} is {known.state} after {waited}: {stage(known)}")
         else:
-            patience.pause(pause)
-            pause = min(pause * SLOWER, LONGEST_PAUSE_S)
+            pause(pause_s)
+            pause_s = min(pause_s * PAUSE_FACTOR, MAX_PAUSE_S)
 
 
-def _through(job: Job) -> bool:
-    """Say whether there is nothing to wait for: a webhook that is down may be owed its event for days."""
+def _is_finished(job: Job) -> bool:
+    """Return True if waiting longer is pointless: deliveries to a webhook that is down may be pending for days."""
     sinks = {*job.decision.sinks, RESULT_SINK} if job.decision else {""}
     return job.closed or sinks <= job.details(DELIVERED) | set(job.pending)
 
 
-def _load(load: Callable[[], Job]) -> Job | None:
-    """Look at the job; None when the cloud is busy, or is just moving what we read."""
+def load_if_available(job_id: str, store: JobStore) -> Job | None:
+    """Return a job; None if the cloud is busy, or removes an object while it is read."""
     try:
-        return load()
+        return store.load(job_id)
     except (CloudBusy, ObjectNotFound):
         return None
 
 
-def watch(jobs: Iterator[Job], command: CommandContext) -> Job:
-    """Show a job's way as a progress bar on a terminal's stderr; return the job as it ended."""
-    bar = BarColumn(complete_style="cyan", finished_style="green")  # the library's own is red until the end
+def show_progress(jobs: Iterator[Job], command: CommandContext) -> Job:
+    """Show the states of a job as a progress bar if stderr is a terminal; return the last state."""
+    bar = BarColumn(complete_style="cyan", finished_style="green")  # the library's default is red until the end
     columns = (SpinnerColumn(), TextColumn("{task.description}"), bar, TimeElapsedColumn())
     job = next(jobs)
     with Progress(*columns, console=command.err, disable=not command.err.is_terminal) as progress:
-        task = progress.add_task(stage(job), total=expected_facts(job))
+        task = progress.add_task(stage(job), total=_expected_facts(job))
         for job in jobs:
-            progress.update(task, description=stage(job), completed=len(job.facts), total=expected_facts(job))
+            progress.update(task, description=stage(job), completed=len(job.facts), total=_expected_facts(job))
     return job
 
 
-def stage(job: Job) -> str:
-    """Say how far a job is, for people."""
-    if job.closed:
-        return job.state
-    if job.decision is not None:
-        return "publishing" if job.state == "publishing" else f"{job.state}, telling"
-    if job.state == "running" and job.plan:
-        return f"merging {len(job.plan.clips)} clips"
-    return _STAGES.get(job.state, job.state)
-
-
-def expected_facts(job: Job) -> int:
-    """Count the facts that a job has when all goes well: planned, two a step, verdict, result, told ones, closed."""
+def _expected_facts(job: Job) -> int:
+    """Return how many facts an undisturbed job has: planned, two per step, decision, result, deliveries, closed."""
     steps = len(job.plan.steps) if job.plan else 1
     sinks = job.decision.sinks if job.decision else job.plan.sinks if job.plan else ("", "")
-    wanted = 1 + 2 * steps + 2 + len(sinks) + 1 + 1
-    return len(job.facts) if job.closed else max(wanted, len(job.facts) + 1)
+    expected = 1 + 2 * steps + 2 + len(sinks) + 1 + 1
+    return len(job.facts) if job.closed else max(expected, len(job.facts) + 1)
 
 
-def completion_event(job: Job, cloud: Context) -> dict[str, Any]:
-    """Return a closed job's event from the result object; if that is a newer job's, or the cloud busy, from facts."""
+def completion_event(job: Job, context: Context) -> dict[str, Any]:
+    """Return the event of a finished job: from the result object, or from the facts if that is not available."""
     event = make_event(job)
-    manifest = ObjectRef.parse(job.decision.manifest.ref.uri) if job.decision else None
-    if manifest is None:
-        return event
-    ref = ObjectRef(manifest.bucket, f"{cloud.settings.result_prefix}{manifest.key}.json")
+    assert job.decision  # only a decided job has an event
     try:
-        kept: dict[str, Any] = json.loads(cloud.objects.read(ref).body)
+        body = context.objects.read(context.settings.result_ref(job.decision.manifest.ref)).body
+        stored: dict[str, Any] = json.loads(body)
     except (CloudBusy, ObjectNotFound, ValueError):
         return event
-    return kept if kept.get("id") == event_id(job) else event
+    return stored if stored.get("id") == event_id(job) else event  # a newer job may have overwritten the result

@@ -1,4 +1,4 @@
-"""What is probably wrong with a process string that can be read. Pure; the limits are those of `clipstitch.common.audio_formats`."""
+"""Likely errors in a valid process string. Pure; the limits come from `clipstitch.common.audio_formats`."""
 
 from collections.abc import Iterator
 
@@ -13,18 +13,18 @@ from clipstitch.common.audio_formats import (
     MIN_BITRATE,
     SAMPLE_RATES,
 )
-from clipstitch.planning.process_string import CONCAT, Process, Transcode
+from clipstitch.planning.process_string import CONCAT, Process
 from clipstitch_cli.context import visible
 
 
-def slips(process: Process) -> list[str]:
-    """List everything that looks like a slip, most surprising first."""
-    checks = (_names, _trims, _sources, _defaults, _format, _rate, _bitrate, _system)
-    return [slip for check in checks for slip in check(process)]
+def lint_warnings(process: Process) -> list[str]:
+    """Return a warning for every likely error, the most surprising first."""
+    checks = (_names, _trims, _sources, _format, _bitrate, _system)
+    return [warning for check in checks for warning in check(process)]
 
 
 def _names(process: Process) -> Iterator[str]:
-    """Watch for names that end in a newline: what `echo name | base64` gives."""
+    """Warn of empty names, and of names that end in a newline, as `echo name | base64` produces them."""
     saveas, topic = process.saveas, process.topic
     names = [("clip", segment.key) for segment in (*process.pre, *process.sur)]
     names += [("output", saveas.template), ("bucket", saveas.bucket or "")] if saveas else []
@@ -38,18 +38,15 @@ def _names(process: Process) -> Iterator[str]:
 
 
 def _trims(process: Process) -> Iterator[str]:
-    """Warn of the action's own ss and t, which the vendor describes in two ways."""
-    transcode = process.transcode
-    given = [name for name in ("ss", "t") if getattr(transcode, name) is not None]
+    given = [name for name in ("ss", "t") if getattr(process.transcode, name) is not None]
     if given and process.action == CONCAT:
         yield (
             f"{' and '.join(given)} of the action: the documentation describes this in two ways, as a trim of the "
-            "merged whole and as a trim of the posted object; trim clips, or convert the result in a second step"
+            "merged audio and as a trim of the posted object; trim clips, or convert the result in a second step"
         )
 
 
 def _sources(process: Process) -> Iterator[str]:
-    """Count the sources."""
     count = len(process.pre) + 1 + len(process.sur)
     align = process.transcode.align or 0
     if count > MAX_SOURCES:
@@ -57,62 +54,42 @@ def _sources(process: Process) -> Iterator[str]:
     if process.action != CONCAT and count > 1:
         yield f"{process.action} takes no /pre and /sur"
     if align >= count:
-        yield f"align {align} counts to no clip: the {count} clips are counted from 0 to {count - 1}"
-
-
-def _defaults(process: Process) -> Iterator[str]:
-    """Left to the cloud, rate and channels may not fit the format."""
-    missing = [name for name in ("ar", "ac") if getattr(process.transcode, name) is None]
-    if missing:
-        yield f"without {' and '.join(missing)} the merge may fail, where the align clip's own do not fit the format"
+        yield f"align {align} names no clip: the {count} clips are numbered 0 to {count - 1}"
 
 
 def _format(process: Process) -> Iterator[str]:
-    """Compare format, channels and bit depth with the reference."""
     transcode = process.transcode
     spec = FORMATS.get(transcode.f)
-    most = spec.max_channels if spec else MAX_CHANNELS
+    max_channels, rates = (spec.max_channels, spec.sample_rates) if spec else (MAX_CHANNELS, SAMPLE_RATES)
+    if missing := " and ".join(name for name in ("ar", "ac") if getattr(transcode, name) is None):
+        yield f"without {missing} the merge may fail, where the align clip's own do not fit the format"
     if spec is None:
         yield f"format {transcode.f} is none of {', '.join(FORMATS)}"
-    if transcode.ac is not None and not 1 <= transcode.ac <= most:
-        yield f"{transcode.ac} channels: {transcode.f} takes 1 to {most}"
+    if transcode.ac is not None and not 1 <= transcode.ac <= max_channels:
+        yield f"{transcode.ac} channels: {transcode.f} takes 1 to {max_channels}"
     if transcode.adepth is not None and (transcode.adepth not in BIT_DEPTHS or transcode.f != "flac"):
-        yield f"adepth {transcode.adepth}: it is for flac only, 16 or 24"
-
-
-def _rate(process: Process) -> Iterator[str]:
-    """Compare the sample rate with what the format takes."""
-    transcode = process.transcode
-    spec = FORMATS.get(transcode.f)
-    allowed = spec.sample_rates if spec else SAMPLE_RATES
-    if transcode.ar is not None and transcode.ar not in allowed:
-        near = min(allowed, key=lambda rate: (abs(rate - (transcode.ar or 0)), -rate))
-        yield f"{transcode.ar} Hz: {transcode.f} takes {', '.join(map(str, allowed))}; nearest is {near}"
+        yield f"adepth {transcode.adepth}: only flac has it, 16 or 24"
+    if (rate := transcode.ar) is not None and rate not in rates:
+        nearest = min(rates, key=lambda allowed: (abs(allowed - rate), -allowed))
+        yield f"{rate} Hz: {transcode.f} takes {', '.join(map(str, rates))}; nearest is {nearest}"
 
 
 def _bitrate(process: Process) -> Iterator[str]:
-    """Apply the rules about ab, aq and abopt."""
-    transcode = process.transcode
-    yield from _bitrate_limits(transcode)
-    if transcode.ab is not None and transcode.aq is not None:
+    ab, aq, abopt = process.transcode.ab, process.transcode.aq, process.transcode.abopt
+    if ab is not None and not MIN_BITRATE <= ab <= MAX_BITRATE:
+        yield f"ab {ab}: {MIN_BITRATE:,} to {MAX_BITRATE:,} bit/s are allowed"
+    if aq is not None and aq > MAX_QUALITY:
+        yield f"aq {aq}: 0 to {MAX_QUALITY} are allowed"
+    if ab is not None and aq is not None:
         yield "ab and aq exclude each other"
-    if transcode.abopt is not None and transcode.ab is None:
+    if abopt is not None and ab is None:
         yield "abopt needs ab"
-    if transcode.abopt is not None and transcode.abopt >= len(BITRATE_OPTIONS):
-        yield f"abopt {transcode.abopt} is none of 0 (fixed), 1 (adaptive), 2 (fail)"
-
-
-def _bitrate_limits(transcode: Transcode) -> Iterator[str]:
-    """Compare ab and aq with their limits."""
-    if transcode.ab is not None and not MIN_BITRATE <= transcode.ab <= MAX_BITRATE:
-        yield f"ab {transcode.ab}: {MIN_BITRATE:,} to {MAX_BITRATE:,} bit/s are allowed"
-    if transcode.aq is not None and transcode.aq > MAX_QUALITY:
-        yield f"aq {transcode.aq}: 0 to {MAX_QUALITY} are allowed"
+    if abopt is not None and abopt >= len(BITRATE_OPTIONS):
+        yield f"abopt {abopt} is none of 0 (fixed), 1 (adaptive), 2 (fail)"
 
 
 def _system(process: Process) -> Iterator[str]:
-    """Without a target nothing is kept; without a topic nobody is told."""
     if process.saveas is None:
-        yield "no sys/saveas: the result is kept nowhere"
+        yield "no sys/saveas: the result is not saved"
     if process.topic is None:
-        yield "no notify: nobody is told when the task ends"
+        yield "no notify: no topic is notified when the task ends"

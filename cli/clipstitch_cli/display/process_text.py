@@ -1,20 +1,20 @@
-"""A process string in words: which clips, in which order, made into what, for whom. Pure."""
+"""A process string in words: which clips, in which order, converted to what, and where the output goes. Pure."""
 
 from typing import Any, NamedTuple
 
 from clipstitch.common.audio_formats import BITRATE_OPTIONS
-from clipstitch.planning.process_string import CONCAT, Process, Saveas, Segment, Transcode
+from clipstitch.planning.process_string import CONCAT, CONVERT, Process, Saveas, Segment, Transcode
 
 POSTED = "the posted object"
-_OPTIONS = (
+_BITRATE_OPTION_TEXTS = (
     "always that bitrate",
     "or the source's own bitrate where that is lower",
     "and fail where a source has a lower bitrate",
 )
 
 
-class Part(NamedTuple):
-    """One clip of the merged whole, in words. `place` is pre, posted or sur."""
+class ClipText(NamedTuple):
+    """One clip of the merged audio. `place` is pre, posted or sur; `ss` and `t` are its trim in milliseconds."""
 
     number: int
     name: str
@@ -24,36 +24,43 @@ class Part(NamedTuple):
 
     @property
     def trim(self) -> str:
-        """What is taken of the clip."""
-        return trim_words(self.ss, self.t)
+        """Which part of the clip is used."""
+        return format_trim(self.ss, self.t)
 
 
-def parts(process: Process, main: str = "") -> list[Part]:
-    """Return the clips, numbered in the order in which they will be heard."""
-    posted = Segment(main or POSTED)
-    placed = [
-        *(("pre", clip) for clip in process.pre),
-        ("posted", posted),
-        *(("sur", clip) for clip in process.sur),
-    ]
-    return [Part(at + 1, clip.key, place, clip.ss or 0, clip.t or 0) for at, (place, clip) in enumerate(placed)]
+def clip_texts(process: Process, main: str = "") -> list[ClipText]:
+    """Return the clips in the order of the output, numbered from 1. `main`: the key of the posted object."""
+    placed = [("pre", clip) for clip in process.pre]
+    placed += [("posted", Segment(main or POSTED)), *(("sur", clip) for clip in process.sur)]
+    return [ClipText(at, clip.key, place, clip.ss or 0, clip.t or 0) for at, (place, clip) in enumerate(placed, 1)]
 
 
-def trim_words(start_ms: int, duration_ms: int) -> str:
-    """Say what a trim leaves.
+def source_keys(process: Process, main: str) -> list[str]:
+    """Return the keys of the clips in the order of the output."""
+    return [clip.name for clip in clip_texts(process, main)]
 
-    >>> trim_words(0, 0), trim_words(0, 2000), trim_words(4000, 10000), trim_words(10000, 0)
+
+def format_trim(start_ms: int, duration_ms: int) -> str:
+    """Return what a trim keeps, in words.
+
+    >>> format_trim(0, 0), format_trim(0, 2000), format_trim(4000, 10000), format_trim(10000, 0)
     ('whole', 'the first 2 s', 'from 4 s for 10 s', 'from 10 s to the end')
     """
     if not duration_ms:
-        return f"from {seconds(start_ms)} to the end" if start_ms else "whole"
-    return f"from {seconds(start_ms)} for {seconds(duration_ms)}" if start_ms else f"the first {seconds(duration_ms)}"
+        return f"from {format_ms(start_ms)} to the end" if start_ms else "whole"
+    length = format_ms(duration_ms)
+    return f"from {format_ms(start_ms)} for {length}" if start_ms else f"the first {length}"
 
 
-def seconds(milliseconds: float) -> str:
-    """Write a length of time.
+def output_trim(process: Process) -> str:
+    """Return what the action's own parameters `ss` and `t` keep, in words."""
+    return format_trim(process.transcode.ss or 0, process.transcode.t or 0)
 
-    >>> seconds(2000), seconds(1500), seconds(83250)
+
+def format_ms(milliseconds: float) -> str:
+    """Return a duration in words.
+
+    >>> format_ms(2000), format_ms(1500), format_ms(83250)
     ('2 s', '1.5 s', '1 min 23.25 s')
     """
     minutes, rest = divmod(round(milliseconds), 60_000)
@@ -61,63 +68,70 @@ def seconds(milliseconds: float) -> str:
     return f"{minutes} min {tail} s" if minutes else f"{tail} s"
 
 
-def channel_words(count: int) -> str:
-    """Say a number of channels."""
+def format_channels(count: int) -> str:
+    """Return a number of channels in words."""
     return {1: "mono", 2: "stereo"}.get(count, f"{count} channels")
 
 
-def sound_words(transcode: Transcode) -> str:
-    """Say what the output will be.
+def format_transcode(transcode: Transcode) -> str:
+    """Return the format of the output in words.
 
-    >>> sound_words(Transcode("aac", ar=44100, ac=1, ab=96000, abopt=0))
+    >>> format_transcode(Transcode("aac", ar=44100, ac=1, ab=96000, abopt=0))
     'AAC, 44,100 Hz, mono, 96,000 bit/s (always that bitrate)'
     """
-    said = [transcode.f.upper()]
-    said.append(f"{transcode.ar:,} Hz" if transcode.ar is not None else "the align clip's sample rate")
-    said.append(channel_words(transcode.ac) if transcode.ac is not None else "the align clip's channels")
+    parts = [transcode.f.upper()]
+    parts.append(f"{transcode.ar:,} Hz" if transcode.ar is not None else "the align clip's sample rate")
+    parts.append(format_channels(transcode.ac) if transcode.ac is not None else "the align clip's channels")
     if transcode.ab is not None:
-        option = transcode.abopt or 0
-        said.append(f"{transcode.ab:,} bit/s" + (f" ({_OPTIONS[option]})" if option < len(_OPTIONS) else ""))
+        options = _BITRATE_OPTION_TEXTS[transcode.abopt or 0 :]
+        parts.append(f"{transcode.ab:,} bit/s" + (f" ({options[0]})" if options else ""))
     if transcode.aq is not None:
-        said.append(f"quality {transcode.aq} of 100")
+        parts.append(f"quality {transcode.aq} of 100")
     if transcode.adepth is not None:
-        said.append(f"{transcode.adepth} bits a sample")
-    return ", ".join(said)
+        parts.append(f"{transcode.adepth} bits per sample")
+    return ", ".join(parts)
 
 
-def saveas_words(saveas: Saveas | None) -> str:
-    """Say where the output goes."""
+def format_saveas(saveas: Saveas | None) -> str:
+    """Return where the output is saved, in words."""
     if saveas is None:
         return "nowhere: there is no sys/saveas"
     bucket = saveas.bucket if saveas.bucket is not None else "(the posted object's bucket)"
-    filled = "" if saveas.key is not None else "  (the cloud fills in the variables in braces)"
-    return f"oss://{bucket}/{saveas.key if saveas.key is not None else saveas.template}{filled}"
+    if saveas.key is not None:
+        return f"oss://{bucket}/{saveas.key}"
+    return f"oss://{bucket}/{saveas.template}  (the cloud replaces the variables in braces)"
 
 
 def as_json(process: Process, main: str = "") -> dict[str, Any]:
-    """Return a process as programs read it."""
-    transcode = process.transcode
-    option = transcode.abopt
-    known = option is not None and option < len(BITRATE_OPTIONS)
+    """Return a process as JSON values."""
+    option = process.transcode.abopt
+    output = {name: value for name, value in process.transcode._asdict().items() if value is not None}
+    if option is not None and option < len(BITRATE_OPTIONS):
+        output["bitrate_option"] = BITRATE_OPTIONS[option]
+    clips = [
+        {"number": clip.number, "key": clip.name if clip.name != POSTED or main else None, "place": clip.place}
+        | {"start_ms": clip.ss, "duration_ms": clip.t, "description": clip.trim}
+        for clip in clip_texts(process, main)
+    ]
     return {
         "action": process.action,
-        "clips": [
-            {"number": part.number, "key": part.name if part.name != POSTED or main else None, "place": part.place}
-            | {"start_ms": part.ss, "duration_ms": part.t, "words": part.trim}
-            for part in parts(process, main)
-        ],
-        "output": {name: value for name, value in transcode._asdict().items() if value is not None}
-        | ({"bitrate_option": BITRATE_OPTIONS[option or 0]} if known else {})
-        | {"words": sound_words(transcode)},
-        "align": transcode.align or 0,
+        "clips": clips,
+        "output": {**output, "description": format_transcode(process.transcode)},
+        "align": process.transcode.align or 0,
         "saveas": {**process.saveas._asdict(), "key": process.saveas.key} if process.saveas else None,
         "topic": process.topic,
     }
 
 
 def headline(process: Process) -> str:
-    """Say in one line what a process does."""
+    """Return what a process does, in one line."""
     count = len(process.pre) + 1 + len(process.sur)
-    if process.action == CONCAT:
-        return f"Join {count} clip{'s' if count > 1 else ''} end to end, in this order:"
-    return "Convert one object:"
+    plural = "s" if count > 1 else ""
+    return (
+        f"Join {count} clip{plural} end to end, in this order:" if process.action == CONCAT else "Convert one object:"
+    )
+
+
+def is_conversion(process: Process) -> bool:
+    """Return True if the process converts one object, so that `ss` and `t` trim that object."""
+    return process.action == CONVERT

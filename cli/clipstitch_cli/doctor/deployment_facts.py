@@ -1,4 +1,4 @@
-"""What a doctor knows of a deployment, and what it asks a cloud: plain values. `asking` makes the real calls."""
+"""What the doctor knows of a deployment, and the protocol by which it inspects a cloud. Values without I/O."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from localyun.deploy.declared import Deployment
 
 
-class KeyRefused(AccessDenied):
-    """The cloud does not take the access key at all."""
+class AccessKeyRejected(AccessDenied):
+    """The cloud does not accept the access key at all."""
 
     code = "ACCESS_KEY_REFUSED"
     remedy = "Set OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET (and OSS_SESSION_TOKEN) to a key of this account."
 
 
-class OtherRegion(InvalidSettings):
-    """An endpoint serves another region than the one that requests are signed for, or that a bucket lies in."""
+class RegionMismatch(InvalidSettings):
+    """An endpoint or a bucket is in another region than OSS_REGION, for which requests are signed."""
 
     code = "OTHER_REGION"
 
@@ -30,7 +30,7 @@ class OtherRegion(InvalidSettings):
         self.region = region
 
 
-class Bucket(NamedTuple):
+class BucketFacts(NamedTuple):
     """A bucket. `versioning` is "", Enabled or Suspended."""
 
     name: str
@@ -38,16 +38,16 @@ class Bucket(NamedTuple):
     versioning: str = ""
 
 
-class Queue(NamedTuple):
-    """A queue. `letters`: how many messages it has, hidden ones too; `since`: when one of those in sight came."""
+class QueueFacts(NamedTuple):
+    """A queue. `messages`: how many it has, hidden ones included; `since`: when the oldest visible one was sent."""
 
     name: str
-    letters: int = 0
+    messages: int = 0
     since: datetime | None = None
 
 
-class Trigger(NamedTuple):
-    """A trigger of a function. `config` is what its type knows; `role` is the ARN that its source invokes with."""
+class TriggerFacts(NamedTuple):
+    """A trigger. `config`: the settings of its type; `role`: the ARN of the role that its source uses."""
 
     name: str
     kind: str
@@ -57,42 +57,42 @@ class Trigger(NamedTuple):
 
     @property
     def bucket(self) -> str:
-        """The bucket that it watches; "" for other types."""
+        """The bucket of an OSS trigger; "" for other types."""
         return self.source.rpartition(":")[2] if self.kind == "oss" else ""
 
     @property
     def events(self) -> tuple[str, ...]:
-        """The events that it waits for, sorted."""
+        """The events of an OSS trigger, sorted."""
         return tuple(sorted(self.config.get("events") or ()))
 
     @property
     def prefix(self) -> str:
-        """What the keys begin with that it waits for."""
-        return str(self._key.get("prefix") or "")
+        """The key prefix of an OSS trigger."""
+        return self._key_filter("prefix")
 
     @property
     def suffix(self) -> str:
-        """What the keys end with that it waits for."""
-        return str(self._key.get("suffix") or "")
+        """The key suffix of an OSS trigger."""
+        return self._key_filter("suffix")
 
-    @property
-    def _key(self) -> Mapping[str, Any]:
-        return (self.config.get("filter") or {}).get("key") or {}
+    def _key_filter(self, name: str) -> str:
+        key = (self.config.get("filter") or {}).get("key") or {}
+        return str(key.get(name) or "")
 
 
-class Function(NamedTuple):
-    """A function as it is declared, or as it is deployed. `on_failure` is where events go that it failed on."""
+class FunctionFacts(NamedTuple):
+    """A function as declared, or as deployed. `on_failure`: the ARN of its failure destination."""
 
     name: str
     runtime: str = ""
     role: str = ""
     environment: Mapping[str, str] = MappingProxyType({})
     on_failure: str = ""
-    triggers: tuple[Trigger, ...] = ()
+    triggers: tuple[TriggerFacts, ...] = ()
 
 
 class OpenJob(NamedTuple):
-    """A job with work left. `late`: how long its deadline is over, if it is; `owed`: it waits for these sinks only."""
+    """An open job. `late`: for how long its deadline has passed; `pending`: sinks, if only deliveries are left."""
 
     id: str
     uploaded: datetime
@@ -100,65 +100,65 @@ class OpenJob(NamedTuple):
     pending: tuple[str, ...] = ()
 
 
-class Questions(Protocol):
-    """What a doctor asks a cloud. Everything may raise a `ClipstitchError`."""
+class Inspector(Protocol):
+    """Inspects a cloud. Every method may raise a `ClipstitchError`."""
 
-    def skew(self) -> timedelta:
-        """Say how far our clock is ahead of the cloud's."""
+    def clock_skew(self) -> timedelta:
+        """Return how far this machine's clock is ahead of the cloud's."""
         ...
 
-    def bucket(self, name: str) -> Bucket | None:
-        """Look at a bucket; `KeyRefused`, `OtherRegion`."""
+    def bucket(self, name: str) -> BucketFacts | None:
+        """Return a bucket; None if it does not exist. Raises AccessKeyRejected, RegionMismatch."""
         ...
 
-    def project_of(self, bucket: str) -> str | None:
-        """Name the IMM project that a bucket is attached to."""
+    def imm_project(self, bucket: str) -> str | None:
+        """Return the IMM project that a bucket is bound to; None if there is none."""
         ...
 
     def has_topic(self, name: str) -> bool:
-        """Say whether there is such a topic."""
+        """Return True if a topic exists."""
         ...
 
-    def queue(self, name: str) -> Queue | None:
-        """Look at a queue."""
+    def queue(self, name: str) -> QueueFacts | None:
+        """Return a queue; None if it does not exist."""
         ...
 
-    def function(self, name: str) -> Function | None:
-        """Look at a function with its triggers."""
+    def function(self, name: str) -> FunctionFacts | None:
+        """Return a function with its triggers; None if it does not exist."""
         ...
 
     def open_jobs(self) -> list[OpenJob]:
-        """Look at all open jobs, oldest first."""
+        """Return all open jobs, oldest first."""
         ...
 
-    def switched_off(self) -> list[str]:
-        """Name the objects that say that a sink is switched off, as URIs."""
+    def switched_off_sinks(self) -> list[str]:
+        """Return the URIs of the objects that switch sinks off."""
         ...
 
 
-class Wanted(NamedTuple):
-    """How things are meant to be: by the settings, and by the deployment's files.
+class ExpectedDeployment(NamedTuple):
+    """What the settings and the deployment files declare.
 
-    `functions` are empty where the files cannot be read, and then `unread` says why. `unasked` says why a service
-    cannot be asked, by its name: FC, IMM.
+    `functions` is empty if the files cannot be read; `files_error` is the reason. `not_inspected`: why FC or IMM, by
+    name, cannot be inspected.
     """
 
     settings: Settings
     key_id: str
-    functions: tuple[Function, ...] = ()
-    dead_letters: str = ""
-    unread: str = ""
-    unasked: Mapping[str, str] = MappingProxyType({})
+    functions: tuple[FunctionFacts, ...] = ()
+    dead_letter_queue: str = ""
+    files_error: str = ""
+    not_inspected: Mapping[str, str] = MappingProxyType({})
 
 
-def declared(deployment: "Deployment") -> tuple[Function, ...]:
+def declared_functions(deployment: "Deployment") -> tuple[FunctionFacts, ...]:
     """Return the functions that a project declares, as FC would describe them."""
     from localyun.fc.http.documents import async_document, function_document, trigger_document  # noqa: PLC0415
     from localyun.fc.values import FcSettings  # noqa: PLC0415 - only where it is needed
 
     site = FcSettings(deployment.account_id, deployment.region)
     return tuple(
-        read_function(
+        parse_function(
             function_document(config),
             async_document(config, site),
             [trigger_document(t, site, as_string=False) for t in deployment.triggers if t.function == config.name],
@@ -167,28 +167,24 @@ def declared(deployment: "Deployment") -> tuple[Function, ...]:
     )
 
 
-def read_function(
-    document: Mapping[str, Any], rules: Mapping[str, Any], triggers: Sequence[Mapping[str, Any]]
-) -> Function:
-    """Read a function from the documents of the FC API 2023-03-30: GetFunction, GetAsyncInvokeConfig, ListTriggers."""
-    on_failure = (rules.get("destinationConfig") or {}).get("onFailure") or {}
-    return Function(
+def parse_function(
+    document: Mapping[str, Any], async_config: Mapping[str, Any], triggers: Sequence[Mapping[str, Any]]
+) -> FunctionFacts:
+    """Parse the documents of FC's API 2023-03-30: GetFunction, GetAsyncInvokeConfig, ListTriggers."""
+    on_failure = (async_config.get("destinationConfig") or {}).get("onFailure") or {}
+    return FunctionFacts(
         name=str(document["functionName"]),
         runtime=str(document.get("runtime") or ""),
         role=str(document.get("role") or ""),
         environment=dict(document.get("environmentVariables") or {}),
         on_failure=str(on_failure.get("destination") or ""),
-        triggers=tuple(_trigger(trigger) for trigger in triggers),
+        triggers=tuple(map(_parse_trigger, triggers)),
     )
 
 
-def _trigger(document: Mapping[str, Any]) -> Trigger:
-    """Read a trigger; its configuration is a text in 2023-03-30, an object in the older API."""
+def _parse_trigger(document: Mapping[str, Any]) -> TriggerFacts:
+    """Parse a trigger; its configuration is a string in API 2023-03-30, an object in the older API."""
     config = document.get("triggerConfig") or {}
-    return Trigger(
-        name=str(document.get("triggerName") or ""),
-        kind=str(document.get("triggerType") or ""),
-        source=str(document.get("sourceArn") or ""),
-        config=json.loads(config) if isinstance(config, str) else config,
-        role=str(document.get("invocationRole") or ""),
-    )
+    names = ("triggerName", "triggerType", "sourceArn", "invocationRole")
+    name, kind, source, role = (str(document.get(name) or "") for name in names)
+    return TriggerFacts(name, kind, source, json.loads(config) if isinstance(config, str) else config, role)

@@ -1,4 +1,4 @@
-"""What a doctor finds: values. A finding is one line, and where there is one, the command that repairs it."""
+"""Findings of the doctor: values. A finding is one line, with the command that repairs it if there is one."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -12,62 +12,61 @@ T = TypeVar("T")
 
 
 class Finding(NamedTuple):
-    """How one thing stands: the check's name, a state, one line, and a remedy unless all is well."""
+    """The result of one check: its name, a state, one line, and a remedy unless the state is OK."""
 
     name: str
     state: str
-    line: str
+    message: str
     remedy: str = ""
 
 
-def ok(name: str, line: str) -> Finding:
-    """Say that all is well."""
-    return Finding(name, OK, line)
+def ok(name: str, message: str) -> Finding:
+    """Return a finding without an error."""
+    return Finding(name, OK, message)
 
 
-def warning(name: str, line: str, remedy: str) -> Finding:
-    """Say that jobs succeed, but that something wants a look."""
-    return Finding(name, WARNING, line, remedy)
+def warning(name: str, message: str, remedy: str) -> Finding:
+    """Return a finding for something that does not keep jobs from succeeding."""
+    return Finding(name, WARNING, message, remedy)
 
 
-def bad(name: str, line: str, remedy: str) -> Finding:
-    """Say that jobs fail, or stick, until this is repaired."""
-    return Finding(name, BAD, line, remedy)
+def bad(name: str, message: str, remedy: str) -> Finding:
+    """Return a finding for something that makes jobs fail, or hang, until it is repaired."""
+    return Finding(name, BAD, message, remedy)
 
 
-def skipped(name: str, why: str, remedy: str = "") -> Finding:
-    """Say that a thing was not looked at."""
-    return Finding(name, SKIPPED, f"not looked at, because {why}", remedy)
+def skipped(name: str, reason: str, remedy: str = "") -> Finding:
+    """Return a finding for a check that was not made."""
+    return Finding(name, SKIPPED, f"not checked: {reason}", remedy)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Return `TROUBLE` when something is bad; what was not looked at is no trouble by itself."""
-    return exit_codes.TROUBLE if any(found.state == BAD for found in findings) else exit_codes.OK
+    """Return ERROR if something is bad; a skipped check alone is no error."""
+    return exit_codes.ERROR if any(found.state == BAD for found in findings) else exit_codes.OK
 
 
-def asked(question: Callable[[], T]) -> T | ClipstitchError:
-    """Return an answer, or why there is none."""
+def result_of(inspect: Callable[[], T]) -> T | ClipstitchError:
+    """Return the result of an inspection, or its error."""
     try:
-        return question()
+        return inspect()
     except ClipstitchError as error:
         return error
 
 
-def unanswered(name: str, error: ClipstitchError) -> Finding:
-    """Say that the cloud gave no answer: then nobody knows how the thing stands, which is bad."""
-    remedy = (
-        "Is the endpoint right, and the network up? Then try again." if isinstance(error, CloudBusy) else error.remedy
-    )
+def no_answer(name: str, error: ClipstitchError) -> Finding:
+    """Return a bad finding: the cloud did not answer, so that the state is unknown."""
+    busy = isinstance(error, CloudBusy)
+    remedy = "Check the endpoint and the network, then try again." if busy else error.remedy
     return bad(name, f"no answer: {error}", remedy)
 
 
-def age(since: timedelta) -> str:
-    """Write a length of time as a person would say it.
+def format_age(age: timedelta) -> str:
+    """Return a duration in the unit that suits it.
 
-    >>> age(timedelta(seconds=90)), age(timedelta(minutes=150)), age(timedelta(days=3, hours=5))
+    >>> format_age(timedelta(seconds=90)), format_age(timedelta(minutes=150)), format_age(timedelta(days=3, hours=5))
     ('90 s', '150 min', '77 h')
     """
-    total = round(since.total_seconds())
+    total = round(age.total_seconds())
     if total < 120:
         return f"{total} s"
     return f"{total // 60} min" if total < 3 * 3600 else f"{total // 3600} h"

@@ -1,4 +1,4 @@
-"""Brings jobs on by calling the deployed functions, with their rights: nothing is done by the command but to look."""
+"""Recovers jobs by invoking the deployed functions, with their rights; the command itself only reads."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -14,87 +14,88 @@ from clipstitch.usecases.context import Context
 if TYPE_CHECKING:
     from clipstitch_cli.function_compute.clients import Invoker
 
-SUBMIT, SWEEP = "-submit", "-sweep"  # how the names of functions end in s.yaml
+SUBMIT, SWEEP = "-submit", "-sweep"  # how the functions' names end in s.yaml
 NOT_STARTED = ("received", "waiting", "planned")
+FAILED_JOBS = "troubled"  # the field of the sweep's answer that lists the jobs it could not recover
 
 
-class NotHelped(ClipstitchError):
-    """The sweep looked at a job, and could not bring it on."""
+class SweepFailed(ClipstitchError):
+    """The sweep could not recover a job."""
 
     code = "SWEEP_TROUBLE"
-    remedy = "The sweep's log has a line `sweep-trouble` that says why; docs/operate.md goes on from there."
+    remedy = "The sweep's log has a line `sweep-trouble` with the reason; docs/operate.md says what to do."
 
 
-class Deployed(NamedTuple):
-    """The functions of a deployment by their names, who calls them, and the cloud in which their jobs can be seen."""
+class DeployedFunctions(NamedTuple):
+    """The functions of a deployment: how to invoke them, their names, and the context that reads their jobs."""
 
     invoker: "Invoker"
-    cloud: Context
+    context: Context
     submit_name: str
     sweep_name: str
 
     def submit(self, manifest: ObjectRef) -> Job | None:
-        """Have a manifest submitted, as its upload would; None when there is no job in it. `ObjectNotFound`."""
-        event = upload_event(manifest, self.cloud.objects.describe(manifest), self.cloud.settings.oss_region)
-        return next(self.answered(self.submit_name, event), None)
+        """Invoke submit with the event of an upload; return the job, None if there is none. Raises ObjectNotFound."""
+        settings = self.context.settings
+        event = upload_event(manifest, self.context.objects.describe(manifest), settings.oss_region)
+        return next(self.invoke(self.submit_name, event), None)
 
-    def bring_on(self, job_id: str) -> Job:
-        """Have submit plan and start a job that was not started, or else the sweep look after it; `NotHelped`."""
-        store = self.cloud.store(self.cloud.settings.bucket)
+    def recover(self, job_id: str) -> Job:
+        """Invoke submit for a job that was not started, otherwise the sweep; return the job. Raises SweepFailed."""
+        store = self.context.store
         job = store.load(job_id)
         if job.closed or (job.state in NOT_STARTED and self._submitted(job_id, store.manifest_of(job_id))):
             return store.load(job_id)
-        report = _answer(self.invoker.invoke(self.sweep_name, b"{}"))
-        if job_id in report.get("troubled", ()):
-            raise NotHelped(f"{self.sweep_name} could not bring {job_id} on")
+        report = parse_answer(self.invoker.invoke(self.sweep_name, b"{}"))
+        if job_id in report.get(FAILED_JOBS, ()):
+            raise SweepFailed(f"{self.sweep_name} could not recover {job_id}")
         return store.load(job_id)
 
     def _submitted(self, job_id: str, manifest: ObjectRef) -> bool:
-        """Have a job's manifest submitted; False when it is not the job's any more."""
+        """Submit a job's manifest; return False if it does not exist, or belongs to another job by now."""
         try:
             job = self.submit(manifest)
         except ObjectNotFound:
             return False
         return job is not None and job.id == job_id
 
-    def answered(self, function: str, event: bytes) -> Iterator[Job]:
-        """Call a function, and yield the jobs that it answers with, as they are now."""
-        store = self.cloud.store(self.cloud.settings.bucket)
-        yield from (store.load(name) for name in _answer(self.invoker.invoke(function, event)) if is_job_id(name))
+    def invoke(self, function: str, event: bytes) -> Iterator[Job]:
+        """Invoke a function, and yield the jobs that its answer names."""
+        store, answer = self.context.store, parse_answer(self.invoker.invoke(function, event))
+        yield from (store.load(name) for name in answer if is_job_id(name))
 
 
 def function_names(names: Iterable[str]) -> tuple[str, str]:
-    """Find the submit and the sweep function among those of a deployment."""
+    """Return the names of submit and sweep among those of a deployment. Raises InvalidSettings."""
     known = list(names)
-    found = [next((name for name in known if name.endswith(end)), "") for end in (SUBMIT, SWEEP)]
-    if not all(found):
-        raise InvalidSettings(
-            f"s.yaml has no functions that end in {SUBMIT} and {SWEEP}, but {', '.join(known) or 'none'}"
-        )
-    return found[0], found[1]
+    submit, sweep = (next((name for name in known if name.endswith(suffix)), "") for suffix in (SUBMIT, SWEEP))
+    if not (submit and sweep):
+        listed = ", ".join(known) or "none"
+        raise InvalidSettings(f"s.yaml has no functions that end in {SUBMIT} and {SWEEP}, but {listed}")
+    return submit, sweep
 
 
-def upload_event(manifest: ObjectRef, about: ObjectInfo, region: str) -> bytes:
-    """Write what OSS tells a function of an upload (FC, "Formats of event for different triggers", 2026-04)."""
-    where = {
-        "bucket": {"name": manifest.bucket},
-        "object": {"key": manifest.key, "eTag": about.etag, "size": about.size},
-    }
+def upload_event(manifest: ObjectRef, info: ObjectInfo, region: str) -> bytes:
+    """Return the event of an upload as OSS sends it (FC, "Formats of event for different triggers", 2026-04)."""
     record = {
         "eventName": "ObjectCreated:PutObject",
         "eventSource": "acs:oss",
-        "eventTime": timestamp(about.last_modified),
+        "eventTime": timestamp(info.last_modified),
         "eventVersion": "1.0",
-        "oss": {"ossSchemaVersion": "1.0", **where},
+        "oss": {
+            "ossSchemaVersion": "1.0",
+            "bucket": {"name": manifest.bucket},
+            "object": {"key": manifest.key, "eTag": info.etag, "size": info.size},
+        },
         "region": region,
     }
     return json.dumps({"events": [record]}).encode()
 
 
-def _answer(body: bytes) -> dict[str, Any]:
-    r"""Read what our functions answer, JSON; also where a runtime has made JSON of that text again.
+def parse_answer(body: bytes) -> dict[str, Any]:
+    r"""Return a function's answer, a JSON object; some runtimes encode the string that it is as JSON once more.
 
-    >>> _answer(b'{"a": 1}'), _answer(b'"{\\"a\\": 1}"'), _answer(b"gone")
+    >>> parse_answer(b'{"a": 1}'), parse_answer(b'"{\\"a\\": 1}"'), parse_answer(b"gone")
     ({'a': 1}, {'a': 1}, {})
     """
     value: Any = body

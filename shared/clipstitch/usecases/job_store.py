@@ -87,6 +87,21 @@ class JobStore:
         found = self._objects.list_folders(self._bucket, f"{self._prefix}{_JOBS}{day}/")
         return [name for name in found if is_job_id(name)]
 
+    def find(self, id_prefix: str) -> list[str]:
+        """Return the ids of all jobs, open and closed, that begin with a prefix; list only days that it can be in."""
+        day = day_of(id_prefix).rstrip("-") if id_prefix[:8].isdecimal() else ""
+        found = set[str]()
+        for folder, key_prefix, position in ((_JOBS, day, 1), (_OPEN, id_prefix, 0)):
+            prefix = self._prefix + folder
+            for listed in self._list(prefix + key_prefix):
+                found.update(listed.key.removeprefix(prefix).split("/")[position : position + 1])
+        return sorted(name for name in found if is_job_id(name) and name.startswith(id_prefix))
+
+    def objects_of(self, job_id: str) -> list[ObjectRef]:
+        """Return the marker and all facts of a job."""
+        facts = [ObjectRef(self._bucket, listed.key) for listed in self._list(self._job_prefix(job_id))]
+        return [self._marker(job_id), *facts]
+
     def add(self, job: Job, fact: Fact, document: Mapping[str, Any] | None = None) -> Job:
         """Record a fact, with the time; return the job with it. Recording it again is harmless."""
         now = self._clock.now()
@@ -156,6 +171,11 @@ class JobStore:
         except ObjectNotFound:
             return False
         return True
+
+    def disabled_sinks(self) -> list[ObjectRef]:
+        """Return the objects that disable sinks."""
+        listed = self._list(self._prefix + _SINKS)
+        return [ObjectRef(self._bucket, found.key) for found in listed if found.key.endswith(".off")]
 
     def disabled_sink_ref(self, sink: str) -> ObjectRef:
         """Return the object that exists while a sink is disabled."""

@@ -1,4 +1,4 @@
-"""`clipstitch explain`: process strings in words, and what is pointed out about them."""
+"""`clipstitch explain`: process strings in words, and warnings."""
 
 import json
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, format_process
 from clipstitch_cli import exit_codes
-from clipstitch_cli.display.lint_process import slips
+from clipstitch_cli.display.lint_process import lint_warnings
 from clipstitch_cli.main import main
 
 # The REST example of the OSS user guide, "What is audio merging", page dated 2026-03-20.
@@ -32,7 +32,7 @@ def explained(*argv: str) -> tuple[int, str, str]:
     return main(["explain", *argv], {"COLUMNS": "200"}, out, err), out.getvalue(), err.getvalue()
 
 
-def test_the_references_example_is_told_in_the_order_of_hearing():
+def test_the_example_of_the_reference_is_described_in_output_order() -> None:
     """Pre clips come first, in their order, then the posted object, then the sur clips."""
     code, out, err = explained("--main", "example.oga", REFERENCE)
 
@@ -45,27 +45,27 @@ def test_the_references_example_is_told_in_the_order_of_hearing():
     assert "topic AudioConvert" in out
 
 
-def test_without_its_key_the_main_object_is_the_posted_one():
-    """A process string does not say what it is posted to."""
+def test_without_main_the_posted_object_has_no_key() -> None:
+    """A process string does not contain the object it is posted to."""
     _, out, _ = explained(format_process(FINE))
 
     assert "the posted object" in out
 
 
-def test_json_has_the_clips_as_numbers_and_words():
-    """Programs get what people read, and the figures."""
+def test_json_has_numbers_and_descriptions() -> None:
+    """The figures, and the same texts as the text output."""
     code, out, _ = explained("--json", REFERENCE)
 
-    told = json.loads(out)
+    parsed = json.loads(out)
     assert exit_codes.OK == code
-    assert ["pre1.mp3\n", "pre2.wav\n", None, "sur1.aac\n", "sur2.wma\n"] == [clip["key"] for clip in told["clips"]]
-    assert {"start_ms": 4000, "duration_ms": 10000}.items() <= told["clips"][3].items()
-    assert ("aac", 44100, 2) == (told["output"]["f"], told["output"]["ar"], told["align"])
-    assert 5 == sum("newline" in warning for warning in told["warnings"])
+    assert ["pre1.mp3\n", "pre2.wav\n", None, "sur1.aac\n", "sur2.wma\n"] == [clip["key"] for clip in parsed["clips"]]
+    assert {"start_ms": 4000, "duration_ms": 10000}.items() <= parsed["clips"][3].items()
+    assert ("aac", 44100, 2) == (parsed["output"]["f"], parsed["output"]["ar"], parsed["align"])
+    assert 5 == sum("newline" in warning for warning in parsed["warnings"])
 
 
-def test_what_is_no_process_string_is_an_error_of_its_own():
-    """The exit code is that of bad input; stdout stays empty."""
+def test_an_invalid_process_string_is_rejected() -> None:
+    """The exit code is that of invalid input; stdout stays empty."""
     code, out, err = explained("video/concat,f_mp4")
 
     assert (exit_codes.REJECTED, "") == (code, out)
@@ -77,16 +77,16 @@ def test_what_is_no_process_string_is_an_error_of_its_own():
     ("text", "words"),
     [("", "is empty"), ("audio/concat", "known actions are audio/concat and audio/convert, each with a comma")],
 )
-def test_an_action_alone_is_not_said_to_be_unknown(text: str, words: str):
-    """What is missing is said: the parameters, or everything."""
+def test_an_action_without_parameters_is_not_called_unknown(text: str, words: str) -> None:
+    """The message says that the parameters, or everything, is missing."""
     code, _, err = explained(text)
 
     assert exit_codes.REJECTED == code
     assert words in " ".join(err.split())
 
 
-def test_a_bad_process_string_is_json_for_programs():
-    """With --json an error is one JSON document on stderr."""
+def test_an_invalid_process_string_is_reported_as_json() -> None:
+    """With --json the error is one JSON document on stderr."""
     _, out, err = explained("--json", "audio/concat,f_mp3,zz_1")
 
     error = json.loads(err)["error"]
@@ -95,16 +95,16 @@ def test_a_bad_process_string_is_json_for_programs():
     assert "zz_1" in error["message"]
 
 
-def test_a_name_that_looks_like_markup_stays_what_it_is():
-    """Keys are shown as they are, whatever the terminal library would make of them."""
+def test_a_name_that_looks_like_markup_is_not_changed() -> None:
+    """Keys are shown as they are."""
     _, out, _ = explained(format_process(FINE._replace(pre=(Segment("[bold]:smile:.mp3"),))))
 
     assert "[bold]:smile:.mp3" in out
 
 
-def test_a_sound_process_string_has_no_slips():
-    """Warnings are for slips only."""
-    assert [] == slips(FINE)
+def test_a_valid_process_string_has_no_warnings() -> None:
+    """Warnings are for likely errors only."""
+    assert [] == lint_warnings(FINE)
 
 
 @pytest.mark.parametrize(
@@ -128,20 +128,20 @@ def test_a_sound_process_string_has_no_slips():
         (FINE._replace(transcode=Transcode("mp3", ar=44100, ac=2, abopt=1)), "needs ab"),
         (FINE._replace(transcode=Transcode("mp3", ar=44100, ac=2, ab=96000, abopt=3)), "abopt 3"),
         (FINE._replace(transcode=Transcode("mp3", ar=44100, ac=2, adepth=24)), "adepth 24"),
-        (FINE._replace(saveas=None), "kept nowhere"),
-        (FINE._replace(topic=None), "nobody is told"),
+        (FINE._replace(saveas=None), "not saved"),
+        (FINE._replace(topic=None), "no topic is notified"),
     ],
 )
-def test_a_likely_slip_is_pointed_out_alone(process: Process, word: str):
-    """One slip gives one warning, which names it."""
-    found = slips(process)
+def test_a_likely_error_gives_one_warning(process: Process, word: str) -> None:
+    """The warning names it."""
+    found = lint_warnings(process)
 
     assert 1 == len(found)
     assert word in found[0]
 
 
-def test_explaining_needs_neither_sdk_nor_local_cloud():
-    """The command starts fast because it imports nothing that it does not use."""
+def test_explain_imports_neither_sdk_nor_local_cloud() -> None:
+    """So that the command starts fast."""
     script = (
         "import sys; from clipstitch_cli.main import main; "
         f"code = main(['explain', {format_process(FINE)!r}], {{}}, sys.stdout, sys.stderr); "

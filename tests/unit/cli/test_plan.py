@@ -1,4 +1,4 @@
-"""`clipstitch plan`: the tree of steps, what is shortened, and estimates that are held against real jobs."""
+"""`clipstitch plan`: the tree of steps, shortened output, and estimates compared with real jobs."""
 
 import json
 import re
@@ -22,25 +22,25 @@ from clipstitch.usecases.complete import complete
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.submit import submit
 from clipstitch_cli import exit_codes
-from clipstitch_cli.commands.plan import Look, plan, plan_in
+from clipstitch_cli.commands.plan import show_plan
 from clipstitch_cli.costs import estimates
-from clipstitch_cli.costs.estimates import Requests
-from clipstitch_cli.costs.prices import NEVER, PRICES, read_prices
+from clipstitch_cli.costs.estimates import RequestCounts
+from clipstitch_cli.costs.prices import DEFAULT_PRICES, NEVER_INCLUDED, PRICES, PriceList, read_prices
 from clipstitch_cli.display.plan_tree import levels_of
-from clipstitch_cli.errors import NoSuchFile, Usage
-from tests.unit.cli.test_context import MadeDesk, make_desk
+from clipstitch_cli.errors import FileNotReadable, UsageError
+from tests.unit.cli.test_context import RecordingCommand, make_command
 from tests.world import MANIFEST, OUTPUT, World
 
 CHAPTERS = "episodes/ep1.vtt"
 
 
-def wanting(count: int, **fields: object) -> dict[str, Any]:
-    """Return a manifest of so many clips."""
+def manifest_of(count: int, **fields: object) -> dict[str, Any]:
+    """Return a manifest with a number of clips."""
     clips = [f"clips/{number:04d}.mp3" for number in range(1, count + 1)]
     return {"version": 1, "output": {"key": OUTPUT.key, "bitrate": 128_000}, "clips": clips, **fields}
 
 
-def holding(document: Mapping[str, Any], seconds: float = 10.0) -> World:
+def world_with(document: Mapping[str, Any], seconds: float = 10.0) -> World:
     """Return a world with a manifest and all its clips."""
     world = World()
     for clip in document["clips"]:
@@ -51,32 +51,34 @@ def holding(document: Mapping[str, Any], seconds: float = 10.0) -> World:
     return world
 
 
-def shown(document: Mapping[str, Any], *, json: bool = False, look: Look | None = None) -> MadeDesk:
-    """Plan a manifest, and return the desk that was written on."""
-    command = make_desk(json=json)
-    assert exit_codes.OK == plan_in(holding(document).context(), MANIFEST.uri, command, look)
+def shown(
+    document: Mapping[str, Any], *, json: bool = False, prices: PriceList = DEFAULT_PRICES, everything: bool = False
+) -> RecordingCommand:
+    """Plan a manifest, and return the command context."""
+    command, context = make_command(json=json), world_with(document).cloud()
+    assert exit_codes.OK == show_plan(context, MANIFEST.uri, command, prices, everything=everything)
     return command
 
 
-def told(document: Mapping[str, Any], look: Look | None = None) -> dict[str, Any]:
-    """Return the plan as programs read it."""
-    return json.loads(shown(document, json=True, look=look).written)  # type: ignore[no-any-return]
+def planned(document: Mapping[str, Any], prices: PriceList = DEFAULT_PRICES) -> dict[str, Any]:
+    """Return the JSON output of a plan."""
+    return json.loads(shown(document, json=True, prices=prices).written)  # type: ignore[no-any-return]
 
 
-def estimated(document: Mapping[str, Any], look: Look | None = None) -> dict[str, Any]:
-    """Return the estimates as programs read them."""
-    return told(document, look)["estimates"]  # type: ignore[no-any-return]
+def estimated(document: Mapping[str, Any], prices: PriceList = DEFAULT_PRICES) -> dict[str, Any]:
+    """Return the estimates in the JSON output."""
+    return planned(document, prices)["estimates"]  # type: ignore[no-any-return]
 
 
-class Tally:
-    """Counts what the OSS adapter would ask for: the requests behind every call of a port."""
+class RequestCounter:
+    """Counts the requests that the OSS adapter would make for every call of a port."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.kinds: Counter[str] = Counter()
 
     def cloud(self) -> Context:
-        """Return the cloud as a fresh instance sees it, with every call counted."""
+        """Return the context of a new function instance, with every call counted."""
         return self._world.context()._replace(objects=self, audio=self, messages=self)  # type: ignore[arg-type]
 
     def read(self, ref: ObjectRef, limit: int | None = None) -> object:
@@ -85,30 +87,30 @@ class Tally:
         return self._world.objects.read(ref, limit)
 
     def describe(self, ref: ObjectRef) -> object:
-        """Count a HEAD, found or not."""
+        """Count a HEAD, successful or not."""
         self.kinds["head"] += 1
         return self._world.objects.describe(ref)
 
-    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
-        """Count a PUT, refused or not."""
+    def write(self, ref: ObjectRef, body: bytes, headers: ObjectHeaders, *, once: bool = False) -> None:
+        """Count a PUT, successful or not."""
         self.kinds["put"] += 1
-        self._world.objects.write(ref, body, labels, once=once)
+        self._world.objects.write(ref, body, headers, once=once)
 
     def copy(
         self,
         source: ObjectRef,
         target: ObjectRef,
-        labels: ObjectHeaders,
+        headers: ObjectHeaders,
         *,
         once: bool = False,
         front: HeadReplacement | None = None,
     ) -> CopiedObject:
-        """Count a look at the source, and one PUT; or with a front, two parts between two POSTs."""
+        """Count a HEAD of the source and a PUT; with a replaced head, two parts between two POSTs."""
         self.kinds += Counter({"head": 1, "put": 2, "post": 2} if front else {"head": 1, "put": 1})
-        return self._world.objects.copy(source, target, labels, once=once, front=front)
+        return self._world.objects.copy(source, target, headers, once=once, front=front)
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
-        """Count a POST for every thousand."""
+        """Count a POST for every thousand objects."""
         gone = list(refs)
         self.kinds["post"] += -(-len(gone) // oss.PAGE)
         self._world.objects.delete(gone)
@@ -144,77 +146,77 @@ class Tally:
         self._world.messages.send(queue, text)
 
 
-def ran(world: World) -> Requests:
-    """Run the world's manifest as a job to its end, undisturbed, and return what it asked for."""
-    tally = Tally(world)
-    submit(MANIFEST, tally.context())
+def run_job(world: World) -> RequestCounts:
+    """Run the world's manifest to its end, and return the requests."""
+    counter = RequestCounter(world)
+    submit(MANIFEST, counter.cloud())
     done = 0
     while done < len(world.audio.accepted):
-        notice = parse_notification(world.run(world.audio.accepted[done]))
-        assert notice
-        job = complete(notice, tally.context())
+        notification = parse_notification(world.run(world.audio.accepted[done]))
+        assert notification
+        job = complete(notification, counter.cloud())
         done += 1
     assert job
     assert ("succeeded", True) == (job.state, job.closed)
-    return Requests(**tally.kinds, notices=done)
+    return RequestCounts(**counter.kinds, notifications=done)
 
 
 GLOB = {"version": 1, "output": {"key": OUTPUT.key}, "clips": ["a.mp3", {"glob": "b.*"}]}
-TRIMMED = wanting(5)
+TRIMMED = manifest_of(5)
 TRIMMED["clips"] = [{"key": key, "start": 500} for key in TRIMMED["clips"]]
-WHOLE = wanting(13)
+WHOLE = manifest_of(13)
 WHOLE["output"] = {**WHOLE["output"], "start": "1s", "duration": "30s"}
 
 
 @pytest.mark.parametrize(
     "document",
     [
-        wanting(1),
-        wanting(5),
-        wanting(11),
-        wanting(30),
-        wanting(30, gap="300ms", chapters=True),
-        wanting(122),
-        wanting(5, notify=[]),
-        wanting(5, notify=["events"]),
-        {**wanting(3), "clips": ["a.mp3", "a.mp3", {"silence": 100}, {"silence": 200}]},
-        {**wanting(5, chapters=True), "output": {"key": "episodes/ep1.flac"}},
+        manifest_of(1),
+        manifest_of(5),
+        manifest_of(11),
+        manifest_of(30),
+        manifest_of(30, gap="300ms", chapters=True),
+        manifest_of(122),
+        manifest_of(5, notify=[]),
+        manifest_of(5, notify=["events"]),
+        {**manifest_of(3), "clips": ["a.mp3", "a.mp3", {"silence": 100}, {"silence": 200}]},
+        {**manifest_of(5, chapters=True), "output": {"key": "episodes/ep1.flac"}},
         TRIMMED,
         WHOLE,
         GLOB,
     ],
     ids=lambda document: f"{len(document['clips'])} clips, {', '.join(sorted(set(document) - {'clips'}))}",
 )
-def test_a_job_asks_for_exactly_the_requests_that_were_estimated(document: dict[str, Any]):
-    """Kind by kind, over a whole job in memory, each call of a port counted as the OSS adapter makes it."""
-    world = holding(document)
-    command = make_desk(json=True)
-    plan_in(world.context(), MANIFEST.uri, command)
+def test_a_job_makes_exactly_the_estimated_requests(document: dict[str, Any]) -> None:
+    """Kind by kind, over a whole job in memory."""
+    world = world_with(document)
+    command = make_command(json=True)
+    show_plan(world.context(), MANIFEST.uri, command)
 
     guess = json.loads(command.written)["estimates"]["requests"]
-    real = ran(world)
+    real = run_job(world)
     assert {name: getattr(real, name) for name in ("get", "head", "listing", "put", "post")} | {
         "all": real.oss
     } == guess["oss"]
-    assert {"events": real.events, "notices": real.notices, "all": real.smq} == guess["smq"]
+    assert {"events": real.events, "notifications": real.notifications, "all": real.smq} == guess["smq"]
     assert (real.put_type, real.get_type) == (guess["oss_put_type"], guess["oss_get_type"])
 
 
-def test_the_limits_of_copies_are_those_of_the_oss_adapter():
-    """They are repeated, so that `explain` need not import the SDK."""
+def test_the_limits_of_copies_are_those_of_the_oss_adapter() -> None:
+    """They are repeated so that `explain` does not import the SDK."""
     ours = (estimates.SINGLE_COPY_BYTES, estimates.COPY_PART_BYTES, estimates.DELETED_AT_ONCE)
 
     assert (oss.SINGLE_COPY_BYTES, oss.COPY_PART_BYTES, oss.PAGE) == ours
 
 
-def test_a_large_output_is_copied_in_parts():
-    """Above 1 GB: a beginning, 256 MB each, an end."""
-    world = holding(wanting(2), seconds=40_000.0)
-    command = make_desk(json=True)
-    plan_in(world.context(), MANIFEST.uri, command)
+def test_a_large_output_is_copied_in_parts() -> None:
+    """Above 1 GB: an initiation, parts of 256 MB, a completion."""
+    world = world_with(manifest_of(2), seconds=40_000.0)
+    command = make_command(json=True)
+    show_plan(world.context(), MANIFEST.uri, command)
     guess = json.loads(command.written)["estimates"]
 
-    small = estimated(wanting(2))["requests"]["oss"]
+    small = estimated(manifest_of(2))["requests"]["oss"]
     assert 2 * 40_000 * 16_000 == guess["size_bytes"]
     assert small["put"] + 4 == guess["requests"]["oss"]["put"]  # five parts instead of one copy
     assert small["post"] + 2 == guess["requests"]["oss"]["post"]
@@ -225,29 +227,29 @@ def test_a_large_output_is_copied_in_parts():
     [
         ({"key": "a.mp3", "bitrate": 96_000}, 96_000, "as the manifest says"),
         ({"key": "a.mp3", "bitrate": 96_000, "bitrate_option": "adaptive"}, 96_000, "or less"),
-        ({"key": "a.mp3"}, 128_000, "FFmpeg's usual"),
+        ({"key": "a.mp3"}, 128_000, "FFmpeg's default"),
         ({"key": "a.mp3", "channels": 1}, 64_000, "not documented"),
-        ({"key": "a.mp3", "channels": 1, "sample_rate": 8000}, 10_000, "FFmpeg's usual"),
-        ({"key": "a.opus", "quality": 50}, 96_000, "quality is not translated"),
-        ({"key": "a.amr"}, 24_400, "FFmpeg's usual"),
-        ({"key": "a.amr", "sample_rate": 8000}, 12_800, "FFmpeg's usual"),
+        ({"key": "a.mp3", "channels": 1, "sample_rate": 8000}, 10_000, "FFmpeg's default"),
+        ({"key": "a.opus", "quality": 50}, 96_000, "quality is not converted"),
+        ({"key": "a.amr"}, 24_400, "FFmpeg's default"),
+        ({"key": "a.amr", "sample_rate": 8000}, 12_800, "FFmpeg's default"),
         ({"key": "a.flac"}, 846_720, "60% of 16-bit samples"),
         ({"key": "a.flac", "bits_per_sample": 24, "channels": 1}, 635_040, "60% of 24-bit samples"),
     ],
 )
-def test_the_size_says_what_it_assumes(output: dict[str, Any], bit_s: int, words: str):
-    """Twenty seconds at the manifest's bitrate, or at a usual one."""
-    guess = estimated({**wanting(2), "output": output})
+def test_the_size_says_what_it_assumes(output: dict[str, Any], bit_s: int, words: str) -> None:
+    """Twenty seconds at the manifest's bitrate, or at FFmpeg's default."""
+    guess = estimated({**manifest_of(2), "output": output})
 
     assert bit_s * 20 // 8 == guess["size_bytes"]
     assert words in guess["size_assumes"]
 
 
 @pytest.mark.parametrize("spec", FORMATS.values(), ids=lambda spec: spec.name)
-def test_every_format_has_a_size_at_every_rate_that_it_takes(spec: Format):
-    """No rate lies beyond the table; higher rates never make less."""
+def test_every_format_has_a_size_at_each_of_its_rates(spec: Format) -> None:
+    """Higher rates never give less."""
     sizes = [
-        estimated({**wanting(1), "output": {"key": f"a.{spec.name}", "sample_rate": rate}})["size_bytes"]
+        estimated({**manifest_of(1), "output": {"key": f"a.{spec.name}", "sample_rate": rate}})["size_bytes"]
         for rate in spec.sample_rates
     ]
 
@@ -255,100 +257,100 @@ def test_every_format_has_a_size_at_every_rate_that_it_takes(spec: Format):
     assert sorted(sizes) == sizes
 
 
-def test_chapters_in_an_mp3_add_their_tag_to_the_size():
-    """The padded tag stands in front of the audio."""
-    plain, marked = estimated(wanting(2)), estimated(wanting(2, chapters=True))
+def test_chapters_in_an_mp3_add_their_tag_to_the_size() -> None:
+    """The padded tag is before the audio."""
+    plain, marked = estimated(manifest_of(2)), estimated(manifest_of(2, chapters=True))
 
     assert len(id3_tag("", [])) < marked["size_bytes"] - plain["size_bytes"] < 110_000
 
 
-def test_duration_tasks_and_levels_are_told():
+def test_duration_tasks_and_levels_are_estimated() -> None:
     """And how much audio all tasks make: the leaves of the tree, then the whole."""
-    guess = estimated(wanting(30))
+    guess = estimated(manifest_of(30))
 
     assert guess["estimate"] is True
     assert (300_000, 3, 2) == (guess["duration_ms"], guess["tasks"], guess["levels"])
     assert 300_000 + 200_000 <= guess["processed_ms"] <= 2 * 300_000
 
 
-def test_without_prices_there_is_no_cost_and_everything_is_left_out_visibly():
-    """Nothing is invented: the table names its sources, and what it does not know."""
-    command = shown(wanting(2))
-    cost = estimated(wanting(2))["cost"]
+def test_without_prices_there_is_no_cost() -> None:
+    """The output lists what is not included."""
+    command = shown(manifest_of(2))
+    cost = estimated(manifest_of(2))["cost"]
 
     assert cost["total"] is None
-    assert [price.item for price in PRICES if price.price is None] + list(NEVER) == cost["not_included"]
+    assert [price.item for price in PRICES if price.price is None] + list(NEVER_INCLUDED) == cost["not_included"]
     assert "cost" in command.written
-    assert "not known" in command.written
+    assert "unknown" in command.written
     assert "not included: OSS requests of the PUT type" in command.written
 
 
-def test_every_line_of_the_table_has_its_source_and_date():
-    """Or nobody could check it, or bring it up to date."""
+def test_every_price_has_its_source_and_date() -> None:
+    """So that it can be checked and updated."""
     assert all(price.source and re.fullmatch(r"20\d\d-\d\d-\d\d", price.dated) for price in PRICES)
 
 
-def test_own_prices_make_a_cost(tmp_path: Path):
-    """Quantities times prices; what has none is still left out."""
+def test_own_prices_give_a_cost(tmp_path: Path) -> None:
+    """Quantities times prices; items without a price are not included."""
     file = tmp_path / "prices.json"
     given = {"currency": "CNY", "source": "our contract", "dated": "2026-01-01", "prices": {"oss_put": 2, "smq": 4}}
     file.write_text(json.dumps(given))
-    look = Look(prices=read_prices(file))
-    guess = estimated(wanting(5), look)
-    command = shown(wanting(5), look=look)
+    prices = read_prices(file)
+    guess = estimated(manifest_of(5), prices)
+    command = shown(manifest_of(5), prices=prices)
 
     asked, cost = guess["requests"], guess["cost"]
     assert "CNY" == cost["currency"]
     assert asked["oss_put_type"] * 2 / 10_000 + asked["smq"]["all"] * 4 / 1e6 == pytest.approx(cost["total"])
-    assert ["OSS requests of the GET type", "IMM audio processing", *NEVER] == cost["not_included"]
+    assert ["OSS requests of the GET type", "IMM audio processing", *NEVER_INCLUDED] == cost["not_included"]
     assert "our contract, 2026-01-01" in command.written
+
+
+WRONG_PRICES: tuple[object, ...] = ([], {"oss": 1}, {"smq": "1"}, {"smq": -1}, {"smq": True})
 
 
 @pytest.mark.parametrize(
     "text",
     ["{", "[]", '{"currency": "USD"}', '{"currency": 1, "source": "", "dated": "", "prices": {}}']
-    + [
-        json.dumps({"currency": "USD", "source": "us", "dated": "today", "prices": prices})
-        for prices in ([], {"oss": 1}, {"smq": "1"}, {"smq": -1}, {"smq": True})
-    ],
+    + [json.dumps({"currency": "USD", "source": "us", "dated": "today", "prices": prices}) for prices in WRONG_PRICES],
 )
-def test_prices_that_cannot_be_used_are_an_error_of_the_command_line(tmp_path: Path, text: str):
-    """Before any cloud is asked, with the form that is wanted."""
+def test_invalid_prices_are_a_usage_error(tmp_path: Path, text: str) -> None:
+    """With the expected form."""
     file = tmp_path / "prices.json"
     file.write_text(text)
 
-    with pytest.raises(Usage, match="--prices"):
-        plan("x.json", make_desk(), None, prices=file)
+    with pytest.raises(UsageError, match="--prices"):
+        read_prices(file)
 
 
-def test_prices_that_are_not_there_are_an_error_of_ours(tmp_path: Path):
-    """No traceback for a typing error."""
-    with pytest.raises(NoSuchFile):
-        plan("x.json", make_desk(), None, prices=tmp_path / "none.json")
+def test_a_missing_file_of_prices_is_an_error(tmp_path: Path) -> None:
+    """Without a traceback."""
+    with pytest.raises(FileNotReadable):
+        read_prices(tmp_path / "none.json")
 
 
-def test_the_tree_shows_levels_clips_and_what_each_step_makes():
+def test_the_tree_shows_levels_clips_and_formats() -> None:
     """The output at its root, its sources below it, in order."""
-    out = shown(wanting(21)).written
+    out = shown(manifest_of(21)).written
     lines = out[out.index("Step 2 of 2") :].splitlines()
 
     assert "Step 2 of 2, level 2: join 11 (1 to 21) → MP3, 44,100 Hz, stereo, 128,000 bit/s" in lines[0]
-    assert "Step 1 of 2, level 1: join 11 (1 to 11) → FLAC, 44,100 Hz, stereo, 16 bits a sample" in lines[1]
+    assert "Step 1 of 2, level 1: join 11 (1 to 11) → FLAC, 44,100 Hz, stereo, 16 bits per sample" in lines[1]
     assert "1 to 11  clips/0001.mp3 … clips/0011.mp3" in lines[2]
     assert "12 to 21  clips/0012.mp3 … clips/0021.mp3" in lines[3]
 
 
-def test_a_step_that_cuts_first_is_in_the_tree():
-    """Where every clip is trimmed, one is cut in a step of its own."""
+def test_the_tree_shows_a_step_that_only_cuts() -> None:
+    """If every clip is trimmed, one is cut in its own step."""
     out = shown(TRIMMED).written
 
     assert "Step 1 of 2, level 1: cut (1) → FLAC" in out
     assert "clips/0001.mp3 (from 0.5 s to the end)" in out
 
 
-def test_a_plan_of_300_clips_is_short():
-    """Shortened in the table, in the tree and in the requests; the hint says how to see all."""
-    lines = shown(wanting(300, gap="300ms")).written.splitlines()
+def test_a_plan_of_300_clips_is_shortened() -> None:
+    """Table, tree and requests; a hint says how to show everything."""
+    lines = shown(manifest_of(300, gap="300ms")).written.splitlines()
 
     assert len(lines) < 70
     assert any("582 more; --all shows them" in line for line in lines)
@@ -356,9 +358,9 @@ def test_a_plan_of_300_clips_is_short():
     assert not any("audio/concat" in line for line in lines)
 
 
-def test_with_all_nothing_is_left_out():
-    """Every clip in the table and in the tree, every request."""
-    out = shown(wanting(300), look=Look(everything=True)).written
+def test_with_all_nothing_is_left_out() -> None:
+    """Every clip in the table and in the tree, and every request."""
+    out = shown(manifest_of(300), everything=True).written
 
     for number in range(1, 301):
         assert out.count(f"clips/{number:04d}.mp3") >= 2
@@ -366,34 +368,34 @@ def test_with_all_nothing_is_left_out():
     assert "more" not in out.replace("--all", "")
 
 
-def test_the_largest_plan_stays_short_too():
+def test_the_largest_plan_is_shortened() -> None:
     """A tree of three levels."""
-    assert len(shown(wanting(1331)).written.splitlines()) < 100
+    assert len(shown(manifest_of(1331)).written.splitlines()) < 100
 
 
-def test_silences_that_will_be_made_are_shown():
-    """Length, samples, how often they are heard, and the object."""
-    document = wanting(12, gap="300ms")
+def test_created_silences_are_shown() -> None:
+    """Length, samples, number of uses, and the object."""
+    document = manifest_of(12, gap="300ms")
     document["clips"] = [*document["clips"], {"silence": "2s"}]
     out = shown(document).written
 
-    assert "Silence made: 0.3 s (13,230 samples), heard 11 times: oss://acme/_clipstitch/assets/silence-" in out
-    assert "Silence made: 2 s (88,200 samples), heard once: " in out
+    assert "Silence created: 0.3 s (13,230 samples), used 11 times: oss://acme/_clipstitch/assets/silence-" in out
+    assert "Silence created: 2 s (88,200 samples), used once: " in out
     assert ", with " in out
 
 
-def test_many_silences_are_shortened():
-    """Four are named."""
-    document = wanting(1)
+def test_many_silences_are_shortened() -> None:
+    """Four are shown."""
+    document = manifest_of(1)
     document["clips"] = [*document["clips"], *({"silence": 100 + number} for number in range(9))]
 
     assert "… 5 more" in shown(document).written
-    assert 9 == shown(document, look=Look(everything=True)).written.count("Silence made")
+    assert 9 == shown(document, everything=True).written.count("Silence created")
 
 
-def test_json_has_the_tree_as_data():
-    """Steps with what they need, their level, their clips; nothing is shortened."""
-    plan = told(wanting(30, gap=100))
+def test_json_has_the_whole_tree() -> None:
+    """Steps with the steps they need, their level, their clips."""
+    plan = planned(manifest_of(30, gap=100))
     steps = plan["steps"]
 
     assert [step["number"] for step in steps] == list(range(len(steps)))
@@ -405,16 +407,16 @@ def test_json_has_the_tree_as_data():
 
 
 @pytest.mark.parametrize("count", [1, 2, 11, 12, 121, 122, 300])
-def test_levels_agree_with_the_plan(count: int):
-    """One computation per step, one for the whole."""
-    made = Plan.from_json({**told(wanting(count)), "job_id": "x"})
+def test_levels_agree_with_the_plan(count: int) -> None:
+    """The level of each step, and the number of levels, are computed separately."""
+    made = Plan.from_json({**planned(manifest_of(count)), "job_id": "x"})
 
     assert made.levels == max(levels_of(made.steps).values())
 
 
-def test_a_key_with_markup_or_newline_is_shown_as_it_is():
-    """In the tree as elsewhere."""
-    document = wanting(12)
+def test_a_key_with_markup_or_newline_is_escaped() -> None:
+    """In the tree, too."""
+    document = manifest_of(12)
     document["clips"] = ["[bold]\n.mp3", *document["clips"]]
 
     assert "[bold]\\n.mp3 … " in shown(document).written

@@ -1,7 +1,9 @@
-"""`retry` over a cloud in memory: jobs, manifests, and dead letters of every kind."""
+"""`retry` over a cloud in memory: jobs, manifests, and dead-letter messages of every kind."""
 
 import base64
 import json
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,79 +14,82 @@ from clipstitch.common.ports import WebhookResponse
 from clipstitch.jobs.job import Job
 from clipstitch.usecases.settings import read_settings
 from clipstitch_cli import exit_codes
-from clipstitch_cli.commands.drop import Drop, drop_in
-from clipstitch_cli.commands.retry import How, _queue, retry, retry_in, retry_letters
-from clipstitch_cli.commands.show import NoSuchJob, show_in
+from clipstitch_cli.commands.drop import drop_manifest
+from clipstitch_cli.commands.retry import _queue_name, retry_dead_letters, retry_job
+from clipstitch_cli.commands.show import show_job
 from clipstitch_cli.connection import complete_environment
-from clipstitch_cli.errors import Usage
-from clipstitch_cli.function_compute.dead_letters import BadLetter, Letter, event_in
+from clipstitch_cli.errors import UsageError
+from clipstitch_cli.function_compute.dead_letters import InvalidDeadLetter, event_in
+from clipstitch_cli.smq_queue import QueueMessage
+from clipstitch_cli.stored_jobs import JobNotFound
 from tests.receiver import SECRET
-from tests.unit.cli.test_context import make_desk
+from tests.unit.cli.test_context import make_command
 from tests.unit.cli.test_jobs import Functions, written
-from tests.unit.cli.test_main import S_YAML, UP
+from tests.unit.cli.test_main import S_YAML, UP, ran
 from tests.unit.usecases.test_webhooks import HookWorld
 from tests.world import BUCKET, DOCUMENT, MANIFEST, FaultAfter, World
 
 
-class MemoryLetters:
-    """A queue of dead letters; what is received is out of sight until it is released."""
+class MemoryQueue:
+    """A queue of dead-letter messages; a received message is hidden until it is released."""
 
     def __init__(self, *bodies: str) -> None:
-        self.seen = [Letter(f"L{number}", f"h{number}", body) for number, body in enumerate(bodies)]
-        self.left = list(self.seen)
-        self.released: list[Letter] = []
+        now = datetime(2026, 1, 2, tzinfo=timezone.utc)
+        self.visible = [QueueMessage(f"M{n}", f"h{n}", body, now) for n, body in enumerate(bodies)]
+        self.left = [message.handle for message in self.visible]
+        self.released: list[str] = []
 
-    def receive(self) -> Letter | None:
-        """Take a letter out of sight."""
-        return self.seen.pop(0) if self.seen else None
+    def receive(self, wait_s: int) -> QueueMessage | None:
+        """Hide a message and return it."""
+        return self.visible.pop(0) if self.visible else None
 
-    def delete(self, letter: Letter) -> None:
-        """Remove a letter."""
-        self.left.remove(letter)
+    def delete(self, handle: str) -> None:
+        """Delete a message."""
+        self.left.remove(handle)
 
-    def release(self, letter: Letter) -> None:
-        """Let a letter be seen again."""
-        self.released.append(letter)
+    def release(self, handle: str) -> None:
+        """Record that a message is visible again."""
+        self.released.append(handle)
 
 
-class Impatient(MemoryLetters):
-    """A queue that shows letters again before we are through."""
+class ImpatientQueue(MemoryQueue):
+    """A queue that shows messages again before all of them were handled."""
 
-    def receive(self) -> Letter | None:
-        """Take a letter, and put it behind the others."""
-        letter = super().receive()
-        if letter:
-            self.seen.append(letter)
-        return letter
+    def receive(self, wait_s: int) -> QueueMessage | None:
+        """Return a message, and append it to the visible ones."""
+        message = super().receive(wait_s)
+        if message:
+            self.visible.append(message)
+        return message
 
-    def delete(self, letter: Letter) -> None:
-        """Remove a letter, also from sight."""
-        super().delete(letter)
-        self.seen.remove(letter)
+    def delete(self, handle: str) -> None:
+        """Delete a message, also a visible one."""
+        super().delete(handle)
+        self.visible = [message for message in self.visible if message.handle != handle]
 
 
 def upload_event(ref: ObjectRef = MANIFEST) -> str:
-    """Write what OSS tells `submit`."""
+    """Return the event of an upload, as OSS sends it to `submit`."""
     return json.dumps({"events": [{"oss": {"bucket": {"name": ref.bucket}, "object": {"key": ref.key}}}]})
 
 
 def record(event: object) -> str:
-    """Write what Function Compute says of an event that it gave up on."""
+    """Return what Function Compute writes about an event that failed finally."""
     context = {"requestId": "1-2-3", "functionArn": "acs:fc:cn-hangzhou:1:functions/clipstitch-submit"}
     return json.dumps({"timestamp": 1, "requestContext": context, "requestPayload": event, "responsePayload": ""})
 
 
-def told(world: World, letters: MemoryLetters, *, code: int) -> list[dict[str, Any]]:
-    """Retry all dead letters and return what a program is told."""
-    command = make_desk(json=True, clock=world.clock)
-    assert code == retry_letters(world.context(), letters, command)
+def retried(world: World, queue: MemoryQueue, *, code: int) -> list[dict[str, Any]]:
+    """Retry all dead-letter messages and return the JSON output."""
+    command = make_command(json=True, clock=world.clock)
+    assert code == retry_dead_letters(world.context(), queue, command)
     answer: list[dict[str, Any]] = json.loads(command.written)
     return answer
 
 
 @pytest.fixture
 def world() -> World:
-    """Make a cloud with a manifest that no function has seen."""
+    """Make a cloud with a manifest that no function has handled."""
     world = World()
     world.drop()
     return world
@@ -93,209 +98,207 @@ def world() -> World:
 # Jobs and manifests
 
 
-def test_a_manifest_is_submitted_by_its_uri_or_key(world: World):
-    """As its event would have done."""
+def test_a_manifest_is_submitted_by_its_uri_or_key(world: World) -> None:
+    """As its event would do."""
     for name in (MANIFEST.uri, MANIFEST.key):
-        command = make_desk(json=True)
-        assert exit_codes.OK == retry_in(world.context(), name, command)
+        command = make_command(json=True)
+        assert exit_codes.OK == retry_job(world.context(), name, command)
         assert "running" == json.loads(command.written)["state"]
 
     assert 1 == len(world.audio.accepted)
 
 
-def test_a_job_whose_notice_was_lost_is_brought_to_its_end(world: World):
-    """By the beginning of its id; the exit code says how it ended."""
+def test_a_job_whose_notification_was_lost_is_finished(world: World) -> None:
+    """By a prefix of its id; the exit code is that of its state."""
     job = world.submit()
     world.run()
     assert job
-    command = make_desk()
+    command = make_command()
 
-    assert exit_codes.OK == retry_in(world.context(), job.id[:20], command)
+    assert exit_codes.OK == retry_job(world.context(), job.id[:20], command)
     assert f"{job.id}  succeeded\n" == command.written
 
 
-def test_a_job_whose_submit_died_is_started(world: World):
-    """Right now, though the sweep would give it two minutes more."""
+def test_a_job_whose_submit_crashed_is_started(world: World) -> None:
+    """At once, although the sweep would respect the grace period."""
     with pytest.raises(CloudBusy):
         world.submit(FaultAfter(6, before=True))
     (marker,) = world.state_keys("open/")
-    retry_in(world.context(), marker.rpartition("/")[2], make_desk())
+    retry_job(world.context(), marker.rpartition("/")[2], make_command())
 
     assert 1 == len(world.audio.accepted)
 
 
-def test_a_job_that_has_failed_says_so_and_stays_so(world: World):
-    """A verdict is final; the manifest can be uploaded again."""
+def test_a_failed_job_is_not_retried(world: World) -> None:
+    """A decision is final; the manifest can be uploaded again."""
     job = world.submit()
     world.complete(world.audio.fail(world.audio.accepted[-1], "InvalidArgument", "no"))
     assert job
 
-    assert exit_codes.FAILED == retry_in(world.context(), job.id, make_desk())
+    assert exit_codes.FAILED == retry_job(world.context(), job.id, make_command())
 
 
-def test_what_is_still_owed_is_named():
+def test_a_pending_delivery_is_shown() -> None:
     """The job stays open."""
     world = HookWorld(WebhookResponse(500), WebhookResponse(500))
     job: Job = world.finish()
-    people, programs = make_desk(), make_desk(json=True)
-    code = retry_in(world.context(), job.id, people)
-    retry_in(world.context(), job.id, programs)
+    people, programs = make_command(), make_command(json=True)
+    code = retry_job(world.context(), job.id, people)
+    retry_job(world.context(), job.id, programs)
 
     assert exit_codes.OK == code
-    assert "succeeded (open)  still owed to partner" in people.written
-    assert {"job": job.id, "state": "succeeded", "closed": True, "owed": []} == json.loads(programs.written)
+    assert "succeeded (open)  delivery pending: partner" in people.written
+    assert {"job": job.id, "state": "succeeded", "closed": True, "pending": []} == json.loads(programs.written)
 
 
 @pytest.mark.parametrize(
     ("what", "error"),
     [
-        ("2026", NoSuchJob),
-        ("clips/a.mp3", Usage),
-        ("oss://acme/clips/a.mp3", Usage),
-        ("oss://", Usage),
+        ("2026", JobNotFound),
+        ("clips/a.mp3", UsageError),
+        ("oss://acme/clips/a.mp3", UsageError),
+        ("oss://", UsageError),
         ("manifests/none.json", ObjectNotFound),
     ],
 )
-def test_what_cannot_be_retried_is_an_error(world: World, what: str, error: type[Exception]):
+def test_what_cannot_be_retried_is_an_error(world: World, what: str, error: type[Exception]) -> None:
     """With a remedy."""
     with pytest.raises(error):
-        retry_in(world.context(), what, make_desk())
+        retry_job(world.context(), what, make_command())
 
 
-@pytest.mark.parametrize(("what", "letters"), [("", False), ("2026", True)])
-def test_one_thing_is_retried_or_all_dead_letters(what: str, letters: bool):
-    """Not both, not neither."""
-    with pytest.raises(Usage):
-        retry(what, make_desk(), None, How(dead_letters=letters))
+@pytest.mark.parametrize("argv", [(), ("2026", "--dead-letters")])
+def test_either_one_thing_or_all_dead_letters_are_retried(argv: tuple[str, ...]) -> None:
+    """Neither both nor none."""
+    assert exit_codes.USAGE == ran("retry", *argv, env=UP)[0]
 
 
-# Dead letters
+# Dead-letter messages
 
 
 @pytest.mark.parametrize("wrap", [str, lambda text: base64.b64encode(text.encode()).decode()], ids=["bare", "base64"])
-def test_a_letter_of_submit_starts_the_job_and_goes(world: World, wrap: Any):
-    """Whether or not the queue's texts are in Base64."""
-    letters = MemoryLetters(wrap(record(upload_event())))
-    (one,) = told(world, letters, code=exit_codes.OK)
+def test_a_message_of_submit_starts_the_job_and_is_deleted(world: World, wrap: Any) -> None:
+    """Encoded in Base64 or not."""
+    queue = MemoryQueue(wrap(record(upload_event())))
+    (one,) = retried(world, queue, code=exit_codes.OK)
 
     assert (True, ["running"]) == (one["done"], [job["state"] for job in one["jobs"]])
-    assert [] == letters.left
+    assert [] == queue.left
 
 
-def test_a_letter_of_complete_brings_its_job_on(world: World):
-    """The payload is the notice as the trigger wrapped it, a text or an object."""
+def test_a_message_of_complete_continues_its_job(world: World) -> None:
+    """The payload is the notification as the trigger wraps it, a string or an object."""
     world.submit()
     message = world.run().decode()
     wrapped = {"TopicName": "t", "SubscriptionName": "s", "Message": message}
-    letters = MemoryLetters(record(json.dumps(wrapped)), record(wrapped), record(message), message)
-    answers = told(world, letters, code=exit_codes.OK)
+    queue = MemoryQueue(record(json.dumps(wrapped)), record(wrapped), record(message), message)
+    answers = retried(world, queue, code=exit_codes.OK)
 
     assert [["succeeded"]] * 4 == [[job["state"] for job in one["jobs"]] for one in answers]
-    assert [] == letters.left
+    assert [] == queue.left
 
 
-def test_a_letter_of_the_timer_has_nothing_to_be_done(world: World):
-    """The next one has come already."""
-    letters = MemoryLetters(record('{"triggerTime": "2026-01-02T03:04:05Z", "triggerName": "t", "payload": ""}'))
-    command = make_desk()
+def test_a_message_of_the_timer_is_deleted(world: World) -> None:
+    """The next timer event has already come."""
+    queue = MemoryQueue(record('{"triggerTime": "2026-01-02T03:04:05Z", "triggerName": "t", "payload": ""}'))
+    command = make_command()
 
-    assert exit_codes.OK == retry_letters(world.context(), letters, command)
+    assert exit_codes.OK == retry_dead_letters(world.context(), queue, command)
     assert "nothing to do" in command.written
-    assert [] == letters.left
+    assert [] == queue.left
 
 
-def test_a_letter_whose_manifest_is_gone_goes(world: World):
-    """As the function would pass over it."""
+def test_a_message_whose_manifest_is_missing_is_deleted(world: World) -> None:
+    """As the function ignores its event."""
     world.objects.delete([MANIFEST])
-    letters = MemoryLetters(record(upload_event()))
+    queue = MemoryQueue(record(upload_event()))
 
-    assert [] == told(world, letters, code=exit_codes.OK)[0]["jobs"]
-    assert [] == letters.left
+    assert [] == retried(world, queue, code=exit_codes.OK)[0]["jobs"]
+    assert [] == queue.left
 
 
-def test_what_fails_again_stays_and_does_not_keep_the_others_waiting(world: World):
-    """Letters that nobody can read, too; each is shown again."""
-    early = world.submit()
-    assert early
+def test_a_message_that_fails_again_stays_and_the_others_are_handled(world: World) -> None:
+    """Invalid messages stay, too; each is made visible again."""
+    assert world.submit()
     task = world.audio.accepted[-1]
-    notice = json.dumps({"TaskId": task.id, "Status": "Succeeded", "TaskType": "MediaConvert"})
-    letters = MemoryLetters(
-        "nonsense", record(notice), record("text"), record("[]"), record('{"a": 1}'), record(upload_event())
+    notification = json.dumps({"TaskId": task.id, "Status": "Succeeded", "TaskType": "MediaConvert"})
+    queue = MemoryQueue(
+        "nonsense", record(notification), record("text"), record("[]"), record('{"a": 1}'), record(upload_event())
     )
-    answers = told(world, letters, code=exit_codes.TROUBLE)
+    answers = retried(world, queue, code=exit_codes.ERROR)
 
     codes = [one["error"] and one["error"]["code"] for one in answers]
     assert ["BAD_LETTER", "NOT_YET_THERE", "BAD_LETTER", "BAD_LETTER", "BAD_NOTICE", None] == codes
-    assert 5 == len(letters.left) == len(letters.released)
+    assert 5 == len(queue.left) == len(queue.released)
 
 
-def test_a_letter_that_breaks_the_code_stays_too(world: World):
-    """It broke the function already, which is why it is here."""
-    letters = MemoryLetters(record(upload_event()), record(upload_event()))
+def test_a_message_that_crashes_the_handler_stays(world: World) -> None:
+    """It may have crashed the function before."""
+    queue = MemoryQueue(record(upload_event()), record(upload_event()))
     cloud = world.context()._replace(objects=None)  # type: ignore[arg-type]
-    command = make_desk()
+    command = make_command()
 
-    assert exit_codes.TROUBLE == retry_letters(cloud, letters, command)
-    assert 2 == command.written.count("stays: AttributeError") == len(letters.left)
-
-
-def test_a_queue_that_shows_letters_again_too_soon_ends_all_the_same(world: World):
-    """Every letter is tried once."""
-    letters = Impatient("nonsense", "rubbish", record(upload_event()))
-    answers = told(world, letters, code=exit_codes.TROUBLE)
-
-    assert ["L0", "L1", "L2"] == [one["letter"] for one in answers]
-    assert ["L0", "L1"] == sorted(letter.id for letter in letters.left)
+    assert exit_codes.ERROR == retry_dead_letters(cloud, queue, command)
+    assert 2 == command.written.count("not retried: AttributeError") == len(queue.left)
 
 
-def test_a_letter_that_cannot_be_deleted_is_said_to_stay(world: World):
-    """It will come again, and do no harm."""
+def test_a_queue_that_shows_messages_again_too_soon_is_left(world: World) -> None:
+    """Every message is handled once."""
+    queue = ImpatientQueue("nonsense", "rubbish", record(upload_event()))
+    answers = retried(world, queue, code=exit_codes.ERROR)
 
-    class Stubborn(MemoryLetters):
-        def delete(self, letter: Letter) -> None:
+    assert ["M0", "M1", "M2"] == [one["message"] for one in answers]
+    assert ["h0", "h1"] == sorted(queue.left)
+
+
+def test_a_message_that_cannot_be_deleted_is_an_error(world: World) -> None:
+    """It will be received again, which does no harm."""
+
+    class Stubborn(MemoryQueue):
+        def delete(self, handle: str) -> None:
             raise SinkTargetNotFound("the handle is too old")
 
     assert (
         "SINK_TARGET_MISSING"
-        == told(world, Stubborn(record(upload_event())), code=exit_codes.TROUBLE)[0]["error"]["code"]
+        == retried(world, Stubborn(record(upload_event())), code=exit_codes.ERROR)[0]["error"]["code"]
     )
 
 
-def test_without_dead_letters_that_is_said(world: World):
-    """To people in words, to programs as an empty list."""
-    command = make_desk()
+def test_an_empty_queue_is_a_message(world: World) -> None:
+    """In JSON, an empty list."""
+    command = make_command()
 
-    assert exit_codes.OK == retry_letters(world.context(), MemoryLetters(), command)
-    assert "no dead letters\n" == command.written
-    assert [] == told(world, MemoryLetters(), code=exit_codes.OK)
+    assert exit_codes.OK == retry_dead_letters(world.context(), MemoryQueue(), command)
+    assert "no dead-letter messages\n" == command.written
+    assert [] == retried(world, MemoryQueue(), code=exit_codes.OK)
 
 
 @pytest.mark.parametrize(
     "body", ["", "x", "[]", "1", '{"requestPayload": 1}', '{"requestPayload": null}', "[" * 100_000]
 )
-def test_a_letter_without_an_event_is_said_to_be_one(body: str):
-    """Whatever it is."""
-    with pytest.raises(BadLetter):
+def test_a_message_without_an_event_is_invalid(body: str) -> None:
+    """Whatever it contains."""
+    with pytest.raises(InvalidDeadLetter):
         event_in(body)
 
 
 # Where the queue's name and the webhooks' settings come from
 
 
-def test_the_queue_is_named_by_the_shell_or_by_the_deployment(tmp_path: Any):
+def test_the_queue_name_comes_from_the_shell_or_the_deployment(tmp_path: Path) -> None:
     """The project's own template has it."""
     (tmp_path / "s.yaml").write_text(S_YAML)
     (tmp_path / "functions" / "submit").mkdir(parents=True)
-    shell = make_desk()._replace(env={"CLIPSTITCH_DEAD_LETTER_QUEUE": "mine"})
+    shell = make_command()._replace(env={"CLIPSTITCH_DEAD_LETTER_QUEUE": "mine"})
 
-    assert "mine" == _queue(shell, tmp_path)
-    assert "clipstitch-dead-letters" == _queue(make_desk(), None)
+    assert "mine" == _queue_name(shell, tmp_path)
+    assert "clipstitch-dead-letters" == _queue_name(make_command(), None)
     with pytest.raises(InvalidSettings, match="CLIPSTITCH_DEAD_LETTER_QUEUE is not set"):
-        _queue(make_desk(), tmp_path)
+        _queue_name(make_command(), tmp_path)
 
 
-def test_the_deployment_gives_the_command_its_webhooks(tmp_path: Any):
-    """Or no command would work where one is deployed."""
+def test_the_deployment_supplies_the_webhooks(tmp_path: Path) -> None:
+    """Otherwise no command would work if one is deployed."""
     (tmp_path / "functions" / "submit").mkdir(parents=True)
     hooks = f"""
         CLIPSTITCH_WEBHOOK_PARTNER_URL: ${{env('PARTNER_URL')}}
@@ -309,28 +312,32 @@ def test_the_deployment_gives_the_command_its_webhooks(tmp_path: Any):
     assert BUCKET == env["CLIPSTITCH_BUCKET"]
 
 
-# What the other commands make of an owed webhook
+# Pending deliveries in other commands
 
 
-def test_waiting_does_not_wait_for_a_webhook_that_is_down(tmp_path: Any):
-    """The job has succeeded, and everybody else is told."""
+def test_waiting_does_not_wait_for_a_webhook_that_is_down(tmp_path: Path) -> None:
+    """The job has succeeded, and the other sinks have the event."""
     world = HookWorld(WebhookResponse(500))
-    command = make_desk(json=True, clock=world.clock)
-    code = drop_in(world.context(), Drop(written(tmp_path, DOCUMENT), wait=True), command, Functions(world))
+    command = make_command(json=True, clock=world.clock)
+    file, timeout = written(tmp_path, DOCUMENT), timedelta(minutes=10)
+    code = drop_manifest(world.context(), file, command, timeout=timeout, pause=Functions(world))
 
     assert exit_codes.OK == code
     assert world.result() == json.loads(command.written)
     assert 1 == len(world.state_keys("open/"))
 
 
-def test_attempts_and_what_came_of_them_are_shown():
-    """With their reasons."""
+def test_delivery_attempts_are_shown() -> None:
+    """With their errors."""
     world = HookWorld(WebhookResponse(500), WebhookResponse(410))
     job = world.finish()
     world.sweep(5)
-    command = make_desk()
-    show_in(world.context(), job.id, command)
+    command = make_command()
+    show_job(world.context(), job.id, command)
 
-    assert "owed to partner after attempt 1, in vain: partner.example answered 500 [WEBHOOK_ANSWER]" in command.written
-    assert "told partner, in vain: partner.example answered 410 Gone [SINK_OFF]" in command.written
-    assert "told events\n" in command.written
+    assert (
+        "delivery to partner pending after attempt 1, failed: partner.example answered 500 [WEBHOOK_ANSWER]"
+        in command.written
+    )
+    assert "delivered to partner, failed: partner.example answered 410 Gone [SINK_OFF]" in command.written
+    assert "delivered to events\n" in command.written

@@ -1,4 +1,4 @@
-"""`retry --invoke` over a cloud in memory: whom it calls with what, and what it makes of the answers."""
+"""`retry --invoke` over a cloud in memory: which functions it invokes, and how it handles their answers."""
 
 import json
 from collections.abc import Callable
@@ -16,13 +16,15 @@ from clipstitch.usecases import sweep
 from clipstitch.usecases.complete import complete
 from clipstitch.usecases.submit import submit
 from clipstitch_cli import exit_codes
-from clipstitch_cli.commands.retry import How, retry, retry_in, retry_letters
-from clipstitch_cli.errors import Usage, report
-from clipstitch_cli.function_compute.clients import FunctionFailed, NoSuchFunction, _failed, _ours, _refused
-from clipstitch_cli.function_compute.dead_letters import BadLetter, function_in
-from clipstitch_cli.function_compute.retry_remotely import Deployed, NotHelped, _answer, function_names
-from tests.unit.cli.test_context import make_desk
-from tests.unit.cli.test_retry import MemoryLetters, record, upload_event
+from clipstitch_cli.commands.retry import retry_dead_letters, retry_job
+from clipstitch_cli.errors import report
+from clipstitch_cli.function_compute.clients import FunctionNotFound, FunctionReturnedError, fc2_error, function_error
+from clipstitch_cli.function_compute.dead_letters import InvalidDeadLetter, function_in
+from clipstitch_cli.function_compute.retry_remotely import DeployedFunctions, SweepFailed, function_names, parse_answer
+from clipstitch_cli.openapi import openapi_error, openapi_errors
+from tests.unit.cli.test_context import make_command
+from tests.unit.cli.test_main import UP, ran
+from tests.unit.cli.test_retry import MemoryQueue, record, upload_event
 from tests.unit.usecases.test_webhooks import HookWorld
 from tests.world import MANIFEST, FaultAfter, World
 
@@ -30,36 +32,36 @@ SUBMIT, SWEEP, COMPLETE = "clipstitch-submit", "clipstitch-sweep", "clipstitch-c
 
 
 class MemoryFunctions:
-    """The three functions over a world, as their handlers are; remembers what was called with what."""
+    """The three functions over a world, as their handlers are; records what was invoked."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.called: list[tuple[str, bytes]] = []
+        self.invoked: list[tuple[str, bytes]] = []
         self.handlers: dict[str, Callable[[bytes], Any]] = {
             SUBMIT: lambda event: _states(submit(ref, world.context()) for ref in parse_oss_trigger(event)),
             SWEEP: lambda _: sweep.sweep(world.context())._asdict(),
             COMPLETE: lambda event: _states(
-                [complete(notice, world.context())] if (notice := parse_notification(event)) else []
+                [complete(found, world.context())] if (found := parse_notification(event)) else []
             ),
         }
 
     def invoke(self, function: str, event: bytes) -> bytes:
         """Run a handler."""
-        self.called.append((function, event))
+        self.invoked.append((function, event))
         return json.dumps(self.handlers[function](event)).encode()
 
     def fail(self, function: str) -> None:
         """Let a function fail."""
 
         def handler(_: bytes) -> None:
-            raise FunctionFailed(f"{function} failed: CloudBusy: the topic does not answer")
+            raise FunctionReturnedError(f"{function} failed: CloudBusy: the topic does not answer")
 
         self.handlers[function] = handler
 
     @property
     def names(self) -> list[str]:
-        """Who was called."""
-        return [name for name, _ in self.called]
+        """The names of the invoked functions."""
+        return [name for name, _ in self.invoked]
 
 
 def _states(jobs: Any) -> dict[str, str]:
@@ -69,7 +71,7 @@ def _states(jobs: Any) -> dict[str, str]:
 
 @pytest.fixture
 def world() -> World:
-    """Make a cloud with a manifest that no function has seen."""
+    """Make a cloud with a manifest that no function has handled."""
     world = World()
     world.drop()
     return world
@@ -81,161 +83,163 @@ def functions(world: World) -> MemoryFunctions:
     return MemoryFunctions(world)
 
 
-def deployed(functions: MemoryFunctions) -> Deployed:
-    """Return the deployment whose functions these are, seen through objects that nobody writes."""
-    return Deployed(functions, functions.world.context(), SUBMIT, SWEEP)
+def deployed(functions: MemoryFunctions) -> DeployedFunctions:
+    """Return the deployment of these functions."""
+    return DeployedFunctions(functions, functions.world.context(), SUBMIT, SWEEP)
 
 
 def retried(functions: MemoryFunctions, what: str) -> tuple[int, dict[str, Any]]:
-    """Retry and return the exit code and what a program is told."""
-    command = make_desk(json=True, clock=functions.world.clock)
-    code = retry_in(functions.world.context(), what, command, deployed(functions))
+    """Retry a job or a manifest; return the exit code and the JSON output."""
+    command = make_command(json=True, clock=functions.world.clock)
+    code = retry_job(functions.world.context(), what, command, deployed(functions))
     return code, json.loads(command.written)
 
 
-def test_a_manifest_is_submitted_by_the_function(functions: MemoryFunctions):
-    """Which gets the event that OSS would send."""
-    code, told = retried(functions, MANIFEST.key)
-    (name, event) = functions.called[0]
+def test_a_manifest_is_submitted_by_the_function(functions: MemoryFunctions) -> None:
+    """Its event is the one that OSS would send."""
+    code, output = retried(functions, MANIFEST.key)
+    (name, event) = functions.invoked[0]
     (uploaded,) = json.loads(event)["events"]
 
-    assert (exit_codes.OK, "running", SUBMIT) == (code, told["state"], name)
+    assert (exit_codes.OK, "running", SUBMIT) == (code, output["state"], name)
     assert [MANIFEST] == parse_oss_trigger(event)
     assert functions.world.objects.describe(MANIFEST).etag == uploaded["oss"]["object"]["eTag"]
     assert "ObjectCreated:PutObject" == uploaded["eventName"]
 
 
-def test_a_manifest_that_is_not_there_is_not_asked_for(functions: MemoryFunctions):
-    """It is looked at first."""
+def test_a_missing_manifest_invokes_no_function(functions: MemoryFunctions) -> None:
+    """The command checks first."""
     with pytest.raises(ObjectNotFound):
         retried(functions, "manifests/none.json")
-    assert [] == functions.called
+    assert [] == functions.invoked
 
 
-def test_a_job_whose_submit_died_is_planned_by_submit(functions: MemoryFunctions):
-    """The sweep would leave it alone for two minutes."""
+def test_a_job_whose_submit_crashed_is_planned_by_submit(functions: MemoryFunctions) -> None:
+    """The sweep would respect the grace period."""
     with pytest.raises(CloudBusy):
         functions.world.submit(FaultAfter(6, before=True))
-    code, told = retried(functions, "2026")
+    code, output = retried(functions, "2026")
 
-    assert ([SUBMIT], exit_codes.OK, "running") == (functions.names, code, told["state"])
+    assert ([SUBMIT], exit_codes.OK, "running") == (functions.names, code, output["state"])
 
 
 @pytest.mark.parametrize("again", ["gone", "overwritten"])
-def test_a_job_whose_manifest_is_another_one_is_the_sweeps(functions: MemoryFunctions, again: str):
-    """Which knows that the job must fail."""
+def test_a_job_whose_manifest_changed_is_recovered_by_the_sweep(functions: MemoryFunctions, again: str) -> None:
+    """The sweep fails such a job."""
     world = functions.world
     with pytest.raises(CloudBusy):
         world.submit(FaultAfter(4, before=True))
     (marker,) = world.state_keys("open/")
     world.clock.advance(300)
     world.objects.delete([MANIFEST]) if again == "gone" else world.drop({"version": 1})
-    code, told = retried(functions, marker.rpartition("/")[2])
+    code, output = retried(functions, marker.rpartition("/")[2])
 
-    assert (SWEEP, exit_codes.FAILED, "failed") == (functions.names[-1], code, told["state"])
+    assert (SWEEP, exit_codes.FAILED, "failed") == (functions.names[-1], code, output["state"])
 
 
-def test_a_job_whose_notice_was_lost_is_the_sweeps(functions: MemoryFunctions):
-    """The exit code says how it ended."""
+def test_a_job_whose_notification_was_lost_is_recovered_by_the_sweep(functions: MemoryFunctions) -> None:
+    """The exit code is that of its state."""
     job = functions.world.submit()
     functions.world.run()
     functions.world.clock.advance(300)
     assert job
 
-    assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "owed": []}) == retried(
+    assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "pending": []}) == retried(
         functions, job.id
     )
     assert [SWEEP] == functions.names
 
 
-def test_for_a_closed_job_nobody_is_called(functions: MemoryFunctions):
-    """There is nothing left to do."""
+def test_a_closed_job_invokes_no_function(functions: MemoryFunctions) -> None:
+    """Nothing is left to do."""
     functions.world.submit()
     functions.world.complete(functions.world.run())
-    code, told = retried(functions, "2026")
+    code, output = retried(functions, "2026")
 
-    assert (exit_codes.OK, True, []) == (code, told["closed"], functions.names)
+    assert (exit_codes.OK, True, []) == (code, output["closed"], functions.names)
 
 
-def test_a_job_that_the_sweep_cannot_help_is_trouble(functions: MemoryFunctions):
-    """Its log says why."""
+def test_a_job_that_the_sweep_cannot_recover_is_an_error(functions: MemoryFunctions) -> None:
+    """The sweep's log has the reason."""
     job = functions.world.submit()
     assert job
     functions.handlers[SWEEP] = lambda _: {"looked_at": [job.id], "found": [], "troubled": [job.id]}
 
-    with pytest.raises(NotHelped, match=f"{SWEEP} could not bring {job.id} on"):
+    with pytest.raises(SweepFailed, match=f"{SWEEP} could not recover {job.id}"):
         retried(functions, job.id)
 
 
-def test_what_is_still_owed_is_named():
-    """The sweep tells again what is due; what is not, rests."""
+def test_the_sweep_retries_a_pending_delivery_that_is_due() -> None:
+    """The event is delivered, and the job is closed."""
     world = HookWorld(WebhookResponse(500), WebhookResponse(204))
     job: Job = world.finish()
     world.clock.advance(5)
     functions = MemoryFunctions(world)
 
-    assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "owed": []}) == retried(
+    assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "pending": []}) == retried(
         functions, job.id
     )
 
 
-def test_an_error_of_the_function_is_shown_with_type_and_message(functions: MemoryFunctions):
-    """And exit code 3."""
+def test_an_error_of_the_function_is_shown_with_type_and_message(functions: MemoryFunctions) -> None:
+    """With exit code 3."""
     functions.fail(SUBMIT)
-    command = make_desk()
-    with pytest.raises(FunctionFailed) as failed:
+    command = make_command()
+    with pytest.raises(FunctionReturnedError) as failed:
         retried(functions, MANIFEST.uri)
 
-    assert exit_codes.TROUBLE == report(failed.value, command)
-    assert f"{SUBMIT} failed: CloudBusy: the topic does not answer [FUNCTION_FAILED]" in command.said
+    assert exit_codes.ERROR == report(failed.value, command)
+    assert f"{SUBMIT} failed: CloudBusy: the topic does not answer [FUNCTION_FAILED]" in command.errors
 
 
-# Dead letters
+# Dead-letter messages
 
 
-def told_of(functions: MemoryFunctions, letters: MemoryLetters, *, code: int = exit_codes.OK) -> list[dict[str, Any]]:
-    """Retry all dead letters and return what a program is told."""
-    command = make_desk(json=True, clock=functions.world.clock)
-    assert code == retry_letters(functions.world.context(), letters, command, deployed(functions))
+def retried_messages(
+    functions: MemoryFunctions, queue: MemoryQueue, *, code: int = exit_codes.OK
+) -> list[dict[str, Any]]:
+    """Retry all dead-letter messages and return the JSON output."""
+    command = make_command(json=True, clock=functions.world.clock)
+    assert code == retry_dead_letters(functions.world.context(), queue, command, deployed(functions))
     answer: list[dict[str, Any]] = json.loads(command.written)
     return answer
 
 
-def letter_for(function: str, event: object) -> str:
-    """Write what Function Compute says of an event that this function failed on."""
+def message_for(function: str, event: object) -> str:
+    """Return what Function Compute writes about an event that this function failed on."""
     return record(event).replace("clipstitch-submit", function)
 
 
-def test_a_letter_goes_to_the_function_that_failed_on_it(functions: MemoryFunctions):
+def test_a_message_goes_to_the_function_that_failed(functions: MemoryFunctions) -> None:
     """With its event; then it is deleted."""
     functions.world.submit()
-    notice = functions.world.run().decode()
-    letters = MemoryLetters(letter_for(SUBMIT, upload_event()), letter_for(COMPLETE, notice))
-    answers = told_of(functions, letters)
+    notification = functions.world.run().decode()
+    queue = MemoryQueue(message_for(SUBMIT, upload_event()), message_for(COMPLETE, notification))
+    answers = retried_messages(functions, queue)
 
-    assert [(SUBMIT, json.loads(upload_event())), (COMPLETE, json.loads(notice))] == [
-        (name, json.loads(event)) for name, event in functions.called
+    assert [(SUBMIT, json.loads(upload_event())), (COMPLETE, json.loads(notification))] == [
+        (name, json.loads(event)) for name, event in functions.invoked
     ]
     assert ["succeeded"] == [job["state"] for job in answers[1]["jobs"]]
-    assert [] == letters.left
+    assert [] == queue.left
 
 
-def test_a_letter_that_the_function_fails_on_again_stays(functions: MemoryFunctions):
-    """And keeps none of the others waiting."""
+def test_a_message_that_the_function_fails_on_again_stays(functions: MemoryFunctions) -> None:
+    """The other messages are handled."""
     functions.fail(SUBMIT)
     timer = {"triggerTime": "2026-01-02T03:04:05Z", "payload": ""}
-    letters = MemoryLetters(record(upload_event()), letter_for(SWEEP, timer), upload_event())
-    answers = told_of(functions, letters, code=exit_codes.TROUBLE)
+    queue = MemoryQueue(record(upload_event()), message_for(SWEEP, timer), upload_event())
+    answers = retried_messages(functions, queue, code=exit_codes.ERROR)
 
     assert ["FUNCTION_FAILED", None, "BAD_LETTER"] == [one["error"] and one["error"]["code"] for one in answers]
-    assert ["L0", "L2"] == [letter.id for letter in letters.left]
+    assert ["h0", "h2"] == queue.left
     assert [SUBMIT] == functions.names
 
 
 @pytest.mark.parametrize(
     "path", ["functions/f", "services/s.LATEST/functions/f", "functions/f.LATEST", "functions/f/x"]
 )
-def test_a_letter_names_its_function_in_either_api(path: str):
+def test_a_message_names_its_function_in_both_apis(path: str) -> None:
     """With a service, a qualifier, or neither."""
     body = json.dumps({"requestContext": {"functionArn": f"acs:fc:cn-hangzhou:1:{path}"}})
 
@@ -243,13 +247,13 @@ def test_a_letter_names_its_function_in_either_api(path: str):
 
 
 @pytest.mark.parametrize("body", ["[]", "{}", '{"requestContext": []}', '{"requestContext": {"functionArn": "x"}}'])
-def test_a_letter_that_names_no_function_says_so(body: str):
+def test_a_message_that_names_no_function_is_an_error(body: str) -> None:
     """It can be retried without --invoke."""
-    with pytest.raises(BadLetter, match="without --invoke"):
+    with pytest.raises(InvalidDeadLetter, match="without --invoke"):
         function_in(body)
 
 
-# What the SDKs' errors become
+# Errors of the SDKs
 
 
 @pytest.mark.parametrize(
@@ -258,58 +262,63 @@ def test_a_letter_that_names_no_function_says_so(body: str):
         (None, None, CloudBusy),
         (429, "ResourceExhausted", CloudBusy),
         (500, "InternalServerError", CloudBusy),
-        (404, "FunctionNotFound", NoSuchFunction),
+        (404, "FunctionNotFound", FunctionNotFound),
         (403, "AccessDenied", AccessDenied),
         (400, "SignatureDoesNotMatch", AccessDenied),
         (400, "InvalidArgument", CloudRefused),
         (413, "RequestEntityTooLarge", CloudRefused),
     ],
 )
-def test_a_refusal_is_one_of_ours(status: int | None, code: str | None, error: type[Exception]):
-    """By status and code, whichever SDK says it."""
-    assert error is type(_refused("f", status, code, "why"))
+def test_an_error_of_the_api_has_one_meaning(status: int | None, code: str | None, error: type[Exception]) -> None:
+    """By status and code, for both SDKs."""
+    assert error is type(openapi_error("invoking f", status, code, "why", FunctionNotFound))
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b'{"errorType": "CloudBusy", "errorMessage": "later"}', "f failed: CloudBusy: later"),
         (b"out of memory", "f failed: error: out of memory"),
         (b"[]", "f failed: error: []"),
     ],
 )
-def test_a_functions_error_is_told_whatever_its_shape(body: bytes, said: str):
+def test_a_functions_error_may_have_any_shape(body: bytes, message: str) -> None:
     """A runtime that was killed writes no JSON."""
-    assert said == str(_failed("f", body))
+    assert message == str(function_error("f", body))
 
 
-@pytest.mark.parametrize("raised", [OSError("no route"), FcError("no JSON", 503, "Busy")])
-def test_no_sdk_error_gets_past(raised: Exception):
-    """The network's neither."""
-    with pytest.raises(CloudBusy, match="invoking f"), _ours("f"):
-        raise raised
+def test_sdk_errors_are_translated() -> None:
+    """Those of the network, too."""
+    with pytest.raises(CloudBusy, match="invoking f"), openapi_errors("invoking f"):
+        raise OSError("no route")
+    assert CloudBusy is type(fc2_error("f", FcError("no JSON", 503, "Busy")))
+    assert "f failed: Busy: later" == str(
+        fc2_error("f", FcError('{"errorType": "Busy", "errorMessage": "later"}', 200, "Failed"))
+    )
 
 
 @pytest.mark.parametrize(
-    ("body", "read"),
+    ("body", "parsed"),
     [(b'{"a": 1}', {"a": 1}), (b'"{\\"a\\": 1}"', {"a": 1}), (b"gone", {}), (b"", {}), (b"[1]", {})],
 )
-def test_an_answer_is_read_whatever_the_runtime_makes_of_it(body: bytes, read: dict[str, int]):
-    """What is no JSON names no job."""
-    assert read == _answer(body)
+def test_an_answer_may_be_encoded_once_more(body: bytes, parsed: dict[str, int]) -> None:
+    """An answer that is no JSON object names no job."""
+    assert parsed == parse_answer(body)
 
 
-# Where the functions are
+# Names of the functions
 
 
-def test_the_functions_are_found_by_the_ends_of_their_names():
-    """The beginnings are the deployment's."""
+def test_the_functions_are_found_by_their_suffixes() -> None:
+    """The prefix is the deployment's."""
     assert ("acme-submit", "acme-sweep") == function_names(["acme-complete", "acme-sweep", "acme-submit"])
     with pytest.raises(InvalidSettings, match="but acme-submit"):
         function_names(["acme-submit"])
 
 
-def test_a_service_is_for_invoking_only():
-    """The command line is wrong."""
-    with pytest.raises(Usage, match="--invoke"):
-        retry("2026", make_desk(), None, How(service="clipstitch"))
+def test_a_service_needs_invoke() -> None:
+    """Otherwise the command line is wrong."""
+    code, _, errors = ran("retry", "2026", "--service", "clipstitch", env=UP)
+
+    assert exit_codes.USAGE == code
+    assert "--invoke" in errors

@@ -1,57 +1,64 @@
-"""`clipstitch watch` over a cloud in memory: what becomes of jobs, as it happens."""
+"""`clipstitch watch` over a cloud in memory."""
 
 import json
+from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
 from clipstitch.common.errors import CloudBusy
 from clipstitch_cli import exit_codes
-from clipstitch_cli.commands.watch import watch, watch_in
-from clipstitch_cli.errors import Usage
-from clipstitch_cli.options import length_of
-from tests.unit.cli.test_context import MadeDesk, make_desk
+from clipstitch_cli.commands.watch import watch_jobs
+from clipstitch_cli.errors import UsageError
+from clipstitch_cli.options import parse_duration
+from tests.unit.cli.test_context import RecordingCommand, make_command
+from tests.unit.cli.test_main import ran
 from tests.world import FaultAfter, World
+
+Action = Callable[[], object]
+TEN_SECONDS = timedelta(seconds=10)
 
 
 class Turns:
-    """Lets something happen in the world whenever the command pauses."""
+    """A pause function that runs one action after each pause."""
 
-    def __init__(self, world: World, *turns: object) -> None:
+    def __init__(self, world: World, *turns: Action) -> None:
         self._world, self._turns = world, iter(turns)
 
     def __call__(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock and run the next action."""
         self._world.clock.advance(seconds)
         if turn := next(self._turns, None):
-            turn()  # type: ignore[operator]
+            turn()
 
 
-def watched(world: World, *turns: object, as_json: bool = True) -> MadeDesk:
-    """Watch a world for ten seconds in which these things happen."""
-    command = make_desk(json=as_json, clock=world.clock)
-    assert exit_codes.OK == watch_in(world.context(), command, 10_000, Turns(world, *turns))
+def watched(world: World, *turns: Action, as_json: bool = True) -> RecordingCommand:
+    """Watch a world for ten seconds, during which the actions run."""
+    command = make_command(json=as_json, clock=world.clock)
+    assert exit_codes.OK == watch_jobs(world.context(), command, TEN_SECONDS, Turns(world, *turns))
     return command
 
 
-def lines(command: MadeDesk) -> list[tuple[str, str]]:
-    """Return what was told of which job."""
-    told = [json.loads(line) for line in command.written.splitlines()]
-    return [(each["job"], each["stage"]) for each in told]
+def lines(command: RecordingCommand) -> list[tuple[str, str]]:
+    """Return job and stage of every line."""
+    written = [json.loads(line) for line in command.written.splitlines()]
+    return [(each["job"], each["stage"]) for each in written]
 
 
-def test_a_job_is_told_of_whenever_it_gets_on():
-    """Not more often, and not after its end."""
+def test_every_change_of_a_job_is_one_line() -> None:
+    """No line without a change, and none after the job is closed."""
     world = World()
     command = watched(
         world, world.drop, world.submit, lambda: None, lambda: world.complete(world.run()), lambda: None, world.submit
     )
 
     job = world.submit()
+    assert job
     assert [(job.id, "merging 2 clips"), (job.id, "succeeded")] == lines(command)
 
 
-def test_open_jobs_are_told_of_at_once_and_closed_ones_not_at_all():
-    """Whoever begins to watch wants to know what is going on, not history."""
+def test_open_jobs_are_listed_at_once_and_closed_jobs_are_not() -> None:
+    """The past is not part of the output."""
     world = World()
     world.drop()
     world.submit()
@@ -59,20 +66,22 @@ def test_open_jobs_are_told_of_at_once_and_closed_ones_not_at_all():
     world.clock.advance(1)
     world.drop()
     running = world.submit()
+    command = watched(world)
 
-    assert [(running.id, "merging 2 clips")] == lines(watched(world))
+    assert running
+    assert [(running.id, "merging 2 clips")] == lines(command)
 
 
-def test_a_job_that_comes_and_goes_between_two_looks_is_told_of():
-    """Quick jobs are jobs."""
+def test_a_job_that_begins_and_ends_between_two_requests_is_listed() -> None:
+    """Short jobs are not missed."""
     world = World()
     command = watched(world, lambda: (world.drop(), world.submit(), world.complete(world.run())))
 
-    assert ["succeeded"] == [told for _, told in lines(command)]
+    assert ["succeeded"] == [stage for _, stage in lines(command)]
 
 
-def test_people_see_manifest_and_output():
-    """By their keys, where they lie in the usual bucket."""
+def test_text_output_shows_manifest_and_output() -> None:
+    """By their keys if they are in the configured bucket."""
     world = World()
     world.drop()
     world.submit()
@@ -81,34 +90,36 @@ def test_people_see_manifest_and_output():
     assert "merging 2 clips  manifests/ep1.json → episodes/ep1.mp3" in command.written
 
 
-def test_watching_goes_on_when_the_cloud_is_busy_for_a_while():
-    """Whoever watches sees it come back, and what happened meanwhile."""
+def test_watching_continues_while_the_cloud_is_busy() -> None:
+    """Changes of that time are shown afterwards."""
     world, fault = World(), FaultAfter(1_000)
     world.drop()
-    command = make_desk(clock=world.clock)
+    command = make_command(clock=world.clock)
     turns = Turns(world, lambda: setattr(fault, "left", 0), world.submit, lambda: setattr(fault, "left", 1_000))
-    code = watch_in(world.context(fault), command, 10_000, turns)
+    code = watch_jobs(world.cloud(fault), command, TEN_SECONDS, turns)
 
     assert exit_codes.OK == code
-    assert "looking again: the fuse blew" in command.said
+    assert "trying again: " in command.errors
     assert "merging 2 clips  manifests/ep1.json" in command.written
 
 
-def test_a_cloud_that_never_answers_is_not_watched():
-    """Nobody shall wait for what is not there: the first look fails, and says why."""
+def test_the_first_request_must_succeed() -> None:
+    """Otherwise the command fails with the reason."""
     world = World()
     with pytest.raises(CloudBusy):
-        watch_in(world.context(FaultAfter(0)), make_desk(clock=world.clock), 10_000, world.clock.advance)
+        watch_jobs(world.cloud(FaultAfter(0)), make_command(clock=world.clock), TEN_SECONDS, world.clock.advance)
 
 
 @pytest.mark.parametrize("text", ["soon", "5", ""])
-def test_a_length_of_time_that_is_none_is_refused(text: str):
-    """Nor is a number without a unit one: whoever writes 5 hardly means milliseconds."""
-    with pytest.raises(Usage, match=r"--for '.*' is not a length of time; write 300ms, 90s"):
-        length_of("--for", text)
+def test_an_invalid_duration_is_rejected(text: str) -> None:
+    """A number without a unit is invalid, too."""
+    with pytest.raises(UsageError, match=r"--for '.*' is not a duration; write 300ms, 90s"):
+        parse_duration("--for", text)
 
 
-def test_a_wrong_length_of_time_is_refused_before_anybody_is_asked():
-    """Not even the environment is looked at."""
-    with pytest.raises(Usage, match="--for"):
-        watch(make_desk(), None, how_long="soon")
+def test_an_invalid_duration_is_rejected_before_any_request() -> None:
+    """Even the environment is not read."""
+    code, _, errors = ran("watch", "--for", "soon")
+
+    assert exit_codes.USAGE == code
+    assert "--for 'soon' is not a duration" in errors

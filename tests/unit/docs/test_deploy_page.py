@@ -18,7 +18,7 @@ from clipstitch_cli.costs.estimates import estimate
 from clipstitch_cli.costs.prices import NOTES, PRICES, PriceList
 from clipstitch_cli.main import app
 from localyun.deploy.project import read
-from localyun.deploy.ros_template import StackLocation, Stack
+from localyun.deploy.ros_template import Stack, StackLocation
 from localyun.deploy.serverless_devs import load_yaml
 from tests.world import MANIFEST, World
 

@@ -1,72 +1,66 @@
-"""Judges topics, queues, the dead letters among them, and receivers that are switched off. Facts in, findings out."""
+"""Checks topics, queues, dead-letter messages, and webhooks that are switched off. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.usecases.settings import Settings, Sink
-from clipstitch_cli.doctor.deployment_facts import Queue
-from clipstitch_cli.doctor.findings import Finding, age, bad, ok, skipped, unanswered, warning
-
-Heard = bool | Queue | ClipstitchError | None
+from clipstitch_cli.doctor.deployment_facts import QueueFacts
+from clipstitch_cli.doctor.findings import Finding, bad, format_age, no_answer, ok, skipped, warning
 
 
-def topic(there: bool | ClipstitchError, settings: Settings) -> Finding:
-    """Judge the topic on which IMM says that tasks have ended."""
+def topic(exists: bool | ClipstitchError, settings: Settings) -> Finding:
+    """Check the topic to which IMM sends completion notifications."""
     name = settings.completion_topic
-    if isinstance(there, ClipstitchError):
-        return unanswered("topic", there)
-    if not there:
-        return bad(
-            "topic", f"there is no topic {name}, so no notice of a task arrives", _create("topic", name, settings)
-        )
-    return ok("topic", f"completion topic {name} is there")
+    if isinstance(exists, ClipstitchError):
+        return no_answer("topic", exists)
+    if not exists:
+        message = f"there is no topic {name}, so no completion notification arrives"
+        return bad("topic", message, _create_command("topic", name, settings))
+    return ok("topic", f"completion topic {name} exists")
 
 
-def sinks(found: Mapping[Sink, Heard], settings: Settings) -> Iterator[Finding]:
-    """Judge the topics and queues that events go to; webhooks are not called."""
-    troubles = [trouble for sink, heard in found.items() if (trouble := _trouble(sink, heard, settings))]
-    yield from troubles
-    if not troubles:
-        named = ", ".join(f"{sink.name} ({sink.kind} {sink.target})" for sink in found)
-        hooks = sum(sink.kind == "webhook" for sink in settings.sinks)
-        yield ok("sinks", f"{named or 'no topics or queues'}{f'; {hooks} webhooks are not called' if hooks else ''}")
+def sinks(found: Mapping[Sink, bool | QueueFacts | ClipstitchError | None], settings: Settings) -> Iterator[Finding]:
+    """Check the topics and queues that receive events; webhooks are not called."""
+    findings = []
+    for sink, result in found.items():
+        if isinstance(result, ClipstitchError):
+            findings.append(no_answer("sinks", result))
+        elif not result:
+            message = f"sink {sink.name}: there is no {sink.kind} {sink.target}"
+            findings.append(bad("sinks", message, _create_command(sink.kind, sink.target, settings)))
+    if not findings:
+        listed = ", ".join(f"{sink.name} ({sink.kind} {sink.target})" for sink in found)
+        webhooks = sum(sink.kind == "webhook" for sink in settings.sinks)
+        not_called = f"; {webhooks} webhooks are not called" if webhooks else ""
+        findings.append(ok("sinks", f"{listed or 'no topics or queues'}{not_called}"))
+    yield from findings
 
 
-def _trouble(sink: Sink, heard: Heard, settings: Settings) -> Finding | None:
-    """Say what is wrong with a sink."""
-    if isinstance(heard, ClipstitchError):
-        return unanswered("sinks", heard)
-    if heard:
-        return None
-    line = f"sink {sink.name}: there is no {sink.kind} {sink.target}"
-    return bad("sinks", line, _create(sink.kind, sink.target, settings))
+def _create_command(kind: str, name: str, settings: Settings) -> str:
+    """Return the command that creates a topic or queue; the stack does not restore a deleted one."""
+    resource = kind.capitalize()
+    return f"aliyun mns-open Create{resource} --region {settings.oss_region} --{resource}Name {name}"
 
 
-def _create(kind: str, name: str, settings: Settings) -> str:
-    """Spell how a topic or queue is made; the stack does not make again what somebody deleted."""
-    what = kind.capitalize()
-    return f"aliyun mns-open Create{what} --region {settings.oss_region} --{what}Name {name}"
-
-
-def dead_letters(name: str, queue: Queue | ClipstitchError | None, settings: Settings, now: datetime) -> Finding:
-    """Judge what Function Compute has given up on."""
+def dead_letters(name: str, queue: QueueFacts | ClipstitchError | None, settings: Settings, now: datetime) -> Finding:
+    """Check the queue of dead-letter messages."""
     if isinstance(queue, ClipstitchError):
-        return unanswered("dead letters", queue)
+        return no_answer("dead letters", queue)
     if queue is None:
-        line = f"there is no queue {name}, so what Function Compute gives up on is lost"
-        return bad("dead letters", line, _create("queue", name, settings))
-    if queue.letters:
-        since = f", one of them for {age(now - queue.since)}" if queue.since else ""
-        letters = "1 dead letter waits" if queue.letters == 1 else f"{queue.letters} dead letters wait"
-        return bad("dead letters", f"{letters} in queue {name}{since}", "clipstitch retry --dead-letters")
+        message = f"there is no queue {name}, so events that failed finally are lost"
+        return bad("dead letters", message, _create_command("queue", name, settings))
+    if queue.messages:
+        oldest = f" (oldest: {format_age(now - queue.since)})" if queue.since else ""
+        count = f"{queue.messages} dead-letter message{'s' if queue.messages > 1 else ''}"
+        return bad("dead letters", f"{count} in queue {name}{oldest}", "clipstitch retry --dead-letters")
     return ok("dead letters", f"queue {name} is empty")
 
 
 def switched_off(objects: Sequence[str] | ClipstitchError) -> Iterator[Finding]:
-    """Judge the sinks whose receiver has answered 410 Gone."""
+    """Check for webhooks that were switched off because their receiver answered 410 Gone."""
     if isinstance(objects, ClipstitchError):
-        yield unanswered("webhooks", objects)
+        yield no_answer("webhooks", objects)
         return
     for uri in objects:
         sink = uri.rpartition("/")[2].removesuffix(".off")
@@ -75,6 +69,6 @@ def switched_off(objects: Sequence[str] | ClipstitchError) -> Iterator[Finding]:
         yield ok("webhooks", "none is switched off")
 
 
-def unnamed_letters(why: str) -> Finding:
-    """Say that nobody names the queue of dead letters."""
-    return skipped("dead letters", why, "export CLIPSTITCH_DEAD_LETTER_QUEUE=NAME")
+def no_dead_letter_queue(reason: str) -> Finding:
+    """Return the finding for a queue of dead-letter messages whose name is unknown."""
+    return skipped("dead letters", reason, "export CLIPSTITCH_DEAD_LETTER_QUEUE=NAME")

@@ -1,27 +1,36 @@
-"""What was made, and how it is removed: remembered before it is made, so that nothing is left after an error either."""
+"""Removes temporary resources: a removal is registered before the resource is created, so that errors leave nothing."""
 
 from collections.abc import Callable
 
 from clipstitch.common.errors import ClipstitchError
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import ObjectStore
 
 
-class Undo:
-    """A stack of removals."""
+class CleanupStack:
+    """Registered removals; the last one registered runs first."""
 
     def __init__(self) -> None:
-        self._stack: list[tuple[str, Callable[[], object]]] = []
+        self._removals: list[tuple[str, Callable[[], object]]] = []
 
-    def later(self, what: str, remove: Callable[[], object]) -> None:
-        """Remember how to remove something; what is remembered last is removed first."""
-        self._stack.append((what, remove))
+    def add(self, what: str, remove: Callable[[], object]) -> None:
+        """Register a removal; `what` names the resource in messages."""
+        self._removals.append((what, remove))
 
-    def all(self) -> list[str]:
-        """Remove everything, whatever happens meanwhile; return what is left, and why."""
-        left = []
-        while self._stack:
-            what, remove = self._stack.pop()
+    def run(self) -> list[str]:
+        """Run all removals, also after errors; return the resources that could not be removed, with the reason."""
+        remaining = []
+        while self._removals:
+            what, remove = self._removals.pop()
             try:
                 remove()
             except ClipstitchError as error:
-                left.append(f"{what}: {error}")
-        return left
+                remaining.append(f"{what}: {error}")
+        return remaining
+
+
+def delete_prefix(bucket: str, prefix: str, objects: ObjectStore) -> int:
+    """Delete all objects under a prefix and return their number."""
+    refs = [ObjectRef(bucket, listed.key) for listed in objects.list(bucket, prefix)]
+    objects.delete(refs)
+    return len(refs)

@@ -1,23 +1,24 @@
-"""What a person may choose about the live questions. Apart, so that the command line needs no SDK to know it."""
+"""The options of `doctor --live`. A module of its own, because the command line must not load the SDKs."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 
-class Live(NamedTuple):
-    """How the questions are asked. `confirm` asks a person; None when there is none to ask.
+class LiveOptions(NamedTuple):
+    """How the experiments run. `confirm` asks the user; None if there is no terminal.
 
-    `wait` is for answers; after `letter_wait` no dead letter is expected any more.
+    `wait`: how long to wait for answers; `dead_letter_wait`: how long to wait for a dead-letter message.
     """
 
     yes: bool = False
     report: Path = Path("doctor-report.md")
-    unbound: str = ""
+    unbound_bucket: str = ""
     functions: bool = False
-    wait: str = "10m"
-    letter_wait: str = "5m"
+    wait: timedelta = timedelta(minutes=10)
+    dead_letter_wait: timedelta = timedelta(minutes=5)
     confirm: Callable[[str], bool] | None = None
 
 
-DEFAULTS = Live()
+DEFAULTS = LiveOptions()

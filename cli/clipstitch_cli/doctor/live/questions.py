@@ -1,4 +1,4 @@
-"""Open questions of the wire: what we assume, and what an experiment says to it. Seen values in, answers out; pure."""
+"""Open questions about the cloud: the assumption, and the answer that an observation gives. Pure."""
 
 import base64
 import json
@@ -8,177 +8,166 @@ from typing import NamedTuple
 from clipstitch.common.cloud_errors import is_transient
 from clipstitch.common.errors import InvalidNotification
 from clipstitch.inbound.completion_notification import CompletionNotification, parse_notification
-from clipstitch_cli.doctor.live.experiments import Seen
-from clipstitch_cli.doctor.live.tones import Heard, same
+from clipstitch_cli.doctor.live.experiments import Observation
+from clipstitch_cli.doctor.live.tones import DetectedTone, equal
 
-AS_ASSUMED, DIFFERENT, OPEN = "as assumed", "DIFFERENT", "not settled"
+AS_ASSUMED, DIFFERENT, OPEN = "as assumed", "DIFFERENT", "not answered"
 
 
 class Answer(NamedTuple):
-    """What was found, and whether it is what we assume."""
+    """What was found; `outcome` is AS_ASSUMED, DIFFERENT or OPEN."""
 
-    decision: str
+    outcome: str
     found: str
 
 
-class Question(NamedTuple):
-    """A question by its number in the list of open ones, what we assume, and how what is seen answers it."""
+Evaluate = Callable[[Mapping[str, Observation]], Answer]
+
+
+class OpenQuestion(NamedTuple):
+    """A question by its number in docs/doctor.md, the assumption, and how observations answer it."""
 
     number: str
     text: str
     assumed: str
-    judge: Callable[[Mapping[str, Seen]], Answer]
+    evaluate: Evaluate
 
 
-def settled(assumed: bool, found: str) -> Answer:
-    """Answer a question."""
-    return Answer(AS_ASSUMED if assumed else DIFFERENT, found)
+def answered(as_assumed: bool, found: str) -> Answer:
+    """Return an answer that confirms or contradicts the assumption."""
+    return Answer(AS_ASSUMED if as_assumed else DIFFERENT, found)
 
 
-def unsettled(why: str) -> Answer:
-    """Leave a question open."""
-    return Answer(OPEN, why)
+def not_answered(reason: str) -> Answer:
+    """Return an answer that leaves the question open."""
+    return Answer(OPEN, reason)
 
 
-def _heard(name: str, *expected: Heard) -> Callable[[Mapping[str, Seen]], Answer]:
-    """Expect to hear some clips."""
-
-    def judge(seen: Mapping[str, Seen]) -> Answer:
-        """Compare what is heard."""
+def _expect_tones(name: str, *expected: DetectedTone) -> Evaluate:
+    def evaluate(seen: Mapping[str, Observation]) -> Answer:
         one = seen[name]
-        if one.refused:
-            return settled(assumed=False, found=f"refused: {one.refused}")
-        if not one.heard:
-            return _unheard(one)
-        return settled(same(one.heard, expected), f"heard {_words(one.heard)}")
+        if one.rejected:
+            return answered(as_assumed=False, found=f"rejected: {one.rejected}")
+        if one.tones:
+            found = ", ".join(f"{tone.name} for {tone.milliseconds} ms" for tone in one.tones)
+            return answered(equal(one.tones, expected), f"output is {found}")
+        failed = _notification(one)
+        if failed and not failed.succeeded and not is_transient(failed.code, failed.message):
+            return answered(as_assumed=False, found=f"accepted{_end(one)}")
+        return not_answered(one.error or f"there was no output{_end(one)}")
 
-    return judge
-
-
-def _unheard(one: Seen) -> Answer:
-    """Say why there was nothing to hear: a task that failed for good is an answer, too."""
-    failed = _notice(one)
-    if failed and not failed.succeeded and not is_transient(failed.code, failed.message):
-        return settled(assumed=False, found=f"accepted{_end(one)}")
-    return unsettled(one.trouble or f"there was nothing to hear{_end(one)}")
+    return evaluate
 
 
-def _words(heard: tuple[Heard, ...]) -> str:
-    """Say what was heard."""
-    return ", ".join(f"{stretch.name} for {stretch.milliseconds} ms" for stretch in heard)
-
-
-def _refused(name: str, status: int, code: str, words: str = "") -> Callable[[Mapping[str, Seen]], Answer]:
-    """Expect a refusal at once."""
-
-    def judge(seen: Mapping[str, Seen]) -> Answer:
-        """Compare the refusal."""
+def _expect_rejection(name: str, status: int, code: str, words: str = "") -> Evaluate:
+    def evaluate(seen: Mapping[str, Observation]) -> Answer:
         one = seen[name]
-        if one.refused:
-            expected = (status, code) == one.refused[:2] and words in one.refused.message
-            return settled(expected, str(one.refused))
-        if one.trouble:
-            return unsettled(one.trouble)
-        return settled(assumed=False, found=f"accepted as task {one.task}{_end(one)}")
+        if one.rejected:
+            expected = (status, code) == one.rejected[:2] and words in one.rejected.message
+            return answered(expected, str(one.rejected))
+        if one.error:
+            return not_answered(one.error)
+        return answered(as_assumed=False, found=f"accepted as task {one.task}{_end(one)}")
 
-    return judge
+    return evaluate
 
 
-def _fails_later(seen: Mapping[str, Seen]) -> Answer:
-    """Expect a missing segment to be noticed by the task."""
+def _missing_segment(seen: Mapping[str, Observation]) -> Answer:
     one = seen["segment missing"]
-    if one.refused:
-        return settled(assumed=False, found=f"refused at once: {one.refused}")
+    if one.rejected:
+        return answered(as_assumed=False, found=f"rejected at once: {one.rejected}")
     if not one.body:
-        return unsettled(one.trouble or "no message came")
-    return settled("Failed" in _end(one), f"accepted{_end(one)}")
+        return not_answered(one.error or "no message came")
+    return answered("Failed" in _end(one), f"accepted{_end(one)}")
 
 
-def _end(one: Seen) -> str:
-    """Say how a task ended, by its message."""
-    notice = _notice(one)
-    if notice is None:
-        return ", with a message that we cannot read" if one.body else ""
-    return ", then Succeeded" if notice.succeeded else f", then Failed with {notice.code}: {notice.message}"
+def _end(one: Observation) -> str:
+    """Return how a task ended, by its notification."""
+    notification = _notification(one)
+    if notification is None:
+        return ", with a message that cannot be parsed" if one.body else ""
+    failure = f", then Failed with {notification.code}: {notification.message}"
+    return ", then Succeeded" if notification.succeeded else failure
 
 
-def _notice(one: Seen) -> CompletionNotification | None:
-    """Read a message; None when there is none, or none that we can read."""
+def _notification(one: Observation) -> CompletionNotification | None:
+    """Return the parsed notification; None if there is none, or it cannot be parsed."""
     try:
         return parse_notification(one.body.encode()) if one.body else None
     except InvalidNotification:
         return None
 
 
-def _failure(seen: Mapping[str, Seen]) -> Answer:
-    """Expect a failed task's message to be like any other, with code and message."""
-    if unread := next((one for one in seen.values() if one.body and _notice(one) is None), None):
-        return settled(assumed=False, found=f"we cannot read {unread.body}")
-    for one in seen.values():
-        if (notice := _notice(one)) and not notice.succeeded:
-            return settled(bool(notice.code and notice.message) and notice.task_id == one.task, one.body)
-    return unsettled("no task failed")
+def _failure_message(seen: Mapping[str, Observation]) -> Answer:
+    notifications = [(one, _notification(one)) for one in seen.values() if one.body]
+    for one, notification in notifications:
+        if notification is None:
+            return answered(as_assumed=False, found=f"cannot be parsed: {one.body}")
+    for one, notification in notifications:
+        if notification and not notification.succeeded:
+            complete = bool(notification.code and notification.message) and notification.task_id == one.task
+            return answered(complete, one.body)
+    return not_answered("no task failed")
 
 
-def _raw(seen: Mapping[str, Seen]) -> Answer:
-    """Expect messages to be JSON as it is."""
-    body = _some_body(seen)
+def _plain_json(seen: Mapping[str, Observation]) -> Answer:
+    body = next((one.body for one in seen.values() if one.body), None)
     if body is None:
-        return unsettled("no message came")
-    return settled(body.lstrip().startswith("{"), f"the message begins with {body[:24]}")
+        return not_answered("no message came")
+    return answered(body.lstrip().startswith("{"), f"the message begins with {body[:24]}")
 
 
-def _same_id(seen: Mapping[str, Seen]) -> Answer:
-    """Expect the envelope to carry the id that the submission was answered with."""
+def _same_id(seen: Mapping[str, Observation]) -> Answer:
     one = next((one for one in seen.values() if one.body and one.event), None)
     if one is None:
-        return unsettled("no message came")
-    found = _envelope_id(one.body)
-    return settled(found == one.event, f"submission {one.event}, message {found}")
+        return not_answered("no message came")
+    found = _message_id(one.body)
+    return answered(found == one.event, f"submission {one.event}, message {found}")
 
 
-def _envelope_id(body: str) -> str:
-    """Read the id of a message, if it is JSON, or Base64 of it."""
+def _message_id(body: str) -> str:
+    """Return the id of a message that is JSON, or JSON in Base64."""
     for decode in (str.encode, base64.b64decode):
         try:
             return str(json.loads(decode(body))["id"])
         except (ValueError, LookupError, TypeError):
             continue
-    return "without an id that we can read"
+    return "without an id that can be parsed"
 
 
-def _some_body(seen: Mapping[str, Seen]) -> str | None:
-    """Return the first message."""
-    return next((one.body for one in seen.values() if one.body), None)
-
-
-a, b, c = Heard("a", 500), Heard("b", 700), Heard("c", 1000)
+a, b, c = DetectedTone("a", 500), DetectedTone("b", 700), DetectedTone("c", 1000)
 QUESTIONS = (
-    Question("1", "Is the object that a request is posted to a source itself?", "yes", _heard("pair", a, b)),
-    Question("2", "In which order are several /pre?", "as they stand in the request", _heard("order", a, b, c)),
-    Question(
-        "3", "What do the action's own ss and t trim?", "the merged whole; the planner never sends them",
-        _heard("whole", Heard("a", 200), b),
+    OpenQuestion("1", "Is the object that a request is posted to a source?", "yes", _expect_tones("pair", a, b)),
+    OpenQuestion(
+        "2", "In which order are several /pre joined?", "in the order of the request", _expect_tones("order", a, b, c)
     ),
-    Question("4", "Is t a duration, or where a clip ends?", "a duration", _heard("cut", a, Heard("c", 500))),
-    Question(
-        "5", "What becomes of a 12th object?", "the request is refused: 400 Imm Client, InvalidArgument",
-        _refused("twelve", 400, "Imm Client", "InvalidArgument"),
+    OpenQuestion(
+        "3", "What do the action's own ss and t trim?", "the merged audio; the planner never sends them",
+        _expect_tones("whole", DetectedTone("a", 200), b),
     ),
-    Question(
+    OpenQuestion(
+        "4", "Is t a duration, or the end of a clip?", "a duration", _expect_tones("cut", a, DetectedTone("c", 500))
+    ),
+    OpenQuestion(
+        "5", "What happens with a 12th object?", "the request is rejected: 400 Imm Client, InvalidArgument",
+        _expect_rejection("twelve", 400, "Imm Client", "InvalidArgument"),
+    ),
+    OpenQuestion(
         "6", "Which HTTP status has Imm Client, for a bucket without a project?", "400",
-        _refused("unbound", 400, "Imm Client", "Attachment is not found"),
+        _expect_rejection("unbound", 400, "Imm Client", "Attachment is not found"),
     ),
-    Question("7", "When is a missing /sur noticed?", "later: the task fails", _fails_later),
-    Question(
-        "7b", "When is it noticed that the posted object is missing?", "at once: 404 NoSuchKey",
-        _refused("main missing", 404, "NoSuchKey"),
+    OpenQuestion("7", "When is a missing /sur detected?", "later: the task fails", _missing_segment),
+    OpenQuestion(
+        "7b", "When is it detected that the posted object is missing?", "at once: 404 NoSuchKey",
+        _expect_rejection("main missing", 404, "NoSuchKey"),
     ),
-    Question(
-        "8", "What does the message of a failed task look like?", "as any other, with Status Failed, Code and Message",
-        _failure,
+    OpenQuestion(
+        "8", "What is in the message of a failed task?", "the usual fields, with Status Failed, Code and Message",
+        _failure_message,
     ),
-    Question("9", "Is a message JSON, or Base64 of it?", "JSON as it is", _raw),
-    Question("10", "Is a message's id the EventId of the submission?", "yes", _same_id),
-    Question("11", "May one object be posted to, and be a segment too?", "yes", _heard("twice", Heard("a", 1000))),
+    OpenQuestion("9", "Is a message JSON, or JSON in Base64?", "JSON", _plain_json),
+    OpenQuestion("10", "Is a message's id the EventId of the submission?", "yes", _same_id),
+    OpenQuestion(
+        "11", "May the posted object be a segment, too?", "yes", _expect_tones("twice", DetectedTone("a", 1000))
+    ),
 )  # fmt: skip

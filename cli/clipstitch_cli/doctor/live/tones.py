@@ -1,4 +1,4 @@
-"""Tones that tell which clip is heard, and for how long: each has a pitch of its own, and its periods are counted."""
+"""Tones by which clips are recognized in merged audio: each has its own frequency, measured by counting periods."""
 
 import math
 import wave
@@ -10,55 +10,51 @@ from typing import NamedTuple
 
 RATE = 16_000
 WINDOW_MS = 20
-_SHORTEST_MS = 60  # what is shorter is a boundary between two clips, not a clip
+_MIN_LENGTH_MS = 60  # shorter stretches are boundaries between two clips
 
 
 class Tone(NamedTuple):
-    """A clip: its name, pitch and length."""
+    """A clip: its name, its frequency and its length."""
 
     name: str
     hertz: int
     milliseconds: int
 
-    def wav(self) -> bytes:
-        """Make it, as 16-bit mono WAV."""
-        count, turn = RATE * self.milliseconds // 1000, 2 * math.pi * self.hertz / RATE
+    def wav(self, rate: int = RATE) -> bytes:
+        """Return the tone as 16-bit mono WAV, at a sample rate in Hz."""
+        count, turn = rate * self.milliseconds // 1000, 2 * math.pi * self.hertz / rate
         out = BytesIO()
         with wave.open(out, "wb") as file:
-            file.setparams((1, 2, RATE, 0, "NONE", ""))
+            file.setparams((1, 2, rate, 0, "NONE", ""))
             file.writeframes(array("h", (round(12000 * math.sin(turn * at)) for at in range(count))).tobytes())
         return out.getvalue()
 
 
-class Heard(NamedTuple):
-    """A stretch of one pitch."""
+class DetectedTone(NamedTuple):
+    """A stretch of audio with the frequency of a tone."""
 
     name: str
     milliseconds: int
 
 
-def listen(samples: Sequence[int], tones: Sequence[Tone]) -> tuple[Heard, ...]:
-    """Say which tones are heard one after the other; lengths are right to about two windows."""
+def detect(samples: Sequence[int], tones: Sequence[Tone]) -> tuple[DetectedTone, ...]:
+    """Return the tones in samples at `RATE`, in order; their lengths are exact to about two windows of 20 ms."""
     step = RATE * WINDOW_MS // 1000
     names = [_name(samples[at : at + step], tones) for at in range(0, len(samples), step)]
-    runs = [Heard(name, WINDOW_MS * len(list(run))) for name, run in groupby(names)]
-    return _joined([run for run in runs if run.milliseconds >= _SHORTEST_MS])
+    runs = [DetectedTone(name, WINDOW_MS * len(list(run))) for name, run in groupby(names)]
+    long = [run for run in runs if run.milliseconds >= _MIN_LENGTH_MS]
+    merged = ((name, list(group)) for name, group in groupby(long, key=lambda run: run.name))
+    return tuple(DetectedTone(name, sum(run.milliseconds for run in group)) for name, group in merged)
 
 
-def same(one: Sequence[Heard], other: Sequence[Heard], tolerance_ms: int = 3 * WINDOW_MS) -> bool:
-    """Say whether the same clips are heard for the same time, to within a few windows."""
-    names = [stretch.name for stretch in one] == [stretch.name for stretch in other]
+def equal(one: Sequence[DetectedTone], other: Sequence[DetectedTone], tolerance_ms: int = 3 * WINDOW_MS) -> bool:
+    """Return True if both have the same tones in the same order, with the same lengths to within the tolerance."""
+    names = [tone.name for tone in one] == [tone.name for tone in other]
     return names and all(abs(a.milliseconds - b.milliseconds) <= tolerance_ms for a, b in zip(one, other, strict=True))
 
 
 def _name(window: Sequence[int], tones: Sequence[Tone]) -> str:
-    """Name the tone whose pitch is nearest."""
+    """Return the tone with the nearest frequency."""
     rising = sum(before < 0 <= after for before, after in pairwise(window))
     hertz = rising * RATE / max(len(window), 1)
     return min(tones, key=lambda tone: abs(tone.hertz - hertz)).name
-
-
-def _joined(runs: Sequence[Heard]) -> tuple[Heard, ...]:
-    """Join neighbours of one pitch, where a boundary was left out between them."""
-    groups = (list(group) for _, group in groupby(runs, key=lambda run: run.name))
-    return tuple(Heard(group[0].name, sum(run.milliseconds for run in group)) for group in groups)

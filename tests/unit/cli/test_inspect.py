@@ -1,4 +1,4 @@
-"""What the doctor learns from a cloud: refusals sorted by what they mean, and jobs by how late they are."""
+"""What the doctor reads from a cloud: the meaning of errors, and how late jobs are."""
 
 from datetime import timedelta
 
@@ -11,19 +11,19 @@ from clipstitch.common.errors import AccessDenied, ClipstitchError, ClockSkewed,
 from clipstitch.common.ports import Webhook, WebhookResponse
 from clipstitch.usecases.settings import Sink
 from clipstitch.usecases.submit import submit
-from clipstitch_cli.doctor.ask_cloud import CloudQuestions
-from clipstitch_cli.doctor.ask_oss import trouble
-from clipstitch_cli.doctor.deployment_facts import KeyRefused, OpenJob, OtherRegion
+from clipstitch_cli.doctor.deployment_facts import AccessKeyRejected, OpenJob, RegionMismatch
+from clipstitch_cli.doctor.inspect_cloud import CloudInspector
+from clipstitch_cli.doctor.inspect_oss import bucket_error
 from tests.world import DOCUMENT, SETTINGS, World
 
 ELSEWHERE = {"Code": "AccessDenied", "Message": "another endpoint", "Endpoint": "oss-cn-beijing.aliyuncs.com"}
 REFUSALS: tuple[tuple[int, dict[str, str], type[ClipstitchError]], ...] = (
     (403, {"Code": "AccessDenied"}, AccessDenied),
-    (403, {"Code": "InvalidAccessKeyId"}, KeyRefused),
-    (403, {"Code": "SignatureDoesNotMatch"}, KeyRefused),
+    (403, {"Code": "InvalidAccessKeyId"}, AccessKeyRejected),
+    (403, {"Code": "SignatureDoesNotMatch"}, AccessKeyRejected),
     (403, {"Code": "RequestTimeTooSkewed"}, ClockSkewed),
-    (403, ELSEWHERE, OtherRegion),
-    (400, {"Code": "InvalidArgument", "RegionExpected": "cn-beijing"}, OtherRegion),
+    (403, ELSEWHERE, RegionMismatch),
+    (400, {"Code": "InvalidArgument", "RegionExpected": "cn-beijing"}, RegionMismatch),
     (400, {"Code": "InvalidBucketName"}, CloudRefused),
     (503, {}, CloudBusy),
     (-2, {}, CloudBusy),
@@ -31,30 +31,30 @@ REFUSALS: tuple[tuple[int, dict[str, str], type[ClipstitchError]], ...] = (
 
 
 @pytest.mark.parametrize(("status", "details", "kind"), REFUSALS)
-def test_a_refusal_means_one_thing(status: int, details: dict[str, str], kind: type[ClipstitchError]):
-    """A wrong key, another region, no bucket, no right, or nobody there."""
-    error = trouble(oss2.exceptions.OssError(status, {}, "", details), "acme", SETTINGS)
+def test_an_error_of_oss_has_one_meaning(status: int, details: dict[str, str], kind: type[ClipstitchError]) -> None:
+    """A wrong key, another region, no bucket, no right, or no answer."""
+    error = bucket_error(oss2.exceptions.OssError(status, {}, "", details), "acme", SETTINGS)
 
     assert kind is type(error)
 
 
-def test_another_region_is_named():
-    """By the endpoint that OSS names, or by the region that it expected."""
-    by_endpoint = trouble(oss2.exceptions.OssError(403, {}, "", ELSEWHERE), "acme", SETTINGS)
+def test_the_other_region_is_named() -> None:
+    """By the endpoint in the answer, or by the expected region."""
+    by_endpoint = bucket_error(oss2.exceptions.OssError(403, {}, "", ELSEWHERE), "acme", SETTINGS)
 
-    assert isinstance(by_endpoint, OtherRegion)
-    assert ("cn-beijing", "bucket acme lies in cn-beijing, but OSS_REGION says cn-hangzhou") == (
+    assert isinstance(by_endpoint, RegionMismatch)
+    assert ("cn-beijing", "bucket acme is in cn-beijing, but OSS_REGION says cn-hangzhou") == (
         by_endpoint.region,
         str(by_endpoint),
     )
 
 
 def open_jobs(world: World) -> list[OpenJob]:
-    """Look at the open jobs of a world."""
-    return CloudQuestions(world.context(), AccessKey("id", "secret"), "", "").open_jobs()
+    """Return the open jobs of a world."""
+    return CloudInspector(world.context(), AccessKey("id", "secret"), "", "").open_jobs()
 
 
-def test_a_job_is_late_behind_its_deadline():
+def test_a_job_is_late_after_its_deadline() -> None:
     """Not before."""
     world = World()
     world.drop()
@@ -69,8 +69,8 @@ def test_a_job_is_late_behind_its_deadline():
     assert timedelta(hours=1) == after.late
 
 
-def test_a_job_that_waits_for_clips_has_its_deadline_behind_the_wait():
-    """As the sweep counts."""
+def test_the_deadline_of_a_waiting_job_starts_after_the_wait() -> None:
+    """As the sweep counts it."""
     world = World()
     world.drop({**DOCUMENT, "clips": ["late.mp3"], "wait_for_clips": "2h"})
     world.submit()
@@ -80,15 +80,15 @@ def test_a_job_that_waits_for_clips_has_its_deadline_behind_the_wait():
     assert waiting.late is None
 
 
-def test_a_job_that_only_a_sink_keeps_open_says_so():
-    """Its verdict is there; who was told in vain is named."""
+def test_a_job_with_a_pending_delivery_names_the_sink() -> None:
+    """Its decision exists; only the delivery is left."""
     hook = Webhook("PARTNER", "https://partner.example/hooks", ("whsec_x",))
     world, hooks = (
         World(SETTINGS._replace(sinks=(Sink("hook", "webhook", "PARTNER"),), webhooks=(hook,))),
         MemoryWebhookSender(),
     )
     hooks.answers["PARTNER"] = [WebhookResponse(500)]
-    submit(world.drop({"version": 2}), world.context()._replace(webhooks=hooks))
+    submit(world.drop({"version": 2}), world.context()._replace(hooks=hooks))
     world.clock.advance(SETTINGS.deadline_s + 1)
     (job,) = open_jobs(world)
 

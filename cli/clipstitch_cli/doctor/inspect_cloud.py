@@ -1,0 +1,85 @@
+"""Inspects a cloud for the doctor through the vendor's clients; reads only."""
+
+from datetime import datetime, timedelta
+
+from clipstitch.adapters.smq import ours
+from clipstitch.common.credentials import AccessKey
+from clipstitch.common.errors import SinkTargetNotFound
+from clipstitch.common.identifiers import uploaded_at
+from clipstitch.jobs.decide import deadline_start
+from clipstitch.usecases.context import Context
+from clipstitch.usecases.job_store import JobStore
+from clipstitch_cli.doctor import inspect_openapi, inspect_oss
+from clipstitch_cli.doctor.deployment_facts import BucketFacts, FunctionFacts, OpenJob, QueueFacts
+from clipstitch_cli.doctor.inspect_openapi import OpenApiService
+from clipstitch_cli.smq_queue import SmqQueue, smq_account
+from clipstitch_cli.stored_jobs import pending_sinks
+
+
+class CloudInspector:
+    """The `Inspector` over HTTP."""
+
+    def __init__(self, context: Context, key: AccessKey, fc_endpoint: str, imm_endpoint: str) -> None:
+        self._context, self._key, self._settings = context, key, context.settings
+        self._account = smq_account(self._settings.mns_endpoint, key)
+        self._fc, self._imm = (
+            OpenApiService(endpoint, self._settings.oss_region, key) for endpoint in (fc_endpoint, imm_endpoint)
+        )
+
+    def clock_skew(self) -> timedelta:
+        """Compare the middle of a request with the Date of its answer; differences under a second count as none."""
+        before = self._context.clock.now()
+        date = inspect_oss.date_of(self._settings.oss_endpoint)
+        after = self._context.clock.now()
+        skew = before + (after - before) / 2 - date
+        return timedelta() if abs(skew) < timedelta(seconds=1) else skew  # a Date has full seconds
+
+    def bucket(self, name: str) -> BucketFacts | None:
+        """Call GetBucketInfo."""
+        return inspect_oss.bucket(name, self._settings, self._key)
+
+    def imm_project(self, bucket: str) -> str | None:
+        """Call GetOSSBucketAttachment."""
+        return inspect_openapi.imm_project(bucket, self._imm)
+
+    def has_topic(self, name: str) -> bool:
+        """Call GetTopicAttributes."""
+        try:
+            with ours(f"reading the attributes of topic {name}"):
+                self._account.get_topic(name).get_attributes()
+        except SinkTargetNotFound:
+            return False
+        return True
+
+    def queue(self, name: str) -> QueueFacts | None:
+        """Call GetQueueAttributes and BatchPeekMessage, which hides no message."""
+        queue = SmqQueue(self._account, name)
+        try:
+            count = queue.count()
+        except SinkTargetNotFound:
+            return None
+        since = min((message.enqueued_at for message in queue.peek()), default=None)
+        return QueueFacts(name, max(count, 1 if since else 0), since)
+
+    def function(self, name: str) -> FunctionFacts | None:
+        """Call GetFunction, GetAsyncInvokeConfig and ListTriggers."""
+        return inspect_openapi.function(name, self._fc)
+
+    def open_jobs(self) -> list[OpenJob]:
+        """Read the markers, and the facts of jobs past their deadline; in a versioned bucket, too."""
+        store = self._context.store
+        return [self._open_job(job_id, opened_at, store) for job_id, opened_at in store.open_jobs().items()]
+
+    def _open_job(self, job_id: str, opened_at: datetime, store: JobStore) -> OpenJob:
+        now, uploaded = self._context.clock.now(), uploaded_at(job_id)
+        deadline = timedelta(seconds=self._settings.deadline_s)
+        if now - uploaded < deadline:
+            return OpenJob(job_id, uploaded)
+        job = store.load(job_id)._replace(opened_at=opened_at)
+        late = now - deadline_start(job) - deadline
+        pending = tuple(pending_sinks(job)) if job.decision else ()
+        return OpenJob(job_id, uploaded, late if late > timedelta() else None, pending)
+
+    def switched_off_sinks(self) -> list[str]:
+        """List the objects that switch sinks off."""
+        return [ref.uri for ref in self._context.store.disabled_sinks()]

@@ -1,0 +1,81 @@
+"""Inspects Function Compute and IMM through the vendor's clients."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from alibabacloud_fc20230330 import models as fc  # type: ignore[import-untyped]
+from alibabacloud_fc20230330.client import Client as FcClient  # type: ignore[import-untyped]
+from alibabacloud_imm20200930 import models as imm  # type: ignore[import-untyped]
+from alibabacloud_imm20200930.client import Client as ImmClient  # type: ignore[import-untyped]
+from alibabacloud_tea_openapi.models import Config  # type: ignore[import-untyped]
+from Tea.exceptions import TeaException  # type: ignore[import-untyped]
+
+from clipstitch.common.credentials import AccessKey
+from clipstitch.common.errors import ObjectNotFound
+from clipstitch_cli.doctor.deployment_facts import FunctionFacts, parse_function
+from clipstitch_cli.openapi import client_config, openapi_errors
+
+TASK_TYPE = "MediaConvert"
+
+
+class OpenApiService(NamedTuple):
+    """FC or IMM: its endpoint, its region, and the access key."""
+
+    endpoint: str
+    region: str
+    key: AccessKey
+
+    @property
+    def config(self) -> Config:
+        """The configuration of its client."""
+        return client_config(self.endpoint, self.key, self.region)
+
+
+def imm_project(bucket: str, service: OpenApiService) -> str | None:
+    """Call IMM's GetOSSBucketAttachment; return None for a bucket that is not attached."""
+    try:
+        with openapi_errors(f"reading the IMM attachment of {bucket}"):
+            request = imm.GetOSSBucketAttachmentRequest(ossbucket=bucket)
+            return str(ImmClient(service.config).get_ossbucket_attachment(request).body.project_name)
+    except ObjectNotFound:
+        return None
+
+
+def task_definition(task: str, project: str, service: OpenApiService) -> dict[str, Any]:
+    """Call IMM's GetTask; return the CreateMediaConvertTask request that OSS made of a process string."""
+    with openapi_errors(f"reading the definition of task {task}"):
+        answer = ImmClient(service.config).get_task(imm.GetTaskRequest(project, True, task, TASK_TYPE)).body
+    return dict(json.loads(answer.task_request_definition or "{}"))
+
+
+def function(name: str, service: OpenApiService) -> FunctionFacts | None:
+    """Call FC's GetFunction, GetAsyncInvokeConfig and ListTriggers; return None if the function does not exist."""
+    client = FcClient(service.config)
+    with openapi_errors(f"reading function {name}"):
+        found = _document(lambda: client.get_function(name, fc.GetFunctionRequest()))
+        if found is None:
+            return None
+        async_config = _document(lambda: client.get_async_invoke_config(name, fc.GetAsyncInvokeConfigRequest()))
+        return parse_function(found, async_config or {}, [trigger.to_map() for trigger in _triggers(client, name)])
+
+
+def _document(call: Callable[[], Any]) -> Mapping[str, Any] | None:
+    """Return the document of an answer; None if the resource does not exist."""
+    try:
+        return call().body.to_map()  # type: ignore[no-any-return] # the vendor's models have no types
+    except TeaException as error:
+        if getattr(error, "status_code", 0) == 404:
+            return None
+        raise
+
+
+def _triggers(client: FcClient, name: str) -> Iterator[Any]:
+    """Yield a function's triggers, page by page."""
+    token = None
+    while True:
+        page = client.list_triggers(name, fc.ListTriggersRequest(limit=100, next_token=token)).body
+        yield from page.triggers or ()
+        token = page.next_token
+        if not token:
+            return

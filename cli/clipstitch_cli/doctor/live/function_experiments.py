@@ -1,0 +1,176 @@
+"""Two questions that need the deployed functions: how an event encodes a key, and what redelivers a failed message."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+from urllib.parse import quote
+
+from clipstitch.common.errors import ClipstitchError, CloudBusy, InvalidManifest, ObjectNotFound
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import ObjectHeaders
+from clipstitch.jobs.job import DECISION, PLANNED, SUCCEEDED, Job
+from clipstitch.usecases.context import Context
+from clipstitch_cli.doctor.findings import format_age
+from clipstitch_cli.doctor.live.cleanup import CleanupStack
+from clipstitch_cli.doctor.live.experiment_runner import TemporaryNames
+from clipstitch_cli.doctor.live.experiments import TONES
+from clipstitch_cli.doctor.live.questions import Answer, OpenQuestion, answered, not_answered
+from clipstitch_cli.doctor.live.trial_jobs import TrialManifest, pauses, trial_manifest
+from clipstitch_cli.smq_queue import QueueMessage, SmqQueue
+from clipstitch_cli.stored_jobs import objects_of, uploaded_job_id
+
+ODD_NAME = "a b+中.json"
+JOB_END = timedelta(seconds=60)  # for a running job to end before it is removed
+MAX_RECEIVED = 50  # dead-letter messages that are received to find the doctor's own
+_NOT_RUN = not_answered("--with-functions was not given")
+KEY_ENCODING = OpenQuestion(
+    "12", "Does an event contain an object's key unencoded?", "yes, not URL-encoded", lambda _: _NOT_RUN
+)
+REDELIVERY = OpenQuestion(
+    "13",
+    "What redelivers a message that a function fails on?",
+    "SMQ, until the function succeeds; it becomes no dead-letter message of Function Compute",
+    lambda _: _NOT_RUN,
+)
+
+
+class FunctionExperiments:
+    """Experiments with the deployed functions. `queue`: dead-letter messages; None if its name is unknown.
+
+    `waits`: how long to wait for answers, and for a dead-letter message.
+    """
+
+    def __init__(
+        self,
+        names: TemporaryNames,
+        context: Context,
+        cleanup: CleanupStack,
+        queue: SmqQueue | None,
+        waits: Sequence[timedelta],
+    ) -> None:
+        self._names, self._context, self._cleanup, self._queue = names, context, cleanup, queue
+        self._answer_wait, self._dead_letter_wait = waits
+        self._store = context.store
+
+    def answers(self) -> Iterator[tuple[OpenQuestion, Answer]]:
+        """Yield the answers to both questions; an error in one does not stop the other."""
+        for question, experiment in ((KEY_ENCODING, self._key_encoding), (REDELIVERY, self._redelivery)):
+            try:
+                yield question, experiment()
+            except InvalidManifest as error:
+                yield question, not_answered(f"the operator's limits forbid such a job: {error}")
+            except ClipstitchError as error:
+                yield question, not_answered(str(error))
+
+    def _key_encoding(self) -> Answer:
+        """Upload a manifest under an odd key, and another one whose key is the URL encoding of the odd key.
+
+        `submit` URL-decodes a key once if the object does not exist, so only the second manifest makes the difference:
+        an encoded event names it. The sweep finds the first manifest, too, but not before its grace period is over.
+        """
+        grace_period = timedelta(seconds=self._context.settings.grace_period_s)
+        quoted, odd = (trial_manifest(name, self._names, self._context) for name in (quote(ODD_NAME), ODD_NAME))
+        if self._time_to_plan(quoted, grace_period) is None:
+            return not_answered(f"no function planned {quoted.ref.uri} in time: see `clipstitch doctor`")
+        took, key = self._time_to_plan(odd, grace_period), odd.ref.key
+        if took is None:
+            return answered(as_assumed=False, found=f"no event named {key!r} within {format_age(grace_period)}")
+        return answered(as_assumed=True, found=f"an event named {key!r} after {took.total_seconds():.1f} s")
+
+    def _time_to_plan(self, trial: TrialManifest, limit: timedelta) -> timedelta | None:
+        """Upload a manifest; return how long it took until its job was planned, None if longer than the limit."""
+        trial.plan(self._context)
+        self._cleanup.add(f"job of {trial.ref.uri}", lambda: self._remove_upload(trial.ref))
+        self._context.objects.write(trial.ref, trial.body, ObjectHeaders("application/json"))
+        job_id, before = uploaded_job_id(trial.ref, self._context), self._context.clock.now()
+        planned = self._wait_for(job_id, limit, lambda job: job.has(PLANNED) or job.has(DECISION))
+        took = self._context.clock.now() - before
+        return took if planned and took < limit else None
+
+    def _wait_for(self, job_id: str, limit: timedelta, condition: Callable[[Job], bool]) -> bool:
+        """Wait until a job meets a condition; return False if that takes too long."""
+        for pause in pauses(limit):
+            if condition(self._store.load(job_id)):
+                return True
+            time.sleep(pause)
+        return False
+
+    def _redelivery(self) -> Answer:
+        """Publish the notification of a task that succeeded, but whose output does not exist: `complete` fails.
+
+        Retries of Function Compute would end in a dead-letter message. If none comes, create the output; the
+        redelivered message then succeeds.
+        """
+        if self._queue is None:
+            return not_answered("the dead-letter queue is unknown; set CLIPSTITCH_DEAD_LETTER_QUEUE")
+        trial, task = trial_manifest("never.json", self._names, self._context), self._names.queue
+        plan = trial.plan(self._context)
+        target = plan.final.target
+        self._cleanup.add(f"job {plan.job_id}", lambda: self._remove_unstarted(plan.job_id, trial.ref))
+        self._cleanup.add(f"dead-letter message of {task}", lambda: self._remove_dead_letter(task))
+        self._store.record(Job(plan.job_id), plan)
+        self._context.messages.publish(self._context.settings.completion_topic, notification(task, target))
+        for pause in pauses(self._dead_letter_wait):
+            if message := self._dead_letter(task):
+                found = f"a dead-letter message, after {_attempts(message)} attempts of Function Compute"
+                return answered(as_assumed=False, found=found)
+            time.sleep(pause)
+        self._context.objects.write(target, TONES["a"].wav(), ObjectHeaders())
+        none = f"no dead-letter message within {format_age(self._dead_letter_wait)}"
+        if self._wait_for(plan.job_id, self._answer_wait, lambda job: job.has(SUCCEEDED)):
+            return answered(as_assumed=True, found=f"{none}; then the message was redelivered")
+        return not_answered(f"{none}, and the message was not redelivered either")
+
+    def _dead_letter(self, task: str) -> QueueMessage | None:
+        """Return the doctor's dead-letter message if it is visible."""
+        return next((one for one in self._queue.peek() if task in one.body), None) if self._queue else None
+
+    def _remove_dead_letter(self, task: str) -> None:
+        """Delete the doctor's dead-letter message, if there is one; make the others visible again."""
+        if self._queue is None or self._dead_letter(task) is None:
+            return
+        others: list[QueueMessage] = []
+        while len(others) < MAX_RECEIVED and (message := self._queue.receive(1)):
+            if task in message.body:
+                self._queue.delete(message.handle)
+                break
+            others.append(message)
+        for message in others:
+            self._queue.release(message.handle)
+
+    def _remove_upload(self, manifest: ObjectRef) -> None:
+        """Remove a manifest, and its job after it has ended."""
+        try:
+            job_id = uploaded_job_id(manifest, self._context)
+        except ObjectNotFound:
+            return
+        ended = self._has_ended(job_id)
+        self._context.objects.delete([manifest])
+        self._remove_job(job_id, manifest, ended=ended)
+
+    def _remove_unstarted(self, job_id: str, manifest: ObjectRef) -> None:
+        """Remove a job that was never started; if its notification succeeded, after the job has ended."""
+        self._remove_job(job_id, manifest, ended=not self._store.load(job_id).has(SUCCEEDED) or self._has_ended(job_id))
+
+    def _has_ended(self, job_id: str) -> bool:
+        """Wait until nothing writes to a job any more: its marker is deleted last."""
+        return self._wait_for(job_id, JOB_END, lambda job: job.closed and job_id not in self._store.open_jobs())
+
+    def _remove_job(self, job_id: str, manifest: ObjectRef, *, ended: bool) -> None:
+        self._context.objects.delete(objects_of(job_id, manifest, self._context))
+        if not ended:
+            raise CloudBusy(f"job {job_id} has not ended; what it writes from now on remains")
+
+
+def _attempts(message: QueueMessage) -> str:
+    """Return how often Function Compute has tried."""
+    return str(json.loads(message.body).get("requestContext", {}).get("approximateInvokeCount"))
+
+
+def notification(task: str, target: ObjectRef) -> str:
+    """Return the notification of a task that made an object, as IMM sends it."""
+    content: dict[str, Any] = {"TaskType": "MediaConvert", "TaskId": task, "Status": "Succeeded"}
+    content["Targets"] = [{"URI": target.uri}]
+    return json.dumps({"id": task, "type": "imm:Task:MediaConvert", "content": json.dumps(content)})
