@@ -167,7 +167,7 @@ def test_a_notification_for_a_closed_job_changes_nothing(world: World) -> None:
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Run the product, with functions in separate processes."""
-    with running(tmp_path_factory.mktemp("forgers"), time_scale=200) as product:
+    with running(tmp_path_factory.mktemp("forged-notifications"), time_scale=200) as product:
         yield product
 
 

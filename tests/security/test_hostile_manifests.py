@@ -25,7 +25,7 @@ LABELS = [name.encode("unicode_escape").decode() for name in NAMES]
 @pytest.fixture(scope="module")
 def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Product]:
     """Run the product for all tests of this module."""
-    with running(tmp_path_factory.mktemp("authors")) as product:
+    with running(tmp_path_factory.mktemp("hostile-manifests")) as product:
         yield product
 
 

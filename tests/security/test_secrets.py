@@ -21,9 +21,9 @@ MANIFEST = {"version": 1, "output": {"key": "out/good.flac"}, "clips": ["clips/a
 MANIFESTS = {
     "good": MANIFEST,
     "rejected": {**MANIFEST, "clips": ["clips/nowhere.wav"], "gap": "for a while"},
-    "refused": {**MANIFEST, "output": {"key": "out/good.flac"}, "labels": {"a": "b"}},
-    "text": {**MANIFEST, "output": {"key": "out/text.flac"}, "clips": ["clips/text.wav"]},
-    "hooked": {**MANIFEST, "output": {"key": "out/hooked.flac"}, "notify": ["hook"]},
+    "conflicting": {**MANIFEST, "output": {"key": "out/good.flac"}, "labels": {"a": "b"}},
+    "not-audio": {**MANIFEST, "output": {"key": "out/text.flac"}, "clips": ["clips/text.wav"]},
+    "webhook": {**MANIFEST, "output": {"key": "out/hooked.flac"}, "notify": ["hook"]},
 }
 
 
