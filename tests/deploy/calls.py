@@ -39,8 +39,8 @@ CALLS = (
         "ObjectStore.delete", "oss:DeleteObject", STATE, _RAM
     ),  # temporary objects, pointers and markers; never a user's object
     Call("ObjectStore.list", "oss:ListObjects", BUCKET, _RAM),
-    Call("ObjectStore.folders", "oss:ListObjects", BUCKET, _RAM),
-    Call("ObjectStore.versioned", "oss:GetBucketVersioning", BUCKET, _RAM),
+    Call("ObjectStore.list_folders", "oss:ListObjects", BUCKET, _RAM),
+    Call("ObjectStore.is_versioned", "oss:GetBucketVersioning", BUCKET, _RAM),
     Call("AudioService.probe", "oss:GetObject", OBJECTS, _IMM),
     Call("AudioService.probe", "oss:ProcessImm", OBJECTS, _IMM),
     Call("AudioService.probe", "imm:DetectMediaMeta", PROJECT, _IMM),
@@ -49,7 +49,7 @@ CALLS = (
     Call("AudioService.start", "oss:PostProcessTask", OBJECTS, _IMM),
     Call("AudioService.start", "oss:PutObject", OBJECTS, _IMM),  # sys/saveas
     Call("AudioService.start", "imm:CreateMediaConvertTask", PROJECT, _IMM),
-    Call("AudioService.ended", "imm:GetTask", PROJECT, "IMM, RAM authorization, 2026-11"),
+    Call("AudioService.task_outcome", "imm:GetTask", PROJECT, "IMM, RAM authorization, 2026-11"),
     Call("MessageSender.publish", "mns:PublishMessage", TOPIC, _SMQ),
     Call("MessageSender.send", "mns:SendMessage", QUEUE, _SMQ),
     # Calls that Function Compute makes with the function's role.
