@@ -81,12 +81,8 @@ def main(arguments: list[str]) -> int:
     """Build the named functions, or all. Return the exit code."""
     known = sorted(path.parent.name for path in (ROOT / "functions").glob("*/index.py"))
     parser = argparse.ArgumentParser(prog="build.py", description="Build the functions for Function Compute.")
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help=f"functions to build: {', '.join(known)} (default: all)"
-    )
-    parser.add_argument(
-        "--python", choices=PYTHONS, default=PYTHONS[0], help="runtime of the functions (default: 3.10)"
-    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"function: {', '.join(known)} (default: all)")
+    parser.add_argument("--python", choices=PYTHONS, default=PYTHONS[0], help="runtime version (default: 3.10)")
     parser.add_argument("--out", type=Path, default=ROOT / "build", help="output folder (default: build)")
     parser.add_argument("--wheels", type=Path, help="folder of downloaded wheels (default: OUT/wheels)")
     options = parser.parse_args(arguments)
@@ -166,9 +162,7 @@ def packages_of(name: str) -> list[Package]:
     while queue:
         root = queue.pop()
         if root not in PACKAGES:
-            raise BuildError(
-                f"{name} imports {root}, which the table PACKAGES in build.py does not list; add it with a reason"
-            )
+            raise BuildError(f"{name} imports {root}, which the table PACKAGES in build.py lacks; add it with a reason")
         if root not in found:
             found[root] = PACKAGES[root]
             queue += PACKAGES[root].needs
@@ -239,7 +233,7 @@ class Wheels:
         return min(found, default=None)
 
     def _download(self, pin: str) -> None:
-        """Download a wheel for the platform of the functions, or build a pure Python wheel if there are only sources."""
+        """Download a wheel for the platform of the functions, or build a pure Python wheel from sources."""
         target = [f"--platform={name}" for name in PLATFORMS] + [f"--python-version={self.python}"]
         with tempfile.TemporaryDirectory(dir=self._folder) as scratch:
             downloaded = _pip("download", *target, "--only-binary=:all:", f"--dest={scratch}", pin)
@@ -316,10 +310,7 @@ def table(built: list[BuiltFunction], python: str) -> str:
         sizes = f"{one.folder_bytes / 1024:>9.0f} kB{one.zip_bytes / 1024:>7.0f} kB"
         lines.append(f"{one.name:<12}{one.files:>6}{sizes}  {'yes' if one.has_bytecode else 'no'}")
     if not all(one.has_bytecode for one in built):
-        lines.append(
-            f"There is no bytecode, because this machine has no Python {python}; cold starts take more than twice"
-        )
-        lines.append(f"as long. Build on a machine with `python{python}`.")
+        lines.append(f"No bytecode: this machine has no `python{python}`. A cold start takes more than twice as long.")
     return "\n".join(lines) + "\n"
 
 
