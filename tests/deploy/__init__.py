@@ -1,0 +1,15 @@
+"""Tests of the deployment files and of build.py: validators of the vendor, least privilege, and built functions.
+
+The tests need no account and no network; programs and schemas of others are fetched once by `tools`.
+
+calls             every cloud call of the functions, with the permission that it needs
+conftest          the functions, built once for each runtime
+flow              one whole job on a local cloud
+mutants           deployment files with one error each, and the validator that must report it
+test_attach       the function in template.yml that attaches the bucket to the IMM project
+test_build        the output of build.py
+test_permissions  the functions' role has exactly the permissions that they need
+test_validators   every validator accepts the files, and reports its mutants
+tools             the programs and schemas of others: where they are, and how to install them
+validators        the validators of s.yaml and template.yml
+"""

@@ -1,7 +1,7 @@
-"""Every call that the functions make in the cloud, and the right that each needs.
+"""Every cloud call of the functions, with the permission that it needs.
 
-One line per port method and right. tests/deploy/test_rights.py compares the table with the ports, with the policy of
-the functions' role in template.yml, and with what a whole flow really asks for.
+One line per port method and permission. tests/deploy/test_permissions.py compares the table with the ports, with the
+policy of the functions' role in template.yml, and with the permissions that whole jobs use.
 """
 
 from typing import NamedTuple
@@ -17,7 +17,7 @@ LOGS = "acs:log:*:{account}:project/{logs}/logstore/functions"
 
 
 class Call(NamedTuple):
-    """A call, the right it needs, on what, and who says so."""
+    """A call, the action and the resource of its permission, and the vendor's page that says so."""
 
     by: str
     action: str
@@ -30,27 +30,29 @@ _IMM = "OSS, Permissions, 2026-03-20"
 _SMQ = "SMQ, RAM authorization, 2026-11"
 
 CALLS = (
-    Call("Objects.read", "oss:GetObject", OBJECTS, _RAM),
-    Call("Objects.describe", "oss:GetObject", OBJECTS, _RAM),
-    Call("Objects.write", "oss:PutObject", OBJECTS, _RAM),
-    Call("Objects.copy", "oss:GetObject", OBJECTS, _RAM),
-    Call("Objects.copy", "oss:PutObject", OBJECTS, _RAM),  # in parts too: all of them are PutObject to RAM
-    Call("Objects.delete", "oss:DeleteObject", STATE, _RAM),  # work, pointers and markers; never a user's object
-    Call("Objects.list", "oss:ListObjects", BUCKET, _RAM),
-    Call("Objects.folders", "oss:ListObjects", BUCKET, _RAM),
-    Call("Objects.versioned", "oss:GetBucketVersioning", BUCKET, _RAM),
-    Call("Audio.probe", "oss:GetObject", OBJECTS, _IMM),
-    Call("Audio.probe", "oss:ProcessImm", OBJECTS, _IMM),
-    Call("Audio.probe", "imm:DetectMediaMeta", PROJECT, _IMM),
-    Call("Audio.start", "oss:GetObject", OBJECTS, _IMM),
-    Call("Audio.start", "oss:ProcessImm", OBJECTS, _IMM),
-    Call("Audio.start", "oss:PostProcessTask", OBJECTS, _IMM),
-    Call("Audio.start", "oss:PutObject", OBJECTS, _IMM),  # sys/saveas
-    Call("Audio.start", "imm:CreateMediaConvertTask", PROJECT, _IMM),
-    Call("Audio.ended", "imm:GetTask", PROJECT, "IMM, RAM authorization, 2026-11"),
-    Call("Messages.publish", "mns:PublishMessage", TOPIC, _SMQ),
-    Call("Messages.send", "mns:SendMessage", QUEUE, _SMQ),
-    # What Function Compute does with the function's role.
+    Call("ObjectStore.read", "oss:GetObject", OBJECTS, _RAM),
+    Call("ObjectStore.describe", "oss:GetObject", OBJECTS, _RAM),
+    Call("ObjectStore.write", "oss:PutObject", OBJECTS, _RAM),
+    Call("ObjectStore.copy", "oss:GetObject", OBJECTS, _RAM),
+    Call("ObjectStore.copy", "oss:PutObject", OBJECTS, _RAM),  # RAM checks PutObject for parts too
+    Call(
+        "ObjectStore.delete", "oss:DeleteObject", STATE, _RAM
+    ),  # temporary objects, pointers and markers; never a user's object
+    Call("ObjectStore.list", "oss:ListObjects", BUCKET, _RAM),
+    Call("ObjectStore.list_folders", "oss:ListObjects", BUCKET, _RAM),
+    Call("ObjectStore.is_versioned", "oss:GetBucketVersioning", BUCKET, _RAM),
+    Call("AudioService.probe", "oss:GetObject", OBJECTS, _IMM),
+    Call("AudioService.probe", "oss:ProcessImm", OBJECTS, _IMM),
+    Call("AudioService.probe", "imm:DetectMediaMeta", PROJECT, _IMM),
+    Call("AudioService.start", "oss:GetObject", OBJECTS, _IMM),
+    Call("AudioService.start", "oss:ProcessImm", OBJECTS, _IMM),
+    Call("AudioService.start", "oss:PostProcessTask", OBJECTS, _IMM),
+    Call("AudioService.start", "oss:PutObject", OBJECTS, _IMM),  # sys/saveas
+    Call("AudioService.start", "imm:CreateMediaConvertTask", PROJECT, _IMM),
+    Call("AudioService.task_outcome", "imm:GetTask", PROJECT, "IMM, RAM authorization, 2026-11"),
+    Call("MessageSender.publish", "mns:PublishMessage", TOPIC, _SMQ),
+    Call("MessageSender.send", "mns:SendMessage", QUEUE, _SMQ),
+    # Calls that Function Compute makes with the function's role.
     Call("asynchronous destination", "mns:SendMessage", DEAD_LETTERS, "FC 3.0, Result callback, 2026-04"),
     Call("log configuration", "log:PostLogStoreLogs", LOGS, "FC 3.0, Configure logging, 2026-11"),
 )

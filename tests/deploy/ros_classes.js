@@ -1,6 +1,6 @@
-// Checks templates with the classes that ROS's makers generated for every resource type (ros-cdk-*).
+// Checks templates with the classes that the vendor generated for every ROS resource type (ros-cdk-*).
 // Reads a JSON list of templates from stdin, writes a JSON list of lists of complaints. Argument: a node_modules folder.
-// The classes know: types, property names and their nesting, required ones, types and ranges of values, attributes.
+// The classes check types, nested property names, required properties, types and ranges of values, and attributes.
 
 const fs = require('fs')
 const path = require('path')
@@ -20,18 +20,18 @@ const isFunction = value => {
   return keys.length === 1 && (keys[0] === 'Ref' || keys[0].startsWith('Fn::'))
 }
 
-// The classes read camelCase names; templates have PascalCase. A Proxy answers for both and remembers who was read.
+// The classes read camelCase names, templates have PascalCase. The Proxy ignores the case of names.
 function wrap (value) {
   if (Array.isArray(value)) return value.map(wrap)
   if (!value || typeof value !== 'object') return value
-  if (isFunction(value)) return value // checked by checkReferences; the classes let it pass
+  if (isFunction(value)) return value // checked by checkReferences; the classes accept it
   const names = new Map(Object.keys(value).map(key => [key.toLowerCase(), key]))
   return new Proxy(value, {
     get: (target, name) => typeof name === 'symbol' ? target[name] : wrap(target[names.get(name.toLowerCase()) ?? name])
   })
 }
 
-// What the class would write; a key of ours that is not in it is one that ROS does not know.
+// Returns the given keys that the class does not render: ROS does not know them.
 function unknown (given, rendered, at) {
   if (!given || typeof given !== 'object' || isFunction(given)) return []
   if (Array.isArray(given)) {
@@ -57,7 +57,7 @@ function checkResource (id, resource, stack) {
   }
 }
 
-// Every Fn::GetAtt and ${Resource.Attribute} must name a resource and one of its attributes; every Ref something.
+// Every Fn::GetAtt and ${Resource.Attribute} must name a resource and one of its attributes, every Ref a resource or parameter.
 function checkReferences (node, template, at) {
   const resources = template.Resources || {}
   const known = name => name in resources || name in (template.Parameters || {}) || name.startsWith('ALIYUN::')
@@ -68,13 +68,13 @@ function checkReferences (node, template, at) {
   }
   if (!node || typeof node !== 'object') return []
   if (Array.isArray(node)) return node.flatMap((item, place) => checkReferences(item, template, `${at}[${place}]`))
-  if (isFunction(node) && node.Ref) return known(node.Ref) ? [] : [`${at}: Ref to ${node.Ref}, which is nothing`]
+  if (isFunction(node) && node.Ref) return known(node.Ref) ? [] : [`${at}: Ref to ${node.Ref}, which is not defined`]
   if (isFunction(node) && Array.isArray(node['Fn::GetAtt'])) return attribute(...node['Fn::GetAtt'])
   if (isFunction(node) && typeof node['Fn::Sub'] === 'string') {
     return [...node['Fn::Sub'].matchAll(/\$\{([^}]+)\}/g)].flatMap(([, name]) => {
       const dot = name.indexOf('.')
       if (dot > 0) return attribute(name.slice(0, dot), name.slice(dot + 1))
-      return known(name) ? [] : [`${at}: \${${name}} is nothing`]
+      return known(name) ? [] : [`${at}: \${${name}} is not defined`]
     })
   }
   return Object.entries(node).flatMap(([key, item]) => checkReferences(item, template, `${at}.${key}`))

@@ -1,4 +1,4 @@
-"""What build.py makes: the same bytes every time, complete, small, and able to run where nothing else is."""
+"""The output of build.py is reproducible, complete, small, and runs without other packages."""
 
 import filecmp
 import json
@@ -23,8 +23,8 @@ FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/ind
 PYTHONS = build.PYTHONS
 LEFT_OUT = ("Crypto", "aliyunsdkcore", "aliyunsdkkms", "cryptography", "cffi", "pycparser", "jmespath", "pkg_resources")
 Builder = Callable[[str], Project]
-# Runs in a process that sees the standard library and one built function, nothing else.
-ALONE = """
+# Runs in a process with only the standard library and one built function.
+ISOLATED = """
 import ast, importlib, importlib.util, json, pathlib, sys
 code = pathlib.Path(sys.argv[1])
 sys.path.insert(0, str(code))
@@ -41,27 +41,30 @@ missing = [name for name in sorted(names) if importlib.util.find_spec(name) is N
 from crcmod import crcmod
 try:
     importlib.import_module("clipstitch.bootstrap").build_context({})
-    said = ""
-except Exception as error:
-    said = f"{type(error).__name__}: {error}"
+    error = ""
+except Exception as caught:
+    error = f"{type(caught).__name__}: {caught}"
 loaded = sorted({name.partition(".")[0] for name in sys.modules})
-print(json.dumps([missing, loaded, crcmod._usingExtension, said]))
+print(json.dumps([missing, loaded, crcmod._usingExtension, error]))
 """
 
 
-def alone(project: Project, function: str) -> tuple[list[str], list[str], bool, str]:
-    """Import a built function and call it, in a process of its runtime with nothing else."""
+def run_isolated(project: Project, function: str) -> tuple[list[str], list[str], bool, str]:
+    """Import a built function in an isolated process of its runtime.
+
+    Return its missing imports, the loaded packages, whether CRC-64 is computed in C, and the error about settings.
+    """
     python = build.find_python(project.python)
     assert python
-    command = [python, "-I", "-S", "-W", "ignore", "-c", ALONE, str(project.root / "build" / function)]
+    command = [python, "-I", "-S", "-W", "ignore", "-c", ISOLATED, str(project.root / "build" / function)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={}, cwd=project.root)
     assert done.returncode == 0, done.stderr
-    missing, loaded, fast, said = json.loads(done.stdout)
-    return missing, loaded, fast, said
+    missing, loaded, fast, error = json.loads(done.stdout)
+    return missing, loaded, fast, error
 
 
-def test_two_builds_have_the_same_bytes(built: Builder, tmp_path: Path) -> None:
-    """Folders and zips, file by file: fc3 uploads nothing when nothing changed."""
+def test_two_builds_are_identical(built: Builder, tmp_path: Path) -> None:
+    """Folders and zip files are equal byte for byte, so that fc3 uploads only changed functions."""
     first = built(PYTHONS[0]).root / "build"
     again = run_build("--python", PYTHONS[0], "--out", str(tmp_path))
 
@@ -74,28 +77,28 @@ def test_two_builds_have_the_same_bytes(built: Builder, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_a_function_runs_where_nothing_else_is_installed(built: Builder, python: str) -> None:
-    """In an empty environment it imports all it has, nothing it lacks, and says which settings are missing."""
+def test_a_built_function_runs_without_other_packages(built: Builder, python: str) -> None:
+    """All its imports are found, no left-out package is loaded, and it reports the missing settings."""
     for function in FUNCTIONS:
-        missing, loaded, fast, said = alone(built(python), function)
+        missing, loaded, fast, error = run_isolated(built(python), function)
 
         assert [] == missing
         assert [] == [name for name in loaded if name in LEFT_OUT]
         assert fast, "CRC-64 is computed in Python; the wheel of crcmod-plus does not fit the runtime"
-        assert all(name in said for name in ("OSS_ENDPOINT", "CLIPSTITCH_COMPLETION_TOPIC")), said
+        assert all(name in error for name in ("OSS_ENDPOINT", "CLIPSTITCH_COMPLETION_TOPIC")), error
 
 
 @pytest.mark.parametrize("python", PYTHONS)
-def test_a_manifest_becomes_merged_audio_by_the_built_functions(built: Builder, python: str) -> None:
-    """Upload, trigger, task, completion, event; the project directory holds no sources at all."""
+def test_the_built_functions_process_a_manifest(built: Builder, python: str) -> None:
+    """A whole job succeeds in a project directory without sources."""
     with LocalCloud(built(python).root, time_scale=50, from_build=True) as endpoints:
         result = run_job(endpoints)
 
     assert "succeeded" == result["data"]["state"]
 
 
-def test_nothing_ships_that_no_function_needs(built: Builder) -> None:
-    """No SDK without a use, no tests, no type stubs, no installer's records; but every licence."""
+def test_a_built_function_has_no_unneeded_files(built: Builder) -> None:
+    """No unused package, tests, type stubs or metadata of installers, but all licence files."""
     for function in FUNCTIONS:
         code = built(PYTHONS[0]).root / "build" / function
         files = [path.relative_to(code).as_posix() for path in code.rglob("*") if path.is_file()]
@@ -104,31 +107,31 @@ def test_nothing_ships_that_no_function_needs(built: Builder) -> None:
         assert {"index", "clipstitch", *imports_of(function)} == top
         assert [] == [name for name in files if name.endswith((".pyi", ".typed", ".c")) or "dist-info" in name]
         assert [] == [name for name in files if "/tests/" in name or name.endswith("memory.py")]
-        shipped = {package.distribution for package in build.packages_of(function)}
+        packages = {package.distribution for package in build.packages_of(function)}
         licensed = {name.split("/")[1] for name in files if name.startswith("licenses/")}
-        assert shipped - licensed <= {"standardwebhooks"}  # its wheel has no licence file; MIT, by its metadata
-        assert licensed <= shipped
+        assert packages - licensed <= {"standardwebhooks"}  # its wheel has no licence file; MIT, by its metadata
+        assert licensed <= packages
 
 
 def imports_of(function: str) -> set[str]:
-    """Return the import names of what a function needs."""
+    """Return the import names of the packages of a function."""
     by_distribution = {package.distribution: name for name, package in build.PACKAGES.items()}
     return {by_distribution[package.distribution] for package in build.packages_of(function)}
 
 
-def test_zips_are_small_and_the_table_says_so(built: Builder) -> None:
-    """At most 8 MB each."""
+def test_zip_files_are_small(built: Builder) -> None:
+    """Each has at most 8 MB, and the output of build.py has its size."""
     project = built(PYTHONS[0])
     for function in FUNCTIONS:
         size = (project.root / "build" / f"{function}.zip").stat().st_size
-        [line] = [line for line in project.said.splitlines() if line.startswith(function)]
+        [line] = [line for line in project.table.splitlines() if line.startswith(function)]
 
         assert 8 << 20 >= size
         assert [f"{size / 1024:.0f}", "kB", "yes"] == line.split()[-3:]
 
 
 def processor_time(*command: str) -> float:
-    """Return how long a command keeps a processor busy, in seconds: waiting for one does not count."""
+    """Return the processor time of a command in seconds, which does not include waiting."""
     child = subprocess.Popen(command, env={})
     _, status, used = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
@@ -136,30 +139,30 @@ def processor_time(*command: str) -> float:
     return used.ru_utime + used.ru_stime
 
 
-def test_a_built_function_is_imported_as_fast_as_the_docs_say(built: Builder) -> None:
-    """By s.yaml's runtime, against oss2 as it comes: in processor time, the least of several runs, taken in turn."""
+def test_a_built_function_is_imported_as_fast_as_documented(built: Builder) -> None:
+    """The minimum processor time of several runs is compared with that of an import of oss2."""
     project = built("3.10")
     runtime = build.find_python("3.10")
     assert runtime
-    cases = {"oss2": (sys.executable, "-c", "import oss2")}
+    cases: dict[str, tuple[str, ...]] = {"oss2": (sys.executable, "-c", "import oss2")}
     for name in FUNCTIONS:
         code = f"import sys; sys.path.insert(0, {str(project.root / 'build' / name)!r}); import index"
         cases[name] = (runtime, "-I", "-S", "-B", "-W", "ignore", "-c", code)
-    wanted = float(
+    limit = float(
         re.findall(r"Wanted: at most ([0-9]+\.[0-9]+)", (ROOT / "docs" / "benchmarks.md").read_text("utf-8"))[0]
     )
     least = dict.fromkeys(cases, float("inf"))
     for turn in range(50):
         least = {name: min(least[name], processor_time(*command)) for name, command in cases.items()}
-        slow = {name: took for name, took in least.items() if name != "oss2" and took > wanted * least["oss2"]}
+        slow = {name: took for name, took in least.items() if name != "oss2" and took > limit * least["oss2"]}
         if turn > 5 and not slow:
             break
 
     assert {} == slow
 
 
-def test_bytecode_is_the_runtimes_own_and_needs_no_time_stamps(built: Builder) -> None:
-    """Unchecked hashes: valid in a read-only folder whatever its times; tracebacks show the cloud's paths."""
+def test_bytecode_is_valid_for_the_runtime_regardless_of_file_times(built: Builder) -> None:
+    """The bytecode has the magic number of the runtime and unchecked hashes."""
     project = built("3.10")
     python = build.find_python("3.10")
     assert python
@@ -173,19 +176,19 @@ def test_bytecode_is_the_runtimes_own_and_needs_no_time_stamps(built: Builder) -
             assert (magic, 1) == (head[:4].hex(), int.from_bytes(head[4:8], "little")), source
 
 
-def test_tracebacks_show_the_clouds_paths(built: Builder) -> None:
-    """Not those of the machine that built."""
+def test_tracebacks_show_the_paths_in_function_compute(built: Builder) -> None:
+    """The paths are not those of the machine that built the function."""
     compiled = built("3.10").root / "build" / "submit" / "__pycache__" / "index.cpython-310.pyc"
     python = build.find_python("3.10")
     assert python
     read = "import marshal, sys; print(marshal.loads(open(sys.argv[1], 'rb').read()[16:]).co_filename)"
-    said = subprocess.run([python, "-c", read, str(compiled)], capture_output=True, text=True, check=True).stdout
+    path = subprocess.run([python, "-c", read, str(compiled)], capture_output=True, text=True, check=True).stdout
 
-    assert "/code/index.py" == said.strip()
+    assert "/code/index.py" == path.strip()
 
 
-def test_an_import_that_the_table_lacks_stops_the_build(tmp_path: Path) -> None:
-    """With the name of the package, of the function, and what to do; nothing is built."""
+def test_an_import_of_an_unlisted_package_stops_the_build(tmp_path: Path) -> None:
+    """The error names the function, the package and the remedy, and nothing is built."""
     for name in ("build.py", "constraints.txt"):
         shutil.copy(ROOT / name, tmp_path)
     for name in ("functions", "shared"):
@@ -199,8 +202,8 @@ def test_an_import_that_the_table_lacks_stops_the_build(tmp_path: Path) -> None:
     assert not (tmp_path / "build" / "submit").exists()
 
 
-def test_an_unknown_function_is_an_error_that_names_the_known_ones() -> None:
-    """Before anything is fetched."""
+def test_an_unknown_function_is_an_error() -> None:
+    """The error names the known functions."""
     done = run_build("sumbit")
 
     assert 2 == done.returncode

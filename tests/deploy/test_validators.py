@@ -1,4 +1,4 @@
-"""The deployment files as others judge them, and proof that each judge would notice a mistake."""
+"""The deployment files pass every validator, and every validator reports its mutants."""
 
 import json
 import re
@@ -14,50 +14,50 @@ from localyun.deploy.declared import BadDeployment
 from localyun.deploy.ros_template import Stack, StackLocation
 from localyun.deploy.serverless_devs import load_yaml
 from tests.deploy import tools, validators
-from tests.deploy.mistakes import MISTAKES, Mistake
+from tests.deploy.mutants import MUTANTS, Mutant
 from tests.deploy.validators import Files, Serverless
 
-Caught = Callable[[str, Files, Path], list[str]]
+Validate = Callable[[str, Files, Path], list[str]]
 CONSTRAINTS = {"AllowedPattern", "AllowedValues", "MinValue", "MaxValue", "MinLength", "MaxLength"}
 
 
 @pytest.fixture(scope="module")
 def serverless(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Serverless]:
-    """Set Serverless Devs up when somebody asks for it."""
+    """Return a function that sets up Serverless Devs on the first call."""
     return cache(lambda: Serverless(tmp_path_factory.mktemp("home")))
 
 
 @pytest.fixture(scope="module")
 def classes() -> Callable[[], dict[str, list[str]]]:
-    """Judge all templates by ROS's classes in one go, when somebody asks for it."""
+    """Return a function that checks all templates with the ROS classes on the first call."""
 
     @cache
-    def judged() -> dict[str, list[str]]:
+    def complaints_by_template() -> dict[str, list[str]]:
         unchanged = Files.unchanged()
-        mine = [mistake for mistake in MISTAKES if mistake.validator == validators.CLASSES]
-        templates = [unchanged.with_mistake(*mistake[1:4]).template for mistake in mine]
+        mutants = [mutant for mutant in MUTANTS if mutant.validator == validators.CLASSES]
+        templates = [unchanged.with_replacement(*mutant[1:4]).template for mutant in mutants]
         complaints = validators.ros_classes([unchanged.template, *templates])
         return dict(zip([unchanged.template, *templates], complaints, strict=True))
 
-    return judged
+    return complaints_by_template
 
 
 @pytest.fixture(scope="module")
-def judge(serverless: Callable[[], Serverless], classes: Callable[[], dict[str, list[str]]]) -> Caught:
-    """Give files to one validator, and return its complaints."""
+def validate(serverless: Callable[[], Serverless], classes: Callable[[], dict[str, list[str]]]) -> Validate:
+    """Return a function that returns the complaints of a validator about the files."""
 
-    def complaints(validator: str, files: Files, folder: Path) -> list[str]:
+    def validate(validator: str, files: Files, folder: Path) -> list[str]:
         template = yaml.safe_load(files.template)
-        alone = {
+        of_files: dict[str, Callable[[], list[str]]] = {
             validators.CLASSES: lambda: classes()[files.template],
             validators.TYPES: lambda: validators.ros_types(template),
-            validators.LOCALYUN: lambda: validators.localyun(files.put(folder)),
-            validators.VERIFY: lambda: serverless().verify(files.put(folder)),
+            validators.LOCALYUN: lambda: validators.localyun(files.write(folder)),
+            validators.VERIFY: lambda: serverless().verify(files.write(folder)),
         }
-        if validator in alone:
-            return alone[validator]()
-        rendered, complaints = serverless().preview(files.put(folder))
-        of_rendered = {
+        if validator in of_files:
+            return of_files[validator]()
+        rendered, complaints = serverless().preview(files.write(folder))
+        of_rendered: dict[str, Callable[[], list[str]]] = {
             validators.PREVIEW: list,
             validators.SCHEMA: lambda: validators.fc3_schema(rendered),
             validators.SDK: lambda: validators.fc_sdk(rendered, template),
@@ -65,73 +65,75 @@ def judge(serverless: Callable[[], Serverless], classes: Callable[[], dict[str, 
         }
         return complaints or of_rendered[validator]()
 
-    return complaints
+    return validate
 
 
 @pytest.mark.parametrize("validator", validators.VALIDATORS)
-def test_no_validator_complains_of_the_files_as_they_are(judge: Caught, validator: str, tmp_path: Path) -> None:
-    """Unchanged, not tidied up for the validator."""
-    assert [] == judge(validator, Files.unchanged(), tmp_path)
+def test_every_validator_accepts_the_deployment_files(validate: Validate, validator: str, tmp_path: Path) -> None:
+    """The files are validated unchanged."""
+    assert [] == validate(validator, Files.unchanged(), tmp_path)
 
 
-@pytest.mark.parametrize("mistake", MISTAKES, ids=[f"{one.validator}: {one.what}" for one in MISTAKES])
-def test_a_mistake_is_caught_by_its_validator(judge: Caught, mistake: Mistake, tmp_path: Path) -> None:
-    """By the one that the table names, with a word on what is wrong."""
-    files = Files.unchanged().with_mistake(mistake.file, mistake.old, mistake.new)
+@pytest.mark.parametrize("mutant", MUTANTS, ids=[f"{one.validator}: {one.name}" for one in MUTANTS])
+def test_a_mutant_is_reported_by_its_validator(validate: Validate, mutant: Mutant, tmp_path: Path) -> None:
+    """The complaint names what is wrong."""
+    files = Files.unchanged().with_replacement(mutant.file, mutant.old, mutant.new)
 
-    complaints = judge(mistake.validator, files, tmp_path)
+    complaints = validate(mutant.validator, files, tmp_path)
 
-    assert mistake.told in "\n".join(complaints)
-
-
-def test_there_are_enough_mistakes_and_every_validator_catches_some() -> None:
-    """A validator that catches nothing would not be worth its time."""
-    assert 25 <= len(MISTAKES)
-    assert set(validators.VALIDATORS) == {mistake.validator for mistake in MISTAKES}
+    assert mutant.message in "\n".join(complaints)
 
 
-def test_the_documentation_has_the_same_table() -> None:
-    """docs/deploy-checks.md, line by line."""
+def test_every_validator_has_mutants() -> None:
+    """There are at least 25 mutants, and each validator reports at least one."""
+    assert 25 <= len(MUTANTS)
+    assert set(validators.VALIDATORS) == {mutant.validator for mutant in MUTANTS}
+
+
+def test_the_documentation_lists_the_mutants() -> None:
+    """The rows of docs/deploy-checks.md are in the order of the table."""
     text = (tools.ROOT / "docs" / "deploy-checks.md").read_text("utf-8")
     rows = [
         tuple(cell.strip() for cell in row)
         for row in re.findall(r"^\| (.+?) \| `(.+?)` \| (.+?) \|$", text, re.MULTILINE)
     ]
 
-    assert [(one.what, one.file, one.validator) for one in MISTAKES] == rows
+    assert [(one.name, one.file, one.validator) for one in MUTANTS] == rows
 
 
 @pytest.mark.parametrize(
     "variables",
     [
         {},
-        {"CLIPSTITCH_NEW_BUCKET": "false", "CLIPSTITCH_BUCKET": "somebodys-audio"},
+        {"CLIPSTITCH_NEW_BUCKET": "false", "CLIPSTITCH_BUCKET": "existing-audio"},
         {"CLIPSTITCH_PREFIX": "staging", "OSS_REGION": "ap-southeast-1", "CLIPSTITCH_ALARM_POLICY": "mail-us"},
         {"CLIPSTITCH_ALARM_CONTACTS": "on call"},
     ],
 )
-def test_the_local_cloud_reads_every_way_to_deploy(variables: dict[str, str]) -> None:
-    """A new bucket, an existing one, another environment in another region."""
+def test_the_local_cloud_accepts_every_deployment_variant(variables: dict[str, str]) -> None:
+    """A new bucket, an existing bucket, another prefix in another region, and alarms by contacts."""
     assert [] == validators.localyun(tools.ROOT, variables)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "told"),
+    ("name", "value", "description"),
     [
         ("CLIPSTITCH_PREFIX", "A", "Lower-case letters, digits and hyphens, 3 to 31, a letter first."),
         ("CLIPSTITCH_BUCKET", "-audio", "no hyphen at either end"),
         ("CLIPSTITCH_NEW_BUCKET", "maybe", "write true or false"),
     ],
 )
-def test_a_variable_out_of_range_is_refused_with_the_templates_own_words(name: str, value: str, told: str) -> None:
-    """The constraint's description, as ROS would show it."""
+def test_an_invalid_variable_is_refused_with_the_description_of_its_constraint(
+    name: str, value: str, description: str
+) -> None:
+    """The description is in the template, and ROS shows it too."""
     [complaint] = validators.localyun(tools.ROOT, {name: value})
 
-    assert told in complaint
+    assert description in complaint
 
 
-# What each parameter must not be.
-OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
+# Invalid values of each parameter with a constraint.
+INVALID: dict[str, tuple[Any, ...]] = {
     "Prefix": ("A", "ab", "1abc", "a" * 32, "a_b"),
     "BucketName": ("-audio", "ab", "AudioService", "a" * 64, "audio-"),
     "WorkDays": (1, 366, "many"),
@@ -141,24 +143,21 @@ OUT_OF_RANGE: dict[str, tuple[Any, ...]] = {
 }
 
 
-@pytest.mark.parametrize(("name", "value"), [(name, one) for name, values in OUT_OF_RANGE.items() for one in values])
-def test_a_parameter_out_of_range_is_refused_with_the_templates_own_words(name: str, value: Any) -> None:
-    """Whatever its constraint is: a pattern, a range, a list."""
+@pytest.mark.parametrize(("name", "value"), [(name, one) for name, values in INVALID.items() for one in values])
+def test_an_invalid_parameter_is_refused_with_the_description_of_its_constraint(name: str, value: Any) -> None:
+    """The constraint is a pattern, a range or a list of values."""
     template = load_yaml(tools.ROOT / "template.yml")
-    told = template["Parameters"][name]["ConstraintDescription"]["en"]
+    description = template["Parameters"][name]["ConstraintDescription"]["en"]
 
-    with pytest.raises(BadDeployment, match=f"^template.yml: Parameters.{name}: .*; {re.escape(told)}$"):
+    with pytest.raises(BadDeployment, match=f"^template.yml: Parameters.{name}: .*; {re.escape(description)}$"):
         Stack(template, {name: value}, StackLocation("1234567890123456", "cn-hangzhou", "clipstitch"))
 
 
-def test_every_constraint_is_tried() -> None:
-    """None is added without a value that breaks it."""
+def test_every_constraint_has_invalid_values() -> None:
+    """A new constraint needs values here that violate it."""
     parameters = yaml.safe_load(Files.unchanged().template)["Parameters"]
 
-    assert list(OUT_OF_RANGE) == [name for name, spec in parameters.items() if CONSTRAINTS & set(spec)]
-
-
-# Alarms
+    assert list(INVALID) == [name for name, spec in parameters.items() if CONSTRAINTS & set(spec)]
 
 
 @pytest.mark.parametrize(
@@ -169,23 +168,23 @@ def test_every_constraint_is_tried() -> None:
         ({"AlarmContacts": "on call"}, ["DeadLetterAlarm"]),
     ],
 )
-def test_alarms_are_made_for_whoever_names_a_recipient(recipients: dict[str, str], alarms: list[str]) -> None:
-    """And the stack is the same otherwise."""
+def test_alarms_are_created_only_for_given_recipients(recipients: dict[str, str], alarms: list[str]) -> None:
+    """A policy creates the alarms from logs, and contacts create the alarm for dead-letter messages."""
     template = load_yaml(tools.ROOT / "template.yml")
-    made = Stack(template, recipients, StackLocation("1234567890123456", "cn-hangzhou", "clipstitch")).resources()
+    resources = Stack(template, recipients, StackLocation("1234567890123456", "cn-hangzhou", "clipstitch")).resources()
 
-    assert alarms == [resource.logical_id for resource in made if resource.logical_id.endswith("Alarm")]
+    assert alarms == [resource.logical_id for resource in resources if resource.logical_id.endswith("Alarm")]
 
 
 def alarm_queries() -> dict[str, str]:
-    """Return what each alarm looks for in the log."""
+    """Return the log query of each alarm."""
     resources = yaml.safe_load(Files.unchanged().template)["Resources"]
     alerts = {name: r["Properties"]["Detail"] for name, r in resources.items() if r["Type"] == "ALIYUN::SLS::Alert"}
     return {name: detail["Configuration"]["QueryList"][0]["Query"] for name, detail in alerts.items()}
 
 
-def finds(query: str, line: str) -> bool:
-    """Ask a query of a line: the index cuts it at its delimiters; a quoted part asks for all of its words."""
+def matches(query: str, line: str) -> bool:
+    """Return True if a query matches a line. The index splits lines into words; a quoted part needs all its words."""
     resources = yaml.safe_load(Files.unchanged().template)["Resources"]
     delimiters = re.escape(resources["LogIndex"]["Properties"]["FullTextIndex"]["Delimiter"])
     words = set(re.split(f"[{delimiters}]+", line.lower()))
@@ -206,23 +205,23 @@ def finds(query: str, line: str) -> bool:
         ("FailureAlarm", "2026-01-02 03:04:05 1-2-3 [ERROR] Unhandled function error: Traceback"),
     ],
 )
-def test_an_alarm_finds_the_line_that_it_is_for(alarm: str, line: object) -> None:
-    """And no other does."""
+def test_a_log_line_triggers_exactly_its_alarm(alarm: str, line: object) -> None:
+    """No other alarm matches the line."""
     text = line if isinstance(line, str) else json.dumps(line)
 
-    assert [alarm] == [name for name, query in alarm_queries().items() if finds(query, text)]
+    assert [alarm] == [name for name, query in alarm_queries().items() if matches(query, text)]
 
 
 @pytest.mark.parametrize("state", ["succeeded", "rejected"])
-def test_a_job_that_ends_otherwise_alarms_nobody(state: str) -> None:
-    """A mistake in a manifest is its author's business."""
+def test_a_job_that_did_not_fail_triggers_no_alarm(state: str) -> None:
+    """A rejected manifest is reported to its author only."""
     line = json.dumps({"event": "job-closed", "job": "20260102T030405Z-0123456789ab", "state": state})
 
-    assert not any(finds(query, line) for query in alarm_queries().values())
+    assert not any(matches(query, line) for query in alarm_queries().values())
 
 
-def test_the_users_audio_survives_the_removal_of_the_stack() -> None:
-    """The bucket is kept, and nothing else is."""
+def test_only_the_bucket_is_kept_when_the_stack_is_deleted() -> None:
+    """The bucket has the users' audio."""
     resources = yaml.safe_load(Files.unchanged().template)["Resources"]
 
     kept = [name for name, resource in resources.items() if resource.get("DeletionPolicy") == "Retain"]
@@ -230,8 +229,8 @@ def test_the_users_audio_survives_the_removal_of_the_stack() -> None:
     assert "VersioningConfiguration" not in resources["Bucket"]["Properties"]
 
 
-def test_every_parameter_explains_itself() -> None:
-    """A label, a default, and its constraint in words if it has one."""
+def test_every_parameter_is_described() -> None:
+    """Each has a label, a default and a group, and each constraint has a description."""
     parameters = yaml.safe_load(Files.unchanged().template)["Parameters"]
     grouped = yaml.safe_load(Files.unchanged().template)["Metadata"]["ALIYUN::ROS::Interface"]["ParameterGroups"]
 
@@ -241,9 +240,9 @@ def test_every_parameter_explains_itself() -> None:
     assert list(parameters) == [name for group in grouped for name in group["Parameters"]]
 
 
-def test_the_program_is_the_pinned_one() -> None:
-    """What is installed is what package.json says."""
-    tools.need(tools.SERVERLESS, "Serverless Devs")
+def test_the_installed_serverless_devs_is_the_pinned_version() -> None:
+    """The version is that in package.json."""
+    tools.require(tools.SERVERLESS, "Serverless Devs")
     wanted = json.loads((Path(__file__).parent / "package.json").read_text())["dependencies"]["@serverless-devs/s"]
 
     assert wanted == json.loads((tools.SERVERLESS.parent.parent / "package.json").read_text())["version"]

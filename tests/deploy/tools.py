@@ -1,7 +1,7 @@
-"""The validators that others wrote: where they are, and how they get there: `python -m tests.deploy.tools`.
+"""Programs and schemas of others: where they are, and their installation by `python -m tests.deploy.tools`.
 
-They stay in build/tools, which is not under version control. A test that lacks one is skipped at the desk and fails
-where CI is set.
+They are installed into build/tools, which is not under version control. If one is missing, the tests that need it are
+skipped, or fail if the environment variable CI is set.
 """
 
 import json
@@ -26,48 +26,37 @@ ROS_TYPES = SCHEMAS / "ros-resource-types.subset.json"
 INSTALL = "install it with: python -m tests.deploy.tools"
 
 
-def need(path: Path, what: str, how: str = INSTALL) -> None:
-    """Go on where a tool or a schema is there; skip at the desk, fail in CI."""
+def require(path: Path, what: str, how: str = INSTALL) -> None:
+    """Skip the test, or fail in CI, if a program or a schema is missing."""
     if not path.exists():
-        lack(f"{what} is not on this machine; {how}")
+        skip_or_fail(f"{what} is not on this machine; {how}")
     if path.is_relative_to(TOOLS) and not shutil.which("node"):
-        lack(f"{what} needs Node, which is not on this machine; install Node 18 or newer")
+        skip_or_fail(f"{what} needs Node, which is not on this machine; install Node 18 or newer")
 
 
-def lack(message: str) -> NoReturn:
-    """Skip, or fail in CI."""
+def skip_or_fail(message: str) -> NoReturn:
+    """Skip the test, or fail in CI."""
     if os.environ.get("CI"):
         pytest.fail(message)
     pytest.skip(message)
 
 
 def install() -> None:
-    """Fetch the pinned tools: Serverless Devs from npm without its scripts, ROS's classes from PyPI."""
+    """Install the pinned tools: Serverless Devs from npm, without install scripts, and the ROS classes from PyPI."""
     TOOLS.mkdir(parents=True, exist_ok=True)
     (TOOLS / "package.json").write_bytes((Path(__file__).parent / "package.json").read_bytes())
     npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
     subprocess.run(npm, cwd=TOOLS, check=True)
     pins = str(Path(__file__).parent / "cdk.txt")
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--no-deps",
-        "--upgrade",
-        "--target",
-        str(CDK),
-        "-r",
-        pins,
-    ]
+    options = ["--quiet", "--no-deps", "--upgrade", "--target", str(CDK), "-r", pins]
+    pip = [sys.executable, "-m", "pip", "install", *options]
     subprocess.run(pip, check=True)
     for packed in sorted(CDK.glob("*/_jsii/*.tgz")):
         unpack(packed)
 
 
 def unpack(packed: Path) -> None:
-    """Put the JavaScript that a wheel carries where Node finds it."""
+    """Unpack the JavaScript in a wheel into node_modules."""
     with tarfile.open(packed) as archive:
         files = {entry.name.removeprefix("package/"): entry for entry in archive if entry.isfile()}
         content = {name: archive.extractfile(entry) for name, entry in files.items() if name.endswith((".js", ".json"))}

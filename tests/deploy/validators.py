@@ -1,6 +1,6 @@
-"""Validators of the deployment files, most of them by those who run the cloud. Each returns its complaints as text.
+"""Validators of the deployment files, most of them by the vendor. Each returns its complaints as strings.
 
-What each of them knows, and what it is blind to, is said in docs/deploy-checks.md.
+docs/deploy-checks.md says what each of them checks, and what it does not.
 """
 
 import ast
@@ -35,25 +35,25 @@ TRIGGER_DEFINITIONS = {"oss": "IOssTriggerConfig", "mns_topic": "IMnsTriggerConf
 
 @dataclass(frozen=True)
 class Files:
-    """The two deployment files, as text."""
+    """The contents of the two deployment files."""
 
     serverless: str
     template: str
 
     @classmethod
     def unchanged(cls) -> "Files":
-        """Read those of the project."""
+        """Return the files of the project."""
         return cls((tools.ROOT / "s.yaml").read_text("utf-8"), (tools.ROOT / "template.yml").read_text("utf-8"))
 
-    def with_mistake(self, name: str, old: str, new: str) -> "Files":
-        """Return them with one text replaced, once; it must be there."""
+    def with_replacement(self, name: str, old: str, new: str) -> "Files":
+        """Return the files with the first occurrence of a string replaced. Raises AssertionError if there is none."""
         text = self.serverless if name == "s.yaml" else self.template
         assert old in text, f"{name} no longer has {old!r}"
         changed = text.replace(old, new, 1)
         return replace(self, serverless=changed) if name == "s.yaml" else replace(self, template=changed)
 
-    def put(self, folder: Path) -> Path:
-        """Write both into a directory, with the functions beside them as links."""
+    def write(self, folder: Path) -> Path:
+        """Write the files into a folder, link the functions beside them, and return the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "s.yaml").write_text(self.serverless, "utf-8")
         (folder / "template.yml").write_text(self.template, "utf-8")
@@ -64,11 +64,13 @@ class Files:
 
 
 class Serverless:
-    """Serverless Devs' own program. It lives in a home of its own, in which it finds the component fc3's schema."""
+    """The program Serverless Devs, with a home folder of its own that has the schema of the component fc3."""
 
     def __init__(self, home: Path) -> None:
-        tools.need(tools.SERVERLESS, "Serverless Devs")
-        tools.need(tools.FC3_SCHEMA, "the schema of fc3", "put fc3.schema.json beside the checkout, in shared/schemas")
+        tools.require(tools.SERVERLESS, "Serverless Devs")
+        tools.require(
+            tools.FC3_SCHEMA, "the schema of fc3", "put fc3.schema.json beside the checkout, in shared/schemas"
+        )
         self._home = home
         components = home / ".s" / "components" / "devsapp.cn" / "v3"
         schema = tools.FC3_SCHEMA.read_text("utf-8")
@@ -76,32 +78,32 @@ class Serverless:
         _component(components / "ros", "module.exports = class {}")
 
     def run(self, folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        """Run it in a directory; it knows nothing of this user's settings."""
+        """Run the program in a folder, without this user's settings."""
         env = {"PATH": os.environ["PATH"], "HOME": str(self._home), "serverless_devs_config_home": str(self._home)}
         command = ["node", str(tools.SERVERLESS), *arguments]
         return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False, timeout=60)
 
     def preview(self, folder: Path) -> tuple[JSON, list[str]]:
-        """Render s.yaml; what is known only after a deployment stays as it is."""
+        """Return the rendered s.yaml and the complaints; outputs of a deployment are not rendered."""
         done = self.run(folder, "preview", "-t", "s.yaml", "-o", "json", "--silent")
-        return (json.loads(done.stdout), []) if done.returncode == 0 else ({}, [_last_lines(done)])
+        return (json.loads(done.stdout), []) if done.returncode == 0 else ({}, [_output(done)])
 
     def verify(self, folder: Path) -> list[str]:
-        """Let it verify s.yaml with the component's schema."""
+        """Return the complaints about s.yaml by the schema of the component."""
         done = self.run(folder, "verify")
-        return [] if done.returncode == 0 else [_last_lines(done)]
+        return [] if done.returncode == 0 else [_output(done)]
 
 
 def _component(folder: Path, code: str) -> None:
-    """Put a stand-in where the program keeps downloaded components; it never asks for a newer one."""
+    """Write a stub among the downloaded components, marked so that the program looks for no newer one."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "package.json").write_text(json.dumps({"name": folder.name, "main": "index.js"}))
     (folder / "index.js").write_text(code)
     (folder / ".s.lock").write_text(json.dumps({"version": "0", "lastUpdateCheck": 4102444800000}))
 
 
-def _last_lines(done: "subprocess.CompletedProcess[str]") -> str:
-    """Return what a program said, without colours."""
+def _output(done: "subprocess.CompletedProcess[str]") -> str:
+    """Return the output of a program, without colours."""
     return re.sub(r"\x1b\[[0-9;]*m", "", f"{done.stdout}\n{done.stderr}").strip()
 
 
@@ -113,15 +115,15 @@ def functions_of(rendered: JSON) -> Iterator[tuple[str, JSON]]:
 
 
 def fc3_schema(rendered: JSON) -> list[str]:
-    """Check every function against fc3's JSON Schema, its two holes closed.
+    """Return the complaints of fc3's JSON Schema about every function, with unknown keys and triggers checked too.
 
-    The holes (deployment would not notice, either): triggerConfig may be anything, and so may unknown keys.
+    The original schema allows every triggerConfig and all unknown keys, and so does a deployment.
     """
-    tools.need(tools.FC3_SCHEMA, "the schema of fc3", "put fc3.schema.json beside the checkout, in shared/schemas")
+    tools.require(tools.FC3_SCHEMA, "the schema of fc3", "put fc3.schema.json beside the checkout, in shared/schemas")
     try:
-        import jsonschema
+        import jsonschema  # type: ignore[import-untyped]
     except ImportError:
-        tools.lack("jsonschema is not installed; install the project's extra `deploy`")
+        tools.skip_or_fail("jsonschema is not installed; install the project's extra `deploy`")
     schema = _closed(json.loads(tools.FC3_SCHEMA.read_text("utf-8")))
     validator = jsonschema.Draft7Validator(schema)
     return [
@@ -132,7 +134,7 @@ def fc3_schema(rendered: JSON) -> list[str]:
 
 
 def _closed(schema: JSON) -> JSON:
-    """Allow no unknown key anywhere, and let a trigger's type choose what its configuration must be."""
+    """Return the schema without unknown keys, and with the configuration of a trigger checked by its type."""
     closed = copy.deepcopy(schema)
     _close(closed)
     closed["properties"]["customDomain"] = {}
@@ -149,7 +151,7 @@ def _closed(schema: JSON) -> JSON:
 
 
 def _close(node: Any) -> None:
-    """Close every object that lists its properties; conditions are no objects."""
+    """Forbid unknown keys in every object that lists its properties, except in conditions."""
     if isinstance(node, list):
         for item in node:
             _close(item)
@@ -162,32 +164,34 @@ def _close(node: Any) -> None:
 
 
 def fc_sdk(rendered: JSON, template: JSON) -> list[str]:
-    """Pass every function, trigger and asynchronous configuration through the SDK's models: they drop the unknown."""
+    """Return the fields of functions, triggers and asynchronous configurations that the SDK's models drop."""
     complaints = []
     for name, props in functions_of(rendered):
         complaints += [f"{name}: {key} is unknown to the FC API" for key in _dropped_by_sdk(props)]
     for name, resource in template.get("Resources", {}).items():
         if resource.get("Type") == "ALIYUN::FC3::Trigger":
             properties = resource["Properties"]
-            given = properties.get("TriggerConfig", {})
-            lost = _dropped(_trigger_model(str(properties.get("TriggerType"))), given)
-            complaints += [f"{name}: TriggerConfig.{key} is unknown to the FC API" for key in lost]
+            model = _trigger_model(str(properties.get("TriggerType")))
+            complaints += [
+                f"{name}: TriggerConfig.{key} is unknown to the FC API"
+                for key in _dropped(model, properties.get("TriggerConfig", {}))
+            ]
     return complaints
 
 
 def _dropped_by_sdk(props: JSON) -> Iterator[str]:
-    """Yield the fields of a function that do not survive."""
-    from alibabacloud_fc20230330 import models
+    """Yield the fields of a function that the SDK's models drop."""
+    from alibabacloud_fc20230330 import models  # type: ignore[import-untyped]
 
-    apart = ("region", "code", "triggers", "asyncInvokeConfig", "functionName")
-    own = {key: value for key, value in props.items() if key not in apart}
+    separate = ("region", "code", "triggers", "asyncInvokeConfig", "functionName")
+    own = {key: value for key, value in props.items() if key not in separate}
     yield from _dropped(models.CreateFunctionInput, {"functionName": props.get("functionName"), **own})
-    for place, trigger in enumerate(props.get("triggers", ())):
+    for index, trigger in enumerate(props.get("triggers", ())):
         config = trigger.get("triggerConfig", {})
         rest = {key: value for key, value in trigger.items() if key != "triggerConfig"}
-        yield from (f"triggers[{place}].{key}" for key in _dropped(models.CreateTriggerInput, rest))
+        yield from (f"triggers[{index}].{key}" for key in _dropped(models.CreateTriggerInput, rest))
         model = _trigger_model(trigger.get("triggerType", ""))
-        yield from (f"triggers[{place}].triggerConfig.{key}" for key in _dropped(model, config))
+        yield from (f"triggers[{index}].triggerConfig.{key}" for key in _dropped(model, config))
     config = props.get("asyncInvokeConfig", {})
     yield from (f"asyncInvokeConfig.{key}" for key in _dropped(models.PutAsyncInvokeConfigInput, config))
 
@@ -205,23 +209,23 @@ def _trigger_model(kind: str) -> Any:
 
 
 def _dropped(model: Any, given: Mapping[str, Any]) -> list[str]:
-    """Return the paths of what a model does not give back as it got it."""
-    back = model().from_map(copy.deepcopy(dict(given))).to_map()
-    return list(_differences(given, back, ""))
+    """Return the paths of the fields that change in a round trip through a model."""
+    returned = model().from_map(copy.deepcopy(dict(given))).to_map()
+    return list(_differences(given, returned, ""))
 
 
-def _differences(given: Any, back: Any, at: str) -> Iterator[str]:
-    """Yield where two trees differ, seen from the first."""
-    if isinstance(given, Mapping) and isinstance(back, Mapping):
+def _differences(given: Any, returned: Any, at: str) -> Iterator[str]:
+    """Yield the paths of the values in the first tree that differ in the second."""
+    if isinstance(given, Mapping) and isinstance(returned, Mapping):
         for key, value in given.items():
-            yield from _differences(value, back.get(key), f"{at}.{key}" if at else key)
-    elif given != back:
+            yield from _differences(value, returned.get(key), f"{at}.{key}" if at else key)
+    elif given != returned:
         yield at
 
 
 def ros_classes(templates: Iterable[str]) -> list[list[str]]:
-    """Check templates with the classes that ROS's makers generate, all in one run of Node."""
-    tools.need(tools.CDK_MODULES, "ROS's classes (ros-cdk-*)")
+    """Return the complaints of the vendor's ROS classes about each template; Node is started once."""
+    tools.require(tools.CDK_MODULES, "the ROS classes (ros-cdk-*)")
     script = Path(__file__).parent / "ros_classes.js"
     documents = json.dumps([yaml.safe_load(template) for template in templates], default=str)
     command = ["node", str(script), str(tools.CDK_MODULES.parent)]
@@ -231,8 +235,8 @@ def ros_classes(templates: Iterable[str]) -> list[list[str]]:
 
 
 def ros_types(template: JSON) -> list[str]:
-    """Check types, property names, required ones and attributes against what the ROS API says of its types."""
-    tools.need(tools.ROS_TYPES, "the list of ROS types", "put it beside the checkout, in shared/schemas")
+    """Return the complaints about types, properties and attributes that the ROS API does not have."""
+    tools.require(tools.ROS_TYPES, "the list of ROS types", "put it beside the checkout, in shared/schemas")
     types = json.loads(tools.ROS_TYPES.read_text("utf-8"))["resourceTypes"]
     complaints = []
     for name, resource in template["Resources"].items():
@@ -250,12 +254,12 @@ def ros_types(template: JSON) -> list[str]:
     return complaints
 
 
-# In the list of ROS, but cut out of the part of it that the checks have; the classes know them.
+# Missing in the subset of the list that the tests have; the ROS classes check them.
 NOT_IN_SUBSET = frozenset({"ALIYUN::SLS::Alert", "ALIYUN::CMS::ResourceMetricRule"})
 
 
 def _attributes(node: Any) -> Iterator[tuple[str, str]]:
-    """Yield every resource and attribute that a template refers to."""
+    """Yield the resource and the attribute of every reference in a template."""
     if isinstance(node, list):
         for item in node:
             yield from _attributes(item)
@@ -270,7 +274,7 @@ def _attributes(node: Any) -> Iterator[tuple[str, str]]:
 
 
 def localyun(folder: Path, variables: Mapping[str, str] | None = None) -> list[str]:
-    """Let the local cloud read both files."""
+    """Return the complaint of the local cloud about both files."""
     try:
         read(folder, variables or {})
     except BadDeployment as error:
@@ -279,7 +283,7 @@ def localyun(folder: Path, variables: Mapping[str, str] | None = None) -> list[s
 
 
 def cross_check(rendered: JSON, template: JSON, folder: Path) -> list[str]:
-    """Compare what no other validator sees at once: both files, the handlers, the settings."""
+    """Return complaints that no other validator has: about both files together, the handlers and the settings."""
     return [
         *_outputs_and_parameters(rendered, template),
         *(complaint for name, props in functions_of(rendered) for complaint in _handler(name, props, folder)),
@@ -289,17 +293,17 @@ def cross_check(rendered: JSON, template: JSON, folder: Path) -> list[str]:
 
 
 def _outputs_and_parameters(rendered: JSON, template: JSON) -> Iterator[str]:
-    """Every output that s.yaml uses exists; every parameter that it passes is declared."""
+    """Check that s.yaml uses existing outputs, and passes declared parameters."""
     for used in sorted(set(OUTPUT.findall(json.dumps(rendered)))):
         if used not in template.get("Outputs", {}):
-            yield f"s.yaml uses the output {used}, which template.yml lacks"
+            yield f"s.yaml uses the output {used}, which is not in template.yml"
     for passed in rendered["resources"]["infra"]["props"].get("parameters", {}):
         if passed not in template.get("Parameters", {}):
-            yield f"s.yaml passes the parameter {passed}, which template.yml lacks"
+            yield f"s.yaml passes the parameter {passed}, which is not in template.yml"
 
 
 def _handler(name: str, props: JSON, folder: Path) -> Iterator[str]:
-    """Check that the code is what build.py builds, and the handler is a function in it."""
+    """Check that build.py builds the code, and that the handler is a function in it."""
     module, _, function = str(props["handler"]).rpartition(".")
     source = folder / "functions" / name / f"{module}.py"
     if props["code"] != f"./build/{name}":
@@ -311,13 +315,13 @@ def _handler(name: str, props: JSON, folder: Path) -> Iterator[str]:
 
 
 def _settings(folder: Path) -> Iterator[str]:
-    """Check every function's variables: each is a setting, and together they are all that settings.py needs."""
+    """Check that every variable of a function is a documented setting, and that the settings are valid."""
     documented = (tools.ROOT / "docs" / "settings.md").read_text("utf-8")
     known = set(re.findall(r"`((?:CLIPSTITCH|OSS|MNS|IMM)_[A-Z_]+)`", documented))
     try:
         deployment = read(folder, {})
     except BadDeployment:
-        return  # localyun's complaint
+        return  # the validator localyun complains
     triggers = [trigger for trigger in deployment.triggers if isinstance(trigger, ObjectTrigger)]
     for function in deployment.functions:
         given = function.environment
@@ -329,7 +333,7 @@ def _settings(folder: Path) -> Iterator[str]:
 
 
 def _triggers_fit(triggers: Iterable[ObjectTrigger], prefix: str) -> Iterator[str]:
-    """Check that triggers watch the prefix of the settings, and do not fire for parts of an upload."""
+    """Check that triggers have the prefix of the settings, and do not fire for parts of an upload."""
     for trigger in triggers:
         if trigger.prefix != prefix:
             yield f"{trigger.name}: the trigger's prefix is {trigger.prefix}, the setting's {prefix}"
@@ -338,20 +342,20 @@ def _triggers_fit(triggers: Iterable[ObjectTrigger], prefix: str) -> Iterator[st
 
 
 def _same_functions(rendered: JSON, template: JSON) -> Iterator[str]:
-    """Check that template.yml creates with DeployFunctions what s.yaml creates."""
+    """Check that the functions in template.yml equal those in s.yaml."""
     of_template = template_functions(template)
     for name, props in functions_of(rendered):
         if name not in of_template:
             yield f"{name}: template.yml has no function of that code"
             continue
-        mine, theirs = _comparable(props), _comparable(of_template[name])
-        for key in sorted({*mine, *theirs}):
-            if mine.get(key) != theirs.get(key):
-                yield f"{name}: {key} is {mine.get(key)!r} in s.yaml, {theirs.get(key)!r} in template.yml"
+        left, right = _comparable(props), _comparable(of_template[name])
+        for key in sorted({*left, *right}):
+            if left.get(key) != right.get(key):
+                yield f"{name}: {key} is {left.get(key)!r} in s.yaml, {right.get(key)!r} in template.yml"
 
 
 def template_functions(template: JSON) -> dict[str, JSON]:
-    """Return the functions of a template by the name of their code, with keys and triggers as fc3 spells them."""
+    """Return the functions of a template by the name of their code, in the format of fc3."""
     found: dict[str, JSON] = {}
     ids: dict[str, str] = {}
     for name, resource in template["Resources"].items():
@@ -374,7 +378,7 @@ def template_functions(template: JSON) -> dict[str, JSON]:
 
 
 def _camel(node: Any) -> Any:
-    """Spell keys as the FC API does."""
+    """Return the tree with keys in camelCase, as in the FC API."""
     if isinstance(node, list):
         return [_camel(item) for item in node]
     if not isinstance(node, Mapping):
@@ -383,7 +387,7 @@ def _camel(node: Any) -> Any:
 
 
 def _comparable(props: JSON) -> JSON:
-    """Keep what both files say in the same words; names and references differ in spelling, not in meaning."""
+    """Return the fields that must be equal in both files; names and references are written differently."""
     plain = ("handler", "cpu", "memorySize", "diskSize", "timeout", "internetAccess", "description")
     triggers = [
         {key: trigger[key] for key in ("triggerName", "triggerType", "qualifier", "triggerConfig")}

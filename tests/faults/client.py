@@ -1,4 +1,4 @@
-"""What users of the cloud can do and see, with the vendor's SDKs and nothing of ours."""
+"""A client of the bucket and the events queue; it uses the vendor's SDKs only, and retries while the cloud is down."""
 
 import hashlib
 import json
@@ -10,78 +10,74 @@ import oss2
 from mns.account import Account
 from mns.mns_exception import MNSExceptionBase
 
-Done = TypeVar("Done")
-PATIENCE_S = 120.0
+Value = TypeVar("Value")
+RETRY_S = 120.0
 BATCH = 16
 
 
-class Outside:
-    """A bucket and a queue, seen by somebody who tries again while the cloud is busy, or dead."""
+class Client:
+    """A bucket and a queue. Each OSS call is retried for up to `RETRY_S` seconds while the cloud fails or is down."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
-        self.key = env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"]
+        key = env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"]
         session = oss2.Session(pool_size=8)
-        auth, region = oss2.AuthV4(*self.key), env["OSS_REGION"]
+        auth, region = oss2.AuthV4(*key), env["OSS_REGION"]
         bucket, endpoint = env["CLIPSTITCH_BUCKET"], env["OSS_ENDPOINT"]
         self._bucket = oss2.Bucket(auth, endpoint, bucket, session=session, region=region, connect_timeout=30)
-        self._queue = Account(env["MNS_ENDPOINT"], *self.key).get_queue(env["CLIPSTITCH_EVENTS_QUEUE"])
+        self._queue = Account(env["MNS_ENDPOINT"], *key).get_queue(env["CLIPSTITCH_EVENTS_QUEUE"])
 
     def put(self, key: str, body: bytes) -> str:
-        """Upload an object exactly once, whatever the cloud answers, and return its ETag."""
+        """Upload an object exactly once and return its ETag. Raises TimeoutError after `RETRY_S` seconds."""
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest().upper()
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + RETRY_S
         while time.monotonic() < deadline:
             try:
                 self._bucket.put_object(key, body)
             except oss2.exceptions.OssError as error:
-                _only_if_busy(error)
+                _wait_if_transient(error)
             else:
                 return etag
             if self.etag(key) == etag:
-                return etag  # it had happened, though nobody said so
+                return etag  # the upload succeeded, only its response was lost
         raise TimeoutError(f"{key} could not be uploaded")
 
     def etag(self, key: str) -> str:
-        """Return an object's ETag; nothing when there is no such object."""
-        return self.describe(key)[0]
-
-    def describe(self, key: str) -> tuple[str, Mapping[str, str]]:
-        """Return an object's ETag and headers; empty ones when there is no such object."""
+        """Return an object's ETag, or an empty string if there is no such object."""
         try:
-            found = _surely(lambda: self._bucket.head_object(key))
+            found = _retried(lambda: self._bucket.head_object(key))
         except oss2.exceptions.NotFound:
-            return "", {}
-        return found.etag.strip('"').upper(), {name.lower(): value for name, value in found.headers.items()}
+            return ""
+        return str(found.etag).strip('"').upper()
 
     def read(self, key: str) -> bytes | None:
-        """Return an object, if it is there."""
+        """Return an object's content, or None if there is no such object."""
+
+        def read() -> bytes:
+            body: bytes = self._bucket.get_object(key).read()
+            return body
+
         try:
-            return _surely(lambda: self._bucket.get_object(key).read())
+            return _retried(read)
         except oss2.exceptions.NoSuchKey:
             return None
 
     def document(self, key: str) -> dict[str, Any]:
-        """Return a JSON object; an empty one when it is not there."""
+        """Return a JSON object, or an empty one if there is no such object."""
         body = self.read(key)
         return json.loads(body) if body else {}
 
-    def remove(self, key: str) -> None:
-        """Remove an object."""
-        _surely(lambda: self._bucket.delete_object(key))
-
     def keys(self, prefix: str) -> list[str]:
-        """List keys."""
-        return _surely(lambda: [found.key for found in oss2.ObjectIteratorV2(self._bucket, prefix, max_keys=1000)])
+        """Return the keys under a prefix."""
+        return _retried(lambda: [found.key for found in oss2.ObjectIteratorV2(self._bucket, prefix, max_keys=1000)])
 
     def events(self) -> Iterator[str]:
-        """Take all events out of the queue that are there now."""
+        """Yield and delete all events that are in the queue now."""
         while batch := self._receive():
             for message in batch:
                 yield message.message_body if isinstance(message.message_body, str) else message.message_body.decode()
             self._queue.batch_delete_message([message.receipt_handle for message in batch])
 
     def _receive(self) -> list[Any]:
-        """Receive what there is, up to one batch."""
         try:
             return list(self._queue.batch_receive_message(BATCH))
         except MNSExceptionBase as error:
@@ -90,20 +86,19 @@ class Outside:
             raise
 
 
-def _surely(act: Callable[[], Done]) -> Done:
-    """Do something until the cloud answers; what it says then counts."""
-    deadline = time.monotonic() + PATIENCE_S
+def _retried(call: Callable[[], Value]) -> Value:
+    """Retry a call while its errors are transient, for up to `RETRY_S` seconds. Other errors are raised."""
+    deadline = time.monotonic() + RETRY_S
     while True:
         try:
-            return act()
+            return call()
         except oss2.exceptions.OssError as error:
-            _only_if_busy(error)
+            _wait_if_transient(error)
             if time.monotonic() > deadline:
                 raise
 
 
-def _only_if_busy(error: Any) -> None:
-    """Wait a moment if an error is one that passes; raise it otherwise."""
+def _wait_if_transient(error: Any) -> None:
     if 0 < error.status < 500:
         raise error
     time.sleep(0.1)

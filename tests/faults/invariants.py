@@ -1,4 +1,4 @@
-"""What must be true when the weather has cleared: the promises, checked from outside on objects, events and sound."""
+"""The invariants that hold after recovery, checked from outside on objects, events and audio."""
 
 import json
 from collections import Counter, defaultdict
@@ -7,167 +7,170 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
-from tests.faults.run import LEFTOVERS, STATE, Landfall, Upload
-from tests.faults.workload import RATE, Sound, Version
+from tests.faults.run import STATE, TEMPORARY_PREFIXES, RunResult, Upload
+from tests.faults.workload import RATE, ExpectedSound, ManifestVersion
 from tests.sounds import pcm, pitch
 
 LOSSY_SAMPLES = RATE * 15 // 100  # a codec's lead-in and last frame
-NEAR_HZ = 15
-QUIET = 0.03  # root mean square; a tone has a quarter
-GONE = "MANIFEST_GONE"  # says a job whose manifest was overwritten before it could be read; it knows no ETag
-OVERTAKEN = {"SUPERSEDED", GONE}  # how the job of a version may end that a newer one came after
+PITCH_TOLERANCE_HZ = 15
+SILENCE_RMS = 0.03  # root mean square; that of a tone is about 0.25
+GONE = "MANIFEST_GONE"  # the manifest was overwritten before it could be read, so its event has no ETag
+OVERWRITTEN_CODES = {"SUPERSEDED", GONE}  # possible errors of the job of a version that was overwritten
 
 
 class Findings(NamedTuple):
-    """Everything that is wrong, and the figures of what was right.
+    """The violated invariants, and figures of the run.
 
-    `windows`: what docs/reliability.md says may happen, and did.
+    `states`: events by state. `correct`: outputs and rejections without a violation. `lost`: versions without an event.
+    `duplicated`: event ids with two contents, and versions with two events. `races`: results of the race between two
+    versions of a manifest that docs/reliability.md documents; they are no violations.
     """
 
     violations: tuple[str, ...]
     states: dict[str, int]
-    right: int
+    correct: int
     lost: int
-    doubled: int
-    windows: dict[str, int]
+    duplicated: int
+    races: dict[str, int]
 
 
-def judge(landfall: Landfall) -> Findings:
-    """Check every promise."""
-    return _Judge(landfall).findings()
+def check_invariants(result: RunResult) -> Findings:
+    """Check every invariant and return all violations."""
+    return _Checker(result).findings()
 
 
-class _Judge:
-    """Looks at one landfall."""
-
-    def __init__(self, landfall: Landfall) -> None:
-        self._uploads, self._outside = landfall.uploads, landfall.outside
+class _Checker:
+    def __init__(self, result: RunResult) -> None:
+        self._uploads, self._client = result.uploads, result.client
         self._texts: dict[str, set[str]] = defaultdict(set)
         self._by_etag: dict[str, set[str]] = defaultdict(set)
         self._events: dict[str, dict[str, Any]] = {}
-        for text in landfall.events:
+        for text in result.events:
             event = json.loads(text)
             self._events[event["id"]] = event
             self._texts[event["id"]].add(text)
             self._by_etag[event["data"]["manifest"]["etag"]].add(event["id"])
-        self._gone = [self._events[name] for name in sorted(self._by_etag.pop("", ()))]
-        self._windows: Counter[str] = Counter()
-        self._right = 0
+        self._gone = [self._events[event_id] for event_id in sorted(self._by_etag.pop("", ()))]
+        self._races: Counter[str] = Counter()
+        self._correct = 0
 
     def findings(self) -> Findings:
-        """Go through the promises one by one."""
-        lost, doubled = list(self._lost()), list(self._doubled())
-        checks = (self._states, self._strangers, self._jobs, self._results, self._left, self._outputs)
-        found = [*lost, *doubled, *(problem for check in checks for problem in check())]
+        """Return the violations of all invariants."""
+        lost, duplicated = list(self._lost()), list(self._duplicated())
+        checks = (
+            self._states, self._unknown_versions, self._jobs, self._results, self._temporary_objects, self._outputs,
+        )  # fmt: skip
+        violations = [*lost, *duplicated, *(violation for check in checks for violation in check())]
         states = Counter(event["data"]["state"] for event in self._events.values())
-        figures = (dict(sorted(states.items())), self._right, len(lost), len(doubled), dict(self._windows))
-        return Findings(tuple(found), *figures)
+        figures = (dict(sorted(states.items())), self._correct, len(lost), len(duplicated), dict(self._races))
+        return Findings(tuple(violations), *figures)
 
     def _lost(self) -> Iterator[str]:
-        """Every version has its event, but for one that was overwritten before anybody read it."""
+        """Each version has an event, unless it was overwritten before it was read."""
         for upload in self._uploads:
-            if not self._by_etag[upload.etag] and not _overwritten(upload):
-                yield f"{upload.manuscript.key} has no event"
+            if not self._by_etag[upload.etag] and not _is_overwritten(upload):
+                yield f"{upload.manifest.key} has no event"
 
-    def _doubled(self) -> Iterator[str]:
-        """No event id has two contents, and no version two events."""
+    def _duplicated(self) -> Iterator[str]:
+        """Each event id has one content, and each version one event."""
         yield from (f"event {name} has {len(texts)} contents" for name, texts in self._texts.items() if len(texts) > 1)
         yield from (f"{etag} has the events {sorted(ids)}" for etag, ids in self._by_etag.items() if len(ids) > 1)
 
     def _states(self) -> Iterator[str]:
-        """Every job ended as its author may expect; of a version that was overwritten, a job may say so."""
+        """Each job ends in the expected state with the expected issues, or fails because it was overwritten."""
         for upload, event in self._pairs():
             version, data = _version(upload), event["data"]
-            said = frozenset((issue["code"], issue["path"]) for issue in data.get("issues", ()))
-            overtaken = _overwritten(upload) and data.get("error", {}).get("code") in OVERTAKEN
-            if data["state"] != version.state and not overtaken:
-                yield f"{event['id']} of {upload.manuscript.key}, expected {version.state}: {data.get('error')}, {said}"
-            elif said != version.issues:
-                yield f"{event['id']} of {upload.manuscript.key} names {sorted(said)}, not {sorted(version.issues)}"
+            issues = frozenset((issue["code"], issue["path"]) for issue in data.get("issues", ()))
+            superseded = _is_overwritten(upload) and data.get("error", {}).get("code") in OVERWRITTEN_CODES
+            subject = f"{event['id']} of {upload.manifest.key}"
+            if data["state"] != version.state and not superseded:
+                yield f"{subject}, expected {version.state}: {data.get('error')}, {issues}"
+            elif issues != version.issues:
+                yield f"{subject} has the issues {sorted(issues)}, expected {sorted(version.issues)}"
 
-    def _strangers(self) -> Iterator[str]:
-        """Let every event be of a version that was uploaded, or say that its version was gone before it was read."""
+    def _unknown_versions(self) -> Iterator[str]:
+        """Each event is for an uploaded version, or says that its version was overwritten before it was read."""
         known = {upload.etag for upload in self._uploads}
         yield from (
-            f"nobody uploaded what {sorted(ids)} tell of"
+            f"{sorted(ids)} are for a version that was never uploaded"
             for etag, ids in self._by_etag.items()
             if ids and etag not in known
         )
-        unread = Counter(upload.manuscript.key for upload in self._uploads if not self._by_etag[upload.etag])
+        unread = Counter(upload.manifest.key for upload in self._uploads if not self._by_etag[upload.etag])
         for event in self._gone:
             key, error = _key(event["data"]["manifest"]["uri"]), event["data"].get("error", {})
             unread[key] -= 1
             if error.get("code") != GONE or unread[key] < 0:
-                yield f"{event['id']} of {key}: {error}, and no version was left unread"
+                yield f"{event['id']} of {key}: {error}, but every version was read"
 
     def _jobs(self) -> Iterator[str]:
-        """Every job that left facts is closed, in the state that its event says; and no event is without its job."""
-        told = {event["data"]["job"]: event["data"]["state"] for event in self._events.values()}
+        """Each job with facts is closed in the state of its event, and each event has a job with facts."""
+        states = {event["data"]["job"]: event["data"]["state"] for event in self._events.values()}
         prefix = f"{STATE}jobs/"
-        folders = {key.rpartition("/")[0] for key in self._outside.keys(prefix)}
+        folders = {key.rpartition("/")[0] for key in self._client.keys(prefix)}
         for folder in sorted(folders):
-            state = self._outside.document(f"{folder}/closed.json").get("state", "open")
-            if told.pop(folder.rpartition("/")[2], "untold") != state:
-                yield f"{folder} is {state}, which its event does not say"
-        yield from (f"{job} was told and has no facts" for job in told)
+            state = self._client.document(f"{folder}/closed.json").get("state", "open")
+            if (expected := states.pop(folder.rpartition("/")[2], None)) != state:
+                yield f"{folder} is {state}, its event says {expected}"
+        yield from (f"{job} has an event and no facts" for job in states)
 
     def _results(self) -> Iterator[str]:
-        """Let the result object of every manifest be the event of its last version, word for word."""
+        """Each result object equals the event of the last version of its manifest."""
         for upload, event in self._pairs():
-            key = f"results/{upload.manuscript.key}.json"
-            if _overwritten(upload) or (found := self._outside.document(key)) == event:
+            key = f"results/{upload.manifest.key}.json"
+            if _is_overwritten(upload) or (found := self._client.document(key)) == event:
                 continue
-            if found in self._older(upload):
-                self._windows["result object of an older version"] += 1
+            if found in self._older_events(upload):
+                self._races["result object of an older version"] += 1
             else:
                 yield f"{key} is not event {event['id']}"
 
-    def _left(self) -> Iterator[str]:
-        """Nothing of the work is left over."""
-        yield from (f"left over: {key}" for prefix in LEFTOVERS for key in self._outside.keys(prefix))
+    def _temporary_objects(self) -> Iterator[str]:
+        """No temporary object is left over."""
+        yield from (f"left over: {key}" for prefix in TEMPORARY_PREFIXES for key in self._client.keys(prefix))
 
     def _outputs(self) -> Iterator[str]:
-        """Every output of a job that succeeded is there, and sounds as its manifest says; nobody else made one."""
+        """Each succeeded job has the expected output, and other jobs have none."""
         with ThreadPoolExecutor(2) as pool:
-            for problem in pool.map(lambda pair: self._output(*pair), list(self._pairs())):
-                if problem:
-                    yield problem
+            for violation in pool.map(lambda pair: self._output(*pair), list(self._pairs())):
+                if violation:
+                    yield violation
                 else:
-                    self._right += 1
+                    self._correct += 1
 
     def _output(self, upload: Upload, event: dict[str, Any]) -> str:
-        """Look at, and listen to, one output; say what is wrong with it."""
+        """Return the violation of one output, or an empty string."""
         version, data = _version(upload), event["data"]
-        if _overwritten(upload) and version.output == _last(upload).output:
-            return ""  # its place is taken by the newer version's
-        body = self._outside.read(version.output)
+        if _is_overwritten(upload) and version.output == _last(upload).output:
+            return ""  # a newer version has replaced this output
+        body = self._client.read(version.output)
         if data["state"] != "succeeded":
-            return f"{version.output} is there, though {event['id']}" if body is not None else ""
-        if body is None or (etag := self._outside.etag(version.output)) != data["output"]["etag"]:
+            return f"{version.output} exists despite {event['id']}" if body is not None else ""
+        if body is None or (etag := self._client.etag(version.output)) != data["output"]["etag"]:
             if body is not None and etag in self._older_outputs(upload):
-                self._windows["output of an older version"] += 1
+                self._races["output of an older version"] += 1
                 return ""
-            return f"{version.output} is not what {event['id']} tells of"
-        if "chapters" in data and self._outside.read(_key(data["chapters"]["webvtt"])) is None:
-            return f"{data['chapters']['webvtt']} is not there, though {event['id']}"
-        wrong = mishearing(body, version)
-        return f"{version.output} of {event['id']}: {wrong}" if wrong else ""
+            return f"{version.output} is not the output of {event['id']}"
+        if "chapters" in data and self._client.read(_key(data["chapters"]["webvtt"])) is None:
+            return f"{data['chapters']['webvtt']} is missing despite {event['id']}"
+        error = audio_error(body, version)
+        return f"{version.output} of {event['id']}: {error}" if error else ""
 
     def _older_outputs(self, upload: Upload) -> list[str]:
-        """Return the ETags of what the versions before made."""
-        return [event["data"].get("output", {}).get("etag", "none") for event in self._older(upload)]
+        """Return the ETags of the outputs of older versions."""
+        return [event["data"].get("output", {}).get("etag", "none") for event in self._older_events(upload)]
 
-    def _older(self, upload: Upload) -> list[dict[str, Any]]:
-        """Return the events of the versions before."""
-        before = [one for one in self._uploads if one.manuscript == upload.manuscript and one.number < upload.number]
-        return [self._events[name] for one in before for name in self._by_etag[one.etag]]
+    def _older_events(self, upload: Upload) -> list[dict[str, Any]]:
+        older = [one for one in self._uploads if one.manifest == upload.manifest and one.number < upload.number]
+        return [self._events[event_id] for one in older for event_id in self._by_etag[one.etag]]
 
     def _pairs(self) -> Iterator[tuple[Upload, dict[str, Any]]]:
-        """Yield every upload with its event."""
+        """Yield every upload with each of its events."""
         for upload in self._uploads:
-            for name in sorted(self._by_etag[upload.etag]):
-                yield upload, self._events[name]
+            for event_id in sorted(self._by_etag[upload.etag]):
+                yield upload, self._events[event_id]
 
 
 def _key(uri: str) -> str:
@@ -175,36 +178,34 @@ def _key(uri: str) -> str:
     return uri.removeprefix("oss://").partition("/")[2]
 
 
-def _version(upload: Upload) -> Version:
-    return upload.manuscript.versions[upload.number]
+def _version(upload: Upload) -> ManifestVersion:
+    return upload.manifest.versions[upload.number]
 
 
-def _last(upload: Upload) -> Version:
-    return upload.manuscript.versions[-1]
+def _last(upload: Upload) -> ManifestVersion:
+    return upload.manifest.versions[-1]
 
 
-def _overwritten(upload: Upload) -> bool:
-    """Say whether a newer version came after."""
-    return upload.number < len(upload.manuscript.versions) - 1
+def _is_overwritten(upload: Upload) -> bool:
+    return upload.number < len(upload.manifest.versions) - 1
 
 
-def mishearing(body: bytes, version: Version) -> str:
-    """Decode an output and say what is wrong with its length, its order or its silences; nothing if nothing is."""
+def audio_error(body: bytes, version: ManifestVersion) -> str:
+    """Decode an output. Return how its length, tones or silences differ from the expectation, or an empty string."""
     samples = pcm(body, RATE)[:, 0]
-    wanted = sum(sound.samples for sound in version.sounds)
-    slack = 0 if version.output.endswith(".flac") else LOSSY_SAMPLES
-    if abs(len(samples) - wanted) > slack:
-        return f"{len(samples)} samples, not {wanted}"
+    expected = sum(sound.samples for sound in version.sounds)
+    tolerance = 0 if version.output.endswith(".flac") else LOSSY_SAMPLES
+    if abs(len(samples) - expected) > tolerance:
+        return f"{len(samples)} samples, not {expected}"
     at = 0
     for number, sound in enumerate(version.sounds):
         middle = samples[at + sound.samples // 4 : at + sound.samples * 3 // 4]
         at += sound.samples
-        if not _is(sound, middle):
+        if not _matches(sound, middle):
             return f"sound {number} of {len(version.sounds)} is not {sound.hertz} Hz"
     return ""
 
 
-def _is(sound: Sound, heard: np.ndarray) -> bool:
-    """Say whether a stretch sounds as it should."""
-    loud = float(np.sqrt(np.mean(heard**2))) > QUIET
-    return loud and abs(pitch(heard, RATE) - sound.hertz) <= NEAR_HZ if sound.hertz else not loud
+def _matches(sound: ExpectedSound, samples: npt.NDArray[Any]) -> bool:
+    is_loud = float(np.sqrt(np.mean(samples**2))) > SILENCE_RMS
+    return is_loud and abs(pitch(samples, RATE) - sound.hertz) <= PITCH_TOLERANCE_HZ if sound.hertz else not is_loud

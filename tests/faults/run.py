@@ -1,4 +1,4 @@
-"""A voyage: authors upload while the weather is bad and the cloud is killed; then it clears, and all must settle."""
+"""One run: manifests are uploaded while faults are injected and the cloud is killed; then it recovers."""
 
 import json
 import threading
@@ -9,171 +9,180 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple
 
-from tests.faults.client import Outside
-from tests.faults.local_cloud import House
-from tests.faults.workload import Clip, Manuscript, make_clips, make_manuscripts
+from tests.faults.client import Client
+from tests.faults.local_cloud import LocalCloudProcess
+from tests.faults.workload import Clip, WorkloadManifest, make_clips, make_manifests
 
-AUTHORS = 6
-BETWEEN_VERSIONS_S = 1.2  # OSS keeps times to the second: two versions within one are neither the newer
-LATE_S = 2.5
-TUNING = {
+UPLOAD_THREADS = 6
+BETWEEN_VERSIONS_S = 1.2  # OSS times have a resolution of one second: two versions within one have no order
+LATE_CLIP_S = 2.5
+SETTINGS = {
     "CLIPSTITCH_GRACE_PERIOD_S": "2",
-    "CLIPSTITCH_MAX_RETRIES": "20",  # so that a task's faltering is never a job's failure, and every state is expected
+    "CLIPSTITCH_MAX_RETRIES": "20",  # no transient task failure fails a job, so that final states are predictable
     "CLIPSTITCH_SEARCH_WINDOW_S": "60",
 }
-QUICK_SWEEP_S = 3.0
-CALM_SWEEP_S = 0.04  # for each manifest: all of them are looked for now, and no sweep shall overtake another
-INTERVAL_S = 300.0  # of the sweep, in s.yaml
-SETTLE_S = 300.0
+MIN_SWEEP_INTERVAL_S = 3.0
+RECOVERY_SWEEP_S = 0.04  # for each manifest: a recovery sweep looks at all of them, and sweeps must not overlap
+SWEEP_INTERVAL_S = 300.0  # in s.yaml
+RECOVERY_TIMEOUT_S = 300.0
 STATE = "_clipstitch/"
-LEFTOVERS = (f"{STATE}open/", f"{STATE}work/", f"{STATE}tasks/")
+OPEN_JOBS = f"{STATE}open/"
+TEMPORARY_PREFIXES = (OPEN_JOBS, f"{STATE}work/", f"{STATE}tasks/")
 
 
-class Course(NamedTuple):
-    """How far, and how bad.
+class RunOptions(NamedTuple):
+    """The size of a run, and how many faults are injected.
 
-    `per_second`: manifests; `life_s`: shortest and longest life of the cloud in the storm.
+    `upload_rate`: manifests per second. `uptime_s`: shortest and longest time between two kills, in seconds.
     """
 
     manifests: int = 30
     seed: int = 1
     kills: int = 2
-    per_second: float = 4.0
-    life_s: tuple[float, float] = (3.0, 5.0)
-    severity: float = 1.0
+    upload_rate: float = 4.0
+    uptime_s: tuple[float, float] = (3.0, 5.0)
+    fault_rate: float = 1.0
 
     @property
-    def stormy_sweep_s(self) -> float:
-        """How often the sweep comes in the storm: about once a life, so that many sweeps die and some do not."""
-        return max(QUICK_SWEEP_S, sum(self.life_s) * 0.4)
+    def sweep_interval_s(self) -> float:
+        """Return the interval of sweeps in the fault phase, about one uptime: some sweeps are killed, some are not."""
+        return max(MIN_SWEEP_INTERVAL_S, sum(self.uptime_s) * 0.4)
 
 
 class Upload(NamedTuple):
-    """One upload of a version of a manuscript, as it happened; `number` is its place among them."""
+    """One upload of a version of a manifest; `number` is the index of the version."""
 
-    manuscript: Manuscript
+    manifest: WorkloadManifest
     number: int
     etag: str
 
 
-class Landfall(NamedTuple):
-    """What a voyage came to: the cloud that is still up, and what was done to it."""
+class RunResult(NamedTuple):
+    """The result of a run, with the cloud that is still running.
 
-    course: Course
-    house: House
-    outside: Outside
+    `kills`: number of kills by what was killed; `seconds`: duration by phase.
+    """
+
+    cloud: LocalCloudProcess
+    client: Client
     uploads: list[Upload]
     events: list[str]
     kills: dict[str, int]
     seconds: dict[str, float]
 
-    def hear(self) -> None:
-        """Take what has come into the queue since."""
-        self.events.extend(self.outside.events())
+    def receive(self) -> None:
+        """Move the events in the queue to `events`."""
+        self.events.extend(self.client.events())
 
 
-Say = Callable[[str], None]
+Log = Callable[[str], None]
 
 
-def sail(course: Course, folder: Path, say: Say = lambda _line: None) -> Landfall:
-    """Make a voyage; whoever calls ends the house of the landfall."""
-    rng = Random(course.seed)
+def run(options: RunOptions, folder: Path, log: Log = lambda _line: None) -> RunResult:
+    """Run both phases and return the result. The caller closes its local cloud."""
+    rng = Random(options.seed)
     clips = make_clips()
-    manuscripts = make_manuscripts(course.manifests, clips, rng)
-    house = House(folder, TUNING, hurry=INTERVAL_S / course.stormy_sweep_s)
-    began = time.monotonic()
-    house.start(course.seed, course.severity)
+    manifests = make_manifests(options.manifests, clips, rng)
+    cloud = LocalCloudProcess(folder, SETTINGS, time_scale=SWEEP_INTERVAL_S / options.sweep_interval_s)
+    started = time.monotonic()
+    cloud.start(options.seed, options.fault_rate)
     try:
-        authors = Authors(Outside(house.environment), clips, course.per_second)
-        kills = _storm(course, house, authors.begin(manuscripts), rng, say)
-        stormy = time.monotonic() - began
-        landfall = Landfall(course, house, Outside(house.environment), authors.uploads, [], kills, {})
-        _settle(landfall, say)
+        uploader = Uploader(Client(cloud.environment), clips, options.upload_rate)
+        kills = _fault_phase(options, cloud, uploader.start(manifests), rng, log)
+        faulty = time.monotonic() - started
+        result = RunResult(cloud, Client(cloud.environment), uploader.uploads, [], kills, {})
+        _recovery_phase(result, log)
     except BaseException:
-        house.close()
+        cloud.close()
         raise
-    landfall.seconds.update(storm=stormy, settling=time.monotonic() - began - stormy)
-    return landfall
+    result.seconds.update({"fault phase": faulty, "recovery phase": time.monotonic() - started - faulty})
+    return result
 
 
-class Authors:
-    """People who upload at their own pace, and see to it that each upload happens once."""
+class Uploader:
+    """Uploads clips and manifests at a fixed rate, each version exactly once."""
 
-    def __init__(self, outside: Outside, clips: Sequence[Clip], per_second: float) -> None:
-        self._outside, self._clips, self._per_second = outside, clips, per_second
+    def __init__(self, client: Client, clips: Sequence[Clip], upload_rate: float) -> None:
+        self._client, self._clips, self._upload_rate = client, clips, upload_rate
         self._lock = threading.Lock()
         self.uploads: list[Upload] = []
 
-    def begin(self, manuscripts: Sequence[Manuscript]) -> "list[Future[None]]":
-        """Upload the clips, then begin with the manuscripts, which others go on with."""
-        pool = ThreadPoolExecutor(AUTHORS, thread_name_prefix="author")
-        list(pool.map(lambda clip: self._outside.put(clip.key, clip.body), self._clips))
-        began = time.monotonic()
-        due = [began + number / self._per_second for number in range(len(manuscripts))]
-        futures = [pool.submit(self._publish, *pair) for pair in zip(manuscripts, due, strict=True)]
+    def start(self, manifests: Sequence[WorkloadManifest]) -> "list[Future[None]]":
+        """Upload the clips, then start uploading the manifests in threads. Return one future per manifest."""
+        pool = ThreadPoolExecutor(UPLOAD_THREADS, thread_name_prefix="upload")
+        list(pool.map(lambda clip: self._client.put(clip.key, clip.body), self._clips))
+        started = time.monotonic()
+        due = [started + number / self._upload_rate for number in range(len(manifests))]
+        futures = [pool.submit(self._upload, *pair) for pair in zip(manifests, due, strict=True)]
         pool.shutdown(wait=False)
         return futures
 
-    def _publish(self, manuscript: Manuscript, due: float) -> None:
-        """Upload all versions of a manuscript, and the clips that come late."""
+    def _upload(self, manifest: WorkloadManifest, due: float) -> None:
+        """Upload all versions of a manifest, then its late clips."""
         time.sleep(max(0.0, due - time.monotonic()))
-        for number, version in enumerate(manuscript.versions):
+        for number, version in enumerate(manifest.versions):
             time.sleep(BETWEEN_VERSIONS_S if number else 0.0)
-            etag = self._outside.put(manuscript.key, version.body)
+            etag = self._client.put(manifest.key, version.body)
             with self._lock:
-                self.uploads.append(Upload(manuscript, number, etag))
-        for clip in manuscript.late:
-            time.sleep(LATE_S)
-            self._outside.put(clip.key, clip.body)
+                self.uploads.append(Upload(manifest, number, etag))
+        for clip in manifest.late_clips:
+            time.sleep(LATE_CLIP_S)
+            self._client.put(clip.key, clip.body)
 
 
-def _storm(course: Course, house: House, work: "Sequence[Future[None]]", rng: Random, say: Say) -> dict[str, int]:
-    """Kill the cloud again and again while the authors work; at last it comes back in fine weather."""
-    kills = {"with its process group": 0, "alone": 0}
-    for life in range(1, 1000):
-        time.sleep(rng.uniform(*course.life_s))
-        done = sum(future.done() for future in work)
-        over = done == len(work) and life >= course.kills
+def _fault_phase(
+    options: RunOptions, cloud: LocalCloudProcess, uploads: "Sequence[Future[None]]", rng: Random, log: Log
+) -> dict[str, int]:
+    """Kill the cloud repeatedly during the uploads, then start it without faults. Return the number of kills."""
+    kills = {"the process group": 0, "the server alone": 0}
+    for number in range(1, 1000):
+        time.sleep(rng.uniform(*options.uptime_s))
+        done = sum(future.done() for future in uploads)
+        is_last = done == len(uploads) and number >= options.kills
         group = rng.random() < 0.5
-        house.kill(group=group)
-        kills["with its process group" if group else "alone"] += 1
-        faults = sum(house.counts.values())
-        say(f"{done} of {len(work)} manuscripts uploaded, local cloud killed {life} times, {faults:,} faults")
-        if over:
+        cloud.kill(group=group)
+        kills["the process group" if group else "the server alone"] += 1
+        faults = sum(cloud.fault_counts.values())
+        log(f"{done} of {len(uploads)} manifests uploaded, {number} kills, {faults:,} faults")
+        if is_last:
             break
-        house.start(course.seed + life, course.severity)
-    for future in work:
+        cloud.start(options.seed + number, options.fault_rate)
+    for future in uploads:
         future.result()
-    house.hurry = INTERVAL_S / max(QUICK_SWEEP_S, CALM_SWEEP_S * course.manifests)
-    house.tuning["CLIPSTITCH_SEARCH_WINDOW_S"] = "3600"
-    house.start()
+    cloud.time_scale = SWEEP_INTERVAL_S / max(MIN_SWEEP_INTERVAL_S, RECOVERY_SWEEP_S * options.manifests)
+    cloud.settings["CLIPSTITCH_SEARCH_WINDOW_S"] = "3600"
+    cloud.start()
     return kills
 
 
-def _settle(landfall: Landfall, say: Say) -> None:
-    """Wait until every job is closed; then clear what only the deadline may clear."""
-    wanted = {upload.etag for upload in landfall.uploads if upload.number == len(upload.manuscript.versions) - 1}
-    deadline = time.monotonic() + SETTLE_S
+def _recovery_phase(result: RunResult, log: Log) -> None:
+    """Wait until every job is closed, then until the sweep has deleted all temporary objects."""
+    expected = {upload.etag for upload in result.uploads if upload.number == len(upload.manifest.versions) - 1}
+    deadline = time.monotonic() + RECOVERY_TIMEOUT_S
     while time.monotonic() < deadline:
-        landfall.hear()
-        missing = wanted - {json.loads(text)["data"]["manifest"]["etag"] for text in landfall.events}
-        open_jobs = landfall.outside.keys(LEFTOVERS[0])
-        say(f"fine weather: {len(missing)} events and {len(open_jobs)} open jobs are waited for")
+        result.receive()
+        missing = expected - {json.loads(text)["data"]["manifest"]["etag"] for text in result.events}
+        open_jobs = result.client.keys(OPEN_JOBS)
+        log(f"recovery: waiting for {len(missing)} events and {len(open_jobs)} open jobs")
         if not missing and not open_jobs:
             break
         time.sleep(1.0)
-    _sweep_pointers(landfall, deadline, say)
-    landfall.hear()
+    _delete_temporary_objects(result, deadline, log)
+    result.receive()
 
 
-def _sweep_pointers(landfall: Landfall, deadline: float, say: Say) -> None:
-    """Let the deadline pass, which is when the sweep forgets tasks whose notices never came."""
-    if not any(landfall.outside.keys(prefix) for prefix in LEFTOVERS):
+def _delete_temporary_objects(result: RunResult, deadline: float, log: Log) -> None:
+    """Shorten the job deadline: only after it does the sweep delete tasks without a completion notification."""
+    if not _temporary_keys(result):
         return
-    landfall.house.stop()
-    landfall.house.tuning.update(CLIPSTITCH_DEADLINE_S="1", CLIPSTITCH_SEARCH_WINDOW_S="2")
-    landfall.house.hurry = INTERVAL_S / QUICK_SWEEP_S
-    landfall.house.start()
-    while (left := sum(len(landfall.outside.keys(prefix)) for prefix in LEFTOVERS)) and time.monotonic() < deadline:
-        say(f"{left} objects are to be swept")
+    result.cloud.stop()
+    result.cloud.settings.update(CLIPSTITCH_DEADLINE_S="1", CLIPSTITCH_SEARCH_WINDOW_S="2")
+    result.cloud.time_scale = SWEEP_INTERVAL_S / MIN_SWEEP_INTERVAL_S
+    result.cloud.start()
+    while (count := len(_temporary_keys(result))) and time.monotonic() < deadline:
+        log(f"recovery: waiting for the deletion of {count} temporary objects")
         time.sleep(1.0)
+
+
+def _temporary_keys(result: RunResult) -> list[str]:
+    return [key for prefix in TEMPORARY_PREFIXES for key in result.client.keys(prefix)]

@@ -1,24 +1,24 @@
-"""One small voyage in every test run; `make weather` makes the long one."""
+"""A small run with injected faults; `make faults` makes a long one."""
 
 from pathlib import Path
 
-from tests.faults.invariants import judge
-from tests.faults.run import Course, sail
+from tests.faults.invariants import check_invariants
+from tests.faults.run import RunOptions, run
 
 
-def test_no_manifest_is_lost_whatever_the_weather(tmp_path: Path) -> None:
-    """Thirty manifests in bad weather, the cloud killed twice: all end once, and sound, as they should."""
-    landfall = sail(Course(manifests=30, seed=1, kills=2), tmp_path)
+def test_no_manifest_is_lost_or_duplicated_under_faults_and_kills(tmp_path: Path) -> None:
+    """Thirty manifests, with injected faults and two kills, all end exactly once in the expected state."""
+    result = run(RunOptions(manifests=30, seed=1, kills=2), tmp_path)
     try:
-        findings = judge(landfall)
+        findings = check_invariants(result)
     finally:
-        landfall.house.close()
+        result.cloud.close()
 
     assert () == findings.violations
-    assert (0, 0, {}) == (findings.lost, findings.doubled, findings.windows)
-    assert 30 == len({upload.manuscript.key for upload in landfall.uploads})
+    assert (0, 0, {}) == (findings.lost, findings.duplicated, findings.races)
+    assert 30 == len({upload.manifest.key for upload in result.uploads})
     assert findings.states["succeeded"] >= 24
-    assert sum(landfall.kills.values()) >= 2
+    assert sum(result.kills.values()) >= 2
     assert {"event", "message", "call", "task", "instance"} == {
-        kind.partition(" ")[0] for kind in landfall.house.counts
+        kind.partition(" ")[0] for kind in result.cloud.fault_counts
     }

@@ -1,4 +1,4 @@
-"""The judge of a voyage can be believed: it is content with what is right, and finds each thing that is wrong."""
+"""The invariant checks accept a correct run, and report each violation."""
 
 import hashlib
 import json
@@ -10,203 +10,204 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.faults.invariants import judge, mishearing
-from tests.faults.local_cloud import House
-from tests.faults.run import Course, Landfall, Upload
-from tests.faults.workload import RATE, Manuscript, Sound, Version, make_clips, make_manuscripts
+from tests.faults.invariants import audio_error, check_invariants
+from tests.faults.local_cloud import LocalCloudProcess
+from tests.faults.run import RunResult, Upload
+from tests.faults.workload import RATE, ExpectedSound, ManifestVersion, WorkloadManifest, make_clips, make_manifests
 from tests.sounds import encoded, wav
 
-GOOD = Version(b"good", "succeeded", "out/good.flac", (Sound(500, RATE // 4),))
-OLDER = Version(b"older", "succeeded", "out/good.flac", (Sound(900, RATE // 4),))
-BAD = Version(b"bad", "rejected", "out/bad.mp3", issues=frozenset({("CLIP_NOT_FOUND", "/clips/0")}))
-SOUND = encoded(500, 250, "flac", RATE)
+GOOD = ManifestVersion(b"good", "succeeded", "out/good.flac", (ExpectedSound(500, RATE // 4),))
+OLDER = ManifestVersion(b"older", "succeeded", "out/good.flac", (ExpectedSound(900, RATE // 4),))
+BAD = ManifestVersion(b"bad", "rejected", "out/bad.mp3", issues=frozenset({("CLIP_NOT_FOUND", "/clips/0")}))
+OUTPUT = encoded(500, 250, "flac", RATE)
 
 
-class Shelf:
-    """A bucket in a dictionary, as the judge looks at one."""
+class MemoryClient:
+    """The methods of `Client` that the checks use, on a bucket in memory."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}
 
     def read(self, key: str) -> bytes | None:
-        """Return an object, if it is there."""
+        """Return an object's content, or None if there is no such object."""
         return self.objects.get(key)
 
     def etag(self, key: str) -> str:
-        """Return an object's ETag."""
+        """Return an object's ETag, or an empty string if there is no such object."""
         return etag(self.objects[key]) if key in self.objects else ""
 
     def document(self, key: str) -> dict[str, Any]:
-        """Return a JSON object."""
+        """Return a JSON object, or an empty one if there is no such object."""
         return json.loads(self.objects.get(key, b"{}"))  # type: ignore[no-any-return]
 
     def keys(self, prefix: str) -> list[str]:
-        """List keys."""
+        """Return the keys under a prefix."""
         return sorted(key for key in self.objects if key.startswith(prefix))
 
 
 def etag(body: bytes) -> str:
-    """Return the ETag of a body."""
+    """Return the ETag of an object with this content."""
     return hashlib.md5(body, usedforsecurity=False).hexdigest().upper()
 
 
-class Shore:
-    """A landfall in which all is right, to be spoilt: a manifest of two versions, and one that is rejected."""
+class FakeRun:
+    """The result of a correct run, for tests to damage: a manifest of two versions, and one that is rejected."""
 
     def __init__(self, folder: Path) -> None:
-        self.shelf = Shelf()
-        self.good = Manuscript("manifests/good.json", "overwritten", (OLDER, GOOD))
-        self.bad = Manuscript("manifests/bad.json", "missing", (BAD,))
+        self.client = MemoryClient()
+        self.good = WorkloadManifest("manifests/good.json", "overwritten", (OLDER, GOOD))
+        self.bad = WorkloadManifest("manifests/bad.json", "missing", (BAD,))
         self.uploads = [Upload(self.good, 0, "OLD"), Upload(self.good, 1, "NEW"), Upload(self.bad, 0, "BAD")]
-        self.shelf.objects["out/good.flac"] = SOUND
-        made = {"output": {"etag": etag(SOUND)}}
-        overtaken = {"error": {"code": "SUPERSEDED"}}
-        told = {"issues": [{"code": "CLIP_NOT_FOUND", "path": "/clips/0"}]}
+        self.client.objects["out/good.flac"] = OUTPUT
+        output = {"output": {"etag": etag(OUTPUT)}}
+        superseded = {"error": {"code": "SUPERSEDED"}}
+        issues = {"issues": [{"code": "CLIP_NOT_FOUND", "path": "/clips/0"}]}
         self.events = [
-            self.ended("job-0", "failed", "OLD", "good.json", overtaken),
-            self.ended("job-1", "succeeded", "NEW", "good.json", made),
-            self.ended("job-2", "rejected", "BAD", "bad.json", told),
+            self.end_job("job-0", "failed", "OLD", "good.json", superseded),
+            self.end_job("job-1", "succeeded", "NEW", "good.json", output),
+            self.end_job("job-2", "rejected", "BAD", "bad.json", issues),
         ]
-        self._house = House(folder, {}, hurry=1.0)
+        self._cloud = LocalCloudProcess(folder, {}, time_scale=1.0)
 
-    def ended(self, job: str, state: str, version: str, name: str, more: Mapping[str, Any]) -> str:
-        """Let a job end: facts, result object, and the event, which is returned."""
+    def end_job(self, job: str, state: str, version: str, name: str, more: Mapping[str, Any]) -> str:
+        """Write the facts and the result object of a job, and return its event."""
         manifest = {"uri": f"oss://acme/manifests/{name}", "etag": version}
         event = {"id": f"{job}.{state}", "data": {"job": job, "state": state, "manifest": manifest, **more}}
-        self.shelf.objects[f"_clipstitch/jobs/2026-01-02/{job}/closed.json"] = json.dumps({"state": state}).encode()
-        self.shelf.objects[f"results/manifests/{name}.json"] = json.dumps(event).encode()
+        self.client.objects[f"_clipstitch/jobs/2026-01-02/{job}/closed.json"] = json.dumps({"state": state}).encode()
+        self.client.objects[f"results/manifests/{name}.json"] = json.dumps(event).encode()
         return json.dumps(event)
 
-    def problems(self) -> tuple[str, ...]:
-        """Return what the judge finds."""
-        outside: Any = self.shelf
-        landfall = Landfall(Course(), self._house, outside, self.uploads, self.events, {}, {})
-        return judge(landfall).violations
+    def violations(self) -> tuple[str, ...]:
+        """Return the violations that the checks report."""
+        client: Any = self.client
+        return check_invariants(RunResult(self._cloud, client, self.uploads, self.events, {}, {})).violations
 
 
 @pytest.fixture
-def shore(tmp_path: Path) -> Shore:
-    """Return a landfall in which all is right."""
-    return Shore(tmp_path)
+def fake_run(tmp_path: Path) -> FakeRun:
+    """Return a correct run."""
+    return FakeRun(tmp_path)
 
 
-def test_what_is_right_is_found_right(shore: Shore) -> None:
-    """An older version's job may end as superseded, or may not exist at all; repeats of an event are no harm."""
-    shore.events.append(shore.events[1])
-    with_older = shore.problems()
-    del shore.events[0], shore.shelf.objects["_clipstitch/jobs/2026-01-02/job-0/closed.json"]
+def test_a_correct_run_has_no_violations(fake_run: FakeRun) -> None:
+    """The job of an older version may end as superseded or not exist, and events may be repeated."""
+    fake_run.events.append(fake_run.events[1])
+    with_older = fake_run.violations()
+    del fake_run.events[0], fake_run.client.objects["_clipstitch/jobs/2026-01-02/job-0/closed.json"]
 
-    assert ((), ()) == (with_older, shore.problems())
-
-
-def invent(shore: Shore) -> None:
-    """Tell of a version that nobody uploaded."""
-    shore.events.append(shore.ended("job-7", "rejected", "WHAT", "what.json", {}))
+    assert ((), ()) == (with_older, fake_run.violations())
 
 
-def unmark(shore: Shore) -> None:
-    """Tell of chapters that are not there."""
-    made = {"output": {"etag": etag(SOUND)}, "chapters": {"webvtt": "oss://acme/out/good.vtt"}}
-    shore.events[1] = shore.ended("job-1", "succeeded", "NEW", "good.json", made)
+def send_event_for_unknown_version(fake_run: FakeRun) -> None:
+    """Send an event for a version that was never uploaded."""
+    fake_run.events.append(fake_run.end_job("job-7", "rejected", "WHAT", "what.json", {}))
 
 
-def lose(shore: Shore) -> None:
+def announce_missing_chapters(fake_run: FakeRun) -> None:
+    """Send an event with chapters that do not exist."""
+    fields = {"output": {"etag": etag(OUTPUT)}, "chapters": {"webvtt": "oss://acme/out/good.vtt"}}
+    fake_run.events[1] = fake_run.end_job("job-1", "succeeded", "NEW", "good.json", fields)
+
+
+def lose_event(fake_run: FakeRun) -> None:
     """Lose an event."""
-    del shore.events[2]
+    del fake_run.events[2]
 
 
-def contradict(shore: Shore) -> None:
-    """Tell an event once more, with another content."""
-    event = json.loads(shore.events[1])
-    shore.events.append(json.dumps({**event, "time": "later"}))
+def repeat_event_with_other_content(fake_run: FakeRun) -> None:
+    """Send an event again with another content."""
+    event = json.loads(fake_run.events[1])
+    fake_run.events.append(json.dumps({**event, "time": "later"}))
 
 
-def double(shore: Shore) -> None:
+def run_second_job(fake_run: FakeRun) -> None:
     """Run a second job for the same version."""
-    shore.events.append(shore.ended("job-3", "rejected", "BAD", "bad.json", json.loads(shore.events[2])["data"]))
+    fields = json.loads(fake_run.events[2])["data"]
+    fake_run.events.append(fake_run.end_job("job-3", "rejected", "BAD", "bad.json", fields))
 
 
-def fail(shore: Shore) -> None:
-    """Let a good job fail."""
-    shore.events[1] = shore.ended("job-1", "failed", "NEW", "good.json", {"error": {"code": "TASK_FAILED"}})
+def fail_good_job(fake_run: FakeRun) -> None:
+    """Let the job of a valid manifest fail."""
+    error = {"error": {"code": "TASK_FAILED"}}
+    fake_run.events[1] = fake_run.end_job("job-1", "failed", "NEW", "good.json", error)
 
 
-def hide(shore: Shore) -> None:
-    """Leave a mistake out."""
-    shore.events[2] = shore.ended("job-2", "rejected", "BAD", "bad.json", {"issues": []})
+def omit_issue(fake_run: FakeRun) -> None:
+    """Omit the issue of a rejected manifest."""
+    fake_run.events[2] = fake_run.end_job("job-2", "rejected", "BAD", "bad.json", {"issues": []})
 
 
-def replace(shore: Shore) -> None:
-    """Put another sound in an output's place."""
-    shore.shelf.objects["out/good.flac"] = encoded(900, 250, "flac", RATE)
+def replace_output(fake_run: FakeRun) -> None:
+    """Replace an output by another sound."""
+    fake_run.client.objects["out/good.flac"] = encoded(900, 250, "flac", RATE)
 
 
-def remove(shore: Shore) -> None:
-    """Remove an output."""
-    del shore.shelf.objects["out/good.flac"]
+def delete_output(fake_run: FakeRun) -> None:
+    """Delete an output."""
+    del fake_run.client.objects["out/good.flac"]
 
 
-def publish(shore: Shore) -> None:
-    """Publish what was rejected."""
-    shore.shelf.objects["out/bad.mp3"] = SOUND
+def publish_output_of_rejected_job(fake_run: FakeRun) -> None:
+    """Write an output for a rejected manifest."""
+    fake_run.client.objects["out/bad.mp3"] = OUTPUT
 
 
-def reopen(shore: Shore) -> None:
-    """Leave a job open that nobody heard of."""
-    shore.shelf.objects["_clipstitch/jobs/2026-01-02/job-9/planned.json"] = b"{}"
+def leave_job_open(fake_run: FakeRun) -> None:
+    """Leave a job without an event open."""
+    fake_run.client.objects["_clipstitch/jobs/2026-01-02/job-9/planned.json"] = b"{}"
 
 
-def forget(shore: Shore) -> None:
-    """Leave something of the work behind."""
-    shore.shelf.objects["_clipstitch/work/job-1/step-000.flac"] = SOUND
+def leave_temporary_object(fake_run: FakeRun) -> None:
+    """Leave a temporary object behind."""
+    fake_run.client.objects["_clipstitch/work/job-1/step-000.flac"] = OUTPUT
 
 
-def mislay(shore: Shore) -> None:
-    """Remove a result object."""
-    del shore.shelf.objects["results/manifests/bad.json.json"]
+def delete_result(fake_run: FakeRun) -> None:
+    """Delete a result object."""
+    del fake_run.client.objects["results/manifests/bad.json.json"]
 
 
-def excuse(shore: Shore) -> None:
-    """Say of a manifest that was read that it was overwritten before."""
+def report_read_manifest_as_gone(fake_run: FakeRun) -> None:
+    """Report a manifest that was read as overwritten before it was read."""
     gone = {"error": {"code": "MANIFEST_GONE"}}
-    shore.events.append(shore.ended("job-8", "failed", "", "bad.json", gone))
-    shore.shelf.objects["results/manifests/bad.json.json"] = shore.events[2].encode()
+    fake_run.events.append(fake_run.end_job("job-8", "failed", "", "bad.json", gone))
+    fake_run.client.objects["results/manifests/bad.json.json"] = fake_run.events[2].encode()
 
 
 @pytest.mark.parametrize(
-    ("mischief", "words"),
+    ("damage", "message"),
     [
-        (lose, "manifests/bad.json has no event"),
-        (contradict, "event job-1.succeeded has 2 contents"),
-        (double, "has the events ['job-2.rejected', 'job-3.rejected']"),
-        (fail, "expected succeeded"),
-        (hide, "names []"),
-        (replace, "is not what job-1.succeeded tells of"),
-        (remove, "is not what job-1.succeeded tells of"),
-        (publish, "out/bad.mp3 is there"),
-        (reopen, "job-9 is open"),
-        (forget, "left over: _clipstitch/work/job-1/step-000.flac"),
-        (mislay, "is not event job-2.rejected"),
-        (excuse, "no version was left unread"),
-        (invent, "nobody uploaded what ['job-7.rejected'] tell of"),
-        (unmark, "oss://acme/out/good.vtt is not there"),
+        (lose_event, "manifests/bad.json has no event"),
+        (repeat_event_with_other_content, "event job-1.succeeded has 2 contents"),
+        (run_second_job, "has the events ['job-2.rejected', 'job-3.rejected']"),
+        (fail_good_job, "expected succeeded"),
+        (omit_issue, "has the issues []"),
+        (replace_output, "is not the output of job-1.succeeded"),
+        (delete_output, "is not the output of job-1.succeeded"),
+        (publish_output_of_rejected_job, "out/bad.mp3 exists"),
+        (leave_job_open, "job-9 is open"),
+        (leave_temporary_object, "left over: _clipstitch/work/job-1/step-000.flac"),
+        (delete_result, "is not event job-2.rejected"),
+        (report_read_manifest_as_gone, "but every version was read"),
+        (send_event_for_unknown_version, "['job-7.rejected'] are for a version that was never uploaded"),
+        (announce_missing_chapters, "oss://acme/out/good.vtt is missing"),
     ],
 )
-def test_each_mischief_is_found(shore: Shore, mischief: Callable[[Shore], None], words: str) -> None:
-    """One thing is spoilt, and named."""
-    mischief(shore)
+def test_each_violation_is_reported(fake_run: FakeRun, damage: Callable[[FakeRun], None], message: str) -> None:
+    """One thing is damaged, and a violation names it."""
+    damage(fake_run)
 
-    assert [] != [problem for problem in shore.problems() if words in problem]
+    assert [] != [violation for violation in fake_run.violations() if message in violation]
 
 
-def heard(*hertz: int) -> bytes:
-    """Make an output with these tones, a quarter of a second each; 0 is silence."""
+def tones(*hertz: int) -> bytes:
+    """Return audio of these tones, 0.25 s each; 0 is silence."""
     at = np.arange(RATE // 4) / RATE
     return wav(np.concatenate([12000 * np.sin(2 * np.pi * each * at) for each in hertz]), RATE)
 
 
 @pytest.mark.parametrize(
-    ("hertz", "complaint"),
+    ("hertz", "error"),
     [
         ((500, 0, 900), ""),
         ((900, 0, 500), "sound 0 of 3 is not 500 Hz"),
@@ -215,19 +216,21 @@ def heard(*hertz: int) -> bytes:
         ((500, 0), "4000 samples, not 6000"),
     ],
 )
-def test_order_silence_and_length_are_heard(hertz: tuple[int, ...], complaint: str) -> None:
-    """What a manifest asked for is compared with what a decoder hears."""
-    wanted = Version(b"", "succeeded", "out/x.flac", tuple(Sound(each, RATE // 4) for each in (500, 0, 900)))
+def test_wrong_order_silence_and_length_of_audio_are_reported(hertz: tuple[int, ...], error: str) -> None:
+    """The decoded audio is compared with the expected sounds."""
+    expected = ManifestVersion(
+        b"", "succeeded", "out/x.flac", tuple(ExpectedSound(each, RATE // 4) for each in (500, 0, 900))
+    )
 
-    assert complaint == mishearing(heard(*hertz), wanted)
+    assert error == audio_error(tones(*hertz), expected)
 
 
-def test_a_seed_writes_the_same_manuscripts() -> None:
-    """Every shape has its share, and no two versions are alike."""
+def test_the_same_seed_makes_the_same_manifests() -> None:
+    """All nine shapes occur, and no two versions have the same content."""
     clips = make_clips()
-    written = make_manuscripts(40, clips, Random(5))
-    bodies = [version.body for manuscript in written for version in manuscript.versions]
+    made = make_manifests(40, clips, Random(5))
+    bodies = [version.body for manifest in made for version in manifest.versions]
 
-    assert written == make_manuscripts(40, clips, Random(5))
+    assert made == make_manifests(40, clips, Random(5))
     assert len(bodies) == len(set(bodies))
-    assert 9 == len({manuscript.shape for manuscript in written})
+    assert 9 == len({manifest.shape for manifest in made})

@@ -25,7 +25,7 @@ from standardwebhooks import Webhook
 
 from clipstitch_cli.connection import complete_environment
 from localyun.clock import HostClock
-from localyun.http import asgi_app
+from localyun.http import HttpResponse, asgi_app
 from localyun.server import LocalCloud
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, string_to_sign
 from tests.child_process import Child, wait_until
@@ -243,7 +243,7 @@ def test_a_push_with_a_foreign_signature_is_rejected(deployment: Deployment, end
     child, url = endpoint
     endpoint_url, event = url.partition("?")[0], made_up_event("forged")
     foreign = Certificate(HostClock())
-    with served(asgi_app(lambda _: Reply(200, foreign.pem()))) as foreign_host:
+    with served(asgi_app(lambda _: HttpResponse(200, foreign.pem()))) as foreign_host:
         responses = [
             push_forged(endpoint_url, event, deployment, f"{foreign_host}{CERTIFICATE_PATH}", foreign),
             push_forged(

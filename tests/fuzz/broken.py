@@ -1,11 +1,11 @@
-"""A door that breaks on one word, to show that a hunt finds it."""
+"""An entry point with a bug: it raises KeyError for inputs that start with one word."""
 
-from tests.fuzz.doors import Door
+from tests.fuzz.entry_points import EntryPoint
 
 
-def _enter(data: bytes) -> None:
+def _call(data: bytes) -> None:
     if data[:4] == b"evil":
         raise KeyError(data)
 
 
-DOORS = {"a door that breaks": Door(_enter, lambda: [b"evik, nearly", b"live"])}
+ENTRY_POINTS = {"broken": EntryPoint(_call, lambda: [b"evik, nearly", b"live"])}

@@ -1,6 +1,6 @@
-"""One door, one process: `python -m tests.fuzz.child TABLE DOOR CORPUS libFuzzer's options…`. Run by `hunt`.
+"""Fuzzes one entry point: `python -m tests.fuzz.child MODULE ENTRY_POINT CORPUS [LIBFUZZER_OPTION ...]`.
 
-The door's modules are instrumented while they are imported, so that whatever leads to new places is kept.
+The modules of the entry point are instrumented during import, so that inputs that reach new code are kept.
 """
 
 import importlib
@@ -8,27 +8,27 @@ import os
 import sys
 import traceback
 
-import atheris
+import atheris  # type: ignore[import-untyped]
 
-CAUGHT = 77  # our exit code for an input that got something else out of a door
+FAILED = 77  # exit code if an input raised an exception
 
 
-def main(table: str, door: str, corpus: str, options: list[str]) -> None:
-    """Try inputs until the time is over; does not return."""
+def main(module: str, name: str, corpus: str, *options: str) -> None:
+    """Fuzz until libFuzzer's time limit, or until an input fails. Does not return."""
     with atheris.instrument_imports(include=["clipstitch", "localyun", "tests.fuzz.broken"]):
-        enter = importlib.import_module(table).DOORS[door].enter
+        call = importlib.import_module(module).ENTRY_POINTS[name].call
 
-    def one(data: bytes) -> None:
+    def run_one(data: bytes) -> None:
         try:
-            enter(data)
-        except BaseException:  # noqa: BLE001 - whatever it is, it is what we look for
-            sys.stderr.write(f"\nCAUGHT {data!r}\n{traceback.format_exc()}")
+            call(data)
+        except BaseException:  # noqa: BLE001 - every exception is a failure
+            sys.stderr.write(f"\nFAILING INPUT {data!r}\n{traceback.format_exc()}")
             sys.stderr.flush()
-            os._exit(CAUGHT)
+            os._exit(FAILED)
 
-    atheris.Setup([sys.argv[0], corpus, *options], one)
+    atheris.Setup([sys.argv[0], corpus, *options], run_one)
     atheris.Fuzz()
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:4], sys.argv[4:])
+    main(*sys.argv[1:])

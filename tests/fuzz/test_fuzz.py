@@ -1,4 +1,4 @@
-"""At every door: properties by hypothesis, and a short hunt by atheris, which follows whatever leads to new places."""
+"""Every entry point: property tests by hypothesis, and a short run of atheris, a coverage-guided fuzzer."""
 
 import ast
 import os
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.fuzz.doors import DOORS
-from tests.fuzz.hunt import can_hunt, could_hunt, hunt
+from tests.fuzz.entry_points import ENTRY_POINTS
+from tests.fuzz.fuzz_run import fuzz, is_installed, is_supported
 
 SHORT_S = 2
 _CUTS = st.integers(0, 4096)
@@ -16,53 +16,53 @@ _CUTS = st.integers(0, 4096)
 
 @st.composite
 def damaged(draw: st.DrawFn, seeds: tuple[bytes, ...]) -> bytes:
-    """Return one input cut open somewhere, with something else in its place: noise, or a piece of another."""
+    """Return a seed input with a part replaced by noise or by a part of another seed input."""
     one, other = draw(st.sampled_from(seeds)), draw(st.sampled_from(seeds))
     start, end = sorted((draw(_CUTS) % (len(one) + 1), draw(_CUTS) % (len(one) + 1)))
     piece = other[draw(_CUTS) % (len(other) + 1) :][: draw(st.integers(0, 40))]
     return one[:start] + draw(st.binary(max_size=8) | st.just(piece) | st.text(max_size=4).map(str.encode)) + one[end:]
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_the_seeds_go_in(door: str):
-    """Good ones and bad ones; each door has some of both."""
-    for seed in DOORS[door].seeds():
-        DOORS[door].enter(seed)
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_seed_inputs_raise_no_unexpected_error(name: str) -> None:
+    """Every entry point has at least four seed inputs, valid and invalid ones."""
+    for seed in ENTRY_POINTS[name].seeds():
+        ENTRY_POINTS[name].call(seed)
 
-    assert len(DOORS[door].seeds()) >= 4
+    assert len(ENTRY_POINTS[name].seeds()) >= 4
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_nothing_but_our_own_errors_comes_out(door: str):
-    """Noise, text, and inputs that were good before something happened to them."""
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_random_inputs_raise_no_unexpected_error(name: str) -> None:
+    """Random bytes, random text and damaged seed inputs."""
 
-    @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | damaged(tuple(DOORS[door].seeds())))
+    @given(st.binary(max_size=300) | st.text(max_size=300).map(str.encode) | damaged(tuple(ENTRY_POINTS[name].seeds())))
     @settings(max_examples=5 * settings().max_examples)
-    def enter(data: bytes) -> None:
-        DOORS[door].enter(data)
+    def call(data: bytes) -> None:
+        ENTRY_POINTS[name].call(data)
 
-    enter()
+    call()
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_short_hunt_catches_nothing(door: str):
-    """`make fuzz` hunts for longer; the count shows that it did hunt."""
-    if not can_hunt():
-        if could_hunt() and os.environ.get("CI"):
+@pytest.mark.parametrize("name", ENTRY_POINTS)
+def test_a_short_fuzz_run_finds_no_failing_input(name: str) -> None:
+    """The number of inputs proves that the run did something; `make fuzz` runs longer."""
+    if not is_installed():
+        if is_supported() and os.environ.get("CI"):
             pytest.fail("atheris has a wheel for this interpreter, and is not installed: make setup")
         pytest.skip(
-            "atheris is not installed" + ("; make setup" if could_hunt() else ": no wheel for this interpreter")
+            "atheris is not installed" + ("; make setup" if is_supported() else ": no wheel for this interpreter")
         )
-    came = hunt(door, SHORT_S, seed=1)
+    result = fuzz(name, SHORT_S, seed=1)
 
-    assert "" == came.caught, came.words
-    assert came.inputs >= len(DOORS[door].seeds())
+    assert "" == result.failing_input, result.output
+    assert result.inputs >= len(ENTRY_POINTS[name].seeds())
 
 
-@pytest.mark.skipif(not can_hunt(), reason="atheris is not installed")
-def test_a_hunt_catches_what_gets_through():
-    """The input is shown as a Python literal, and where it led."""
-    came = hunt("a door that breaks", 60, seed=1, table="tests.fuzz.broken")
+@pytest.mark.skipif(not is_installed(), reason="atheris is not installed")
+def test_a_fuzz_run_finds_the_failing_input_of_a_broken_entry_point() -> None:
+    """The result has the input as a Python literal, and the traceback."""
+    result = fuzz("broken", 60, seed=1, module="tests.fuzz.broken")
 
-    assert b"evil" == ast.literal_eval(came.caught)[:4]
-    assert "KeyError" in came.words
+    assert b"evil" == ast.literal_eval(result.failing_input)[:4]
+    assert "KeyError" in result.output

@@ -1,30 +1,34 @@
-"""`python -m tests.security`: how much is tried at which door, as a table for docs/reliability.md. Tries nothing."""
+"""`python -m tests.security`: print the number of attacks by entry point and kind. Makes no attack."""
 
 import sys
 
-from tests.security.break_ins import DOORS, WAYS
-from tests.security.test_authors import BOMBS, FORBIDDEN, NAMES
-from tests.security.test_faults import DATES, NUMBERS, ODD, PLACES, POLICIES
-from tests.security.test_forgers import FORGED
-from tests.security.test_names import LITERAL, REFUSED, VERSIONS
+from tests.security.attacks import ATTACK_CASES, ENTRY_POINTS
+from tests.security.test_forged_notifications import FORGED
+from tests.security.test_hostile_manifests import BOMBS, FORBIDDEN, NAMES
+from tests.security.test_hostile_names import LITERAL, REFUSED, VERSIONS
+from tests.security.test_malformed_requests import DATES, MALFORMED, NUMBERS, POLICIES, SERVICES
 
 
 def main() -> None:
-    """Print the table."""
-    rows = [(door, sum(one == door for one, _ in WAYS), 1, len(DOORS) - 1) for door in DOORS]
-    rows.append(("together", *(sum(row[column] for row in rows) for column in (1, 2, 3))))
-    lines = ["| door | wrong proofs | replays | proofs from other doors |", "| --- | --- | --- | --- |"]
+    """Print two Markdown tables."""
+    attacks = {name: sum(one == name for one, _ in ATTACK_CASES) for name in ENTRY_POINTS}
+    rows = [(name, count, 1, len(ENTRY_POINTS) - 1) for name, count in attacks.items()]
+    rows.append(("total", len(ATTACK_CASES), len(rows), len(rows) * (len(rows) - 1)))
+    lines = [
+        "| entry point | invalid credentials | replays | credentials of other entry points |",
+        "| --- | --- | --- | --- |",
+    ]
     lines += [f"| {' | '.join(map(str, row))} |" for row in rows]
-    odd = 11 * len(DATES) + 2 * len(NUMBERS) + len(POLICIES) + len(PLACES) * sum(map(len, ODD.values()))
+    malformed = 11 * len(DATES) + 2 * len(NUMBERS) + len(POLICIES) + len(SERVICES) * sum(map(len, MALFORMED.values()))
     counts = {
-        "requests that are hardly any, and odd dates, numbers and policies": odd,
-        "object keys that try to be paths": (len(LITERAL) + len(REFUSED)) * len(VERSIONS),
+        "malformed requests, dates, numbers and policies": malformed,
+        "object keys that look like paths": (len(LITERAL) + len(REFUSED)) * len(VERSIONS),
         "names in manifests, each as clip, output and manifest": len(NAMES),
-        "manifests for what the operator does not allow": len(FORBIDDEN),
-        "bombs": len(BOMBS),
-        "forged successes": len(FORGED),
+        "manifests that ask for what the operator forbids": len(FORBIDDEN),
+        "manifests that exhaust resources": len(BOMBS),
+        "forged completion notifications": len(FORGED),
     }
-    lines += ["", "| tried | how many |", "| --- | --- |", *(f"| {name} | {count} |" for name, count in counts.items())]
+    lines += ["", "| attack | count |", "| --- | --- |", *(f"| {name} | {count} |" for name, count in counts.items())]
     sys.stdout.write("\n".join(lines) + "\n")
 
 

@@ -1,4 +1,4 @@
-"""The besieged cloud: running, with a clock to turn, with everything that a break-in could change."""
+"""A running local cloud with an adjustable clock, and a snapshot of everything that an attack could change."""
 
 import json
 from collections.abc import Iterator
@@ -11,55 +11,55 @@ from urllib.parse import urlsplit
 from localyun.clock import HostClock
 from localyun.ram.credentials import Credential
 from localyun.server import Endpoints, LocalCloud
-from tests.security.wire import Answer, Request, send
+from tests.security.wire import Request, Response, send
 
 PROJECT = Path(__file__).parent / "project"
 
 
-class TurnedClock(HostClock):
-    """The machine's clock, turned by hand."""
+class AdjustableClock(HostClock):
+    """The system clock plus an offset."""
 
     def __init__(self) -> None:
-        self.ahead = timedelta()
+        self.offset = timedelta()
 
     def now(self) -> datetime:
-        """Return the time now plus what it was turned."""
-        return super().now() + self.ahead
+        """Return the system time plus the offset."""
+        return super().now() + self.offset
 
 
-class Siege(NamedTuple):
-    """A running cloud of the project, the folder that its data lies in, and two keys that it has issued."""
+class Harness(NamedTuple):
+    """A running local cloud, its data folder, and the keys of the account's owner and of a role."""
 
     cloud: LocalCloud
     endpoints: Endpoints
-    clock: TurnedClock
+    clock: AdjustableClock
     folder: Path
-    root: Credential
+    owner: Credential
     role: Credential
 
-    def base(self, place: str) -> str:
-        """Return the address of a face: oss, mns, imm or fc."""
-        return str(getattr(self.endpoints, place))
+    def base_url(self, service: str) -> str:
+        """Return the base URL of a service: oss, mns, imm or fc."""
+        return str(getattr(self.endpoints, service))
 
-    def host(self, place: str) -> str:
-        """Return what a client of a face writes into Host."""
-        return urlsplit(self.base(place)).netloc
+    def host(self, service: str) -> str:
+        """Return the value of a client's Host header for a service."""
+        return urlsplit(self.base_url(service)).netloc
 
-    def send(self, place: str, request: Request) -> Answer:
-        """Send a request to a face."""
-        return send(self.base(place), request)
+    def send(self, service: str, request: Request) -> Response:
+        """Send a request to a service."""
+        return send(self.base_url(service), request)
 
     @contextmanager
     def later(self, seconds: float) -> Iterator[None]:
-        """Let so much time pass, and take it back afterwards."""
-        self.clock.ahead += timedelta(seconds=seconds)
+        """Advance the clock by some seconds for the duration of the block."""
+        self.clock.offset += timedelta(seconds=seconds)
         try:
             yield
         finally:
-            self.clock.ahead -= timedelta(seconds=seconds)
+            self.clock.offset -= timedelta(seconds=seconds)
 
-    def everything(self) -> dict[str, Any]:
-        """Return all that somebody from outside could have changed, and the names of all files beside the data."""
+    def snapshot(self) -> dict[str, Any]:
+        """Return everything that a request could have changed, and the names of all files beside the data."""
         services = self.cloud.services
         queues, objects = services.messages.queues, services.objects
         return {
@@ -74,9 +74,9 @@ class Siege(NamedTuple):
 
 
 @contextmanager
-def besieged(folder: Path) -> Iterator[Siege]:
-    """Run the project."""
-    clock = TurnedClock()
+def running_harness(folder: Path) -> Iterator[Harness]:
+    """Run the project of the security tests for the duration of the block."""
+    clock = AdjustableClock()
     cloud = LocalCloud(PROJECT, data=folder / "data", clock=clock)
     with cloud as endpoints:
         names = ("access_key_id", "access_key_secret", "security_token")
@@ -84,4 +84,4 @@ def besieged(folder: Path) -> Iterator[Siege]:
         role = Credential(**dict(zip(names, given, strict=True)))
         for name in ("mine", "their"):
             cloud.services.objects.put(name, "there", b"what was there")
-        yield Siege(cloud, endpoints, clock, folder, endpoints.credential, role)
+        yield Harness(cloud, endpoints, clock, folder, endpoints.credential, role)

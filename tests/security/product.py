@@ -1,4 +1,4 @@
-"""The deployed product with an operator who allows little: clips from `clips/`, outputs to `out/`, a webhook or two."""
+"""The deployed product with restrictive settings: clips under `clips/`, outputs under `out/`, and one webhook."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -21,13 +21,13 @@ CLIP = tone(440, 200, 8000)
 
 
 def project(folder: Path) -> Path:
-    """Make a project that differs from ours in what its operator wrote into s.yaml."""
+    """Write the project into a folder, with restrictive settings in s.yaml, and return the folder."""
     queue = "queue=queue:${resources.infra.output.EventsQueueName}\n"
     text = (ROOT / "s.yaml").read_text("utf-8")
     assert 1 == text.count(queue)
-    more = {"CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE": "'true'", **LIMITS}
-    more |= {f"CLIPSTITCH_WEBHOOK_{name}": f"${{env('{name}')}}" for name in ("HOOK_URL", "HOOK_SECRET")}
-    variables = "".join(f"      {name}: {value}\n" for name, value in more.items())
+    settings = {"CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE": "'true'", **LIMITS}
+    settings |= {f"CLIPSTITCH_WEBHOOK_{name}": f"${{env('{name}')}}" for name in ("HOOK_URL", "HOOK_SECRET")}
+    variables = "".join(f"      {name}: {value}\n" for name, value in settings.items())
     (folder / "s.yaml").write_text(text.replace(queue, queue + "        hook=webhook:HOOK\n" + variables), "utf-8")
     for name in ("template.yml", "functions", "shared"):
         (folder / name).symlink_to(ROOT / name)
@@ -44,49 +44,48 @@ class Product(NamedTuple):
 
     @property
     def bucket(self) -> oss2.Bucket:
-        """Return the bucket as the vendor's client shows it to its owner."""
+        """Return a client of the bucket, with the key of the account's owner."""
         key = self.endpoints.credential
         return oss2.Bucket(oss2.Auth(key.access_key_id, key.access_key_secret), self.endpoints.oss, BUCKET)
 
     def put(self, key: str, body: bytes) -> None:
-        """Upload an object under a name that no client would put into a URL."""
+        """Store an object without HTTP, so that every key is possible."""
         self.cloud.services.objects.put(BUCKET, key, body)
 
     def drop(self, document: Mapping[str, Any] | bytes, key: str) -> str:
-        """Upload a manifest."""
+        """Store a manifest and return its key."""
         self.put(key, document if isinstance(document, bytes) else json.dumps(document).encode())
         return key
 
     def listed(self, prefix: str = "") -> list[str]:
-        """List the bucket."""
+        """Return the keys under a prefix."""
         page = self.cloud.services.objects.page(BUCKET, prefix=prefix, limit=100_000)
         return [found.key for found in page.objects]
 
     def result(self, key: str) -> dict[str, Any]:
-        """Wait for what a manifest came to."""
-        wanted = f"results/{key}.json"
-        wait_until(lambda: wanted in self.listed("results/"), describe=lambda: wanted)
-        body = self.cloud.services.objects.head(BUCKET, wanted).file.read_bytes()
+        """Wait for the result object of a manifest and return its data."""
+        expected = f"results/{key}.json"
+        wait_until(lambda: expected in self.listed("results/"), describe=lambda: expected)
+        body = self.cloud.services.objects.head(BUCKET, expected).file.read_bytes()
         return json.loads(body)["data"]  # type: ignore[no-any-return]
 
     def tasks(self, job: str) -> list[MediaTask]:
-        """Return the tasks that a job started."""
+        """Return the tasks of a job."""
         return [task for task in self.cloud.services.tasks.list() if f"/work/{job}/" in task.spec.key]
 
     def logs(self) -> str:
-        """Return what all functions have logged."""
+        """Return the logs of all functions."""
         functions = self.cloud.services.functions
         return "".join(functions.logs(config.name) for config in functions.list())
 
 
 @contextmanager
-def running(folder: Path, *replies: Reply, hurry: float = 20, secret: str = SECRET) -> Iterator[Product]:
-    """Run the product for a while."""
+def running(folder: Path, *replies: Reply, time_scale: float = 20, secret: str = SECRET) -> Iterator[Product]:
+    """Run the product for the duration of the block. The webhook receiver gives the replies in order."""
     (folder / "project").mkdir()
     with Receiver(*replies, secret=secret) as receiver:
         variables = {"HOOK_URL": receiver.url, "HOOK_SECRET": secret}
-        made = project(folder / "project")
-        cloud = LocalCloud(made, data=folder / "data", variables=variables, time_scale=hurry)
+        cloud = LocalCloud(project(folder / "project"), data=folder / "data", variables=variables, time_scale=time_scale)
         with cloud as endpoints:
             cloud.services.objects.put(BUCKET, "clips/a.wav", CLIP)
             cloud.services.objects.put(BUCKET, "private/a.wav", CLIP)

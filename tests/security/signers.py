@@ -1,4 +1,4 @@
-"""How the vendor's clients sign, written from its documents: eleven ways, none of them the local cloud's own.
+"""The vendor's eleven signature methods, written from its documents, without code of the local cloud.
 
 Sources, read 2026-11: OSS API reference, "Include signatures in the Authorization header", "... in a URL" and
 "PostObject" (V1 and V4); SMQ, "Signature method", and the vendor's Java SDK 2.0 for version 4; OpenAPI, "V3 request
@@ -23,18 +23,18 @@ BOUNDARY = "a-boundary"
 
 
 class Scope(NamedTuple):
-    """What a V4 signature is for; the day is that of its time unless it is given."""
+    """The scope of a V4 signature; the default day is that of the signing time."""
 
     region: str = REGION
     service: str = "oss"
     day: str = ""
 
     def at(self, when: datetime) -> str:
-        """Spell the scope."""
+        """Return the scope in the format of the credential, for a signing time."""
         return f"{self.day or when.strftime('%Y%m%d')}/{self.region}/{self.service}/aliyun_v4_request"
 
 
-Sign = Callable[..., Request]  # (request, key, when, host), for V4 also a scope
+Sign = Callable[..., Request]  # arguments: request, key, when, host; V4 methods also take a scope
 
 
 def _sha1(secret: str, text: str) -> str:
@@ -49,7 +49,7 @@ def _v4(secret: str, scope: str, text: str) -> str:
 
 
 def http_date(when: datetime) -> str:
-    """Spell a time as headers do."""
+    """Return a time in the format of HTTP headers."""
     return format_datetime(when, usegmt=True)
 
 
@@ -76,7 +76,7 @@ def _lines(headers: Mapping[str, str], prefix: str, *others: str) -> str:
 
 
 def _oss_v1_text(request: Request, date: str) -> str:
-    """Write what V1 signs; of the parameters, the tests use only the token and `acl`."""
+    """Return what V1 signs; of the signed parameters, the tests use only the token and `acl`."""
     signed = [pair for pair in sorted(_values(request).items()) if pair[0] in ("acl", "security-token")]
     query = "&".join(f"{name}={value}" if value else name for name, value in signed)
     headers = request.headers
@@ -87,9 +87,9 @@ def _oss_v1_text(request: Request, date: str) -> str:
 
 def oss_v1(request: Request, key: Credential, when: datetime, host: str) -> Request:
     """Sign in the header `Authorization: OSS ID:SIGNATURE`."""
-    tokened = request.plus(x_oss_security_token=key.security_token) if key.security_token else request
-    signature = _sha1(key.access_key_secret, _oss_v1_text(tokened, http_date(when)))
-    return tokened.plus(date=http_date(when), authorization=f"OSS {key.access_key_id}:{signature}")
+    with_token = request.with_headers(x_oss_security_token=key.security_token) if key.security_token else request
+    signature = _sha1(key.access_key_secret, _oss_v1_text(with_token, http_date(when)))
+    return with_token.with_headers(date=http_date(when), authorization=f"OSS {key.access_key_id}:{signature}")
 
 
 def _oss_v4_text(request: Request, when: datetime, scope: str) -> str:
@@ -105,24 +105,24 @@ def oss_v4(
     key: Credential,
     when: datetime,
     host: str,
-    scope: Scope = Scope(),  # noqa: B008 - frozen
+    scope: Scope = Scope(),  # noqa: B008 - immutable
 ) -> Request:
     """Sign in the header `Authorization: OSS4-HMAC-SHA256 …`."""
-    ours = request.plus(x_oss_date=_iso(when), x_oss_content_sha256="UNSIGNED-PAYLOAD")
-    ours = ours.plus(x_oss_security_token=key.security_token) if key.security_token else ours
-    place = scope.at(when)
-    signature = _v4(key.access_key_secret, place, _oss_v4_text(ours, when, place))
-    header = f"OSS4-HMAC-SHA256 Credential={key.access_key_id}/{place},Signature={signature}"
-    return ours.plus(authorization=header)
+    signable = request.with_headers(x_oss_date=_iso(when), x_oss_content_sha256="UNSIGNED-PAYLOAD")
+    signable = signable.with_headers(x_oss_security_token=key.security_token) if key.security_token else signable
+    scope_text = scope.at(when)
+    signature = _v4(key.access_key_secret, scope_text, _oss_v4_text(signable, when, scope_text))
+    header = f"OSS4-HMAC-SHA256 Credential={key.access_key_id}/{scope_text},Signature={signature}"
+    return signable.with_headers(authorization=header)
 
 
 def oss_url_v1(request: Request, key: Credential, when: datetime, host: str) -> Request:
-    """Sign a URL that is good for a quarter of an hour."""
+    """Sign a URL that is valid for 15 minutes, with V1."""
     expires = str(int((when + timedelta(minutes=15)).timestamp()))
-    tokened = request.asking(f"security-token={_strict(key.security_token)}") if key.security_token else request
-    signature = _sha1(key.access_key_secret, _oss_v1_text(tokened, expires))
-    who = f"OSSAccessKeyId={_strict(key.access_key_id)}&Expires={expires}"
-    return tokened.asking(f"{who}&Signature={_strict(signature)}")
+    with_token = request.with_query(f"security-token={_strict(key.security_token)}") if key.security_token else request
+    signature = _sha1(key.access_key_secret, _oss_v1_text(with_token, expires))
+    credential = f"OSSAccessKeyId={_strict(key.access_key_id)}&Expires={expires}"
+    return with_token.with_query(f"{credential}&Signature={_strict(signature)}")
 
 
 def oss_url_v4(
@@ -130,23 +130,25 @@ def oss_url_v4(
     key: Credential,
     when: datetime,
     host: str,
-    scope: Scope = Scope(),  # noqa: B008 - frozen
+    scope: Scope = Scope(),  # noqa: B008 - immutable
 ) -> Request:
-    """Sign a URL that is good for a quarter of an hour."""
-    place = scope.at(when)
-    asked = {
+    """Sign a URL that is valid for 15 minutes, with V4."""
+    scope_text = scope.at(when)
+    parameters = {
         "x-oss-signature-version": "OSS4-HMAC-SHA256",
-        "x-oss-credential": f"{key.access_key_id}/{place}",
+        "x-oss-credential": f"{key.access_key_id}/{scope_text}",
         "x-oss-date": _iso(when),
         "x-oss-expires": "900",
         **({"x-oss-security-token": key.security_token} if key.security_token else {}),
     }
-    ours = request.asking(_query(asked))
-    return ours.asking("x-oss-signature=" + _v4(key.access_key_secret, place, _oss_v4_text(ours, when, place)))
+    signable = request.with_query(_query(parameters))
+    return signable.with_query(
+        "x-oss-signature=" + _v4(key.access_key_secret, scope_text, _oss_v4_text(signable, when, scope_text))
+    )
 
 
 def form(fields: Mapping[str, str], content: bytes, path: str = "/mine") -> Request:
-    """Write an upload as a browser does."""
+    """Return a form upload as a browser sends it."""
     parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
              for name, value in fields.items()]  # fmt: skip
     head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="f"\r\n\r\n'
@@ -155,19 +157,23 @@ def form(fields: Mapping[str, str], content: bytes, path: str = "/mine") -> Requ
 
 
 def _policy(bucket: str, name: str, when: datetime) -> str:
-    """Allow the upload of one object for a quarter of an hour."""
+    """Return a policy that allows the upload of one object for 15 minutes."""
     expires = (when + timedelta(minutes=15)).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     conditions = [["eq", "$key", name], {"bucket": bucket}]
     return b64encode(json.dumps({"expiration": expires, "conditions": conditions}).encode()).decode()
 
 
 def oss_form_v1(request: Request, key: Credential, when: datetime, host: str) -> Request:
-    """Put the object that a PUT would make into a form, with a signed policy."""
+    """Turn a PUT into a form upload of the same object, with a policy signed by V1."""
     _, bucket, name = request.path.split("/", 2)
     policy = _policy(bucket, name, when)
-    proof = {"OSSAccessKeyId": key.access_key_id, "policy": policy, "Signature": _sha1(key.access_key_secret, policy)}
+    signed_fields = {
+        "OSSAccessKeyId": key.access_key_id,
+        "policy": policy,
+        "Signature": _sha1(key.access_key_secret, policy),
+    }
     token = {"x-oss-security-token": key.security_token} if key.security_token else {}
-    return form({"key": name, **proof, **token}, request.body, f"/{bucket}")
+    return form({"key": name, **signed_fields, **token}, request.body, f"/{bucket}")
 
 
 def oss_form_v4(
@@ -175,30 +181,30 @@ def oss_form_v4(
     key: Credential,
     when: datetime,
     host: str,
-    scope: Scope = Scope(),  # noqa: B008 - frozen
+    scope: Scope = Scope(),  # noqa: B008 - immutable
 ) -> Request:
-    """Do so with the new signature."""
+    """Turn a PUT into a form upload of the same object, with a policy signed by V4."""
     _, bucket, name = request.path.split("/", 2)
-    policy, place = _policy(bucket, name, when), scope.at(when)
-    proof = {
+    policy, scope_text = _policy(bucket, name, when), scope.at(when)
+    signed_fields = {
         "x-oss-signature-version": "OSS4-HMAC-SHA256",
-        "x-oss-credential": f"{key.access_key_id}/{place}",
+        "x-oss-credential": f"{key.access_key_id}/{scope_text}",
         "x-oss-date": _iso(when),
         "policy": policy,
-        "x-oss-signature": _v4(key.access_key_secret, place, policy),
+        "x-oss-signature": _v4(key.access_key_secret, scope_text, policy),
     }
     token = {"x-oss-security-token": key.security_token} if key.security_token else {}
-    return form({"key": name, **proof, **token}, request.body, f"/{bucket}")
+    return form({"key": name, **signed_fields, **token}, request.body, f"/{bucket}")
 
 
 def smq_v1(request: Request, key: Credential, when: datetime, host: str) -> Request:
     """Sign in the header `Authorization: MNS ID:SIGNATURE`."""
-    ours = request.plus(date=http_date(when), x_mns_version="2015-06-06")
-    resource = ours.path + (f"?{ours.query}" if ours.query else "")
-    headers = ours.headers
-    fixed = (ours.method, headers.get("content-md5", ""), headers.get("content-type", ""), headers["date"])
+    signable = request.with_headers(date=http_date(when), x_mns_version="2015-06-06")
+    resource = signable.path + (f"?{signable.query}" if signable.query else "")
+    headers = signable.headers
+    fixed = (signable.method, headers.get("content-md5", ""), headers.get("content-type", ""), headers["date"])
     signature = _sha1(key.access_key_secret, "\n".join((*fixed, _lines(headers, "x-mns-") + resource)))
-    return _mns_token(ours.plus(authorization=f"MNS {key.access_key_id}:{signature}"), key)
+    return _mns_token(signable.with_headers(authorization=f"MNS {key.access_key_id}:{signature}"), key)
 
 
 def smq_v4(
@@ -209,39 +215,43 @@ def smq_v4(
     scope: Scope = Scope(service="mns"),  # noqa: B008
 ) -> Request:
     """Sign in the header `Authorization: MNS4-HMAC-SHA256 …`."""
-    ours = request.plus(date=http_date(when), x_mns_version="2015-06-06")
-    headers = _lines(ours.headers, "x-mns-", "content-type", "content-md5")
-    query = _query({name.lower(): value for name, value in _values(ours).items()}, "")
-    canonical = "\n".join((ours.method, _strict(unquote(ours.path), "/"), query, headers))
-    place = scope.at(when)
-    text = f"MNS4-HMAC-SHA256\n{_iso(when)}\n{place}\n{canonical}\n"
-    signature = _v4(key.access_key_secret, place, text)
-    header = f"MNS4-HMAC-SHA256 Credential={key.access_key_id}/{place}, Signature={signature}"
-    return _mns_token(ours.plus(authorization=header), key)
+    signable = request.with_headers(date=http_date(when), x_mns_version="2015-06-06")
+    headers = _lines(signable.headers, "x-mns-", "content-type", "content-md5")
+    query = _query({name.lower(): value for name, value in _values(signable).items()}, "")
+    canonical = "\n".join((signable.method, _strict(unquote(signable.path), "/"), query, headers))
+    scope_text = scope.at(when)
+    text = f"MNS4-HMAC-SHA256\n{_iso(when)}\n{scope_text}\n{canonical}\n"
+    signature = _v4(key.access_key_secret, scope_text, text)
+    header = f"MNS4-HMAC-SHA256 Credential={key.access_key_id}/{scope_text}, Signature={signature}"
+    return _mns_token(signable.with_headers(authorization=header), key)
 
 
 def _mns_token(request: Request, key: Credential) -> Request:
-    return request.plus(security_token=key.security_token) if key.security_token else request
+    return request.with_headers(security_token=key.security_token) if key.security_token else request
 
 
 def acs3(request: Request, key: Credential, when: datetime, host: str) -> Request:
     """Sign in the header `Authorization: ACS3-HMAC-SHA256 …`."""
     payload = hashlib.sha256(request.body).hexdigest()
     stamp = when.strftime("%Y-%m-%dT%H:%M:%SZ")
-    ours = request.plus(host=host, x_acs_date=stamp, x_acs_signature_nonce="n", x_acs_content_sha256=payload)
-    ours = ours.plus(x_acs_security_token=key.security_token) if key.security_token else ours
-    names = sorted(name for name in ours.headers if name.startswith("x-acs-") or name == "host")
-    headers = "".join(f"{name}:{ours.headers[name]}\n" for name in names)
-    canonical = "\n".join((ours.method, ours.path, _query(_values(ours)), headers, ";".join(names), payload))
+    signable = request.with_headers(
+        host=host, x_acs_date=stamp, x_acs_signature_nonce="n", x_acs_content_sha256=payload
+    )
+    signable = signable.with_headers(x_acs_security_token=key.security_token) if key.security_token else signable
+    names = sorted(name for name in signable.headers if name.startswith("x-acs-") or name == "host")
+    headers = "".join(f"{name}:{signable.headers[name]}\n" for name in names)
+    canonical = "\n".join(
+        (signable.method, signable.path, _query(_values(signable)), headers, ";".join(names), payload)
+    )
     text = f"ACS3-HMAC-SHA256\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.digest(key.access_key_secret.encode(), text.encode(), "sha256").hex()
-    who = f"Credential={key.access_key_id},SignedHeaders={';'.join(names)}"
-    return ours.plus(authorization=f"ACS3-HMAC-SHA256 {who},Signature={signature}")
+    credential = f"Credential={key.access_key_id},SignedHeaders={';'.join(names)}"
+    return signable.with_headers(authorization=f"ACS3-HMAC-SHA256 {credential},Signature={signature}")
 
 
 def rpc(request: Request, key: Credential, when: datetime, host: str) -> Request:
-    """Sign in the query, as the clients of before ACS3 do."""
-    asked = {
+    """Sign in the query, as clients did before ACS3."""
+    parameters = {
         **_values(request),
         "AccessKeyId": key.access_key_id,
         "Timestamp": when.strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -250,17 +260,17 @@ def rpc(request: Request, key: Credential, when: datetime, host: str) -> Request
         "SignatureNonce": "n",
         **({"SecurityToken": key.security_token} if key.security_token else {}),
     }
-    text = f"{request.method}&%2F&{_strict(_query(asked))}"
+    text = f"{request.method}&%2F&{_strict(_query(parameters))}"
     signature = _sha1(f"{key.access_key_secret}&", text)
-    return request._replace(query=_query({**asked, "Signature": signature}))
+    return request._replace(query=_query({**parameters, "Signature": signature}))
 
 
 def fc_2016(request: Request, key: Credential, when: datetime, host: str) -> Request:
     """Sign in the header `Authorization: FC ID:SIGNATURE`."""
-    ours = request.plus(date=http_date(when))
-    ours = ours.plus(x_fc_security_token=key.security_token) if key.security_token else ours
-    headers = ours.headers
-    fixed = (ours.method, headers.get("content-md5", ""), headers.get("content-type", ""), headers["date"])
-    text = "\n".join((*fixed, _lines(headers, "x-fc-") + unquote(ours.path)))
+    signable = request.with_headers(date=http_date(when))
+    signable = signable.with_headers(x_fc_security_token=key.security_token) if key.security_token else signable
+    headers = signable.headers
+    fixed = (signable.method, headers.get("content-md5", ""), headers.get("content-type", ""), headers["date"])
+    text = "\n".join((*fixed, _lines(headers, "x-fc-") + unquote(signable.path)))
     signature = b64encode(hmac.digest(key.access_key_secret.encode(), text.encode(), "sha256")).decode()
-    return ours.plus(authorization=f"FC {key.access_key_id}:{signature}")
+    return signable.with_headers(authorization=f"FC {key.access_key_id}:{signature}")

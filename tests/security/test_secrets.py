@@ -1,4 +1,4 @@
-"""Secrets: after jobs that went well, badly and nowhere, every file is searched for each of them."""
+"""After succeeded, failed and rejected jobs, no secret is in logs, objects, files, events or command output."""
 
 import json
 import os
@@ -18,43 +18,42 @@ from tests.security.product import BUCKET, Product, running
 
 COMMAND = Path(sys.executable).with_name("clipstitch")
 MANIFEST = {"version": 1, "output": {"key": "out/good.flac"}, "clips": ["clips/a.wav"]}
-DROPPED = {
+MANIFESTS = {
     "good": MANIFEST,
     "rejected": {**MANIFEST, "clips": ["clips/nowhere.wav"], "gap": "for a while"},
-    "refused": {**MANIFEST, "output": {"key": "out/good.flac"}, "labels": {"a": "b"}},
-    "text": {**MANIFEST, "output": {"key": "out/text.flac"}, "clips": ["clips/text.wav"]},
-    "hooked": {**MANIFEST, "output": {"key": "out/hooked.flac"}, "notify": ["hook"]},
+    "conflicting": {**MANIFEST, "output": {"key": "out/good.flac"}, "labels": {"a": "b"}},
+    "not-audio": {**MANIFEST, "output": {"key": "out/text.flac"}, "clips": ["clips/text.wav"]},
+    "webhook": {**MANIFEST, "output": {"key": "out/hooked.flac"}, "notify": ["hook"]},
 }
 
 
-class Ran(NamedTuple):
-    """A system that has worked, what it must keep to itself, and what its commands have said."""
+class FinishedRun(NamedTuple):
+    """The product after a run, all secrets by name, and the output of its commands."""
 
     product: Product
     secrets: dict[str, str]
-    said: str
+    output: str
 
 
 @pytest.fixture(scope="module")
-def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
-    """Run jobs good and bad, a webhook that refuses, broken events, and commands with the right key and a wrong one."""
+def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedRun]:
+    """Run valid and invalid jobs, a failing webhook, malformed events, and commands with correct and wrong keys."""
     folder = tmp_path_factory.mktemp("secrets")
-    with running(folder, Reply(500, {"X-Said": "no"}), hurry=100, secret=OTHER_SECRET) as product:
+    with running(folder, Reply(500, {"X-Said": "no"}), time_scale=100, secret=OTHER_SECRET) as product:
         product.put("clips/text.wav", b"no audio at all")
-        for name, document in DROPPED.items():
+        for name, document in MANIFESTS.items():
             product.drop(document, f"manifests/{name}.json")
-        for name in DROPPED:
+        for name in MANIFESTS:
             product.result(f"manifests/{name}.json")
         for function in product.cloud.services.functions.list():
             product.cloud.services.functions.invoke(function.name, b'{"events": "none", "Message": "none"}')
-        # The function and the sweep each post to the webhook.
-        wait_until(lambda: len(product.receiver.requests) >= 2)
-        secrets = kept_by(product)
-        yield Ran(product, secrets, commands(product, folder))
+        wait_until(lambda: len(product.receiver.requests) >= 2)  # the function and the sweep have posted
+        secrets = secrets_of(product)
+        yield FinishedRun(product, secrets, command_output(product, folder))
 
 
-def kept_by(product: Product) -> dict[str, str]:
-    """Name every secret that there is; those of the roles come from where the functions get them."""
+def secrets_of(product: Product) -> dict[str, str]:
+    """Return all secrets by name: of the owner, of the roles and of the webhook."""
     hook = urlsplit(product.receiver.url)
     keyring = product.cloud.services.functions._keyring._by_id
     issued = {f"secret of {key.principal} {name}": key.access_key_secret for name, key in keyring.items()}
@@ -68,8 +67,8 @@ def kept_by(product: Product) -> dict[str, str]:
     return {**issued, **webhook, "its path": hook.path}
 
 
-def commands(product: Product, folder: Path) -> str:
-    """Run commands as an operator does, and return all that they write."""
+def command_output(product: Product, folder: Path) -> str:
+    """Run commands with correct, wrong and malformed settings, and return their output."""
     env = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME", "LANG")}
     env |= {**product.endpoints.environment(), "HOOK_URL": product.receiver.url, "HOOK_SECRET": OTHER_SECRET}
     env |= {"CLIPSTITCH_WEBHOOK_HOOK_URL": product.receiver.url, "CLIPSTITCH_WEBHOOK_HOOK_SECRET": OTHER_SECRET}
@@ -77,7 +76,7 @@ def commands(product: Product, folder: Path) -> str:
     broken = {**env, "CLIPSTITCH_WEBHOOK_HOOK_SECRET": OTHER_SECRET + "!"}
     (job,) = [key.split("/")[3] for key in product.listed("_clipstitch/jobs/") if "pending.hook~1" in key][:1]
     (folder / "m.json").write_text(json.dumps(MANIFEST))
-    said = []
+    output = []
     for environment in (env, wrong, broken):
         for argv in (
             ["jobs"],
@@ -88,25 +87,25 @@ def commands(product: Product, folder: Path) -> str:
         ):
             command = [str(COMMAND), *argv, "--project", str(folder / "project")]
             done = subprocess.run(command, env=environment, capture_output=True, check=False, timeout=120)
-            said.append((done.stdout + done.stderr).decode())
-    return "\n".join(said)
+            output.append((done.stdout + done.stderr).decode())
+    return "\n".join(output)
 
 
-def test_the_search_would_find_them(ran: Ran):
-    """There are secrets of every kind, jobs of every state, and the commands have said something about all of it."""
-    states = {ran.product.result(f"manifests/{name}.json")["state"] for name in DROPPED}
+def test_the_run_covers_all_secrets_and_job_states(ran: FinishedRun) -> None:
+    """There are secrets of every kind and jobs in every state, and the commands have reported on them."""
+    states = {ran.product.result(f"manifests/{name}.json")["state"] for name in MANIFESTS}
 
     assert {"succeeded", "failed", "rejected"} == states
     assert {"root", "webhook's"} <= {name.removeprefix("secret of ").split()[0] for name in ran.secrets}
     assert 3 == sum("token of" in name for name in ran.secrets), ran.secrets.keys()
-    assert "WEBHOOK_ANSWER" in ran.said
-    assert "ACCESS_DENIED" in ran.said
-    assert "CLIPSTITCH_WEBHOOK_HOOK_SECRET" in ran.said
-    assert "Traceback" not in ran.said
+    assert "WEBHOOK_ANSWER" in ran.output
+    assert "ACCESS_DENIED" in ran.output
+    assert "CLIPSTITCH_WEBHOOK_HOOK_SECRET" in ran.output
+    assert "Traceback" not in ran.output
 
 
-def test_no_secret_is_logged(ran: Ran):
-    """Neither by functions that work, nor by those that fail with a traceback."""
+def test_no_secret_is_in_the_logs(ran: FinishedRun) -> None:
+    """Functions that succeed and functions that fail with a traceback have logged."""
     logs = ran.product.logs()
 
     assert "InvalidTriggerEvent" in logs
@@ -114,15 +113,15 @@ def test_no_secret_is_logged(ran: Ran):
     assert [] == [name for name, secret in ran.secrets.items() if secret in logs]
 
 
-def test_no_command_says_a_secret(ran: Ran):
-    """Neither with the right key, nor with a wrong one, nor about settings that are wrong."""
-    named = {**ran.secrets, "the wrong secret": "a-wrong-secret-of-the-operator"}
+def test_no_secret_is_in_the_output_of_commands(ran: FinishedRun) -> None:
+    """The commands ran with the correct key, with a wrong secret and with a malformed setting."""
+    secrets = {**ran.secrets, "the wrong secret": "a-wrong-secret-of-the-operator"}
 
-    assert [] == [name for name, secret in named.items() if secret in ran.said]
+    assert [] == [name for name, secret in secrets.items() if secret in ran.output]
 
 
-def test_no_object_holds_a_secret(ran: Ran):
-    """Facts, results, events, outputs: everything in the bucket, with its labels."""
+def test_no_secret_is_in_an_object(ran: FinishedRun) -> None:
+    """Keys, headers and contents of all objects in the bucket."""
     objects = ran.product.cloud.services.objects
     found = [
         (name, each.key)
@@ -134,8 +133,8 @@ def test_no_object_holds_a_secret(ran: Ran):
     assert [] == found
 
 
-def test_no_file_holds_a_secret_but_the_one_that_is_for_it(ran: Ran):
-    """Databases with messages, events and tasks, and their journals; the root key's file is its owner's alone."""
+def test_no_secret_is_in_a_file_but_the_owners_key(ran: FinishedRun) -> None:
+    """Only the file with the owner's key has a secret, and only its owner may read that file."""
     files = [file for file in ran.product.data.rglob("*") if file.is_file()]
     found = {
         (name, str(file.relative_to(ran.product.data)))
@@ -150,16 +149,15 @@ def test_no_file_holds_a_secret_but_the_one_that_is_for_it(ran: Ran):
     assert 0o600 == stat.S_IMODE((ran.product.data / "credentials.json").stat().st_mode)
 
 
-def test_no_event_says_a_secret(ran: Ran):
-    """What was posted to the webhook's receiver; its path and query are where they must be, its secret nowhere."""
-    requests = ran.product.receiver.requests
-    bodies = b"".join(request.body + json.dumps(dict(request.headers)).encode() for request in requests)
+def test_no_secret_is_in_a_webhook_request(ran: FinishedRun) -> None:
+    """Headers and bodies that the receiver got; the URL itself necessarily has the path and the query."""
+    bodies = b"".join(heard.body + json.dumps(dict(heard.headers)).encode() for heard in ran.product.receiver.requests)
 
     assert [] == [name for name, secret in ran.secrets.items() if secret.encode() in bodies]
 
 
-def test_the_keys_of_running_functions_are_in_no_command_line(ran: Ran):
-    """Which everybody on the machine may read; the environment only its owner may."""
+def test_no_secret_is_in_the_command_line_of_a_function(ran: FinishedRun) -> None:
+    """All users of a machine can read command lines; only the owner can read the environment."""
     children = " ".join(file.read_text() for file in Path("/proc/self/task").glob("*/children")).split()
     lines = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
 

@@ -1,4 +1,4 @@
-"""Least rights: what the code calls, what the policy allows, what a flow asks for - three times the same."""
+"""Least privilege: the calls of the code, the policy, and the permissions that whole jobs use are the same."""
 
 import inspect
 import json
@@ -28,17 +28,19 @@ from tests.deploy.flow import run_job
 from tests.deploy.tools import ROOT
 
 ROLE = "role/clipstitch-functions"
-RULE = dict[str, object]
+PolicyStatement = dict[str, object]
+CheckedJobs = tuple[Deployment, list[AccessCheck]]
+Spy = tuple[Endpoints, dict[str, str]]
 
 
 def allowed_by_template(deployment: Deployment) -> set[tuple[str, str]]:
-    """Return what the functions' role may do, as pairs of an action and a resource pattern."""
+    """Return the permissions of the functions' role, as pairs of an action and a resource pattern."""
     [role] = [role for role in deployment.roles if role.arn.endswith(ROLE)]
     return {(act, at) for each in role.statements() if each.allows for act in each.actions for at in each.resources}
 
 
-def needed_by_code(deployment: Deployment) -> set[tuple[str, str]]:
-    """Return what the table of calls needs."""
+def needed_by_calls(deployment: Deployment) -> set[tuple[str, str]]:
+    """Return the permissions in the table of calls."""
     outputs = deployment.outputs
     names = {
         "account": deployment.account_id,
@@ -52,8 +54,8 @@ def needed_by_code(deployment: Deployment) -> set[tuple[str, str]]:
     return {(call.action, call.resource.format_map(names)) for call in CALLS}
 
 
-def test_every_port_method_has_a_line_in_the_table() -> None:
-    """A new method needs a right, or it would fail in the cloud only."""
+def test_every_port_method_is_in_the_table_of_calls() -> None:
+    """A new method without a permission would fail only in the cloud."""
     protocols = (ports.ObjectStore, ports.AudioService, ports.MessageSender)
     methods = {
         f"{protocol.__name__}.{name}"
@@ -65,72 +67,76 @@ def test_every_port_method_has_a_line_in_the_table() -> None:
     assert methods == {call.by for call in CALLS if "." in call.by}
 
 
-def test_the_policy_allows_exactly_what_the_table_needs() -> None:
-    """Nothing less, nothing more."""
+def test_the_policy_allows_exactly_the_permissions_in_the_table_of_calls() -> None:
+    """Neither a missing nor an additional permission is accepted."""
     deployment = read(ROOT, {})
 
-    assert needed_by_code(deployment) == allowed_by_template(deployment)
+    assert needed_by_calls(deployment) == allowed_by_template(deployment)
 
 
 @pytest.fixture(scope="module")
-def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Deployment, list[AccessCheck]]]:
-    """Run whole jobs and one event that no retry can save; remember every right that was asked for."""
-    questions: list[AccessCheck] = []
-    cloud = LocalCloud(ROOT, time_scale=50, watch=questions.append)
+def checked_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedJobs]:
+    """Run a whole job, a malformed event and a task lookup. Yield the deployment and all permission checks."""
+    checks: list[AccessCheck] = []
+    cloud = LocalCloud(ROOT, time_scale=50, watch=checks.append)
     with cloud as endpoints:
         assert "succeeded" == run_job(endpoints)["data"]["state"]
         cloud.services.functions.invoke_async("clipstitch-submit", b"no event")
-        ask_for_a_task(cloud, endpoints, tmp_path_factory.mktemp("asking"))
+        look_up_task(cloud, endpoints, tmp_path_factory.mktemp("lookup"))
         assert receive(endpoints, "clipstitch-dead-letters")
-        yield endpoints.deployment, questions
+        yield endpoints.deployment, checks
 
 
-def ask_for_a_task(cloud: LocalCloud, endpoints: Endpoints, folder: Path) -> None:
-    """Ask IMM for a task as the sweep does where a completion got lost, with a key of the functions' role."""
+def look_up_task(cloud: LocalCloud, endpoints: Endpoints, folder: Path) -> None:
+    """Look up a task as the sweep does if a completion notification is lost, with a key of the functions' role."""
     (folder / "index.py").write_text(SPY)
     [role] = [role.arn for role in endpoints.deployment.roles if role.arn.endswith(ROLE)]
-    cloud.services.functions.deploy(FunctionConfig("asking", "index.handler", (folder,), timeout=20, role=role))
-    env = json.loads(cloud.services.functions.invoke("asking", b"").payload)
+    cloud.services.functions.deploy(FunctionConfig("lookup", "index.handler", (folder,), timeout=20, role=role))
+    env = json.loads(cloud.services.functions.invoke("lookup", b"").payload)
     [task, *_] = cloud.services.tasks.list(endpoints.deployment.outputs["ImmProjectName"])
 
-    ended = ImmTaskLookup(env["IMM_ENDPOINT"], endpoints.deployment.outputs["ImmProjectName"], read_access_key(env))
+    lookup = ImmTaskLookup(env["IMM_ENDPOINT"], endpoints.deployment.outputs["ImmProjectName"], read_access_key(env))
 
-    assert TaskOutcome(succeeded=True, code="", message="") == ended(task.task_id)._replace(code="", message="")
-    assert ended("MediaConvert-00000000-0000-0000-0000-000000000000") is None
+    outcome = lookup(task.task_id)
+    assert isinstance(outcome, TaskOutcome)
+    assert TaskOutcome(succeeded=True, code="", message="") == outcome._replace(code="", message="")
+    assert lookup("MediaConvert-00000000-0000-0000-0000-000000000000") is None
 
 
 def receive(endpoints: Endpoints, queue: str) -> dict[str, Any]:
-    """Wait for a message as the owner."""
+    """Wait for a message in a queue and return its JSON content."""
     key = endpoints.credential
-    found = Account(endpoints.mns, key.access_key_id, key.access_key_secret).get_queue(queue)
-    found.set_encoding(False)
-    return json.loads(found.receive_message_with_str_body(20).message_body)  # type: ignore[no-any-return]
+    client = Account(endpoints.mns, key.access_key_id, key.access_key_secret).get_queue(queue)
+    client.set_encoding(False)
+    return json.loads(client.receive_message_with_str_body(20).message_body)  # type: ignore[no-any-return]
 
 
-def test_whatever_a_flow_asks_for_is_allowed(asked: tuple[Deployment, list[AccessCheck]]) -> None:
-    """The functions' role, and the role that IMM takes."""
-    _, questions = asked
+def test_all_permissions_that_a_job_uses_are_allowed(checked_jobs: CheckedJobs) -> None:
+    """The permissions are those of the functions' role and of the role that IMM assumes."""
+    _, checks = checked_jobs
 
-    assert [] == [question for question in questions if not question.allowed]
-    assert {"clipstitch-functions", "clipstitch-imm"} == {one.principal.rpartition("/")[2] for one in questions}
+    assert [] == [check for check in checks if not check.allowed]
+    assert {"clipstitch-functions", "clipstitch-imm"} == {one.principal.rpartition("/")[2] for one in checks}
 
 
-def test_whatever_the_policy_allows_a_flow_asks_for(asked: tuple[Deployment, list[AccessCheck]]) -> None:
-    """Every action on every resource of the policy was needed at least once."""
-    deployment, questions = asked
+def test_jobs_use_all_permissions_of_the_policy(checked_jobs: CheckedJobs) -> None:
+    """Every action on every resource of the policy was checked at least once."""
+    deployment, checks = checked_jobs
     rules = {pair: Statement(True, (pair[0],), (pair[1],)) for pair in allowed_by_template(deployment)}
-    mine = [question for question in questions if question.principal.endswith(ROLE)]
+    own = [check for check in checks if check.principal.endswith(ROLE)]
 
-    unused = {pair for pair, rule in rules.items() if not any(rule.covers(q.action, q.resource) for q in mine)}
+    unused = {
+        pair for pair, rule in rules.items() if not any(rule.covers(check.action, check.resource) for check in own)
+    }
     assert NOT_LOCAL == {action for action, _ in unused}
 
 
 @pytest.mark.parametrize(
-    ("action", "told"),
+    ("action", "missing"),
     [("imm:DetectMediaMeta, ", "imm:DetectMediaMeta"), ("oss:GetObject, oss:PutObject, ", "oss:GetObject")],
 )
-def test_a_right_that_is_missing_is_found_on_the_laptop(tmp_path: Path, action: str, told: str) -> None:
-    """The upload's event ends among the dead letters, and its record says what is lacking."""
+def test_a_missing_permission_is_reported_by_the_local_cloud(tmp_path: Path, action: str, missing: str) -> None:
+    """The event of the upload becomes a dead-letter message that names the missing permission."""
     for name in ("functions", "shared"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copy(ROOT / "s.yaml", tmp_path)
@@ -140,19 +146,19 @@ def test_a_right_that_is_missing_is_found_on_the_laptop(tmp_path: Path, action: 
 
     with LocalCloud(tmp_path, time_scale=100) as endpoints:
         with pytest.raises(AssertionError, match="no results/"):
-            run_job(endpoints, grace_period_s=0.5)
+            run_job(endpoints, timeout_s=0.5)
         record = receive(endpoints, "clipstitch-dead-letters")
 
     assert "AccessDenied" == json.loads(record["responsePayload"])["errorType"]
-    assert f"lacks {told}" in record["responsePayload"]
+    assert f"lacks {missing}" in record["responsePayload"]
 
 
 SPY = "import json, os\ndef handler(event, context):\n    return json.dumps(dict(os.environ))\n"
 
 
 @pytest.fixture(scope="module")
-def spy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoints, dict[str, str]]]:
-    """Run a function that gives its key away; its role may read one prefix, send to one queue, and nothing else."""
+def spy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Spy]:
+    """Run a function that returns its environment. Its role may read one prefix and send to one queue."""
     root = tmp_path_factory.mktemp("spy")
     (root / "functions" / "spy").mkdir(parents=True)
     (root / "functions" / "spy" / "index.py").write_text(SPY)
@@ -198,8 +204,8 @@ Outputs:
 """
 
 
-def test_oss_refuses_a_role_what_its_policy_does_not_allow(spy: tuple[Endpoints, dict[str, str]]) -> None:
-    """403 AccessDenied, as OSS says it; a Deny wins over an Allow; the owner may do everything."""
+def test_oss_denies_what_the_policy_of_a_role_does_not_allow(spy: Spy) -> None:
+    """The error is 403 AccessDenied; a Deny overrides an Allow; the account's owner is always allowed."""
     endpoints, env = spy
     key = endpoints.credential
     owner = oss2.Bucket(oss2.Auth(key.access_key_id, key.access_key_secret), endpoints.oss, "bkt")
@@ -216,39 +222,38 @@ def test_oss_refuses_a_role_what_its_policy_does_not_allow(spy: tuple[Endpoints,
 
     assert b"text" == bucket.get_object("in/a").read()
     for attempt in attempts:
-        with pytest.raises(oss2.exceptions.AccessDenied) as refused:
+        with pytest.raises(oss2.exceptions.AccessDenied) as denied:
             attempt()
-        assert (403, "AccessDenied") == (refused.value.status, refused.value.code)
+        assert (403, "AccessDenied") == (denied.value.status, denied.value.code)
 
 
-def test_smq_refuses_a_role_what_its_policy_does_not_allow(spy: tuple[Endpoints, dict[str, str]]) -> None:
-    """It may send to its queue; not receive from it, nor send to another."""
+def test_smq_denies_what_the_policy_of_a_role_does_not_allow(spy: Spy) -> None:
+    """The role may send to its queue, but not receive from it and not send to another."""
     endpoints, env = spy
     keys = [env[f"ALIBABA_CLOUD_{name}"] for name in ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")]
     account = Account(endpoints.mns, *keys)
 
     assert account.get_queue("mine").send_message(Message("text")).message_id
-    for attempt in (lambda: account.get_queue("other").send_message(Message("text")), refuse_receive(account)):
-        with pytest.raises(MNSServerException) as refused:
+    attempts: list[Callable[[], object]] = [
+        lambda: account.get_queue("other").send_message(Message("text")),
+        lambda: account.get_queue("mine").receive_message(1),
+    ]
+    for attempt in attempts:
+        with pytest.raises(MNSServerException) as denied:
             attempt()
-        assert "AccessDenied" == refused.value.type
+        assert "AccessDenied" == denied.value.type
 
 
-def refuse_receive(account: Any) -> Callable[[], object]:
-    """Return an attempt to receive."""
-    return lambda: account.get_queue("mine").receive_message(1)
-
-
-def test_function_compute_refuses_a_role_without_a_right(spy: tuple[Endpoints, dict[str, str]]) -> None:
-    """A function may not call another unless its role says so."""
+def test_function_compute_denies_an_invocation_without_permission(spy: Spy) -> None:
+    """A function may not invoke a function unless its role allows it."""
     endpoints, env = spy
     keys = [env[f"ALIBABA_CLOUD_{name}"] for name in ("ACCESS_KEY_ID", "ACCESS_KEY_SECRET", "SECURITY_TOKEN")]
     client = fc2.Client(endpoint=endpoints.fc, accessKeyID=keys[0], accessKeySecret=keys[1], securityToken=keys[2])
 
-    with pytest.raises(fc2.FcError) as refused:
+    with pytest.raises(fc2.FcError) as denied:
         client.invoke_function("any", "spy", b"")
 
-    assert (403, "AccessDenied") == (refused.value.status_code, refused.value.err_code)
+    assert (403, "AccessDenied") == (denied.value.status_code, denied.value.err_code)
 
 
 ALLOW = {"Effect": "Allow", "Action": ["oss:Get*"], "Resource": "acs:oss:*:1:b/in/*"}
@@ -256,7 +261,7 @@ DENY = {"Effect": "Deny", "Action": "oss:GetObject", "Resource": ["acs:oss:*:1:b
 
 
 @pytest.mark.parametrize(
-    ("action", "resource", "may"),
+    ("action", "resource", "allowed"),
     [
         ("oss:GetObject", "acs:oss:oss-cn-hangzhou:1:b/in/deep/a.json", True),
         ("oss:GetObject", "acs:oss:oss-cn-hangzhou:1:b/in/ab.secret", False),
@@ -268,15 +273,17 @@ DENY = {"Effect": "Deny", "Action": "oss:GetObject", "Resource": ["acs:oss:*:1:b
         ("mns:GetObject", "acs:oss:oss-cn-hangzhou:1:b/in/a.json", False),
     ],
 )
-def test_statements_allow_what_one_allows_and_none_denies(action: str, resource: str, may: bool) -> None:
-    """A star stands for any characters, slashes too; a question mark for one; everything else for itself."""
+def test_an_action_is_allowed_if_one_statement_allows_it_and_none_denies_it(
+    action: str, resource: str, allowed: bool
+) -> None:
+    """A star matches any characters including slashes, a question mark exactly one."""
     statements = parse_policy({"Version": "1", "Statement": [ALLOW, DENY]})
 
-    assert may == evaluate(statements, action, resource)
+    assert allowed == evaluate(statements, action, resource)
 
 
 @pytest.mark.parametrize(
-    ("statement", "told"),
+    ("statement", "message"),
     [
         ({**ALLOW, "Condition": {}}, "Condition; exactly Effect, Action, Resource"),
         ({**ALLOW, "Effect": "allow"}, "'allow'; known: Allow, Deny"),
@@ -286,16 +293,16 @@ def test_statements_allow_what_one_allows_and_none_denies(action: str, resource:
         ({"Effect": "Allow", "Action": "*"}, "Effect, Action; exactly"),
     ],
 )
-def test_a_statement_that_cannot_be_evaluated_is_an_error(statement: RULE, told: str) -> None:
-    """Rather than a right that nobody checked."""
-    with pytest.raises(BadPolicy, match="Statement") as wrong:
+def test_an_unsupported_statement_is_an_error(statement: PolicyStatement, message: str) -> None:
+    """Ignoring it would skip a permission check."""
+    with pytest.raises(BadPolicy, match="Statement") as error:
         parse_policy({"Statement": [statement]})
 
-    assert told in str(wrong.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "told"),
+    ("old", "new", "message"),
     [
         ("Service: [fc.aliyuncs.com]", "Service: [oss.aliyuncs.com]", "does not let fc.aliyuncs.com take it"),
         ("Service: [imm.aliyuncs.com]", "Service: [fc.aliyuncs.com]", "does not let imm.aliyuncs.com take it"),
@@ -303,15 +310,15 @@ def test_a_statement_that_cannot_be_evaluated_is_an_error(statement: RULE, told:
         ("Action: [oss:DeleteObject]", "Action: [DeleteObject]", "clipstitch-functions: Statement[2].Action"),
     ],
 )
-def test_a_role_that_nobody_could_take_stops_the_local_cloud(tmp_path: Path, old: str, new: str, told: str) -> None:
-    """With the name of the role, of who takes it, and what is known."""
+def test_an_unusable_role_stops_the_local_cloud(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """The error names the role, the service that assumes it, and the known values."""
     text = (ROOT / "template.yml").read_text("utf-8")
     (tmp_path / "functions").symlink_to(ROOT / "functions")
     shutil.copy(ROOT / "s.yaml", tmp_path)
     (tmp_path / "template.yml").write_text(text.replace(old, new))
     assert old in text
 
-    with pytest.raises(BadDeployment) as wrong:
+    with pytest.raises(BadDeployment) as error:
         read(tmp_path, {})
 
-    assert told in str(wrong.value)
+    assert message in str(error.value)

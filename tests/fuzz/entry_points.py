@@ -1,4 +1,4 @@
-"""The doors: what each takes, what may come out of it, and good and bad inputs to begin with."""
+"""The entry points: what each calls, which errors are expected, and its seed inputs, valid and invalid."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -16,8 +16,8 @@ from localyun.imm.errors import ImmError
 from localyun.imm.process_string import parse_process as localyun_parse_process
 from tests.unit.manifest.bad_manifests import BAD_MANIFESTS, LIMITS
 
-MAX_BYTES = 1024  # of an input; what is large is tried by tests/security
-_ALL = Limits(sinks=("events",))
+MAX_BYTES = 1024  # per input; tests/security tries large ones
+_NO_LIMITS = Limits(sinks=("events",))
 _JSON = (
     '{"version": 1, "output": {"key": "a.mp3", "bitrate": 128000, "bitrate_option": "adaptive"}, "clips": ["b"]}',
     """{"version": 1, "output": {"key": "a", "format": "flac", "bits_per_sample": 24, "start": "1s"}, "gap": "300ms",
@@ -41,33 +41,33 @@ _M3U = (
 _GOOD = {".json": _JSON, ".yaml": _YAML, ".ffconcat": _FFCONCAT, ".m3u": _M3U}
 
 
-class Door(NamedTuple):
-    """`enter` takes anything; whatever it raises has no business to come out."""
+class EntryPoint(NamedTuple):
+    """`call` takes any bytes and handles expected errors; every exception that it raises is a failure."""
 
-    enter: Callable[[bytes], None]
+    call: Callable[[bytes], None]
     seeds: Callable[[], Sequence[bytes]]
 
 
-class Wrong(Exception):
-    """Something came out that is not wrong as an exception, but as an answer."""
+class InvalidResult(Exception):
+    """An entry point returned an impossible result."""
 
 
-def _manifest(suffix: str) -> Door:
-    """Read manifests of a suffix, as an operator who allows little would, and as one who allows everything."""
+def _manifest(suffix: str) -> EntryPoint:
+    """Return the manifest parser for a suffix; inputs of odd length are parsed without the operator's limits."""
     ref = ObjectRef("acme", f"manifests/m{suffix}")
 
-    def enter(data: bytes) -> None:
+    def call(data: bytes) -> None:
         try:
-            found = parse(data, ref, _ALL if len(data) % 2 else LIMITS)
-        except InvalidManifest as bad:
-            if not bad.issues:
-                raise Wrong("a bad manifest without an issue") from bad
-            json.dumps([issue.as_json() for issue in bad.issues], ensure_ascii=False).encode()
+            manifest = parse(data, ref, _NO_LIMITS if len(data) % 2 else LIMITS)
+        except InvalidManifest as error:
+            if not error.issues:
+                raise InvalidResult("an invalid manifest without an issue") from error
+            json.dumps([issue.as_json() for issue in error.issues], ensure_ascii=False).encode()
             return
-        json.dumps(to_json_value(found), ensure_ascii=False).encode()
+        json.dumps(to_json_value(manifest), ensure_ascii=False).encode()
 
     bad = [each.body for each in BAD_MANIFESTS if each.suffix == suffix and len(each.body) <= MAX_BYTES]
-    return Door(enter, lambda: [*(text.encode() for text in _GOOD[suffix]), *bad])
+    return EntryPoint(call, lambda: [*(text.encode() for text in _GOOD[suffix]), *bad])
 
 
 def _trigger(data: bytes) -> None:
@@ -78,10 +78,10 @@ def _trigger(data: bytes) -> None:
         return
     for ref in refs:
         if not (ref.bucket and ref.key):
-            raise Wrong(f"an upload without a name: {ref}")
+            raise InvalidResult(f"an upload without a name: {ref}")
 
 
-def _notice(data: bytes) -> None:
+def _notification(data: bytes) -> None:
     try:
         found = parse_notification(data)
     except InvalidNotification as error:
@@ -102,7 +102,7 @@ def _process(data: bytes) -> None:
         str(error).encode()
         return
     if parse_process(format_process(found)) != found:
-        raise Wrong(f"spelled and read again, {found} is another")
+        raise InvalidResult(f"formatted and parsed again, {found} differs")
 
 
 def _local_process(data: bytes) -> None:
@@ -130,26 +130,25 @@ _PROCESSES = [
 
 
 def _messages() -> list[bytes]:
-    from tests.unit.inbound.test_completion_notification import (
-        BODIES,  # brings pytest, which a hunt's child does without
-    )
+    # Imported here, because it imports pytest, which the child process does not need.
+    from tests.unit.inbound.test_completion_notification import BODIES
 
     return [*(body.encode() for body in BODIES.values()), b'{"TaskType":"FaceSearch"}', b"e30="]
 
 
 def _events() -> list[bytes]:
-    from tests.unit.inbound.test_oss_trigger import GOLDEN  # as above
+    from tests.unit.inbound.test_oss_trigger import GOLDEN  # here for the same reason
 
     return [GOLDEN.encode(), b'{"events":[]}', b'{"events":[{"oss":7}]}', b"[]"]
 
 
-DOORS: dict[str, Door] = {
+ENTRY_POINTS: dict[str, EntryPoint] = {
     "manifest.json": _manifest(".json"),
     "manifest.yaml": _manifest(".yaml"),
     "manifest.ffconcat": _manifest(".ffconcat"),
     "manifest.m3u": _manifest(".m3u"),
-    "trigger": Door(_trigger, _events),
-    "notice": Door(_notice, _messages),
-    "process": Door(_process, lambda: _PROCESSES),
-    "the local cloud's process": Door(_local_process, lambda: _PROCESSES),
+    "trigger-event": EntryPoint(_trigger, _events),
+    "completion-notification": EntryPoint(_notification, _messages),
+    "process-string": EntryPoint(_process, lambda: _PROCESSES),
+    "localyun-process-string": EntryPoint(_local_process, lambda: _PROCESSES),
 }
