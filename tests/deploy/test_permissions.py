@@ -288,7 +288,7 @@ def test_an_action_is_allowed_if_one_statement_allows_it_and_none_denies_it(
         ({**ALLOW, "Condition": {}}, "Condition; exactly Effect, Action, Resource"),
         ({**ALLOW, "Effect": "allow"}, "'allow'; known: Allow, Deny"),
         ({**ALLOW, "Action": ["GetObject"]}, "write service:Action"),
-        ({**ALLOW, "Action": []}, "a list of texts"),
+        ({**ALLOW, "Action": []}, "a list of strings"),
         ({**ALLOW, "Resource": "b/in/*"}, "write acs:service:region:account:resource"),
         ({"Effect": "Allow", "Action": "*"}, "Effect, Action; exactly"),
     ],
