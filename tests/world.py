@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from functools import wraps
 from typing import Any, TypeVar, cast
 
 from clipstitch.adapters.memory import (
@@ -78,8 +79,15 @@ class _InterceptedPort:
         self._interceptor = interceptor
 
     def __getattr__(self, name: str) -> Any:
-        method = getattr(self._port, name)
-        return lambda *args, **kwargs: self._interceptor.call(method, *args, **kwargs)
+        attribute = getattr(self._port, name)
+        if not callable(attribute):
+            return attribute
+
+        @wraps(attribute)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._interceptor.call(attribute, *args, **kwargs)
+
+        return call
 
 
 class CallCounter(CallInterceptor):
