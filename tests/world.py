@@ -16,15 +16,16 @@ from clipstitch.adapters.memory import (
 )
 from clipstitch.common.errors import CloudBusy
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import ObjectHeaders
+from clipstitch.common.ports import ObjectHeaders, Webhook, WebhookResponse
 from clipstitch.inbound.completion_notification import parse_notification
-from clipstitch.jobs.job import Job
+from clipstitch.jobs.job import DELIVERED, Fact, Job
 from clipstitch.usecases.complete import complete
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.job_store import JobStore
 from clipstitch.usecases.settings import Settings, Sink
 from clipstitch.usecases.submit import submit
 from clipstitch.usecases.sweep import SweepReport, sweep
+from tests.receiver import SECRET
 
 BUCKET = "acme"
 MANIFEST = ObjectRef(BUCKET, "manifests/ep1.json")
@@ -42,6 +43,10 @@ DOCUMENT: Mapping[str, Any] = {
     "output": {"key": OUTPUT.key},
     "clips": ["a.mp3", {"key": "b.wav", "start": "1s", "duration": "500ms"}],
 }
+WEBHOOK = Webhook("PARTNER", "https://partner.example/hooks?token=t0p", (SECRET,))
+WEBHOOK_SETTINGS = SETTINGS._replace(
+    sinks=(Sink("partner", "webhook", "PARTNER"), *SETTINGS.sinks), webhooks=(WEBHOOK,)
+)
 T = TypeVar("T")
 
 
@@ -220,3 +225,25 @@ class World:
     def leftovers(self) -> list[str]:
         """Return the keys of markers, task pointers and working files, which a closed job has deleted."""
         return [key for part in ("open/", "tasks/", "work/") for key in self.state_keys(part)]
+
+
+class WebhookWorld(World):
+    """A world whose first sink is a webhook that sends these responses, and then 204."""
+
+    def __init__(self, *responses: WebhookResponse | BaseException, settings: Settings = WEBHOOK_SETTINGS) -> None:
+        super().__init__(settings)
+        self.webhooks.answers["PARTNER"] = list(responses)
+        self.drop()
+
+    def finish(self) -> Job:
+        """Submit the manifest and complete its task; return the job as it is then."""
+        self.submit()
+        return self.complete(self.run())
+
+    def document(self, job: Job, fact: Fact) -> Mapping[str, Any]:
+        """Return what was recorded with a fact."""
+        return self.store.document(job.id, fact)
+
+    def delivery(self, job: Job) -> Mapping[str, Any]:
+        """Return what was recorded when the delivery to the webhook ended."""
+        return self.document(job, Fact(DELIVERED, detail="partner"))

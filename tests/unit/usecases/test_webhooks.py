@@ -3,7 +3,6 @@
 import json
 import logging
 import re
-from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -26,18 +25,25 @@ from clipstitch.common.ports import Webhook, WebhookResponse
 from clipstitch.jobs.job import DELIVERED, Fact, Job, PendingDelivery
 from clipstitch.jobs.webhook_policy import MAX_RETRY_AFTER_S, SCHEDULE_S, next_attempt
 from clipstitch.usecases.recover import retry
-from clipstitch.usecases.settings import Settings, Sink, read_settings
+from clipstitch.usecases.settings import Sink, read_settings
 from tests.receiver import OTHER_SECRET, SECRET, Receiver
 from tests.unit.usecases.test_settings import SMALLEST
-from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, FaultAfter, World
+from tests.world import (
+    BUCKET,
+    DOCUMENT,
+    MANIFEST,
+    OUTPUT,
+    SETTINGS,
+    WEBHOOK,
+    WEBHOOK_SETTINGS,
+    FaultAfter,
+    WebhookWorld,
+    World,
+)
 
 PAGE = Path(__file__).parents[3] / "docs" / "webhooks.md"
 DUE = datetime(2026, 1, 2, 3, 4, 10, tzinfo=timezone.utc)  # five seconds after a job that FakeClock has started
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
-WEBHOOK = Webhook("PARTNER", "https://partner.example/hooks?token=t0p", (SECRET,))
-WEBHOOK_SETTINGS = SETTINGS._replace(
-    sinks=(Sink("partner", "webhook", "PARTNER"), *SETTINGS.sinks), webhooks=(WEBHOOK,)
-)
 DISABLED_SINK = ObjectRef(BUCKET, "_clipstitch/sinks/partner.off")
 ENV = {
     **SMALLEST,
@@ -45,28 +51,6 @@ ENV = {
     "CLIPSTITCH_WEBHOOK_PARTNER_URL": WEBHOOK.url,
     "CLIPSTITCH_WEBHOOK_PARTNER_SECRET": SECRET,
 }
-
-
-class WebhookWorld(World):
-    """A world whose first sink is a webhook that sends these responses, and then 204."""
-
-    def __init__(self, *responses: WebhookResponse | BaseException, settings: Settings = WEBHOOK_SETTINGS) -> None:
-        super().__init__(settings)
-        self.webhooks.answers["PARTNER"] = list(responses)
-        self.drop()
-
-    def finish(self) -> Job:
-        """Submit the manifest and complete its task; return the job as it is then."""
-        self.submit()
-        return self.complete(self.run())
-
-    def document(self, job: Job, fact: Fact) -> Mapping[str, Any]:
-        """Return what was recorded with a fact."""
-        return self.store.document(job.id, fact)
-
-    def delivery(self, job: Job) -> Mapping[str, Any]:
-        """Return what was recorded when the delivery to the webhook ended."""
-        return self.document(job, Fact(DELIVERED, detail="partner"))
 
 
 def failing(times: int, status: int = 500) -> list[WebhookResponse]:
