@@ -18,8 +18,7 @@ from clipstitch_cli.commands.show import NoSuchJob, find_job, show_in
 from clipstitch_cli.display.job_progress import Patience, completion_event, follow, stage
 from clipstitch_cli.errors import NoSuchFile, TimedOut, Usage
 from tests.unit.cli.test_context import MadeDesk, make_desk
-from tests.unit.usecases.test_webhooks import HookWorld
-from tests.world import DOCUMENT, MANIFEST, FaultAfter, World
+from tests.world import DOCUMENT, MANIFEST, FaultAfter, WebhookWorld, World
 
 BROKEN = {**DOCUMENT, "clips": ["a.mp3", "gone.mp3"], "aling": 1}
 DAY = "2026-01-02"
@@ -177,7 +176,7 @@ def test_whoever_waits_knows_the_job_from_the_beginning(world: World, file: Path
 
 def test_a_sink_that_could_not_be_told_is_named_to_whoever_waits(file: Path):
     """The job has succeeded, and somebody does not know it yet."""
-    world = HookWorld(WebhookNoResponse("no answer"))
+    world = WebhookWorld(WebhookNoResponse("no answer"))
     command = make_desk(clock=world.clock)
     code = drop_in(world.context(), Drop(file, wait=True), command, Functions(world))
 

@@ -22,8 +22,7 @@ from tests.receiver import SECRET
 from tests.unit.cli.test_context import make_desk
 from tests.unit.cli.test_jobs import Functions, written
 from tests.unit.cli.test_main import S_YAML, UP
-from tests.unit.usecases.test_webhooks import HookWorld
-from tests.world import BUCKET, DOCUMENT, MANIFEST, FaultAfter, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, FaultAfter, WebhookWorld, World
 
 
 class MemoryLetters:
@@ -135,7 +134,7 @@ def test_a_job_that_has_failed_says_so_and_stays_so(world: World):
 
 def test_what_is_still_owed_is_named():
     """The job stays open."""
-    world = HookWorld(WebhookResponse(500), WebhookResponse(500))
+    world = WebhookWorld(WebhookResponse(500), WebhookResponse(500))
     job: Job = world.finish()
     people, programs = make_desk(), make_desk(json=True)
     code = retry_in(world.context(), job.id, people)
@@ -314,7 +313,7 @@ def test_the_deployment_gives_the_command_its_webhooks(tmp_path: Any):
 
 def test_waiting_does_not_wait_for_a_webhook_that_is_down(tmp_path: Any):
     """The job has succeeded, and everybody else is told."""
-    world = HookWorld(WebhookResponse(500))
+    world = WebhookWorld(WebhookResponse(500))
     command = make_desk(json=True, clock=world.clock)
     code = drop_in(world.context(), Drop(written(tmp_path, DOCUMENT), wait=True), command, Functions(world))
 
@@ -325,7 +324,7 @@ def test_waiting_does_not_wait_for_a_webhook_that_is_down(tmp_path: Any):
 
 def test_attempts_and_what_came_of_them_are_shown():
     """With their reasons."""
-    world = HookWorld(WebhookResponse(500), WebhookResponse(410))
+    world = WebhookWorld(WebhookResponse(500), WebhookResponse(410))
     job = world.finish()
     world.sweep(5)
     command = make_desk()

@@ -23,8 +23,7 @@ from clipstitch_cli.function_compute.dead_letters import BadLetter, function_in
 from clipstitch_cli.function_compute.retry_remotely import Deployed, NotHelped, _answer, function_names
 from tests.unit.cli.test_context import make_desk
 from tests.unit.cli.test_retry import MemoryLetters, record, upload_event
-from tests.unit.usecases.test_webhooks import HookWorld
-from tests.world import MANIFEST, FaultAfter, World
+from tests.world import MANIFEST, FaultAfter, WebhookWorld, World
 
 SUBMIT, SWEEP, COMPLETE = "clipstitch-submit", "clipstitch-sweep", "clipstitch-complete"
 
@@ -169,7 +168,7 @@ def test_a_job_that_the_sweep_cannot_help_is_trouble(functions: MemoryFunctions)
 
 def test_what_is_still_owed_is_named():
     """The sweep tells again what is due; what is not, rests."""
-    world = HookWorld(WebhookResponse(500), WebhookResponse(204))
+    world = WebhookWorld(WebhookResponse(500), WebhookResponse(204))
     job: Job = world.finish()
     world.clock.advance(5)
     functions = MemoryFunctions(world)

@@ -90,7 +90,7 @@ def test_watching_goes_on_when_the_cloud_is_busy_for_a_while():
     code = watch_in(world.context(fault), command, 10_000, turns)
 
     assert exit_codes.OK == code
-    assert "looking again: the fuse blew" in command.said
+    assert "looking again: injected fault" in command.said
     assert "merging 2 clips  manifests/ep1.json" in command.written
 
 
