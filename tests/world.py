@@ -1,9 +1,10 @@
-"""A whole world in memory for unit tests: one cloud, one bucket, one clock that only moves when told."""
+"""An in-memory cloud for unit tests: one bucket with two clips, and a clock that only the test advances."""
 
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from typing import Any
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 from clipstitch.adapters.memory import (
     MemoryAudioService,
@@ -15,13 +16,16 @@ from clipstitch.adapters.memory import (
 )
 from clipstitch.common.errors import CloudBusy
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import ObjectHeaders
+from clipstitch.common.ports import ObjectHeaders, Webhook, WebhookResponse
 from clipstitch.inbound.completion_notification import parse_notification
-from clipstitch.jobs.job import Job
+from clipstitch.jobs.job import DELIVERED, Fact, Job
 from clipstitch.usecases.complete import complete
 from clipstitch.usecases.context import Context
+from clipstitch.usecases.job_store import JobStore
 from clipstitch.usecases.settings import Settings, Sink
 from clipstitch.usecases.submit import submit
+from clipstitch.usecases.sweep import SweepReport, sweep
+from tests.receiver import SECRET
 
 BUCKET = "acme"
 MANIFEST = ObjectRef(BUCKET, "manifests/ep1.json")
@@ -39,63 +43,93 @@ DOCUMENT: Mapping[str, Any] = {
     "output": {"key": OUTPUT.key},
     "clips": ["a.mp3", {"key": "b.wav", "start": "1s", "duration": "500ms"}],
 }
+WEBHOOK = Webhook("PARTNER", "https://partner.example/hooks?token=t0p", (SECRET,))
+WEBHOOK_SETTINGS = SETTINGS._replace(
+    sinks=(Sink("partner", "webhook", "PARTNER"), *SETTINGS.sinks), webhooks=(WEBHOOK,)
+)
+T = TypeVar("T")
 
 
 class FakeClock:
-    """A clock whose hands the test moves."""
+    """A clock that only the test advances."""
 
     def __init__(self) -> None:
         self.time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)
 
     def now(self) -> datetime:
-        """Return the time the hands show."""
+        """Return the time that the test has set."""
         return self.time
 
     def advance(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the clock by a number of seconds."""
         self.time += timedelta(seconds=seconds)
 
 
-class FaultAfter:
-    """Blows after a number of port calls, shared by all ports: the call after the last allowed one never returns.
+class CallInterceptor:
+    """Sees every call to the ports that it guards; a subclass changes what a call does."""
 
-    `before` chooses whether the fatal call happens and its answer is lost, or does not happen at all.
+    def guard(self, port: T) -> T:
+        """Return the port with every call intercepted."""
+        return cast("T", _InterceptedPort(port, self))
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make a call and return its answer; a listing is read to its end."""
+        answer = function(*args, **kwargs)
+        return list(answer) if function.__name__ == "list" else answer
+
+
+class _InterceptedPort:
+    def __init__(self, port: object, interceptor: CallInterceptor) -> None:
+        self._port = port
+        self._interceptor = interceptor
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._port, name)
+        if not callable(attribute):
+            return attribute
+
+        @wraps(attribute)
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return self._interceptor.call(attribute, *args, **kwargs)
+
+        return call
+
+
+class CallCounter(CallInterceptor):
+    """Counts the calls to all ports that it guards."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Count a call and make it."""
+        self.calls += 1
+        return super().call(function, *args, **kwargs)
+
+
+class FaultAfter(CallInterceptor):
+    """Raises CloudBusy once a number of calls to any of the guarded ports was made; `left` counts down.
+
+    With `before` the failing call is not made; otherwise it is made and its answer is lost.
     """
 
     def __init__(self, calls: int, *, before: bool = False) -> None:
         self.left = calls
         self._before = before
 
-    def guard(self, port: Any) -> Any:
-        """Return the port behind the fuse."""
-        return _FaultyPort(port, self)
-
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Let a call through, or not."""
+        """Make a call, or fail before or after it."""
         self.left -= 1
         if self.left < 0 and self._before:
-            raise CloudBusy("the fuse blew before the call")
-        answer = function(*args, **kwargs)
-        answer = list(answer) if function.__name__ == "list" else answer
+            raise CloudBusy("injected fault before the call")
+        answer = super().call(function, *args, **kwargs)
         if self.left < 0:
-            raise CloudBusy("the fuse blew after the call")
+            raise CloudBusy("injected fault after the call")
         return answer
 
 
-class _FaultyPort:
-    """A port whose every call goes through a fuse."""
-
-    def __init__(self, port: object, fault: FaultAfter) -> None:
-        self._port = port
-        self._fuse = fault
-
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._port, name)
-        return lambda *args, **kwargs: self._fuse.call(method, *args, **kwargs)
-
-
 class World:
-    """Clips, a manifest, and everything that happens to them."""
+    """Two clips, a manifest, and the functions that process it. `unbound` and `versioned` name buckets."""
 
     def __init__(
         self, settings: Settings = SETTINGS, *, unbound: tuple[str, ...] = (), versioned: tuple[str, ...] = ()
@@ -119,28 +153,66 @@ class World:
         """Upload a manifest."""
         return self.put(ref.key, json.dumps(document).encode())
 
-    def context(self, fault: FaultAfter | None = None) -> Context:
-        """Return the cloud as a fresh function instance sees it, behind a fuse if one is given."""
-        ports = (self.objects, self.audio, self.messages)
-        objects, audio, messages = map(fault.guard, ports) if fault else ports
-        return Context(objects, audio, messages, self.webhooks, self.clock, self.settings, set())
+    def context(self, interceptor: CallInterceptor | None = None) -> Context:
+        """Return the context of a new function instance, with its ports guarded if an interceptor is given."""
+        context = Context(self.objects, self.audio, self.messages, self.webhooks, self.clock, self.settings, set())
+        if interceptor is None:
+            return context
+        guard = interceptor.guard
+        return context._replace(
+            objects=guard(context.objects),
+            audio=guard(context.audio),
+            messages=guard(context.messages),
+            webhooks=guard(context.webhooks),
+        )
 
-    def submit(self, fault: FaultAfter | None = None, ref: ObjectRef = MANIFEST) -> Job | None:
-        """Deliver the upload to the submit function."""
-        return submit(ref, self.context(fault))
+    @property
+    def store(self) -> JobStore:
+        """The job store, as a new function instance sees it."""
+        return self.context().store
 
-    def complete(self, message: bytes, fault: FaultAfter | None = None) -> Job | None:
-        """Deliver a message to the complete function."""
-        notice = parse_notification(message)
-        return complete(notice, self.context(fault)) if notice else None
+    def load(self, job: Job) -> Job:
+        """Return a job as its facts describe it now."""
+        return self.store.load(job.id)
+
+    def deliver_upload(self, interceptor: CallInterceptor | None = None, ref: ObjectRef = MANIFEST) -> Job | None:
+        """Call the submit function with an upload; return None if it started no job."""
+        return submit(ref, self.context(interceptor))
+
+    def submit(self, interceptor: CallInterceptor | None = None, ref: ObjectRef = MANIFEST) -> Job:
+        """Call the submit function with an upload, and return its job."""
+        job = self.deliver_upload(interceptor, ref)
+        assert job is not None, "the upload started no job"
+        return job
+
+    def deliver_notification(self, message: bytes, interceptor: CallInterceptor | None = None) -> Job | None:
+        """Call the complete function with a message; return None if it concerns no job."""
+        notification = parse_notification(message)
+        return complete(notification, self.context(interceptor)) if notification else None
+
+    def complete(self, message: bytes, interceptor: CallInterceptor | None = None) -> Job:
+        """Call the complete function with a message, and return the job that it concerns."""
+        job = self.deliver_notification(message, interceptor)
+        assert job is not None, "the message concerns no job"
+        return job
+
+    def sweep(self, seconds: float = 0, interceptor: CallInterceptor | None = None) -> SweepReport:
+        """Advance the clock by a number of seconds, then call the sweep function."""
+        self.clock.advance(seconds)
+        return sweep(self.context(interceptor))
 
     def run(self, task: Task | None = None) -> bytes:
-        """Let the cloud finish a task (the newest unless one is named) and return its message."""
+        """Finish a task (by default the newest) and return its completion notification."""
         return self.audio.run(task or self.audio.accepted[-1])
 
+    @property
+    def sent(self) -> list[tuple[str, str, str]]:
+        """The messages to topics and queues, in order: kind, name and content."""
+        return self.messages.said
+
     def events(self) -> list[dict[str, Any]]:
-        """Return every event that was said, in order."""
-        return [json.loads(text) for _, _, text in self.messages.said]
+        """Return every event that was sent to a topic or queue, in order."""
+        return [json.loads(text) for _, _, text in self.sent]
 
     def result(self, ref: ObjectRef = MANIFEST) -> dict[str, Any]:
         """Return the result object of a manifest."""
@@ -149,3 +221,29 @@ class World:
     def state_keys(self, part: str) -> list[str]:
         """Return the keys below a part of the state prefix."""
         return [listed.key for listed in self.objects.list(BUCKET, f"_clipstitch/{part}")]
+
+    def leftovers(self) -> list[str]:
+        """Return the keys of markers, task pointers and working files, which a closed job has deleted."""
+        return [key for part in ("open/", "tasks/", "work/") for key in self.state_keys(part)]
+
+
+class WebhookWorld(World):
+    """A world whose first sink is a webhook that sends these responses, and then 204."""
+
+    def __init__(self, *responses: WebhookResponse | BaseException, settings: Settings = WEBHOOK_SETTINGS) -> None:
+        super().__init__(settings)
+        self.webhooks.answers["PARTNER"] = list(responses)
+        self.drop()
+
+    def finish(self) -> Job:
+        """Submit the manifest and complete its task; return the job as it is then."""
+        self.submit()
+        return self.complete(self.run())
+
+    def document(self, job: Job, fact: Fact) -> Mapping[str, Any]:
+        """Return what was recorded with a fact."""
+        return self.store.document(job.id, fact)
+
+    def delivery(self, job: Job) -> Mapping[str, Any]:
+        """Return what was recorded when the delivery to the webhook ended."""
+        return self.document(job, Fact(DELIVERED, detail="partner"))

@@ -23,8 +23,7 @@ from clipstitch_cli.errors import FileNotReadable, UsageError, WaitTimedOut
 from clipstitch_cli.stored_jobs import JobNotFound, find_job_id
 from tests.unit.cli.test_context import RecordingCommand, make_command
 from tests.unit.cli.test_main import UP, ran
-from tests.unit.usecases.test_webhooks import HookWorld
-from tests.world import DOCUMENT, MANIFEST, FaultAfter, World
+from tests.world import DOCUMENT, MANIFEST, FaultAfter, WebhookWorld, World
 
 BROKEN = {**DOCUMENT, "clips": ["a.mp3", "gone.mp3"], "aling": 1}
 DAY = "2026-01-02"
@@ -190,7 +189,7 @@ def test_the_job_id_is_shown_before_waiting(world: World, file: Path) -> None:
 
 def test_a_pending_delivery_is_shown_after_waiting(file: Path) -> None:
     """The job has succeeded, but one delivery failed."""
-    world = HookWorld(WebhookNoResponse("no answer"))
+    world = WebhookWorld(WebhookNoResponse("no answer"))
     command = make_command(clock=world.clock)
     code = dropped(world, file, command)
 

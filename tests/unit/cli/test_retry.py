@@ -26,8 +26,7 @@ from tests.receiver import SECRET
 from tests.unit.cli.test_context import make_command
 from tests.unit.cli.test_jobs import Functions, written
 from tests.unit.cli.test_main import S_YAML, UP, ran
-from tests.unit.usecases.test_webhooks import HookWorld
-from tests.world import BUCKET, DOCUMENT, MANIFEST, FaultAfter, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, FaultAfter, WebhookWorld, World
 
 
 class MemoryQueue:
@@ -140,7 +139,7 @@ def test_a_failed_job_is_not_retried(world: World) -> None:
 
 def test_a_pending_delivery_is_shown() -> None:
     """The job stays open."""
-    world = HookWorld(WebhookResponse(500), WebhookResponse(500))
+    world = WebhookWorld(WebhookResponse(500), WebhookResponse(500))
     job: Job = world.finish()
     people, programs = make_command(), make_command(json=True)
     code = retry_job(world.context(), job.id, people)
@@ -317,7 +316,7 @@ def test_the_deployment_supplies_the_webhooks(tmp_path: Path) -> None:
 
 def test_waiting_does_not_wait_for_a_webhook_that_is_down(tmp_path: Path) -> None:
     """The job has succeeded, and the other sinks have the event."""
-    world = HookWorld(WebhookResponse(500))
+    world = WebhookWorld(WebhookResponse(500))
     command = make_command(json=True, clock=world.clock)
     file, timeout = written(tmp_path, DOCUMENT), timedelta(minutes=10)
     code = drop_manifest(world.context(), file, command, timeout=timeout, pause=Functions(world))
@@ -329,7 +328,7 @@ def test_waiting_does_not_wait_for_a_webhook_that_is_down(tmp_path: Path) -> Non
 
 def test_delivery_attempts_are_shown() -> None:
     """With their errors."""
-    world = HookWorld(WebhookResponse(500), WebhookResponse(410))
+    world = WebhookWorld(WebhookResponse(500), WebhookResponse(410))
     job = world.finish()
     world.sweep(5)
     command = make_command()

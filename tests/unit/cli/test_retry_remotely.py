@@ -25,8 +25,7 @@ from clipstitch_cli.openapi import openapi_error, openapi_errors
 from tests.unit.cli.test_context import make_command
 from tests.unit.cli.test_main import UP, ran
 from tests.unit.cli.test_retry import MemoryQueue, record, upload_event
-from tests.unit.usecases.test_webhooks import HookWorld
-from tests.world import MANIFEST, FaultAfter, World
+from tests.world import MANIFEST, FaultAfter, WebhookWorld, World
 
 SUBMIT, SWEEP, COMPLETE = "clipstitch-submit", "clipstitch-sweep", "clipstitch-complete"
 
@@ -171,7 +170,7 @@ def test_a_job_that_the_sweep_cannot_recover_is_an_error(functions: MemoryFuncti
 
 def test_the_sweep_retries_a_pending_delivery_that_is_due() -> None:
     """The event is delivered, and the job is closed."""
-    world = HookWorld(WebhookResponse(500), WebhookResponse(204))
+    world = WebhookWorld(WebhookResponse(500), WebhookResponse(204))
     job: Job = world.finish()
     world.clock.advance(5)
     functions = MemoryFunctions(world)

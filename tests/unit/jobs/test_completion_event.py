@@ -1,6 +1,8 @@
 """The completion event: its shape, that it never changes, and that it fits into a message."""
 
 import json
+from datetime import datetime, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from clipstitch.jobs.completion_event import MAX_MESSAGE_BYTES, encode, event_id
 from clipstitch.jobs.job import Decision, Fact, Failure, Job, Published, Result
 from clipstitch.planning.plan import PlacedClip, Plan, PlannedOutput, Step
 
-QUIET = settings(database=None, deadline=None, max_examples=100)
+PROFILE = settings(database=None, deadline=None, max_examples=100)
 JOB = "20260102T030405Z-0123456789ab"
 MANIFEST = ManifestRef(ObjectRef("acme", "manifests/épisode 1.json"), "E7A6")
 RESULT_OBJECT = ObjectRef("acme", "results/manifests/épisode 1.json.json")
@@ -32,7 +34,7 @@ DECIDED = "2026-01-02T03:04:08.000Z"
 
 
 def succeeded(plan: Plan = PLAN) -> Job:
-    """Return a job that went well."""
+    """Return a job that succeeded."""
     return Job(
         JOB, plan=plan, decision=Decision("publish", MANIFEST, DECIDED, (), tasks=("t-1", "t-2")), result=PUBLISHED
     )
@@ -44,13 +46,13 @@ def rejected(*issues: Issue) -> Job:
 
 
 def failed(error: Failure, plan: Plan | None = PLAN) -> Job:
-    """Return a job that failed, planned or not."""
+    """Return a job that failed, with or without a plan."""
     decision = Decision("fail", MANIFEST, DECIDED, (), error=error, tasks=("t-1",), planned=plan is not None)
     return Job(JOB, plan=plan, decision=decision)
 
 
-def test_a_success_tells_everything_that_a_recipient_could_want():
-    """CloudEvents 1.0, written out by hand."""
+def test_the_event_of_a_success_is_complete() -> None:
+    """A CloudEvent 1.0, written out by hand."""
     assert {
         "specversion": "1.0",
         "id": f"{JOB}.succeeded",
@@ -87,32 +89,32 @@ def test_a_success_tells_everything_that_a_recipient_could_want():
     } == make_event(succeeded())
 
 
-def test_a_rejection_tells_all_issues_and_is_about_the_manifest():
-    """There is no output to speak of."""
-    event = make_event(rejected(Issue("/a", "CODE", "is wrong", "mend it"), Issue("/b", "CODE", "too", "as well")))
+def test_the_event_of_a_rejection_has_all_issues() -> None:
+    """Its subject is the manifest, since there is no output."""
+    event = make_event(rejected(Issue("/a", "CODE", "is wrong", "fix it"), Issue("/b", "CODE", "too", "as well")))
 
     assert (f"{JOB}.rejected", "clipstitch.job.rejected") == (event["id"], event["type"])
     assert MANIFEST.ref.uri == event["subject"]
     assert DECIDED == event["time"]
     assert [
-        {"code": "CODE", "path": "/a", "message": "is wrong", "remedy": "mend it"},
+        {"code": "CODE", "path": "/a", "message": "is wrong", "remedy": "fix it"},
         {"code": "CODE", "path": "/b", "message": "too", "remedy": "as well"},
     ] == event["data"]["issues"]
     assert {"output", "clips", "error"}.isdisjoint(event["data"])
 
 
-def test_a_failure_tells_its_reason_beside_what_was_planned():
-    """Code, message, remedy."""
+def test_the_event_of_a_failure_has_the_error_and_the_plan() -> None:
+    """Code, message and remedy, beside the planned output."""
     event = make_event(failed(Failure("InvalidArgument", "File does not exist.", "Upload it.")))
 
-    reason = {"code": "InvalidArgument", "message": "File does not exist.", "remedy": "Upload it."}
-    assert reason == event["data"]["error"]
+    error = {"code": "InvalidArgument", "message": "File does not exist.", "remedy": "Upload it."}
+    assert error == event["data"]["error"]
     assert "oss://acme-out/out/a b.mp3" == event["subject"]
     assert "etag" not in event["data"]["output"]
 
 
-def test_an_output_that_could_not_be_published_is_a_failure_too():
-    """The reason stands in the result, not in the verdict."""
+def test_an_output_that_could_not_be_published_is_a_failure() -> None:
+    """The error is that of the result, not that of the decision."""
     result = Result("2026-01-02T03:04:09.000Z", error=Failure("OUTPUT_EXISTS", "x exists", "Choose another."))
     event = make_event(succeeded()._replace(result=result))
 
@@ -123,30 +125,35 @@ def test_an_output_that_could_not_be_published_is_a_failure_too():
 @pytest.mark.parametrize(
     "job", [Job(JOB), Job(JOB, plan=PLAN), succeeded()._replace(result=None)], ids=["received", "planned", "publishing"]
 )
-def test_an_unfinished_job_has_no_event(job: Job):
-    """There is nothing final to tell."""
+def test_an_unfinished_job_has_no_event(job: Job) -> None:
+    """Its final state is not recorded."""
     with pytest.raises(ClipstitchError, match="only a finished job has an event"):
         make_event(job)
 
 
-def test_what_is_learned_later_changes_no_byte():
-    """Late facts, and a plan that another run froze beside a verdict that was taken without one."""
-    done, refused = succeeded(), rejected(Issue("/a", "CODE", "is wrong", "mend it"))
+def with_late_facts(job: Job) -> Job:
+    """Return the job with facts that were recorded after its decision."""
+    late = (Fact("accepted", 0, "t-9"), Fact("failed", 0, "t-9"), Fact("delivered", detail="events"))
+    return job._replace(facts=dict.fromkeys(late, datetime(2026, 1, 3, tzinfo=timezone.utc)))
+
+
+def test_late_facts_and_plans_do_not_change_the_event() -> None:
+    """Another run may record facts, and a plan beside a decision that was taken without one."""
+    done, refused = succeeded(), rejected(Issue("/a", "CODE", "is wrong", "fix it"))
     early = failed(Failure("BUCKET_NOT_BOUND", "no project"), plan=None)
 
-    late = (Fact("accepted", 0, "t-9"), Fact("failed", 0, "t-9"), Fact("delivered", detail="events"))
-    assert encode(make_event(done)) == encode(make_event(done.with_facts(*late)))
-    assert encode(make_event(refused)) == encode(make_event(refused.with_facts(*late)._replace(plan=PLAN)))
+    assert encode(make_event(done)) == encode(make_event(with_late_facts(done)))
+    assert encode(make_event(refused)) == encode(make_event(with_late_facts(refused)._replace(plan=PLAN)))
     assert encode(make_event(early)) == encode(make_event(early._replace(plan=PLAN)))
 
 
-def test_the_id_is_the_job_and_its_state():
-    """So that recipients can drop repeats."""
+def test_the_id_is_the_job_and_its_state() -> None:
+    """Recipients drop duplicates by it."""
     assert f"{JOB}.succeeded" == event_id(succeeded())
 
 
-def test_an_event_travels_compact_and_readable():
-    """No blanks, no escapes for letters of any language."""
+def test_an_event_is_encoded_compactly() -> None:
+    """Without spaces, and without escapes for letters of any language."""
     text = encode(make_event(succeeded()))
 
     assert "épisode" in text
@@ -154,20 +161,20 @@ def test_an_event_travels_compact_and_readable():
     assert make_event(succeeded()) == json.loads(text)
 
 
-def test_a_small_event_is_told_whole():
-    """Nothing is moved without need."""
+def test_a_small_event_is_sent_whole() -> None:
+    """Nothing is moved to the result object."""
     event = make_event(succeeded())
 
     assert event == fit_to_message(event, RESULT_OBJECT)
 
 
-def size(event: dict) -> int:
-    """Measure an event as it travels."""
+def size(event: dict[str, Any]) -> int:
+    """Return the size of an encoded event in bytes."""
     return len(encode(event).encode())
 
 
-def test_long_lists_move_to_the_result_object_and_the_event_says_where():
-    """Counted, and found at `more_at`; id and everything else stay."""
+def test_a_long_list_moves_to_the_result_object() -> None:
+    """The event keeps its length and, as `more_at`, the object; the id and all other fields stay."""
     clips = tuple(PlacedClip("é" * 511 + str(i), 0, 0, float(i), 1.0) for i in range(100))
     event = make_event(succeeded(PLAN._replace(clips=clips)))
     small = fit_to_message(event, RESULT_OBJECT)
@@ -179,17 +186,21 @@ def test_long_lists_move_to_the_result_object_and_the_event_says_where():
     assert {"show": "night-train"} == small["data"]["labels"]
 
 
-def test_many_issues_move_to_the_result_object():
-    """A manifest of 256 KB can be wrong in thousands of places."""
-    event = make_event(rejected(*(Issue(f"/clips/{i}", "FIELD_TYPE", "is nothing", "Give text.") for i in range(5000))))
+def test_many_issues_move_to_the_result_object() -> None:
+    """A manifest of 256 KB can have thousands of issues."""
+    event = make_event(
+        rejected(
+            *(Issue(f"/clips/{i}", "FIELD_TYPE", "is null, expected a string", "Give a string.") for i in range(5000))
+        )
+    )
     small = fit_to_message(event, RESULT_OBJECT)
 
     assert size(small) <= MAX_MESSAGE_BYTES < size(event)
     assert (5000, RESULT_OBJECT.uri) == (small["data"]["issues_count"], small["data"]["more_at"])
 
 
-def test_as_many_and_as_long_labels_as_a_manifest_may_have_still_fit():
-    """They are within the manifest's limits, so they must not keep the event from being told."""
+def test_the_most_and_longest_labels_of_a_manifest_fit() -> None:
+    """Labels within the limits of a manifest never prevent a delivery."""
     labels = {chr(0x1F3A7 + i) * 256: "🎧" * 256 for i in range(32)}
     event = make_event(succeeded(PLAN._replace(labels=labels)))
     small = fit_to_message(event, RESULT_OBJECT)
@@ -206,9 +217,9 @@ LONG = st.sampled_from(["x", "é", "🎧", "\x01"]).flatmap(lambda c: st.integer
     st.dictionaries(LONG, LONG, max_size=32),
     st.integers(0, 2000),
 )
-@QUIET
-def test_every_event_fits_into_a_message(clips: list[PlacedClip], labels: dict[str, str], reason: int):
-    """Whatever a manifest may hold, and however long the cloud's reason is."""
-    job = failed(Failure("X", "\x01" * reason), PLAN._replace(clips=tuple(clips), labels=labels))
+@PROFILE
+def test_every_event_fits_into_a_message(clips: list[PlacedClip], labels: dict[str, str], length: int) -> None:
+    """With any clips and labels, and an error message of any length."""
+    job = failed(Failure("X", "\x01" * length), PLAN._replace(clips=tuple(clips), labels=labels))
 
     assert size(fit_to_message(make_event(job), RESULT_OBJECT)) <= MAX_MESSAGE_BYTES

@@ -1,4 +1,4 @@
-"""Configuration from an environment: everything that is wrong with it in one error, and secrets kept."""
+"""Settings from an environment: one error names everything that is invalid, and secrets are not shown."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +8,9 @@ import pytest
 from clipstitch.common.credentials import AccessKey, read_access_key
 from clipstitch.common.errors import InvalidSettings
 from clipstitch.manifest.model import Limits
-from clipstitch.usecases.settings import REQUIRED, Settings, Sink, read_settings
+from clipstitch.usecases.settings import REQUIRED, SINK_KINDS, Settings, Sink, read_settings
 from localyun.deploy.project import read
+from tests.receiver import SECRET
 
 SMALLEST = {
     "OSS_ENDPOINT": "https://oss-cn-hangzhou-internal.aliyuncs.com",
@@ -29,24 +30,24 @@ CONTEXT = SimpleNamespace(
 )
 
 
-def problems(**env: str) -> str:
-    """Return what is wrong with the smallest environment and these variables."""
+def settings_error(**env: str) -> str:
+    """Return the error of the smallest environment with these variables added."""
     with pytest.raises(InvalidSettings) as caught:
         read_settings({**SMALLEST, **env})
     return str(caught.value)
 
 
-def test_what_s_yaml_says_of_patience_is_what_would_count_anyway():
-    """Whoever deploys and says nothing gets the defaults of docs/settings.md."""
+def test_the_times_and_limits_in_s_yaml_are_the_defaults() -> None:
+    """A deployment without these variables has the same settings."""
     deployed = read(Path(__file__).parents[3], {}).functions[0].environment
-    unsaid = {name: value for name, value in deployed.items() if not name.endswith(("_S", "_RETRIES"))}
+    without = {name: value for name, value in deployed.items() if not name.endswith(("_S", "_RETRIES"))}
 
-    assert read_settings(unsaid) == read_settings(deployed)
-    assert len(unsaid) + 4 == len(deployed)
+    assert read_settings(without) == read_settings(deployed)
+    assert len(without) + 4 == len(deployed)
 
 
-def test_the_smallest_environment_gives_the_defaults():
-    """Five variables; the prefixes are those of the design."""
+def test_the_smallest_environment_gives_the_defaults() -> None:
+    """Five variables are required."""
     assert Settings(
         oss_endpoint="https://oss-cn-hangzhou-internal.aliyuncs.com",
         oss_region="cn-hangzhou",
@@ -64,8 +65,8 @@ def test_the_smallest_environment_gives_the_defaults():
     ) == read_settings(SMALLEST)
 
 
-def test_every_variable_arrives():
-    """Lists are separated by blanks."""
+def test_every_variable_is_read() -> None:
+    """The items of a list are separated by spaces."""
     settings = read_settings(
         {
             **SMALLEST,
@@ -94,37 +95,60 @@ def test_every_variable_arrives():
     )
 
 
-def test_everything_that_is_missing_is_named_at_once():
-    """One deployment, one error."""
+def test_one_error_names_everything_that_is_missing_or_invalid() -> None:
+    """One deployment is enough to see all of it."""
+    env = {
+        "CLIPSTITCH_SINKS": "nonsense",
+        "CLIPSTITCH_STATE_PREFIX": "/x",
+        "OSS_REGION": "",
+        "CLIPSTITCH_MAX_CLIPS": "many",
+        "CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE": "yes",
+    }
     with pytest.raises(InvalidSettings) as caught:
-        read_settings({"CLIPSTITCH_SINKS": "nonsense", "CLIPSTITCH_STATE_PREFIX": "/x", "OSS_REGION": ""})
+        read_settings(env)
 
-    assert [] == [
-        name for name in (*REQUIRED, "CLIPSTITCH_SINKS", "CLIPSTITCH_STATE_PREFIX") if name not in str(caught.value)
-    ]
+    assert [] == [name for name in (*REQUIRED.values(), *env) if name not in str(caught.value)]
+    assert "CLIPSTITCH_MAX_CLIPS='many' must be an integer of at most seven digits" in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    "item", ["events", "events=", "events=topic", "events=topic:", "=topic:x", "events=mail:x", "a:b"]
+    "item", ["events", "events=", "events=topic", "events=topic:", "=topic:x", "events=mail:x", "events=Topic:x", "a:b"]
 )
-def test_a_sink_is_a_name_a_kind_and_a_target(item: str):
-    """The remedy shows the form."""
+def test_a_sink_is_a_name_a_kind_and_a_target(item: str) -> None:
+    """The message shows the form; a sink of an unknown kind is not built."""
     form = "write name=topic:NAME, name=queue:NAME or name=webhook:NAME"
 
-    assert f"CLIPSTITCH_SINKS has {item!r}; {form}" == problems(CLIPSTITCH_SINKS=item)
+    assert f"CLIPSTITCH_SINKS has {item!r}; {form}" == settings_error(CLIPSTITCH_SINKS=item)
 
 
-@pytest.mark.parametrize("text", ["a=topic:x a=queue:y", "result=topic:x"])
-def test_the_name_of_a_sink_is_its_own(text: str):
-    """Not twice, and not the one of the result object."""
-    assert "twice, or it is taken" in problems(CLIPSTITCH_SINKS=text)
+def test_the_name_of_a_sink_is_unique() -> None:
+    """A duplicate is refused, and so is the name of the result object."""
+    assert "CLIPSTITCH_SINKS has the duplicate name 'a'" == settings_error(CLIPSTITCH_SINKS="a=topic:x a=queue:y")
+    reserved = "CLIPSTITCH_SINKS has the name 'result', which is reserved for the result object"
+    assert reserved == settings_error(CLIPSTITCH_SINKS="result=topic:x")
+
+
+def test_the_kinds_of_sinks_are_those_of_their_type() -> None:
+    """Settings accept no other kind, and mypy checks that deliveries handle each of these."""
+    settings = read_settings(
+        {
+            **SMALLEST,
+            "CLIPSTITCH_SINKS": " ".join(f"{kind}={kind}:TARGET" for kind in SINK_KINDS),
+            "CLIPSTITCH_WEBHOOK_TARGET_URL": "https://partner.example/",
+            "CLIPSTITCH_WEBHOOK_TARGET_SECRET": SECRET,
+        }
+    )
+
+    assert ("topic", "queue", "webhook") == SINK_KINDS == tuple(sink.kind for sink in settings.sinks)
 
 
 @pytest.mark.parametrize("name", ["STATE", "MANIFEST", "RESULT"])
 @pytest.mark.parametrize("value", ["", "x", "/", "/x/", "x/y"])
-def test_a_prefix_ends_and_does_not_begin_with_a_slash(name: str, value: str):
-    """It would match keys beside it, or none."""
-    assert f"CLIPSTITCH_{name}_PREFIX={value!r} must end" in problems(**{f"CLIPSTITCH_{name}_PREFIX": value})
+def test_a_prefix_ends_with_a_slash_and_does_not_begin_with_one(name: str, value: str) -> None:
+    """It would match other keys that begin alike, or none."""
+    assert f"CLIPSTITCH_{name}_PREFIX={value!r} must end with a slash" in settings_error(
+        **{f"CLIPSTITCH_{name}_PREFIX": value}
+    )
 
 
 @pytest.mark.parametrize(
@@ -135,13 +159,13 @@ def test_a_prefix_ends_and_does_not_begin_with_a_slash(name: str, value: str):
         {"CLIPSTITCH_MANIFEST_PREFIX": "results/in/"},
     ],
 )
-def test_prefixes_that_lie_in_each_other_are_refused(env: dict[str, str]):
-    """A result among the manifests would be taken for one, and make the functions trigger themselves."""
-    assert "lie in each other" in problems(**env)
+def test_nested_prefixes_are_refused(env: dict[str, str]) -> None:
+    """A result below the prefix of the manifests would trigger the submit function."""
+    assert "contains the other, so that the functions would trigger themselves" in settings_error(**env)
 
 
-def test_a_sink_is_found_by_name():
-    """None when the operator removed it."""
+def test_a_sink_is_found_by_name() -> None:
+    """None if the operator has removed it."""
     settings = read_settings({**SMALLEST, "CLIPSTITCH_SINKS": "events=topic:x"})
 
     assert Sink("events", "topic", "x") == settings.sink("events")
@@ -157,12 +181,12 @@ def test_a_sink_is_found_by_name():
         ({**OSS, "ALIBABA_CLOUD_ACCESS_KEY_ID": "fc-id"}, None, AccessKey("oss-id", "oss-secret", "oss-token")),
         ({**OSS, "OSS_SESSION_TOKEN": ""}, None, AccessKey("oss-id", "oss-secret")),
     ],
-    ids=["function first", "then OSS", "then context", "never half a pair", "without a token"],
+    ids=["names of FC first", "then those of OSS", "then the context", "never half a pair", "without a token"],
 )
 def test_the_access_key_comes_from_the_environment_first_and_from_the_context_second(
     env: dict[str, str], context: object, key: AccessKey
-):
-    """The Python 3.12 runtime's context has none."""
+) -> None:
+    """The context of the Python 3.12 runtime has none."""
     assert key == read_access_key(env, context)
 
 
@@ -175,16 +199,16 @@ def test_the_access_key_comes_from_the_environment_first_and_from_the_context_se
         SimpleNamespace(credentials=SimpleNamespace(access_key_id="", access_key_secret="", security_token="")),
     ],
 )
-def test_without_an_access_key_the_error_names_where_it_was_looked_for(context: object):
-    """Both pairs of names."""
+def test_without_an_access_key_the_error_names_the_variables(context: object) -> None:
+    """Both pairs of them."""
     with pytest.raises(
         InvalidSettings, match=r"ALIBABA_CLOUD_ACCESS_KEY_ID with .* nor OSS_ACCESS_KEY_ID with .*SECRET"
     ):
         read_access_key({}, context)
 
 
-def test_a_secret_is_not_shown():
-    """Not even by accident, in a log or a traceback."""
+def test_a_secret_is_not_shown() -> None:
+    """Neither in a log nor in a traceback."""
     key = AccessKey("id", "the-secret", "the-token")
 
     assert "the-" not in repr(key)

@@ -1,7 +1,7 @@
-"""Whole jobs in memory: submit, tasks, notices, in every order and number, and what is left in the end."""
+"""Whole jobs: uploads, tasks and notifications in any order and number, and what is left when a job is closed."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -21,62 +21,45 @@ from clipstitch.common.errors import (
     StateBucketVersioned,
 )
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import Probe
+from clipstitch.common.ports import ObjectContent, Probe
 from clipstitch.jobs.decide import JOB_META, MANIFEST_META
 from clipstitch.jobs.job import Fact, Job
 from clipstitch.usecases.submit import submit_all
+from tests.unit.usecases.harness import (
+    events_by_id,
+    failing,
+    interrupted,
+    log_lines,
+    output_names,
+    plan_of,
+    publish_error,
+    uploaded,
+)
 from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, FaultAfter, World
 
-QUIET = settings(database=None, deadline=None, max_examples=100)
-FINAL = {"succeeded", "failed", "rejected"}
+PROFILE = settings(database=None, deadline=None, max_examples=100)
+FINAL_STATES = {"succeeded", "failed", "rejected"}
 
 
 @pytest.fixture
 def world() -> World:
-    """Return a world with two clips and a manifest that asks for them."""
-    return dropped()
+    """Return a world to which a manifest of two clips was uploaded."""
+    return uploaded()
 
 
-def dropped(document: object = DOCUMENT, **kinds: tuple[str, ...]) -> World:
-    """Return a world into which a manifest was dropped."""
-    made = World(**kinds)  # type: ignore[arg-type]
-    made.drop(document)
-    return made
-
-
-def wanting(**output: object) -> dict:
+def with_output(**fields: object) -> dict[str, Any]:
     """Return the manifest with some fields of its output changed."""
-    return {**DOCUMENT, "output": {**DOCUMENT["output"], **output}}
+    return {**DOCUMENT, "output": {**DOCUMENT["output"], **fields}}
 
 
 def finish(world: World) -> Job:
-    """Submit, run the task, deliver its notice."""
+    """Submit the manifest, run its task and deliver the notification."""
     world.submit()
-    job = world.complete(world.run())
-    assert job is not None
-    return job
+    return world.complete(world.run())
 
 
-def leftovers(world: World) -> list[str]:
-    """Return what only the work needed, and should be gone."""
-    return [key for part in ("open/", "tasks/", "work/") for key in world.state_keys(part)]
-
-
-def contents_by_id(world: World) -> dict[str, set[str]]:
-    """Return all texts that were said under each event id."""
-    said: dict[str, set[str]] = {}
-    for _, _, text in world.messages.said:
-        said.setdefault(json.loads(text)["id"], set()).add(text)
-    return said
-
-
-def output_names(world: World) -> list[str]:
-    """Return the names of the clips in the output, in order."""
-    return json.loads(world.objects.read(OUTPUT).body)["names"]
-
-
-def test_a_manifest_becomes_audio_and_an_event(world: World):
-    """The main job: joined in order, published with its labels, told to every sink, and cleared away."""
+def test_a_manifest_becomes_an_output_and_an_event(world: World) -> None:
+    """Clips merged in order, an output with metadata, one event for every sink, and no leftovers."""
     job = finish(world)
 
     assert "succeeded" == job.state
@@ -84,25 +67,25 @@ def test_a_manifest_becomes_audio_and_an_event(world: World):
     assert {JOB_META: job.id, MANIFEST_META: "oss://acme/manifests/ep1.json", "clipstitch-duration-ms": "2500"} == (
         world.objects.describe(OUTPUT).meta
     )
-    assert [("topic", "events"), ("queue", "events")] == [(kind, name) for kind, name, _ in world.messages.said]
-    assert [f"{job.id}.succeeded"] == list(contents_by_id(world))
+    assert [("topic", "events"), ("queue", "events")] == [(kind, name) for kind, name, _ in world.sent]
+    assert [f"{job.id}.succeeded"] == list(events_by_id(world))
     assert world.events()[0] == world.result()
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_a_submitted_job_waits(world: World):
-    """One task, an open marker, a pointer; nobody is told yet."""
+def test_a_submitted_job_is_running(world: World) -> None:
+    """It has one task, an open marker and a task pointer; no event is sent yet."""
     job = world.submit()
 
     assert "running" == job.state
     assert 1 == len(world.audio.accepted)
     assert [f"_clipstitch/open/{job.id}"] == world.state_keys("open/")
     assert ["_clipstitch/tasks/MediaConvert-0000"] == world.state_keys("tasks/")
-    assert [] == world.messages.said
+    assert [] == world.sent
 
 
-def test_a_failed_task_fails_the_job_with_the_clouds_words(world: World):
-    """A clip that vanished meanwhile: code and message arrive in the event."""
+def test_a_failed_task_fails_the_job_with_the_error_of_the_cloud(world: World) -> None:
+    """A clip was deleted after it was probed; the event has the code and the message."""
     world.submit()
     world.objects.delete([ObjectRef(BUCKET, "b.wav")])
     job = world.complete(world.run())
@@ -110,35 +93,35 @@ def test_a_failed_task_fails_the_job_with_the_clouds_words(world: World):
     assert "failed" == job.state
     assert "InvalidArgument" == world.result()["data"]["error"]["code"]
     assert "2 clips, `a.mp3` to `b.wav`: oss://acme/b.wav does not exist" == world.result()["data"]["error"]["message"]
-    assert [f"{job.id}.failed"] == list(contents_by_id(world))
-    assert [] == leftovers(world)
+    assert [f"{job.id}.failed"] == list(events_by_id(world))
+    assert [] == world.leftovers()
 
 
-def test_a_failure_without_a_code_gets_ours(world: World):
-    """A recipient can always switch on a code."""
+def test_a_failure_without_a_code_gets_a_default_code(world: World) -> None:
+    """Recipients can rely on a code."""
     world.submit()
     world.complete(world.audio.fail(world.audio.accepted[0], "", ""))
 
     assert "TASK_FAILED" == world.result()["data"]["error"]["code"]
 
 
-def test_a_bad_manifest_is_rejected_with_all_its_issues():
-    """Fact, event and result object; no task, no retry."""
-    world = dropped({"version": 2, "output": {"key": "results/a.mp3"}, "clips": ["a.mp3", ""]})
+def test_an_invalid_manifest_is_rejected_with_all_its_issues() -> None:
+    """With an event and a result object; no task is started."""
+    world = uploaded({"version": 2, "output": {"key": "results/a.mp3"}, "clips": ["a.mp3", ""]})
     job = world.submit()
 
     assert "rejected" == job.state
     assert ["KEY_INVALID", "OUTPUT_KEY_RESERVED", "VERSION_UNSUPPORTED"] == [
         issue["code"] for issue in world.result()["data"]["issues"]
     ]
-    assert [f"{job.id}.rejected"] == list(contents_by_id(world))
+    assert [f"{job.id}.rejected"] == list(events_by_id(world))
     assert [] == world.audio.accepted
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_missing_clips_and_texts_are_rejected_together():
-    """What only the cloud can tell is told at once as well."""
-    world = dropped({**DOCUMENT, "clips": ["gone.mp3", "notes.txt", {"key": "a.mp3", "start": "2s"}]})
+def test_all_unusable_clips_are_reported_together() -> None:
+    """Missing clips, clips that are not audio, and trims beyond the end."""
+    world = uploaded({**DOCUMENT, "clips": ["gone.mp3", "notes.txt", {"key": "a.mp3", "start": "2s"}]})
     world.put("notes.txt", b"not audio")
     job = world.submit()
 
@@ -148,34 +131,36 @@ def test_missing_clips_and_texts_are_rejected_together():
     ]
 
 
-def test_a_manifest_too_large_is_rejected(world: World):
-    """It is not even read to its end."""
+def test_a_manifest_that_is_too_large_is_rejected(world: World) -> None:
+    """It is not read to its end."""
     world.put(MANIFEST.key, b" " * (256 * 1024 + 1))
 
     assert "rejected" == world.submit().state
     assert "MANIFEST_TOO_LARGE" == world.result()["data"]["issues"][0]["code"]
 
 
-def test_an_unbound_bucket_fails_the_job():
-    """No retry can mend it, so it is said."""
-    world = dropped(unbound=(BUCKET,))
+def test_an_unbound_bucket_fails_the_job() -> None:
+    """A retry does not help."""
+    world = World(unbound=(BUCKET,))
+    world.drop()
 
     assert "failed" == world.submit().state
     assert "BUCKET_NOT_BOUND" == world.result()["data"]["error"]["code"]
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_a_versioned_state_bucket_is_refused():
-    """Create-once would not hold there."""
-    world = dropped(versioned=(BUCKET,))
+def test_a_versioned_state_bucket_is_refused() -> None:
+    """OSS ignores create-once there."""
+    world = World(versioned=(BUCKET,))
+    world.drop()
 
     with pytest.raises(StateBucketVersioned, match=BUCKET):
         world.submit()
     assert [] == world.state_keys("")
 
 
-def test_a_separate_state_bucket_keeps_the_facts():
-    """Only `work/` stays with the clips."""
+def test_a_separate_state_bucket_holds_the_facts() -> None:
+    """Only the step targets are in the bucket of the clips."""
     world = World(SETTINGS._replace(state_bucket="acme-state"), versioned=(BUCKET,))
     world.drop()
     job = finish(world)
@@ -185,16 +170,16 @@ def test_a_separate_state_bucket_keeps_the_facts():
     assert list(world.objects.list("acme-state", "_clipstitch/jobs/"))
 
 
-def test_a_manifest_that_has_gone_is_no_job(world: World):
-    """Deleted before we came."""
+def test_a_deleted_manifest_has_no_job(world: World) -> None:
+    """It was deleted before the event arrived."""
     world.objects.delete([MANIFEST])
 
-    assert world.submit() is None
+    assert world.deliver_upload() is None
     assert [] == world.state_keys("")
 
 
-def test_a_missing_topic_is_worth_a_retry_and_the_retry_succeeds(world: World):
-    """The operator creates it; nothing was lost and nobody told twice."""
+def test_a_missing_topic_is_retryable(world: World) -> None:
+    """The operator creates it; the retry sends the event once to every sink."""
     world.messages = MemoryMessageSender(queues=("events",))
     world.submit()
     message = world.run()
@@ -203,31 +188,31 @@ def test_a_missing_topic_is_worth_a_retry_and_the_retry_succeeds(world: World):
         world.complete(message)
     world.messages = MemoryMessageSender(topics=("events",), queues=("events",))
     assert "succeeded" == world.complete(message).state
-    assert 2 == len(world.messages.said)
-    assert [] == leftovers(world)
+    assert 2 == len(world.sent)
+    assert [] == world.leftovers()
 
 
-def test_a_sink_that_was_removed_meanwhile_is_passed_over(world: World):
-    """The plan names it, the settings no longer do."""
+def test_a_sink_that_was_removed_meanwhile_is_skipped(world: World) -> None:
+    """The plan names it, the settings do not any more."""
     world.submit()
     world.settings = SETTINGS._replace(sinks=SETTINGS.sinks[:1])
 
     assert "succeeded" == world.complete(world.run()).state
-    assert [("topic", "events")] == [(kind, name) for kind, name, _ in world.messages.said]
+    assert [("topic", "events")] == [(kind, name) for kind, name, _ in world.sent]
 
 
-@pytest.mark.parametrize(("notify", "told"), [(["queue"], ["queue"]), ([], [])])
-def test_a_manifest_chooses_among_the_sinks(notify: list[str], told: list[str]):
+@pytest.mark.parametrize("notify", [["queue"], []])
+def test_a_manifest_chooses_among_the_sinks(notify: list[str]) -> None:
     """The result object is always written."""
-    world = dropped({**DOCUMENT, "notify": notify})
+    world = uploaded({**DOCUMENT, "notify": notify})
     job = finish(world)
 
-    assert told == [kind for kind, _, _ in world.messages.said]
+    assert notify == [kind for kind, _, _ in world.sent]
     assert f"{job.id}.succeeded" == world.result()["id"]
 
 
-def test_everything_delivered_twice_happens_once(world: World):
-    """Upload and notice."""
+def test_duplicate_deliveries_change_nothing(world: World) -> None:
+    """Of the upload and of the notification."""
     first, second = world.submit(), world.submit()
     message = world.run()
     done = [world.complete(message) for _ in range(3)]
@@ -235,25 +220,25 @@ def test_everything_delivered_twice_happens_once(world: World):
 
     assert 1 == len({job.id for job in (first, second, *done, last)})
     assert 1 == len(world.audio.accepted)
-    assert 2 == len(world.messages.said)
+    assert 2 == len(world.sent)
     assert "succeeded" == last.state
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_a_late_run_of_a_task_changes_nothing_and_is_cleared_away(world: World):
-    """The cloud may do its work twice as well."""
+def test_a_second_run_of_a_task_changes_nothing(world: World) -> None:
+    """The cloud may run a task twice; what it writes is deleted."""
     finish(world)
     before = world.objects.read(OUTPUT)
     world.clock.advance(60)
     world.complete(world.run())
 
     assert before == world.objects.read(OUTPUT)
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_success_without_an_object_is_not_believed(world: World):
-    """A notice is no proof; it is delivered again."""
-    step = world.submit().plan.steps[0]
+def test_a_success_without_a_target_is_not_accepted(world: World) -> None:
+    """A notification is no proof; it is delivered again."""
+    step = plan_of(world.submit()).steps[0]
     message = notice("MediaConvert-0000", "Succeeded", step.target)
 
     with pytest.raises(OutputNotVisible):
@@ -265,66 +250,68 @@ def test_success_without_an_object_is_not_believed(world: World):
 @pytest.mark.parametrize(
     "target",
     [
-        ObjectRef(BUCKET, "somebody/elses.mp3"),
+        ObjectRef(BUCKET, "other/file.mp3"),
         ObjectRef(BUCKET, "_clipstitch/work/20200101T000000Z-000000000000/step-000.mp3"),
         ObjectRef("elsewhere", "_clipstitch/work/20260102T030405Z-000000000000/step-000.mp3"),
     ],
 )
-def test_a_strangers_task_is_none_of_our_business(world: World, target: ObjectRef):
-    """A topic may be shared."""
+def test_a_notification_about_an_unknown_target_is_ignored(world: World, target: ObjectRef) -> None:
+    """Other applications may use the same topic."""
     world.submit()
 
-    assert world.complete(notice("MediaConvert-9999", "Succeeded", target)) is None
+    assert world.deliver_notification(notice("MediaConvert-9999", "Succeeded", target)) is None
 
 
 @pytest.mark.parametrize("name", ["step-000.aac", "step-001.mp3", "step-000.mp3.mp3"])
-def test_a_target_that_no_step_makes_is_a_strangers(world: World, name: str):
-    """Job id or not: it must be exactly what the plan aims at."""
+def test_a_notification_about_a_target_of_no_step_is_ignored(world: World, name: str) -> None:
+    """Even with the id of a job: the target must be that of a step of its plan."""
     job = world.submit()
     target = ObjectRef(BUCKET, f"_clipstitch/work/{job.id}/{name}")
 
-    assert world.complete(notice("MediaConvert-0000", "Failed", target, code="X")) is None
+    assert world.deliver_notification(notice("MediaConvert-0000", "Failed", target, code="X")) is None
     assert "running" == world.submit().state
 
 
 @pytest.mark.parametrize("task", ["MediaConvert-0000", "MediaConvert-0001", "MediaConvert-9999"])
-def test_a_forged_failure_is_not_believed(world: World, task: str):
-    """Whoever may publish to the topic names the running task, another job's failed one, or any; the job goes on."""
+def test_a_forged_failure_is_not_accepted(world: World, task: str) -> None:
+    """It names the running task, a failed task of another job, or an unknown one; the job goes on."""
     job = world.submit()
     other = world.drop({**DOCUMENT, "output": {"key": "other.mp3"}}, ObjectRef(BUCKET, "manifests/other.json"))
     world.submit(ref=other)
     world.audio.fail(world.audio.accepted[1], "InvalidArgument", "")
 
     with pytest.raises(FailureUnconfirmed, match=task):
-        world.complete(notice(task, "Failed", job.plan.final.target, code="X"))
+        world.complete(notice(task, "Failed", plan_of(job).final.target, code="X"))
     world.complete(world.run(world.audio.accepted[0]))
     assert "succeeded" == world.result()["data"]["state"]
 
 
-def test_a_failure_is_told_in_the_clouds_own_words(world: World):
-    """Not in those of a message that anybody could have written."""
+def test_the_error_of_a_failure_is_that_of_the_cloud(world: World) -> None:
+    """Not that of the notification, which any publisher could have written."""
     world.submit()
     world.audio.fail(world.audio.accepted[0], "InvalidArgument", "the codec is unknown")
-    world.complete(notice("MediaConvert-0000", "Failed", world.submit().plan.final.target, code="X", message="pay me"))
+    world.complete(
+        notice("MediaConvert-0000", "Failed", plan_of(world.submit()).final.target, code="X", message="pay me")
+    )
 
     assert "InvalidArgument" == world.result()["data"]["error"]["code"]
     assert "the codec is unknown" in world.result()["data"]["error"]["message"]
 
 
-def cut_off_after_start() -> World:
-    """Return a world in which submit died between the start of a task and its note."""
+def crashed_after_start() -> World:
+    """Return a world in which submit crashed between the start of a task and its record."""
     for calls in range(40):
-        world = dropped()
+        world = uploaded()
         with suppress(CloudBusy):
             world.submit(FaultAfter(calls))
         if world.audio.accepted:
             return world
-    pytest.fail("nothing was started")
+    pytest.fail("no task was started")
 
 
-def test_a_failure_of_a_task_that_nobody_noted_is_not_believed():
+def test_the_failure_of_an_unrecorded_task_is_not_accepted() -> None:
     """The retry of submit starts a second task, whose failure counts."""
-    world = cut_off_after_start()
+    world = crashed_after_start()
     early = world.audio.fail(world.audio.accepted[0], "InvalidArgument", "")
 
     with pytest.raises(FailureUnconfirmed):
@@ -334,8 +321,8 @@ def test_a_failure_of_a_task_that_nobody_noted_is_not_believed():
     assert "failed" == world.result()["data"]["state"]
 
 
-def test_a_failure_that_names_no_target_is_found_by_its_task(world: World):
-    """Through the pointer."""
+def test_a_failure_without_a_target_is_found_by_its_task(world: World) -> None:
+    """Through the task pointer."""
     world.submit()
     world.audio.fail(world.audio.accepted[0], "X", "")
     content = {
@@ -349,11 +336,11 @@ def test_a_failure_that_names_no_target_is_found_by_its_task(world: World):
 
     assert "failed" == job.state
     assert "X" == world.result()["data"]["error"]["code"]
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_a_manifest_that_is_uploaded_again_is_a_new_job(world: World):
-    """The same name, a later version: its output replaces the older one."""
+def test_a_manifest_that_is_uploaded_again_is_a_new_job(world: World) -> None:
+    """The output of the newer version replaces the older output."""
     first = finish(world)
     world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav", "a.mp3"]})
@@ -365,8 +352,8 @@ def test_a_manifest_that_is_uploaded_again_is_a_new_job(world: World):
     assert second.id == world.result()["data"]["job"]
 
 
-def test_a_manifest_overwritten_before_we_came_is_the_newer_job(world: World):
-    """The object names the job, not the event: both deliveries arrive at the same one."""
+def test_a_manifest_that_was_overwritten_before_its_event_is_the_newer_job(world: World) -> None:
+    """The object determines the job, not the event: both deliveries find the same job."""
     world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav", "a.mp3"]})
     first, second = world.submit(), world.submit()
@@ -375,8 +362,8 @@ def test_a_manifest_overwritten_before_we_came_is_the_newer_job(world: World):
     assert 1 == len(world.audio.accepted)
 
 
-def test_an_older_job_never_overwrites_a_newer_jobs_output_or_result(world: World):
-    """It ends as failed, superseded, and the result object stays the newer one's."""
+def test_an_older_job_never_overwrites_the_output_or_result_of_a_newer_one(world: World) -> None:
+    """It fails as superseded; the result object stays that of the newer job."""
     world.submit()
     world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav", "a.mp3"]})
@@ -386,56 +373,42 @@ def test_an_older_job_never_overwrites_a_newer_jobs_output_or_result(world: Worl
     job = world.complete(world.run(older))
 
     assert "failed" == job.state
-    assert "SUPERSEDED" == job.result.error.code
+    assert "SUPERSEDED" == publish_error(job).code
     assert ["b", "a"] == output_names(world)
     assert "succeeded" == world.result()["data"]["state"]
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_an_object_of_somebody_else_is_not_overwritten(world: World):
-    """The job fails and says what to do."""
-    world.put(OUTPUT.key, b"mine")
+def test_an_object_of_another_origin_is_not_overwritten(world: World) -> None:
+    """The job fails, and the event has the remedy."""
+    world.put(OUTPUT.key, b"other")
     job = finish(world)
 
     assert "failed" == job.state
     assert "OUTPUT_EXISTS" == world.result()["data"]["error"]["code"]
-    assert b"mine" == world.objects.read(OUTPUT).body
-    assert [] == leftovers(world)
+    assert b"other" == world.objects.read(OUTPUT).body
+    assert [] == world.leftovers()
 
 
-def test_another_manifests_output_is_not_overwritten(world: World):
-    """Whoever came first keeps the name."""
+def test_the_output_of_another_manifest_is_not_overwritten(world: World) -> None:
+    """The first output stays."""
     finish(world)
     world.clock.advance(10)
     other = world.drop({**DOCUMENT, "clips": ["b.wav"]}, ObjectRef(BUCKET, "manifests/other.json"))
     world.submit(ref=other)
     job = world.complete(world.run())
 
-    assert "OUTPUT_EXISTS" == job.result.error.code
+    assert "OUTPUT_EXISTS" == publish_error(job).code
     assert ["a", "b"] == output_names(world)
 
 
-def test_it_is_overwritten_when_the_manifest_says_so():
-    """`overwrite: true` is for exactly that."""
-    world = dropped(wanting(overwrite=True))
-    world.put(OUTPUT.key, b"mine")
+def test_overwrite_replaces_an_object_of_another_origin() -> None:
+    """With `overwrite: true` in the manifest."""
+    world = uploaded(with_output(overwrite=True))
+    world.put(OUTPUT.key, b"other")
 
     assert "succeeded" == finish(world).state
     assert ["a", "b"] == output_names(world)
-
-
-class Refusing:
-    """Objects that will not be copied, for a reason that no retry can mend."""
-
-    def __init__(self, objects: object) -> None:
-        self._objects = objects
-
-    def copy(self, *_: object, **__: object) -> str:
-        """Refuse."""
-        raise CloudRefused("NoSuchBucket: the specified bucket does not exist")
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._objects, name)
 
 
 @pytest.mark.parametrize(
@@ -446,19 +419,19 @@ class Refusing:
         ({"output_prefixes": ("out/",)}, "OUTPUT_NOT_ALLOWED"),
     ],
 )
-def test_what_is_not_allowed_any_more_is_not_published(world: World, change: dict[str, Any], code: str):
-    """The operator moved the trigger, or narrowed the outputs, while the job ran: it must not trigger us."""
+def test_an_output_that_is_no_longer_allowed_is_not_published(world: World, change: dict[str, Any], code: str) -> None:
+    """The operator changed the settings while the job ran; the output must not trigger the functions."""
     world.submit()
     world.settings = world.settings._replace(**change)
     job = world.complete(world.run())
 
     assert "failed" == job.state
-    assert code == job.result.error.code
+    assert code == publish_error(job).code
     assert OUTPUT not in world.objects.stored
 
 
-def test_an_upload_in_trouble_does_not_stop_the_others_of_its_event(world: World):
-    """All have their turn; then the function fails, so that the event comes again."""
+def test_an_error_with_one_upload_does_not_stop_the_others_of_its_event(world: World) -> None:
+    """All are submitted; then the function fails, so that the event is delivered again."""
     elsewhere = ObjectRef("elsewhere", MANIFEST.key)
 
     with pytest.raises(InvalidTriggerEvent, match="CLIPSTITCH_BUCKET"):
@@ -467,8 +440,8 @@ def test_an_upload_in_trouble_does_not_stop_the_others_of_its_event(world: World
     assert 1 == len(world.audio.accepted)
 
 
-def test_what_was_published_before_it_was_forbidden_stays_told_as_it_is(world: World):
-    """The function died between copy and result; the operator narrowed the outputs; the output is in its place."""
+def test_an_output_that_was_published_before_it_was_forbidden_succeeds(world: World) -> None:
+    """The function crashed between the copy and the result; then the operator changed the settings."""
     world.submit()
     message = world.run()
     for calls in range(40):
@@ -484,108 +457,86 @@ def test_what_was_published_before_it_was_forbidden_stays_told_as_it_is(world: W
 
 
 @pytest.mark.parametrize("bucket", ["elsewhere", "ACME"])
-def test_a_notice_that_names_another_bucket_is_none_of_our_business(world: World, bucket: str):
-    """No ledger is opened there, whatever the key looks like."""
+def test_a_notification_about_another_bucket_is_ignored(world: World, bucket: str) -> None:
+    """Whatever the key of the target is."""
     job = world.submit()
-    target = job.plan.final.target._replace(bucket=bucket)
+    target = plan_of(job).final.target._replace(bucket=bucket)
 
-    assert world.complete(notice("MediaConvert-0000", "Succeeded", target)) is None
+    assert world.deliver_notification(notice("MediaConvert-0000", "Succeeded", target)) is None
 
 
-def test_a_job_that_ends_says_so_in_the_log(world: World, caplog: pytest.LogCaptureFixture):
-    """One line with its state, for alarms."""
+def test_a_closed_job_is_logged_with_its_state(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """One line per job, for alarms."""
     world.objects.delete([ObjectRef(BUCKET, "b.wav")])
     with caplog.at_level("INFO", "clipstitch"):
         job = world.submit()
 
-    closed = [json.loads(record.message) for record in caplog.records if "job-closed" in record.message]
-    assert [{"event": "job-closed", "job": job.id, "state": "rejected"}] == closed
+    closed = [line for line in log_lines(caplog) if line["event"] == "job-closed"]
+    assert [{"event": "job-closed", "level": "INFO", "job": job.id, "state": "rejected"}] == closed
 
 
-def test_an_output_that_cannot_be_published_fails_the_job(world: World):
-    """A bucket that does not exist, a right that is refused for good: said, not tried for ever."""
+def test_an_output_that_cannot_be_published_fails_the_job(world: World) -> None:
+    """A non-retryable error, such as a missing bucket, is not retried."""
     world.submit()
     message = world.run()
-    world.objects = Refusing(world.objects)  # type: ignore[assignment]
+    refused = CloudRefused("NoSuchBucket: the specified bucket does not exist")
+    world.objects = failing(world.objects, "copy", refused)
     job = world.complete(message)
 
     assert "failed" == job.state
     assert "CLOUD_REFUSED" == world.result()["data"]["error"]["code"]
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-class Meanwhile:
-    """A port that lets something happen right after, or before, one of its calls, once."""
-
-    def __init__(self, port: object, name: str, happens: Callable[[], object], *, before: bool = False) -> None:
-        self._port, self._name, self._happens, self._before = port, name, happens, before
-
-    def __getattr__(self, name: str) -> object:
-        method = getattr(self._port, name)
-        if name != self._name or self._happens is None:
-            return method
-        happens, self._happens = self._happens, None  # type: ignore[assignment]
-
-        def call(*args: object, **kwargs: object) -> object:
-            if self._before:
-                happens()
-            answer = method(*args, **kwargs)
-            if not self._before:
-                happens()
-            return answer
-
-        return call
-
-
-def test_a_step_that_the_cloud_refuses_to_start_fails_the_job(world: World):
-    """The posted clip vanished between the look at it and the start: no retry can mend that."""
-    audio, gone = world.audio, ObjectRef(BUCKET, "a.mp3")
-    world.audio = Meanwhile(audio, "probe", lambda: world.objects.delete([gone]))  # type: ignore[assignment]
+def test_a_step_that_the_cloud_refuses_to_start_fails_the_job(world: World) -> None:
+    """The main clip was deleted between probe and start, which a retry does not fix."""
+    audio, clip = world.audio, ObjectRef(BUCKET, "a.mp3")
+    world.audio = interrupted(audio, "probe", lambda: world.objects.delete([clip]))
     job = world.submit()
 
     assert "failed" == job.state
     assert "NOT_FOUND" == world.result()["data"]["error"]["code"]
     assert [] == audio.accepted
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_an_output_that_vanished_before_it_was_published_fails_the_job(world: World):
-    """Its success was seen and written down; then the work was gone."""
-    step = world.submit().plan.steps[0]
+def test_a_target_that_was_deleted_before_it_was_published_fails_the_job(world: World) -> None:
+    """After the success of its step was recorded."""
+    step = plan_of(world.submit()).steps[0]
     message = world.run()
     objects = world.objects
-    world.objects = Meanwhile(objects, "describe", lambda: objects.delete([step.target]))  # type: ignore[assignment]
+    world.objects = interrupted(objects, "describe", lambda: objects.delete([step.target]))
     job = world.complete(message)
     world.objects = objects
 
     assert "failed" == job.state
     assert "NOT_FOUND" == world.result()["data"]["error"]["code"]
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_whoever_takes_the_name_between_look_and_copy_keeps_it(world: World):
-    """The copy creates, and never overwrites what was not seen."""
+def test_an_object_that_appears_between_check_and_copy_is_not_overwritten(world: World) -> None:
+    """The copy is create-once if the key was free."""
     world.submit()
     message = world.run()
     objects = world.objects
 
-    def somebody_writes() -> None:
-        world.put(OUTPUT.key, b"mine")
+    def write_other() -> None:
+        world.put(OUTPUT.key, b"other")
 
-    world.objects = Meanwhile(objects, "copy", somebody_writes, before=True)  # type: ignore[assignment]
+    world.objects = interrupted(objects, "copy", write_other, before=True)
     job = world.complete(message)
 
-    assert "OUTPUT_EXISTS" == job.result.error.code
-    assert b"mine" == objects.read(OUTPUT).body
+    assert "OUTPUT_EXISTS" == publish_error(job).code
+    assert b"other" == objects.read(OUTPUT).body
 
 
-def test_open_jobs_and_the_jobs_of_a_day_can_be_listed(world: World):
-    """Oldest first; a job that is closed is open no longer, but remembered, with what was written down."""
+def test_open_jobs_and_the_jobs_of_a_day_are_listed(world: World) -> None:
+    """Oldest first; a closed job is one of its day, and its documents stay."""
     first = finish(world)
     world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav"]})
     second = world.submit()
-    store = world.context().store
+    store = world.store
 
     assert [second.id] == list(store.open_jobs())
     assert [first.id, second.id] == list(store.jobs_of_day("2026-01-02"))
@@ -593,23 +544,23 @@ def test_open_jobs_and_the_jobs_of_a_day_can_be_listed(world: World):
     assert "succeeded" == store.document(first.id, Fact("closed"))["state"]
 
 
-def test_a_notice_that_overtakes_our_own_note_finds_its_job(world: World):
-    """The task ends, and its notice is handled, before submit has written down that it was accepted."""
+def test_a_notification_before_the_accepted_fact_finds_its_job(world: World) -> None:
+    """The task ends and its notification is processed before submit has recorded the task."""
     audio = world.audio
-    other = dropped()
+    other = uploaded()
     other.objects = world.objects
     other.audio, other.messages = audio, world.messages
-    world.audio = Meanwhile(audio, "start", lambda: other.complete(other.run()))  # type: ignore[assignment]
+    world.audio = interrupted(audio, "start", lambda: other.complete(other.run()))
     world.submit()
 
     assert "succeeded" == other.submit().state
     assert 1 == len(audio.accepted)
-    assert {1} == {len(texts) for texts in contents_by_id(world).values()}
-    assert [] == leftovers(other)
+    assert {1} == {len(texts) for texts in events_by_id(world).values()}
+    assert [] == other.leftovers()
 
 
-def test_a_notice_from_a_submit_that_died_after_the_start_finds_its_job(world: World):
-    """The task was started, and nothing about it written down."""
+def test_the_notification_of_an_unrecorded_task_finds_its_job(world: World) -> None:
+    """Submit crashed after it had started the task."""
     for calls in range(20):
         with suppress(CloudBusy):
             world.submit(FaultAfter(calls))
@@ -619,139 +570,139 @@ def test_a_notice_from_a_submit_that_died_after_the_start_finds_its_job(world: W
 
     assert [] == [fact for fact in job.facts if fact.kind == "accepted"]
     assert "succeeded" == job.state
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_of_two_submits_that_see_different_worlds_one_decides_and_the_event_has_one_content():
-    """One finds a clip missing, the other, meanwhile, plans: whatever was judged first is all that is ever told."""
-    world = dropped({**DOCUMENT, "clips": ["a.mp3", "late.mp3"]})
-    helper = World()
-    helper.objects, helper.audio, helper.messages = world.objects, world.audio, world.messages
+def test_of_two_submits_that_see_different_clips_one_decides() -> None:
+    """One finds a clip missing, the other makes a plan meanwhile: the first decision counts, and there is one event."""
+    world = uploaded({**DOCUMENT, "clips": ["a.mp3", "late.mp3"]})
+    other = World()
+    other.objects, other.audio, other.messages = world.objects, world.audio, world.messages
 
-    def clip_arrives() -> None:
-        helper.put("late.mp3", tone(1.0, name="late"))
-        helper.submit()
+    def upload_clip() -> None:
+        other.put("late.mp3", tone(1.0, name="late"))
+        other.submit()
 
-    world.audio = Meanwhile(world.audio, "probe", clip_arrives)  # type: ignore[assignment]
+    world.audio = interrupted(world.audio, "probe", upload_clip)
     job = world.submit()
-    told = json.dumps(world.result())
-    done = helper.complete(helper.run())
+    result = json.dumps(world.result())
+    done = other.complete(other.run())
 
     assert "rejected" == job.state == done.state
-    assert told == json.dumps(world.result())
-    assert {1} == {len(texts) for texts in contents_by_id(world).values()}
+    assert result == json.dumps(world.result())
+    assert {1} == {len(texts) for texts in events_by_id(world).values()}
 
 
-def test_a_rejected_jobs_event_is_the_same_when_told_again_after_somebody_planned():
-    """The first run dies before telling anybody; the second finds the other's plan beside the verdict."""
-    said = []
-    for dies in (False, True):
-        world = dropped({**DOCUMENT, "clips": ["a.mp3", "late.mp3"]})
-        helper = World()
-        helper.objects, helper.audio, helper.messages = world.objects, world.audio, world.messages
+def test_the_event_of_a_rejected_job_does_not_change_if_a_plan_is_recorded_later() -> None:
+    """The first run crashes before it sends the event; the second finds a plan beside the decision."""
+    events = []
+    for crashes in (False, True):
+        world = uploaded({**DOCUMENT, "clips": ["a.mp3", "late.mp3"]})
+        other = World()
+        other.objects, other.audio, other.messages = world.objects, world.audio, world.messages
 
-        def clip_arrives(helper: World = helper) -> None:
-            helper.put("late.mp3", tone(1.0, name="late"))
-            helper.submit()
+        def upload_clip(other: World = other) -> None:
+            other.put("late.mp3", tone(1.0, name="late"))
+            other.submit()
 
-        world.audio = Meanwhile(world.audio, "probe", clip_arrives)  # type: ignore[assignment]
-        if dies:
+        world.audio = interrupted(world.audio, "probe", upload_clip)
+        if crashes:
             world.messages = MemoryMessageSender()
             with suppress(SinkTargetNotFound):
                 world.submit()
-        helper.submit() if dies else world.submit()
-        said.append(contents_by_id(helper))
+        other.submit() if crashes else world.submit()
+        events.append(events_by_id(other))
 
-    assert said[0] == said[1]
+    assert events[0] == events[1]
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.none() | st.integers(0, 25), st.booleans()), max_size=14), st.booleans()
 )
-@settings(QUIET, max_examples=150)
-def test_whatever_is_delivered_how_often_and_in_which_order_ends_in_one_final_state(
+@settings(PROFILE, max_examples=150)
+def test_any_interleaving_of_deliveries_and_faults_ends_in_one_final_state(
     steps: list[tuple[int, int | None, bool]], fails: bool
-):
-    """Uploads, task runs and notices, interleaved at will, any of them cut off anywhere: then everything once more."""
-    world = dropped()
-    notices: list[bytes] = []
-    final, published = set(), []
+) -> None:
+    """Uploads, tasks and notifications in any order, with faults at any call; then each of them once more."""
+    world = uploaded()
+    messages: list[bytes] = []
+    final, published = set[str](), list[ObjectContent]()
 
-    def act(what: int, fault: FaultAfter | None) -> None:
+    def act(kind: int, fault: FaultAfter | None) -> None:
         job = None
-        if what == 0:
+        if kind == 0:
             job = world.submit(fault)
-        elif what == 1 and world.audio.accepted:
-            notices.append(world.run(world.audio.accepted[len(notices) % len(world.audio.accepted)]))
-        elif what > 1 and notices:
-            job = world.complete(notices[what % len(notices)], fault)
+        elif kind == 1 and world.audio.accepted:
+            messages.append(world.run(world.audio.accepted[len(messages) % len(world.audio.accepted)]))
+        elif kind > 1 and messages:
+            job = world.complete(messages[kind % len(messages)], fault)
         if job and job.closed:
             final.add(job.state)
 
-    for index, (what, calls, before) in enumerate(steps):
+    for index, (kind, calls, before) in enumerate(steps):
         if fails and index == len(steps) // 2:
             world.objects.delete([ObjectRef(BUCKET, "b.wav")])
         with suppress(CloudBusy, OutputNotVisible, FailureUnconfirmed):
-            act(what, None if calls is None else FaultAfter(calls, before=before))
+            act(kind, None if calls is None else FaultAfter(calls, before=before))
         if OUTPUT in world.objects.stored:
             published.append(world.objects.read(OUTPUT))
     act(0, None)
-    notices += [world.run(task) for task in world.audio.accepted]
-    for message in notices:
+    messages += [world.run(task) for task in world.audio.accepted]
+    for message in messages:
         world.clock.advance(1)
-        with suppress(FailureUnconfirmed):  # of a task that submit died upon; the other's counts
+        with suppress(FailureUnconfirmed):  # the failure of an unrecorded task; that of the recorded task counts
             world.complete(message)
     act(0, None)
     published += [world.objects.read(OUTPUT)] if OUTPUT in world.objects.stored else []
 
     assert 1 == len(final)
-    assert final <= FINAL
-    assert {1} == {len(texts) for texts in contents_by_id(world).values()}
-    assert 1 == len(contents_by_id(world))
+    assert final <= FINAL_STATES
+    assert {1} == {len(texts) for texts in events_by_id(world).values()}
+    assert 1 == len(events_by_id(world))
     assert published == published[:1] * len(published)
     assert bool(published) == (final == {"succeeded"})
-    assert [] == leftovers(world)
+    assert [] == world.leftovers()
 
 
-def test_a_manifest_with_mistakes_has_its_clips_looked_at_all_the_same(world: World):
-    """Its author hears of everything at once: fields, globs that find nothing, clips that are missing or no audio."""
-    world.put("text.mp3", b"no audio")
+def test_the_clips_of_an_invalid_manifest_are_probed(world: World) -> None:
+    """All issues are reported together: fields, globs that match no object, clips that are missing or not audio."""
+    world.put("text.mp3", b"not audio")
     clips = ["a.mp3", "gone.mp3", "text.mp3", {"key": "b.wav", "start": "soon"}, {"glob": "no/*.mp3"}]
     world.drop({**DOCUMENT, "outptu": {}, "clips": clips})
-    both = world.submit()
+    all_kinds = world.submit()
 
     world.drop({**DOCUMENT, "clips": [clips[1], clips[4]]})
-    globbed = world.submit()
+    missing_only = world.submit()
 
-    def told(job: Job | None) -> list[tuple[str, str]]:
-        return [(issue.code, issue.path) for issue in job.decision.issues]  # type: ignore[union-attr]
+    def issues(job: Job) -> list[tuple[str, str]]:
+        assert job.decision
+        return [(issue.code, issue.path) for issue in job.decision.issues]
 
     found = [("CLIP_NOT_FOUND", "/clips/1"), ("CLIP_NOT_AUDIO", "/clips/2"), ("TIME_INVALID", "/clips/3/start")]
-    assert [*found, ("FIELD_UNKNOWN", "/outptu")] == told(both)
-    assert [("CLIP_NOT_FOUND", "/clips/0"), ("GLOB_EMPTY", "/clips/1/glob")] == told(globbed)
+    assert [*found, ("FIELD_UNKNOWN", "/outptu")] == issues(all_kinds)
+    assert [("CLIP_NOT_FOUND", "/clips/0"), ("GLOB_EMPTY", "/clips/1/glob")] == issues(missing_only)
 
 
-class OnceBusy(MemoryAudioService):
-    """Audio whose first look into an object meets a busy cloud, as real adapters tell it: for that object alone."""
+class OnceBusyAudioService(MemoryAudioService):
+    """An audio service whose first probe of an object returns CloudBusy for it, as the adapter of OSS does."""
 
-    busy = ("gone.mp3",)
+    busy: tuple[str, ...] = ("gone.mp3",)
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
-        """Look into every object."""
+        """Probe every object."""
         later = {ref: CloudBusy("later") for ref in refs if ref.key in self.busy}
         self.busy = () if later else self.busy
         return {**super().probe(refs), **later}
 
 
-def test_a_busy_cloud_does_not_hide_a_mistake(world: World):
-    """A manifest is not rejected before all of its clips could be looked at: the next run tells every mistake."""
-    world.audio = OnceBusy(world.objects)
+def test_a_busy_cloud_does_not_hide_an_issue(world: World) -> None:
+    """A manifest is not rejected before all its clips were probed: the next run reports every issue."""
+    world.audio = OnceBusyAudioService(world.objects)
     world.drop({**DOCUMENT, "outptu": {}, "clips": ["a.mp3", "gone.mp3"]})
 
     with pytest.raises(CloudBusy):
         world.submit()
     job = world.submit()
 
-    assert job is not None
-    assert job.decision is not None
+    assert job.decision
     assert ["CLIP_NOT_FOUND", "FIELD_UNKNOWN"] == [issue.code for issue in job.decision.issues]

@@ -1,0 +1,1 @@
+"""Tests of adapters that need no local cloud: what they make of answers, and what they import."""
