@@ -13,19 +13,16 @@ from clipstitch.common.audio_formats import (
     BIT_DEPTHS,
     BITRATE_OPTIONS,
     FORMATS,
-    MAX_BITRATE,
-    MAX_QUALITY,
     MAX_SOURCES,
-    MIN_BITRATE,
 )
 from clipstitch.common.errors import InvalidManifest, InvalidProcessString
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
-from clipstitch.manifest import clips_section, documents, output_section, playlists
-from clipstitch.manifest import parse as parsing
+from clipstitch.manifest import documents, playlists
 from clipstitch.manifest.durations import MAX_MS
+from clipstitch.manifest.fields import CLIP, GLOB, HOUR_MS, MAX_LABEL_CHARACTERS, OUTPUT, SILENCE, TOP, Field, Fields
 from clipstitch.manifest.model import Clip, Limits, Manifest
 from clipstitch.manifest.object_keys import MAX_KEY_BYTES
-from clipstitch.manifest.parse import parse
+from clipstitch.manifest.parse import SUFFIXES, parse
 from clipstitch.planning.plan import Plan
 from clipstitch.planning.process_string import format_process, parse_process
 from clipstitch.usecases.settings import Sink
@@ -107,44 +104,81 @@ def test_the_page_has_examples_of_every_kind():
     assert len(EXAMPLES) >= 20
 
 
-def test_every_field_is_documented():
-    """What the product reads stands in a table of the page, in the first column."""
+def type_of(field: Field) -> str:
+    """Return the type and the limits of a field, as a table of the page shows them."""
+    unit, limited = f" {field.unit}" if field.unit else "", field.high < MAX_MS
+    if field.choices:
+        return f"integer, in{unit}" if unit else ", ".join(f"`{choice}`" for choice in field.choices)
+    if field.kind == "duration":
+        return (
+            "duration" + (" greater than 0" if field.low else "") + (f", at most `{field.high // HOUR_MS}h`" * limited)
+        )
+    return {
+        "any": "any",
+        "key": f"string, 1 to {MAX_KEY_BYTES} bytes",
+        "integer": f"integer, {field.low:,} to {field.high:,}{unit}" if limited else "integer",
+        "string": f"string, at most {field.high} characters" if limited else "string",
+        "object": f"mapping, at most {field.high} entries" if limited else "mapping",
+        "array": "list",
+    }.get(field.kind, field.kind)
+
+
+def default_of(field: Field) -> str:
+    """Return the default of a field, as a table of the page shows it."""
+    literal = "" if isinstance(field.default, str) else f"`{json.dumps(field.default)}`"
+    return "required" if field.required else literal or str(field.default)
+
+
+def table_of(sections: dict[str, Fields]) -> str:
+    """Return a table of fields, as the page has it; with more than one section, each row names those that have the field."""
+    fields = {name: field for section in sections.values() for name, field in section.items()}
+    many = len(sections) > 1
+    lines = ["| field | of | type | default | description |" if many else "| field | type | default | description |"]
+    lines.append("| --- | --- | --- | --- | --- |" if many else "| --- | --- | --- | --- |")
+    for name, field in fields.items():
+        sections_of = ", ".join(title for title, section in sections.items() if name in section)
+        others = f" Excludes `{field.excludes}`." * bool(field.excludes) + f" Needs `{field.needs}`." * bool(
+            field.needs
+        )
+        cells = (type_of(field), default_of(field), field.description + others)
+        lines.append(f"| {' | '.join((f'`{name}`', *((sections_of,) if many else ()), *cells))} |")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("sections", [{"": TOP}, {"": OUTPUT}, {"clip": CLIP, "glob": GLOB, "silence": SILENCE}])
+def test_the_tables_of_fields_are_those_of_the_code(sections: dict[str, Fields]) -> None:
+    """To update the page, copy the table that this test prints."""
+    assert table_of(sections) in MANIFESTS.read_text("utf-8"), table_of(sections)
+
+
+def test_every_field_is_documented() -> None:
+    """The first columns of the tables name every field and every format, and nothing else."""
     rows = set(re.findall(r"^\| `([$\w]+)` \|", MANIFESTS.read_text("utf-8"), re.MULTILINE))
-    clips = {*clips_section.CLIP_FIELDS, *clips_section.GLOB_FIELDS, *clips_section.SILENCE_FIELDS}
-    fields = {*parsing.FIELDS, *output_section.FIELDS, *clips}
 
-    assert fields | set(FORMATS) == rows
+    assert {*TOP, *OUTPUT, *CLIP, *GLOB, *SILENCE, *FORMATS} == rows
 
 
-def test_every_field_stands_in_an_example():
+def test_every_field_is_in_an_example() -> None:
     """An author can copy each of them."""
     good = [documents.load(e.text.encode(), f".{e.kind}") for e in EXAMPLES if e.kind in {"yaml", "json"}]
     used = {name for document in good for name in (*document, *document["output"])}
     used |= {name for document in good for clip in document.get("clips", []) if isinstance(clip, dict) for name in clip}
-    clips = {*clips_section.CLIP_FIELDS, *clips_section.GLOB_FIELDS, *clips_section.SILENCE_FIELDS}
 
-    assert {*parsing.FIELDS, *output_section.FIELDS, *clips} <= used
+    assert {*TOP, *OUTPUT, *CLIP, *GLOB, *SILENCE} <= used
 
 
-def test_every_limit_on_the_page_is_the_products():
-    """Figures that change in the code change here."""
+def test_every_other_limit_on_the_page_is_that_of_the_code() -> None:
+    """The limits that the tables of fields do not have."""
     page = MANIFESTS.read_text("utf-8")
     limits = Limits()
 
     assert f"at most {documents.MAX_BYTES // 1024} KB, and nests no deeper than {documents.MAX_DEPTH}" in page
     assert f"at most {limits.max_clips:,} clips" in page
-    assert f"at most {parsing.MAX_LABELS}, text, each at most {parsing.MAX_LABEL_CHARACTERS} characters" in page
-    assert f"Silence between clips; a length of time, at most `{parsing.MAX_GAP_MS // 3_600_000}h`" in page
-    assert f"the manifest's own upload, at most `{parsing.MAX_WAIT_MS // 3_600_000}h`" in page
-    assert f"more than nothing, at most `{clips_section.MAX_SILENCE_MS // 3_600_000}h`" in page
-    assert f"at most {MAX_MS // 3_600_000:,} hours" in page
-    assert f"1 to {MAX_KEY_BYTES} bytes" in page
-    assert f"{MIN_BITRATE:,} to {MAX_BITRATE:,} bit/s" in page
-    assert f"0 to {MAX_QUALITY}." in page
-    assert f"at most {clips_section.MAX_TITLE_CHARACTERS} characters; default: its file name" in page
+    assert f"strings of at most {MAX_LABEL_CHARACTERS} characters" in page
+    assert f"at most {MAX_MS // HOUR_MS:,} hours" in page
     assert f"at most {MAX_SOURCES} objects" in page
     assert all(f"`{prefix}`" in page for prefix in limits.reserved)
-    assert all(f"`{suffix}`" in page for suffix in parsing.SUFFIXES)
+    assert all(f"`{suffix}`" in page for suffix in SUFFIXES)
     assert all(f"`{choice}`" in page for choice in (*BIT_DEPTHS, *BITRATE_OPTIONS))
 
 

@@ -499,7 +499,7 @@ PLAYLISTS = (
     in_ffconcat("ffconcat, file elsewhere", OURS + "file /a.mp3\n", "KEY_INVALID /clips/0/key"),
     in_ffconcat("ffconcat, file without a name", OURS + "file\n", LINE, words=("Give one",)),
     in_ffconcat("ffconcat, name with a blank", OURS + "file clips/a b.mp3\n", LINE, words=("quote",)),
-    in_ffconcat("ffconcat, trim before any file", OURS + "inpoint 1\n", LINE, words=("behind the file",)),
+    in_ffconcat("ffconcat, trim before any file", OURS + "inpoint 1\n", LINE, words=("below the file",)),
     in_ffconcat("ffconcat, time in words", OURS + "file clips/a\ninpoint soon\n", LINE, words=("HH:MM:SS",)),
     in_ffconcat("ffconcat, time below zero", OURS + "file clips/a\ninpoint -1\n", LINE),
     in_ffconcat("ffconcat, time of 400 digits", OURS + "file clips/a\ninpoint " + "9" * 400, LINE),
@@ -522,7 +522,7 @@ PLAYLISTS = (
         "file_packet_metadata a=b\nfile_packet_meta a b\noption safe 0\nstream\nexact_stream_id 1\n"
         "stream_meta a b\nstream_codec mp3\nstream_extradata 00\nchapter 1 0 1\nFile clips/a.mp3\n",
         *[LINE] * 10,
-        words=("Honoured are file, inpoint, outpoint, duration",),
+        words=("Supported are file, inpoint, outpoint, duration",),
     ),
     in_ffconcat("ffconcat, our comment no JSON", "# clipstitch: output\nfile clips/a\n", LINE, words=("Write {",)),
     in_ffconcat("ffconcat, our comment a list", "# clipstitch: []\nfile clips/a\n", LINE),

@@ -137,7 +137,7 @@ def test_globs_that_find_nothing_are_all_named():
     assert [("GLOB_EMPTY", "/clips/1/glob"), ("GLOB_EMPTY", "/clips/3/glob")] == issues(
         bucket, Glob("a*"), Glob("b*"), Clip("gone"), Glob("ch/*")
     )
-    with pytest.raises(InvalidManifest, match=r"`b\*` finds no clips"):
+    with pytest.raises(InvalidManifest, match=r"`b\*` matches no clips"):
         resolved(bucket, Glob("b*"))
 
 

@@ -11,7 +11,7 @@ from clipstitch.common.errors import InvalidManifest, Issue
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
 from clipstitch.manifest.durations import MAX_MS, parse_duration_ms
-from clipstitch.manifest.field_reader import MAX_ISSUES, json_pointer, kind_of
+from clipstitch.manifest.field_reader import MAX_ISSUES, json_pointer, type_name
 from clipstitch.manifest.glob_patterns import natural_sort_key
 from clipstitch.manifest.model import Clip, Limits, Manifest, Output
 from clipstitch.manifest.object_keys import key_problem
@@ -402,7 +402,7 @@ def test_a_key_of_1023_bytes_is_the_longest():
 @pytest.mark.parametrize("key", [".", ".."])
 def test_a_key_that_no_client_can_address_is_refused(key: str):
     """OSS would take it, but it vanishes from the URL."""
-    assert "folder" in (key_problem(key) or "")
+    assert "URL" in (key_problem(key) or "")
 
 
 @pytest.mark.parametrize("key", ["a b", "a+b%20", "{a}", "中文.mp3", "🎧", "a\n", "a//b", "..a", "a/..", "'\"", "a\\b"])
@@ -425,10 +425,10 @@ def test_prefixes_and_buckets_within_the_limits_are_taken():
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (None, "nothing"),
-        ("x", "text"),
-        (1, "a whole number"),
-        (True, "true or false"),
+        (None, "null"),
+        ("x", "a string"),
+        (1, "an integer"),
+        (True, "a boolean (true or false)"),
         ({}, "a mapping"),
         ([], "a list"),
         (1.5, "a decimal number"),
@@ -436,7 +436,7 @@ def test_prefixes_and_buckets_within_the_limits_are_taken():
 )
 def test_kinds_of_values_are_named_in_the_authors_words(value: object, words: str):
     """No Python in messages for people."""
-    assert words == kind_of(value)
+    assert words == type_name(value)
 
 
 def test_a_pointer_escapes_as_rfc_6901_says():
@@ -461,5 +461,5 @@ def test_of_very_many_mistakes_two_thousand_are_listed(suffix: str, body: bytes)
 
     issues = caught.value.issues
     assert MAX_ISSUES + 1 == len(issues)
-    assert 1 == sum("more than 2,000 mistakes" in issue.message for issue in issues)
+    assert 1 == sum("more than 2,000 issues" in issue.message for issue in issues)
     assert len(json.dumps([issue.as_json() for issue in issues])) < 1_000_000

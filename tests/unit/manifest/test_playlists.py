@@ -159,7 +159,7 @@ def test_a_comment_of_ours_that_is_none_is_refused(text: str):
     """It was meant for us, so it is not passed over."""
     (message,) = complaints(f"{FIRST}file a\n# clipstitch: {text}\n")
 
-    assert message.startswith("line 3 is no JSON mapping")
+    assert message.startswith("line 3 is not a JSON mapping")
 
 
 @pytest.mark.parametrize(
