@@ -1,4 +1,4 @@
-"""One line of JSON per event, through the logging that Function Compute has already set up."""
+"""One JSON line per event, through the logger that Function Compute sets up."""
 
 import json
 import logging
@@ -6,6 +6,6 @@ import logging
 _LOGGER = logging.getLogger("clipstitch")
 
 
-def log_event(event: str, **about: object) -> None:
-    """Log that something happened. Never pass secrets or whole documents."""
-    _LOGGER.info(json.dumps({"event": event, **about}, ensure_ascii=False, default=str))
+def log_event(event: str, **details: object) -> None:
+    """Log an event. Do not pass secrets or whole documents."""
+    _LOGGER.info(json.dumps({"event": event, **details}, ensure_ascii=False, default=str))

@@ -29,8 +29,9 @@ class Field(NamedTuple):
 
     `kind` is string, key, integer, boolean, array, object, choice, duration or any. `default` is a literal, or a phrase
     that says where the default comes from. `low` and `high` limit an integer, the milliseconds of a duration, or the
-    length of a string or object (`MAX_MS`: no limit); a value outside of them is an issue with `code`. Where `code` is empty, the limits
-    depend on other fields and are checked with them. Of two fields that exclude each other, the second is the issue.
+    length of a string or object (`MAX_MS`: no limit). A value outside of them is an issue with `code`; without `code`,
+    the limits depend on other fields and are checked with them. Of two fields that exclude each other, the second is
+    the issue.
     """
 
     name: str

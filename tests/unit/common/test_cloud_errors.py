@@ -202,7 +202,7 @@ def test_a_task_that_failed_for_a_passing_reason_says_so(code: str):
 @pytest.mark.parametrize(
     ("code", "message", "part"),
     [
-        ("InvalidArgument", "File does not exist.", "went away"),
+        ("InvalidArgument", "File does not exist.", "deleted"),
         ("InvalidArgument", "cannot decode", "names the clip"),
         ("AccessDenied.Role", "", "service role"),
         ("ResourceNotFound", "project", "clipstitch doctor"),

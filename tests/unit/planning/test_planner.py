@@ -211,11 +211,11 @@ def test_what_the_format_does_not_take_is_moved_to_the_nearest_and_said():
     amr = plan(manifest(Clip("a"), Clip("b"), spec="amr"), {"a": Probe(1, 11025, 6)})
 
     assert (48000, 2) == (opus.output.sample_rate, opus.output.channels)
-    assert ("The align clip has 44100 Hz; opus takes 48000, the nearest it can.",) == opus.warnings
+    assert ("The reference clip has 44100 Hz, which opus does not support; the output has 48000.",) == opus.warnings
     assert (8000, 1) == (amr.output.sample_rate, amr.output.channels)
     assert (
-        "The align clip has 11025 Hz; amr takes 8000, the nearest it can.",
-        "The align clip has 6 channels; amr takes 1, the nearest it can.",
+        "The reference clip has 11025 Hz, which amr does not support; the output has 8000.",
+        "The reference clip has 6 channels, which amr does not support; the output has 1.",
     ) == amr.warnings
 
 

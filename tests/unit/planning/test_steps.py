@@ -15,10 +15,11 @@ from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.ports import Probe
 from clipstitch.manifest.model import Clip, Entry, Manifest, Output, Silence
 from clipstitch.planning.chapters import Chapter, chapters_of
-from clipstitch.planning.merge_tree import MergeNode, build_merge_tree, depth, fewest_requests, levels
+from clipstitch.planning.merge_tree import MergeNode, build_merge_tree, levels
 from clipstitch.planning.plan import Plan, PlanningContext, Step
 from clipstitch.planning.planner import make_plan
 from clipstitch.planning.process_string import CONCAT, CONVERT, Process, parse_process
+from tests.unit.planning.test_merge_tree import depth, fewest_requests
 
 QUIET = settings(database=None, deadline=None, max_examples=100)
 JOB = "20260102T030405Z-0123456789ab"
@@ -423,7 +424,7 @@ def test_a_remark_is_made_once_however_large_the_plan():
     """Rate and channels are chosen for the whole."""
     made = plan(manifest(*(Clip(f"c{i}") for i in range(50)), spec="opus"))
 
-    assert ("The align clip has 44100 Hz; opus takes 48000, the nearest it can.",) == made.warnings
+    assert ("The reference clip has 44100 Hz, which opus does not support; the output has 48000.",) == made.warnings
     assert {48000} == {parse_process(step.process).transcode.ar for step in made.steps}
 
 
