@@ -82,7 +82,7 @@ def audio_on(bucket: Bucket) -> tuple[OssAudioService, list[float]]:
 )  # fmt: skip
 def test_each_documented_refusal_of_a_start_is_recognised(
     status: int, code: str, message: str, means: str, again: bool
-):
+) -> None:
     """It gets a code, keeps the cloud's words, has a remedy, and knows whether a retry can help."""
     audio, rests = audio_on(Bucket(refusal(status, code, message)))
 
@@ -104,7 +104,7 @@ TOO_OFTEN = [
 
 
 @pytest.mark.parametrize("error", TOO_OFTEN, ids=lambda error: error.code or "429")
-def test_a_throttled_start_is_repeated_after_rests_that_grow(error: Exception):
+def test_a_throttled_start_is_repeated_after_rests_that_grow(error: Exception) -> None:
     """Nothing happened yet, so nothing can happen twice."""
     bucket = Bucket(error, error, "MediaConvert-1")
     audio, rests = audio_on(bucket)
@@ -114,7 +114,7 @@ def test_a_throttled_start_is_repeated_after_rests_that_grow(error: Exception):
     assert [RESTS_S[0] / 2, RESTS_S[1] / 2] == rests
 
 
-def test_a_throttled_probe_is_repeated_for_itself_alone():
+def test_a_throttled_probe_is_repeated_for_itself_alone() -> None:
     """One clip of a thousand must not have all others looked at again."""
     bucket = Bucket(TOO_OFTEN[0], INFO)
     audio, rests = audio_on(bucket)
@@ -123,7 +123,7 @@ def test_a_throttled_probe_is_repeated_for_itself_alone():
     assert 1 == len(rests)
 
 
-def test_backing_off_has_an_end():
+def test_backing_off_has_an_end() -> None:
     """Function Compute and the sweep have more of it."""
     bucket = Bucket(*[TOO_OFTEN[0]] * 10)
     audio, rests = audio_on(bucket)
@@ -134,7 +134,7 @@ def test_backing_off_has_an_end():
     assert len(RESTS_S) == len(rests) == bucket.asked - 1
 
 
-def test_what_was_in_vain_for_one_clip_is_not_tried_for_all_others():
+def test_what_was_in_vain_for_one_clip_is_not_tried_for_all_others() -> None:
     """Five rests for each of eighty clips, eight at once, would take longer than a function has."""
     bucket = Bucket(*[TOO_OFTEN[0]] * 1000)
     audio, rests = audio_on(bucket)
@@ -144,7 +144,7 @@ def test_what_was_in_vain_for_one_clip_is_not_tried_for_all_others():
     assert len(RESTS_S) <= len(rests) <= AT_ONCE * len(RESTS_S)
 
 
-def test_what_may_have_happened_is_not_repeated_at_once():
+def test_what_may_have_happened_is_not_repeated_at_once() -> None:
     """An answer that got lost may have started a task; whoever calls decides."""
     bucket = Bucket(refusal(500, "InternalError", ""), "MediaConvert-2")
     audio, rests = audio_on(bucket)
@@ -155,7 +155,7 @@ def test_what_may_have_happened_is_not_repeated_at_once():
 
 
 @pytest.mark.parametrize("nothing", ["", None])
-def test_an_answer_without_a_task_id_is_a_failure(nothing: object):
+def test_an_answer_without_a_task_id_is_a_failure(nothing: object) -> None:
     """It was seen in public; a job must not wait for a task that nobody can name."""
     audio, _ = audio_on(Bucket(nothing))
 
@@ -164,7 +164,7 @@ def test_an_answer_without_a_task_id_is_a_failure(nothing: object):
     assert caught.value.retryable
 
 
-def test_a_refusal_of_a_probe_without_a_reason_of_its_own_means_no_audio():
+def test_a_refusal_of_a_probe_without_a_reason_of_its_own_means_no_audio() -> None:
     """How OSS says that is not documented; what has a reason keeps it."""
     unknown = refusal(400, "Imm Client", "InvalidArgument, cannot be decoded. 9D31")
     archived = refusal(403, "InvalidObjectState", "The operation is not valid for the object's state")
@@ -184,7 +184,7 @@ def test_a_refusal_of_a_probe_without_a_reason_of_its_own_means_no_audio():
         ("InvalidArgument", "CLOUD_REFUSED"),
     ],
 )
-def test_each_kind_of_smqs_refusals_is_recognised(kind: str, means: str):
+def test_each_kind_of_smqs_refusals_is_recognised(kind: str, means: str) -> None:
     """By its type; the words are kept."""
     with pytest.raises(ClipstitchError) as caught, ours("publishing"):
         raise MNSServerException(kind, "words", "request", "host")
@@ -193,7 +193,7 @@ def test_each_kind_of_smqs_refusals_is_recognised(kind: str, means: str):
 
 
 @pytest.mark.parametrize("code", ["Throttling.User", "InternalError", "ServiceUnavailable"])
-def test_a_task_that_failed_for_a_passing_reason_says_so(code: str):
+def test_a_task_that_failed_for_a_passing_reason_says_so(code: str) -> None:
     """After the last attempt, its author learns that waiting may help."""
     assert is_transient(code, "")
     assert "later" in remedy_for(code, "")
@@ -209,7 +209,7 @@ def test_a_task_that_failed_for_a_passing_reason_says_so(code: str):
         ("", "", "names the clip"),
     ],
 )
-def test_a_task_that_failed_for_good_has_a_remedy_that_fits(code: str, message: str, part: str):
+def test_a_task_that_failed_for_good_has_a_remedy_that_fits(code: str, message: str, part: str) -> None:
     """In words for the person who can mend it."""
     assert not is_transient(code, message)
     assert part in remedy_for(code, message)

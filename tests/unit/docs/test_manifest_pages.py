@@ -82,7 +82,7 @@ PROCESSES = examples(STRINGS, "process")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.text[:60])
-def test_every_manifest_on_the_page_is_as_good_or_bad_as_the_page_says(example: Example):
+def test_every_manifest_on_the_page_is_as_good_or_bad_as_the_page_says(example: Example) -> None:
     """Good ones are planned, bad ones get exactly the issues that stand before them."""
     try:
         plan = planned(example)
@@ -94,7 +94,7 @@ def test_every_manifest_on_the_page_is_as_good_or_bad_as_the_page_says(example: 
         assert plan.steps
 
 
-def test_the_page_has_examples_of_every_kind():
+def test_the_page_has_examples_of_every_kind() -> None:
     """At least one of each suffix, and of each some that are wrong."""
     kinds = {example.kind for example in EXAMPLES}
     wrong = {example.kind for example in EXAMPLES if example.promise}
@@ -183,7 +183,7 @@ def test_every_other_limit_on_the_page_is_that_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("spec", FORMATS.values(), ids=lambda spec: spec.name)
-def test_the_table_of_formats_is_the_products(spec):
+def test_the_table_of_formats_is_the_products(spec: Format) -> None:
     """Rates and channels of every format."""
     rates = ", ".join(map(str, spec.sample_rates))
     channels = f"1 to {spec.max_channels}" if spec.max_channels > 1 else "1"
@@ -191,7 +191,7 @@ def test_the_table_of_formats_is_the_products(spec):
     assert f"| `{spec.name}` | {rates} | {channels} |" in MANIFESTS.read_text("utf-8")
 
 
-def test_a_playlist_without_an_output_goes_where_the_page_says():
+def test_a_playlist_without_an_output_goes_where_the_page_says() -> None:
     """The default key is an example on the page."""
     said = re.search(r"`(manifests/\S+)` makes `(\S+)`", MANIFESTS.read_text("utf-8"))
 
@@ -199,7 +199,7 @@ def test_a_playlist_without_an_output_goes_where_the_page_says():
     assert said[2] == playlists.default_key(said[1], "manifests/")
 
 
-def test_the_gap_stands_where_the_page_says():
+def test_the_gap_stands_where_the_page_says() -> None:
     """Silence first, then a gap, then the silence that stands instead of one."""
     (example,) = (example for example in EXAMPLES if "instead of the gap" in example.text)
     clips = planned(example).clips
@@ -208,7 +208,7 @@ def test_the_gap_stands_where_the_page_says():
     assert [1000, 300, 2000] == [clip.duration_ms for clip in clips if not clip.key]
 
 
-def test_an_ffconcat_script_means_what_the_page_says():
+def test_an_ffconcat_script_means_what_the_page_says() -> None:
     """Inpoint and outpoint are start and end, in milliseconds."""
     (example,) = (example for example in EXAMPLES if "outpoint" in example.text)
     manifest: Manifest = parse(example.text.encode(), example.ref, OURS.limits)
@@ -217,7 +217,7 @@ def test_an_ffconcat_script_means_what_the_page_says():
     assert (300, True, 128_000) == (manifest.gap_ms, manifest.chapters, manifest.output.bitrate)
 
 
-def test_the_prices_on_the_page_name_every_price(tmp_path: Path):
+def test_the_prices_on_the_page_name_every_price(tmp_path: Path) -> None:
     """The example can be copied, and filled in."""
     (example,) = examples(MANIFESTS, "prices")
     file = tmp_path / "prices.json"
@@ -228,7 +228,7 @@ def test_the_prices_on_the_page_name_every_price(tmp_path: Path):
 
 
 @pytest.mark.parametrize("example", PROCESSES, ids=lambda example: example.text[:60])
-def test_every_process_string_on_the_page_is_read_as_the_page_says(example: Example):
+def test_every_process_string_on_the_page_is_read_as_the_page_says(example: Example) -> None:
     """It comes back as it was, or as the comment before it spells it, or is no process string."""
     text = example.text.strip()
     if example.promise == "wrong":
@@ -239,7 +239,7 @@ def test_every_process_string_on_the_page_is_read_as_the_page_says(example: Exam
 
 
 @pytest.mark.parametrize("example", PROCESSES, ids=lambda example: example.text[:60])
-def test_every_process_string_on_the_page_can_be_explained(example: Example):
+def test_every_process_string_on_the_page_can_be_explained(example: Example) -> None:
     """By the command, in words."""
     out, err = StringIO(), StringIO()
     code = main(["explain", example.text.strip()], {"COLUMNS": "200"}, out, err)
@@ -248,7 +248,7 @@ def test_every_process_string_on_the_page_can_be_explained(example: Example):
     assert bool(out.getvalue()) != bool(err.getvalue())
 
 
-def test_the_first_process_string_means_what_the_page_says():
+def test_the_first_process_string_means_what_the_page_says() -> None:
     """Its names and its trim stand in the sentence behind it."""
     process = parse_process(PROCESSES[0].text.strip())
 
@@ -257,7 +257,7 @@ def test_the_first_process_string_means_what_the_page_says():
     assert ("episodes/ep42.mp3", "acme", "done") == (*(process.saveas or ()), process.topic)
 
 
-def test_every_parameter_is_on_the_page():
+def test_every_parameter_is_on_the_page() -> None:
     """In the order in which it is spelled."""
     rows = re.findall(r"^\| `(\w+)` \| action", STRINGS.read_text("utf-8"), re.MULTILINE)
 

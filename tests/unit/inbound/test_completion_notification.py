@@ -98,13 +98,13 @@ def lacking(*names: str) -> bytes:
 
 
 @pytest.mark.parametrize("text", SHAPES)
-def test_every_known_shape_says_the_same(text: str):
+def test_every_known_shape_says_the_same(text: str) -> None:
     """Envelope, bare or CloudEvents; as it is or in Base64; in whatever Function Compute wraps it."""
     assert NOTICE == parse_notification(text.encode())
 
 
 @pytest.mark.parametrize("text", SHAPES)
-def test_a_message_cut_off_anywhere_is_refused(text: str):
+def test_a_message_cut_off_anywhere_is_refused(text: str) -> None:
     """At every byte: never taken for a notice, wrong or right."""
     whole = text.encode()
     read = []
@@ -117,12 +117,12 @@ def test_a_message_cut_off_anywhere_is_refused(text: str):
     assert [] == read
 
 
-def test_blanks_around_a_message_do_not_matter():
+def test_blanks_around_a_message_do_not_matter() -> None:
     """JSON allows them."""
     assert NOTICE == parse_notification(b"\n " + envelope().encode() + b"\r\n")
 
 
-def test_a_failure_has_its_reason_and_perhaps_its_target():
+def test_a_failure_has_its_reason_and_perhaps_its_target() -> None:
     """The shape is inferred: no printed example of a failed task exists."""
     message = content(Status="Failed", Code="InvalidArgument", Message="File does not exist.")
 
@@ -134,14 +134,14 @@ def test_a_failure_has_its_reason_and_perhaps_its_target():
 @pytest.mark.parametrize(
     "targets", [None, [], "oss://bkt/a", {}, [None], [{}], [{"URI": ""}], [{"URI": None}], [{"URI": "http://x/y"}], [7]]
 )
-def test_a_failure_need_not_name_what_it_would_have_made(targets: object):
+def test_a_failure_need_not_name_what_it_would_have_made(targets: object) -> None:
     """Null, empty or unreadable: the task id is there."""
     notice = parse_notification(content(Status="Failed", Targets=targets))
 
     assert CompletionNotification(NOTICE.task_id, succeeded=False) == notice
 
 
-def test_unreadable_targets_are_passed_over():
+def test_unreadable_targets_are_passed_over() -> None:
     """The readable ones count."""
     notice = parse_notification(
         content(Targets=[{"URI": ""}, {"URI": "oss://b/a b+中.mp3"}, None, {"URI": "oss://c/{d}"}])
@@ -150,18 +150,18 @@ def test_unreadable_targets_are_passed_over():
     assert (ObjectRef("b", "a b+中.mp3"), ObjectRef("c", "{d}")) == notice.targets
 
 
-def test_a_message_without_a_task_type_is_about_media():
+def test_a_message_without_a_task_type_is_about_media() -> None:
     """The oldest form does not always have it."""
     assert NOTICE == parse_notification(lacking("TaskType"))
 
 
-def test_missing_reasons_are_empty():
+def test_missing_reasons_are_empty() -> None:
     """Code and Message may be absent, or null."""
     assert NOTICE == parse_notification(lacking("Code", "Message"))
     assert NOTICE == parse_notification(content(Code=None, Message=None))
 
 
-def test_a_very_long_reason_is_cut():
+def test_a_very_long_reason_is_cut() -> None:
     """It ends in an event, which must fit into a message of 64 KB itself."""
     notice = parse_notification(content(Status="Failed", Message="x" * 60_000))
 
@@ -179,7 +179,7 @@ def test_a_very_long_reason_is_cut():
         content(TaskType=[]),
     ],
 )
-def test_other_tasks_are_none_of_our_business(message: bytes):
+def test_other_tasks_are_none_of_our_business(message: bytes) -> None:
     """A topic may be shared."""
     assert parse_notification(message) is None
 
@@ -221,7 +221,7 @@ def test_other_tasks_are_none_of_our_business(message: bytes):
         envelope('{"TaskId": "t", "Status": "Failed", "Targets": [{"URI": "oss://b/\\ud83d"}]}').encode(),
     ],
 )
-def test_anything_else_is_refused(message: bytes):
+def test_anything_else_is_refused(message: bytes) -> None:
     """One clear error, which shows the beginning of what came; the message goes to the dead letters as it is."""
     with pytest.raises(InvalidNotification, match=r"b['\"]"):
         parse_notification(message)
@@ -240,7 +240,7 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
 
 @given(st.binary() | JUNK.map(lambda junk: json.dumps(junk).encode()) | JUNK.map(lambda junk: envelope(junk).encode()))
 @settings(QUIET, max_examples=600)
-def test_garbage_is_refused_and_nothing_else_happens(message: bytes):
+def test_garbage_is_refused_and_nothing_else_happens(message: bytes) -> None:
     """A notice that can be stored, None, or BadNotice."""
     try:
         notice = parse_notification(message)

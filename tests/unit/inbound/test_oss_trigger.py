@@ -34,32 +34,32 @@ def event(*records: object) -> bytes:
     return json.dumps({"events": records}).encode()
 
 
-def test_the_printed_event_names_one_upload():
+def test_the_printed_event_names_one_upload() -> None:
     """The vendor's own sample."""
     assert [ObjectRef("bkt", "manifests/a.json")] == parse_oss_trigger(GOLDEN.encode())
 
 
-def test_an_event_may_carry_several_records():
+def test_an_event_may_carry_several_records() -> None:
     """Every sample has one, but it is a list; order is kept."""
     assert [ObjectRef("bkt", "a"), ObjectRef("b2", "b"), ObjectRef("bkt", "a")] == parse_oss_trigger(
         event(record("a"), record("b", "b2"), record("a"))
     )
 
 
-def test_an_event_of_no_records_names_nothing():
+def test_an_event_of_no_records_names_nothing() -> None:
     """Nothing was uploaded, so nothing is lost."""
     assert [] == parse_oss_trigger(event())
 
 
 @pytest.mark.parametrize("key", ["a b+中.json", "a%20b", "a+b", "{x}", "🎧", "a\n", " ", "a//b", "\u0000", "'\""])
-def test_keys_are_taken_as_they_stand(key: str):
+def test_keys_are_taken_as_they_stand(key: str) -> None:
     """Nothing is unquoted and nothing trimmed."""
     assert [ObjectRef("bkt", key)] == parse_oss_trigger(event(record(key)))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @QUIET
-def test_any_key_survives(key: str):
+def test_any_key_survives(key: str) -> None:
     """Escaped or not."""
     raw = json.dumps({"events": [record(key)]}, ensure_ascii=False).encode()
 
@@ -93,13 +93,13 @@ def test_any_key_survives(key: str):
         event(record("a"), record(None)),
     ],
 )
-def test_anything_else_is_refused(message: bytes):
+def test_anything_else_is_refused(message: bytes) -> None:
     """One clear error for all of it, which shows the beginning of what came."""
     with pytest.raises(InvalidTriggerEvent, match="not an OSS trigger's event"):
         parse_oss_trigger(message)
 
 
-def test_an_event_cut_off_anywhere_is_refused():
+def test_an_event_cut_off_anywhere_is_refused() -> None:
     """At every byte."""
     whole = GOLDEN.strip().encode()
     for length in range(len(whole)):
@@ -119,7 +119,7 @@ JUNK = st.recursive(
 
 @given(st.binary() | JUNK.map(lambda junk: json.dumps(junk).encode()) | JUNK.map(event))
 @QUIET
-def test_garbage_is_refused_and_nothing_else_happens(message: bytes):
+def test_garbage_is_refused_and_nothing_else_happens(message: bytes) -> None:
     """Names of uploads, or BadTrigger."""
     try:
         found = parse_oss_trigger(message)

@@ -43,7 +43,7 @@ def codes_documented(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("case", BAD_MANIFESTS, ids=lambda case: case.name)
-def test_a_bad_manifest_gets_all_its_issues_in_order(case: Bad):
+def test_a_bad_manifest_gets_all_its_issues_in_order(case: Bad) -> None:
     """Code and place of every mistake, none missing, none invented."""
     issues = issues_of(case)
 
@@ -51,7 +51,7 @@ def test_a_bad_manifest_gets_all_its_issues_in_order(case: Bad):
 
 
 @pytest.mark.parametrize("case", BAD_MANIFESTS, ids=lambda case: case.name)
-def test_every_issue_says_what_is_wrong_and_what_to_do(case: Bad):
+def test_every_issue_says_what_is_wrong_and_what_to_do(case: Bad) -> None:
     """Message and remedy are never empty, and name what the table asks for."""
     issues = issues_of(case)
 
@@ -60,7 +60,7 @@ def test_every_issue_says_what_is_wrong_and_what_to_do(case: Bad):
 
 
 @pytest.mark.parametrize("case", BAD_MANIFESTS, ids=lambda case: case.name)
-def test_a_number_outside_its_limits_is_answered_with_the_nearest_legal_one(case: Bad):
+def test_a_number_outside_its_limits_is_answered_with_the_nearest_legal_one(case: Bad) -> None:
     """The remedy for a rate, a number of channels, an index or a number out of range can be copied."""
     numbers = [
         issue for issue in issues_of(case) if issue.code in NEAREST or re.match(r"is -?\d+.*outside", issue.message)
@@ -69,21 +69,21 @@ def test_a_number_outside_its_limits_is_answered_with_the_nearest_legal_one(case
     assert all(re.search(r"nearest is \d+\.", issue.remedy) for issue in numbers)
 
 
-def test_the_table_is_as_long_as_promised():
+def test_the_table_is_as_long_as_promised() -> None:
     """At least 45 bad manifests, of which several have five issues or more; no name stands twice."""
     assert len(BAD_MANIFESTS) >= 45
     assert sum(len(case.issues) >= 5 for case in BAD_MANIFESTS) >= 5
     assert len(BAD_MANIFESTS) == len({case.name for case in BAD_MANIFESTS})
 
 
-def test_the_manifest_that_all_others_are_made_of_is_good():
+def test_the_manifest_that_all_others_are_made_of_is_good() -> None:
     """Otherwise every case would have an issue that nobody meant."""
     good = bad("good", GOOD)
 
     assert ("clips/a.mp3", "clips/b.wav") == tuple(clip.key for clip in parse(good.body, good.ref, LIMITS).clips)
 
 
-def test_a_manifest_of_exactly_256_kb_is_read():
+def test_a_manifest_of_exactly_256_kb_is_read() -> None:
     """The limit itself is allowed."""
     good = bad("good", GOOD)
     body = good.body.ljust(256 * 1024)
@@ -91,20 +91,20 @@ def test_a_manifest_of_exactly_256_kb_is_read():
     assert "episodes/ep.mp3" == parse(body, good.ref, LIMITS).output.ref.key
 
 
-def test_the_error_names_every_place():
+def test_the_error_names_every_place() -> None:
     """Its text alone is enough for a log line."""
     with pytest.raises(InvalidManifest, match=r"^/clips/0/key: .*; /output/key: "):
         parse(b'{"version": 1, "output": {}, "clips": [{}]}', bad("", "").ref, LIMITS)
 
 
-def test_an_issue_comes_back_from_json_as_it_went():
+def test_an_issue_comes_back_from_json_as_it_went() -> None:
     """Facts and events carry issues in this form."""
     issue = Issue("/a", "CODE", "is wrong", "mend it")
 
     assert issue == Issue.from_json(issue.as_json())
 
 
-def test_the_documented_codes_are_exactly_those_that_exist():
+def test_the_documented_codes_are_exactly_those_that_exist() -> None:
     """A code is a promise: what can be given is documented, what is documented can be given."""
     if not ERRORS_PAGE.exists():
         pytest.skip("docs/errors.md is not written yet")

@@ -55,7 +55,7 @@ def issues(bucket: Bucket, *clips: Entry, limits: Limits | None = None) -> list[
     return [(issue.code, issue.path) for issue in caught.value.issues]
 
 
-def test_a_glob_becomes_what_it_finds_in_natural_order():
+def test_a_glob_becomes_what_it_finds_in_natural_order() -> None:
     """Where it stands, between what stands around it."""
     bucket = Bucket("ch/10.mp3", "ch/9.mp3", "ch/1.mp3", "intro.mp3")
     got = resolved(bucket, Clip("intro.mp3"), Glob("ch/*.mp3"), Silence(500), Clip("intro.mp3"))
@@ -71,7 +71,7 @@ def test_a_glob_becomes_what_it_finds_in_natural_order():
     assert ("/clips/0", "/clips/1", "/clips/1", "/clips/1", "/clips/2", "/clips/3") == got.paths
 
 
-def test_every_clip_that_a_glob_finds_gets_its_trim():
+def test_every_clip_that_a_glob_finds_gets_its_trim() -> None:
     """The same for all of them."""
     got = resolved(Bucket("a1", "a2"), Glob("a*", 400, 9000))
 
@@ -79,7 +79,7 @@ def test_every_clip_that_a_glob_finds_gets_its_trim():
 
 
 @pytest.mark.parametrize(("align", "moved"), [(0, 0), (1, 1), (2, 4), (3, 5), (4, 6)])
-def test_align_moves_along_with_its_entry(align: int, moved: int):
+def test_align_moves_along_with_its_entry(align: int, moved: int) -> None:
     """It counts entries in the manifest, and clips from now on; of a glob, the first that it finds."""
     clips = (Clip("x"), Glob("a*"), Glob("b*"), Silence(10), Clip("x"))
     got = resolved(Bucket("a1", "a2", "a3", "b1"), *clips, align=align)
@@ -87,7 +87,7 @@ def test_align_moves_along_with_its_entry(align: int, moved: int):
     assert moved == got.manifest.align
 
 
-def test_a_manifest_without_globs_asks_for_no_listing():
+def test_a_manifest_without_globs_asks_for_no_listing() -> None:
     """It comes back as it went."""
     bucket, wanted = Bucket(), manifest(Clip("a", 1), Silence(2), Clip("b", title="B"), align=2)
 
@@ -95,7 +95,7 @@ def test_a_manifest_without_globs_asks_for_no_listing():
     assert [] == bucket.asked
 
 
-def test_a_listing_is_narrowed_to_what_is_certain():
+def test_a_listing_is_narrowed_to_what_is_certain() -> None:
     """A bucket may hold millions."""
     bucket = Bucket("ch/1.mp3")
     resolved(bucket, Glob("ch/[0-9].mp3"))
@@ -103,14 +103,14 @@ def test_a_listing_is_narrowed_to_what_is_certain():
     assert ["ch/"] == bucket.asked
 
 
-def test_hidden_and_empty_objects_and_folders_are_passed_over():
+def test_hidden_and_empty_objects_and_folders_are_passed_over() -> None:
     """What a desktop leaves behind, and what a console makes for a folder."""
     bucket = Bucket("ch/.DS_Store", "ch/", "ch/empty.mp3!", "ch/sub/!", "ch/1.mp3", "ch/sub/2.mp3")
 
     assert (Clip("ch/1.mp3"), Clip("ch/sub/2.mp3")) == resolved(bucket, Glob("ch/**/*")).manifest.clips
 
 
-def test_what_is_ours_is_passed_over():
+def test_what_is_ours_is_passed_over() -> None:
     """Manifests, state and results are no clips, by whatever names the operator gave them."""
     bucket = Bucket("manifests/a.json", "_clipstitch/assets/s.flac", "results/r.json", "a.mp3", "state/x", "resultsX/y")
     named = Limits(reserved=("manifests/", "state/", "results/"))
@@ -123,14 +123,14 @@ def test_what_is_ours_is_passed_over():
     ]
 
 
-def test_the_same_object_may_be_found_twice():
+def test_the_same_object_may_be_found_twice() -> None:
     """By two globs, or by a glob and its name."""
     got = resolved(Bucket("a1", "a2"), Glob("a*"), Clip("a1"), Glob("*2"))
 
     assert ["a1", "a2", "a1", "a2"] == [clip.key for clip in got.manifest.clips]  # type: ignore[union-attr]
 
 
-def test_globs_that_find_nothing_are_all_named():
+def test_globs_that_find_nothing_are_all_named() -> None:
     """Even where others find something; the pattern stands in the message."""
     bucket = Bucket("a1", "ch/.x", "ch/e!")
 
@@ -141,7 +141,7 @@ def test_globs_that_find_nothing_are_all_named():
         resolved(bucket, Glob("b*"))
 
 
-def test_more_clips_than_the_operator_allows_are_too_many():
+def test_more_clips_than_the_operator_allows_are_too_many() -> None:
     """Counted when all globs are resolved; exactly as many are fine."""
     bucket = Bucket(*(f"c{i}" for i in range(12)))
 
@@ -152,6 +152,6 @@ def test_more_clips_than_the_operator_allows_are_too_many():
     )
 
 
-def test_a_glob_finds_no_key_that_no_client_can_address():
+def test_a_glob_finds_no_key_that_no_client_can_address() -> None:
     """A manifest may not name it either."""
     assert (Clip("..a"),) == resolved(Bucket("..", ".", "..a"), Glob(".*")).manifest.clips

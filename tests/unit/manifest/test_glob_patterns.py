@@ -104,7 +104,7 @@ KEYS = ["c/1.mp3", "c/2.mp3", "c/10.mp3", "c/a.wav", "c/.x.mp3", "c/d/3.mp3", "c
         ("C/*.MP3", []),
     ],
 )
-def test_a_pattern_finds_what_it_seems_to_mean(pattern: str, keys: list[str]):
+def test_a_pattern_finds_what_it_seems_to_mean(pattern: str, keys: list[str]) -> None:
     """Within a folder, across folders, hidden ones only when a dot asks for them, folders never."""
     assert keys == found(pattern, *KEYS)
 
@@ -135,19 +135,19 @@ def test_a_pattern_finds_what_it_seems_to_mean(pattern: str, keys: list[str]):
         ("a\nb*", "a\nb\n"),
     ],
 )
-def test_odd_characters_mean_themselves(pattern: str, key: str):
+def test_odd_characters_mean_themselves(pattern: str, key: str) -> None:
     """Brackets that choose nothing, what regular expressions take for their own, line ends."""
     assert [key] == found(pattern, key)
 
 
 @pytest.mark.parametrize("pattern", ["[z-a]", "[z-a]*", "[9-0]x", "[b--]"])
-def test_a_range_that_falls_holds_nothing(pattern: str):
+def test_a_range_that_falls_holds_nothing(pattern: str) -> None:
     """It is no reason to break."""
     assert [] == found(pattern, *"az90x-b", "9x")
     assert ["a"] == found("[!z-y]", "a")
 
 
-def test_two_stars_cross_folders_only_as_a_folder_of_their_own():
+def test_two_stars_cross_folders_only_as_a_folder_of_their_own() -> None:
     """Beside a letter they are two stars."""
     assert ["ax/b"] == found("a**/b", "ab", "ax/b", "ax/y/b")
 
@@ -162,7 +162,7 @@ PATTERNS = st.lists(
 
 @given(PATTERNS, st.lists(LETTERS.filter(bool), max_size=12, unique=True))
 @QUIET
-def test_patterns_agree_with_the_slow_reader(pattern: str, keys: list[str]):
+def test_patterns_agree_with_the_slow_reader(pattern: str, keys: list[str]) -> None:
     """Any mixture of wild cards, on any keys."""
     assert sorted((key for key in keys if slowly(pattern, key)), key=natural_sort_key) == found(pattern, *keys)
 
@@ -173,21 +173,21 @@ NAMES = st.lists(st.sampled_from(["a/", "b/", ".a/"]), max_size=7)
 
 @given(FOLDERS.map("".join), st.sampled_from(["a", "*", ".a"]), NAMES.map("".join), st.sampled_from(["a", ".a"]))
 @QUIET
-def test_folders_are_crossed_as_the_slow_reader_crosses_them(folders: str, name: str, path: str, last: str):
+def test_folders_are_crossed_as_the_slow_reader_crosses_them(folders: str, name: str, path: str, last: str) -> None:
     """Many crossings, over many folders, some of them hidden."""
     assert slowly(folders + name, path + last) == bool(found(folders + name, path + last))
 
 
 @given(st.text("*?[]!-a^\\&|~.(){}/", max_size=12), st.text(max_size=6))
 @QUIET
-def test_no_pattern_breaks_or_warns(pattern: str, key: str):
+def test_no_pattern_breaks_or_warns(pattern: str, key: str) -> None:
     """Whatever an author types."""
     assert found(pattern, key) in ([], [key])
 
 
 @given(PATTERNS, LETTERS.filter(bool))
 @QUIET
-def test_what_matches_begins_with_the_literal_prefix(pattern: str, key: str):
+def test_what_matches_begins_with_the_literal_prefix(pattern: str, key: str) -> None:
     """Or a listing narrowed to it, and the operator's leave, would miss it."""
     assert [] == found(pattern, key) or key.startswith(literal_prefix(pattern))
 
@@ -196,12 +196,12 @@ def test_what_matches_begins_with_the_literal_prefix(pattern: str, key: str):
     ("pattern", "prefix"),
     [("a/b*.mp3", "a/b"), ("*", ""), ("a?b", "a"), ("a[1]", "a"), ("a/b.mp3", "a/b.mp3"), ("**/a", ""), ("a]b", "a]b")],
 )
-def test_the_literal_prefix_ends_at_the_first_wild_card(pattern: str, prefix: str):
+def test_the_literal_prefix_ends_at_the_first_wild_card(pattern: str, prefix: str) -> None:
     """As long as it is certain."""
     assert prefix == literal_prefix(pattern)
 
 
-def test_natural_order_counts():
+def test_natural_order_counts() -> None:
     """2 before 10, equal numbers by their zeros, folders by their numbers too."""
     ordered = ["a", "a1", "a01", "a2", "a2b1", "a2b10", "a10", "b1/9", "b1/10", "b2/1", "b10/1", "ch"]
     shuffled = ordered[::-1]
@@ -211,7 +211,7 @@ def test_natural_order_counts():
 
 @given(st.lists(st.text("a01２³", max_size=6)))
 @QUIET
-def test_natural_order_is_one_order(keys: list[str]):
+def test_natural_order_is_one_order(keys: list[str]) -> None:
     """Whichever way they come, different keys never stand equal; digits of other scripts are text."""
     backwards = keys[::-1]
 
@@ -221,12 +221,12 @@ def test_natural_order_is_one_order(keys: list[str]):
 
 @given(st.integers(0, 10**30), st.integers(0, 10**30))
 @QUIET
-def test_natural_order_of_numbers_is_that_of_numbers(one: int, other: int):
+def test_natural_order_of_numbers_is_that_of_numbers(one: int, other: int) -> None:
     """However many digits they have."""
     assert (one < other) == (natural_sort_key(f"c{one}.mp3") < natural_sort_key(f"c{other}.mp3"))
 
 
-def test_more_digits_than_a_number_may_have_are_ordered_as_well():
+def test_more_digits_than_a_number_may_have_are_ordered_as_well() -> None:
     """Python refuses to read them as one."""
     assert natural_sort_key("1" * 5000) < natural_sort_key("2" * 5000) < natural_sort_key("1" * 5001)
 
@@ -234,7 +234,7 @@ def test_more_digits_than_a_number_may_have_are_ordered_as_well():
 @pytest.mark.parametrize(
     "pattern", ["*a" * 30 + "b", "?*" * 30 + "b", "*[ab]" * 30 + "c", "*" * 200 + "b", "**/*a*a*a*a*b"]
 )
-def test_no_pattern_takes_for_ever(pattern: str):
+def test_no_pattern_takes_for_ever(pattern: str) -> None:
     """A key that nearly matches is refused as fast as one that does."""
     deadline_start = time.process_time()
 
@@ -245,7 +245,7 @@ def test_no_pattern_takes_for_ever(pattern: str):
 @pytest.mark.parametrize(
     "pattern", ["**/" * 340 + "x", "**/a/" * 200 + "x", "**/*/" * 200 + "x", "**/*a*/" * 145 + "x"]
 )
-def test_no_depth_takes_for_ever(pattern: str):
+def test_no_depth_takes_for_ever(pattern: str) -> None:
     """Neither are the folders tried again that stand between two crossings."""
     deadline_start = time.process_time()
 
@@ -253,6 +253,6 @@ def test_no_depth_takes_for_ever(pattern: str):
     assert time.process_time() - deadline_start < 5
 
 
-def test_keys_are_matched_whole():
+def test_keys_are_matched_whole() -> None:
     """Not only in their beginning, nor line by line."""
     assert [] == found("a", "ab", "ba", "a\n", "A")

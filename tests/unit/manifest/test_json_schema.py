@@ -87,12 +87,12 @@ def accepted(document: object) -> bool:
     return True
 
 
-def test_the_committed_schema_is_the_generated_one():
+def test_the_committed_schema_is_the_generated_one() -> None:
     """`clipstitch schema > docs/manifest.schema.json` after a change of fields or limits."""
     assert COMMITTED.read_text("utf-8") == text()
 
 
-def test_the_command_prints_the_schema():
+def test_the_command_prints_the_schema() -> None:
     """For people as it is committed, for programs on one line."""
     for argv, wanted in (("schema",), text()), (("schema", "--json"), json.dumps(manifest_schema()) + "\n"):
         out = StringIO()
@@ -101,7 +101,7 @@ def test_the_command_prints_the_schema():
         assert wanted == out.getvalue()
 
 
-def test_it_is_a_schema_of_its_dialect():
+def test_it_is_a_schema_of_its_dialect() -> None:
     """Any validator can use it."""
     Draft202012Validator.check_schema(manifest_schema())
 
@@ -116,7 +116,7 @@ def test_it_has_exactly_the_fields_of_the_table() -> None:
         assert list(fields) == list(defined[name]["properties"])
 
 
-def test_every_field_has_a_title_and_a_description():
+def test_every_field_has_a_title_and_a_description() -> None:
     """An editor shows them."""
     schema = manifest_schema()
     mappings = [schema, *(schema["$defs"][name] for name in ("output", "clip", "glob", "silence"))]
@@ -126,7 +126,7 @@ def test_every_field_has_a_title_and_a_description():
 
 
 @pytest.mark.parametrize("example", [e for e in EXAMPLES if e.kind in {"yaml", "json"}], ids=lambda e: e.text[:60])
-def test_every_good_manifest_of_the_page_is_valid(example):
+def test_every_good_manifest_of_the_page_is_valid(example: Example) -> None:
     """And of the bad ones those that a schema can tell are not."""
     document = documents.load(example.text.encode(), f".{example.kind}")
     codes = {item.split()[0] for item in example.promised.split(",") if example.promise}
@@ -137,13 +137,13 @@ def test_every_good_manifest_of_the_page_is_valid(example):
         assert not VALIDATOR.is_valid(document)
 
 
-def test_the_bundled_example_is_valid():
+def test_the_bundled_example_is_valid() -> None:
     """The first manifest that people see."""
     assert VALIDATOR.is_valid(json.loads((ROOT / "examples" / "demo" / "example.json").read_text("utf-8")))
 
 
 @pytest.mark.parametrize("case", READABLE, ids=lambda case: case.name)
-def test_a_bad_manifest_is_invalid_wherever_a_schema_can_tell(case: Bad):
+def test_a_bad_manifest_is_invalid_wherever_a_schema_can_tell(case: Bad) -> None:
     """Unknown and missing fields, wrong kinds, ranges, choices, what excludes each other; and never the other way."""
     codes = issues_of(case)
     valid = VALIDATOR.is_valid(read(case)) and VALIDATOR.is_valid(in_numbers(read(case)))
@@ -154,7 +154,7 @@ def test_a_bad_manifest_is_invalid_wherever_a_schema_can_tell(case: Bad):
         assert valid
 
 
-def test_most_bad_manifests_can_be_told():
+def test_most_bad_manifests_can_be_told() -> None:
     """The two lists of exceptions do not swallow the test."""
     told = [case for case in READABLE if not VALIDATOR.is_valid(read(case))]
 
@@ -164,7 +164,7 @@ def test_most_bad_manifests_can_be_told():
 
 @pytest.mark.parametrize("spec", FORMATS.values(), ids=lambda spec: spec.name)
 @pytest.mark.parametrize("named", [True, False], ids=["by format", "by key"])
-def test_rates_channels_and_depths_are_those_of_the_format(spec, named: bool):
+def test_rates_channels_and_depths_are_those_of_the_format(spec: Format, named: bool) -> None:
     """Of every format, whether the field or the extension tells it, in capitals or not."""
     told = {"key": "episodes/a.bin", "format": spec.name} if named else {"key": f"episodes/a.{spec.name.upper()}"}
     wanted = [{"sample_rate": rate} for rate in SAMPLE_RATES]
@@ -179,7 +179,7 @@ def test_rates_channels_and_depths_are_those_of_the_format(spec, named: bool):
     "time",
     [*TEXTS.split("|"), 0, 1, 250, -1, 1.5, True, None, []],
 )
-def test_lengths_of_time_are_those_that_the_product_reads(time: object):
+def test_lengths_of_time_are_those_that_the_product_reads(time: object) -> None:
     """A start may be nothing; a silence and a duration may not. Gaps and silences have an hour at most."""
     documents = [clip(start=time), clip(duration=time)]
     if (parse_duration_ms(time) or 0) <= HOUR_MS:

@@ -41,7 +41,7 @@ def complaints(text: str, suffix: str = ".ffconcat") -> list[str]:
     return [issue.message for issue in caught.value.issues]
 
 
-def test_an_ffconcat_script_becomes_a_manifest():
+def test_an_ffconcat_script_becomes_a_manifest() -> None:
     """The output lies under `merged/`, as MP3; everything else has its default."""
     got = read(FIRST + "\n# a remark\nfile a.mp3\nfile 'b c.wav'\ninpoint 1.5\noutpoint 00:00:04\nfile d.aac\n")
 
@@ -71,7 +71,7 @@ def test_an_ffconcat_script_becomes_a_manifest():
         ("file:a.mp3", "a.mp3"),
     ],
 )
-def test_names_are_quoted_as_ffmpeg_quotes_them(written: str, key: str):
+def test_names_are_quoted_as_ffmpeg_quotes_them(written: str, key: str) -> None:
     """Single quotes protect all but themselves, a backslash the next character; double quotes mean nothing."""
     written = written.replace("\u2028", "'\u2028'").replace("\x85", "'\x85'")
 
@@ -80,7 +80,7 @@ def test_names_are_quoted_as_ffmpeg_quotes_them(written: str, key: str):
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1, max_size=20))
 @QUIET
-def test_any_name_can_be_quoted(name: str):
+def test_any_name_can_be_quoted(name: str) -> None:
     """As FFmpeg's documentation advises: between single quotes, its own outside of them, escaped."""
     key = f"c/{name}"
     quoted = "'" + key.replace("'", "'\\''") + "'"
@@ -106,20 +106,20 @@ def test_any_name_can_be_quoted(name: str):
         ("100:00:00.25", 360_000_250),
     ],
 )
-def test_times_are_read_as_ffmpeg_writes_them(written: str, ms: int):
+def test_times_are_read_as_ffmpeg_writes_them(written: str, ms: int) -> None:
     """To the millisecond, which is what OSS counts in."""
     assert (Clip("a", ms),) == clips("file a", f"inpoint {written}")
 
 
 @pytest.mark.parametrize("written", ["", "-1", "1e3", "1.", ".5", "1:2:3:4", "1h", "NaN", "inf", "1,5", "9" * 400])
-def test_other_texts_are_no_times(written: str):
+def test_other_texts_are_no_times(written: str) -> None:
     """Each is refused, with its line."""
     (message,) = complaints(f"{FIRST}file a\ninpoint {written}")
 
     assert message.startswith("line 3 ")
 
 
-def test_trims_belong_to_the_file_before_them():
+def test_trims_belong_to_the_file_before_them() -> None:
     """A duration counts from the inpoint."""
     assert (Clip("a", 1000), Clip("b", 0, 3000), Clip("c", 2000, 500)) == clips(
         "file a", "inpoint 1", "file b", "outpoint 3", "file c", "duration 0.5", "inpoint 2"
@@ -139,12 +139,12 @@ def test_trims_belong_to_the_file_before_them():
         (".a.mp3", ".a.mp3"),
     ],
 )
-def test_names_are_keys_unless_they_begin_with_a_dot_and_a_slash(written: str, key: str):
+def test_names_are_keys_unless_they_begin_with_a_dot_and_a_slash(written: str, key: str) -> None:
     """Those are meant from where the playlist lies, never from above the bucket."""
     assert (Clip(key),) == clips(f"file {written}") == m3u(written)
 
 
-def test_our_comment_says_what_a_playlist_cannot():
+def test_our_comment_says_what_a_playlist_cannot() -> None:
     """Any field of a manifest but the clips; in several comments, if that is easier to read."""
     ours = '# clipstitch: {"output": {"key": "x/a.flac", "channels": 1}, "gap": "300ms", "notify": ["events"]}'
     got = read(f'{FIRST}{ours}\nfile a\n#clipstitch:{{"chapters": true, "labels": {{"a": "b"}}}}\nfile b')
@@ -155,7 +155,7 @@ def test_our_comment_says_what_a_playlist_cannot():
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "null", '{"clips": []}', '{"gap": 1, "gap": 2}', '{"gap": NaN}', "{"])
-def test_a_comment_of_ours_that_is_none_is_refused(text: str):
+def test_a_comment_of_ours_that_is_none_is_refused(text: str) -> None:
     """It was meant for us, so it is not passed over."""
     (message,) = complaints(f"{FIRST}file a\n# clipstitch: {text}\n")
 
@@ -183,7 +183,7 @@ def test_a_comment_of_ours_that_is_none_is_refused(text: str):
         "inpoint 1 2",
     ],
 )
-def test_what_is_not_honoured_is_refused_with_its_line(line: str):
+def test_what_is_not_honoured_is_refused_with_its_line(line: str) -> None:
     """A directive that changes what is heard is never passed over."""
     (message,) = complaints(f"{FIRST}file a.mp3\n\n{line}\n")
 
@@ -191,14 +191,14 @@ def test_what_is_not_honoured_is_refused_with_its_line(line: str):
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_are_counted_whatever_ends_them(end: str):
+def test_lines_are_counted_whatever_ends_them(end: str) -> None:
     """As three kinds of editors write them; all that is wrong is told, in order."""
     text = end.join(["ffconcat version 1.0", "file a\x0bb", "stream", "file a", "nothing", "inpoint x"])
 
     assert ["2", "3", "5", "6"] == [message.split()[1] for message in complaints(text)]
 
 
-def test_titles_name_the_chapters():
+def test_titles_name_the_chapters() -> None:
     """Of the next file only; a line without one leaves the file's own name."""
     assert (
         Clip("a.mp3", title="Artist - One, two"),
@@ -220,12 +220,12 @@ def test_titles_name_the_chapters():
     )
 
 
-def test_an_m3u_may_be_plain():
+def test_an_m3u_may_be_plain() -> None:
     """File names, one a line; blanks in them need no quotes."""
     assert (Clip("a b.mp3"), Clip("c's.mp3")) == read("a b.mp3\nc's.mp3", ".m3u").clips
 
 
-def test_an_m3u_may_begin_with_a_byte_order_mark():
+def test_an_m3u_may_begin_with_a_byte_order_mark() -> None:
     """Editors on Windows write one."""
     assert (Clip("a"),) == read("\ufeff#EXTM3U\na", ".M3U").clips
     assert (Clip("a"),) == read("\ufeff" + FIRST + "file a").clips
@@ -247,7 +247,7 @@ def test_an_m3u_may_begin_with_a_byte_order_mark():
         "file:///a.mp3",
     ],
 )
-def test_what_an_m3u_cannot_mean_here_is_refused_with_its_line(line: str):
+def test_what_an_m3u_cannot_mean_here_is_refused_with_its_line(line: str) -> None:
     """Streams, players' options, and what lies elsewhere."""
     (message,) = complaints(f"#EXTM3U\na.mp3\n{line}\nb.mp3\n", ".m3u")
 
@@ -263,7 +263,7 @@ def test_what_an_m3u_cannot_mean_here_is_refused_with_its_line(line: str):
         ("elsewhere/ep1.m3u", "merged/elsewhere/ep1.mp3"),
     ],
 )
-def test_a_playlist_that_names_no_output_has_one(manifest: str, key: str):
+def test_a_playlist_that_names_no_output_has_one(manifest: str, key: str) -> None:
     """By its own name, below `merged/`."""
     assert key == default_key(manifest, "manifests/")
 
@@ -304,7 +304,7 @@ NOISE = st.lists(WORDS | st.text(max_size=3)).map("".join)
 
 @given(NOISE, st.sampled_from([".ffconcat", ".m3u", ".m3u8"]))
 @settings(QUIET, max_examples=600)
-def test_no_playlist_makes_the_reader_fail_otherwise_than_by_a_bad_manifest(noise: str, suffix: str):
+def test_no_playlist_makes_the_reader_fail_otherwise_than_by_a_bad_manifest(noise: str, suffix: str) -> None:
     """Whatever the lines hold: a manifest, or one error with at least one issue."""
     body = (FIRST + noise).encode("utf-8", "replace")
     try:
@@ -318,7 +318,7 @@ def test_no_playlist_makes_the_reader_fail_otherwise_than_by_a_bad_manifest(nois
 @pytest.mark.parametrize("reader", [read_ffconcat, read_m3u])
 @given(noise=NOISE)
 @QUIET
-def test_every_complaint_names_a_line_that_is_there(reader, noise: str):
+def test_every_complaint_names_a_line_that_is_there(reader, noise: str) -> None:
     """Counted from one, in order."""
     lines = []
     try:
@@ -331,7 +331,7 @@ def test_every_complaint_names_a_line_that_is_there(reader, noise: str):
     assert all(1 <= line <= count for line in lines)
 
 
-def test_a_path_of_a_hundred_thousand_folders_is_walked_once():
+def test_a_path_of_a_hundred_thousand_folders_is_walked_once() -> None:
     """Every part is looked at, none of them copied again for the next."""
     deadline_start = time.process_time()
     playlist = b"ffconcat version 1.0\nfile ./" + b"a/" * 120_000 + b"../" * 5_000 + b"x\n"

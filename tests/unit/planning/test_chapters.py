@@ -27,7 +27,7 @@ def parsed(tag: bytes) -> ID3:
     return ID3(BytesIO(tag + b"\xff\xfb\x90\x00" * 100))
 
 
-def test_webvtt_to_the_letter():
+def test_webvtt_to_the_letter() -> None:
     """W3C WebVTT: a header, then cues with a number, times and a text, parted by empty lines."""
     assert (
         "WEBVTT\n"
@@ -37,7 +37,7 @@ def test_webvtt_to_the_letter():
     ) == webvtt(CHAPTERS)
 
 
-def test_no_chapters_are_a_header():
+def test_no_chapters_are_a_header() -> None:
     """Still a WebVTT file."""
     assert "WEBVTT\n" == webvtt([])
 
@@ -52,7 +52,7 @@ def test_no_chapters_are_a_header():
         ("NOTE x", "NOTE x"),
     ],
 )
-def test_no_title_can_break_out_of_its_cue(title: str, text: str):
+def test_no_title_can_break_out_of_its_cue(title: str, text: str) -> None:
     """Line ends and arrows mean something in WebVTT."""
     assert f"WEBVTT\n\n1\n00:00:00.000 --> 00:00:00.001\n{text}\n" == webvtt([Chapter(title, 0, 1)])
 
@@ -61,7 +61,7 @@ def test_no_title_can_break_out_of_its_cue(title: str, text: str):
     ("key", "beside"),
     [("out/ep.1.mp3", "out/ep.1.vtt"), ("ep.mp3", "ep.vtt"), ("a.b/ep", "a.b/ep.vtt"), ("out/.mp3", "out/.mp3.vtt")],
 )
-def test_the_chapters_lie_beside_the_output(key: str, beside: str):
+def test_the_chapters_lie_beside_the_output(key: str, beside: str) -> None:
     """By the same name."""
     assert ObjectRef("acme", beside) == webvtt_ref(plan(key=key))
 
@@ -70,12 +70,12 @@ def test_the_chapters_lie_beside_the_output(key: str, beside: str):
     ("key", "title", "name"),
     [("x/01 Intro.mp3", "", "01 Intro"), ("x/a.b.wav", "", "a.b"), ("x/plain", "", "plain"), ("x/a.mp3", "T", "T")],
 )
-def test_a_chapter_is_called_by_its_title_or_its_file(key: str, title: str, name: str):
+def test_a_chapter_is_called_by_its_title_or_its_file(key: str, title: str, name: str) -> None:
     """Without folder and extension."""
     assert [Chapter(name, 0, 10_000)] == chapters_of(plan(PlacedClip(key, 0, 0, 0.0, 10.0, title)))
 
 
-def test_a_chapter_lasts_until_the_next_and_the_last_until_the_end():
+def test_a_chapter_lasts_until_the_next_and_the_last_until_the_end() -> None:
     """Silences and gaps belong to the one before; what comes before the first clip has no chapter."""
     clips = (
         PlacedClip("", 0, 500, 0.0, 0.5),
@@ -89,7 +89,7 @@ def test_a_chapter_lasts_until_the_next_and_the_last_until_the_end():
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 255, 256, 300, 600])
-def test_the_tag_holds_every_chapter_in_the_order_of_time(count: int):
+def test_the_tag_holds_every_chapter_in_the_order_of_time(count: int) -> None:
     """However many: a table of contents names at most 255, so there are tables within the table."""
     chapters = [Chapter(f"Chapter {i} é中🎧", i * 1001, (i + 1) * 1001) for i in range(count)]
     tag = parsed(id3_tag("The whole", chapters))
@@ -114,7 +114,7 @@ def named_by(name: str, tables: dict) -> list[str]:
     )
 
 
-def test_chapters_stand_in_the_file_in_the_order_of_time():
+def test_chapters_stand_in_the_file_in_the_order_of_time() -> None:
     """Not every player reads the table."""
     tag = id3_tag("x", [Chapter("x" * (20 - i), i, i + 1) for i in range(20)])
     places = [tag.rindex(f"chp{i}\x00".encode()) for i in range(20)]
@@ -127,7 +127,7 @@ def test_chapters_stand_in_the_file_in_the_order_of_time():
     st.integers(0, 12),
 )
 @QUIET
-def test_a_tag_is_a_part_of_its_own_and_knows_its_size(title: str, count: int):
+def test_a_tag_is_a_part_of_its_own_and_knows_its_size(title: str, count: int) -> None:
     """More than the 100 KB that OSS asks of a part; its header says where the audio begins."""
     tag = id3_tag(title, [Chapter(title, i, i + 1) for i in range(count)])
 
@@ -136,7 +136,7 @@ def test_a_tag_is_a_part_of_its_own_and_knows_its_size(title: str, count: int):
     assert [title] * count == [str(mark.sub_frames["TIT2"]) for mark in parsed(tag).getall("CHAP")]
 
 
-def test_the_same_chapters_make_the_same_tag():
+def test_the_same_chapters_make_the_same_tag() -> None:
     """A retry publishes the same bytes."""
     assert id3_tag("x", CHAPTERS) == id3_tag("x", CHAPTERS)
 
@@ -155,6 +155,6 @@ def test_the_same_chapters_make_the_same_tag():
         (b"", 0),
     ],
 )
-def test_the_size_of_a_tag_is_in_its_first_ten_bytes(head: bytes, size: int):
+def test_the_size_of_a_tag_is_in_its_first_ten_bytes(head: bytes, size: int) -> None:
     """Seven bits a byte; header and footer count in."""
     assert size == id3_size(head)

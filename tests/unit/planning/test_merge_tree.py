@@ -52,7 +52,7 @@ def least_depth(count: int) -> int:
         (1332, 134, 4),
     ],
 )
-def test_counts_at_which_something_changes(count: int, asked: int, deep: int):
+def test_counts_at_which_something_changes(count: int, asked: int, deep: int) -> None:
     """Written out by hand: sources, requests, levels."""
     tree = build_merge_tree(count)
 
@@ -60,30 +60,30 @@ def test_counts_at_which_something_changes(count: int, asked: int, deep: int):
     assert (asked, deep) == (fewest_requests(count), levels(count))
 
 
-def test_every_count_takes_the_fewest_requests():
+def test_every_count_takes_the_fewest_requests() -> None:
     """Each joins at most eleven into one, so it saves ten: ceil((n-1)/10)."""
     assert [(count + 8) // 10 for count in EVERY_COUNT] == [len(branches(TREES[count])) for count in EVERY_COUNT]
 
 
-def test_every_count_takes_the_fewest_levels():
+def test_every_count_takes_the_fewest_levels() -> None:
     """No plan, of however many requests, has fewer."""
     assert [least_depth(count) for count in EVERY_COUNT] == [depth(TREES[count]) for count in EVERY_COUNT]
 
 
-def test_every_count_keeps_its_order():
+def test_every_count_keeps_its_order() -> None:
     """Each leaf once, from the first to the last."""
     for count, tree in TREES.items():
         assert list(range(count)) == leaves(tree)
 
 
-def test_every_request_joins_two_to_eleven():
+def test_every_request_joins_two_to_eleven() -> None:
     """A request for one source would be wasted, one for twelve refused."""
     sizes = {len(branch.parts) for tree in TREES.values() for branch in branches(tree)}
 
     assert set(range(2, MAX_SOURCES + 1)) == sizes
 
 
-def test_leaves_may_be_counted_from_anywhere():
+def test_leaves_may_be_counted_from_anywhere() -> None:
     """As the parts of a larger tree are."""
     tree = build_merge_tree(23, 100)
 

@@ -66,7 +66,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
 
 @given(manifests())
 @QUIET
-def test_the_cloud_gets_the_clips_in_the_order_of_the_manifest(wanted: Manifest):
+def test_the_cloud_gets_the_clips_in_the_order_of_the_manifest(wanted: Manifest) -> None:
     """What is put before, what is posted to, what is put after: together the manifest's list, with its trims."""
     (step,) = plan(wanted).steps
     process = parse_process(step.process)
@@ -80,7 +80,7 @@ def test_the_cloud_gets_the_clips_in_the_order_of_the_manifest(wanted: Manifest)
 
 @given(manifests())
 @QUIET
-def test_rate_and_channels_are_always_sent_and_the_posted_clip_is_never_trimmed(wanted: Manifest):
+def test_rate_and_channels_are_always_sent_and_the_posted_clip_is_never_trimmed(wanted: Manifest) -> None:
     """Leaving them to the cloud may fail (reference), and the action cannot trim the posted object alone."""
     (step,) = plan(wanted).steps
     transcode = parse_process(step.process).transcode
@@ -91,7 +91,7 @@ def test_rate_and_channels_are_always_sent_and_the_posted_clip_is_never_trimmed(
 
 @given(manifests())
 @QUIET
-def test_a_plan_comes_back_from_json_as_it_went(wanted: Manifest):
+def test_a_plan_comes_back_from_json_as_it_went(wanted: Manifest) -> None:
     """Through text, as the ledger keeps it."""
     made = plan(wanted._replace(labels={"show": "night-train"}, notify=("q",)))
 
@@ -100,7 +100,7 @@ def test_a_plan_comes_back_from_json_as_it_went(wanted: Manifest):
 
 @given(manifests())
 @QUIET
-def test_clips_are_laid_end_to_end(wanted: Manifest):
+def test_clips_are_laid_end_to_end(wanted: Manifest) -> None:
     """Each starts where the one before ends, and the last ends with the whole."""
     made = plan(wanted)
     ends = [clip.starts_at_s + clip.length_s for clip in made.clips]
@@ -109,7 +109,7 @@ def test_clips_are_laid_end_to_end(wanted: Manifest):
     assert ends[-1] == pytest.approx(made.duration_s, abs=1e-4)
 
 
-def test_trims_count_in_the_lengths():
+def test_trims_count_in_the_lengths() -> None:
     """From the start, for the duration, but never beyond the end."""
     made = plan(manifest(Clip("a"), Clip("b", 4000), Clip("c", 0, 2500), Clip("d", 9000, 5000), Clip("e")))
 
@@ -118,21 +118,21 @@ def test_trims_count_in_the_lengths():
     assert made.duration_s == pytest.approx(29.5)
 
 
-def test_the_align_clip_is_posted_to_if_it_is_whole():
+def test_the_align_clip_is_posted_to_if_it_is_whole() -> None:
     """As in the reference's example, where both are the same clip."""
     (step,) = plan(manifest(Clip("a"), Clip("b"), Clip("c"), align=1)).steps
 
     assert "b" == step.main.key
 
 
-def test_otherwise_the_first_whole_clip_is_posted_to():
+def test_otherwise_the_first_whole_clip_is_posted_to() -> None:
     """The align clip lends its rate all the same."""
     (step,) = plan(manifest(Clip("a", 1), Clip("b"), Clip("c"), align=0)).steps
 
     assert "b" == step.main.key
 
 
-def test_the_reference_example_is_spelled_as_it_is_printed():
+def test_the_reference_example_is_spelled_as_it_is_printed() -> None:
     """OSS user guide, "What is audio merging", REST example: five clips, without the stray line ends of its names."""
     clips = (
         Clip("pre1.mp3"), Clip("pre2.wav", 0, 2000), Clip("example.oga"),
@@ -148,7 +148,7 @@ def test_the_reference_example_is_spelled_as_it_is_printed():
     ) == step.process.partition("|")[0]
 
 
-def test_the_step_aims_at_work_and_tells_the_completion_topic():
+def test_the_step_aims_at_work_and_tells_the_completion_topic() -> None:
     """The key carries job and step, so that a notice can be matched by it alone."""
     (step,) = plan(manifest(Clip("a"), Clip("b"))).steps
     process = parse_process(step.process)
@@ -158,7 +158,7 @@ def test_the_step_aims_at_work_and_tells_the_completion_topic():
     assert "done" == process.topic
 
 
-def test_one_clip_alone_is_converted():
+def test_one_clip_alone_is_converted() -> None:
     """There is nothing to join; and a conversion can trim."""
     (step,) = plan(manifest(Clip("a", 1500, 2500))).steps
     process = parse_process(step.process)
@@ -168,7 +168,7 @@ def test_one_clip_alone_is_converted():
     assert ((), ()) == (process.pre, process.sur)
 
 
-def test_one_whole_clip_alone_is_converted_without_a_trim():
+def test_one_whole_clip_alone_is_converted_without_a_trim() -> None:
     """A trim of nothing is left out."""
     (step,) = plan(manifest(Clip("a"))).steps
 
@@ -176,28 +176,28 @@ def test_one_whole_clip_alone_is_converted_without_a_trim():
 
 
 @pytest.mark.parametrize(("option", "number"), [("fixed", 0), ("adaptive", 1), ("fail", 2)])
-def test_options_are_sent_as_oss_counts_them(option: str, number: int):
+def test_options_are_sent_as_oss_counts_them(option: str, number: int) -> None:
     """The manifest's words, the action's numbers."""
     (step,) = plan(manifest(Clip("a"), Clip("b"), bitrate=64000, bitrate_option=option)).steps
 
     assert (64000, number) == (parse_process(step.process).transcode.ab, parse_process(step.process).transcode.abopt)
 
 
-def test_quality_zero_and_bit_depth_are_sent():
+def test_quality_zero_and_bit_depth_are_sent() -> None:
     """Zero is not nothing."""
     (step,) = plan(manifest(Clip("a"), Clip("b"), spec="flac", quality=0, bits_per_sample=24)).steps
 
     assert (0, 24) == (parse_process(step.process).transcode.aq, parse_process(step.process).transcode.adepth)
 
 
-def test_what_the_manifest_says_is_taken_without_remark():
+def test_what_the_manifest_says_is_taken_without_remark() -> None:
     """Nothing was chosen for the author."""
     made = plan(manifest(Clip("a"), Clip("b"), sample_rate=16000, channels=1))
 
     assert (16000, 1, ()) == (made.output.sample_rate, made.output.channels, made.warnings)
 
 
-def test_the_align_clip_lends_rate_and_channels():
+def test_the_align_clip_lends_rate_and_channels() -> None:
     """Not the first, not the posted one."""
     probes = {"a": Probe(1, 8000, 1), "b": Probe(1, 22050, 2)}
     made = plan(manifest(Clip("a"), Clip("b"), align=1, spec="aac"), probes)
@@ -205,7 +205,7 @@ def test_the_align_clip_lends_rate_and_channels():
     assert (22050, 2, ()) == (made.output.sample_rate, made.output.channels, made.warnings)
 
 
-def test_what_the_format_does_not_take_is_moved_to_the_nearest_and_said():
+def test_what_the_format_does_not_take_is_moved_to_the_nearest_and_said() -> None:
     """44.1 kHz is no rate of Opus, and AMR has one channel."""
     opus = plan(manifest(Clip("a"), Clip("b"), spec="opus"))
     amr = plan(manifest(Clip("a"), Clip("b"), spec="amr"), {"a": Probe(1, 11025, 6)})
@@ -219,7 +219,7 @@ def test_what_the_format_does_not_take_is_moved_to_the_nearest_and_said():
     ) == amr.warnings
 
 
-def test_all_clips_that_stand_in_the_way_are_named_together():
+def test_all_clips_that_stand_in_the_way_are_named_together() -> None:
     """Missing, not audio, archived, started beyond the end: one answer."""
     clips = (Clip("a"), Clip("gone"), Clip("text"), Clip("short", 10000), Clip("b", 9999), Clip("gone"), Clip("cold"))
     probes = {"gone": ObjectNotFound("gone"), "text": NotAudio("no stream"), "cold": ObjectArchived("restore it")}
@@ -234,13 +234,13 @@ def test_all_clips_that_stand_in_the_way_are_named_together():
 
 
 @pytest.mark.parametrize("error", [CloudBusy("later"), BucketNotBound("no project")])
-def test_trouble_that_is_not_the_clips_own_is_passed_on(error: ClipstitchError):
+def test_trouble_that_is_not_the_clips_own_is_passed_on(error: ClipstitchError) -> None:
     """It is no mistake of the manifest."""
     with pytest.raises(type(error)):
         plan(manifest(Clip("a"), Clip("b")), {"b": error})
 
 
-def test_sinks_are_all_unless_the_manifest_chooses():
+def test_sinks_are_all_unless_the_manifest_chooses() -> None:
     """An empty choice is a choice."""
     wanted = manifest(Clip("a"), Clip("b"))
 

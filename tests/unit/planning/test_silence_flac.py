@@ -141,30 +141,30 @@ def assert_silent(samples: int, rate: int, channels: int) -> None:
 @example(BLOCK + 1, 44100, 2)
 @example(2 * BLOCK, 8000, 8)
 @QUIET
-def test_silence_of_any_length_is_read_back_to_the_sample(samples: int, rate: int, channels: int):
+def test_silence_of_any_length_is_read_back_to_the_sample(samples: int, rate: int, channels: int) -> None:
     """Every header, every checksum, every sample."""
     assert_silent(samples, rate, channels)
 
 
 @pytest.mark.parametrize("rate", SAMPLE_RATES)
 @pytest.mark.parametrize("channels", range(1, 9))
-def test_every_rate_and_number_of_channels_that_an_output_can_have(rate: int, channels: int):
+def test_every_rate_and_number_of_channels_that_an_output_can_have(rate: int, channels: int) -> None:
     """Rates that a frame header has no number for are left to STREAMINFO."""
     assert_silent(BLOCK + 17, rate, channels)
 
 
 @pytest.mark.parametrize("frames", [0x7F, 0x80, 0x81, 0x7FF, 0x800, 0x801])
-def test_frame_numbers_grow_into_more_bytes(frames: int):
+def test_frame_numbers_grow_into_more_bytes(frames: int) -> None:
     """One byte to 127, two to 2,047, then three."""
     assert_silent(frames * BLOCK + 1, 8000, 1)
 
 
-def test_the_checksums_of_this_file_are_those_of_the_standards():
+def test_the_checksums_of_this_file_are_those_of_the_standards() -> None:
     """The check values of CRC-8/SMBUS and CRC-16/UMTS in the CRC catalogue."""
     assert (0xF4, 0xFEE8) == (crc(b"123456789", 8, 0x07), crc(b"123456789", 16, 0x8005))
 
 
-def test_a_minute_of_silence_is_a_few_kilobytes():
+def test_a_minute_of_silence_is_a_few_kilobytes() -> None:
     """Constant subframes: it costs next to nothing to keep and to move."""
     assert len(silence_flac(60 * 44100, 44100, 2)) < 12_000
 
@@ -173,6 +173,6 @@ def test_a_minute_of_silence_is_a_few_kilobytes():
     ("milliseconds", "rate", "samples"),
     [(0, 44100, 0), (1, 44100, 44), (300, 44100, 13230), (5, 44100, 221), (1, 500, 1), (1, 499, 0), (250, 11025, 2756)],
 )
-def test_a_length_becomes_the_nearest_number_of_samples(milliseconds: int, rate: int, samples: int):
+def test_a_length_becomes_the_nearest_number_of_samples(milliseconds: int, rate: int, samples: int) -> None:
     """Halves are rounded up: 5 ms are 220.5 samples."""
     assert samples == samples_of(milliseconds, rate)

@@ -145,14 +145,14 @@ def manifests(draw: st.DrawFn) -> Manifest:
 
 @given(manifests())
 @QUIET
-def test_followed_step_by_step_a_plan_comes_to_the_manifest(wanted: Manifest):
+def test_followed_step_by_step_a_plan_comes_to_the_manifest(wanted: Manifest) -> None:
     """Every clip once, in order, with its own trim and no other, and the gaps between."""
     assert whole(wanted) == followed(plan(wanted))
 
 
 @given(manifests())
 @QUIET
-def test_no_plan_has_a_step_too_many(wanted: Manifest):
+def test_no_plan_has_a_step_too_many(wanted: Manifest) -> None:
     """The fewest requests, and one more for each group that has nothing to post to, and for the trim of the whole."""
     made = plan(wanted)
 
@@ -162,7 +162,7 @@ def test_no_plan_has_a_step_too_many(wanted: Manifest):
 
 @given(manifests())
 @QUIET
-def test_every_step_is_one_that_the_cloud_takes(wanted: Manifest):
+def test_every_step_is_one_that_the_cloud_takes(wanted: Manifest) -> None:
     """At most eleven sources, the posted one untrimmed in a join; rate and channels are always sent."""
     for step in plan(wanted).steps:
         process = parse_process(step.process)
@@ -176,7 +176,7 @@ def test_every_step_is_one_that_the_cloud_takes(wanted: Manifest):
 
 @given(manifests())
 @QUIET
-def test_a_step_needs_exactly_the_makers_of_its_sources(wanted: Manifest):
+def test_a_step_needs_exactly_the_makers_of_its_sources(wanted: Manifest) -> None:
     """All of which come before it; and everything that is made is needed, once."""
     made = plan(wanted)
     makers = {step.target.key: step.number for step in made.steps}
@@ -190,7 +190,7 @@ def test_a_step_needs_exactly_the_makers_of_its_sources(wanted: Manifest):
 
 @given(manifests())
 @QUIET
-def test_a_step_says_which_clips_it_joins(wanted: Manifest):
+def test_a_step_says_which_clips_it_joins(wanted: Manifest) -> None:
     """The first and the last, as the plan counts them; the last step joins them all."""
     made = plan(wanted)
     names = [piece.key for piece in laid(wanted)]
@@ -206,7 +206,7 @@ def test_a_step_says_which_clips_it_joins(wanted: Manifest):
 
 @given(manifests(), st.booleans(), st.sampled_from(["mp3", "flac", "aac"]))
 @QUIET
-def test_intermediates_are_flac_as_deep_as_the_deepest_clip(wanted: Manifest, deep: bool, spec: str):
+def test_intermediates_are_flac_as_deep_as_the_deepest_clip(wanted: Manifest, deep: bool, spec: str) -> None:
     """24 bits if, and only if, a clip has more than 16; the output is what was asked for."""
     output = wanted.output._replace(format=FORMATS[spec], ref=ObjectRef(BUCKET, f"a.{spec}"))
     last = [clip.key for clip in wanted.clips if isinstance(clip, Clip)][-1]
@@ -221,7 +221,7 @@ def test_intermediates_are_flac_as_deep_as_the_deepest_clip(wanted: Manifest, de
 
 
 @pytest.mark.parametrize("count", [1, 2, 11, 12, 21, 22, 121, 122, 1331])
-def test_whole_clips_take_as_many_levels_as_the_tree(count: int):
+def test_whole_clips_take_as_many_levels_as_the_tree(count: int) -> None:
     """Nothing waits for longer than it must."""
     made = plan(manifest(*(Clip(f"c{i}") for i in range(count))))
 
@@ -229,7 +229,7 @@ def test_whole_clips_take_as_many_levels_as_the_tree(count: int):
     assert max(levels(count), 1) == made.levels == max(depth(build_merge_tree(count)), 1)
 
 
-def test_the_clip_that_costs_least_is_cut_where_all_are_trimmed():
+def test_the_clip_that_costs_least_is_cut_where_all_are_trimmed() -> None:
     """Three trimmed clips: the shortest becomes FLAC, and is posted to."""
     made = plan(manifest(Clip("a", 1000), Clip("b", 2000, 500), Clip("c", 0, 900)))
     cut, join = (parse_process(step.process) for step in made.steps)
@@ -241,7 +241,7 @@ def test_the_clip_that_costs_least_is_cut_where_all_are_trimmed():
 
 
 @pytest.mark.parametrize("clips", [(Clip("a", 5), Silence(700), Clip("b", 5)), (Silence(700), Clip("a", 5))])
-def test_a_silence_is_posted_to_where_all_clips_are_trimmed(clips: tuple[Entry, ...]):
+def test_a_silence_is_posted_to_where_all_clips_are_trimmed(clips: tuple[Entry, ...]) -> None:
     """It is there anyway, and it is whole; no clip has to be cut first."""
     made = plan(manifest(*clips))
 
@@ -249,14 +249,14 @@ def test_a_silence_is_posted_to_where_all_clips_are_trimmed(clips: tuple[Entry, 
     assert 1 == len(made.steps)
 
 
-def test_a_gap_is_posted_to_where_all_clips_are_trimmed():
+def test_a_gap_is_posted_to_where_all_clips_are_trimmed() -> None:
     """The same, at every place of the tree."""
     made = plan(manifest(*(Clip(f"c{i}", 1) for i in range(200)), gap_ms=300))
 
     assert fewest_requests(399) == len(made.steps)
 
 
-def test_the_silences_of_a_plan_are_made_once_each():
+def test_the_silences_of_a_plan_are_made_once_each() -> None:
     """However often they stand there; lengths that come to the same number of samples are the same."""
     clips = (Clip("a"), Silence(2000), Clip("b"), Silence(300), Clip("c"), Clip("d"), Clip("e"))
     made = plan(manifest(*clips, gap_ms=300))
@@ -267,14 +267,14 @@ def test_the_silences_of_a_plan_are_made_once_each():
     }
 
 
-def test_a_silence_shorter_than_a_sample_is_one_sample():
+def test_a_silence_shorter_than_a_sample_is_one_sample() -> None:
     """A FLAC of nothing would be no audio."""
     made = plan(manifest(Clip("a"), Silence(0), sample_rate=8000, channels=1))
 
     assert [(1, 8000, 1)] == [quiet[1:] for quiet in made.silences]
 
 
-def test_a_silence_of_the_authors_own_stands_instead_of_the_gap():
+def test_a_silence_of_the_authors_own_stands_instead_of_the_gap() -> None:
     """And a gap stands neither in front nor behind."""
     made = plan(manifest(Silence(50), Clip("a"), Silence(100), Clip("b"), Clip("c"), Silence(10), gap_ms=300))
 
@@ -282,7 +282,7 @@ def test_a_silence_of_the_authors_own_stands_instead_of_the_gap():
 
 
 @pytest.mark.parametrize(("align", "sent"), [(0, None), (1, 2), (2, 4), (3, 5)])
-def test_align_counts_what_is_really_joined(align: int, sent: int | None):
+def test_align_counts_what_is_really_joined(align: int, sent: int | None) -> None:
     """The gaps before a clip count; a silence can lend nothing, so the first clip's rate is taken."""
     clips = (Clip("a"), Clip("b"), Clip("c"), Silence(100))
     probes = {key: Probe(10.0, rate, 1) for key, rate in (("a", 8000), ("b", 16000), ("c", 24000))}
@@ -298,7 +298,7 @@ def test_align_counts_what_is_really_joined(align: int, sent: int | None):
 )
 def test_an_adaptive_bitrate_is_worked_out_here_where_the_cloud_cannot(
     bitrates: tuple[int, int], asked: int, sent: int
-):
+) -> None:
     """Through intermediates it would see FLAC only: the least bit rate that is known is sent, as fixed."""
     wanted = manifest(*(Clip(f"c{i}") for i in range(12)), bitrate=asked, bitrate_option="adaptive")
     probes = {f"c{i}": PROBE._replace(bitrate=rate) for i, rate in enumerate(bitrates)}
@@ -307,7 +307,7 @@ def test_an_adaptive_bitrate_is_worked_out_here_where_the_cloud_cannot(
 
 
 @pytest.mark.parametrize(("count", "number"), [(2, 1), (11, 1), (12, 0)])
-def test_where_one_step_does_it_all_the_cloud_adapts_the_bitrate(count: int, number: int):
+def test_where_one_step_does_it_all_the_cloud_adapts_the_bitrate(count: int, number: int) -> None:
     """It knows better than we do."""
     wanted = manifest(*(Clip(f"c{i}") for i in range(count)), bitrate=128000, bitrate_option="adaptive")
 
@@ -316,7 +316,7 @@ def test_where_one_step_does_it_all_the_cloud_adapts_the_bitrate(count: int, num
 
 @pytest.mark.parametrize("count", [1, 2, 12, 200])
 @pytest.mark.parametrize("cut", [0, 500])
-def test_a_bitrate_above_a_clips_own_fails_if_the_manifest_says_so(count: int, cut: int):
+def test_a_bitrate_above_a_clips_own_fails_if_the_manifest_says_so(count: int, cut: int) -> None:
     """Here, and for plans of every size, before anything is spent; equal is not above, and unknown is nothing."""
     clips = [Clip(f"c{i}") for i in range(count)]
     wanted = manifest(*clips, bitrate=64000, bitrate_option="fail", duration_ms=cut)
@@ -331,7 +331,7 @@ def test_a_bitrate_above_a_clips_own_fails_if_the_manifest_says_so(count: int, c
     assert plan(wanted, {last: PROBE._replace(bitrate=64000)}).steps
 
 
-def test_the_whole_is_trimmed_by_a_step_of_its_own():
+def test_the_whole_is_trimmed_by_a_step_of_its_own() -> None:
     """The action's own trim is described in two ways; a conversion's in one."""
     made = plan(manifest(Clip("a"), Clip("b", 1000), start_ms=1500, duration_ms=12_000))
     join, cut = (parse_process(step.process) for step in made.steps)
@@ -343,7 +343,7 @@ def test_the_whole_is_trimmed_by_a_step_of_its_own():
     assert [(0.0, 8.5), (8.5, 3.5)] == [(clip.starts_at_s, clip.length_s) for clip in made.clips]
 
 
-def test_a_whole_that_starts_behind_its_end_is_a_mistake():
+def test_a_whole_that_starts_behind_its_end_is_a_mistake() -> None:
     """Found before anything is spent; one that ends behind the end is not."""
     with pytest.raises(InvalidManifest) as caught:
         plan(manifest(Clip("a"), Clip("b", 9000), start_ms=11_000))
@@ -352,7 +352,7 @@ def test_a_whole_that_starts_behind_its_end_is_a_mistake():
     assert 1.0 == plan(manifest(Clip("a"), Clip("b", 9000), start_ms=10_000, duration_ms=99_000)).duration_s
 
 
-def test_places_in_the_document_are_told_as_they_were_passed():
+def test_places_in_the_document_are_told_as_they_were_passed() -> None:
     """Clips that a glob found are complained about where the glob stands."""
     probes = {ObjectRef(BUCKET, "a"): PROBE, ObjectRef(BUCKET, "b"): PROBE._replace(duration_s=1.0)}
     with pytest.raises(InvalidManifest) as caught:
@@ -382,7 +382,7 @@ def measured(draw: st.DrawFn) -> tuple[Manifest, dict[str, Probe]]:
 
 @given(measured())
 @QUIET
-def test_lengths_and_starts_are_whole_samples_of_the_output(given: tuple[Manifest, dict[str, Probe]]):
+def test_lengths_and_starts_are_whole_samples_of_the_output(given: tuple[Manifest, dict[str, Probe]]) -> None:
     """Counted here with fractions: resampled, then cut, then laid end to end, then cut as a whole."""
     wanted, probes = given
     made = plan(wanted, probes)
@@ -401,7 +401,7 @@ def test_lengths_and_starts_are_whole_samples_of_the_output(given: tuple[Manifes
     assert at - cut == round(made.duration_s * rate)
 
 
-def test_chapter_300_is_as_exact_as_chapter_2():
+def test_chapter_300_is_as_exact_as_chapter_2() -> None:
     """Thirds of a sample would add up; whole samples do not."""
     clips = [Clip(f"c{i}") for i in range(300)]
     probes = {clip.key: Probe(100_001 / 44100, 44100, 2) for clip in clips}
@@ -411,7 +411,7 @@ def test_chapter_300_is_as_exact_as_chapter_2():
     assert made.clips[-1].starts_at_s == round(299 * each / 48000, 6)
 
 
-def test_chapters_are_what_can_be_heard():
+def test_chapters_are_what_can_be_heard() -> None:
     """Silences belong to the chapter before; what the trim of the whole leaves out has none."""
     clips = (Clip("x/gone.mp3"), Silence(1000), Clip("x/two.mp3"), Clip("three", title="Three!"), Clip("x/late.mp3"))
     made = plan(manifest(*clips, gap_ms=500, start_ms=10_500, duration_ms=21_000))
@@ -420,7 +420,7 @@ def test_chapters_are_what_can_be_heard():
     assert [0.0, 0.0, 0.5, 10.5, 11.0, 21.0, 21.0] == [clip.starts_at_s for clip in made.clips]
 
 
-def test_a_remark_is_made_once_however_large_the_plan():
+def test_a_remark_is_made_once_however_large_the_plan() -> None:
     """Rate and channels are chosen for the whole."""
     made = plan(manifest(*(Clip(f"c{i}") for i in range(50)), spec="opus"))
 
@@ -430,7 +430,7 @@ def test_a_remark_is_made_once_however_large_the_plan():
 
 @given(manifests())
 @settings(QUIET, max_examples=30)
-def test_a_large_plan_comes_back_from_json_as_it_went(wanted: Manifest):
+def test_a_large_plan_comes_back_from_json_as_it_went(wanted: Manifest) -> None:
     """The ledger keeps it so."""
     made = plan(wanted)
 
