@@ -1,4 +1,4 @@
-"""The pages about manifests and process strings are true: every example is run, every field and limit is there."""
+"""The pages about manifests and process strings are correct: every example runs, and every field and limit is there."""
 
 import json
 import re
@@ -9,12 +9,7 @@ from typing import NamedTuple
 import pytest
 
 from clipstitch.adapters.memory import tone
-from clipstitch.common.audio_formats import (
-    BIT_DEPTHS,
-    BITRATE_OPTIONS,
-    FORMATS,
-    MAX_SOURCES,
-)
+from clipstitch.common.audio_formats import BIT_DEPTHS, BITRATE_OPTIONS, FORMATS, MAX_SOURCES, Format
 from clipstitch.common.errors import InvalidManifest, InvalidProcessString
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.manifest import documents, playlists
@@ -34,45 +29,45 @@ from tests.world import BUCKET, SETTINGS, World
 
 DOCS = Path(__file__).parents[3] / "docs"
 MANIFESTS, STRINGS = DOCS / "manifest.md", DOCS / "process-strings.md"
-OURS = SETTINGS._replace(
+SETTINGS_OF_PAGE = SETTINGS._replace(
     output_buckets=("acme-out",), sinks=(Sink("events", "topic", "events"), Sink("partner-hook", "queue", "events"))
 )
 JOB = "20260102T030405Z-0123456789ab"
-FOUND = ("chapters/1.mp3", "chapters/2.mp3", "chapters/10.mp3", "chapters/one/ch1.mp3", "chapters/one/ch2.mp3")
-TRUTH = re.compile(r"(?:<!-- (\w+): (.*?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
+GLOB_MATCHES = ("chapters/1.mp3", "chapters/2.mp3", "chapters/10.mp3", "chapters/one/ch1.mp3", "chapters/one/ch2.mp3")
+_BLOCK = re.compile(r"(?:<!-- (\w+): (.*?) -->\n)?```(\w+)\n(.*?)```", re.DOTALL)
 
 
 class Example(NamedTuple):
-    """A block of a page: its language, its text, and what the comment before it promises."""
+    """A block of a page: its language, its text, and the comment before it with the expected result."""
 
     kind: str
     text: str
-    promise: str = ""
-    promised: str = ""
+    expectation: str = ""
+    expected: str = ""
 
     @property
     def ref(self) -> ObjectRef:
-        """Where it would be uploaded."""
+        """The object of the manifest."""
         return ObjectRef(BUCKET, f"manifests/shows/ep1.{self.kind}")
 
 
 def examples(page: Path, *kinds: str) -> list[Example]:
     """Return the blocks of a page in these languages."""
-    found = TRUTH.findall(page.read_text("utf-8"))
-    return [Example(kind, text, promise, promised) for promise, promised, kind, text in found if kind in kinds]
+    found = _BLOCK.findall(page.read_text("utf-8"))
+    return [Example(kind, text, expectation, expected) for expectation, expected, kind, text in found if kind in kinds]
 
 
-def promised_issues(example: Example) -> list[tuple[str, str]]:
-    """Read the issues that an example is to have."""
-    parts = (item.strip().partition(" ") for item in example.promised.split(",")) if example.promise else ()
+def expected_issues(example: Example) -> list[tuple[str, str]]:
+    """Return the expected issues of an example."""
+    parts = (item.strip().partition(" ") for item in example.expected.split(",")) if example.expectation else ()
     return sorted((code, path.strip()) for code, _, path in parts)
 
 
 def planned(example: Example) -> Plan:
-    """Plan an example over a cloud in which every clip that it names is an hour long, and the usual globs find some."""
-    world = World(OURS)
-    manifest = parse(example.text.encode(), example.ref, OURS.limits)
-    for key in (*FOUND, *(clip.key for clip in manifest.clips if isinstance(clip, Clip))):
+    """Plan an example with an hour of audio for each of its clips, and some objects for the usual globs."""
+    world = World(SETTINGS_OF_PAGE)
+    manifest = parse(example.text.encode(), example.ref, SETTINGS_OF_PAGE.limits)
+    for key in (*GLOB_MATCHES, *(clip.key for clip in manifest.clips if isinstance(clip, Clip))):
         world.put(key, tone(3600.0, 44100, 2, name=key))
     return plan_for(JOB, ManifestRef(example.ref, "E7A6"), example.text.encode(), world.cloud())
 
@@ -82,22 +77,22 @@ PROCESSES = examples(STRINGS, "process")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.text[:60])
-def test_every_manifest_on_the_page_is_as_good_or_bad_as_the_page_says(example: Example) -> None:
-    """Good ones are planned, bad ones get exactly the issues that stand before them."""
+def test_every_manifest_on_the_page_has_the_expected_issues(example: Example) -> None:
+    """Valid ones are planned, others have exactly the issues in the comment before them."""
     try:
         plan = planned(example)
     except InvalidManifest as bad:
         found = sorted((issue.code, issue.path) for issue in bad.issues)
-        assert promised_issues(example) == found
+        assert expected_issues(example) == found
     else:
-        assert "" == example.promise
+        assert "" == example.expectation
         assert plan.steps
 
 
 def test_the_page_has_examples_of_every_kind() -> None:
-    """At least one of each suffix, and of each some that are wrong."""
+    """At least one of each suffix, and some that are not valid."""
     kinds = {example.kind for example in EXAMPLES}
-    wrong = {example.kind for example in EXAMPLES if example.promise}
+    wrong = {example.kind for example in EXAMPLES if example.expectation}
 
     assert {"yaml", "json", "ffconcat", "m3u"} == kinds
     assert {"yaml", "ffconcat", "m3u"} == wrong
@@ -130,7 +125,7 @@ def default_of(field: Field) -> str:
 
 
 def table_of(sections: dict[str, Fields]) -> str:
-    """Return a table of fields, as the page has it; with more than one section, each row names those that have the field."""
+    """Return the table of fields on the page. With more than one section, a column names the sections of each field."""
     fields = {name: field for section in sections.values() for name, field in section.items()}
     many = len(sections) > 1
     lines = ["| field | of | type | default | description |" if many else "| field | type | default | description |"]
@@ -183,7 +178,7 @@ def test_every_other_limit_on_the_page_is_that_of_the_code() -> None:
 
 
 @pytest.mark.parametrize("spec", FORMATS.values(), ids=lambda spec: spec.name)
-def test_the_table_of_formats_is_the_products(spec: Format) -> None:
+def test_the_table_of_formats_is_that_of_the_code(spec: Format) -> None:
     """Rates and channels of every format."""
     rates = ", ".join(map(str, spec.sample_rates))
     channels = f"1 to {spec.max_channels}" if spec.max_channels > 1 else "1"
@@ -191,16 +186,16 @@ def test_the_table_of_formats_is_the_products(spec: Format) -> None:
     assert f"| `{spec.name}` | {rates} | {channels} |" in MANIFESTS.read_text("utf-8")
 
 
-def test_a_playlist_without_an_output_goes_where_the_page_says() -> None:
+def test_the_default_output_of_a_playlist_is_that_of_the_page() -> None:
     """The default key is an example on the page."""
-    said = re.search(r"`(manifests/\S+)` makes `(\S+)`", MANIFESTS.read_text("utf-8"))
+    default = re.search(r"`(manifests/\S+)` makes `(\S+)`", MANIFESTS.read_text("utf-8"))
 
-    assert said
-    assert said[2] == playlists.default_key(said[1], "manifests/")
+    assert default
+    assert default[2] == playlists.default_key(default[1], "manifests/")
 
 
-def test_the_gap_stands_where_the_page_says() -> None:
-    """Silence first, then a gap, then the silence that stands instead of one."""
+def test_gaps_are_where_the_page_says() -> None:
+    """A silence, then a gap, then the silence that replaces a gap."""
     (example,) = (example for example in EXAMPLES if "instead of the gap" in example.text)
     clips = planned(example).clips
 
@@ -211,14 +206,14 @@ def test_the_gap_stands_where_the_page_says() -> None:
 def test_an_ffconcat_script_means_what_the_page_says() -> None:
     """Inpoint and outpoint are start and end, in milliseconds."""
     (example,) = (example for example in EXAMPLES if "outpoint" in example.text)
-    manifest: Manifest = parse(example.text.encode(), example.ref, OURS.limits)
+    manifest: Manifest = parse(example.text.encode(), example.ref, SETTINGS_OF_PAGE.limits)
 
     assert Clip("clips/the talk.wav", 4000, 10_500) == manifest.clips[1]
     assert (300, True, 128_000) == (manifest.gap_ms, manifest.chapters, manifest.output.bitrate)
 
 
-def test_the_prices_on_the_page_name_every_price(tmp_path: Path) -> None:
-    """The example can be copied, and filled in."""
+def test_the_prices_on_the_page_are_complete(tmp_path: Path) -> None:
+    """The example can be copied and filled in."""
     (example,) = examples(MANIFESTS, "prices")
     file = tmp_path / "prices.json"
     file.write_text(example.text, "utf-8")
@@ -228,14 +223,14 @@ def test_the_prices_on_the_page_name_every_price(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("example", PROCESSES, ids=lambda example: example.text[:60])
-def test_every_process_string_on_the_page_is_read_as_the_page_says(example: Example) -> None:
-    """It comes back as it was, or as the comment before it spells it, or is no process string."""
+def test_every_process_string_on_the_page_has_the_expected_result(example: Example) -> None:
+    """It is formatted as it was, or as in the comment before it, or is an error."""
     text = example.text.strip()
-    if example.promise == "wrong":
-        with pytest.raises(InvalidProcessString, match=re.escape(example.promised)):
+    if example.expectation == "wrong":
+        with pytest.raises(InvalidProcessString, match=re.escape(example.expected)):
             parse_process(text)
     else:
-        assert (example.promised or text) == format_process(parse_process(text))
+        assert (example.expected or text) == format_process(parse_process(text))
 
 
 @pytest.mark.parametrize("example", PROCESSES, ids=lambda example: example.text[:60])
@@ -244,12 +239,12 @@ def test_every_process_string_on_the_page_can_be_explained(example: Example) -> 
     out, err = StringIO(), StringIO()
     code = main(["explain", example.text.strip()], {"COLUMNS": "200"}, out, err)
 
-    assert (exit_codes.REJECTED if example.promise == "wrong" else exit_codes.OK) == code
+    assert (exit_codes.REJECTED if example.expectation == "wrong" else exit_codes.OK) == code
     assert bool(out.getvalue()) != bool(err.getvalue())
 
 
 def test_the_first_process_string_means_what_the_page_says() -> None:
-    """Its names and its trim stand in the sentence behind it."""
+    """Its names and its trim are in the sentence after it."""
     process = parse_process(PROCESSES[0].text.strip())
 
     assert ["clips/intro.mp3", "clips/outro.mp3"] == [segment.key for segment in (*process.pre, *process.sur)]
@@ -258,7 +253,7 @@ def test_the_first_process_string_means_what_the_page_says() -> None:
 
 
 def test_every_parameter_is_on_the_page() -> None:
-    """In the order in which it is spelled."""
+    """In the order in which they are formatted."""
     rows = re.findall(r"^\| `(\w+)` \| action", STRINGS.read_text("utf-8"), re.MULTILINE)
 
     assert list(parse_process("audio/concat,f_mp3").transcode._fields) == rows
