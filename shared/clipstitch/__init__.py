@@ -1,15 +1,19 @@
 """From an uploaded manifest to merged audio and a completion event.
 
-refs errors clock formats settings        ground: names, errors, time, the format table, configuration
-manifest -> plan -> process               what is wanted, what will be asked for, how OSS spells it; pure
-trigger, notice                           the doors: the only readers of the cloud's own JSON; pure
-job, decide, event                        facts, what must happen next, what recipients are told; pure
-ports, ledger                             what we need from a cloud; facts kept through it
-submit, complete, advance                 the use cases: the only places that act
-adapters, wiring                          SDKs behind the ports; settings into adapters
+One line per package, in the order in which data flows. Imports go the other way only: bootstrap, then usecases and
+adapters, jobs, planning, manifest and inbound, common. Only usecases and adapters have side effects.
 
-A job is a growing set of facts. `decide` turns them into the next actions, `advance` performs those, and
-everything may run twice.
+common      errors, identifiers, ports and pure functions that all packages use; pure
+manifest    an uploaded manifest to a checked value, with every issue in one pass; pure
+inbound     the JSON that the cloud sends to the functions; pure
+planning    a manifest and probes to the requests that merge the clips; pure
+jobs        the facts of a job, its state, and the actions that are due; pure
+usecases    submit, complete, sweep, recover, execute and deliver: they act, through ports
+adapters    the ports, implemented with the SDKs and in memory
+bootstrap   settings to adapters; the only module that knows both
+
+A job is a growing set of facts. `jobs` decides which actions follow from them, `usecases` performs these, and every
+function may run more than once.
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The seven output formats and every limit of the action. Numbers only; manifest and plan apply them.
+"""The seven output formats and the limits of the OSS action. `manifest` and `planning` apply them.
 
 Source of all limits: OSS user guide, "What is audio merging", page dated 2026-03-20.
 """
@@ -15,7 +15,7 @@ BITRATE_OPTIONS = ("fixed", "adaptive", "fail")  # abopt 0, 1, 2
 
 
 class Format(NamedTuple):
-    """An output format: rates in Hz, the largest number of channels, and how its objects are labelled."""
+    """An output format: sample rates in Hz, the maximum number of channels, and the content type of its objects."""
 
     name: str
     content_type: str
@@ -23,7 +23,7 @@ class Format(NamedTuple):
     max_channels: int = MAX_CHANNELS
 
     def nearest_rate(self, hertz: int) -> int:
-        """Return the legal sample rate nearest to one; of two equally near, the higher.
+        """Return the allowed sample rate in Hz that is nearest to `hertz`; of two equally near, the higher.
 
         >>> FORMATS["opus"].nearest_rate(44100)
         48000
@@ -31,7 +31,7 @@ class Format(NamedTuple):
         return min(self.sample_rates, key=lambda rate: (abs(rate - hertz), -rate))
 
     def nearest_channels(self, count: int) -> int:
-        """Return the legal number of channels nearest to one."""
+        """Return the allowed number of channels that is nearest to `count`."""
         return max(1, min(count, self.max_channels))
 
 

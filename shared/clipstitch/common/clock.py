@@ -1,19 +1,19 @@
-"""Time comes in through the door. Nothing else in the package reads the system's clock."""
+"""The protocol of a clock, and timestamps. The packages that need the time take a clock as a parameter."""
 
 from datetime import datetime, timezone
 from typing import Protocol
 
 
 class Clock(Protocol):
-    """What time is it?"""
+    """A source of the current time."""
 
     def now(self) -> datetime:
-        """Return the time now, in UTC."""
+        """Return the current time in UTC."""
         ...
 
 
 def timestamp(moment: datetime) -> str:
-    """Write a moment as facts and events do: RFC 3339, UTC, milliseconds.
+    """Return a moment as facts and events have it: RFC 3339, UTC, milliseconds.
 
     >>> timestamp(datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=timezone.utc))
     '2026-01-02T03:04:05.678Z'

@@ -1,133 +1,108 @@
-"""What the cloud's refusals mean: by status, code and words to one of our errors, which knows whether a retry can help.
+"""Map the cloud's error responses and failed tasks to errors and remedies.
 
-Two tables, read from above, the first row that fits counts. Sources: OSS, "Error responses", 2026, and pages by EC;
-IMM, "Error handling", 2024-12-26; live tests of the Go SDKs, 2026. How failed tasks are worded is nowhere documented.
+Sources: OSS, "Error responses", 2026, and pages by EC; IMM, "Error handling", 2024-12-26; live tests of the Go SDKs,
+2026. The messages of failed tasks are not documented.
 """
 
 from typing import NamedTuple
 
-from clipstitch.common.errors import (
-    AccessDenied,
-    AlreadyExists,
-    BucketNotBound,
-    BucketNotFound,
-    ClipstitchError,
-    ClockSkewed,
-    CloudBusy,
-    CloudRefused,
-    ObjectArchived,
-    ObjectNotFound,
-    OperationNotSupported,
-    ProcessRefused,
-    Throttled,
-)
+from clipstitch.common import errors
 
-# IMM, "FAQ about limits", 2026: over its limits it rejects at once; how is not documented, so words are matched.
-_TOO_OFTEN = ("throttl", "qpslimit", "ratelimit", "concurren", "flowcontrol", "too many", "slowdown")
-_ITS_OWN_FAULT = ("internalerror", "serviceunavailable", "timeout")
+# IMM, "FAQ about limits", 2026: IMM rejects requests over its limits at once, in undocumented words.
+_THROTTLING = ("throttl", "qpslimit", "ratelimit", "concurren", "flowcontrol", "too many", "slowdown")
+_SERVER_FAULTS = ("internalerror", "serviceunavailable", "timeout")
 
 
 class CloudErrorRule(NamedTuple):
-    """What a refusal means. `code` is compared whole, `words` are looked for in the message; "" and 0 fit all."""
+    """The error that a response means. `code` must be equal, the message must contain `words`; "" and 0 match all."""
 
-    means: type[ClipstitchError]
+    means: type[errors.ClipstitchError]
     code: str = ""
     words: str = ""
     status: int = 0
 
-    def fits(self, status: int, code: str, message: str) -> bool:
-        """Say whether a refusal is of this kind."""
+    def matches(self, status: int, code: str, message: str) -> bool:
+        """Return True if the rule applies to a response."""
         return self.status in (0, status) and self.code in ("", code) and self.words.casefold() in message.casefold()
 
 
-IMM_CODE = "Imm Client"  # OSS's code for all that IMM refuses; IMM's own code is the first word of the message
+IMM_CODE = "Imm Client"  # OSS's code for every error of IMM; IMM's own code is the first word of the message
 
+# The first rule that matches applies.
 CLOUD_ERROR_RULES = (
-    CloudErrorRule(AlreadyExists, "FileAlreadyExists"),
-    CloudErrorRule(ObjectNotFound, "NoSuchKey"),
-    CloudErrorRule(ObjectNotFound, "SymlinkTargetNotExist"),
-    CloudErrorRule(BucketNotFound, "NoSuchBucket"),
-    CloudErrorRule(ObjectArchived, "InvalidObjectState"),  # EC 0016-00000404, page of 2024-04-29
-    CloudErrorRule(ClockSkewed, "RequestTimeTooSkewed"),
-    CloudErrorRule(AccessDenied, "SignatureDoesNotMatch"),
-    CloudErrorRule(AccessDenied, "InvalidAccessKeyId"),
-    CloudErrorRule(AccessDenied, "SecurityTokenExpired"),
-    CloudErrorRule(AccessDenied, "InvalidSecurityToken"),
-    CloudErrorRule(AccessDenied, "AccessDenied"),
-    CloudErrorRule(BucketNotBound, IMM_CODE, "Attachment is not found"),
-    CloudErrorRule(BucketNotBound, IMM_CODE, "project is not found"),
-    CloudErrorRule(OperationNotSupported, IMM_CODE, "Route is not found"),
-    CloudErrorRule(AccessDenied, IMM_CODE, "AccessDenied"),
-    CloudErrorRule(AccessDenied, IMM_CODE, "not authorized"),
-    CloudErrorRule(AccessDenied, status=403),
-    CloudErrorRule(ProcessRefused, IMM_CODE),
-    CloudErrorRule(ProcessRefused, "InvalidRequest", "x-oss-async-process"),
-    CloudErrorRule(CloudRefused),
+    CloudErrorRule(errors.AlreadyExists, "FileAlreadyExists"),
+    CloudErrorRule(errors.ObjectNotFound, "NoSuchKey"),
+    CloudErrorRule(errors.ObjectNotFound, "SymlinkTargetNotExist"),
+    CloudErrorRule(errors.BucketNotFound, "NoSuchBucket"),
+    CloudErrorRule(errors.ObjectArchived, "InvalidObjectState"),  # EC 0016-00000404, page of 2024-04-29
+    CloudErrorRule(errors.ClockSkewed, "RequestTimeTooSkewed"),
+    CloudErrorRule(errors.AccessDenied, "SignatureDoesNotMatch"),
+    CloudErrorRule(errors.AccessDenied, "InvalidAccessKeyId"),
+    CloudErrorRule(errors.AccessDenied, "SecurityTokenExpired"),
+    CloudErrorRule(errors.AccessDenied, "InvalidSecurityToken"),
+    CloudErrorRule(errors.AccessDenied, "AccessDenied"),
+    CloudErrorRule(errors.BucketNotBound, IMM_CODE, "Attachment is not found"),
+    CloudErrorRule(errors.BucketNotBound, IMM_CODE, "project is not found"),
+    CloudErrorRule(errors.OperationNotSupported, IMM_CODE, "Route is not found"),
+    CloudErrorRule(errors.AccessDenied, IMM_CODE, "AccessDenied"),
+    CloudErrorRule(errors.AccessDenied, IMM_CODE, "not authorized"),
+    CloudErrorRule(errors.AccessDenied, status=403),
+    CloudErrorRule(errors.ProcessRefused, IMM_CODE),
+    CloudErrorRule(errors.ProcessRefused, "InvalidRequest", "x-oss-async-process"),
+    CloudErrorRule(errors.CloudRefused),
 )
 
 
-def classify(status: int, code: str, message: str) -> type[ClipstitchError]:
-    """Return what a refusal means; a status below 0 stands for no answer.
+def classify(status: int, code: str, message: str) -> type[errors.ClipstitchError]:
+    """Return the error class of a response. A status below 0 means that there was no response.
 
-    >>> meaning(400, "Imm Client", "ResourceNotFound, The specified resource Attachment is not found. 9D31").__name__
-    'NotBound'
+    >>> classify(400, "Imm Client", "ResourceNotFound, The specified resource Attachment is not found. 9D31").__name__
+    'BucketNotBound'
     """
-    if _speaks_of(_TOO_OFTEN, code, message) or status == 429:
-        return Throttled
-    if status < 0 or status >= 500 or _speaks_of(_ITS_OWN_FAULT, code, message):
-        return CloudBusy
-    return next(row.means for row in CLOUD_ERROR_RULES if row.fits(status, code, message))
+    if _contains(_THROTTLING, code, message) or status == 429:
+        return errors.Throttled
+    if status < 0 or status >= 500 or _contains(_SERVER_FAULTS, code, message):
+        return errors.CloudBusy
+    return next(rule.means for rule in CLOUD_ERROR_RULES if rule.matches(status, code, message))
 
 
 def is_transient(code: str, message: str) -> bool:
-    """Say whether the cloud's words speak of something that passes: too many requests, or a fault of its own.
+    """Return True if a code or message means throttling or a fault of the cloud itself.
 
-    >>> passing("Throttling.User", ""), passing("InvalidArgument", "File does not exist.")
+    >>> is_transient("Throttling.User", ""), is_transient("InvalidArgument", "File does not exist.")
     (True, False)
     """
-    return _speaks_of(_TOO_OFTEN + _ITS_OWN_FAULT, code, message)
+    return _contains(_THROTTLING + _SERVER_FAULTS, code, message)
 
 
-def _speaks_of(words: tuple[str, ...], code: str, message: str) -> bool:
-    """Say whether any of these words is there."""
-    said = f"{code} {message}".lower()
-    return any(word in said for word in words)
+def _contains(words: tuple[str, ...], code: str, message: str) -> bool:
+    text = f"{code} {message}".lower()
+    return any(word in text for word in words)
 
 
-class TaskFailure(NamedTuple):
-    """What to do about a task that failed: `code` is how its code begins, `words` stand in its message."""
-
-    code: str
-    words: str
-    remedy: str
-
-
+# Beginning of the code, part of the message, remedy. The first row that matches applies.
 TASK_FAILURES = (
-    TaskFailure(
+    (
         "InvalidArgument",
         "does not exist",
-        "A clip went away after it was looked at. Upload it again, then the manifest.",
+        "A clip was deleted after it was probed. Upload it, then the manifest, again.",
     ),
-    TaskFailure(
+    (
         "AccessDenied",
         "",
-        "IMM's service role may not read the clips or write the work folder; grant it, then upload the manifest again.",
+        "Grant IMM's service role access to the clips and the work folder; upload the manifest again.",
     ),
-    TaskFailure(
-        "ResourceNotFound",
-        "",
-        "The bucket's IMM project is gone: run `clipstitch doctor`, then upload the manifest again.",
-    ),
-    TaskFailure("", "", "Read the message: it names the clip. Correct the clip or the manifest, and upload it again."),
+    ("ResourceNotFound", "", "The bucket has no IMM project: run `clipstitch doctor`, then upload the manifest again."),
+    ("", "", "The message names the clip. Correct the clip or the manifest, and upload it again."),
 )
 
 
 def remedy_for(code: str, message: str) -> str:
-    """Say what to do about a task that failed for good, or too often.
+    """Return the remedy for a task that failed and is not started again.
 
     >>> remedy_for("InvalidArgument", "oss://b/k does not exist")
-    'A clip went away after it was looked at. Upload it again, then the manifest.'
+    'A clip was deleted after it was probed. Upload it, then the manifest, again.'
     """
     if is_transient(code, message):
-        return "The cloud was busy for longer than we tried. Upload the manifest again later."
-    return next(row.remedy for row in TASK_FAILURES if code.startswith(row.code) and row.words in message)
+        return "The cloud was busy during all attempts. Upload the manifest again later."
+    return next(remedy for start, words, remedy in TASK_FAILURES if code.startswith(start) and words in message)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from clipstitch.common.errors import InvalidSettings
 
-# Pairs: Function Compute's name first (its Python 3.12 runtime has no other source), then the OSS documentation's.
+# Function Compute's name first (its Python 3.12 runtime has no other source), then the OSS documentation's.
 ACCESS_KEY_NAMES = (
     ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN"),
     ("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN"),
@@ -24,15 +24,16 @@ class AccessKey(NamedTuple):
 
 
 def read_access_key(env: Mapping[str, str], context: object = None) -> AccessKey:
-    """Find the access key: in the environment first, then on Function Compute's context; `InvalidSettings` if nowhere.
+    """Return the access key of the environment, or else of Function Compute's context.
 
-    FC 3.0, "Context", 2026: the Python 3.12 runtime's context has no credentials, those of 3.9 and 3.10 have.
+    Raises `InvalidSettings` if neither has one. FC 3.0, "Context", 2026: the context has credentials in the runtimes of
+    Python 3.9 and 3.10, but not of 3.12.
     """
     for key_id, secret, token in ACCESS_KEY_NAMES:
         if env.get(key_id) and env.get(secret):
             return AccessKey(env[key_id], env[secret], env.get(token) or None)
-    given = getattr(context, "credentials", None)
-    if given is not None and given.access_key_id:
-        return AccessKey(given.access_key_id, given.access_key_secret, given.security_token or None)
-    names = " nor ".join(f"{pair[0]} with {pair[1]}" for pair in ACCESS_KEY_NAMES)
+    credentials = getattr(context, "credentials", None)
+    if credentials is not None and credentials.access_key_id:
+        return AccessKey(credentials.access_key_id, credentials.access_key_secret, credentials.security_token or None)
+    names = " nor ".join(f"{key_id} with {secret}" for key_id, secret, _ in ACCESS_KEY_NAMES)
     raise InvalidSettings(f"no access key: neither {names} is set")

@@ -1,6 +1,6 @@
-"""Everything this package refuses or fails to do: one root, and each error knows whether a retry can help.
+"""The errors of clipstitch, with one base class. Each has a stable code, a remedy, and knows whether a retry can help.
 
-`code` is stable and documented in docs/errors.md, `remedy` says what to do about it.
+docs/errors.md documents the codes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -8,78 +8,77 @@ from typing import ClassVar, NamedTuple
 
 
 class ClipstitchError(Exception):
-    """Anything this package refuses or fails to do."""
+    """The base class of all errors of clipstitch."""
 
     code: ClassVar[str] = "ERROR"
     remedy: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
 
     def as_json(self) -> dict[str, str]:
-        """Return code, message and remedy, as facts and events carry them."""
+        """Return code, message and remedy, as facts and events have them."""
         return {"code": self.code, "message": str(self), "remedy": self.remedy}
 
 
 class CloudBusy(ClipstitchError):
-    """The cloud said "later", or nothing at all; the same call may work next time."""
+    """The cloud is temporarily unavailable or did not respond; a retry may succeed."""
 
     code = "CLOUD_BUSY"
-    remedy = "Nothing to do: the call is made again."
+    remedy = "No action needed: the call is retried."
     retryable = True
 
 
 class Throttled(CloudBusy):
-    """The cloud was asked too often, and did nothing; after a rest the same call may work."""
+    """The cloud rejected a call because of its rate limits; a retry after a delay may succeed."""
 
     code = "THROTTLED"
-    remedy = "Nothing to do: the call is made again. If it stays so, ask for higher limits; docs/operate.md says where."
+    remedy = "No action needed: the call is retried. If it persists, request higher limits; docs/operate.md says where."
 
 
 class CloudRefused(ClipstitchError):
-    """The cloud will not do this, however often it is asked."""
+    """The cloud rejected a call; a retry would fail, too."""
 
     code = "CLOUD_REFUSED"
     remedy = "Read the cloud's message; docs/errors.md explains the common ones."
 
 
 class AccessDenied(CloudRefused):
-    """The credentials are wrong, or lack a right. The operator can mend that, so the delivery is worth repeating."""
-
-    retryable = True
+    """The credentials are wrong or lack a permission. Retryable, since the operator can fix that."""
 
     code = "ACCESS_DENIED"
-    remedy = "Check the access key, the session token and the rights of the role that uses them."
+    remedy = "Check the access key, the session token and the permissions of the role that uses them."
+    retryable = True
 
 
 class ClockSkewed(AccessDenied):
-    """OSS and SMQ refuse what was signed more than 15 minutes before or after their own time."""
+    """OSS or SMQ rejected a request that was signed more than 15 minutes before or after their time."""
 
     code = "CLOCK_WRONG"
     remedy = "Set this machine's clock; in a function, report it to the vendor."
 
 
 class BucketNotFound(CloudRefused):
-    """There is no bucket of that name in this account and region."""
+    """The bucket does not exist in this account and region."""
 
     code = "BUCKET_MISSING"
     remedy = "Create the bucket, or correct CLIPSTITCH_BUCKET, CLIPSTITCH_OUTPUT_BUCKETS or OSS_REGION."
 
 
 class ObjectArchived(CloudRefused):
-    """An object is archived, and cannot be read before it is restored."""
+    """The object is archived and cannot be read before it is restored."""
 
     code = "ARCHIVED"
     remedy = "Restore the object (OSS RestoreObject), or upload it as Standard or IA; then upload the manifest again."
 
 
 class ProcessRefused(CloudRefused):
-    """The cloud takes the process for wrong; the message has its words."""
+    """The cloud rejected the process string; the message has its reason."""
 
     code = "PROCESS_REFUSED"
-    remedy = "Run `clipstitch explain` on the process; if it looks right there, it is our mistake: please report it."
+    remedy = "Run `clipstitch explain` on the process string; if it has no warnings, please report a bug."
 
 
 class OperationNotSupported(CloudRefused):
-    """The cloud does not offer the operation here."""
+    """The cloud does not support the operation in this region."""
 
     code = "NOT_OFFERED"
     remedy = 'Use a region where IMM processes audio: OSS user guide, "Audio merging", supported regions.'
@@ -93,32 +92,31 @@ class BucketNotBound(CloudRefused):
 
 
 class SinkTargetNotFound(CloudRefused):
-    """A topic or queue that the settings name does not exist; the operator can create it."""
-
-    retryable = True
+    """A topic or queue of the settings does not exist. Retryable, since the operator can create it."""
 
     code = "SINK_TARGET_MISSING"
     remedy = "Create the topic or queue, or correct CLIPSTITCH_SINKS."
+    retryable = True
 
 
 class WebhookNoResponse(ClipstitchError):
-    """A webhook's receiver gave no answer in time, or none that is HTTP; it may the next time."""
+    """A webhook receiver sent no valid HTTP response in time."""
 
     code = "WEBHOOK_NO_ANSWER"
-    remedy = "Nothing to do if it passes: the webhook is told again for three days. Else look at the receiver."
+    remedy = "No action needed if it is temporary: the delivery is retried for three days. Else check the receiver."
     retryable = True
 
 
 class WebhookBadResponse(ClipstitchError):
-    """A webhook's receiver answered with something else than 2xx."""
+    """A webhook receiver responded with a status other than 2xx."""
 
     code = "WEBHOOK_ANSWER"
-    remedy = "Look into the receiver's log for the event's id; the webhook is told again for three days."
+    remedy = "Search the receiver's log for the id of the event; the delivery is retried for three days."
     retryable = True
 
 
 class WebhookAddressRefused(ClipstitchError):
-    """A webhook's host leads to an address to which we do not send."""
+    """The host of a webhook has an address to which clipstitch does not send."""
 
     code = "WEBHOOK_ADDRESS"
     remedy = "Use https and a public host, or, for a receiver of your own, set CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE=true."
@@ -126,21 +124,21 @@ class WebhookAddressRefused(ClipstitchError):
 
 
 class SinkSwitchedOff(ClipstitchError):
-    """A webhook's receiver has answered 410 Gone; nothing is sent there until the operator says so."""
+    """A webhook receiver responded with 410 Gone; the sink stays off until the operator switches it on."""
 
     code = "SINK_OFF"
-    remedy = "Remove the sink, or remove the object that the message names, which switches it on again."
+    remedy = "Remove the sink; or delete the object that the message names, which switches the sink on again."
 
 
 class ObjectNotFound(ClipstitchError):
-    """No object has that name."""
+    """The object does not exist."""
 
     code = "NOT_FOUND"
-    remedy = "Check bucket and key; keys are exact, including case and blanks."
+    remedy = "Check the bucket and the key; keys are exact, including case and spaces."
 
 
 class AlreadyExists(ClipstitchError):
-    """A create-once object exists; what it says has been decided."""
+    """A create-once write found an existing object, whose content is the decision."""
 
     code = "ALREADY_THERE"
 
@@ -149,62 +147,66 @@ class NotAudio(ClipstitchError):
     """The cloud finds no audio in an object."""
 
     code = "NOT_AUDIO"
-    remedy = "Upload the clip in a format that the action reads: mp3 wav flac oga aac m4a wma opus ac3 amr."
+    remedy = "Upload the clip in a format that the action supports: mp3 wav flac oga aac m4a wma opus ac3 amr."
 
 
 class OutputNotVisible(ClipstitchError):
-    """A notice reports success, but the object it names cannot be seen."""
+    """A completion notification reports success, but its output object does not exist yet."""
 
     code = "NOT_YET_THERE"
-    remedy = "Nothing to do: the notice is delivered again. If it stays so, the notice was not the cloud's."
+    remedy = (
+        "No action needed: the notification is redelivered. If it persists, the notification is not from the cloud."
+    )
     retryable = True
 
 
 class FailureUnconfirmed(ClipstitchError):
-    """A notice reports a failure that nothing else speaks of."""
+    """A completion notification reports a failure that no other source confirms."""
 
     code = "NOTICE_UNCONFIRMED"
-    remedy = "Nothing to do: the notice is delivered again. If it stays so, the notice was not the cloud's."
+    remedy = (
+        "No action needed: the notification is redelivered. If it persists, the notification is not from the cloud."
+    )
     retryable = True
 
 
 class InvalidSettings(ClipstitchError):
-    """The environment does not say what is needed."""
+    """Environment variables are missing or not valid."""
 
     code = "BAD_SETTINGS"
     remedy = "Set the variables named in the message; docs/settings.md describes each."
 
 
 class StateBucketVersioned(ClipstitchError):
-    """The state bucket is versioned, where create-once writes silently overwrite."""
+    """The state bucket is versioned; there create-once writes overwrite silently."""
 
     code = "STATE_BUCKET_VERSIONED"
     remedy = "Use a bucket that never had versioning, and name it in CLIPSTITCH_STATE_BUCKET."
 
 
 class InvalidTriggerEvent(ClipstitchError):
-    """The event is not one that an OSS trigger sends."""
+    """The event is not that of an OSS trigger."""
 
     code = "BAD_TRIGGER"
     remedy = "Connect the function to an OSS trigger; see s.yaml."
 
 
 class InvalidNotification(ClipstitchError):
-    """The message is in no shape that the cloud is known to send."""
+    """The message has no known format of a completion notification."""
 
     code = "BAD_NOTICE"
-    remedy = "Nothing is lost: the message goes to the dead-letter queue as it came."
+    remedy = "No action needed: the message goes to the dead-letter queue unchanged."
 
 
 class InvalidProcessString(ClipstitchError):
-    """A text is not a process string."""
+    """The string is not a process string."""
 
     code = "BAD_PROCESS"
-    remedy = "Compare with the grammar in docs/process-strings.md."
+    remedy = "Compare it with the grammar in docs/process-strings.md."
 
 
 class Issue(NamedTuple):
-    """One mistake in a manifest: a stable code, a JSON Pointer to the place, what is wrong, what to do."""
+    """One error of a manifest: the JSON Pointer of its place, a stable code, what is wrong, what to do."""
 
     path: str
     code: str
@@ -212,19 +214,19 @@ class Issue(NamedTuple):
     remedy: str
 
     def as_json(self) -> dict[str, str]:
-        """Return the issue as facts and events carry it."""
+        """Return the issue as facts and events have it."""
         return {"code": self.code, "path": self.path, "message": self.message, "remedy": self.remedy}
 
     @classmethod
     def from_json(cls, issue: Mapping[str, str]) -> "Issue":
-        """Read back what `as_json` wrote."""
-        return cls(issue["path"], issue["code"], issue["message"], issue["remedy"])
+        """Return the issue of such a mapping."""
+        return cls(**issue)
 
 
 class InvalidManifest(ClipstitchError):
-    """A manifest with mistakes; `issues` holds all of them.
+    """A manifest with errors; `issues` has all of them.
 
-    `clips` are those that could be read all the same, by place and key: the cloud may know more against them.
+    `clips` are path and key of the clips without an issue, so that probing can add the cloud's issues.
     """
 
     code = "BAD_MANIFEST"

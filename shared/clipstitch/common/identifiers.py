@@ -1,4 +1,4 @@
-"""Names of objects and jobs. Knows no cloud and no time; everybody uses it."""
+"""References to objects and manifests, and job ids."""
 
 import hashlib
 import re
@@ -9,14 +9,14 @@ _JOB_ID = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{12}")
 
 
 class ObjectRef(NamedTuple):
-    """An object in OSS, by bucket and key. The key is exact: nothing is ever trimmed or unquoted."""
+    """An object in OSS, by bucket and key. The key is exact: it is never trimmed or URL-decoded."""
 
     bucket: str
     key: str
 
     @property
     def uri(self) -> str:
-        """The object as OSS and IMM write it.
+        """The URI of the object, as OSS and IMM write it.
 
         >>> ObjectRef("acme", "in/a b.mp3").uri
         'oss://acme/in/a b.mp3'
@@ -25,7 +25,7 @@ class ObjectRef(NamedTuple):
 
     @classmethod
     def parse(cls, uri: str) -> "ObjectRef":
-        """Read an `oss://bucket/key`; ValueError when it is not one.
+        """Return the object of an `oss://bucket/key` URI. Raises `ValueError` if it is not of that form.
 
         >>> ObjectRef.parse("oss://acme/in/a.mp3")
         ObjectRef(bucket='acme', key='in/a.mp3')
@@ -37,24 +37,21 @@ class ObjectRef(NamedTuple):
 
 
 class ManifestRef(NamedTuple):
-    """One version of one manifest object: what makes a job. `etag` is bare, without quotes."""
+    """One version of a manifest object; it identifies a job. `etag` has no quotes."""
 
     ref: ObjectRef
     etag: str
 
 
 def job_id_of(manifest: ManifestRef, last_modified: datetime) -> str:
-    """Name the job of a manifest version; every road to the same version arrives at the same name.
-
-    Ids sort by the time of the upload.
-    """
+    """Return the job id of a manifest version. It depends on the version only; ids sort by the time of the upload."""
     stamp = last_modified.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     identity = f"{manifest.ref.bucket}\n{manifest.ref.key}\n{manifest.etag}\n{stamp}"
     return f"{stamp}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
 
 
 def is_job_id(text: str) -> bool:
-    """Say whether a text has the shape of a job id.
+    """Return True if a string has the form of a job id.
 
     >>> is_job_id("20260102T030405Z-0123456789ab")
     True
@@ -63,7 +60,7 @@ def is_job_id(text: str) -> bool:
 
 
 def is_newer(job_id: str, than: str) -> bool:
-    """Say whether a job's manifest came in a later second than another's; within a second nobody can tell.
+    """Return True if a job's manifest was uploaded in a later second than that of the other job.
 
     >>> is_newer("20260102T030406Z-000000000000", than="20260102T030405Z-ffffffffffff")
     True
@@ -72,7 +69,7 @@ def is_newer(job_id: str, than: str) -> bool:
 
 
 def uploaded_at(job_id: str) -> datetime:
-    """Return when a job's manifest was uploaded, to the second.
+    """Return the time at which a job's manifest was uploaded, in whole seconds.
 
     >>> uploaded_at("20260102T030405Z-0123456789ab").isoformat()
     '2026-01-02T03:04:05+00:00'
@@ -81,7 +78,7 @@ def uploaded_at(job_id: str) -> datetime:
 
 
 def day_of(job_id: str) -> str:
-    """Return the day of a job's manifest, as the ledger groups by it.
+    """Return the day on which a job's manifest was uploaded, which is a folder of the job store.
 
     >>> day_of("20260102T030405Z-0123456789ab")
     '2026-01-02'

@@ -1,6 +1,6 @@
-"""What we need from a cloud: four small protocols in our own words. Adapters implement them, use cases call them.
+"""What the use cases need from a cloud: four small protocols. Adapters implement them.
 
-Every method may raise `CloudBusy`, `AccessDenied` or `CloudRefused` besides what its docstring names.
+Every method may raise `CloudBusy`, `AccessDenied` or `CloudRefused` besides the errors in its docstring.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -13,7 +13,7 @@ from clipstitch.common.identifiers import ObjectRef
 
 
 class ObjectInfo(NamedTuple):
-    """An object without its content. `etag` is bare; `meta` holds the user metadata, names in lower case."""
+    """An object without its content. `etag` has no quotes; `meta` is the user metadata, with names in lower case."""
 
     etag: str
     size: int
@@ -22,14 +22,14 @@ class ObjectInfo(NamedTuple):
 
 
 class ObjectContent(NamedTuple):
-    """An object with its content, or with as much of it as was asked for."""
+    """An object with its content, or the requested part of it."""
 
     about: ObjectInfo
     body: bytes
 
 
 class ListedObject(NamedTuple):
-    """An object in a listing. `etag` is bare."""
+    """An object in a listing. `etag` has no quotes."""
 
     key: str
     size: int
@@ -38,28 +38,28 @@ class ListedObject(NamedTuple):
 
 
 class CopiedObject(NamedTuple):
-    """What a copy made. `etag` is bare."""
+    """The result of a copy. `etag` has no quotes."""
 
     etag: str
     size: int
 
 
 class HeadReplacement(NamedTuple):
-    """What a copy gets instead of its source's first bytes: `body` for the first `replaces` of them."""
+    """The bytes that replace the first `replaces` bytes of the source in its copy."""
 
     body: bytes
     replaces: int = 0
 
 
 class ObjectHeaders(NamedTuple):
-    """What an object carries besides its bytes."""
+    """The content type and the user metadata of an object."""
 
     content_type: str = "application/octet-stream"
     meta: Mapping[str, str] = MappingProxyType({})
 
 
 class Probe(NamedTuple):
-    """What a clip is made of: seconds, Hz, bit/s (0: unknown), and the bits of a sample (16 where it is lossy)."""
+    """The audio of a clip: seconds, Hz, channels, bit/s (0: unknown), and bits per sample (16 for lossy formats)."""
 
     duration_s: float
     sample_rate: int
@@ -69,7 +69,7 @@ class Probe(NamedTuple):
 
 
 class TaskOutcome(NamedTuple):
-    """How a task ended, with the cloud's words where it failed."""
+    """The result of a finished task; the cloud's code and message if it failed."""
 
     succeeded: bool
     code: str = ""
@@ -77,11 +77,11 @@ class TaskOutcome(NamedTuple):
 
 
 class TaskRunning:
-    """A task that has not ended. No named tuple: an empty one is false, and would be taken for "nobody can tell"."""
+    """A task that is not finished. Not a named tuple, because an empty one is false, like None."""
 
 
 class Webhook(NamedTuple):
-    """A receiver of webhooks. `secrets`: one, or two while a key is replaced. The URL is a secret, too."""
+    """A receiver of webhooks. It has one secret, or two during a key rotation. The URL is a secret, too."""
 
     name: str
     url: str
@@ -92,25 +92,25 @@ class Webhook(NamedTuple):
 
 
 class WebhookResponse(NamedTuple):
-    """What a receiver said: an HTTP status, and its `Retry-After` as it came ("" for none)."""
+    """The response of a receiver: its HTTP status and its `Retry-After` header ("" if absent)."""
 
     status: int
     retry_after: str = ""
 
 
 class ObjectStore(Protocol):
-    """Somewhere that keeps objects, and can be told to create one only once."""
+    """Storage of objects, with create-once writes."""
 
     def read(self, ref: ObjectRef, limit: int | None = None) -> ObjectContent:
-        """Return an object with at most `limit` bytes of its content; `ObjectNotFound` when there is none."""
+        """Return an object with at most `limit` bytes of its content. Raises `ObjectNotFound`."""
         ...
 
     def describe(self, ref: ObjectRef) -> ObjectInfo:
-        """Return an object without its content; `ObjectNotFound` when there is none."""
+        """Return an object without its content. Raises `ObjectNotFound`."""
         ...
 
     def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
-        """Store an object; with `once`, `AlreadyExists` when the name is taken, and nothing changes."""
+        """Store an object. With `once`, raises `AlreadyExists` if there is an object of that name, and keeps it."""
         ...
 
     def copy(
@@ -122,63 +122,63 @@ class ObjectStore(Protocol):
         once: bool = False,
         front: HeadReplacement | None = None,
     ) -> CopiedObject:
-        """Copy inside the cloud; `ObjectNotFound`, and `AlreadyExists` as in `write`.
+        """Copy an object within the cloud. Raises `ObjectNotFound`, and `AlreadyExists` as `write` does.
 
-        With a `front`, of 100 KB or more, the copy begins with it, and nobody downloads the rest.
+        The copy begins with `front`, of at least 100 KB, if it is given. The rest is not downloaded.
         """
         ...
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
-        """Remove objects, in any order; removing nothing is fine."""
+        """Delete objects, in any order. Objects that do not exist are ignored."""
         ...
 
     def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
-        """Yield the objects whose keys begin with a prefix and come after a key, in the order of their keys."""
+        """Yield the objects whose keys begin with a prefix and are greater than `after`, in the order of their keys."""
         ...
 
     def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
-        """Name the folders right below a prefix that ends in a slash, in order; what is in them is not listed."""
+        """Return the folders directly under a prefix that ends in a slash, in order, without listing their content."""
         ...
 
     def is_versioned(self, bucket: str) -> bool:
-        """Say whether the bucket has, or had, versioning: there `once` is not honoured."""
+        """Return True if the bucket has or had versioning: there OSS ignores `once`."""
         ...
 
 
 class AudioService(Protocol):
-    """Somewhere that looks into audio at once, and joins it in its own time."""
+    """Synchronous probing and asynchronous merging of audio."""
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
-        """Look into every object; for one that cannot be: `ObjectNotFound`, `NotAudio` or whatever it is, in its place."""
+        """Return the probe of each object, or the error in its place, such as `ObjectNotFound` or `NotAudio`."""
         ...
 
     def start(self, main: ObjectRef, process: str) -> str:
-        """Accept a process string on an object and return the task id; `BucketNotBound`, `ObjectNotFound`."""
+        """Start a task with a process string on an object; return its id. Raises `BucketNotBound`, `ObjectNotFound`."""
         ...
 
     def task_outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
-        """Say how a task ended, or that it runs; None where nobody can tell."""
+        """Return the result of a task, or that it is running; None if the state of tasks cannot be looked up."""
         ...
 
 
 class MessageSender(Protocol):
-    """Somewhere that carries texts to whoever listens."""
+    """Topics and queues."""
 
     def publish(self, topic: str, text: str) -> None:
-        """Tell everybody who subscribed to a topic; `SinkTargetNotFound`."""
+        """Publish a message to a topic. Raises `SinkTargetNotFound`."""
         ...
 
     def send(self, queue: str, text: str) -> None:
-        """Put a text into a queue; `SinkTargetNotFound`."""
+        """Send a message to a queue. Raises `SinkTargetNotFound`."""
         ...
 
 
 class WebhookSender(Protocol):
-    """Somewhere that carries texts to receivers of webhooks."""
+    """Webhooks by HTTPS."""
 
     def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
-        """Tell a receiver, signed, once, within ten seconds; redirects are not followed.
+        """Post a signed event once, with a timeout of ten seconds and without following redirects.
 
-        `WebhookNoResponse`, and `WebhookAddressRefused` where we do not send. A text may have arrived even so.
+        Raises `WebhookNoResponse`, after which the event may have arrived all the same, and `WebhookAddressRefused`.
         """
         ...

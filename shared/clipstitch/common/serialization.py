@@ -1,13 +1,13 @@
-"""Our values to the plain ones that JSON knows."""
+"""Named tuples to JSON values."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def to_json_value(value: Any) -> Any:
-    """Turn named tuples into mappings and sequences into lists, all the way down."""
+    """Return a value with all named tuples as mappings and all tuples as lists, at every depth."""
     if hasattr(value, "_asdict"):
-        return {name: to_json_value(inner) for name, inner in value._asdict().items()}
+        value = value._asdict()
     if isinstance(value, Mapping):
         return {name: to_json_value(inner) for name, inner in value.items()}
     return [to_json_value(inner) for inner in value] if isinstance(value, list | tuple) else value

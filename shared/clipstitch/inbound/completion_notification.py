@@ -1,7 +1,7 @@
-"""The cloud's message about a task, in every shape it is known to come in. The only reader of that JSON.
+"""Parse the completion notification of a task, in every known format.
 
-Shapes: the envelope with `content` as a text or an object, CloudEvents `data`, the bare content of before October 2024;
-each as it is or in Base64; each bare (FC's STREAM), in FC's JSON wrapping, or in STREAM with attributes.
+Formats: the envelope with `content` as a string or an object, CloudEvents `data`, the bare content of before October
+2024; each plain or in Base64; each bare (FC's STREAM), in FC's JSON wrapper, or in STREAM with attributes.
 Sources: IMM, "Asynchronous notification format"; Function Compute, "SMQ topic trigger"; wire formats as of 2026-11.
 """
 
@@ -14,13 +14,13 @@ from clipstitch.common.errors import InvalidNotification
 from clipstitch.common.identifiers import ObjectRef
 
 MEDIA_TASK = "MediaConvert"
-_WRAPPINGS = ("Message", "body", "content", "data")
-MAX_REASON_CHARACTERS = 2000  # ours: the reason travels on in an event, which must fit into a message itself
-_DEPTH = 6  # wrapping, Base64, envelope, content: no known shape nests deeper
+_WRAPPERS = ("Message", "body", "content", "data")
+MAX_REASON_CHARACTERS = 2000  # ours: the reason becomes part of an event, which must fit into a message
+_DEPTH = 6  # wrapper, Base64, envelope, content: no known format nests deeper
 
 
 class CompletionNotification(NamedTuple):
-    """How a task ended. `targets` may be empty: a failed task need not name what it would have made."""
+    """The result of a task. `targets` may be empty: the notification of a failed task need not name its output."""
 
     task_id: str
     succeeded: bool
@@ -30,15 +30,18 @@ class CompletionNotification(NamedTuple):
 
 
 def parse_notification(event: bytes) -> CompletionNotification | None:
-    """Read a completion message; None when it is about another kind of task, `InvalidNotification` when it is not one at all."""
+    """Return a completion notification; None if it is about another type of task.
+
+    Raises `InvalidNotification` if it has no known format.
+    """
     content = _content(event)
     if content.get("TaskType", MEDIA_TASK) != MEDIA_TASK:
         return None
     status, task_id = content.get("Status"), content.get("TaskId")
     if status not in ("Succeeded", "Failed") or not isinstance(task_id, str) or not task_id:
         raise InvalidNotification(f"has no final Status with a TaskId: {event[:300]!r}")
-    if not _storable(content):
-        raise InvalidNotification(f"has half a surrogate pair, which is no text: {event[:300]!r}")
+    if not _is_unicode(content):
+        raise InvalidNotification(f"contains an unpaired surrogate: {event[:300]!r}")
     return CompletionNotification(
         task_id=task_id,
         succeeded=status == "Succeeded",
@@ -49,22 +52,23 @@ def parse_notification(event: bytes) -> CompletionNotification | None:
 
 
 def _content(event: bytes) -> Mapping[str, Any]:
-    """Unwrap until the document that speaks of a task is found."""
+    """Unwrap the document about the task."""
     value: object = event
     for _ in range(_DEPTH):
         if isinstance(value, bytes | str):
-            value = _decoded(value, event)
+            value = _decode(value, event)
         if not isinstance(value, dict):
             break
-        wrapped = "SubscriptionName" in value and "Message" in value  # FC's JSON; attributes stand beside, of any name
+        wrapped = (
+            "SubscriptionName" in value and "Message" in value
+        )  # FC's JSON, which has message attributes of any name, too
         if not wrapped and ("TaskId" in value or "TaskType" in value):
             return value
-        value = next((value[name] for name in _WRAPPINGS if name in value), None)
-    raise InvalidNotification(f"is in no known shape: {event[:300]!r}")
+        value = next((value[name] for name in _WRAPPERS if name in value), None)
+    raise InvalidNotification(f"has no known format: {event[:300]!r}")
 
 
-def _decoded(text: bytes | str, event: bytes) -> object:
-    """Read JSON, or else JSON in Base64."""
+def _decode(text: bytes | str, event: bytes) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
@@ -75,8 +79,7 @@ def _decoded(text: bytes | str, event: bytes) -> object:
         raise InvalidNotification(f"is neither JSON nor JSON in Base64, perhaps cut off: {event[:300]!r}") from error
 
 
-def _storable(content: Mapping[str, Any]) -> bool:
-    """Say whether all texts can be written down again."""
+def _is_unicode(content: Mapping[str, Any]) -> bool:
     try:
         json.dumps(content, ensure_ascii=False).encode()
     except (UnicodeEncodeError, RecursionError):
@@ -85,7 +88,7 @@ def _storable(content: Mapping[str, Any]) -> bool:
 
 
 def _targets(content: Mapping[str, Any]) -> Iterator[ObjectRef]:
-    """Name what the task made or would have made; unreadable entries are passed over."""
+    """Yield the output objects; entries that are not valid are skipped."""
     targets = content.get("Targets")
     for target in targets if isinstance(targets, list) else []:
         uri = target.get("URI") if isinstance(target, dict) else None

@@ -1,10 +1,9 @@
-"""What Function Compute hands to `submit`: an OSS event. The only reader of that JSON.
+"""Parse the event of an OSS trigger, which Function Compute passes to `submit`.
 
 Source: Function Compute, "Formats of event for different triggers", page of April 2026.
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from clipstitch.common.errors import InvalidTriggerEvent
@@ -12,28 +11,26 @@ from clipstitch.common.identifiers import ObjectRef
 
 
 def parse_oss_trigger(event: bytes) -> list[ObjectRef]:
-    """Name the objects that an OSS trigger reports, in order; `InvalidTriggerEvent` when it is no such event."""
+    """Return the uploaded objects in order. Raises `InvalidTriggerEvent` if this is not the event of an OSS trigger."""
     try:
         return [_uploaded(record) for record in _records(json.loads(event))]
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        raise InvalidTriggerEvent(
-            f"not an OSS trigger's event ({type(error).__name__}: {error}): {event[:200]!r}"
-        ) from error
+        reason = f"{type(error).__name__}: {error}"
+        raise InvalidTriggerEvent(f"not an OSS trigger's event ({reason}): {event[:200]!r}") from error
 
 
-def _records(event: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return what an event reports."""
+def _records(event: Any) -> list[Any]:
     records = event["events"]
     if not isinstance(records, list):
         raise TypeError("events must be a list")
     return records
 
 
-def _uploaded(record: Mapping[str, Any]) -> ObjectRef:
-    """Name one object. The key is taken as it stands: the vendor's own samples do not unquote it."""
+def _uploaded(record: Any) -> ObjectRef:
+    # The key is not URL-decoded: the vendor's samples do not decode it either.
     bucket, key = record["oss"]["bucket"]["name"], record["oss"]["object"]["key"]
     if not (isinstance(bucket, str) and isinstance(key, str) and bucket and key):
-        raise TypeError("bucket name and object key must be texts")
+        raise TypeError("bucket name and object key must be non-empty strings")
     ref = ObjectRef(bucket, key)
-    ref.uri.encode()  # half a surrogate pair names no object
+    ref.uri.encode()  # raises UnicodeEncodeError, a ValueError, for an unpaired surrogate
     return ref

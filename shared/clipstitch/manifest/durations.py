@@ -1,28 +1,28 @@
-"""Lengths of time as people write them in manifests: "1h", "1m30s", "300ms", or a bare number of milliseconds."""
+"""Durations in manifests: "1h", "1m30s", "300ms", or an integer number of milliseconds."""
 
 import re
 from itertools import pairwise
 
 _UNIT_MS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|h|m|s)")
-MAX_MS = 1_000 * _UNIT_MS["h"]  # ours: beyond 1,000 hours it is a slip of the pen
-FORMS = '"1h", "1m30s", "4.5s", "300ms", or a whole number of milliseconds'
+MAX_MS = 1_000 * _UNIT_MS["h"]  # ours: a longer duration is a typing error
+FORMS = '"1h", "1m30s", "4.5s", "300ms", or an integer number of milliseconds; at most 1000h'
 
 
 def parse_duration_ms(value: object) -> int | None:
-    """Read a length of time; None when it is not one, or longer than 1,000 hours.
+    """Return a duration in milliseconds; None if the value is not a duration, or is longer than 1,000 hours.
 
-    >>> milliseconds("1m30s"), milliseconds("4.5s"), milliseconds(250), milliseconds("soon")
+    >>> parse_duration_ms("1m30s"), parse_duration_ms("4.5s"), parse_duration_ms(250), parse_duration_ms("soon")
     (90000, 4500, 250, None)
     """
     if isinstance(value, bool) or not isinstance(value, int | str):
         return None
-    total = value if isinstance(value, int) else _of_text(value)
+    total = value if isinstance(value, int) else sum_units_ms(value)
     return total if total is not None and 0 <= total <= MAX_MS else None
 
 
-def _of_text(text: str) -> int | None:
-    """Add up the parts of a text such as 1m30s; units must fall, as in speech."""
+def sum_units_ms(text: str) -> int | None:
+    """Return the milliseconds of a string such as 1m30s, even beyond `MAX_MS`; None if it is not of that form."""
     parts = _PART.findall(text)
     units = [_UNIT_MS[unit] for _, unit in parts]
     if not parts or "".join(number + unit for number, unit in parts) != text:

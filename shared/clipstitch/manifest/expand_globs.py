@@ -1,6 +1,6 @@
-"""Globs to the clips that they find, once and for all. Pure but for the listing that is passed in.
+"""Replace globs by the clips that they match. Pure but for the listing that is passed in.
 
-`submit` calls it before probing; what it finds is frozen in the plan.
+`submit` calls it before probing; the result is frozen in the plan.
 """
 
 from collections.abc import Callable, Iterable
@@ -15,35 +15,35 @@ from clipstitch.manifest.model import Clip, Glob, Limits, Manifest, Silence
 from clipstitch.manifest.object_keys import key_problem
 
 Listing = Callable[[str], Iterable[ListedObject]]
+_REMEDY = "Check the pattern: `*` stays within one folder, `**/` crosses folders; hidden and empty objects are skipped."
 
 
 class ExpandedManifest(NamedTuple):
-    """A manifest of clips and silences only, and where in the document each of them stands."""
+    """A manifest without globs, and for each of its clips the JSON Pointer of the entry that it comes from."""
 
     manifest: Manifest
     paths: tuple[str, ...]
 
 
 def expand_globs(manifest: Manifest, listing: Listing, limits: Limits, bucket: str = "") -> ExpandedManifest:
-    """Replace every glob by what it finds now, in natural order; `InvalidManifest` when one finds nothing.
+    """Replace every glob by its matches in natural order. Raises `InvalidManifest` if a glob has none.
 
-    Hidden and empty objects are passed over, and so is everything that is ours, and the manifest's own output where
-    it lies in the clips' `bucket`: or the next upload would merge the last one's result. `align` moves along.
+    Hidden objects, empty objects and keys under reserved prefixes are skipped; so is the manifest's own output in the
+    clips' `bucket`, or a second upload would merge the result of the first. `align` keeps pointing to its entry.
     """
-    clips: list[Clip | Glob | Silence] = []
+    clips: list[Clip | Silence] = []
     paths: list[str] = []
     firsts: list[int] = []
-    own = manifest.output.ref.key if manifest.output.ref.bucket == bucket else None
+    issues: list[Issue] = []
+    own_key = manifest.output.ref.key if manifest.output.ref.bucket == bucket else None
     for index, entry in enumerate(manifest.clips):
         firsts.append(len(clips))
-        found = _found(entry, listing, limits, own) if isinstance(entry, Glob) else [entry]
+        found = _matches(entry, listing, limits, own_key) if isinstance(entry, Glob) else [entry]
         clips += found
         paths += [json_pointer("clips", index)] * len(found)
-    issues = [
-        _nothing(index, entry)
-        for index, entry in enumerate(manifest.clips)
-        if json_pointer("clips", index) not in paths
-    ]
+        if isinstance(entry, Glob) and not found:
+            message = f"`{entry.pattern}` matches no clips"
+            issues.append(Issue(json_pointer("clips", index, "glob"), "GLOB_EMPTY", message, _REMEDY))
     if len(clips) > limits.max_clips:
         issues.append(Issue("/clips", *too_many(len(clips), limits)))
     if issues:
@@ -52,17 +52,11 @@ def expand_globs(manifest: Manifest, listing: Listing, limits: Limits, bucket: s
     return ExpandedManifest(manifest._replace(clips=tuple(clips), align=firsts[manifest.align]), tuple(paths))
 
 
-def _found(glob: Glob, listing: Listing, limits: Limits, own: str | None) -> list[Clip]:
-    """List the clips that a glob finds; `own` is the manifest's output."""
-    there = [listed.key for listed in listing(literal_prefix(glob.pattern)) if listed.size and listed.key != own]
-    ours = [key for key in there if not key.startswith(limits.reserved) and key_problem(key) is None]
-    return [Clip(key, glob.start_ms, glob.duration_ms) for key in matches(glob.pattern, ours)]
-
-
-def _nothing(index: int, entry: object) -> Issue:
-    """Complain about a glob that finds nothing."""
-    pattern = entry.pattern if isinstance(entry, Glob) else ""
-    remedy = (
-        "Check the pattern: `*` stays within one folder, `**/` crosses folders; hidden and empty objects are skipped."
-    )
-    return Issue(json_pointer("clips", index, "glob"), "GLOB_EMPTY", f"`{pattern}` finds no clips", remedy)
+def _matches(glob: Glob, listing: Listing, limits: Limits, own_key: str | None) -> list[Clip]:
+    keys = [
+        listed.key
+        for listed in listing(literal_prefix(glob.pattern))
+        if listed.size and listed.key != own_key and not listed.key.startswith(limits.reserved)
+    ]
+    usable = (key for key in keys if key_problem(key) is None)
+    return [Clip(key, glob.start_ms, glob.duration_ms) for key in matches(glob.pattern, usable)]

@@ -1,159 +1,166 @@
-"""Reading untrusted documents so that every mistake is found, not only the first. Knows no manifest."""
+"""Check a mapping of an untrusted document against its fields, and collect every issue.
 
+`parse` and the section modules call it. It knows the rules of one field; rules that need the operator's limits or more
+than one section are theirs.
+"""
+
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from clipstitch.common.errors import Issue
 from clipstitch.manifest.durations import FORMS, parse_duration_ms
+from clipstitch.manifest.fields import HOUR_MS, Field, Fields
+from clipstitch.manifest.object_keys import MAX_KEY_BYTES, key_problem
 
-MAX_ISSUES = 2000  # ours: nobody reads more; what a manifest of 256 KB is told stays below a megabyte
-_T = TypeVar("_T")
-_KINDS: dict[type, str] = {
-    str: "text",
-    int: "a whole number",
+MAX_ISSUES = 2000  # ours: a manifest of 256 KB is answered with less than 1 MB
+_TYPE_NAMES: dict[type, str] = {
+    str: "a string",
+    int: "an integer",
     float: "a decimal number",
-    bool: "true or false",
+    bool: "a boolean (true or false)",
     dict: "a mapping",
     list: "a list",
+    type(None): "null",
 }
+_TYPES: dict[str, type] = {"string": str, "key": str, "integer": int, "boolean": bool, "array": list, "object": dict}
 
 
 def json_pointer(*parts: str | int) -> str:
-    """Spell a place as a JSON Pointer (RFC 6901).
+    """Return a place in a document as a JSON Pointer (RFC 6901).
 
-    >>> pointer("clips", 2, "a/b")
+    >>> json_pointer("clips", 2, "a/b")
     '/clips/2/a~1b'
     """
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)
 
 
-def kind_of(value: object) -> str:
-    """Name the kind of a value in words a manifest's author uses."""
-    if value is None:
-        return "nothing"
-    return next((name for kind, name in _KINDS.items() if type(value) is kind), type(value).__name__)
+def type_name(value: object) -> str:
+    """Return the name of a value's type in the words of JSON and YAML."""
+    return _TYPE_NAMES.get(type(value), type(value).__name__)
 
 
-def nearest(word: str, words: Sequence[str]) -> str | None:
-    """Return the word that was probably meant, if any comes near."""
-    import difflib  # noqa: PLC0415 - only mistakes pay for it
+def _as_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
-    return next(iter(difflib.get_close_matches(word, words, n=1)), None)
+
+def _nearest(word: object, words: Sequence[object]) -> str | None:
+    import difflib  # noqa: PLC0415 - only invalid manifests need it
+
+    return next(iter(difflib.get_close_matches(str(word), map(str, words), n=1)), None)
 
 
 class IssueList:
-    """The mistakes found so far."""
+    """The issues found so far, at most `MAX_ISSUES` and one that says that there are more."""
 
     def __init__(self) -> None:
         self.found: list[Issue] = []
 
     def add(self, path: str, code: str, message: str, remedy: str) -> None:
-        """Note one more mistake; beyond `MAX_ISSUES`, only that there are more."""
+        """Add an issue."""
         if len(self.found) < MAX_ISSUES:
             self.found.append(Issue(path, code, message, remedy))
         elif len(self.found) == MAX_ISSUES:
-            more = f"has more than {MAX_ISSUES:,} mistakes; the others are not listed"
-            self.found.append(Issue("", "VALUE_OUT_OF_RANGE", more, "Correct these, and upload it again."))
+            more = f"has more than {MAX_ISSUES:,} issues; the others are not listed"
+            self.found.append(Issue("", "VALUE_OUT_OF_RANGE", more, "Correct these, and upload the manifest again."))
 
-    def wrong_type(self, path: str, value: object, wanted: str) -> None:
-        """Note a value of the wrong kind."""
-        self.add(path, "FIELD_TYPE", f"is {kind_of(value)}, not {wanted}", f"Give {wanted}.")
+    def wrong_type(self, path: str, value: object, expected: str) -> None:
+        """Add an issue for a value of the wrong type."""
+        self.add(path, "FIELD_TYPE", f"is {type_name(value)}, expected {expected}", f"Use {expected}.")
 
 
 class FieldReader:
-    """The fields of one mapping. Taking a field checks its kind; what is missing or wrong becomes an issue."""
+    """The fields of one mapping. The constructor checks all of them and adds an issue for each that is not valid."""
 
-    def __init__(self, values: Mapping[Any, Any], path: str, issues: IssueList) -> None:
-        self._values = values
-        self.path = path
+    def __init__(self, given: Mapping[Any, Any], fields: Fields, path: str, issues: IssueList) -> None:
+        self._given = given
+        self._fields = fields
+        self._path = path
         self.issues = issues
+        self._values: dict[str, Any] = {}
+        for name in given:
+            if name not in fields:
+                near = _nearest(name, list(fields))
+                remedy = f"Did you mean `{near}`?" if near else f"Known fields: {', '.join(fields)}."
+                self.add(str(name), "FIELD_UNKNOWN", f"`{name}` is not a field", remedy)
+        for field in fields.values():
+            self._read(field)
 
-    def at(self, name: str) -> str:
-        """Return the place of a field."""
-        return self.path + json_pointer(name)
+    def add(self, name: str, code: str, message: str, remedy: str) -> None:
+        """Add an issue about a field."""
+        self.issues.add(self._path + json_pointer(name), code, message, remedy)
 
     def has(self, name: str) -> bool:
-        """Say whether the field is given at all."""
-        return name in self._values
+        """Return True if the field is given, valid or not."""
+        return name in self._given
 
-    def raw(self, name: str) -> object:
-        """Return a field as it was written, unchecked."""
-        return self._values.get(name)
-
-    def allow(self, known: Sequence[str], later: Mapping[str, str]) -> None:
-        """Complain about fields that do not exist, and about those (`later`) that do not exist yet."""
-        for name in self._values:
-            if name in later:
-                self.issues.add(self.at(name), "FIELD_NOT_SUPPORTED", f"`{name}` is not supported yet", later[name])
-            elif name not in known:
-                near = nearest(str(name), (*known, *later))
-                meant = f"Did you mean `{near}`?" if near else f"Known fields: {', '.join(known)}."
-                self.issues.add(self.at(str(name)), "FIELD_UNKNOWN", f"`{name}` is not a field", meant)
-
-    def take(self, name: str, kind: type[_T], default: _T | None = None) -> _T | None:
-        """Return a field of that kind, or the default when it is absent or wrong."""
-        if name not in self._values:
-            return default
-        value = self._values[name]
-        if type(value) is not kind:
-            self.issues.wrong_type(self.at(name), value, _KINDS[kind])
-            return default
-        return value
-
-    def require(self, name: str, kind: type[_T]) -> _T | None:
-        """Return a field that must be there, or None with an issue noted."""
-        if name not in self._values:
-            self.issues.add(self.at(name), "FIELD_MISSING", f"`{name}` is missing", f"Add `{name}`, {_KINDS[kind]}.")
-            return None
-        return self.take(name, kind)
-
-    def number(self, name: str, low: int, high: int, unit: str = "") -> int | None:
-        """Return a whole number within limits, or None."""
-        value = self.take(name, int)
-        if value is None or low <= value <= high:
-            return value
-        nearest, blank = min(max(value, low), high), " " if unit else ""
-        self.issues.add(
-            self.at(name),
-            "VALUE_OUT_OF_RANGE",
-            f"is {value}{blank}{unit}, outside {low} to {high}",
-            f"Use {low} to {high}{blank}{unit}; nearest is {nearest}.",
-        )
-        return None
-
-    def choice(self, name: str, choices: Sequence[Any], code: str, default: _T) -> _T:
-        """Return one of some values, or the default with an issue noted."""
-        if name not in self._values:
-            return default
-        value = self._values[name]
-        if type(value) in {type(choice) for choice in choices} and value in choices:
-            return value  # type: ignore[no-any-return] # one of the caller's own values
-        near = nearest(str(value), [str(choice) for choice in choices])
-        known = ", ".join(str(choice) for choice in choices)
-        meant = f" Did you mean {near}?" if near else ""
-        self.issues.add(self.at(name), code, f"is {value!r}", f"Use one of {known}.{meant}")
-        return default
-
-    def time(self, name: str) -> int | None:
-        """Return a length of time in ms, or None."""
-        if name not in self._values:
-            return None
-        if (value := parse_duration_ms(self._values[name])) is None:
-            message = f"{self._values[name]!r} is not a length of time"
-            self.issues.add(self.at(name), "TIME_INVALID", message, f"Write {FORMS}.")
-        return value
+    def get(self, name: str) -> Any:
+        """Return the value of a field. If it is missing or not valid: its literal default, or None."""
+        default = self._fields[name].default
+        return self._values.get(name, None if isinstance(default, str) else default)
 
     def trim(self) -> tuple[int, int]:
-        """Return start and duration in ms; an end becomes a duration."""
-        start, duration, end = self.time("start") or 0, self.time("duration"), self.time("end")
-        if self.has("duration") and self.has("end"):
-            self.issues.add(self.at("end"), "FIELDS_EXCLUSIVE", "excludes `duration`", "Keep one of the two.")
-        elif duration == 0:
-            remedy = "Give a length, or leave `duration` out to play to the end."
-            self.issues.add(self.at("duration"), "TRIM_EMPTY", "is 0", remedy)
-        elif end is not None and end <= start:
-            remedy = "End after the start, or leave `end` out."
-            self.issues.add(self.at("end"), "TRIM_EMPTY", f"is {end} ms, not after the start at {start} ms", remedy)
-        if end is not None:
-            return start, max(end - start, 0)
-        return start, duration or 0
+        """Return start and duration in milliseconds (0: to the end), from `start`, `duration` and `end`."""
+        start, duration, end = self.get("start"), self.get("duration"), self.get("end")
+        if end is None:
+            return start, duration or 0
+        if end <= start and not self.has("duration"):
+            remedy = "Use an end after the start, or remove `end`."
+            self.add("end", "TRIM_EMPTY", f"is {end} ms, not after the start at {start} ms", remedy)
+        return start, max(end - start, 0)
+
+    def _read(self, field: Field) -> None:
+        name = field.name
+        if name not in self._given:
+            if field.required:
+                expected = _TYPE_NAMES[_TYPES.get(field.kind, str)]
+                self.add(name, "FIELD_MISSING", f"`{name}` is missing", f"Add `{name}`, {expected}.")
+            return
+        if field.needs and not self.has(field.needs):
+            remedy = f"Add `{field.needs}`, or remove `{name}`."
+            self.add(name, "FIELD_NEEDS", f"needs `{field.needs}`", remedy)
+        names = list(self._fields)
+        if self.has(field.excludes) and names.index(field.excludes) < names.index(name):
+            remedy = f"Keep `{field.excludes}` or `{name}`, not both."
+            self.add(name, "FIELDS_EXCLUSIVE", f"excludes `{field.excludes}`", remedy)
+        value = self._given[name]
+        kind = _TYPES.get(field.kind)
+        if kind is not None and type(value) is not kind:
+            self.issues.wrong_type(self._path + json_pointer(name), value, _TYPE_NAMES[kind])
+        elif issue := self._issue(field, value):
+            self.add(name, *issue)
+        else:
+            self._values[name] = parse_duration_ms(value) if field.kind == "duration" else value
+
+    def _issue(self, field: Field, value: Any) -> tuple[str, str, str] | None:
+        """Return code, message and remedy for a value outside the limits of its field."""
+        if field.kind == "duration":
+            return _duration_issue(field, value, partner=self.has(field.excludes))
+        if field.kind == "key" and (problem := key_problem(value)):
+            example = f' Example: "{field.examples[0]}".' if field.examples else ""
+            return "KEY_INVALID", problem, f"Use 1 to {MAX_KEY_BYTES} bytes that begin with neither / nor \\.{example}"
+        if field.kind == "choice" and not any(type(value) is type(one) and value == one for one in field.choices):
+            near = _nearest(value, field.choices)
+            hint = f" Did you mean {near}?" if near else ""
+            return field.code, f"is {_as_json(value)}", f"Use one of {', '.join(map(str, field.choices))}.{hint}"
+        if field.kind == "integer" and field.code and not field.low <= value <= field.high:
+            limits, unit = f"{field.low} to {field.high}", f" {field.unit}" if field.unit else ""
+            remedy = f"Use {limits}{unit}; nearest is {min(max(value, field.low), field.high)}."
+            return field.code, f"is {value}{unit}, outside {limits}", remedy
+        if field.kind in {"string", "object"} and len(value) > field.high:
+            noun = "characters" if field.kind == "string" else "entries"
+            return field.code, f"has {len(value)} {noun}", f"Use at most {field.high} {noun}."
+        return None
+
+
+def _duration_issue(field: Field, value: Any, *, partner: bool) -> tuple[str, str, str] | None:
+    """Return code, message and remedy; with a `partner`, which it excludes, a zero is not an issue of its own."""
+    ms = parse_duration_ms(value)
+    if ms is None:
+        return "TIME_INVALID", f"is {_as_json(value)}, expected a duration", f"Use {FORMS}."
+    if ms > field.high:
+        most = f"{field.high // HOUR_MS}h"
+        return field.code, f"is {ms} ms, more than {most}", f"Use at most {most}."
+    if ms < field.low and not partner:
+        return "TRIM_EMPTY", "is 0", f"Use a duration greater than 0, or remove `{field.name}`."
+    return None

@@ -1,7 +1,7 @@
-"""Patterns over object keys, and the order in which people expect what they find. Pure.
+"""Glob patterns over object keys, and the natural order of keys. Pure.
 
-`*` and `?` stay within one folder, `**/` crosses folders, `[abc]` and `[!abc]` choose. Hidden names (a dot in front)
-have to be asked for by a dot.
+`*` and `?` stay within one folder, `**/` crosses folders, `[abc]` and `[!abc]` match a character. A hidden name, which
+begins with a dot, matches only a pattern that has the dot.
 """
 
 import re
@@ -11,7 +11,7 @@ _WILD = re.compile(r"[*?\[]")
 
 
 def literal_prefix(pattern: str) -> str:
-    """Return what every match begins with: what a listing can be narrowed to.
+    """Return the prefix that all matches have, for a listing.
 
     >>> literal_prefix("chapters/ch*.mp3")
     'chapters/ch'
@@ -21,9 +21,9 @@ def literal_prefix(pattern: str) -> str:
 
 
 def natural_sort_key(key: str) -> list[tuple[int, int, str]]:
-    """Return what to sort by, so that 2 comes before 10, and equal numbers by their zeros.
+    """Return a sort key that puts 2 before 10, and 2 before 02.
 
-    >>> sorted(["ch10", "ch2", "ch02", "ch1"], key=natural)
+    >>> sorted(["ch10", "ch2", "ch02", "ch1"], key=natural_sort_key)
     ['ch1', 'ch2', 'ch02', 'ch10']
     """
     parts = re.split(r"([0-9]+)", key)
@@ -31,29 +31,29 @@ def natural_sort_key(key: str) -> list[tuple[int, int, str]]:
 
 
 def _number(digits: str) -> tuple[int, str]:
-    """Return what to sort digits by, however many: as a number, then by the zeros in front."""
+    """Return the sort key of digits: by number, then by leading zeros. Not by `int`, which limits their count."""
     number = digits.lstrip("0")
     return len(number), f"{number}/{len(digits):06d}"
 
 
 def matches(pattern: str, keys: Iterable[str]) -> list[str]:
-    """Return the keys that match, in natural order; folders (keys that end in a slash) never do.
+    """Return the keys that match, in natural order. Folders (keys that end in a slash) never match.
 
     >>> matches("c/*.mp3", ["c/10.mp3", "c/2.mp3", "c/.x.mp3", "c/d/1.mp3", "c/"])
     ['c/2.mp3', 'c/10.mp3']
     """
-    shape = re.compile(_regex(pattern), re.DOTALL)
-    return sorted((key for key in keys if not key.endswith("/") and shape.fullmatch(key)), key=natural_sort_key)
+    regex = re.compile(_regex(pattern), re.DOTALL)
+    return sorted((key for key in keys if not key.endswith("/") and regex.fullmatch(key)), key=natural_sort_key)
 
 
 def _regex(pattern: str) -> str:
-    """Turn a pattern into a regular expression, in which no star is tried again once the next one in its folder began.
+    """Return the regular expression of a pattern, in linear time and without backtracking into an earlier star.
 
-    The first place where what stands between two stars fits is as good as any, and so it is with `**/` and whole
-    folders; so no pattern takes for ever.
+    The first match of the part between two stars is as good as any other, so that part is made atomic with a lookahead
+    and a back reference; the same holds for `**/` and whole folders.
     """
     out: list[str] = []
-    at, starts, star, cross = 0, True, -1, -1  # where in `out` the last star of this folder, the last `**/` stand
+    at, starts, star, cross = 0, True, -1, -1  # indices in `out` of the last star of this folder and of the last `**/`
     while at < len(pattern):
         crossing = starts and pattern.startswith("**/", at)
         hidden = r"(?!\.)" if starts and not crossing and pattern[at] in "*?[" else ""
@@ -70,7 +70,7 @@ def _regex(pattern: str) -> str:
 
 
 def _next(pattern: str, at: int) -> tuple[str, int]:
-    """Return the expression for what stands at a place, and how much of the pattern it takes."""
+    """Return the regular expression of the next part of the pattern, and the length of that part."""
     if pattern[at] == "*":
         return "[^/]*?", 1
     if pattern[at] == "?":
@@ -82,7 +82,7 @@ def _next(pattern: str, at: int) -> tuple[str, int]:
 
 
 def _set(characters: str) -> str:
-    """Escape the inside of a choice; a dash between two characters is a range, which holds nothing if it falls."""
+    """Return the character set of a choice; a dash between two characters is a range, empty if it descends."""
     items = re.findall(r"(?s)(.)-(.)|(.)", characters)
     parts = (re.escape(one) or f"{re.escape(first)}-{re.escape(last)}" for first, last, one in items if first <= last)
     return "".join(parts) or "/"  # no character is a slash here

@@ -1,4 +1,4 @@
-"""What a manifest says, once nothing is wrong with it: values only. `parsing` makes them, `planner` uses them."""
+"""The values of a valid manifest. `parse` makes them, `planner` uses them."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,10 +9,7 @@ from clipstitch.common.identifiers import ObjectRef
 
 
 class Clip(NamedTuple):
-    """A source object, perhaps trimmed: from `start_ms`, for `duration_ms` (0: to the end).
-
-    `title` names its chapter.
-    """
+    """A source object, trimmed to `duration_ms` (0: to the end) from `start_ms`. `title` names its chapter."""
 
     key: str
     start_ms: int = 0
@@ -21,12 +18,12 @@ class Clip(NamedTuple):
 
     @property
     def trimmed(self) -> bool:
-        """Whether less than the whole object is wanted."""
+        """True if only a part of the object is used."""
         return bool(self.start_ms or self.duration_ms)
 
 
 class Glob(NamedTuple):
-    """All objects that match a pattern, in natural order, each trimmed alike."""
+    """All objects that match a pattern, in natural order, each with the same trim."""
 
     pattern: str
     start_ms: int = 0
@@ -34,7 +31,7 @@ class Glob(NamedTuple):
 
 
 class Silence(NamedTuple):
-    """Nothing to hear, for a while."""
+    """A silence of `length_ms`."""
 
     length_ms: int
 
@@ -43,9 +40,9 @@ Entry = Clip | Glob | Silence
 
 
 class Output(NamedTuple):
-    """What is wanted. None: the cloud's default, or (rate and channels) the `align` clip's own.
+    """The requested output. None: the cloud's default or, for sample rate and channels, those of the reference clip.
 
-    `start_ms` and `duration_ms` (0: to the end) trim the merged whole.
+    `start_ms` and `duration_ms` (0: to the end) trim the merged audio.
     """
 
     ref: ObjectRef
@@ -62,7 +59,7 @@ class Output(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """A manifest in which nothing is wrong. `notify` None means every configured sink; `align` counts `clips`."""
+    """A valid manifest. `align` is the index of the reference clip; `notify` is None for all configured sinks."""
 
     output: Output
     clips: tuple[Entry, ...]
@@ -75,7 +72,7 @@ class Manifest(NamedTuple):
 
 
 class LimitViolation(NamedTuple):
-    """What stands against an output: the code of an issue, what is wrong, what to do."""
+    """Code, message and remedy of an output that the operator does not allow."""
 
     code: str
     message: str
@@ -83,9 +80,9 @@ class LimitViolation(NamedTuple):
 
 
 class Limits(NamedTuple):
-    """What the operator allows. Prefixes: a key must begin with one of them; buckets: by name.
+    """The operator's limits. A key must begin with one of the prefixes; buckets are names.
 
-    `reserved` prefixes belong to us (manifests, state, results): an output there could trigger or confuse us.
+    `reserved` prefixes hold manifests, state and results: an output there could start a job or damage one.
     """
 
     output_buckets: tuple[str, ...] = ()
@@ -96,7 +93,7 @@ class Limits(NamedTuple):
     max_clips: int = 2000
 
     def against_bucket(self, bucket: str, home: str) -> LimitViolation | None:
-        """Say what stands against an output in a bucket; `home` is the manifest's."""
+        """Return the violation of an output in `bucket`, None if it is allowed; `home` is the manifest's bucket."""
         allowed = {home, *self.output_buckets}
         if bucket in allowed:
             return None
@@ -104,16 +101,16 @@ class Limits(NamedTuple):
         return LimitViolation("OUTPUT_NOT_ALLOWED", f"bucket `{bucket}` is not allowed", remedy)
 
     def against_key(self, key: str) -> LimitViolation | None:
-        """Say what stands against an output of that name."""
-        if taken := next((prefix for prefix in self.reserved if key.startswith(prefix)), None):
-            remedy = "Choose a key outside " + ", ".join(self.reserved) + "."
-            return LimitViolation("OUTPUT_KEY_RESERVED", f"lies in `{taken}`, which is ours", remedy)
+        """Return the violation of an output key, None if it is allowed."""
+        if prefix := next((prefix for prefix in self.reserved if key.startswith(prefix)), None):
+            remedy = "Use a key outside " + ", ".join(self.reserved) + "."
+            return LimitViolation("OUTPUT_KEY_RESERVED", f"key is under the reserved prefix `{prefix}`", remedy)
         if not key.startswith(self.output_prefixes):
-            remedy = "Begin the key with " + " or ".join(self.output_prefixes) + "."
-            return LimitViolation("OUTPUT_NOT_ALLOWED", "lies outside the allowed prefixes", remedy)
+            remedy = "Use a key that begins with " + " or ".join(self.output_prefixes) + "."
+            return LimitViolation("OUTPUT_NOT_ALLOWED", "key is outside the allowed prefixes", remedy)
         return None
 
     @property
     def manifest_prefix(self) -> str:
-        """Where manifests lie: the first of the reserved prefixes."""
+        """The prefix of manifests: the first of the reserved prefixes."""
         return self.reserved[0]

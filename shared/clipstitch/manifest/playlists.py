@@ -1,11 +1,11 @@
-"""Playlists as manifests: `ffconcat version 1.0` and extended M3U, to the document that a manifest would have been.
+"""Parse playlists, `ffconcat version 1.0` and extended M3U, into the document of an equivalent manifest.
 
-What a playlist says is turned into the fields of manifest version 1, and read like them from then on. A directive that
-we would not honour is an error with its line, never passed over. What playlists cannot say (the output, gaps, sinks)
-stands in a comment, `# clipstitch: {…}`, a JSON mapping of manifest fields; without one, the output lies under
-`merged/`: `manifests/shows/ep1.m3u` makes `merged/shows/ep1.mp3`.
+The document has the fields of manifest version 1 and is checked like any other. An unsupported directive is an issue
+with its line number. What a playlist cannot express (the output, gaps, sinks) is in a comment, `# clipstitch: {…}`, a
+JSON mapping of manifest fields. The default output is under `merged/`: `manifests/shows/ep1.m3u` makes
+`merged/shows/ep1.mp3`.
 
-Sources: FFmpeg documentation, "concat demuxer, Syntax" (2026); RFC 8216 section 4.1 on what M3U lines are.
+Sources: FFmpeg documentation, "concat demuxer, Syntax" (2026); RFC 8216 section 4.1 on the lines of an M3U playlist.
 """
 
 import re
@@ -17,25 +17,25 @@ from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
 from clipstitch.manifest.field_reader import IssueList
 
-_HONOURED = ("file", "inpoint", "outpoint", "duration")
+_DIRECTIVES = ("file", "inpoint", "outpoint", "duration")
 _TRIM = {"inpoint": "start", "outpoint": "end", "duration": "duration"}
-_M3U_KNOWN = ("#EXTM3U", "#EXTINF", "#EXTENC", "#PLAYLIST")
+_M3U_TAGS = ("#EXTM3U", "#EXTINF", "#EXTENC", "#PLAYLIST")
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
-_OURS = re.compile(r"#\s*clipstitch:\s*(.*)")
+_OWN_COMMENT = re.compile(r"#\s*clipstitch:\s*(.*)")
 
 
 def read_ffconcat(text: str, ref: ObjectRef, manifest_prefix: str) -> dict[str, Any]:
-    """Read an ffconcat script; `InvalidManifest` lists every line that cannot be honoured."""
+    """Return the document of an ffconcat script. Raises `InvalidManifest` with every unsupported line."""
     return _Playlist(ref, manifest_prefix).read(text, _ffconcat_line, "ffconcat version 1.0")
 
 
 def read_m3u(text: str, ref: ObjectRef, manifest_prefix: str) -> dict[str, Any]:
-    """Read an M3U playlist, extended or plain; `InvalidManifest` lists every line that cannot be honoured."""
+    """Return the document of an M3U playlist. Raises `InvalidManifest` with every unsupported line."""
     return _Playlist(ref, manifest_prefix).read(text, _m3u_line, "")
 
 
 class _Playlist:
-    """A playlist on its way to a document."""
+    """The document and the issues of the lines read so far."""
 
     def __init__(self, ref: ObjectRef, manifest_prefix: str) -> None:
         self._ref = ref
@@ -45,17 +45,17 @@ class _Playlist:
         self.title = ""
         self.issues = IssueList()
 
-    def read(self, text: str, take: Callable[["_Playlist", str, int], None], first: str) -> dict[str, Any]:
-        """Read every line with `take`; the first must be `first`, where that is not empty."""
+    def read(self, text: str, read_line: Callable[["_Playlist", str, int], None], header: str) -> dict[str, Any]:
+        """Return the document. The first line must be `header`, unless that is empty."""
         lines = re.split(r"\r\n?|\n", text)
-        if first and (lines[0].split() != first.split()):
-            self.wrong(1, f"does not begin with `{first}`", f"Make `{first}` the first line.")
+        if header and lines[0].split() != header.split():
+            self.add(1, f"does not begin with `{header}`", f"Make `{header}` the first line.")
             raise InvalidManifest(self.issues.found)
         for number, line in enumerate(lines, start=1):
-            if ours := _OURS.fullmatch(line.strip()):
-                self._comment(ours[1], number)
-            elif line.strip() and not (first and number == 1):
-                take(self, line.strip(), number)
+            if own := _OWN_COMMENT.fullmatch(line.strip()):
+                self._own_comment(own[1], number)
+            elif line.strip() and not (header and number == 1):
+                read_line(self, line.strip(), number)
         if self.issues.found:
             raise InvalidManifest(self.issues.found)
         output = self.document.get("output", {})
@@ -63,23 +63,30 @@ class _Playlist:
             output = {"key": default_key(self._ref.key, self._prefix), **output}
         return {"version": 1, **self.document, "output": output, "clips": self.clips}
 
-    def wrong(self, line: int, message: str, remedy: str) -> None:
-        """Note a line that cannot be honoured."""
+    def add(self, line: int, message: str, remedy: str) -> None:
+        """Add an issue about a line."""
         self.issues.add("", "PLAYLIST_LINE", f"line {line} {message}", remedy)
 
-    def _comment(self, text: str, line: int) -> None:
-        """Read manifest fields out of our own comment."""
+    def add_clip(self, name: str, line: int, *, scheme: str = "", title: str = "") -> None:
+        """Add the clip that a line names, or an issue if it is a URL."""
+        if _URL.match(name):
+            self.add(line, "is a URL", "Name objects of the bucket by their keys.")
+        else:
+            self.clips.append({"key": self._key(name.removeprefix(scheme)), **({"title": title} if title else {})})
+
+    def _own_comment(self, text: str, line: int) -> None:
         try:
             fields = documents.load(text.encode(), ".json")
         except InvalidManifest:
             fields = None
         if not isinstance(fields, dict) or "clips" in fields:
-            self.wrong(line, "is no JSON mapping of manifest fields without `clips`", 'Write {"output": {"key": "…"}}.')
-            return
-        self.document |= fields
+            message = "is not a JSON mapping of manifest fields without `clips`"
+            self.add(line, message, 'Write {"output": {"key": "…"}}.')
+        else:
+            self.document |= fields
 
-    def key(self, path: str) -> str:
-        """Return the object key that a path means: from the bucket's root, or from here if it begins with a dot."""
+    def _key(self, path: str) -> str:
+        """Return the key of a path, relative to the playlist if it begins with ./ or ../, else to the bucket's root."""
         if not path.startswith(("./", "../")):
             return path
         folders = self._ref.key.split("/")[:-1]
@@ -92,7 +99,7 @@ class _Playlist:
 
 
 def default_key(manifest_key: str, manifest_prefix: str) -> str:
-    """Return the output key of a playlist that does not name one.
+    """Return the output key of a playlist without an output.
 
     >>> default_key("manifests/shows/ep1.m3u", "manifests/")
     'merged/shows/ep1.mp3'
@@ -101,41 +108,37 @@ def default_key(manifest_key: str, manifest_prefix: str) -> str:
 
 
 def _ffconcat_line(playlist: _Playlist, line: str, number: int) -> None:
-    """Take one directive of an ffconcat script."""
     if line.startswith("#"):
         return
     name, *values = _tokens(line)
-    if name not in _HONOURED:
-        remedy = f"Honoured are {', '.join(_HONOURED)}; take the line out."
-        playlist.wrong(number, f"has the directive `{name}`, which is not honoured", remedy)
+    if name not in _DIRECTIVES:
+        remedy = f"Supported are {', '.join(_DIRECTIVES)}; remove the line."
+        playlist.add(number, f"has the unsupported directive `{name}`", remedy)
     elif len(values) != 1:
-        playlist.wrong(number, f"gives `{name}` {len(values)} values", "Give one; quote a name that has blanks.")
-    elif name == "file" and _URL.match(values[0]):
-        playlist.wrong(number, "is a URL", "Name objects of the bucket by their keys.")
+        playlist.add(number, f"gives `{name}` {len(values)} values", "Give one; quote a name that has spaces.")
     elif name == "file":
-        playlist.clips.append({"key": playlist.key(values[0].removeprefix("file:"))})
+        playlist.add_clip(values[0], number, scheme="file:")
     elif not playlist.clips:
-        playlist.wrong(number, f"has `{name}` before any `file`", "Put it behind the file it is about.")
+        playlist.add(number, f"has `{name}` before any `file`", "Move it below the file that it applies to.")
     elif (ms := _milliseconds(values[0])) is None:
-        playlist.wrong(number, f"has the time {values[0]!r}", "Write seconds, or HH:MM:SS.mmm.")
+        playlist.add(number, f"has the time {values[0]!r}", "Write seconds, or HH:MM:SS.mmm.")
     else:
         playlist.clips[-1][_TRIM[name]] = ms
 
 
 def _tokens(line: str) -> list[str]:
-    """Split a line as FFmpeg does: blanks part, single quotes and backslashes protect."""
+    """Split a line as FFmpeg does: spaces separate, single quotes and backslashes protect."""
     words = re.findall(r"(?:[^\s'\\]|\\.?|'[^']*'?)+", line)
     return ["".join(_unquoted(word)) for word in words]
 
 
 def _unquoted(word: str) -> Iterator[str]:
-    """Yield the characters that a word means."""
     for quoted, escaped, plain in re.findall(r"'([^']*)'?|\\(.)|([^'\\]+|\\)", word):
         yield quoted or escaped or plain
 
 
 def _milliseconds(text: str) -> int | None:
-    """Read FFmpeg's times: seconds, or hours, minutes and seconds; to the millisecond."""
+    """Parse FFmpeg's times: seconds, or hours, minutes and seconds; rounded to milliseconds."""
     if re.fullmatch(r"[0-9]{1,12}(\.[0-9]+)?(us|ms|s)?", text):
         scale = {"us": 0.001, "ms": 1.0}.get(text.lstrip("0123456789."), 1000.0)
         return round(float(text.rstrip("ums")) * scale)
@@ -147,16 +150,12 @@ def _milliseconds(text: str) -> int | None:
 
 
 def _m3u_line(playlist: _Playlist, line: str, number: int) -> None:
-    """Take one line of an M3U playlist; `#EXTINF` names the chapter."""
+    """Read one line of an M3U playlist; `#EXTINF` has the title of the next clip."""
     if not line.startswith("#"):
-        if _URL.match(line):
-            playlist.wrong(number, "is a URL", "Name objects of the bucket by their keys.")
-            return
-        titled = {"title": playlist.title} if playlist.title else {}
-        playlist.clips.append({"key": playlist.key(line), **titled})
+        playlist.add_clip(line, number, title=playlist.title)
         playlist.title = ""
     elif line.startswith("#EXTINF"):
         playlist.title = line.partition(",")[2].strip()
-    elif line.startswith("#EXT") and not line.startswith(_M3U_KNOWN):
+    elif line.startswith("#EXT") and not line.startswith(_M3U_TAGS):
         name = line.split(":", maxsplit=1)[0]
-        playlist.wrong(number, f"has the directive `{name}`, which is not honoured", "Take the line out.")
+        playlist.add(number, f"has the unsupported directive `{name}`", "Remove the line.")

@@ -1,0 +1,13 @@
+"""From a manifest and the probes of its clips to a plan: the requests that merge them, and what the output will be.
+
+The package is pure. A plan can be explained and estimated before anything is started; `jobs` decides when to start its
+steps.
+
+plan             a plan, its steps, clips and output, and their JSON
+planner          a manifest and probes to a plan, or every issue that the probes show
+steps            sources to the requests that merge them
+merge_tree       the fewest requests and levels for a number of sources
+process_string   process strings, formatted and parsed
+silence_flac     a silence as FLAC, exact to one sample
+chapters         chapters as WebVTT and as an ID3 tag
+"""

@@ -1,7 +1,7 @@
-"""Chapters as files know them: WebVTT beside the output, and an ID3v2 tag in front of an MP3. Pure.
+"""Write chapters as WebVTT, and as the ID3v2 tag of an MP3. Pure.
 
-The tag is padded to the size that OSS asks of every part but the last, so that the published object can be put together
-in the cloud: the tag as the first part, the audio copied as the rest. Nobody downloads the audio.
+The tag is padded to the minimum size of a part in OSS, so that the cloud can assemble the published object: the tag is
+the first part, and the audio is copied as the second without a download.
 
 Sources: W3C "WebVTT" section 4; "ID3v2 Chapter Frame Addendum" 1.0; OSS, "UploadPart", 2026: at least 100 KB a part.
 """
@@ -15,8 +15,8 @@ from clipstitch.planning.plan import PlacedClip, Plan
 
 MIN_PART_BYTES = 100 * 1024
 ID3_HEADER_BYTES = 10
-MAX_CTOC_ENTRIES = 255  # the count is one byte; more chapters stand in tables within the table
-_NO_OFFSET = 0xFFFFFFFF  # "use the times"
+MAX_CTOC_ENTRIES = 255  # the count is one byte; more chapters need nested tables
+_NO_OFFSET = 0xFFFFFFFF  # this value means: use the times
 
 
 class Chapter(NamedTuple):
@@ -28,30 +28,29 @@ class Chapter(NamedTuple):
 
 
 def chapters_of(plan: Plan) -> list[Chapter]:
-    """Return a chapter for every clip that can be heard; each lasts until the next begins.
+    """Return a chapter for every clip that is not trimmed away; each ends where the next starts.
 
-    A chapter is called by the clip's title, or else by its file name without folder and extension.
+    Its title is that of the clip, or else the file name without folder and extension.
     """
-    heard = [clip for clip in plan.clips if clip.key and clip.length_s]
-    starts = [round(clip.starts_at_s * 1000) for clip in heard]
+    clips = [clip for clip in plan.clips if clip.key and clip.length_s]
+    starts = [round(clip.starts_at_s * 1000) for clip in clips]
     ends = [*starts[1:], round(plan.duration_s * 1000)]
-    return [Chapter(_title(clip), start, end) for clip, start, end in zip(heard, starts, ends, strict=True)]
+    return [Chapter(_title(clip), start, end) for clip, start, end in zip(clips, starts, ends, strict=True)]
 
 
 def _title(clip: PlacedClip) -> str:
-    """Name a clip for people."""
     name = clip.key.rpartition("/")[2]
     return clip.title or name.rpartition(".")[0] or name
 
 
 def webvtt_ref(plan: Plan) -> ObjectRef:
-    """Name the object beside the output that holds its chapters."""
+    """Return the object of the WebVTT file, which is beside the output."""
     folder, slash, name = plan.output.ref.key.rpartition("/")
     return ObjectRef(plan.output.ref.bucket, f"{folder}{slash}{name.rpartition('.')[0] or name}.vtt")
 
 
 def webvtt(chapters: Sequence[Chapter]) -> str:
-    """Write chapters as WebVTT, one cue each."""
+    """Return a WebVTT file with one cue for each chapter."""
     cues = (
         f"{number}\n{_vtt_time(chapter.start_ms)} --> {_vtt_time(chapter.end_ms)}\n{_vtt_text(chapter.title)}\n"
         for number, chapter in enumerate(chapters, start=1)
@@ -60,26 +59,21 @@ def webvtt(chapters: Sequence[Chapter]) -> str:
 
 
 def _vtt_time(milliseconds: int) -> str:
-    """Write a time as WebVTT does.
-
-    >>> _vtt_time(3_723_004)
-    '01:02:03.004'
-    """
     seconds, ms = divmod(milliseconds, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"
 
 
 def _vtt_text(title: str) -> str:
-    """Write a title on one line, with WebVTT's own characters escaped."""
+    """Return a title on one line, with the special characters of WebVTT escaped."""
     return " ".join(title.split()).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;") or "–"
 
 
 def id3_tag(title: str, chapters: Sequence[Chapter]) -> bytes:
-    """Write an ID3v2.4 tag: a title, a CTOC, a CHAP frame for each chapter; padded to more than `MIN_PART_BYTES`.
+    """Return an ID3v2.4 tag of more than `MIN_PART_BYTES`: a title, a CTOC, and a CHAP frame for each chapter.
 
-    Chapters stand in the order of time, since not every player reads the table; mutagen would sort them by size.
+    The CHAP frames are in the order of time, because some players ignore the CTOC; mutagen would sort them by size.
     """
-    from mutagen.id3 import CHAP, CTOC, TIT2, CTOCFlags, Encoding  # noqa: PLC0415 - only MP3s with chapters pay for it
+    from mutagen.id3 import CHAP, CTOC, TIT2, BitPaddedInt, CTOCFlags, Encoding  # noqa: PLC0415 - only for MP3
 
     def heading(text: str) -> TIT2:
         return TIT2(encoding=Encoding.UTF8, text=[text])
@@ -102,12 +96,11 @@ def id3_tag(title: str, chapters: Sequence[Chapter]) -> bytes:
         for name, chapter in zip(names, chapters, strict=True)
     )
     frames = b"".join(_frame(frame) for frame in (heading(title), toc, *tables, *marks)) + bytes(MIN_PART_BYTES)
-    size = bytes(len(frames) >> shift & 0x7F for shift in (21, 14, 7, 0))
-    return b"ID3\x04\x00\x00" + size + frames
+    return b"ID3\x04\x00\x00" + BitPaddedInt.to_str(len(frames)) + frames
 
 
 def _frame(frame: Any) -> bytes:
-    """Write one frame, as mutagen puts it behind the header of a tag that has no other."""
+    """Return the bytes of a frame: a tag with only this frame, without its header."""
     from mutagen.id3 import ID3  # noqa: PLC0415
 
     tag, file = ID3(), BytesIO()
@@ -117,15 +110,14 @@ def _frame(frame: Any) -> bytes:
 
 
 def id3_size(head: bytes) -> int:
-    """Return how many bytes of a file are an ID3v2 tag, from the file's first ten; 0 when it has none.
+    """Return the size in bytes of the ID3v2 tag of a file, given its first ten bytes; 0 if it has none.
 
     >>> id3_size(b"ID3" + bytes([4, 0, 0, 0, 0, 1, 5]))
     143
     """
     if len(head) < ID3_HEADER_BYTES or head[:3] != b"ID3":
         return 0
-    size = 0
-    for byte in head[6:10]:
-        size = size << 7 | byte & 0x7F
+    from mutagen.id3 import BitPaddedInt  # noqa: PLC0415
+
     footer = ID3_HEADER_BYTES if head[5] & 0x10 else 0
-    return ID3_HEADER_BYTES + size + footer
+    return ID3_HEADER_BYTES + int(BitPaddedInt(head[6:10])) + footer

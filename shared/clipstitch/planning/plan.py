@@ -1,22 +1,23 @@
-"""What was decided for one job: steps that can be explained before they are taken. Values and their JSON.
+"""The plan of a job: its steps, clips and output, and their JSON.
 
-`planner` makes it. A plan is frozen in the ledger; from then on it is what counts.
+`planner` makes it. A plan is stored with the job and does not change afterwards.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.serialization import to_json_value
 
 WORK, ASSETS = "work/", "assets/"
+_T = TypeVar("_T")
 
 
 class Step(NamedTuple):
     """One request: `process` is posted to `main` and makes `target`.
 
-    `needs` are the steps that make its sources; `clips` the first and the last clip that it joins, counted from 0.
+    `needs` are the numbers of the steps that make its sources; `clips` are the indices of its first and last clip.
     """
 
     number: int
@@ -28,9 +29,9 @@ class Step(NamedTuple):
 
 
 class PlacedClip(NamedTuple):
-    """A clip, or a silence (then `key` is empty), in the merged whole.
+    """A clip, or a silence (then `key` is empty), at its place in the merged audio.
 
-    Seconds; `length_s` is what remains after trimming. They are whole samples of the output, so sums stay exact.
+    `length_s` is the length after trimming. Both times in seconds are whole samples of the output, so sums are exact.
     """
 
     key: str
@@ -42,7 +43,7 @@ class PlacedClip(NamedTuple):
 
 
 class SilenceAsset(NamedTuple):
-    """A silence that the steps need as an object, made before they start."""
+    """The object of a silence, which must exist before the steps start."""
 
     ref: ObjectRef
     samples: int
@@ -51,7 +52,7 @@ class SilenceAsset(NamedTuple):
 
 
 class PlannedOutput(NamedTuple):
-    """The user-visible output: where it goes and what it is. `chapters`: mark where the clips start."""
+    """The output object: its place and its format in full. `chapters` is True if the clips become chapters."""
 
     ref: ObjectRef
     format: str
@@ -62,9 +63,9 @@ class PlannedOutput(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What we decided to do for one job. The last step makes the output.
+    """Everything a job will do. The last step makes the output.
 
-    `duration_s` is the expected length of the output; `warnings` says where we chose for the author.
+    `duration_s` is the expected length of the output; `warnings` name the values that were chosen for the author.
     """
 
     job_id: str
@@ -85,49 +86,45 @@ class Plan(NamedTuple):
 
     @property
     def levels(self) -> int:
-        """How many steps wait for one another, at most."""
+        """The number of steps in the longest chain of steps that need one another."""
         level: dict[int, int] = {}
         for step in self.steps:
             level[step.number] = 1 + max((level[need] for need in step.needs), default=0)
         return max(level.values())
 
     def as_json(self) -> dict[str, Any]:
-        """Return the plan as plain values."""
+        """Return the plan as JSON values."""
         return to_json_value(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
 
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> "Plan":
-        """Read back what `as_json` wrote."""
+        """Return the plan of what `as_json` returned."""
         return cls(
-            job_id=plan["job_id"],
-            manifest=ManifestRef(ObjectRef(**plan["manifest"]["ref"]), plan["manifest"]["etag"]),
-            output=PlannedOutput(**{**plan["output"], "ref": ObjectRef(**plan["output"]["ref"])}),
-            duration_s=plan["duration_s"],
-            clips=tuple(PlacedClip(**clip) for clip in plan["clips"]),
-            steps=tuple(_step_from_json(step) for step in plan["steps"]),
-            sinks=tuple(plan["sinks"]),
-            labels=plan["labels"],
-            warnings=tuple(plan["warnings"]),
-            silences=tuple(
-                SilenceAsset(**{**silence, "ref": ObjectRef(**silence["ref"])}) for silence in plan["silences"]
-            ),
+            **{
+                **plan,
+                "manifest": _restore(ManifestRef, plan["manifest"], "ref"),
+                "output": _restore(PlannedOutput, plan["output"], "ref"),
+                "clips": tuple(PlacedClip(**clip) for clip in plan["clips"]),
+                "steps": tuple(
+                    _restore(Step, step, "main", "target")._replace(
+                        needs=tuple(step["needs"]), clips=tuple(step["clips"])
+                    )
+                    for step in plan["steps"]
+                ),
+                "sinks": tuple(plan["sinks"]),
+                "warnings": tuple(plan["warnings"]),
+                "silences": tuple(_restore(SilenceAsset, silence, "ref") for silence in plan["silences"]),
+            }
         )
 
 
-def _step_from_json(step: Mapping[str, Any]) -> Step:
-    """Read back one step."""
-    return Step(
-        number=step["number"],
-        main=ObjectRef(**step["main"]),
-        process=step["process"],
-        target=ObjectRef(**step["target"]),
-        needs=tuple(step["needs"]),
-        clips=(step["clips"][0], step["clips"][1]),
-    )
+def _restore(kind: Callable[..., _T], value: Mapping[str, Any], *refs: str) -> _T:
+    """Return a value of its JSON; `refs` are the names of its object references."""
+    return kind(**{**value, **{name: ObjectRef(**value[name]) for name in refs}})
 
 
 class PlanningContext(NamedTuple):
-    """Where a plan works: job, manifest, state prefix, the topic that hears of finished tasks, all sinks."""
+    """What a plan depends on besides its manifest: job, manifest version, state prefix, completion topic, all sinks."""
 
     job_id: str
     manifest: ManifestRef
@@ -136,11 +133,11 @@ class PlanningContext(NamedTuple):
     sinks: tuple[str, ...]
 
     def target(self, number: int, extension: str) -> ObjectRef:
-        """Name what a step makes; the key carries job and step, so that a notice can be matched by it alone."""
+        """Return the object that a step makes. Its key identifies job and step, as completion notifications need."""
         key = f"{self.state_prefix}{WORK}{self.job_id}/step-{number:03d}.{extension}"
         return ObjectRef(self.manifest.ref.bucket, key)
 
-    def quiet(self, samples: int, sample_rate: int, channels: int) -> SilenceAsset:
-        """Name a silence; the same silence has the same name in every job."""
+    def silence(self, samples: int, sample_rate: int, channels: int) -> SilenceAsset:
+        """Return the object of a silence. Equal silences of all jobs are one object."""
         key = f"{self.state_prefix}{ASSETS}silence-{sample_rate}-{channels}-{samples}.flac"
         return SilenceAsset(ObjectRef(self.manifest.ref.bucket, key), samples, sample_rate, channels)

@@ -1,7 +1,7 @@
-"""The grammar of process strings, both ways. Knows names and numbers, not whether they make sense together.
+"""Format and parse process strings. The values of parameters are not checked against each other.
 
-The planner spells, `clipstitch explain` reads. Whatever `spell` writes, `read` gives back; what `read` accepts
-is wider: samples keep or strip Base64 padding, and one official sample uses the ordinary alphabet.
+The planner formats, `clipstitch explain` parses. `parse_process` inverts `format_process` and accepts more: vendor
+samples have Base64 with and without padding, and one uses the standard alphabet.
 
 Source: OSS user guide, "What is audio merging", page dated 2026-03-20, and "Variables" for sys/saveas.
 """
@@ -19,7 +19,7 @@ _NUMBERS = ("ss", "t", "ac", "ar", "ab", "aq", "abopt", "align", "adepth")
 
 
 class Segment(NamedTuple):
-    """A clip put before or after the posted object. `ss` and `t` in ms; `t` is a duration, 0 = to the end."""
+    """A clip before or after the posted object: start `ss` and duration `t` (0: to the end) in milliseconds."""
 
     key: str
     ss: int | None = None
@@ -27,7 +27,7 @@ class Segment(NamedTuple):
 
 
 class Transcode(NamedTuple):
-    """The parameters of the merged output, as the reference names them; None leaves one out."""
+    """The parameters of the output, by the names of the OSS user guide; None omits one."""
 
     f: str
     ss: int | None = None
@@ -42,26 +42,26 @@ class Transcode(NamedTuple):
 
 
 class Saveas(NamedTuple):
-    """Where the output goes. `template` may hold variables such as {autoext}; see `literal` for plain keys."""
+    """The output object. `template` may have variables such as {autoext}; `literal` makes one of a key."""
 
     template: str
     bucket: str | None = None
 
     @classmethod
     def literal(cls, ref: ObjectRef) -> "Saveas":
-        """Aim at exactly this object, whatever braces its key has."""
+        """Return the template of exactly this object; braces in its key are doubled."""
         return cls(ref.key.replace("{", "{{").replace("}", "}}"), ref.bucket)
 
     @property
     def key(self) -> str | None:
-        """The key, when it is the same for every task; None when it depends on variables."""
+        """The key; None if it depends on variables."""
         if re.search(r"[{}]", re.sub(r"\{\{|\}\}", "", self.template)):
             return None
         return self.template.replace("{{", "{").replace("}}", "}")
 
 
 class Process(NamedTuple):
-    """A whole request on a posted object: the effective order is `pre`, the posted object, `sur`."""
+    """A request to a posted object. The order of its sources is `pre`, the posted object, `sur`."""
 
     transcode: Transcode
     pre: tuple[Segment, ...] = ()
@@ -72,16 +72,16 @@ class Process(NamedTuple):
 
 
 def encode_name(name: str) -> str:
-    """Encode a name for a process string: URL-safe alphabet, no padding.
+    """Return a name as a process string has it: Base64 with the URL-safe alphabet, without padding.
 
-    >>> b64("out/a b.mp3")
+    >>> encode_name("out/a b.mp3")
     'b3V0L2EgYi5tcDM'
     """
     return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
 
 
 def decode_name(text: str) -> str:
-    """Decode a name, with or without padding, in either alphabet; `InvalidProcessString` otherwise."""
+    """Return the name of a Base64 string of either alphabet, padded or not. Raises `InvalidProcessString`."""
     plain = text.rstrip("=").replace("+", "-").replace("/", "_")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), altchars=b"-_", validate=True).decode()
@@ -90,33 +90,24 @@ def decode_name(text: str) -> str:
 
 
 def format_process(process: Process) -> str:
-    """Write a process as OSS reads it."""
-    actions = [_spell_action(process)]
-    if process.saveas or process.topic is not None:
-        actions.append("/".join(_spell_system(process)))
-    return "|".join(actions)
+    """Return the process string of a process."""
+    segments = [f"/{place},{_format_segment(one)}" for place in ("pre", "sur") for one in getattr(process, place)]
+    # The order of the parameters is that of the user guide's examples.
+    parameters = _format_numbers(process.transcode._asdict())
+    system = "/".join(_format_system(process))
+    return f"{process.action}{parameters}{''.join(segments)}" + (f"|{system}" if system else "")
 
 
-def _spell_action(process: Process) -> str:
-    """Write the audio action with its segments."""
-    pres = (f"/pre,{_spell_segment(segment)}" for segment in process.pre)
-    surs = (f"/sur,{_spell_segment(segment)}" for segment in process.sur)
-    return f"{process.action},{_spell_transcode(process.transcode)}" + "".join((*pres, *surs))
+def _format_numbers(values: Mapping[str, object]) -> str:
+    return "".join(f",{name}_{value}" for name, value in values.items() if value is not None)
 
 
-def _spell_transcode(transcode: Transcode) -> str:
-    """Write the action's own parameters, in the order of the reference's examples."""
-    return ",".join(f"{name}_{value}" for name, value in transcode._asdict().items() if value is not None)
+def _format_segment(segment: Segment) -> str:
+    return f"o_{encode_name(segment.key)}" + _format_numbers({"ss": segment.ss, "t": segment.t})
 
 
-def _spell_segment(segment: Segment) -> str:
-    """Write one clip."""
-    trims = (("ss", segment.ss), ("t", segment.t))
-    return ",".join((f"o_{encode_name(segment.key)}", *(f"{name}_{ms}" for name, ms in trims if ms is not None)))
-
-
-def _spell_system(process: Process) -> Iterator[str]:
-    """Write what follows the bar: where to save, whom to notify."""
+def _format_system(process: Process) -> Iterator[str]:
+    """Yield the actions after the bar: where to save, and which topic to notify."""
     if process.saveas:
         bucket = f"b_{encode_name(process.saveas.bucket)}," if process.saveas.bucket is not None else ""
         yield f"sys/saveas,{bucket}o_{encode_name(process.saveas.template)}"
@@ -125,7 +116,7 @@ def _spell_system(process: Process) -> Iterator[str]:
 
 
 def parse_process(text: str) -> Process:
-    """Read a process string; `InvalidProcessString` says what is wrong and where."""
+    """Return the process of a process string. Raises `InvalidProcessString`, which says what is wrong and where."""
     action, *system = text.removeprefix("x-oss-async-process=").split("|")
     name = next((known for known in (CONCAT, CONVERT) if action.startswith(f"{known},")), None)
     if name is None:
@@ -133,11 +124,13 @@ def parse_process(text: str) -> Process:
         raise InvalidProcessString(
             f"{found}; known actions are {CONCAT} and {CONVERT}, each with a comma and its parameters"
         )
-    head, *clips = _split_segments(action.removeprefix(f"{name},"))
-    segments = [_read_segment(clip) for clip in clips]
-    saveas, topic = _read_system(system)
+    # Only /pre, and /sur, separate: the standard Base64 alphabet has slashes, too.
+    head, *clips = re.split(r"/(?=(?:pre|sur),)", action.removeprefix(f"{name},"))
+    parameters = _parameters(head, ("f", *_NUMBERS), "action", required="f")
+    segments = [_parse_segment(clip) for clip in clips]
+    saveas, topic = _parse_system(system)
     return Process(
-        transcode=_read_transcode(head),
+        transcode=Transcode(f=parameters["f"], **_numbers(parameters, _NUMBERS, "action")),
         pre=tuple(segment for place, segment in segments if place == "pre"),
         sur=tuple(segment for place, segment in segments if place == "sur"),
         saveas=saveas,
@@ -146,76 +139,48 @@ def parse_process(text: str) -> Process:
     )
 
 
-def _split_segments(text: str) -> list[str]:
-    """Split before every /pre, and /sur, only: the ordinary Base64 alphabet has slashes of its own."""
-    return re.split(r"/(?=(?:pre|sur),)", text)
-
-
-def _parameters(text: str, known: tuple[str, ...], where: str) -> Mapping[str, str]:
-    """Read `name_value,name_value`; every name must be known and stand once."""
+def _parameters(text: str, known: tuple[str, ...], where: str, required: str) -> Mapping[str, str]:
+    """Return the values of `name_value,name_value`; every name must be known, and none may be duplicate."""
     found: dict[str, str] = {}
     for item in filter(None, text.split(",")):
         name, underscore, value = item.partition("_")
         if not underscore or name not in known:
             raise InvalidProcessString(f"{where}: unknown parameter {item!r}; known are {', '.join(known)}")
         if name in found:
-            raise InvalidProcessString(f"{where}: parameter {name!r} stands twice")
+            raise InvalidProcessString(f"{where}: duplicate parameter {name!r}")
         found[name] = value
+    if required not in found:
+        raise InvalidProcessString(f"{where}: parameter {required!r} is missing")
     return found
 
 
 def _numbers(found: Mapping[str, str], names: tuple[str, ...], where: str) -> dict[str, int]:
-    """Read the whole numbers among some parameters."""
+    """Return the numbers of some parameters."""
     for name in names:
         if name in found and not re.fullmatch(r"[0-9]{1,18}", found[name]):
-            raise InvalidProcessString(f"{where}: {name} must be a whole number, not {found[name]!r}")
+            raise InvalidProcessString(f"{where}: {name} is not an integer: {found[name]!r}")
     return {name: int(found[name]) for name in names if name in found}
 
 
-def _read_transcode(text: str) -> Transcode:
-    """Read the action's own parameters."""
-    found = _parameters(text, ("f", *_NUMBERS), "action")
-    if "f" not in found:
-        raise InvalidProcessString("action: f, the output format, is missing")
-    return Transcode(f=found["f"], **_numbers(found, _NUMBERS, "action"))
-
-
-def _read_segment(text: str) -> tuple[str, Segment]:
-    """Read one clip with the place it is put."""
+def _parse_segment(text: str) -> tuple[str, Segment]:
+    """Return the place of a clip, pre or sur, and the clip."""
     place, comma, rest = text.partition(",")
     if place not in {"pre", "sur"} or not comma:
         raise InvalidProcessString(f"{text[:40]!r} is not a clip; clips begin with /pre, or /sur,")
-    found = _parameters(rest, ("o", "ss", "t"), f"/{place}")
-    if "o" not in found:
-        raise InvalidProcessString(f"/{place}: o, the object, is missing")
+    found = _parameters(rest, ("o", "ss", "t"), f"/{place}", required="o")
     return place, Segment(decode_name(found["o"]), **_numbers(found, ("ss", "t"), f"/{place}"))
 
 
-def _read_system(parts: list[str]) -> tuple[Saveas | None, str | None]:
-    """Read what follows the bars: `sys/saveas,…/notify,…` or `sys/notify,…`."""
+def _parse_system(parts: list[str]) -> tuple[Saveas | None, str | None]:
+    """Return output and topic of the parts after the bars: `sys/saveas,…/notify,…` or `sys/notify,…`."""
     saveas, topic = None, None
     for item in (item for part in parts for item in re.split(r"/(?=notify,|saveas,)", part.removeprefix("sys/"))):
         name, _, rest = item.partition(",")
         if name == "saveas" and saveas is None:
-            saveas = _read_saveas(rest)
+            found = _parameters(rest, ("b", "o"), "sys/saveas", required="o")
+            saveas = Saveas(decode_name(found["o"]), decode_name(found["b"]) if "b" in found else None)
         elif name == "notify" and topic is None:
-            topic = _read_topic(rest)
+            topic = decode_name(_parameters(rest, ("topic",), "notify", required="topic")["topic"])
         else:
-            raise InvalidProcessString(f"{item[:40]!r} is neither saveas nor notify, or stands twice")
+            raise InvalidProcessString(f"{item[:40]!r} is neither saveas nor notify, or is a duplicate")
     return saveas, topic
-
-
-def _read_saveas(text: str) -> Saveas:
-    """Read where the output goes."""
-    found = _parameters(text, ("b", "o"), "sys/saveas")
-    if "o" not in found:
-        raise InvalidProcessString("sys/saveas: o, the object, is missing")
-    return Saveas(decode_name(found["o"]), decode_name(found["b"]) if "b" in found else None)
-
-
-def _read_topic(text: str) -> str:
-    """Read who is notified."""
-    found = _parameters(text, ("topic",), "notify")
-    if "topic" not in found:
-        raise InvalidProcessString("notify: topic is missing")
-    return decode_name(found["topic"])

@@ -1,8 +1,8 @@
-"""Sources in order to the steps that join them: as few requests as possible, and as few levels. Pure.
+"""Turn sources into the steps that merge them, with the fewest requests and levels. Pure.
 
-A request is posted to one of its sources, and that one cannot be trimmed. Where a group has no untrimmed source, the
-clip that costs least is cut to FLAC first, in a step of its own. Intermediates are FLAC at the output's rate and
-channels, so that nothing is lost, and every length is exact, through all levels.
+A request is posted to one of its sources, which cannot be trimmed. If a group has no untrimmed source, an additional
+step cuts its shortest clip to FLAC first. Intermediate objects are FLAC at the output's rate and channels, so that
+audio and lengths stay exact through all levels.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ INTERMEDIATE_FORMAT = "flac"
 
 
 class StepSource(NamedTuple):
-    """Something to join: an object, perhaps trimmed. `made_by`: the step that makes it; `clips`: first and last."""
+    """An object to merge, trimmed or not. `made_by`: the step that makes it; `clips`: its first and last clip."""
 
     ref: ObjectRef
     start_ms: int = 0
@@ -28,108 +28,89 @@ class StepSource(NamedTuple):
 
     @property
     def trimmed(self) -> bool:
-        """Whether less than the whole object is wanted."""
+        """True if only a part of the object is used."""
         return bool(self.start_ms or self.duration_ms)
 
 
 class MergeSpec(NamedTuple):
-    """What the last step makes, and what the steps before it make.
+    """The parameters of the last step (`output`) and of the steps before it (`intermediate`).
 
-    `start_ms` and `duration_ms` trim the merged whole; `main` is the source to post to, where one step does it all
-    and that source is untrimmed.
+    `start_ms` and `duration_ms` trim the merged audio. `main` is the index of the source to post to, if one step merges
+    everything and that source is untrimmed.
     """
 
     output: Transcode
-    between: Transcode
+    intermediate: Transcode
     start_ms: int = 0
     duration_ms: int = 0
     main: int = 0
 
-    @property
-    def trimmed(self) -> bool:
-        """Whether less than the merged whole is wanted."""
-        return bool(self.start_ms or self.duration_ms)
 
-
-def make_steps(sources: Sequence[StepSource], wanted: MergeSpec, place: PlanningContext) -> tuple[Step, ...]:
-    """Return the steps that join the sources in order; each comes after those that it needs."""
-    steps = _Steps(sources, wanted, place)
+def make_steps(sources: Sequence[StepSource], spec: MergeSpec, context: PlanningContext) -> tuple[Step, ...]:
+    """Return the steps that merge the sources in order. Each step comes after those that it needs."""
+    builder = _StepBuilder(sources, spec, context)
+    tree = build_merge_tree(len(sources))
     if len(sources) == 1:
-        steps.convert(_nested(sources[0], wanted), wanted.output)
-    elif wanted.trimmed:
-        whole = steps.join(build_merge_tree(len(sources)), wanted.between)
-        steps.convert(whole._replace(start_ms=wanted.start_ms, duration_ms=wanted.duration_ms), wanted.output)
+        builder.convert(_trim_again(sources[0], spec), spec.output)
+    elif spec.start_ms or spec.duration_ms:
+        merged = builder.merge(tree, spec.intermediate)
+        builder.convert(merged._replace(start_ms=spec.start_ms, duration_ms=spec.duration_ms), spec.output)
     else:
-        steps.join(build_merge_tree(len(sources)), wanted.output)
-    return tuple(steps.made)
+        builder.merge(tree, spec.output)
+    return tuple(builder.steps)
 
 
-def _nested(source: StepSource, wanted: MergeSpec) -> StepSource:
-    """Trim a source that is trimmed already: a start behind the start, a duration within the duration."""
-    left = max(source.duration_ms - wanted.start_ms, 0) if source.duration_ms else 0
-    durations = [duration for duration in (left, wanted.duration_ms) if duration]
-    return source._replace(start_ms=source.start_ms + wanted.start_ms, duration_ms=min(durations, default=0))
+def _trim_again(source: StepSource, spec: MergeSpec) -> StepSource:
+    """Return a source with the trim of the merged audio applied to its own trim."""
+    rest = max(source.duration_ms - spec.start_ms, 0) if source.duration_ms else 0
+    durations = [duration for duration in (rest, spec.duration_ms) if duration]
+    return source._replace(start_ms=source.start_ms + spec.start_ms, duration_ms=min(durations, default=0))
 
 
-class _Steps:
-    """The steps so far; a step's number is its place."""
+class _StepBuilder:
+    """The steps so far; the number of a step is its index."""
 
-    def __init__(self, sources: Sequence[StepSource], wanted: MergeSpec, place: PlanningContext) -> None:
+    def __init__(self, sources: Sequence[StepSource], spec: MergeSpec, context: PlanningContext) -> None:
         self._sources = sources
-        self._wanted = wanted
-        self._place = place
-        self.made: list[Step] = []
+        self._spec = spec
+        self._context = context
+        self.steps: list[Step] = []
 
-    def join(self, part: MergeNode | int, transcode: Transcode) -> StepSource:
-        """Return the source that a part of the tree comes to, adding the steps that make it."""
+    def merge(self, part: MergeNode | int, transcode: Transcode) -> StepSource:
+        """Add the steps of a part of the tree, and return the source that they make."""
         if isinstance(part, int):
             return self._sources[part]
-        sources = [self.join(inner, self._wanted.between) for inner in part.parts]
+        sources = [self.merge(inner, self._spec.intermediate) for inner in part.parts]
         main = self._main(sources)
         if main is None:
             main = min(range(len(sources)), key=lambda index: sources[index].length_s)
-            sources[main] = self.convert(sources[main], self._wanted.between)
-        return self._step(sources, main, transcode)
-
-    def _main(self, sources: Sequence[StepSource]) -> int | None:
-        """Choose the source to post to: the one that is wished for, else the first untrimmed."""
-        untrimmed = [index for index, source in enumerate(sources) if not source.trimmed]
-        wished = self._wanted.main
-        if len(sources) == len(self._sources) and wished in untrimmed:
-            return wished
-        return untrimmed[0] if untrimmed else None
-
-    def _step(self, sources: Sequence[StepSource], main: int, transcode: Transcode) -> StepSource:
-        """Add the step that joins some sources."""
-        number = len(self.made)
-        target = self._place.target(number, transcode.f)
-        process = Process(
-            transcode=transcode,
-            pre=tuple(map(_segment, sources[:main])),
-            sur=tuple(map(_segment, sources[main + 1 :])),
-            saveas=Saveas.literal(target),
-            topic=self._place.completion_topic,
-            action=CONCAT,
-        )
-        return self._add(Step(number, sources[main].ref, format_process(process), target), sources)
+            sources[main] = self.convert(sources[main], self._spec.intermediate)
+        pre, sur = tuple(map(_segment, sources[:main])), tuple(map(_segment, sources[main + 1 :]))
+        return self._add(sources, sources[main].ref, Process(transcode, pre, sur, action=CONCAT))
 
     def convert(self, source: StepSource, transcode: Transcode) -> StepSource:
-        """Add the step that cuts and converts one source, and return what it makes."""
-        number = len(self.made)
-        target = self._place.target(number, transcode.f)
-        cut = transcode._replace(ss=source.start_ms or None, t=source.duration_ms or None, align=None)
-        process = Process(cut, saveas=Saveas.literal(target), topic=self._place.completion_topic, action=CONVERT)
-        return self._add(Step(number, source.ref, format_process(process), target), [source])
+        """Add the step that trims and converts one source, and return the source that it makes."""
+        trimmed = transcode._replace(ss=source.start_ms or None, t=source.duration_ms or None, align=None)
+        return self._add([source], source.ref, Process(trimmed, action=CONVERT))
 
-    def _add(self, step: Step, sources: Sequence[StepSource]) -> StepSource:
-        """Add a step with what it needs, and return what it makes."""
+    def _main(self, sources: Sequence[StepSource]) -> int | None:
+        """Return the index of the source to post to; None if all are trimmed."""
+        untrimmed = [index for index, source in enumerate(sources) if not source.trimmed]
+        if len(sources) == len(self._sources) and self._spec.main in untrimmed:
+            return self._spec.main
+        return untrimmed[0] if untrimmed else None
+
+    def _add(self, sources: Sequence[StepSource], main: ObjectRef, process: Process) -> StepSource:
+        """Add a step, and return the source that it makes."""
+        number = len(self.steps)
+        target = self._context.target(number, process.transcode.f)
+        process = process._replace(saveas=Saveas.literal(target), topic=self._context.completion_topic)
         needs = tuple(source.made_by for source in sources if source.made_by is not None)
         clips = (sources[0].clips[0], sources[-1].clips[1])
-        self.made.append(step._replace(needs=needs, clips=clips))
-        length = sum(source.length_s for source in sources)
-        return StepSource(step.target, length_s=length, made_by=step.number, clips=clips)
+        self.steps.append(Step(number, main, format_process(process), target, needs, clips))
+        length_s = sum(source.length_s for source in sources)
+        return StepSource(target, length_s=length_s, made_by=number, clips=clips)
 
 
 def _segment(source: StepSource) -> Segment:
-    """Write a source as the action takes it; a trim of nothing is left out."""
     return Segment(source.ref.key, source.start_ms or None, source.duration_ms or None)

@@ -1,4 +1,4 @@
-"""What the cloud's refusals mean, as the SDK hands them over; and the backoff where it is asked too often."""
+"""Error responses of the cloud as the SDKs raise them, their error classes, and the backoff after throttling."""
 
 from types import SimpleNamespace
 from typing import Any
@@ -11,7 +11,7 @@ from clipstitch.adapters.backoff import RESTS_S, Backoff
 from clipstitch.adapters.oss import AT_ONCE, OssAudioService
 from clipstitch.adapters.smq import ours
 from clipstitch.common.cloud_errors import is_transient, remedy_for
-from clipstitch.common.errors import ClipstitchError, NotAudio, Throttled
+from clipstitch.common.errors import ClipstitchError, NotAudio, ObjectArchived, Throttled
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Probe
 
@@ -19,21 +19,21 @@ MAIN = ObjectRef("acme", "a.mp3")
 INFO = b'{"Duration": "1.5", "AudioStreams": [{"SampleRate": "8000", "Channels": "1"}]}'
 
 
-def refusal(status: int, code: str, message: str) -> oss2.exceptions.ServerError:
-    """Return what oss2 raises for an answer of OSS."""
+def server_error(status: int, code: str, message: str) -> oss2.exceptions.ServerError:
+    """Return the exception that oss2 raises for an error response of OSS."""
     details = {"Code": code, "Message": message, "RequestId": "647EB6AC7B423D3538DB0000"}
     return oss2.exceptions.ServerError(status, {}, "", details)
 
 
-class Bucket:
-    """A bucket that answers in order; what is an exception is raised."""
+class ScriptedBucket:
+    """A bucket that returns the given answers in order, or raises those that are exceptions."""
 
     def __init__(self, *answers: object) -> None:
         self._answers = list(answers)
-        self.asked = 0
+        self.calls = 0
 
     def _answer(self) -> Any:
-        self.asked += 1
+        self.calls += 1
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer
@@ -44,16 +44,16 @@ class Bucket:
         return SimpleNamespace(task_id=self._answer())
 
     def get_object(self, _key: str, process: str) -> Any:
-        """Look into audio."""
+        """Probe audio."""
         assert "audio/info" == process
         answer = self._answer()
         return SimpleNamespace(read=lambda: answer)
 
 
-def audio_on(bucket: Bucket) -> tuple[OssAudioService, list[float]]:
-    """Return audio on a bucket, and the rests that it takes."""
-    rests: list[float] = []
-    return OssAudioService(lambda _name: bucket, backoff=Backoff(rests.append, lambda: 0.5)), rests
+def audio_on(bucket: ScriptedBucket) -> tuple[OssAudioService, list[float]]:
+    """Return the audio service on a bucket, and the list of its backoff delays."""
+    delays: list[float] = []
+    return OssAudioService(lambda _name: bucket, backoff=Backoff(delays.append, lambda: 0.5)), delays
 
 
 @pytest.mark.parametrize(
@@ -64,7 +64,7 @@ def audio_on(bucket: Bucket) -> tuple[OssAudioService, list[float]]:
         (400, "Imm Client", "ResourceNotFound, The specified resource Route is not found. 9D31", "NOT_OFFERED", False),
         (400, "Imm Client", "InvalidArgument, [target]:is required. 9D31", "PROCESS_REFUSED", False),
         (400, "Imm Client", "AccessDenied, You are not authorized to operate. 9D31", "ACCESS_DENIED", True),
-        (403, "Imm Client", "Forbidden, words that nobody documents. 9D31", "ACCESS_DENIED", True),
+        (403, "Imm Client", "Forbidden, undocumented words. 9D31", "ACCESS_DENIED", True),
         (400, "Imm Client", "InternalError, please retry. 9D31", "CLOUD_BUSY", True),
         (400, "InvalidRequest", "no x-oss-async-process parameter found", "PROCESS_REFUSED", False),
         (404, "NoSuchBucket", "The specified bucket does not exist.", "BUCKET_MISSING", False),
@@ -80,97 +80,98 @@ def audio_on(bucket: Bucket) -> tuple[OssAudioService, list[float]]:
         (405, "MethodNotAllowed", "", "CLOUD_REFUSED", False),
     ],
 )  # fmt: skip
-def test_each_documented_refusal_of_a_start_is_recognised(
+def test_each_documented_error_response_of_a_start_has_its_error(
     status: int, code: str, message: str, means: str, again: bool
-):
-    """It gets a code, keeps the cloud's words, has a remedy, and knows whether a retry can help."""
-    audio, rests = audio_on(Bucket(refusal(status, code, message)))
+) -> None:
+    """The error has a code, the cloud's message and a remedy, and knows whether a retry can help."""
+    audio, delays = audio_on(ScriptedBucket(server_error(status, code, message)))
 
     with pytest.raises(ClipstitchError) as caught:
         audio.start(MAIN, "audio/concat,f_mp3")
     assert (means, again) == (caught.value.code, caught.value.retryable)
     assert message in str(caught.value)
     assert caught.value.remedy
-    assert [] == rests
+    assert [] == delays
 
 
-TOO_OFTEN = [
-    refusal(400, "Imm Client", "Throttling.User, Request was denied due to user flow control. 9D31"),
-    refusal(400, "Imm Client", "QpsLimitExceeded, too many. 9D31"),
-    refusal(429, "", ""),
-    refusal(503, "SlowDown", "Please reduce your request rate."),
-    refusal(503, "DownloadTrafficRateLimitExceeded", ""),
+THROTTLED = [
+    server_error(400, "Imm Client", "Throttling.User, Request was denied due to user flow control. 9D31"),
+    server_error(400, "Imm Client", "QpsLimitExceeded, too many. 9D31"),
+    server_error(429, "", ""),
+    server_error(503, "SlowDown", "Please reduce your request rate."),
+    server_error(503, "DownloadTrafficRateLimitExceeded", ""),
 ]
 
 
-@pytest.mark.parametrize("error", TOO_OFTEN, ids=lambda error: error.code or "429")
-def test_a_throttled_start_is_repeated_after_rests_that_grow(error: Exception):
-    """Nothing happened yet, so nothing can happen twice."""
-    bucket = Bucket(error, error, "MediaConvert-1")
-    audio, rests = audio_on(bucket)
+@pytest.mark.parametrize("error", THROTTLED, ids=lambda error: error.code or "429")
+def test_a_throttled_start_is_retried_after_growing_delays(error: Exception) -> None:
+    """A throttled request had no effect, so a retry cannot start a second task."""
+    bucket = ScriptedBucket(error, error, "MediaConvert-1")
+    audio, delays = audio_on(bucket)
 
     assert "MediaConvert-1" == audio.start(MAIN, "audio/concat,f_mp3")
-    assert 3 == bucket.asked
-    assert [RESTS_S[0] / 2, RESTS_S[1] / 2] == rests
+    assert 3 == bucket.calls
+    assert [RESTS_S[0] / 2, RESTS_S[1] / 2] == delays
 
 
-def test_a_throttled_probe_is_repeated_for_itself_alone():
-    """One clip of a thousand must not have all others looked at again."""
-    bucket = Bucket(TOO_OFTEN[0], INFO)
-    audio, rests = audio_on(bucket)
+def test_a_throttled_probe_is_retried_alone() -> None:
+    """The probes of other clips are not repeated."""
+    bucket = ScriptedBucket(THROTTLED[0], INFO)
+    audio, delays = audio_on(bucket)
 
     assert {MAIN: Probe(1.5, 8000, 1)} == audio.probe([MAIN])
-    assert 1 == len(rests)
+    assert 1 == len(delays)
 
 
-def test_backing_off_has_an_end():
-    """Function Compute and the sweep have more of it."""
-    bucket = Bucket(*[TOO_OFTEN[0]] * 10)
-    audio, rests = audio_on(bucket)
+def test_the_number_of_retries_is_limited() -> None:
+    """Function Compute and the sweep retry later."""
+    bucket = ScriptedBucket(*[THROTTLED[0]] * 10)
+    audio, delays = audio_on(bucket)
 
     with pytest.raises(Throttled) as caught:
         audio.start(MAIN, "audio/concat,f_mp3")
     assert caught.value.retryable
-    assert len(RESTS_S) == len(rests) == bucket.asked - 1
+    assert len(RESTS_S) == len(delays) == bucket.calls - 1
 
 
-def test_what_was_in_vain_for_one_clip_is_not_tried_for_all_others():
-    """Five rests for each of eighty clips, eight at once, would take longer than a function has."""
-    bucket = Bucket(*[TOO_OFTEN[0]] * 1000)
-    audio, rests = audio_on(bucket)
+def test_after_one_exhausted_retry_sequence_later_calls_fail_fast() -> None:
+    """Five delays for each of eighty clips, eight at a time, would exceed the timeout of a function."""
+    bucket = ScriptedBucket(*[THROTTLED[0]] * 1000)
+    audio, delays = audio_on(bucket)
     found = audio.probe([ObjectRef("acme", f"{number}.mp3") for number in range(80)])
 
     assert {Throttled} == {type(each) for each in found.values()}
-    assert len(RESTS_S) <= len(rests) <= AT_ONCE * len(RESTS_S)
+    assert len(RESTS_S) <= len(delays) <= AT_ONCE * len(RESTS_S)
 
 
-def test_what_may_have_happened_is_not_repeated_at_once():
-    """An answer that got lost may have started a task; whoever calls decides."""
-    bucket = Bucket(refusal(500, "InternalError", ""), "MediaConvert-2")
-    audio, rests = audio_on(bucket)
+def test_a_call_that_may_have_succeeded_is_not_retried_at_once() -> None:
+    """A lost response may belong to a started task; the caller decides."""
+    bucket = ScriptedBucket(server_error(500, "InternalError", ""), "MediaConvert-2")
+    audio, delays = audio_on(bucket)
 
     with pytest.raises(ClipstitchError, match="InternalError"):
         audio.start(MAIN, "audio/concat,f_mp3")
-    assert (1, []) == (bucket.asked, rests)
+    assert (1, []) == (bucket.calls, delays)
 
 
 @pytest.mark.parametrize("nothing", ["", None])
-def test_an_answer_without_a_task_id_is_a_failure(nothing: object):
-    """It was seen in public; a job must not wait for a task that nobody can name."""
-    audio, _ = audio_on(Bucket(nothing))
+def test_a_response_without_a_task_id_is_an_error(nothing: object) -> None:
+    """Users have reported such responses; a job must not wait for a task without an id."""
+    audio, _ = audio_on(ScriptedBucket(nothing))
 
     with pytest.raises(ClipstitchError, match="without a TaskId") as caught:
         audio.start(MAIN, "audio/concat,f_mp3")
     assert caught.value.retryable
 
 
-def test_a_refusal_of_a_probe_without_a_reason_of_its_own_means_no_audio():
-    """How OSS says that is not documented; what has a reason keeps it."""
-    unknown = refusal(400, "Imm Client", "InvalidArgument, cannot be decoded. 9D31")
-    archived = refusal(403, "InvalidObjectState", "The operation is not valid for the object's state")
+def test_an_unknown_error_response_of_a_probe_means_no_audio() -> None:
+    """OSS does not document the response for objects without audio; known errors keep their class."""
+    unknown = server_error(400, "Imm Client", "InvalidArgument, cannot be decoded. 9D31")
+    archived = server_error(403, "InvalidObjectState", "The operation is not valid for the object's state")
 
-    assert NotAudio is type(audio_on(Bucket(unknown))[0].probe([MAIN])[MAIN])
-    assert "ARCHIVED" == audio_on(Bucket(archived))[0].probe([MAIN])[MAIN].code
+    assert NotAudio is type(audio_on(ScriptedBucket(unknown))[0].probe([MAIN])[MAIN])
+    found = audio_on(ScriptedBucket(archived))[0].probe([MAIN])[MAIN]
+    assert isinstance(found, ObjectArchived)
 
 
 @pytest.mark.parametrize(
@@ -184,8 +185,8 @@ def test_a_refusal_of_a_probe_without_a_reason_of_its_own_means_no_audio():
         ("InvalidArgument", "CLOUD_REFUSED"),
     ],
 )
-def test_each_kind_of_smqs_refusals_is_recognised(kind: str, means: str):
-    """By its type; the words are kept."""
+def test_each_type_of_smq_error_has_its_error(kind: str, means: str) -> None:
+    """The error is chosen by its type and keeps its message."""
     with pytest.raises(ClipstitchError) as caught, ours("publishing"):
         raise MNSServerException(kind, "words", "request", "host")
     assert means == caught.value.code
@@ -193,8 +194,8 @@ def test_each_kind_of_smqs_refusals_is_recognised(kind: str, means: str):
 
 
 @pytest.mark.parametrize("code", ["Throttling.User", "InternalError", "ServiceUnavailable"])
-def test_a_task_that_failed_for_a_passing_reason_says_so(code: str):
-    """After the last attempt, its author learns that waiting may help."""
+def test_the_remedy_for_a_transient_task_failure_is_to_wait(code: str) -> None:
+    """After the last attempt the author may upload the manifest again later."""
     assert is_transient(code, "")
     assert "later" in remedy_for(code, "")
 
@@ -202,14 +203,14 @@ def test_a_task_that_failed_for_a_passing_reason_says_so(code: str):
 @pytest.mark.parametrize(
     ("code", "message", "part"),
     [
-        ("InvalidArgument", "File does not exist.", "went away"),
+        ("InvalidArgument", "File does not exist.", "deleted"),
         ("InvalidArgument", "cannot decode", "names the clip"),
         ("AccessDenied.Role", "", "service role"),
         ("ResourceNotFound", "project", "clipstitch doctor"),
         ("", "", "names the clip"),
     ],
 )
-def test_a_task_that_failed_for_good_has_a_remedy_that_fits(code: str, message: str, part: str):
-    """In words for the person who can mend it."""
+def test_the_remedy_for_a_final_task_failure_depends_on_its_message(code: str, message: str, part: str) -> None:
+    """The remedy names what the author can correct."""
     assert not is_transient(code, message)
     assert part in remedy_for(code, message)

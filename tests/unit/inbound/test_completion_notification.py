@@ -1,4 +1,4 @@
-"""Completion messages in every shape that is known, and nothing but BadNotice for the rest."""
+"""Completion notifications in every known format; anything else is InvalidNotification."""
 
 import base64
 import json
@@ -31,26 +31,28 @@ HEAD = {
     "subject": "acs:imm:cn-beijing:1023210024670000:proj/imm:Task:MediaConvert",
     "time": "1724133063161",
 }
-NOTICE = CompletionNotification("MediaConvert-db7faf5a-0000", succeeded=True, targets=(ObjectRef("bkt", "out.mp3"),))
+NOTIFICATION = CompletionNotification(
+    "MediaConvert-db7faf5a-0000", succeeded=True, targets=(ObjectRef("bkt", "out.mp3"),)
+)
 
 
 def dumps(value: object) -> str:
-    """Write JSON."""
+    """Return JSON."""
     return json.dumps(value, ensure_ascii=False)
 
 
 def b64(text: str) -> str:
-    """Write Base64, as queue clients do."""
+    """Return Base64, as queue clients do."""
     return base64.b64encode(text.encode()).decode()
 
 
 def envelope(content: object = CONTENT) -> str:
-    """Return the envelope of today."""
+    """Return the current envelope."""
     return dumps({**HEAD, "content": content})
 
 
 def cloud_event(data: object) -> str:
-    """Return the shape that EventBridge gives it."""
+    """Return a CloudEvent as EventBridge sends it."""
     return dumps({"specversion": "1.0", **HEAD, "data": data})
 
 
@@ -70,7 +72,7 @@ SUBSCRIPTION = {  # Function Compute, "SMQ topic trigger", event template "JSON"
     "TopicName": "jobs",
     "MessageId": "2F5B",
 }
-WRAPPINGS: dict[str, Callable[[str], str]] = {
+WRAPPERS: dict[str, Callable[[str], str]] = {
     "STREAM": str,
     "STREAM with attributes": lambda body: dumps({"body": body, "attrs": {"Extend": '{"key":"value"}'}}),
     "JSON": lambda body: dumps({**SUBSCRIPTION, "Message": body}),
@@ -79,33 +81,34 @@ WRAPPINGS: dict[str, Callable[[str], str]] = {
         {"TaskId": "x", "TaskType": "y", "body": "z", "data": "{}", **SUBSCRIPTION, "Message": body}
     ),
 }
-SHAPES = [
-    pytest.param(wrap(code(body)), id=f"{wrapping}, {name}{coded}")
-    for wrapping, wrap in WRAPPINGS.items()
+CODINGS: dict[str, Callable[[str], str]] = {"": str, " in Base64": b64}
+FORMATS = [
+    pytest.param(wrap(code(body)), id=f"{wrapper}, {name}{coded}")
+    for wrapper, wrap in WRAPPERS.items()
     for name, body in BODIES.items()
-    for coded, code in {"": str, " in Base64": b64}.items()
+    for coded, code in CODINGS.items()
 ]
 
 
 def content(**fields: object) -> bytes:
-    """Return the golden envelope with some fields of its content changed."""
+    """Return the documented envelope with some fields of its content changed."""
     return envelope(dumps({**json.loads(CONTENT), **fields})).encode()
 
 
-def lacking(*names: str) -> bytes:
-    """Return the golden envelope without some fields of its content."""
+def without(*names: str) -> bytes:
+    """Return the documented envelope without some fields of its content."""
     return envelope(dumps({name: value for name, value in json.loads(CONTENT).items() if name not in names})).encode()
 
 
-@pytest.mark.parametrize("text", SHAPES)
-def test_every_known_shape_says_the_same(text: str):
-    """Envelope, bare or CloudEvents; as it is or in Base64; in whatever Function Compute wraps it."""
-    assert NOTICE == parse_notification(text.encode())
+@pytest.mark.parametrize("text", FORMATS)
+def test_every_known_format_is_parsed(text: str) -> None:
+    """Envelope, bare or CloudEvents; plain or in Base64; in each wrapper of Function Compute."""
+    assert NOTIFICATION == parse_notification(text.encode())
 
 
-@pytest.mark.parametrize("text", SHAPES)
-def test_a_message_cut_off_anywhere_is_refused(text: str):
-    """At every byte: never taken for a notice, wrong or right."""
+@pytest.mark.parametrize("text", FORMATS)
+def test_a_truncated_message_is_an_error(text: str) -> None:
+    """At every byte."""
     whole = text.encode()
     read = []
     for length in range(len(whole)):
@@ -117,55 +120,59 @@ def test_a_message_cut_off_anywhere_is_refused(text: str):
     assert [] == read
 
 
-def test_blanks_around_a_message_do_not_matter():
-    """JSON allows them."""
-    assert NOTICE == parse_notification(b"\n " + envelope().encode() + b"\r\n")
+def test_white_space_around_a_message_is_ignored() -> None:
+    """JSON allows it."""
+    assert NOTIFICATION == parse_notification(b"\n " + envelope().encode() + b"\r\n")
 
 
-def test_a_failure_has_its_reason_and_perhaps_its_target():
-    """The shape is inferred: no printed example of a failed task exists."""
+def test_a_failure_has_its_reason_and_its_target() -> None:
+    """The format is inferred: the vendor documents no example of a failed task."""
     message = content(Status="Failed", Code="InvalidArgument", Message="File does not exist.")
 
     assert (
-        CompletionNotification(NOTICE.task_id, False, "InvalidArgument", "File does not exist.", NOTICE.targets)
+        CompletionNotification(
+            NOTIFICATION.task_id, False, "InvalidArgument", "File does not exist.", NOTIFICATION.targets
+        )
     ) == parse_notification(message)
 
 
 @pytest.mark.parametrize(
     "targets", [None, [], "oss://bkt/a", {}, [None], [{}], [{"URI": ""}], [{"URI": None}], [{"URI": "http://x/y"}], [7]]
 )
-def test_a_failure_need_not_name_what_it_would_have_made(targets: object):
-    """Null, empty or unreadable: the task id is there."""
-    notice = parse_notification(content(Status="Failed", Targets=targets))
+def test_a_failure_need_not_have_targets(targets: object) -> None:
+    """The targets may be null, empty or not valid."""
+    notification = parse_notification(content(Status="Failed", Targets=targets))
 
-    assert CompletionNotification(NOTICE.task_id, succeeded=False) == notice
+    assert CompletionNotification(NOTIFICATION.task_id, succeeded=False) == notification
 
 
-def test_unreadable_targets_are_passed_over():
-    """The readable ones count."""
-    notice = parse_notification(
+def test_targets_that_are_not_valid_are_skipped() -> None:
+    """The valid ones are returned."""
+    notification = parse_notification(
         content(Targets=[{"URI": ""}, {"URI": "oss://b/a b+中.mp3"}, None, {"URI": "oss://c/{d}"}])
     )
 
-    assert (ObjectRef("b", "a b+中.mp3"), ObjectRef("c", "{d}")) == notice.targets
+    assert notification
+    assert (ObjectRef("b", "a b+中.mp3"), ObjectRef("c", "{d}")) == notification.targets
 
 
-def test_a_message_without_a_task_type_is_about_media():
-    """The oldest form does not always have it."""
-    assert NOTICE == parse_notification(lacking("TaskType"))
+def test_a_message_without_a_task_type_is_about_media() -> None:
+    """The oldest format does not always have the field."""
+    assert NOTIFICATION == parse_notification(without("TaskType"))
 
 
-def test_missing_reasons_are_empty():
-    """Code and Message may be absent, or null."""
-    assert NOTICE == parse_notification(lacking("Code", "Message"))
-    assert NOTICE == parse_notification(content(Code=None, Message=None))
+def test_missing_reasons_are_empty() -> None:
+    """Code and Message may be missing or null."""
+    assert NOTIFICATION == parse_notification(without("Code", "Message"))
+    assert NOTIFICATION == parse_notification(content(Code=None, Message=None))
 
 
-def test_a_very_long_reason_is_cut():
-    """It ends in an event, which must fit into a message of 64 KB itself."""
-    notice = parse_notification(content(Status="Failed", Message="x" * 60_000))
+def test_a_long_reason_is_truncated() -> None:
+    """It becomes part of an event, which must fit into a message of 64 KB."""
+    notification = parse_notification(content(Status="Failed", Message="x" * 60_000))
 
-    assert "x" * MAX_REASON_CHARACTERS == notice.message
+    assert notification
+    assert "x" * MAX_REASON_CHARACTERS == notification.message
 
 
 @pytest.mark.parametrize(
@@ -179,7 +186,7 @@ def test_a_very_long_reason_is_cut():
         content(TaskType=[]),
     ],
 )
-def test_other_tasks_are_none_of_our_business(message: bytes):
+def test_notifications_of_other_task_types_are_ignored(message: bytes) -> None:
     """A topic may be shared."""
     assert parse_notification(message) is None
 
@@ -204,9 +211,9 @@ def test_other_tasks_are_none_of_our_business(message: bytes):
         dumps({"body": "hello topic", "attrs": {}}).encode(),
         dumps({**SUBSCRIPTION, "Message": "hello topic"}).encode(),
         dumps(HEAD).encode(),
-        lacking("Status"),
-        lacking("TaskId"),
-        lacking("TaskId", "TaskType"),
+        without("Status"),
+        without("TaskId"),
+        without("TaskId", "TaskType"),
         content(Status="Running"),
         content(Status="succeeded"),
         content(Status=None),
@@ -221,8 +228,8 @@ def test_other_tasks_are_none_of_our_business(message: bytes):
         envelope('{"TaskId": "t", "Status": "Failed", "Targets": [{"URI": "oss://b/\\ud83d"}]}').encode(),
     ],
 )
-def test_anything_else_is_refused(message: bytes):
-    """One clear error, which shows the beginning of what came; the message goes to the dead letters as it is."""
+def test_any_other_message_is_an_error(message: bytes) -> None:
+    """The error has the beginning of the message."""
     with pytest.raises(InvalidNotification, match=r"b['\"]"):
         parse_notification(message)
 
@@ -240,11 +247,11 @@ JUNK: st.SearchStrategy[Any] = st.recursive(
 
 @given(st.binary() | JUNK.map(lambda junk: json.dumps(junk).encode()) | JUNK.map(lambda junk: envelope(junk).encode()))
 @settings(QUIET, max_examples=600)
-def test_garbage_is_refused_and_nothing_else_happens(message: bytes):
-    """A notice that can be stored, None, or BadNotice."""
+def test_any_bytes_are_a_notification_or_an_error(message: bytes) -> None:
+    """The result is a notification that can be stored, None, or InvalidNotification."""
     try:
-        notice = parse_notification(message)
+        notification = parse_notification(message)
     except InvalidNotification:
         return
 
-    assert notice is None or (notice.task_id and repr(notice).encode())
+    assert notification is None or (notification.task_id and repr(notification).encode())

@@ -1,4 +1,4 @@
-"""OSS events as Function Compute hands them over."""
+"""OSS events as Function Compute passes them."""
 
 import json
 
@@ -24,7 +24,7 @@ GOLDEN = """
 """
 
 
-def record(key: object, bucket: object = "bkt") -> dict:
+def record(key: object, bucket: object = "bkt") -> dict[str, object]:
     """Return one record of an event."""
     return {"eventName": "ObjectCreated:PutObject", "oss": {"bucket": {"name": bucket}, "object": {"key": key}}}
 
@@ -34,33 +34,33 @@ def event(*records: object) -> bytes:
     return json.dumps({"events": records}).encode()
 
 
-def test_the_printed_event_names_one_upload():
-    """The vendor's own sample."""
+def test_the_documented_event_has_one_upload() -> None:
+    """The sample of the vendor's page."""
     assert [ObjectRef("bkt", "manifests/a.json")] == parse_oss_trigger(GOLDEN.encode())
 
 
-def test_an_event_may_carry_several_records():
-    """Every sample has one, but it is a list; order is kept."""
+def test_an_event_may_have_several_records() -> None:
+    """Every sample has one, but the field is a list; the order is kept."""
     assert [ObjectRef("bkt", "a"), ObjectRef("b2", "b"), ObjectRef("bkt", "a")] == parse_oss_trigger(
         event(record("a"), record("b", "b2"), record("a"))
     )
 
 
-def test_an_event_of_no_records_names_nothing():
-    """Nothing was uploaded, so nothing is lost."""
+def test_an_event_without_records_has_no_uploads() -> None:
+    """An empty list is valid."""
     assert [] == parse_oss_trigger(event())
 
 
 @pytest.mark.parametrize("key", ["a b+中.json", "a%20b", "a+b", "{x}", "🎧", "a\n", " ", "a//b", "\u0000", "'\""])
-def test_keys_are_taken_as_they_stand(key: str):
-    """Nothing is unquoted and nothing trimmed."""
+def test_keys_are_not_changed(key: str) -> None:
+    """Keys are not URL-decoded and not trimmed."""
     assert [ObjectRef("bkt", key)] == parse_oss_trigger(event(record(key)))
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @QUIET
-def test_any_key_survives(key: str):
-    """Escaped or not."""
+def test_any_key_is_parsed(key: str) -> None:
+    """JSON with and without escape sequences."""
     raw = json.dumps({"events": [record(key)]}, ensure_ascii=False).encode()
 
     assert [ObjectRef("bkt", key)] == parse_oss_trigger(event(record(key))) == parse_oss_trigger(raw)
@@ -93,13 +93,13 @@ def test_any_key_survives(key: str):
         event(record("a"), record(None)),
     ],
 )
-def test_anything_else_is_refused(message: bytes):
-    """One clear error for all of it, which shows the beginning of what came."""
+def test_any_other_message_is_an_error(message: bytes) -> None:
+    """The error has the beginning of the message."""
     with pytest.raises(InvalidTriggerEvent, match="not an OSS trigger's event"):
         parse_oss_trigger(message)
 
 
-def test_an_event_cut_off_anywhere_is_refused():
+def test_a_truncated_event_is_an_error() -> None:
     """At every byte."""
     whole = GOLDEN.strip().encode()
     for length in range(len(whole)):
@@ -119,8 +119,8 @@ JUNK = st.recursive(
 
 @given(st.binary() | JUNK.map(lambda junk: json.dumps(junk).encode()) | JUNK.map(event))
 @QUIET
-def test_garbage_is_refused_and_nothing_else_happens(message: bytes):
-    """Names of uploads, or BadTrigger."""
+def test_any_bytes_are_uploads_or_an_error(message: bytes) -> None:
+    """The result is a list of objects, or InvalidTriggerEvent."""
     try:
         found = parse_oss_trigger(message)
     except InvalidTriggerEvent:

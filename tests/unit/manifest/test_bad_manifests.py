@@ -1,4 +1,4 @@
-"""Every bad manifest is told everything that is wrong with it, at once, with a remedy."""
+"""Every bad manifest has all its issues reported in one pass, each with a remedy."""
 
 import re
 from pathlib import Path
@@ -7,25 +7,26 @@ import pytest
 
 from clipstitch.common import errors
 from clipstitch.common.errors import ClipstitchError, InvalidManifest, Issue
+from clipstitch.manifest.model import Clip
 from clipstitch.manifest.parse import parse
-from tests.unit.manifest.bad_manifests import BAD_MANIFESTS, GOOD, LIMITS, Bad, bad
+from tests.unit.manifest.bad_manifests import BAD_MANIFESTS, GOOD, LIMITS, BadManifest, bad
 
 ERRORS_PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
-OF_CLIPS = {
+FROM_PROBES = {
     "CLIP_NOT_FOUND",
     "CLIP_ARCHIVED",
     "CLIP_NOT_AUDIO",
     "TRIM_BEYOND_END",
     "GLOB_EMPTY",
     "BITRATE_ABOVE_SOURCE",
-}  # what only the cloud can tell; see test_plan, test_resolving
+}  # what only the cloud knows; see test_planner and test_expand_globs
 # See test_decide, test_flow_in_memory and test_sweep.
-OF_JOBS = {"OUTPUT_EXISTS", "SUPERSEDED", "TASK_FAILED", "MANIFEST_GONE", "DEADLINE_PASSED"}
+FROM_JOBS = {"OUTPUT_EXISTS", "SUPERSEDED", "TASK_FAILED", "MANIFEST_GONE", "DEADLINE_PASSED"}
 NEAREST = {"SAMPLE_RATE_NOT_ALLOWED", "CHANNELS_NOT_ALLOWED", "ALIGN_OUT_OF_RANGE"}
 
 
-def issues_of(case: Bad) -> tuple[Issue, ...]:
-    """Return what a manifest is told."""
+def issues_of(case: BadManifest) -> tuple[Issue, ...]:
+    """Return the issues of a manifest."""
     with pytest.raises(InvalidManifest) as caught:
         parse(case.body, case.ref, LIMITS)
     return caught.value.issues
@@ -43,16 +44,16 @@ def codes_documented(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("case", BAD_MANIFESTS, ids=lambda case: case.name)
-def test_a_bad_manifest_gets_all_its_issues_in_order(case: Bad):
-    """Code and place of every mistake, none missing, none invented."""
+def test_a_bad_manifest_has_all_its_issues_in_order(case: BadManifest) -> None:
+    """Code and path of every issue, none missing, none too many."""
     issues = issues_of(case)
 
     assert list(case.issues) == [(issue.code, issue.path) for issue in issues]
 
 
 @pytest.mark.parametrize("case", BAD_MANIFESTS, ids=lambda case: case.name)
-def test_every_issue_says_what_is_wrong_and_what_to_do(case: Bad):
-    """Message and remedy are never empty, and name what the table asks for."""
+def test_every_issue_says_what_is_wrong_and_what_to_do(case: BadManifest) -> None:
+    """Message and remedy are never empty, and contain the words of the table."""
     issues = issues_of(case)
 
     assert all(issue.message and issue.remedy for issue in issues)
@@ -60,8 +61,8 @@ def test_every_issue_says_what_is_wrong_and_what_to_do(case: Bad):
 
 
 @pytest.mark.parametrize("case", BAD_MANIFESTS, ids=lambda case: case.name)
-def test_a_number_outside_its_limits_is_answered_with_the_nearest_legal_one(case: Bad):
-    """The remedy for a rate, a number of channels, an index or a number out of range can be copied."""
+def test_the_remedy_for_a_number_has_the_nearest_allowed_one(case: BadManifest) -> None:
+    """For a rate, a number of channels, an index or a number out of range."""
     numbers = [
         issue for issue in issues_of(case) if issue.code in NEAREST or re.match(r"is -?\d+.*outside", issue.message)
     ]
@@ -69,21 +70,23 @@ def test_a_number_outside_its_limits_is_answered_with_the_nearest_legal_one(case
     assert all(re.search(r"nearest is \d+\.", issue.remedy) for issue in numbers)
 
 
-def test_the_table_is_as_long_as_promised():
-    """At least 45 bad manifests, of which several have five issues or more; no name stands twice."""
+def test_the_table_covers_many_cases() -> None:
+    """At least 45 bad manifests, of which several have five issues or more; no name is duplicate."""
     assert len(BAD_MANIFESTS) >= 45
     assert sum(len(case.issues) >= 5 for case in BAD_MANIFESTS) >= 5
     assert len(BAD_MANIFESTS) == len({case.name for case in BAD_MANIFESTS})
 
 
-def test_the_manifest_that_all_others_are_made_of_is_good():
-    """Otherwise every case would have an issue that nobody meant."""
+def test_the_manifest_that_all_cases_are_derived_from_is_valid() -> None:
+    """Otherwise every case would have an unintended issue."""
     good = bad("good", GOOD)
 
-    assert ("clips/a.mp3", "clips/b.wav") == tuple(clip.key for clip in parse(good.body, good.ref, LIMITS).clips)
+    assert ("clips/a.mp3", "clips/b.wav") == tuple(
+        clip.key for clip in parse(good.body, good.ref, LIMITS).clips if isinstance(clip, Clip)
+    )
 
 
-def test_a_manifest_of_exactly_256_kb_is_read():
+def test_a_manifest_of_exactly_256_kb_is_parsed() -> None:
     """The limit itself is allowed."""
     good = bad("good", GOOD)
     body = good.body.ljust(256 * 1024)
@@ -91,24 +94,24 @@ def test_a_manifest_of_exactly_256_kb_is_read():
     assert "episodes/ep.mp3" == parse(body, good.ref, LIMITS).output.ref.key
 
 
-def test_the_error_names_every_place():
-    """Its text alone is enough for a log line."""
+def test_the_error_has_every_path() -> None:
+    """Its message alone is enough for a log line."""
     with pytest.raises(InvalidManifest, match=r"^/clips/0/key: .*; /output/key: "):
         parse(b'{"version": 1, "output": {}, "clips": [{}]}', bad("", "").ref, LIMITS)
 
 
-def test_an_issue_comes_back_from_json_as_it_went():
-    """Facts and events carry issues in this form."""
-    issue = Issue("/a", "CODE", "is wrong", "mend it")
+def test_an_issue_survives_json() -> None:
+    """Facts and events have issues in this form."""
+    issue = Issue("/a", "CODE", "is wrong", "fix it")
 
     assert issue == Issue.from_json(issue.as_json())
 
 
-def test_the_documented_codes_are_exactly_those_that_exist():
-    """A code is a promise: what can be given is documented, what is documented can be given."""
+def test_the_documented_codes_are_exactly_those_that_exist() -> None:
+    """Codes are stable: each that can occur is documented, and each that is documented can occur."""
     if not ERRORS_PAGE.exists():
         pytest.skip("docs/errors.md is not written yet")
     given = {code for case in BAD_MANIFESTS for code, _ in case.issues}
     documented = set(codes_documented(ERRORS_PAGE.read_text("utf-8")))
 
-    assert (given | OF_CLIPS | OF_JOBS | codes_of_errors()) == documented - {ClipstitchError.code}
+    assert (given | FROM_PROBES | FROM_JOBS | codes_of_errors()) == documented - {ClipstitchError.code}

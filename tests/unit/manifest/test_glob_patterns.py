@@ -1,4 +1,4 @@
-"""Patterns over keys: what they find, in which order, and that they agree with a slow and simple reader of them."""
+"""Glob patterns over keys: their matches and order, and their agreement with a slow and simple implementation."""
 
 import time
 import warnings
@@ -13,19 +13,19 @@ QUIET = settings(database=None, deadline=None, max_examples=600)
 
 
 def found(pattern: str, *keys: str) -> list[str]:
-    """Match some keys, with no warning allowed."""
+    """Match some keys; warnings are errors."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         return matches(pattern, keys)
 
 
-def slowly(pattern: str, key: str) -> bool:
-    """Say whether a key matches: folder by folder, and then character by character."""
+def matches_slowly(pattern: str, key: str) -> bool:
+    """Return True if a key matches, compared folder by folder and character by character."""
     return not key.endswith("/") and folders_match(pattern.split("/"), key.split("/"))
 
 
 def folders_match(patterns: list[str], names: list[str]) -> bool:
-    """Match folder by folder; `**` stands for any number of folders that are not hidden, but not for the name."""
+    """Match folder by folder; `**` matches any number of folders that are not hidden, but not the name."""
     if not patterns:
         return not names
     if patterns[0] == "**" and len(patterns) > 1:
@@ -33,12 +33,12 @@ def folders_match(patterns: list[str], names: list[str]) -> bool:
         return folders_match(patterns[1:], names) or (here and folders_match(patterns, names[1:]))
     if not names:
         return False
-    hidden = names[0].startswith(".") and wild(patterns[0][:1], patterns[0])
+    hidden = names[0].startswith(".") and is_wild(patterns[0][:1], patterns[0])
     return not hidden and name_matches(patterns[0], names[0]) and folders_match(patterns[1:], names[1:])
 
 
-def wild(first: str, pattern: str) -> bool:
-    """Say whether a pattern begins with something that stands for a character."""
+def is_wild(first: str, pattern: str) -> bool:
+    """Return True if a pattern begins with a wild card."""
     return first in {"*", "?"} or (first == "[" and choice(pattern) is not None)
 
 
@@ -55,7 +55,7 @@ def name_matches(pattern: str, name: str) -> bool:
 
 
 def choice(pattern: str) -> tuple[bool, str, int] | None:
-    """Read a choice that a pattern begins with: whether it is negated, its members, its length."""
+    """Return the choice that a pattern begins with: whether it is negated, its members, its length."""
     negated = pattern[1:2] == "!"
     first = 2 if negated else 1
     end = pattern.find("]", first + 1)
@@ -104,8 +104,8 @@ KEYS = ["c/1.mp3", "c/2.mp3", "c/10.mp3", "c/a.wav", "c/.x.mp3", "c/d/3.mp3", "c
         ("C/*.MP3", []),
     ],
 )
-def test_a_pattern_finds_what_it_seems_to_mean(pattern: str, keys: list[str]):
-    """Within a folder, across folders, hidden ones only when a dot asks for them, folders never."""
+def test_a_pattern_has_these_matches(pattern: str, keys: list[str]) -> None:
+    """Within a folder, across folders, hidden names only with a dot in the pattern, folders never."""
     assert keys == found(pattern, *KEYS)
 
 
@@ -135,19 +135,19 @@ def test_a_pattern_finds_what_it_seems_to_mean(pattern: str, keys: list[str]):
         ("a\nb*", "a\nb\n"),
     ],
 )
-def test_odd_characters_mean_themselves(pattern: str, key: str):
-    """Brackets that choose nothing, what regular expressions take for their own, line ends."""
+def test_special_characters_match_themselves(pattern: str, key: str) -> None:
+    """Empty brackets, special characters of regular expressions, line ends."""
     assert [key] == found(pattern, key)
 
 
 @pytest.mark.parametrize("pattern", ["[z-a]", "[z-a]*", "[9-0]x", "[b--]"])
-def test_a_range_that_falls_holds_nothing(pattern: str):
-    """It is no reason to break."""
+def test_a_descending_range_is_empty(pattern: str) -> None:
+    """It is not an error."""
     assert [] == found(pattern, *"az90x-b", "9x")
     assert ["a"] == found("[!z-y]", "a")
 
 
-def test_two_stars_cross_folders_only_as_a_folder_of_their_own():
+def test_two_stars_cross_folders_only_as_a_whole_folder_name() -> None:
     """Beside a letter they are two stars."""
     assert ["ax/b"] == found("a**/b", "ab", "ax/b", "ax/y/b")
 
@@ -162,9 +162,9 @@ PATTERNS = st.lists(
 
 @given(PATTERNS, st.lists(LETTERS.filter(bool), max_size=12, unique=True))
 @QUIET
-def test_patterns_agree_with_the_slow_reader(pattern: str, keys: list[str]):
+def test_patterns_agree_with_the_slow_implementation(pattern: str, keys: list[str]) -> None:
     """Any mixture of wild cards, on any keys."""
-    assert sorted((key for key in keys if slowly(pattern, key)), key=natural_sort_key) == found(pattern, *keys)
+    assert sorted((key for key in keys if matches_slowly(pattern, key)), key=natural_sort_key) == found(pattern, *keys)
 
 
 FOLDERS = st.lists(st.sampled_from(["**/", "a/", "b/", "*/", ".a/", ".*/", "[ab]/"]), max_size=6)
@@ -173,22 +173,22 @@ NAMES = st.lists(st.sampled_from(["a/", "b/", ".a/"]), max_size=7)
 
 @given(FOLDERS.map("".join), st.sampled_from(["a", "*", ".a"]), NAMES.map("".join), st.sampled_from(["a", ".a"]))
 @QUIET
-def test_folders_are_crossed_as_the_slow_reader_crosses_them(folders: str, name: str, path: str, last: str):
+def test_folders_are_crossed_as_in_the_slow_implementation(folders: str, name: str, path: str, last: str) -> None:
     """Many crossings, over many folders, some of them hidden."""
-    assert slowly(folders + name, path + last) == bool(found(folders + name, path + last))
+    assert matches_slowly(folders + name, path + last) == bool(found(folders + name, path + last))
 
 
 @given(st.text("*?[]!-a^\\&|~.(){}/", max_size=12), st.text(max_size=6))
 @QUIET
-def test_no_pattern_breaks_or_warns(pattern: str, key: str):
-    """Whatever an author types."""
+def test_any_pattern_is_compiled_without_a_warning(pattern: str, key: str) -> None:
+    """Also with all special characters."""
     assert found(pattern, key) in ([], [key])
 
 
 @given(PATTERNS, LETTERS.filter(bool))
 @QUIET
-def test_what_matches_begins_with_the_literal_prefix(pattern: str, key: str):
-    """Or a listing narrowed to it, and the operator's leave, would miss it."""
+def test_every_match_begins_with_the_literal_prefix(pattern: str, key: str) -> None:
+    """Listings, and the check of allowed prefixes, depend on it."""
     assert [] == found(pattern, key) or key.startswith(literal_prefix(pattern))
 
 
@@ -196,13 +196,13 @@ def test_what_matches_begins_with_the_literal_prefix(pattern: str, key: str):
     ("pattern", "prefix"),
     [("a/b*.mp3", "a/b"), ("*", ""), ("a?b", "a"), ("a[1]", "a"), ("a/b.mp3", "a/b.mp3"), ("**/a", ""), ("a]b", "a]b")],
 )
-def test_the_literal_prefix_ends_at_the_first_wild_card(pattern: str, prefix: str):
-    """As long as it is certain."""
+def test_the_literal_prefix_ends_at_the_first_wild_card(pattern: str, prefix: str) -> None:
+    """It is the longest prefix without a wild card."""
     assert prefix == literal_prefix(pattern)
 
 
-def test_natural_order_counts():
-    """2 before 10, equal numbers by their zeros, folders by their numbers too."""
+def test_natural_order_compares_numbers() -> None:
+    """2 before 10, equal numbers by their leading zeros, folders by their numbers, too."""
     ordered = ["a", "a1", "a01", "a2", "a2b1", "a2b10", "a10", "b1/9", "b1/10", "b2/1", "b10/1", "ch"]
     shuffled = ordered[::-1]
 
@@ -211,8 +211,8 @@ def test_natural_order_counts():
 
 @given(st.lists(st.text("a01２³", max_size=6)))
 @QUIET
-def test_natural_order_is_one_order(keys: list[str]):
-    """Whichever way they come, different keys never stand equal; digits of other scripts are text."""
+def test_natural_order_is_total(keys: list[str]) -> None:
+    """Different keys are never equal, in any order of input; digits of other scripts are not numbers."""
     backwards = keys[::-1]
 
     assert len(set(keys)) == len({str(natural_sort_key(key)) for key in keys})
@@ -221,21 +221,21 @@ def test_natural_order_is_one_order(keys: list[str]):
 
 @given(st.integers(0, 10**30), st.integers(0, 10**30))
 @QUIET
-def test_natural_order_of_numbers_is_that_of_numbers(one: int, other: int):
-    """However many digits they have."""
+def test_natural_order_of_numbers_is_that_of_numbers(one: int, other: int) -> None:
+    """With any number of digits."""
     assert (one < other) == (natural_sort_key(f"c{one}.mp3") < natural_sort_key(f"c{other}.mp3"))
 
 
-def test_more_digits_than_a_number_may_have_are_ordered_as_well():
-    """Python refuses to read them as one."""
+def test_numbers_beyond_the_limit_of_python_are_ordered() -> None:
+    """Python does not parse an integer of 5,000 digits."""
     assert natural_sort_key("1" * 5000) < natural_sort_key("2" * 5000) < natural_sort_key("1" * 5001)
 
 
 @pytest.mark.parametrize(
     "pattern", ["*a" * 30 + "b", "?*" * 30 + "b", "*[ab]" * 30 + "c", "*" * 200 + "b", "**/*a*a*a*a*b"]
 )
-def test_no_pattern_takes_for_ever(pattern: str):
-    """A key that nearly matches is refused as fast as one that does."""
+def test_no_pattern_needs_exponential_time(pattern: str) -> None:
+    """A key that nearly matches is rejected as fast as a match is found."""
     deadline_start = time.process_time()
 
     assert [] == found(pattern, "a" * 200, "x/y/" + "a" * 200)
@@ -245,14 +245,14 @@ def test_no_pattern_takes_for_ever(pattern: str):
 @pytest.mark.parametrize(
     "pattern", ["**/" * 340 + "x", "**/a/" * 200 + "x", "**/*/" * 200 + "x", "**/*a*/" * 145 + "x"]
 )
-def test_no_depth_takes_for_ever(pattern: str):
-    """Neither are the folders tried again that stand between two crossings."""
+def test_no_depth_needs_exponential_time(pattern: str) -> None:
+    """The folders between two crossings are not tried again."""
     deadline_start = time.process_time()
 
     assert [] == found(pattern, "a/" * 500 + "y")
     assert time.process_time() - deadline_start < 5
 
 
-def test_keys_are_matched_whole():
-    """Not only in their beginning, nor line by line."""
+def test_whole_keys_are_matched() -> None:
+    """Not only their beginning, and not line by line."""
     assert [] == found("a", "ab", "ba", "a\n", "A")

@@ -1,4 +1,4 @@
-"""Good manifests: every field arrives, what is left out has its default, JSON and YAML mean the same."""
+"""Valid manifests: every field is parsed, defaults apply, and JSON and YAML are equivalent."""
 
 import json
 
@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.common.audio_formats import FORMATS
+from clipstitch.common.audio_formats import FORMATS, Format
 from clipstitch.common.errors import InvalidManifest, Issue
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
 from clipstitch.manifest.durations import MAX_MS, parse_duration_ms
-from clipstitch.manifest.field_reader import MAX_ISSUES, json_pointer, kind_of
+from clipstitch.manifest.field_reader import MAX_ISSUES, json_pointer, type_name
 from clipstitch.manifest.glob_patterns import natural_sort_key
 from clipstitch.manifest.model import Clip, Limits, Manifest, Output
 from clipstitch.manifest.object_keys import key_problem
@@ -25,7 +25,7 @@ $schema: https://example.com/manifest.schema.json
 output:
   key: episodes/ep42.flac
   bucket: acme-out
-  format: mp3            # wins over the extension
+  format: mp3            # takes precedence over the extension
   sample_rate: 48000
   channels: 2
   bitrate: 128000
@@ -44,7 +44,7 @@ labels: {show: night-train, draft: no}
 
 
 def issues_of(body: bytes, suffix: str = ".json") -> tuple[Issue, ...] | None:
-    """Return what a document is told; None when it is a manifest."""
+    """Return the issues of a document; None if it is valid."""
     try:
         parse(body, ObjectRef("acme", f"a{suffix}"), LIMITS)
     except InvalidManifest as error:
@@ -53,24 +53,26 @@ def issues_of(body: bytes, suffix: str = ".json") -> tuple[Issue, ...] | None:
 
 
 def read(text: str, suffix: str = ".yaml", limits: Limits = LIMITS) -> Manifest:
-    """Read a manifest that was uploaded to the bucket `acme`."""
+    """Parse a manifest that was uploaded to the bucket `acme`."""
     return parse(text.encode(), ObjectRef("acme", f"manifests/a{suffix}"), limits)
 
 
-def wanted(**fields: object) -> Output:
-    """Read a manifest with these fields in its output."""
+def output_with(**fields: object) -> Output:
+    """Return the output of a manifest with these fields in its output."""
     output = {"key": "out/a.mp3", **fields}
     return read(json.dumps({"version": 1, "output": output, "clips": ["a.mp3"]}), ".json").output
 
 
 def clip(**fields: object) -> Clip:
-    """Read a manifest with a clip that has these fields."""
+    """Return the clip of a manifest with these fields besides its key."""
     clips = ["a.mp3", {"key": "b.mp3", **fields}]
-    return read(json.dumps({"version": 1, "output": {"key": "a.mp3"}, "clips": clips}), ".json").clips[1]
+    found = read(json.dumps({"version": 1, "output": {"key": "a.mp3"}, "clips": clips}), ".json").clips[1]
+    assert isinstance(found, Clip)
+    return found
 
 
-def test_every_field_arrives():
-    """Nothing that is written down is lost on the way in."""
+def test_every_field_is_parsed() -> None:
+    """The manifest has the value of every field of the document."""
     manifest = read(EVERY_FIELD)
 
     assert (
@@ -101,27 +103,27 @@ def test_every_field_arrives():
     )
 
 
-def test_what_is_left_out_has_its_default():
-    """The smallest manifest: the manifest's bucket, the first clip lends, every sink hears."""
+def test_missing_fields_have_defaults() -> None:
+    """The smallest manifest: the manifest's bucket, the first clip as the reference, all sinks."""
     manifest = read('{"version": 1, "output": {"key": "a.aac"}, "clips": ["b.mp3"]}', ".json")
 
     assert Manifest(Output(ObjectRef("acme", "a.aac"), FORMATS["aac"]), (Clip("b.mp3"),), 0, None, {}) == manifest
 
 
-def test_an_empty_list_of_sinks_is_not_the_same_as_none():
-    """Somebody who wants only the result object can say so."""
+def test_an_empty_list_of_sinks_is_not_the_same_as_none() -> None:
+    """An author may want the result object only."""
     manifest = read('{"version": 1, "output": {"key": "a.aac"}, "clips": ["b.mp3"], "notify": []}', ".json")
 
     assert () == manifest.notify
 
 
 @pytest.mark.parametrize("suffix", [".yaml", ".yml", ".YAML", ".Yml"])
-def test_the_suffix_tells_the_language_in_any_case(suffix: str):
-    """YAML by either suffix, in small letters or capitals."""
+def test_the_suffix_may_be_in_upper_case(suffix: str) -> None:
+    """YAML by either suffix."""
     assert 5 == len(read(EVERY_FIELD, suffix).clips)
 
 
-def test_json_may_begin_with_a_byte_order_mark():
+def test_json_may_begin_with_a_byte_order_mark() -> None:
     """Editors on Windows write one."""
     manifest = read('\ufeff{"version": 1, "output": {"key": "a.aac"}, "clips": ["b.mp3"]}', ".json")
 
@@ -129,28 +131,30 @@ def test_json_may_begin_with_a_byte_order_mark():
 
 
 @pytest.mark.parametrize("name", ["mp3", "aac", "flac", "oga", "ac3", "opus", "amr"])
-def test_each_of_the_seven_formats_is_known_by_extension_and_by_name(name: str):
-    """Capitals in the extension do not matter; `format` wins."""
-    assert name == wanted(key=f"a.b/{name}.{name.upper()}").format.name
-    assert name == wanted(key="a.b/plain", format=name).format.name
-    assert name == wanted(key="a.wav", format=name).format.name
+def test_each_format_is_set_by_extension_or_by_name(name: str) -> None:
+    """The extension may be in upper case; `format` takes precedence."""
+    assert name == output_with(key=f"a.b/{name}.{name.upper()}").format.name
+    assert name == output_with(key="a.b/plain", format=name).format.name
+    assert name == output_with(key="a.wav", format=name).format.name
 
 
-def test_there_are_seven_formats():
-    """No more and no fewer than the reference has."""
+def test_there_are_seven_formats() -> None:
+    """Exactly those of the user guide."""
     assert {"mp3", "aac", "flac", "oga", "ac3", "opus", "amr"} == set(FORMATS)
 
 
 @pytest.mark.parametrize("spec", FORMATS.values(), ids=lambda spec: spec.name)
-def test_every_legal_rate_and_number_of_channels_is_taken(spec):
-    """A limit forbids nothing that the reference allows, and the nearest legal value of a legal one is itself."""
-    assert spec.sample_rates == tuple(wanted(format=spec.name, sample_rate=r).sample_rate for r in spec.sample_rates)
+def test_every_allowed_rate_and_number_of_channels_is_accepted(spec: Format) -> None:
+    """And the nearest allowed value of an allowed value is the value itself."""
+    assert spec.sample_rates == tuple(
+        output_with(format=spec.name, sample_rate=r).sample_rate for r in spec.sample_rates
+    )
     assert spec.sample_rates == tuple(map(spec.nearest_rate, spec.sample_rates))
     every = range(1, spec.max_channels + 1)
-    assert list(every) == [wanted(format=spec.name, channels=count).channels for count in every]
+    assert list(every) == [output_with(format=spec.name, channels=count).channels for count in every]
 
 
-def test_the_format_limits_are_those_of_the_reference():
+def test_the_format_limits_are_those_of_the_user_guide() -> None:
     """OSS user guide, "What is audio merging", page dated 2026-03-20, "Format-specific limits", copied by hand."""
     everything = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
 
@@ -165,39 +169,39 @@ def test_the_format_limits_are_those_of_the_reference():
     } == {name: (spec.sample_rates, spec.max_channels) for name, spec in FORMATS.items()}
 
 
-def test_of_two_rates_equally_near_the_higher_is_chosen():
-    """Rather a few bytes more than a duller sound."""
+def test_of_two_rates_equally_near_the_higher_is_chosen() -> None:
+    """The higher one loses no quality."""
     assert 12000 == FORMATS["opus"].nearest_rate(10000)
 
 
 @given(st.sampled_from(sorted(FORMATS)), st.integers(-(10**6), 10**6))
 @QUIET
-def test_no_legal_rate_is_nearer_than_the_nearest(name: str, hertz: int):
-    """Whatever the author wrote."""
+def test_no_allowed_rate_is_nearer_than_the_nearest(name: str, hertz: int) -> None:
+    """For any number."""
     spec = FORMATS[name]
 
     assert min(abs(rate - hertz) for rate in spec.sample_rates) == abs(spec.nearest_rate(hertz) - hertz)
 
 
 @pytest.mark.parametrize("bits", [16, 24])
-def test_flac_has_a_bit_depth(bits: int):
-    """The only format that does."""
-    assert bits == wanted(key="a.flac", bits_per_sample=bits).bits_per_sample
+def test_flac_has_a_bit_depth(bits: int) -> None:
+    """No other format has one."""
+    assert bits == output_with(key="a.flac", bits_per_sample=bits).bits_per_sample
 
 
 @pytest.mark.parametrize("bitrate", [1000, 10_000_000])
 @pytest.mark.parametrize("option", ["fixed", "adaptive", "fail"])
-def test_the_limits_of_the_bitrate_are_legal(bitrate: int, option: str):
-    """With every way to treat clips of a lower one."""
-    output = wanted(bitrate=bitrate, bitrate_option=option)
+def test_the_limits_of_the_bitrate_are_allowed(bitrate: int, option: str) -> None:
+    """With every bitrate option."""
+    output = output_with(bitrate=bitrate, bitrate_option=option)
 
     assert (bitrate, option) == (output.bitrate, output.bitrate_option)
 
 
 @pytest.mark.parametrize("quality", [0, 100])
-def test_the_limits_of_the_quality_are_legal(quality: int):
-    """Zero is a quality too."""
-    assert quality == wanted(quality=quality).quality
+def test_the_limits_of_the_quality_are_allowed(quality: int) -> None:
+    """Zero is a quality, too."""
+    assert quality == output_with(quality=quality).quality
 
 
 @pytest.mark.parametrize(
@@ -221,21 +225,21 @@ def test_the_limits_of_the_quality_are_legal(quality: int):
         (MAX_MS, MAX_MS),
     ],
 )
-def test_a_length_of_time_may_be_written_in_many_forms(written: object, ms: int):
-    """A bare number is milliseconds, as OSS counts."""
+def test_a_duration_has_many_forms(written: object, ms: int) -> None:
+    """A number without a unit is milliseconds."""
     assert ms == clip(start=written).start_ms
 
 
 @pytest.mark.parametrize("written", ["", "s", "1", "1 s", "-1s", "1s1m", "1s 2ms", "1,5s", "1S", "1d", "1e3s", ".5s"])
-def test_other_texts_are_no_length_of_time(written: str):
-    """Nothing is guessed."""
+def test_other_strings_are_not_durations(written: str) -> None:
+    """Missing or wrong units are not guessed."""
     assert parse_duration_ms(written) is None
 
 
 @given(st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none(), st.lists(st.integers())))
 @QUIET
-def test_a_length_of_time_is_read_or_refused_but_never_wild(value: object):
-    """Whatever is written, the answer is None or within limits."""
+def test_a_duration_is_never_outside_its_limits(value: object) -> None:
+    """Any value is None or a number within the limits."""
     ms = parse_duration_ms(value)
 
     assert ms is None or 0 <= ms <= MAX_MS
@@ -243,43 +247,43 @@ def test_a_length_of_time_is_read_or_refused_but_never_wild(value: object):
 
 @given(st.integers(0, 999), st.integers(0, 59), st.integers(0, 59), st.integers(0, 999))
 @QUIET
-def test_hours_minutes_seconds_and_milliseconds_add_up(hours: int, minutes: int, seconds: int, ms: int):
+def test_hours_minutes_seconds_and_milliseconds_add_up(hours: int, minutes: int, seconds: int, ms: int) -> None:
     """For every combination."""
     assert ((hours * 60 + minutes) * 60 + seconds) * 1000 + ms == parse_duration_ms(
         f"{hours}h{minutes}m{seconds}s{ms}ms"
     )
 
 
-def test_an_end_becomes_a_duration():
-    """OSS knows durations only."""
+def test_an_end_becomes_a_duration() -> None:
+    """OSS has durations only."""
     assert Clip("b.mp3", 4000, 10000) == clip(start="4s", end="14s")
 
 
-def test_an_end_alone_counts_from_the_beginning():
-    """A start left out is zero."""
+def test_an_end_without_a_start_is_a_duration() -> None:
+    """The default of the start is 0."""
     assert Clip("b.mp3", 0, 2000) == clip(end="2s")
 
 
-def test_a_clip_with_an_explicit_start_of_zero_is_whole():
-    """So it may be the object that the request is made on."""
+def test_a_start_of_zero_is_not_a_trim() -> None:
+    """Such a clip may be the object that the request is posted to."""
     assert not clip(start=0).trimmed
 
 
-def test_a_single_clip_may_be_trimmed():
+def test_a_single_clip_may_be_trimmed() -> None:
     """It is converted, and a conversion can trim."""
     manifest = read('{"version": 1, "output": {"key": "a.aac"}, "clips": [{"key": "b.mp3", "end": "1s"}]}', ".json")
 
     assert (Clip("b.mp3", 0, 1000),) == manifest.clips
 
 
-def test_the_same_clip_may_stand_twice():
-    """A jingle before and after."""
+def test_a_clip_may_be_used_twice() -> None:
+    """For example a jingle before and after."""
     manifest = read('{"version": 1, "output": {"key": "a.aac"}, "clips": ["b.mp3", "c.mp3", "b.mp3"]}', ".json")
 
-    assert ("b.mp3", "c.mp3", "b.mp3") == tuple(clip.key for clip in manifest.clips)
+    assert ("b.mp3", "c.mp3", "b.mp3") == tuple(clip.key for clip in manifest.clips if isinstance(clip, Clip))
 
 
-def test_eleven_clips_fit_into_one_request():
+def test_eleven_clips_fit_into_one_request() -> None:
     """The posted object and ten segments."""
     clips = [f"{i}.mp3" for i in range(11)]
 
@@ -314,11 +318,11 @@ def test_eleven_clips_fit_into_one_request():
         ("'no'", "no"),
     ],
 )
-def test_yaml_means_what_the_core_rules_of_1_2_say(written: str, value: object):
-    """`no` is a text, not a refusal, and `1:30` is not ninety."""
-    read_value = documents.load(f"a: {written}\n".encode(), ".yaml")["a"]
+def test_yaml_follows_the_core_schema_of_1_2(written: str, value: object) -> None:
+    """`no` is a string, not a boolean, and `1:30` is not ninety."""
+    parsed = documents.load(f"a: {written}\n".encode(), ".yaml")["a"]
 
-    assert (type(value), value) == (type(read_value), read_value)
+    assert (type(value), value) == (type(parsed), parsed)
 
 
 JSON_VALUES = st.recursive(
@@ -330,15 +334,15 @@ JSON_VALUES = st.recursive(
 
 @given(st.dictionaries(st.text("abc", min_size=1), JSON_VALUES, max_size=4))
 @QUIET
-def test_json_reads_as_itself(value: dict):
-    """Plain values survive."""
+def test_json_values_are_unchanged(value: dict[str, object]) -> None:
+    """For any plain value."""
     assert value == documents.load(json.dumps(value).encode(), ".json")
 
 
 @given(st.binary(max_size=300), st.sampled_from([".json", ".yaml"]))
 @QUIET
-def test_no_document_makes_the_reader_fail_otherwise_than_by_a_bad_manifest(body: bytes, suffix: str):
-    """Bytes of any kind: a manifest, or one error with at least one issue."""
+def test_any_bytes_are_a_manifest_or_have_issues(body: bytes, suffix: str) -> None:
+    """The parser raises no other error."""
     issues = issues_of(body, suffix)
 
     assert issues is None or issues
@@ -372,7 +376,7 @@ FIELD_NAMES = st.sampled_from(
         "title",
     ]
 )
-SCRAPS = st.recursive(
+ANY_VALUE = st.recursive(
     st.none()
     | st.booleans()
     | st.integers()
@@ -383,39 +387,39 @@ SCRAPS = st.recursive(
 )
 
 
-@given(st.dictionaries(FIELD_NAMES, SCRAPS, max_size=8))
+@given(st.dictionaries(FIELD_NAMES, ANY_VALUE, max_size=8))
 @settings(QUIET, max_examples=400)
-def test_no_mixture_of_our_own_fields_makes_the_reader_fail_otherwise(document: dict):
-    """Right names with wrong values, in wrong places: a manifest, or one error with at least one issue."""
+def test_any_mixture_of_known_fields_is_a_manifest_or_has_issues(document: dict[str, object]) -> None:
+    """Known names with wrong values, in wrong places; the issues are in order."""
     issues = issues_of(json.dumps(document).encode())
     ordered = sorted(set(issues or ()), key=lambda issue: (natural_sort_key(issue.path), issue))
 
     assert issues is None or (issues and issues == tuple(ordered))
 
 
-def test_a_key_of_1023_bytes_is_the_longest():
+def test_a_key_of_1023_bytes_is_the_longest() -> None:
     """Bytes of UTF-8, not characters."""
     assert key_problem("é" * 511 + "x") is None
     assert "has 1024 bytes" == key_problem("é" * 512)
 
 
 @pytest.mark.parametrize("key", [".", ".."])
-def test_a_key_that_no_client_can_address_is_refused(key: str):
-    """OSS would take it, but it vanishes from the URL."""
-    assert "folder" in (key_problem(key) or "")
+def test_a_key_that_clients_cannot_address_is_an_error(key: str) -> None:
+    """OSS accepts it, but HTTP clients remove it from the URL."""
+    assert "URL" in (key_problem(key) or "")
 
 
 @pytest.mark.parametrize("key", ["a b", "a+b%20", "{a}", "中文.mp3", "🎧", "a\n", "a//b", "..a", "a/..", "'\"", "a\\b"])
-def test_odd_keys_are_keys(key: str):
-    """OSS takes them, so do we, and to the byte."""
+def test_unusual_keys_are_kept_exactly(key: str) -> None:
+    """OSS accepts them."""
     document = {"version": 1, "output": {"key": key, "format": "mp3"}, "clips": [key]}
     manifest = read(json.dumps(document), ".json")
 
-    assert (key, key) == (manifest.output.ref.key, manifest.clips[0].key)
+    assert (key, (Clip(key),)) == (manifest.output.ref.key, manifest.clips)
 
 
-def test_prefixes_and_buckets_within_the_limits_are_taken():
-    """What the operator allows is allowed, by any of the prefixes."""
+def test_allowed_prefixes_and_buckets_are_accepted() -> None:
+    """A key may be under any of the allowed prefixes."""
     limits = Limits(("acme-out",), ("x/", "y/"), ("clips/", "jingles/"))
     document = {"version": 1, "output": {"key": "y/a.mp3", "bucket": "acme-out"}, "clips": ["jingles/a.mp3"]}
 
@@ -425,22 +429,22 @@ def test_prefixes_and_buckets_within_the_limits_are_taken():
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        (None, "nothing"),
-        ("x", "text"),
-        (1, "a whole number"),
-        (True, "true or false"),
+        (None, "null"),
+        ("x", "a string"),
+        (1, "an integer"),
+        (True, "a boolean (true or false)"),
         ({}, "a mapping"),
         ([], "a list"),
         (1.5, "a decimal number"),
     ],
 )
-def test_kinds_of_values_are_named_in_the_authors_words(value: object, words: str):
-    """No Python in messages for people."""
-    assert words == kind_of(value)
+def test_types_have_the_names_of_json(value: object, words: str) -> None:
+    """Messages for authors have no names of Python types."""
+    assert words == type_name(value)
 
 
-def test_a_pointer_escapes_as_rfc_6901_says():
-    """Tilde first, or the slash's own escape would be escaped."""
+def test_a_json_pointer_is_escaped() -> None:
+    """RFC 6901: the tilde first, since the escape of the slash has one."""
     assert "/a~1b/~01/0" == json_pointer("a/b", "~1", 0)
 
 
@@ -454,12 +458,12 @@ def test_a_pointer_escapes_as_rfc_6901_says():
         (".m3u", b"#EXTX\n" * 40_000),
     ],
 )
-def test_of_very_many_mistakes_two_thousand_are_listed(suffix: str, body: bytes):
-    """And that there are more; a manifest of 256 KB must not be answered with a hundred times as much."""
+def test_at_most_two_thousand_issues_are_listed(suffix: str, body: bytes) -> None:
+    """One more says that there are others; the list for a manifest of 256 KB stays below 1 MB."""
     with pytest.raises(InvalidManifest) as caught:
         parse(body, ObjectRef("acme", f"manifests/m{suffix}"), Limits())
 
     issues = caught.value.issues
     assert MAX_ISSUES + 1 == len(issues)
-    assert 1 == sum("more than 2,000 mistakes" in issue.message for issue in issues)
+    assert 1 == sum("more than 2,000 issues" in issue.message for issue in issues)
     assert len(json.dumps([issue.as_json() for issue in issues])) < 1_000_000

@@ -1,6 +1,7 @@
-"""Playlists as manifests: what is read as it means, what is refused with its line, and nothing in between."""
+"""Playlists as manifests: supported lines are parsed, and every other line is an issue."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
@@ -13,27 +14,28 @@ from clipstitch.manifest.model import Clip, Entry, Limits, Manifest, Output
 from clipstitch.manifest.parse import parse
 from clipstitch.manifest.playlists import default_key, read_ffconcat, read_m3u
 
+PlaylistReader = Callable[[str, ObjectRef, str], dict[str, object]]
 QUIET = settings(database=None, deadline=None, max_examples=300)
 FIRST = "ffconcat version 1.0\n"
 
 
 def read(text: str, suffix: str = ".ffconcat", folder: str = "manifests/shows/") -> Manifest:
-    """Read a playlist that was uploaded as `ep1` to some folder."""
+    """Parse a playlist that was uploaded as `ep1` to a folder."""
     return parse(text.encode(), ObjectRef("acme", f"{folder}ep1{suffix}"), Limits(sinks=("events",)))
 
 
 def clips(*lines: str) -> tuple[Entry, ...]:
-    """Read the clips of an ffconcat script with these lines."""
+    """Return the clips of an ffconcat script with these lines."""
     return read(FIRST + "\n".join(lines)).clips
 
 
 def m3u(*lines: str) -> tuple[Entry, ...]:
-    """Read the clips of an extended M3U with these lines."""
+    """Return the clips of an extended M3U with these lines."""
     return read("#EXTM3U\n" + "\n".join(lines), ".m3u8").clips
 
 
-def complaints(text: str, suffix: str = ".ffconcat") -> list[str]:
-    """Return what each line is told, the code being the same."""
+def messages(text: str, suffix: str = ".ffconcat") -> list[str]:
+    """Return the message of each issue; code and path are the same for all."""
     with pytest.raises(InvalidManifest) as caught:
         read(text, suffix)
     assert {("PLAYLIST_LINE", "")} == {(issue.code, issue.path) for issue in caught.value.issues}
@@ -41,9 +43,9 @@ def complaints(text: str, suffix: str = ".ffconcat") -> list[str]:
     return [issue.message for issue in caught.value.issues]
 
 
-def test_an_ffconcat_script_becomes_a_manifest():
-    """The output lies under `merged/`, as MP3; everything else has its default."""
-    got = read(FIRST + "\n# a remark\nfile a.mp3\nfile 'b c.wav'\ninpoint 1.5\noutpoint 00:00:04\nfile d.aac\n")
+def test_an_ffconcat_script_becomes_a_manifest() -> None:
+    """The output is an MP3 under `merged/`; other fields have their defaults."""
+    got = read(FIRST + "\n# a comment\nfile a.mp3\nfile 'b c.wav'\ninpoint 1.5\noutpoint 00:00:04\nfile d.aac\n")
 
     assert Output(ObjectRef("acme", "merged/shows/ep1.mp3"), FORMATS["mp3"]) == got.output
     assert (Clip("a.mp3"), Clip("b c.wav", 1500, 2500), Clip("d.aac")) == got.clips
@@ -71,8 +73,8 @@ def test_an_ffconcat_script_becomes_a_manifest():
         ("file:a.mp3", "a.mp3"),
     ],
 )
-def test_names_are_quoted_as_ffmpeg_quotes_them(written: str, key: str):
-    """Single quotes protect all but themselves, a backslash the next character; double quotes mean nothing."""
+def test_names_are_quoted_as_in_ffmpeg(written: str, key: str) -> None:
+    """Single quotes protect all but themselves, a backslash the next character; double quotes are ordinary."""
     written = written.replace("\u2028", "'\u2028'").replace("\x85", "'\x85'")
 
     assert (Clip(key),) == clips(f"file {written}")
@@ -80,8 +82,8 @@ def test_names_are_quoted_as_ffmpeg_quotes_them(written: str, key: str):
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1, max_size=20))
 @QUIET
-def test_any_name_can_be_quoted(name: str):
-    """As FFmpeg's documentation advises: between single quotes, its own outside of them, escaped."""
+def test_any_name_can_be_quoted(name: str) -> None:
+    """As FFmpeg's documentation advises: in single quotes, with those of the name outside of them, escaped."""
     key = f"c/{name}"
     quoted = "'" + key.replace("'", "'\\''") + "'"
 
@@ -106,21 +108,21 @@ def test_any_name_can_be_quoted(name: str):
         ("100:00:00.25", 360_000_250),
     ],
 )
-def test_times_are_read_as_ffmpeg_writes_them(written: str, ms: int):
-    """To the millisecond, which is what OSS counts in."""
+def test_times_have_the_forms_of_ffmpeg(written: str, ms: int) -> None:
+    """To the millisecond, which is the unit of OSS."""
     assert (Clip("a", ms),) == clips("file a", f"inpoint {written}")
 
 
 @pytest.mark.parametrize("written", ["", "-1", "1e3", "1.", ".5", "1:2:3:4", "1h", "NaN", "inf", "1,5", "9" * 400])
-def test_other_texts_are_no_times(written: str):
-    """Each is refused, with its line."""
-    (message,) = complaints(f"{FIRST}file a\ninpoint {written}")
+def test_other_strings_are_not_times(written: str) -> None:
+    """Each is an issue with its line number."""
+    (message,) = messages(f"{FIRST}file a\ninpoint {written}")
 
     assert message.startswith("line 3 ")
 
 
-def test_trims_belong_to_the_file_before_them():
-    """A duration counts from the inpoint."""
+def test_trims_apply_to_the_file_before_them() -> None:
+    """A duration starts at the inpoint."""
     assert (Clip("a", 1000), Clip("b", 0, 3000), Clip("c", 2000, 500)) == clips(
         "file a", "inpoint 1", "file b", "outpoint 3", "file c", "duration 0.5", "inpoint 2"
     )
@@ -139,15 +141,15 @@ def test_trims_belong_to_the_file_before_them():
         (".a.mp3", ".a.mp3"),
     ],
 )
-def test_names_are_keys_unless_they_begin_with_a_dot_and_a_slash(written: str, key: str):
-    """Those are meant from where the playlist lies, never from above the bucket."""
+def test_names_are_keys_unless_they_begin_with_a_dot_and_a_slash(written: str, key: str) -> None:
+    """Those are relative to the folder of the playlist, and never above the root of the bucket."""
     assert (Clip(key),) == clips(f"file {written}") == m3u(written)
 
 
-def test_our_comment_says_what_a_playlist_cannot():
-    """Any field of a manifest but the clips; in several comments, if that is easier to read."""
-    ours = '# clipstitch: {"output": {"key": "x/a.flac", "channels": 1}, "gap": "300ms", "notify": ["events"]}'
-    got = read(f'{FIRST}{ours}\nfile a\n#clipstitch:{{"chapters": true, "labels": {{"a": "b"}}}}\nfile b')
+def test_a_comment_may_have_manifest_fields() -> None:
+    """Any field but `clips`, in one comment or several."""
+    own = '# clipstitch: {"output": {"key": "x/a.flac", "channels": 1}, "gap": "300ms", "notify": ["events"]}'
+    got = read(f'{FIRST}{own}\nfile a\n#clipstitch:{{"chapters": true, "labels": {{"a": "b"}}}}\nfile b')
 
     assert Output(ObjectRef("acme", "x/a.flac"), FORMATS["flac"], channels=1) == got.output
     assert (300, ("events",), True, {"a": "b"}) == (got.gap_ms, got.notify, got.chapters, got.labels)
@@ -155,11 +157,11 @@ def test_our_comment_says_what_a_playlist_cannot():
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "null", '{"clips": []}', '{"gap": 1, "gap": 2}', '{"gap": NaN}', "{"])
-def test_a_comment_of_ours_that_is_none_is_refused(text: str):
-    """It was meant for us, so it is not passed over."""
-    (message,) = complaints(f"{FIRST}file a\n# clipstitch: {text}\n")
+def test_an_own_comment_that_is_not_valid_is_an_issue(text: str) -> None:
+    """It is meant for clipstitch, so it is not ignored."""
+    (message,) = messages(f"{FIRST}file a\n# clipstitch: {text}\n")
 
-    assert message.startswith("line 3 is no JSON mapping")
+    assert message.startswith("line 3 is not a JSON mapping")
 
 
 @pytest.mark.parametrize(
@@ -183,23 +185,23 @@ def test_a_comment_of_ours_that_is_none_is_refused(text: str):
         "inpoint 1 2",
     ],
 )
-def test_what_is_not_honoured_is_refused_with_its_line(line: str):
-    """A directive that changes what is heard is never passed over."""
-    (message,) = complaints(f"{FIRST}file a.mp3\n\n{line}\n")
+def test_unsupported_directives_are_issues_with_their_line(line: str) -> None:
+    """A directive that changes the audio is never ignored."""
+    (message,) = messages(f"{FIRST}file a.mp3\n\n{line}\n")
 
     assert message.startswith("line 4 ")
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_lines_are_counted_whatever_ends_them(end: str):
-    """As three kinds of editors write them; all that is wrong is told, in order."""
+def test_lines_are_counted_with_any_line_end(end: str) -> None:
+    """Three kinds of editors write three; all issues are reported in order."""
     text = end.join(["ffconcat version 1.0", "file a\x0bb", "stream", "file a", "nothing", "inpoint x"])
 
-    assert ["2", "3", "5", "6"] == [message.split()[1] for message in complaints(text)]
+    assert ["2", "3", "5", "6"] == [message.split()[1] for message in messages(text)]
 
 
-def test_titles_name_the_chapters():
-    """Of the next file only; a line without one leaves the file's own name."""
+def test_titles_name_the_chapters() -> None:
+    """A title applies to the next file only; without one, the file name is used."""
     assert (
         Clip("a.mp3", title="Artist - One, two"),
         Clip("b.mp3"),
@@ -214,18 +216,18 @@ def test_titles_name_the_chapters():
         "#EXTINF:-1",
         "b.mp3",
         '#EXTINF:1 tvg-id="x", Three ',
-        "# a remark",
+        "# a comment",
         "c.mp3",
         "  d.mp3  ",
     )
 
 
-def test_an_m3u_may_be_plain():
-    """File names, one a line; blanks in them need no quotes."""
+def test_an_m3u_may_be_plain() -> None:
+    """One file name per line; spaces need no quotes."""
     assert (Clip("a b.mp3"), Clip("c's.mp3")) == read("a b.mp3\nc's.mp3", ".m3u").clips
 
 
-def test_an_m3u_may_begin_with_a_byte_order_mark():
+def test_an_m3u_may_begin_with_a_byte_order_mark() -> None:
     """Editors on Windows write one."""
     assert (Clip("a"),) == read("\ufeff#EXTM3U\na", ".M3U").clips
     assert (Clip("a"),) == read("\ufeff" + FIRST + "file a").clips
@@ -247,9 +249,9 @@ def test_an_m3u_may_begin_with_a_byte_order_mark():
         "file:///a.mp3",
     ],
 )
-def test_what_an_m3u_cannot_mean_here_is_refused_with_its_line(line: str):
-    """Streams, players' options, and what lies elsewhere."""
-    (message,) = complaints(f"#EXTM3U\na.mp3\n{line}\nb.mp3\n", ".m3u")
+def test_unsupported_m3u_lines_are_issues_with_their_line(line: str) -> None:
+    """Streams, options of players, and URLs."""
+    (message,) = messages(f"#EXTM3U\na.mp3\n{line}\nb.mp3\n", ".m3u")
 
     assert message.startswith("line 3 ")
 
@@ -263,8 +265,8 @@ def test_what_an_m3u_cannot_mean_here_is_refused_with_its_line(line: str):
         ("elsewhere/ep1.m3u", "merged/elsewhere/ep1.mp3"),
     ],
 )
-def test_a_playlist_that_names_no_output_has_one(manifest: str, key: str):
-    """By its own name, below `merged/`."""
+def test_a_playlist_without_an_output_has_a_default(manifest: str, key: str) -> None:
+    """Under `merged/`, with the name of the playlist."""
     assert key == default_key(manifest, "manifests/")
 
 
@@ -304,8 +306,8 @@ NOISE = st.lists(WORDS | st.text(max_size=3)).map("".join)
 
 @given(NOISE, st.sampled_from([".ffconcat", ".m3u", ".m3u8"]))
 @settings(QUIET, max_examples=600)
-def test_no_playlist_makes_the_reader_fail_otherwise_than_by_a_bad_manifest(noise: str, suffix: str):
-    """Whatever the lines hold: a manifest, or one error with at least one issue."""
+def test_any_playlist_is_a_manifest_or_has_issues(noise: str, suffix: str) -> None:
+    """The parser raises no other error."""
     body = (FIRST + noise).encode("utf-8", "replace")
     try:
         found = parse(body, ObjectRef("acme", f"manifests/a{suffix}"), Limits()).clips
@@ -318,7 +320,7 @@ def test_no_playlist_makes_the_reader_fail_otherwise_than_by_a_bad_manifest(nois
 @pytest.mark.parametrize("reader", [read_ffconcat, read_m3u])
 @given(noise=NOISE)
 @QUIET
-def test_every_complaint_names_a_line_that_is_there(reader, noise: str):
+def test_every_issue_has_an_existing_line(reader: PlaylistReader, noise: str) -> None:
     """Counted from one, in order."""
     lines = []
     try:
@@ -331,8 +333,8 @@ def test_every_complaint_names_a_line_that_is_there(reader, noise: str):
     assert all(1 <= line <= count for line in lines)
 
 
-def test_a_path_of_a_hundred_thousand_folders_is_walked_once():
-    """Every part is looked at, none of them copied again for the next."""
+def test_a_path_of_a_hundred_thousand_folders_takes_linear_time() -> None:
+    """Each part is processed once."""
     deadline_start = time.process_time()
     playlist = b"ffconcat version 1.0\nfile ./" + b"a/" * 120_000 + b"../" * 5_000 + b"x\n"
 

@@ -1,6 +1,7 @@
-"""Chapters: WebVTT to the letter, and the ID3 tag as mutagen, which did not lay it out, reads it."""
+"""Chapters as exact WebVTT, and as an ID3 tag that mutagen parses."""
 
 from io import BytesIO
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -22,13 +23,14 @@ def plan(*clips: PlacedClip, key: str = "out/ep.1.mp3", duration_s: float = 10.0
     return Plan(job, ManifestRef(ObjectRef("acme", "m.json"), "E"), target, duration_s, clips, (), ())
 
 
-def parsed(tag: bytes) -> ID3:
-    """Read a tag that stands in front of some audio."""
-    return ID3(BytesIO(tag + b"\xff\xfb\x90\x00" * 100))
+def parsed(tag: bytes) -> Any:
+    """Parse a tag in front of some audio."""
+    parse: Any = ID3
+    return parse(BytesIO(tag + b"\xff\xfb\x90\x00" * 100))
 
 
-def test_webvtt_to_the_letter():
-    """W3C WebVTT: a header, then cues with a number, times and a text, parted by empty lines."""
+def test_webvtt_is_exact() -> None:
+    """W3C WebVTT: a header, then cues of number, times and text, separated by empty lines."""
     assert (
         "WEBVTT\n"
         "\n1\n00:00:00.000 --> 00:00:01.500\nOne\n"
@@ -37,8 +39,8 @@ def test_webvtt_to_the_letter():
     ) == webvtt(CHAPTERS)
 
 
-def test_no_chapters_are_a_header():
-    """Still a WebVTT file."""
+def test_without_chapters_there_is_a_header() -> None:
+    """It is a valid WebVTT file."""
     assert "WEBVTT\n" == webvtt([])
 
 
@@ -52,8 +54,8 @@ def test_no_chapters_are_a_header():
         ("NOTE x", "NOTE x"),
     ],
 )
-def test_no_title_can_break_out_of_its_cue(title: str, text: str):
-    """Line ends and arrows mean something in WebVTT."""
+def test_no_title_can_break_out_of_its_cue(title: str, text: str) -> None:
+    """Line ends and arrows are syntax in WebVTT."""
     assert f"WEBVTT\n\n1\n00:00:00.000 --> 00:00:00.001\n{text}\n" == webvtt([Chapter(title, 0, 1)])
 
 
@@ -61,8 +63,8 @@ def test_no_title_can_break_out_of_its_cue(title: str, text: str):
     ("key", "beside"),
     [("out/ep.1.mp3", "out/ep.1.vtt"), ("ep.mp3", "ep.vtt"), ("a.b/ep", "a.b/ep.vtt"), ("out/.mp3", "out/.mp3.vtt")],
 )
-def test_the_chapters_lie_beside_the_output(key: str, beside: str):
-    """By the same name."""
+def test_the_webvtt_file_is_beside_the_output(key: str, beside: str) -> None:
+    """It has the same name, with another suffix."""
     assert ObjectRef("acme", beside) == webvtt_ref(plan(key=key))
 
 
@@ -70,13 +72,13 @@ def test_the_chapters_lie_beside_the_output(key: str, beside: str):
     ("key", "title", "name"),
     [("x/01 Intro.mp3", "", "01 Intro"), ("x/a.b.wav", "", "a.b"), ("x/plain", "", "plain"), ("x/a.mp3", "T", "T")],
 )
-def test_a_chapter_is_called_by_its_title_or_its_file(key: str, title: str, name: str):
-    """Without folder and extension."""
+def test_a_chapter_has_the_title_or_the_file_name_of_its_clip(key: str, title: str, name: str) -> None:
+    """The file name has no folder and no extension."""
     assert [Chapter(name, 0, 10_000)] == chapters_of(plan(PlacedClip(key, 0, 0, 0.0, 10.0, title)))
 
 
-def test_a_chapter_lasts_until_the_next_and_the_last_until_the_end():
-    """Silences and gaps belong to the one before; what comes before the first clip has no chapter."""
+def test_a_chapter_lasts_until_the_next_and_the_last_until_the_end() -> None:
+    """Silences and gaps belong to the chapter before; a silence before the first clip has no chapter."""
     clips = (
         PlacedClip("", 0, 500, 0.0, 0.5),
         PlacedClip("a.mp3", 0, 0, 0.5, 2.0004),
@@ -89,33 +91,35 @@ def test_a_chapter_lasts_until_the_next_and_the_last_until_the_end():
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 255, 256, 300, 600])
-def test_the_tag_holds_every_chapter_in_the_order_of_time(count: int):
-    """However many: a table of contents names at most 255, so there are tables within the table."""
+def test_the_tag_has_every_chapter_in_the_order_of_time(count: int) -> None:
+    """A CTOC has at most 255 entries; for more chapters there are nested ones."""
     chapters = [Chapter(f"Chapter {i} é中🎧", i * 1001, (i + 1) * 1001) for i in range(count)]
     tag = parsed(id3_tag("The whole", chapters))
     marks = {mark.element_id: mark for mark in tag.getall("CHAP")}
     tables = {table.element_id: table for table in tag.getall("CTOC")}
     (top,) = [table for table in tables.values() if table.flags & CTOCFlags.TOP_LEVEL]
-    named = [name for child in top.child_element_ids for name in named_by(child, tables)]
+    named = [name for child in top.child_element_ids for name in chapters_below(child, tables)]
 
-    assert chapters == [Chapter(str(m.sub_frames["TIT2"]), m.start_time, m.end_time) for m in map(marks.get, named)]
+    assert chapters == [
+        Chapter(str(m.sub_frames["TIT2"]), m.start_time, m.end_time) for m in (marks[name] for name in named)
+    ]
     assert count == len(marks) == len(set(named))
     assert all(table.flags & CTOCFlags.ORDERED for table in tables.values())
     assert {0xFFFFFFFF} >= {offset for m in marks.values() for offset in (m.start_offset, m.end_offset)}
     assert "The whole" == str(tag["TIT2"]) == str(top.sub_frames["TIT2"])
 
 
-def named_by(name: str, tables: dict) -> list[str]:
-    """Return the chapters that a name stands for: itself, or those of a table."""
+def chapters_below(name: str, tables: dict[str, Any]) -> list[str]:
+    """Return the chapter of this name, or those of the CTOC of this name."""
     return (
-        [inner for child in tables[name].child_element_ids for inner in named_by(child, tables)]
+        [inner for child in tables[name].child_element_ids for inner in chapters_below(child, tables)]
         if (name in tables)
         else [name]
     )
 
 
-def test_chapters_stand_in_the_file_in_the_order_of_time():
-    """Not every player reads the table."""
+def test_the_frames_are_in_the_order_of_time() -> None:
+    """Some players ignore the CTOC."""
     tag = id3_tag("x", [Chapter("x" * (20 - i), i, i + 1) for i in range(20)])
     places = [tag.rindex(f"chp{i}\x00".encode()) for i in range(20)]
 
@@ -127,8 +131,8 @@ def test_chapters_stand_in_the_file_in_the_order_of_time():
     st.integers(0, 12),
 )
 @QUIET
-def test_a_tag_is_a_part_of_its_own_and_knows_its_size(title: str, count: int):
-    """More than the 100 KB that OSS asks of a part; its header says where the audio begins."""
+def test_a_tag_is_large_enough_for_a_part_and_has_its_size(title: str, count: int) -> None:
+    """More than the 100 KB that OSS requires of a part; its header has the size."""
     tag = id3_tag(title, [Chapter(title, i, i + 1) for i in range(count)])
 
     assert len(tag) >= MIN_PART_BYTES
@@ -136,7 +140,7 @@ def test_a_tag_is_a_part_of_its_own_and_knows_its_size(title: str, count: int):
     assert [title] * count == [str(mark.sub_frames["TIT2"]) for mark in parsed(tag).getall("CHAP")]
 
 
-def test_the_same_chapters_make_the_same_tag():
+def test_the_same_chapters_make_the_same_tag() -> None:
     """A retry publishes the same bytes."""
     assert id3_tag("x", CHAPTERS) == id3_tag("x", CHAPTERS)
 
@@ -155,6 +159,6 @@ def test_the_same_chapters_make_the_same_tag():
         (b"", 0),
     ],
 )
-def test_the_size_of_a_tag_is_in_its_first_ten_bytes(head: bytes, size: int):
-    """Seven bits a byte; header and footer count in."""
+def test_the_size_of_a_tag_is_in_its_first_ten_bytes(head: bytes, size: int) -> None:
+    """Seven bits a byte; header and footer are included."""
     assert size == id3_size(head)

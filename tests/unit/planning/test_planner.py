@@ -1,6 +1,7 @@
-"""Plans: the order of the clips survives, what is left open is filled in, what stands in the way is named."""
+"""Plans: the order of the clips is kept, defaults are filled in, and issues are reported."""
 
 import json
+from collections.abc import Mapping
 
 import pytest
 from hypothesis import given, settings
@@ -21,11 +22,11 @@ from clipstitch.common.ports import Probe
 from clipstitch.manifest.model import Clip, Manifest, Output
 from clipstitch.planning.plan import Plan, PlanningContext
 from clipstitch.planning.planner import make_plan
-from clipstitch.planning.process_string import CONCAT, CONVERT, Segment, parse_process
+from clipstitch.planning.process_string import CONCAT, CONVERT, Saveas, Segment, parse_process
 
 QUIET = settings(database=None, deadline=None, max_examples=200)
 JOB = "20260102T030405Z-0123456789ab"
-PLACE = PlanningContext(
+CONTEXT = PlanningContext(
     JOB, ManifestRef(ObjectRef("acme", "manifests/a.json"), "E7A6"), "_clipstitch/", "done", ("events", "q")
 )
 PROBE = Probe(duration_s=10.0, sample_rate=44100, channels=2)
@@ -37,14 +38,18 @@ def manifest(*clips: Clip, align: int = 0, spec: str = "mp3", **wanted: object) 
     return Manifest(output, clips, align)
 
 
-def plan(wanted: Manifest, probes: dict[str, Probe | ClipstitchError] | None = None) -> Plan:
-    """Plan a manifest whose clips are what `probes` says, and 10 s of 44.1 kHz stereo otherwise."""
-    found = {ObjectRef("acme", clip.key): (probes or {}).get(clip.key, PROBE) for clip in wanted.clips}
-    return make_plan(wanted, found, PLACE)
+def plan(wanted: Manifest, probes: Mapping[str, Probe | ClipstitchError] | None = None) -> Plan:
+    """Plan a manifest with these probes; the default of a probe is 10 s of 44.1 kHz stereo."""
+    found = {
+        ObjectRef("acme", clip.key): (probes or {}).get(clip.key, PROBE)
+        for clip in wanted.clips
+        if isinstance(clip, Clip)
+    }
+    return make_plan(wanted, found, CONTEXT)
 
 
-def issues(wanted: Manifest, probes: dict[str, Probe | ClipstitchError]) -> list[tuple[str, str]]:
-    """Return code and path of what planning has against a manifest."""
+def issues(wanted: Manifest, probes: Mapping[str, Probe | ClipstitchError]) -> list[tuple[str, str]]:
+    """Return code and path of the issues of planning."""
     with pytest.raises(InvalidManifest) as caught:
         plan(wanted, probes)
     assert all(issue.message and issue.remedy for issue in caught.value.issues)
@@ -58,7 +63,7 @@ UNTRIMMED = st.builds(Clip, KEYS, st.just(0), st.just(0), st.just(""))
 
 @st.composite
 def manifests(draw: st.DrawFn) -> Manifest:
-    """Any 2 to 11 clips of which at least one is whole, and any `align`."""
+    """Any 2 to 11 clips of which at least one is untrimmed, and any `align`."""
     clips = draw(st.lists(CLIPS | UNTRIMMED, min_size=1, max_size=10))
     clips.insert(draw(st.integers(0, len(clips))), draw(UNTRIMMED))
     return manifest(*clips, align=draw(st.integers(0, len(clips) - 1)))
@@ -66,8 +71,8 @@ def manifests(draw: st.DrawFn) -> Manifest:
 
 @given(manifests())
 @QUIET
-def test_the_cloud_gets_the_clips_in_the_order_of_the_manifest(wanted: Manifest):
-    """What is put before, what is posted to, what is put after: together the manifest's list, with its trims."""
+def test_a_request_has_the_clips_in_the_order_of_the_manifest(wanted: Manifest) -> None:
+    """`pre`, the posted object and `sur` are the clips of the manifest, with their trims."""
     (step,) = plan(wanted).steps
     process = parse_process(step.process)
     main = Segment(step.main.key)
@@ -80,8 +85,8 @@ def test_the_cloud_gets_the_clips_in_the_order_of_the_manifest(wanted: Manifest)
 
 @given(manifests())
 @QUIET
-def test_rate_and_channels_are_always_sent_and_the_posted_clip_is_never_trimmed(wanted: Manifest):
-    """Leaving them to the cloud may fail (reference), and the action cannot trim the posted object alone."""
+def test_rate_and_channels_are_always_sent_and_the_posted_clip_is_never_trimmed(wanted: Manifest) -> None:
+    """Omitting them may fail (OSS user guide), and the action cannot trim the posted object."""
     (step,) = plan(wanted).steps
     transcode = parse_process(step.process).transcode
 
@@ -91,8 +96,8 @@ def test_rate_and_channels_are_always_sent_and_the_posted_clip_is_never_trimmed(
 
 @given(manifests())
 @QUIET
-def test_a_plan_comes_back_from_json_as_it_went(wanted: Manifest):
-    """Through text, as the ledger keeps it."""
+def test_a_plan_survives_json(wanted: Manifest) -> None:
+    """Through a string, as the job store has it."""
     made = plan(wanted._replace(labels={"show": "night-train"}, notify=("q",)))
 
     assert made == Plan.from_json(json.loads(json.dumps(made.as_json())))
@@ -100,8 +105,8 @@ def test_a_plan_comes_back_from_json_as_it_went(wanted: Manifest):
 
 @given(manifests())
 @QUIET
-def test_clips_are_laid_end_to_end(wanted: Manifest):
-    """Each starts where the one before ends, and the last ends with the whole."""
+def test_clips_are_placed_end_to_end(wanted: Manifest) -> None:
+    """Each starts where the one before ends, and the last ends with the output."""
     made = plan(wanted)
     ends = [clip.starts_at_s + clip.length_s for clip in made.clips]
 
@@ -109,7 +114,7 @@ def test_clips_are_laid_end_to_end(wanted: Manifest):
     assert ends[-1] == pytest.approx(made.duration_s, abs=1e-4)
 
 
-def test_trims_count_in_the_lengths():
+def test_lengths_are_those_after_trimming() -> None:
     """From the start, for the duration, but never beyond the end."""
     made = plan(manifest(Clip("a"), Clip("b", 4000), Clip("c", 0, 2500), Clip("d", 9000, 5000), Clip("e")))
 
@@ -118,21 +123,21 @@ def test_trims_count_in_the_lengths():
     assert made.duration_s == pytest.approx(29.5)
 
 
-def test_the_align_clip_is_posted_to_if_it_is_whole():
-    """As in the reference's example, where both are the same clip."""
+def test_the_request_is_posted_to_the_reference_clip_if_it_is_untrimmed() -> None:
+    """As in the example of the user guide, in which both are the same clip."""
     (step,) = plan(manifest(Clip("a"), Clip("b"), Clip("c"), align=1)).steps
 
     assert "b" == step.main.key
 
 
-def test_otherwise_the_first_whole_clip_is_posted_to():
-    """The align clip lends its rate all the same."""
+def test_otherwise_the_request_is_posted_to_the_first_untrimmed_clip() -> None:
+    """The reference clip still sets the sample rate."""
     (step,) = plan(manifest(Clip("a", 1), Clip("b"), Clip("c"), align=0)).steps
 
     assert "b" == step.main.key
 
 
-def test_the_reference_example_is_spelled_as_it_is_printed():
+def test_the_example_of_the_user_guide_is_formatted_as_printed() -> None:
     """OSS user guide, "What is audio merging", REST example: five clips, without the stray line ends of its names."""
     clips = (
         Clip("pre1.mp3"), Clip("pre2.wav", 0, 2000), Clip("example.oga"),
@@ -148,18 +153,18 @@ def test_the_reference_example_is_spelled_as_it_is_printed():
     ) == step.process.partition("|")[0]
 
 
-def test_the_step_aims_at_work_and_tells_the_completion_topic():
-    """The key carries job and step, so that a notice can be matched by it alone."""
+def test_a_step_saves_in_the_work_folder_and_notifies_the_completion_topic() -> None:
+    """The key identifies job and step, as completion notifications need."""
     (step,) = plan(manifest(Clip("a"), Clip("b"))).steps
     process = parse_process(step.process)
 
     assert ObjectRef("acme", f"_clipstitch/work/{JOB}/step-000.mp3") == step.target
-    assert (step.target.bucket, step.target.key) == (process.saveas.bucket, process.saveas.key)
+    assert Saveas.literal(step.target) == process.saveas
     assert "done" == process.topic
 
 
-def test_one_clip_alone_is_converted():
-    """There is nothing to join; and a conversion can trim."""
+def test_a_single_clip_is_converted() -> None:
+    """There is no clip to merge it with, and a conversion can trim."""
     (step,) = plan(manifest(Clip("a", 1500, 2500))).steps
     process = parse_process(step.process)
 
@@ -168,59 +173,59 @@ def test_one_clip_alone_is_converted():
     assert ((), ()) == (process.pre, process.sur)
 
 
-def test_one_whole_clip_alone_is_converted_without_a_trim():
-    """A trim of nothing is left out."""
+def test_a_single_untrimmed_clip_is_converted_without_a_trim() -> None:
+    """An empty trim is omitted."""
     (step,) = plan(manifest(Clip("a"))).steps
 
     assert step.process.startswith("audio/convert,f_mp3,ac_2,ar_44100|")
 
 
 @pytest.mark.parametrize(("option", "number"), [("fixed", 0), ("adaptive", 1), ("fail", 2)])
-def test_options_are_sent_as_oss_counts_them(option: str, number: int):
-    """The manifest's words, the action's numbers."""
+def test_bitrate_options_have_the_numbers_of_oss(option: str, number: int) -> None:
+    """The words of the manifest, the numbers of the action."""
     (step,) = plan(manifest(Clip("a"), Clip("b"), bitrate=64000, bitrate_option=option)).steps
 
     assert (64000, number) == (parse_process(step.process).transcode.ab, parse_process(step.process).transcode.abopt)
 
 
-def test_quality_zero_and_bit_depth_are_sent():
-    """Zero is not nothing."""
+def test_quality_zero_and_bit_depth_are_sent() -> None:
+    """Zero is not a missing value."""
     (step,) = plan(manifest(Clip("a"), Clip("b"), spec="flac", quality=0, bits_per_sample=24)).steps
 
     assert (0, 24) == (parse_process(step.process).transcode.aq, parse_process(step.process).transcode.adepth)
 
 
-def test_what_the_manifest_says_is_taken_without_remark():
-    """Nothing was chosen for the author."""
+def test_explicit_values_give_no_warning() -> None:
+    """No value was chosen for the author."""
     made = plan(manifest(Clip("a"), Clip("b"), sample_rate=16000, channels=1))
 
     assert (16000, 1, ()) == (made.output.sample_rate, made.output.channels, made.warnings)
 
 
-def test_the_align_clip_lends_rate_and_channels():
-    """Not the first, not the posted one."""
+def test_the_reference_clip_sets_rate_and_channels() -> None:
+    """Not the first clip, and not the posted one."""
     probes = {"a": Probe(1, 8000, 1), "b": Probe(1, 22050, 2)}
     made = plan(manifest(Clip("a"), Clip("b"), align=1, spec="aac"), probes)
 
     assert (22050, 2, ()) == (made.output.sample_rate, made.output.channels, made.warnings)
 
 
-def test_what_the_format_does_not_take_is_moved_to_the_nearest_and_said():
-    """44.1 kHz is no rate of Opus, and AMR has one channel."""
+def test_unsupported_values_become_the_nearest_with_a_warning() -> None:
+    """Opus does not support 44.1 kHz, and AMR has one channel."""
     opus = plan(manifest(Clip("a"), Clip("b"), spec="opus"))
     amr = plan(manifest(Clip("a"), Clip("b"), spec="amr"), {"a": Probe(1, 11025, 6)})
 
     assert (48000, 2) == (opus.output.sample_rate, opus.output.channels)
-    assert ("The align clip has 44100 Hz; opus takes 48000, the nearest it can.",) == opus.warnings
+    assert ("The reference clip has 44100 Hz, which opus does not support; the output has 48000.",) == opus.warnings
     assert (8000, 1) == (amr.output.sample_rate, amr.output.channels)
     assert (
-        "The align clip has 11025 Hz; amr takes 8000, the nearest it can.",
-        "The align clip has 6 channels; amr takes 1, the nearest it can.",
+        "The reference clip has 11025 Hz, which amr does not support; the output has 8000.",
+        "The reference clip has 6 channels, which amr does not support; the output has 1.",
     ) == amr.warnings
 
 
-def test_all_clips_that_stand_in_the_way_are_named_together():
-    """Missing, not audio, archived, started beyond the end: one answer."""
+def test_all_issues_of_clips_are_reported_together() -> None:
+    """Missing, not audio, archived, started beyond the end."""
     clips = (Clip("a"), Clip("gone"), Clip("text"), Clip("short", 10000), Clip("b", 9999), Clip("gone"), Clip("cold"))
     probes = {"gone": ObjectNotFound("gone"), "text": NotAudio("no stream"), "cold": ObjectArchived("restore it")}
 
@@ -234,14 +239,14 @@ def test_all_clips_that_stand_in_the_way_are_named_together():
 
 
 @pytest.mark.parametrize("error", [CloudBusy("later"), BucketNotBound("no project")])
-def test_trouble_that_is_not_the_clips_own_is_passed_on(error: ClipstitchError):
-    """It is no mistake of the manifest."""
+def test_errors_that_are_not_issues_of_a_clip_are_raised(error: ClipstitchError) -> None:
+    """They are not errors of the manifest."""
     with pytest.raises(type(error)):
         plan(manifest(Clip("a"), Clip("b")), {"b": error})
 
 
-def test_sinks_are_all_unless_the_manifest_chooses():
-    """An empty choice is a choice."""
+def test_sinks_are_all_unless_the_manifest_chooses() -> None:
+    """An empty list is a choice."""
     wanted = manifest(Clip("a"), Clip("b"))
 
     assert ("events", "q") == plan(wanted).sinks

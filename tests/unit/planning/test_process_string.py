@@ -1,4 +1,4 @@
-"""Process strings: the reference's own, and the round trip for every other one."""
+"""Process strings: the examples of the user guide, and the round trip of any other."""
 
 import base64
 
@@ -64,34 +64,34 @@ PROCESSES = st.builds(
 
 
 @pytest.mark.parametrize(("text", "process"), GOLDEN)
-def test_the_printed_examples_are_read(text: str, process: Process):
-    """Names to the byte: the stray line ends of the REST example are part of them."""
+def test_the_printed_examples_are_parsed(text: str, process: Process) -> None:
+    """Names are exact: the stray line ends of the REST example are part of them."""
     assert process == parse_process(text)
 
 
 @pytest.mark.parametrize(("text", "process"), GOLDEN)
-def test_the_printed_examples_are_spelled_as_printed(text: str, process: Process):
-    """Down to the order of the parameters."""
+def test_the_printed_examples_are_formatted_as_printed(text: str, process: Process) -> None:
+    """Including the order of the parameters."""
     assert text == format_process(process)
     assert text == format_process(parse_process(text))
 
 
-def test_the_body_of_a_request_is_read_too():
-    """People paste what they see on the wire."""
+def test_the_body_of_a_request_is_parsed() -> None:
+    """People paste it from a log."""
     assert REST_PROCESS == parse_process(f"x-oss-async-process={REST_EXAMPLE}")
 
 
 @given(PROCESSES)
 @QUIET
-def test_what_is_spelled_is_read_back(process: Process):
+def test_formatting_and_parsing_are_inverse(process: Process) -> None:
     """Any keys, all parameters, any number of clips."""
     assert process == parse_process(format_process(process))
 
 
 @given(PROCESSES)
 @QUIET
-def test_a_process_string_is_plain_ascii_without_blanks(process: Process):
-    """Whatever the keys are: it travels in a header or a body without quoting."""
+def test_a_process_string_is_ascii_without_spaces(process: Process) -> None:
+    """With any keys: it needs no quoting in a header or a body."""
     text = format_process(process)
 
     assert text.isascii()
@@ -99,8 +99,8 @@ def test_a_process_string_is_plain_ascii_without_blanks(process: Process):
     assert " " not in text
 
 
-def test_every_parameter_has_its_place():
-    """Written by hand, so that spelling and reading cannot be wrong together."""
+def test_every_parameter_has_its_place() -> None:
+    """Written by hand, so that formatting and parsing cannot have the same error."""
     transcode = Transcode("flac", ss=1, t=2, ac=3, ar=4, ab=5, aq=6, abopt=7, align=8, adepth=9)
 
     assert "audio/concat,f_flac,ss_1,t_2,ac_3,ar_4,ab_5,aq_6,abopt_7,align_8,adepth_9" == format_process(
@@ -108,36 +108,36 @@ def test_every_parameter_has_its_place():
     )
 
 
-def test_clips_stand_before_and_after_in_the_order_given():
+def test_clips_are_formatted_in_order() -> None:
     """First /pre, then /sur, each with its trim."""
     process = Process(Transcode("mp3"), (Segment("a"), Segment("b", ss=1)), (Segment("c", t=2), Segment("d", 3, 4)))
 
     assert "audio/concat,f_mp3/pre,o_YQ/pre,o_Yg,ss_1/sur,o_Yw,t_2/sur,o_ZA,ss_3,t_4" == format_process(process)
 
 
-def test_markers_may_be_mixed_when_read():
-    """What counts is the order among the /pre and among the /sur."""
+def test_pre_and_sur_may_be_mixed_when_parsed() -> None:
+    """Only the order among the /pre and among the /sur matters."""
     process = parse_process("audio/concat,f_mp3/sur,o_Yw/pre,o_YQ/sur,o_ZA/pre,o_Yg")
 
     assert ("a", "b", "c", "d") == tuple(segment.key for segment in (*process.pre, *process.sur))
 
 
-def test_notify_alone_follows_sys():
-    """The second official form: nothing is saved elsewhere, but somebody is told."""
+def test_notify_without_saveas_follows_sys() -> None:
+    """The second documented form: a notification without another output object."""
     process = Process(Transcode("mp3"), topic="jobs")
 
     assert "audio/concat,f_mp3|sys/notify,topic_am9icw" == format_process(process)
     assert process == parse_process("audio/concat,f_mp3|sys/notify,topic_am9icw")
 
 
-def test_saving_without_a_bucket_means_the_same_bucket():
+def test_saveas_without_a_bucket_has_none() -> None:
     """`b` is optional."""
     assert Saveas("a.mp3") == parse_process("audio/convert,f_mp3|sys/saveas,o_YS5tcDM").saveas
 
 
 @pytest.mark.parametrize("name", ["a", "ab", "abc", "a?>", "中文 🎧.mp3", "??>>~~", "\n"])
-def test_names_are_read_with_and_without_padding_in_either_alphabet(name: str):
-    """Samples in different languages spell them differently; one official sample uses the ordinary alphabet."""
+def test_names_are_decoded_with_and_without_padding_in_either_alphabet(name: str) -> None:
+    """The vendor's samples differ; one uses the standard alphabet."""
     raw = name.encode()
     safe, plain = base64.urlsafe_b64encode(raw).decode(), base64.b64encode(raw).decode()
 
@@ -145,7 +145,7 @@ def test_names_are_read_with_and_without_padding_in_either_alphabet(name: str):
 
 
 @pytest.mark.parametrize("name", ["??>>", "sur?", "中文?>/中文", "/pre,/sur,", "|sys/saveas"])
-def test_a_slash_of_the_ordinary_alphabet_starts_no_clip(name: str):
+def test_a_slash_of_the_standard_alphabet_starts_no_clip(name: str) -> None:
     """Only /pre, and /sur, do."""
     plain = base64.b64encode(name.encode()).decode()
 
@@ -154,15 +154,15 @@ def test_a_slash_of_the_ordinary_alphabet_starts_no_clip(name: str):
     ).pre
 
 
-def test_names_are_spelled_url_safe_without_padding():
-    """One way to spell a thing."""
+def test_names_are_encoded_url_safe_without_padding() -> None:
+    """There is one encoding of a name."""
     assert "Pz8-Pg" == encode_name("??>>")
 
 
 @given(KEYS, KEYS)
 @QUIET
-def test_a_literal_key_is_aimed_at_exactly(bucket: str, key: str):
-    """Whatever braces it has: OSS expands none of it."""
+def test_a_literal_template_has_exactly_its_key(bucket: str, key: str) -> None:
+    """With any braces: OSS replaces none of them."""
     aimed = Saveas.literal(ObjectRef(bucket, key))
 
     assert (bucket, key) == (aimed.bucket, aimed.key)
@@ -170,7 +170,7 @@ def test_a_literal_key_is_aimed_at_exactly(bucket: str, key: str):
 
 @given(st.text("{}a", max_size=8))
 @settings(QUIET, max_examples=500)
-def test_braces_of_a_literal_key_are_doubled_and_halved_again(key: str):
+def test_braces_of_a_literal_key_are_doubled(key: str) -> None:
     """In any number and order."""
     aimed = Saveas.literal(ObjectRef("b", key))
 
@@ -179,8 +179,8 @@ def test_braces_of_a_literal_key_are_doubled_and_halved_again(key: str):
 
 
 @pytest.mark.parametrize("template", ["{autoext}", "a.{autoext}", "{{{key}}}", "a}", "{", "}}}", "{a}}"])
-def test_a_key_with_variables_is_not_known_beforehand(template: str):
-    """It differs from task to task."""
+def test_a_template_with_variables_has_no_key(template: str) -> None:
+    """The key depends on the task."""
     assert Saveas(template).key is None
 
 
@@ -225,8 +225,8 @@ def test_a_key_with_variables_is_not_known_beforehand(template: str):
         "audio/concat,f_mp3|image/resize,w_1",
     ],
 )
-def test_an_unreadable_string_is_refused_with_a_reason(text: str):
-    """One clear error, never another, and never half a process."""
+def test_an_invalid_string_is_an_error_with_a_reason(text: str) -> None:
+    """No other error is raised."""
     with pytest.raises(InvalidProcessString, match=r".{10}"):
         parse_process(text)
 
@@ -265,8 +265,8 @@ PIECES = st.sampled_from(
 
 @given(st.lists(PIECES, max_size=12).map("".join) | st.text() | st.text().map("audio/concat,f_mp3".__add__))
 @settings(QUIET, max_examples=500)
-def test_any_text_is_read_or_refused(text: str):
-    """Nothing but BadProcess comes out, and what is read can be spelled again."""
+def test_any_string_is_parsed_or_an_error(text: str) -> None:
+    """The error is InvalidProcessString; a parsed process can be formatted again."""
     try:
         process = parse_process(text)
     except InvalidProcessString:
