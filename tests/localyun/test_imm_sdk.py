@@ -2,8 +2,8 @@
 
 import json
 import urllib.error
-from urllib.request import Request, urlopen  # noqa: TID251 - a request that no SDK sends
 from datetime import timedelta
+from urllib.request import Request, urlopen  # noqa: TID251 - a request that no SDK sends
 
 import pytest
 from alibabacloud_imm20200930 import models
