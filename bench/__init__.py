@@ -1,1 +1,1 @@
-"""Figures for docs/benchmarks.md: every script prints a ratio, or a count, from one run."""
+"""Benchmarks for docs/benchmarks.md: every script prints a ratio or a count from one run."""

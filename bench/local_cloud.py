@@ -1,7 +1,8 @@
-"""The local cloud itself: how long it takes to be ready, and what its wire costs a small upload.
+"""The local cloud: start-up time, and the overhead of HTTP for a small upload.
 
-Ready: `LocalCloud.start()` until all faces answer, against an interpreter that only imports the server. Upload: 1 KB
-through oss2, against the same bytes written and flushed to a file. Medians. Run: .venv/bin/python -m bench.local_cloud
+Start-up: `LocalCloud.start()` until all endpoints respond, compared with an interpreter that only imports the server.
+Upload: 1 KB through oss2, compared with writing and syncing the same bytes to a file. Prints medians and their ratio.
+Run: .venv/bin/python -m bench.local_cloud
 """
 
 import os
@@ -29,19 +30,19 @@ print("ready", flush=True)
 IMPORTS = "import localyun.server; print(1, flush=True)"
 
 
-def until_it_speaks(code: str) -> float:
-    """Return the seconds from the start of an interpreter to its first line; it is ended then."""
+def time_to_first_line(code: str) -> float:
+    """Return the seconds from the start of an interpreter to its first line of output; then terminate it."""
     start = time.perf_counter()
     with subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE) as child:
         assert child.stdout
         child.stdout.readline()
-        took = time.perf_counter() - start
+        elapsed = time.perf_counter() - start
         child.terminate()
-    return took
+    return elapsed
 
 
-def to_file(folder: Path, body: bytes, number: int) -> float:
-    """Return the seconds that a durable file takes."""
+def time_file(folder: Path, body: bytes, number: int) -> float:
+    """Return the seconds for writing and syncing a file."""
     start = time.perf_counter()
     with (folder / str(number)).open("wb") as file:
         file.write(body)
@@ -51,24 +52,24 @@ def to_file(folder: Path, body: bytes, number: int) -> float:
 
 
 def main() -> None:
-    """Interleave each pair, and print medians and ratios."""
+    """Measure both pairs, interleaved, and print medians and ratios."""
     pairs = []
     for _ in range(STARTS):
-        pairs.append((until_it_speaks(IMPORTS), until_it_speaks(READY)))
-        time.sleep(1)  # the functions that were just being warmed up end
+        pairs.append((time_to_first_line(IMPORTS), time_to_first_line(READY)))
+        time.sleep(1)  # let the function processes of the terminated local cloud end
     imports, ready = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(f"ready after {ready:.2f} s, imports alone {imports:.2f} s, ratio {ready / imports:.2f} ({STARTS} runs)")
+    print(f"ready after {ready:.2f} s, imports only {imports:.2f} s, ratio {ready / imports:.2f} ({STARTS} runs)")
     with LocalCloud(ROOT) as endpoints, tempfile.TemporaryDirectory() as name:
         cloud = build_context({**endpoints.environment(), "CLIPSTITCH_COMPLETION_TOPIC": "unused"})
         body, pairs = os.urandom(1024), []
         for number in range(UPLOADS + 10):
             start = time.perf_counter()
             cloud.objects.write(ObjectRef("clipstitch", f"bench/{number}"), body, ObjectHeaders())
-            pairs.append((time.perf_counter() - start, to_file(Path(name), body, number)))
+            pairs.append((time.perf_counter() - start, time_file(Path(name), body, number)))
         upload, file = (statistics.median(column) * 1000 for column in zip(*pairs[10:], strict=True))
-        worst = sorted(upload for upload, _ in pairs[10:])[int(UPLOADS * 0.99)] * 1000
+        percentile_99 = sorted(upload for upload, _ in pairs[10:])[int(UPLOADS * 0.99)] * 1000
         print(
-            f"upload of 1 KB {upload:.2f} ms (99 %: {worst:.2f} ms), a durable file {file:.2f} ms, "
+            f"upload of 1 KB {upload:.2f} ms (99 %: {percentile_99:.2f} ms), a synced file {file:.2f} ms, "
             f"ratio {upload / file:.1f} ({UPLOADS} runs)"
         )
 

@@ -1,6 +1,6 @@
-"""The planner alone: time and memory for 10 to 2,000 clips. Linear, and under 50 ms for 1,000, is what we want.
+"""The planner alone: time and memory for 10 to 2,000 clips. The goal is linear time, below 50 ms for 1,000 clips.
 
-Prints medians of several runs, and each size's time per clip against that of 100 clips.
+Prints medians of several runs, and the ratio of the time per clip to that for 100 clips.
 Run: .venv/bin/python -m bench.planner
 """
 
@@ -17,7 +17,7 @@ from clipstitch.planning.planner import make_plan
 
 SIZES = (10, 100, 1000, 2000)
 RUNS = 15
-PLACE = PlanningContext(
+CONTEXT = PlanningContext(
     "20260102T030405Z-0123456789ab",
     ManifestRef(ObjectRef("acme", "manifests/a.json"), "E"),
     "_clipstitch/",
@@ -26,8 +26,8 @@ PLACE = PlanningContext(
 )
 
 
-def case(size: int):
-    """Make a manifest of clips, every other trimmed, with gaps and chapters, and what probing told."""
+def case(size: int) -> tuple[Manifest, dict[ObjectRef, Probe]]:
+    """Return a manifest with gaps, chapters and every other clip trimmed, and the probes of its clips."""
     clips = tuple(Clip(f"chapters/{n:04d}.mp3", start_ms=500 * (n % 2)) for n in range(size))
     output = Output(ObjectRef("acme", "book.mp3"), FORMATS["mp3"], bitrate=128000)
     probes = {ObjectRef("acme", clip.key): Probe(61.234567, 44100, 2, 128000) for clip in clips}
@@ -35,24 +35,24 @@ def case(size: int):
 
 
 def main() -> None:
-    """Plan manifests of growing size."""
-    medians = {}
+    """Measure every size and print its line."""
+    medians: dict[int, float] = {}
     for size in SIZES:
         manifest, probes = case(size)
         times = []
         for _ in range(RUNS):
             start = time.perf_counter()
-            made = make_plan(manifest, probes, PLACE)
+            plan = make_plan(manifest, probes, CONTEXT)
             times.append((time.perf_counter() - start) * 1000)
         tracemalloc.start()
-        kept = make_plan(manifest, probes, PLACE)
+        traced = make_plan(manifest, probes, CONTEXT)
         peak = tracemalloc.get_traced_memory()[1] / 1024
         tracemalloc.stop()
         medians[size] = statistics.median(times)
         per_clip = medians[size] / size / (medians[100] / 100) if 100 in medians else float("nan")
         print(
-            f"{size:5} clips with gaps: {medians[size]:7.2f} ms, peak {peak:7.0f} KiB, {len(made.steps):4} steps, "
-            f"{kept.levels} levels, per clip {per_clip:.2f} of that at 100"
+            f"{size:5} clips with gaps: {medians[size]:7.2f} ms, peak {peak:7.0f} KiB, {len(plan.steps):4} steps, "
+            f"{traced.levels} levels, time per clip {per_clip:.2f} of that for 100"
         )
 
 

@@ -1,24 +1,28 @@
-"""Requests per one-step job, listed one by one as they go over the wire: submit, then complete.
+"""The number of requests of a one-step job, with a list of the requests of submit and of complete.
 
-The use cases run here, in this process, against a real local cloud; the SDK's own HTTP session is listened to.
+Both use cases run in this process against a local cloud; an adapter in the SDK's HTTP session records the requests.
 Run: .venv/bin/python -m bench.requests_per_job
 """
 
 import json
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from mns.account import Account
 from mns.queue import QueueMeta
 from mns.subscription import SubscriptionMeta
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 
+from clipstitch.adapters.oss import OssObjectStore
 from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import MessageSender, ObjectHeaders
 from clipstitch.inbound.completion_notification import parse_notification
 from clipstitch.usecases.complete import complete
+from clipstitch.usecases.context import Context
 from clipstitch.usecases.submit import submit
 from localyun.server import LocalCloud
 from tests.sounds import tone
@@ -28,58 +32,58 @@ CLIPS = 2
 TOPIC = "clipstitch-completions"
 
 
-class Listening(HTTPAdapter):
-    """Notes every request of oss2."""
+class RecordingAdapter(HTTPAdapter):
+    """Records every request of oss2."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard = []
+        self.requests: list[str] = []
 
-    def send(self, request, *args, **kwargs):
-        """Note method, name and what makes the request special, then pass it on."""
-        parts = urlsplit(request.url)
+    def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
+        """Record method, path, query and the headers that distinguish requests, then send the request."""
+        parts = urlsplit(str(request.url))
         query = parts.query.split("&")[0] if "list-type" not in parts.query else "list-type=2"
-        marks = [name for name in ("x-oss-forbid-overwrite", "x-oss-copy-source") if name in request.headers]
-        self.heard.append(" ".join((request.method, unquote(parts.path), query, *marks)).strip())
+        headers = [name for name in ("x-oss-forbid-overwrite", "x-oss-copy-source") if name in request.headers]
+        self.requests.append(" ".join((str(request.method), unquote(parts.path), query, *headers)).strip())
         return super().send(request, *args, **kwargs)
 
 
-class Talking:
-    """Notes every message, then passes it on."""
+class RecordingMessageSender:
+    """Records every message, then sends it."""
 
-    def __init__(self, messages: MessageSender, heard: list[str]) -> None:
+    def __init__(self, messages: MessageSender, requests: list[str]) -> None:
         self._messages = messages
-        self._heard = heard
+        self._requests = requests
 
     def publish(self, topic: str, text: str) -> None:
-        """Note and publish."""
-        self._heard.append(f"POST /topics/{topic}/messages")
+        """Record and publish a message."""
+        self._requests.append(f"POST /topics/{topic}/messages")
         self._messages.publish(topic, text)
 
     def send(self, queue: str, text: str) -> None:
-        """Note and send."""
-        self._heard.append(f"POST /queues/{queue}/messages")
+        """Record and send a message."""
+        self._requests.append(f"POST /queues/{queue}/messages")
         self._messages.send(queue, text)
 
 
-def listen(env: dict[str, str]):
-    """Return a fresh cloud and the list of what it asks for."""
+def recording_context(env: dict[str, str]) -> tuple[Context, list[str]]:
+    """Return a new context, and the list to which it appends its requests."""
     cloud = build_context(env)
-    ear = Listening()
-    session = cloud.objects._bucket._session.session
-    session.mount("http://", ear)
-    return cloud._replace(messages=Talking(cloud.messages, ear.heard)), ear.heard
+    adapter = RecordingAdapter()
+    assert isinstance(cloud.objects, OssObjectStore)
+    cloud.objects._bucket._session.session.mount("http://", adapter)
+    return cloud._replace(messages=RecordingMessageSender(cloud.messages, adapter.requests)), adapter.requests
 
 
-def show(title: str, heard: list[str], job_id: str) -> None:
-    """Print one phase."""
-    print(f"{title}: {len(heard)} requests")
-    for number, line in enumerate(heard, start=1):
+def show(title: str, requests: list[str], job_id: str) -> None:
+    """Print the requests of one use case."""
+    print(f"{title}: {len(requests)} requests")
+    for number, line in enumerate(requests, start=1):
         print(f"  {number:2} {line.replace(job_id, 'JOB')}")
 
 
 def main() -> None:
-    """Run one job by hand and print what it cost."""
+    """Run submit and complete for one job, and print their requests."""
     with LocalCloud(ROOT) as endpoints:
         env = {**os.environ, **endpoints.environment()}
         env |= {
@@ -88,12 +92,14 @@ def main() -> None:
             "CLIPSTITCH_SINKS": "events=topic:clipstitch-events queue=queue:clipstitch-events",
         }
         account = Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
-        account.get_subscription(TOPIC, "clipstitch-complete-task-ended").unsubscribe()  # we do its work here
+        account.get_subscription(TOPIC, "clipstitch-complete-task-ended").unsubscribe()  # complete runs in this process
         queue = account.get_queue("bench")
         queue.create(QueueMeta())
         queue.set_encoding(False)
-        where = f"acs:mns:{env['OSS_REGION']}:{env['ALIBABA_CLOUD_ACCOUNT_ID']}:queues/bench"
-        account.get_subscription(TOPIC, "bench").subscribe(SubscriptionMeta(where, notify_content_format="SIMPLIFIED"))
+        endpoint = f"acs:mns:{env['OSS_REGION']}:{env['ALIBABA_CLOUD_ACCOUNT_ID']}:queues/bench"
+        account.get_subscription(TOPIC, "bench").subscribe(
+            SubscriptionMeta(endpoint, notify_content_format="SIMPLIFIED")
+        )
         setup = build_context(env)
         bucket = env["CLIPSTITCH_BUCKET"]
         keys = [f"clips/{number}.wav" for number in range(CLIPS)]
@@ -103,15 +109,19 @@ def main() -> None:
         document = {"version": 1, "output": {"key": "out/bench.mp3"}, "clips": keys}
         setup.objects.write(manifest, json.dumps(document).encode(), ObjectHeaders())
         setup.trusted.clear()
-        cloud, heard = listen(env)
+        cloud, requests = recording_context(env)
         job = submit(manifest, cloud)
-        show(f"submit, {CLIPS} clips, first call of an instance", heard, job.id)
+        assert job
+        show(f"submit, {CLIPS} clips, first call of an instance", requests, job.id)
         message = queue.receive_message(20)
-        cloud, heard = listen(env)
+        cloud, requests = recording_context(env)
         cloud.trusted.add(bucket)
-        done = complete(parse_notification(message.message_body.encode()), cloud)
-        show("complete", heard, job.id)
-        print(f"the job ended as {done.state}")
+        notification = parse_notification(message.message_body.encode())
+        assert notification
+        finished = complete(notification, cloud)
+        assert finished
+        show("complete", requests, job.id)
+        print(f"final state of the job: {finished.state}")
 
 
 if __name__ == "__main__":

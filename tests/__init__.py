@@ -1,1 +1,7 @@
-"""The tests: unit touches nothing, contract and flow the local cloud, localyun the local cloud itself."""
+"""The tests.
+
+unit      no network; everything in memory
+contract  every implementation of a port, in memory, on the local cloud and, on request, on a real account
+localyun  the local cloud
+flow      the deployed system on the local cloud, through HTTP and the vendor's SDKs
+"""

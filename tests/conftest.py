@@ -1,4 +1,4 @@
-"""Fixtures of all rings: a sealed environment, and one local cloud for each test process that needs it."""
+"""Shared fixtures: no cloud variables in the environment, and one local cloud per test process that needs it."""
 
 import os
 from collections.abc import Iterator
@@ -10,52 +10,52 @@ from hypothesis import HealthCheck, settings
 from localyun.server import LocalCloud
 
 ROOT = Path(__file__).resolve().parent.parent
-SEALED = ("ALIBABA_", "OSS_", "MNS_", "IMM_", "FC_", "CLIPSTITCH_")
+CLOUD_VARIABLE_PREFIXES = ("ALIBABA_", "OSS_", "MNS_", "IMM_", "FC_", "CLIPSTITCH_")
 
-# The one place that keeps what the seal takes away: the contract's opt-in mark `cloud` needs it, and nothing else does.
-_BEFORE_SEALING = {name: value for name, value in os.environ.items() if name.startswith(SEALED)}
+# Tests with the opt-in mark `cloud` need the variables that `_no_cloud_variables` removes. Nothing else reads them.
+_CLOUD_VARIABLES = {name: value for name, value in os.environ.items() if name.startswith(CLOUD_VARIABLE_PREFIXES)}
 
-settings.register_profile("desk", max_examples=60, deadline=None, database=None)
+settings.register_profile("local", max_examples=60, deadline=None, database=None)
 settings.register_profile(
     "ci", max_examples=200, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
-settings.load_profile("ci" if os.environ.get("CI") else "desk")
+settings.load_profile("ci" if os.environ.get("CI") else "local")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register our opt-in mark."""
+    """Register the opt-in mark `cloud`."""
     config.addinivalue_line(
-        "markers", "cloud: proves the contract on an account; only by `-m cloud`, see docs/settings.md"
+        "markers", "cloud: runs the contract tests on a real account; only with `-m cloud`, see docs/settings.md"
     )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what was not asked for by name."""
+    """Deselect tests marked `cloud` unless the mark expression names the mark."""
     if "cloud" in str(config.getoption("markexpr")):
         return
-    unasked = [item for item in items if item.get_closest_marker("cloud")]
+    deselected = [item for item in items if item.get_closest_marker("cloud")]
     items[:] = [item for item in items if not item.get_closest_marker("cloud")]
-    config.hook.pytest_deselected(items=unasked)
+    config.hook.pytest_deselected(items=deselected)
 
 
 @pytest.fixture(scope="session")
 def account_environment() -> dict[str, str]:
-    """Return the account that whoever runs `-m cloud` has named."""
-    return _BEFORE_SEALING
+    """Return the cloud variables with which pytest was started."""
+    return _CLOUD_VARIABLES
 
 
 @pytest.fixture(autouse=True)
-def _sealed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test sees the developer's credentials or region."""
-    for name in [name for name in os.environ if name.startswith(SEALED)]:
+def _no_cloud_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hide the developer's credentials and region from every test."""
+    for name in [name for name in os.environ if name.startswith(CLOUD_VARIABLE_PREFIXES)]:
         monkeypatch.delenv(name)
 
 
 @pytest.fixture(scope="session")
 def cloud_environment() -> Iterator[dict[str, str]]:
-    """Run the local cloud of this checkout, and say how to reach it."""
+    """Run the local cloud of this checkout, and return the variables with which the product connects to it."""
     with LocalCloud(ROOT) as endpoints:
         functions = {config.name: config for config in endpoints.deployment.functions}
-        submit = functions["clipstitch-submit"].environment
-        ours = {name: value for name, value in submit.items() if name.startswith("CLIPSTITCH_")}
-        yield {**ours, **endpoints.environment()}
+        deployed = functions["clipstitch-submit"].environment
+        settings_variables = {name: value for name, value in deployed.items() if name.startswith("CLIPSTITCH_")}
+        yield {**settings_variables, **endpoints.environment()}

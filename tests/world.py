@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, MemoryObjectStore, Task, tone
+from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, MemoryObjectStore, MemoryWebhookSender, Task, tone
 from clipstitch.common.errors import CloudBusy
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectHeaders
@@ -97,6 +97,7 @@ class World:
         self.objects = MemoryObjectStore(self.clock, versioned)
         self.audio = MemoryAudioService(self.objects, unbound)
         self.messages = MemoryMessageSender(topics=("events",), queues=("events",))
+        self.webhooks = MemoryWebhookSender()
         self.settings = settings
         self.put("a.mp3", tone(2.0, name="a"))
         self.put("b.wav", tone(4.0, 48000, 2, name="b"))
@@ -111,20 +112,20 @@ class World:
         """Upload a manifest."""
         return self.put(ref.key, json.dumps(document).encode())
 
-    def cloud(self, fault: FaultAfter | None = None) -> Context:
+    def context(self, fault: FaultAfter | None = None) -> Context:
         """Return the cloud as a fresh function instance sees it, behind a fuse if one is given."""
         ports = (self.objects, self.audio, self.messages)
         objects, audio, messages = map(fault.guard, ports) if fault else ports
-        return Context(objects, audio, messages, self.clock, self.settings, set())
+        return Context(objects, audio, messages, self.webhooks, self.clock, self.settings, set())
 
     def submit(self, fault: FaultAfter | None = None, ref: ObjectRef = MANIFEST) -> Job | None:
         """Deliver the upload to the submit function."""
-        return submit(ref, self.cloud(fault))
+        return submit(ref, self.context(fault))
 
     def complete(self, message: bytes, fault: FaultAfter | None = None) -> Job | None:
         """Deliver a message to the complete function."""
         notice = parse_notification(message)
-        return complete(notice, self.cloud(fault)) if notice else None
+        return complete(notice, self.context(fault)) if notice else None
 
     def run(self, task: Task | None = None) -> bytes:
         """Let the cloud finish a task (the newest unless one is named) and return its message."""

@@ -1,4 +1,4 @@
-"""Which events were acted on before: a table whose primary key is the event's id. All three consumers ask it."""
+"""Remember which events were acted on, in a table whose primary key is the event id. All three consumers use it."""
 
 import sqlite3
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from contextlib import closing
 from typing import Any
 
 Event = dict[str, Any]
-WAIT_S = 4  # for a twin that is being acted on; whoever pushes waits five seconds for an answer
+LOCK_TIMEOUT_S = 4  # below the five seconds after which SMQ gives up on a push
 
 
 class Inbox:
-    """The ids of events that were acted on, in a file. Threads and processes may share one."""
+    """The ids of events that were acted on, in a file that threads and processes can share."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -20,18 +20,19 @@ class Inbox:
             )
 
     def once(self, event: Event, act: Callable[[Event], None]) -> bool:
-        """Act on an event unless that was done before; say whether it was done now.
+        """Act on an event unless its id is known; return True if `act` was called.
 
-        Mark, act, commit: an act that fails, or is cut off, leaves no mark, so the event is acted on when it comes
-        again. Until the commit everybody else waits, so of twins that come at the same time only one is acted on.
+        The id is inserted, `act` is called, and the transaction is committed. If `act` fails or the process is killed,
+        the id is not stored, and the next delivery of the event acts on it. Concurrent duplicates wait for the commit.
+        Raises what `act` raises, and sqlite3.OperationalError if the database stays locked for LOCK_TIMEOUT_S seconds.
         """
-        with closing(self._open()) as database, database:  # the inner one commits, or takes the mark back
+        with closing(self._open()) as database, database:  # the inner context commits, or rolls back
             database.execute("BEGIN IMMEDIATE")
-            marked = database.execute("INSERT OR IGNORE INTO acted (id) VALUES (?)", (event["id"],))
-            if new := marked.rowcount == 1:
+            inserted = database.execute("INSERT OR IGNORE INTO acted (id) VALUES (?)", (event["id"],))
+            if is_new := inserted.rowcount == 1:
                 act(event)
-        return new
+        return is_new
 
     def _open(self) -> sqlite3.Connection:
-        """Connect; transactions begin where we say so."""
-        return sqlite3.connect(self._file, timeout=WAIT_S, isolation_level=None)
+        """Connect in autocommit mode, so that transactions begin explicitly."""
+        return sqlite3.connect(self._file, timeout=LOCK_TIMEOUT_S, isolation_level=None)

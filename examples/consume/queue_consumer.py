@@ -1,6 +1,6 @@
-"""Consumes the events queue: long polls, acts on each event once, deletes it afterwards. Ends on SIGTERM or Ctrl-C.
+"""Consume the events queue: poll, act on each event once, delete its message. SIGTERM and Ctrl-C stop the program.
 
-Any number of these may run side by side; on one machine they share the database.
+Several consumers can run in parallel; on one machine they share the database.
 """
 
 import base64
@@ -8,7 +8,6 @@ import json
 import logging
 import signal
 import time
-from contextlib import suppress
 
 from act import act
 from environment import Environment
@@ -17,40 +16,40 @@ from mns.account import Account
 from mns.mns_exception import MNSExceptionBase
 from mns.queue import Message, Queue
 
-LONG_POLL_S = 20  # SMQ allows 30
-REST_S = 2  # when SMQ does not answer
+LONG_POLL_S = 20  # SMQ allows at most 30
+RETRY_DELAY_S = 2  # after a failed request to SMQ
 
 
-class Ending:
-    """Whether somebody wants us to end: at once while we wait for a message, else when the one at hand is done."""
+class Shutdown:
+    """A requested shutdown: immediate during a poll, otherwise after the current message."""
 
     def __init__(self) -> None:
-        self.asked = self.waiting = False
+        self.requested = self.polling = False
         for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._ask)
+            signal.signal(number, self._request)
 
-    def _ask(self, *_: object) -> None:
-        self.asked = True
-        if self.waiting:
+    def _request(self, *_: object) -> None:
+        self.requested = True
+        if self.polling:
             raise SystemExit(0)
 
 
 def main() -> None:
-    """Consume until the end."""
+    """Consume until a signal stops the program."""
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     inbox = Inbox(Environment().get("CONSUMER_DATABASE", "consumed.sqlite"))
-    queue, ending = connect(), Ending()
+    queue, shutdown = connect(), Shutdown()
     logging.info("consuming %s", queue.queue_name)
-    while not ending.asked:
-        ending.waiting = True
+    while not shutdown.requested:
+        shutdown.polling = True
         message = receive(queue)
-        ending.waiting = False
+        shutdown.polling = False
         if message:
-            work(message, queue, inbox)
+            process(message, queue, inbox)
 
 
 def connect() -> Queue:
-    """Return the queue as the environment names it; its texts as they travel."""
+    """Return the queue named in the environment; message bodies are returned without decoding."""
     env = Environment()
     key = (env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"], env.get("OSS_SESSION_TOKEN", ""))
     queue = Account(env["MNS_ENDPOINT"], *key).get_queue(env["CLIPSTITCH_EVENTS_QUEUE"])
@@ -59,30 +58,32 @@ def connect() -> Queue:
 
 
 def receive(queue: Queue) -> Message | None:
-    """Wait for a message; None when none came."""
+    """Wait for a message and return it; return None if there is none or SMQ does not respond."""
     try:
         return queue.receive_message(LONG_POLL_S)
     except (MNSExceptionBase, OSError) as error:
         if getattr(error, "type", "") != "MessageNotExist":
-            logging.warning("nothing received: %s", error)
-            time.sleep(REST_S)
+            logging.warning("cannot receive: %s", error)
+            time.sleep(RETRY_DELAY_S)
     return None
 
 
-def work(message: Message, queue: Queue, inbox: Inbox) -> None:
-    """Act on the event in a message, then delete the message. What fails stays, and is seen again after a while."""
+def process(message: Message, queue: Queue, inbox: Inbox) -> None:
+    """Act on the event in a message, then delete the message. After a failure the message becomes visible again."""
     try:
-        inbox.once(read(message.message_body), act)
+        inbox.once(parse_event(message.message_body), act)
         queue.delete_message(message.receipt_handle)
     except Exception:
-        logging.exception("not done; the message stays in the queue")
+        logging.exception("failed; the message stays in the queue")
 
 
-def read(body: str | bytes) -> Event:
-    """Read an event: clipstitch sends queues Base64, as the vendor's clients do; a topic that feeds one sends JSON."""
-    with suppress(ValueError):
-        return json.loads(body)
-    return json.loads(base64.b64decode(body, validate=True))
+def parse_event(body: str | bytes) -> Event:
+    """Return the event in a message body: JSON from a topic, or Base64 of JSON from clipstitch. Raises ValueError."""
+    try:
+        event: Event = json.loads(body)
+    except ValueError:
+        event = json.loads(base64.b64decode(body, validate=True))
+    return event
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Subscribes a push endpoint to the events topic: python subscribe.py https://you.example/smq. Again does no harm."""
+"""Subscribe a push endpoint to the events topic: python subscribe.py https://you.example/smq. Safe to repeat."""
 
 import sys
 
@@ -11,7 +11,7 @@ NAME = "consumer"
 
 
 def main(url: str) -> None:
-    """Ask SMQ to push there, in JSON, with retries for a day."""
+    """Subscribe a URL to pushes in JSON, retried for one day. Ends the program if SMQ rejects the URL."""
     env = Environment()
     key = (env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"], env.get("OSS_SESSION_TOKEN", ""))
     subscription = Account(env["MNS_ENDPOINT"], *key).get_topic(env["CLIPSTITCH_EVENTS_TOPIC"]).get_subscription(NAME)

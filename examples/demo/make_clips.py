@@ -1,9 +1,9 @@
-"""Makes the five spoken clips of the demo, for whoever wants other words: needs espeak-ng and imageio-ffmpeg.
+"""Generate the five spoken clips of the demo. Requires espeak-ng and imageio-ffmpeg.
 
 python examples/demo/make_clips.py
 
-Five formats, five sample rates, one or two channels, five voices: a mix as in real life. Every word begins at a whole
-second, so that a listener hears where a clip was cut: sur1 counts its own seconds and is cut from "four" to "thirteen".
+The clips differ in format, sample rate, number of channels and voice. Every word starts at a full second, so that a
+listener hears where a clip is trimmed: sur1 counts its seconds and is trimmed to "four" to "thirteen".
 """
 
 import shutil
@@ -19,8 +19,8 @@ from typing import NamedTuple
 import imageio_ffmpeg
 
 HERE = Path(__file__).parent
-RATE = 22050  # what espeak-ng writes
-LEAD = 0.1  # seconds before a word, so that a cut on the second takes no consonant away
+RATE = 22050  # the sample rate of espeak-ng
+LEAD_S = 0.1  # silence before a word, so that a trim at the second keeps its first consonant
 NUMBERS = (
     *("zero", "one", "two", "three", "four", "five", "six", "seven"),
     *("eight", "nine", "ten", "eleven", "twelve", "thirteen", "fourteen", "fifteen"),
@@ -28,7 +28,7 @@ NUMBERS = (
 
 
 class Speech(NamedTuple):
-    """A clip: who says what at which second, how long it lasts, and how FFmpeg shall write it."""
+    """A clip: file name, voice, words with their start in seconds, duration in seconds, and FFmpeg output options."""
 
     name: str
     voice: str
@@ -38,7 +38,7 @@ class Speech(NamedTuple):
 
 
 def counting(title: str, until: int) -> list[tuple[float, str]]:
-    """Return a title at once, and from then on every second its number."""
+    """Return a title at second 0, and the number of every following second."""
     return [(0, title), *((second, NUMBERS[second]) for second in range(1, until))]
 
 
@@ -63,54 +63,45 @@ SPEECHES = (
 )
 
 
-def say(words: str, voice: str, folder: Path) -> "array[int]":
-    """Speak some words; 16-bit samples, mono, at RATE."""
+def speak(words: str, voice: str, folder: Path) -> "array[int]":
+    """Return spoken words as 16-bit mono samples at RATE."""
     file = folder / "words.wav"
     subprocess.run(["espeak-ng", "-v", voice, "-s", "180", "-w", str(file), words], check=True)  # noqa: S603, S607
     with wave.open(str(file)) as spoken:
         return array("h", spoken.readframes(spoken.getnframes()))
 
 
-def perform(speech: Speech, folder: Path) -> "array[int]":
-    """Put every word at its second."""
+def render(speech: Speech, folder: Path) -> "array[int]":
+    """Return the samples of a clip, with every word at its second."""
     samples = array("h", bytes(2 * round(speech.seconds * RATE)))
     for second, words in speech.words:
-        spoken = say(words, speech.voice, folder)
-        at = round((second + LEAD) * RATE)
+        spoken = speak(words, speech.voice, folder)
+        at = round((second + LEAD_S) * RATE)
         samples[at : at + len(spoken)] = spoken
     return samples[: round(speech.seconds * RATE)]
 
 
 def write(speech: Speech, folder: Path) -> Path:
-    """Write one clip in its own format."""
+    """Write a clip in its format, and return its path."""
     spoken = folder / "speech.wav"
     with wave.open(str(spoken), "wb") as out:
         out.setparams((1, 2, RATE, 0, "NONE", ""))
-        out.writeframes(perform(speech, folder).tobytes())
-    made = HERE / speech.name
-    command = [
-        imageio_ffmpeg.get_ffmpeg_exe(),
-        "-v",
-        "error",
-        "-y",
-        "-i",
-        str(spoken),
-        "-bitexact",
-        "-map_metadata",
-        "-1",
-    ]
-    subprocess.run([*command, *speech.encoding, str(made)], check=True)  # noqa: S603 - our own arguments
-    return made
+        out.writeframes(render(speech, folder).tobytes())
+    output = HERE / speech.name
+    ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-y", "-i", str(spoken)]
+    options = ["-bitexact", "-map_metadata", "-1", *speech.encoding]
+    subprocess.run([*ffmpeg, *options, str(output)], check=True)  # noqa: S603 - constant arguments
+    return output
 
 
 def main() -> None:
-    """Write all clips beside this script."""
+    """Write all clips to the folder of this script."""
     if shutil.which("espeak-ng") is None:
         sys.exit("espeak-ng is missing; install it, for instance with: apt-get install espeak-ng")
     with tempfile.TemporaryDirectory() as folder:
         for speech in SPEECHES:
-            made = write(speech, Path(folder))
-            sys.stdout.write(f"{made.name}: {speech.seconds} s, {made.stat().st_size:,} bytes\n")
+            output = write(speech, Path(folder))
+            sys.stdout.write(f"{output.name}: {speech.seconds} s, {output.stat().st_size:,} bytes\n")
 
 
 if __name__ == "__main__":

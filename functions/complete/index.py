@@ -1,5 +1,6 @@
-"""Function Compute entry point for the SMQ topic trigger: a task's completion message in, a job's state out."""
+"""Function Compute entry point for the SMQ topic trigger: the completion notification of a task in, a job's state out."""
 
+import gc
 import json
 import os
 
@@ -7,9 +8,11 @@ from clipstitch.bootstrap import build_context
 from clipstitch.inbound.completion_notification import parse_notification
 from clipstitch.usecases.complete import complete
 
+gc.freeze()  # the imported modules stay, so garbage collections need not scan them
+
 
 def handler(event: bytes, context: object) -> str:
-    """Record how a task ended and bring its job on; raise, so that the message comes again, when that failed."""
-    notice = parse_notification(event)
-    job = complete(notice, build_context(os.environ, context)) if notice else None
+    """Record how a task ended and continue its job; raise an error, so that the message is delivered again, on failure."""
+    notification = parse_notification(event)
+    job = complete(notification, build_context(os.environ, context)) if notification else None
     return json.dumps({job.id: job.state} if job else {})

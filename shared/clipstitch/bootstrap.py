@@ -1,9 +1,10 @@
-"""Settings into adapters: the only place that knows which SDK stands behind which port."""
+"""Connect settings to adapters: the only module that knows which SDK implements which port."""
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Generic, TypeVar
 
-from clipstitch.adapters.oss import Ask, OssAudioService, OssBuckets, OssObjectStore
+from clipstitch.adapters.oss import OssAudioService, OssBuckets, OssObjectStore, TaskLookup
 from clipstitch.adapters.system_clock import SystemClock
 from clipstitch.common.clock import Clock
 from clipstitch.common.credentials import AccessKey, read_access_key
@@ -11,81 +12,75 @@ from clipstitch.common.ports import MessageSender, TaskOutcome, TaskRunning, Web
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.settings import Settings, read_settings
 
-_TRUSTED: set[str] = set()  # state buckets found fit; lives as long as the function's instance
+_UNVERSIONED: set[str] = set()  # buckets without versioning; lives as long as the function instance
+T = TypeVar("T")
 
 
-def build_context(env: Mapping[str, str], context: object = None, clock: Clock | None = None) -> Context:
-    """Build everything from an environment; `InvalidSettings` names all that is missing.
+def build_context(env: Mapping[str, str], fc_context: object = None, clock: Clock | None = None) -> Context:
+    """Return the context of a use case; raise `InvalidSettings`, which names everything that is missing.
 
-    Called for every event, since Function Compute renews the access key that the environment holds.
+    Called for every event, since Function Compute renews the access key in the environment.
     """
     settings = read_settings(env)
-    key = read_access_key(env, context)
+    key = read_access_key(env, fc_context)
     buckets = OssBuckets(settings.oss_endpoint, settings.oss_region, key)
     return Context(
         objects=OssObjectStore(buckets),
-        audio=OssAudioService(buckets, _imm(settings, key)),
-        messages=LazyMessageSender(lambda: _mns(settings, key)),
+        audio=OssAudioService(buckets, _task_lookup(settings, key)),
+        messages=_LazyMessageSender(lambda: _smq(settings, key)),
+        webhooks=_LazyWebhookSender(lambda: _webhooks(settings)),
         clock=clock or SystemClock(),
         settings=settings,
-        trusted=_TRUSTED,
-        hooks=LazyWebhookSender(lambda: _hooks(settings)),
+        unversioned=_UNVERSIONED,
     )
 
 
-def _imm(settings: Settings, key: AccessKey) -> Ask:
-    """Return somebody who knows how tasks ended; nobody does where IMM is not configured."""
+def _task_lookup(settings: Settings, key: AccessKey) -> TaskLookup:
+    """Return a task-status lookup; it returns None if IMM is not configured."""
 
-    def ask(task_id: str) -> TaskOutcome | TaskRunning | None:
+    def look_up(task_id: str) -> TaskOutcome | TaskRunning | None:
         if not (settings.imm_endpoint and settings.imm_project):
             return None
-        from clipstitch.adapters.imm import ImmTaskLookup  # noqa: PLC0415 - only sweeps and failures ask
+        from clipstitch.adapters.imm import ImmTaskLookup  # noqa: PLC0415 - only sweeps and failures need it
 
         return ImmTaskLookup(settings.imm_endpoint, settings.imm_project, key)(task_id)
 
-    return ask
+    return look_up
 
 
-def _mns(settings: Settings, key: AccessKey) -> MessageSender:
-    """Import the SMQ SDK and connect."""
-    from clipstitch.adapters.smq import SmqMessageSender  # noqa: PLC0415 - see LazyMessages
+def _smq(settings: Settings, key: AccessKey) -> MessageSender:
+    from clipstitch.adapters.smq import SmqMessageSender  # noqa: PLC0415 - see _Lazy
 
     return SmqMessageSender(settings.mns_endpoint, key)
 
 
-def _hooks(settings: Settings) -> WebhookSender:
-    """Import what signs and posts webhooks."""
-    from clipstitch.adapters.webhook_http import HttpWebhookSender  # noqa: PLC0415 - see LazyHooks
+def _webhooks(settings: Settings) -> WebhookSender:
+    from clipstitch.adapters.webhook_http import HttpWebhookSender  # noqa: PLC0415 - see _Lazy
 
     return HttpWebhookSender(allow_private=settings.webhook_allow_private)
 
 
-class LazyWebhookSender:
-    """The `WebhookSender` port, made when first used: most deployments have no webhook."""
+class _Lazy(Generic[T]):
+    """A port that is made when it is first used: most invocations send no event, most deployments have no webhook."""
 
-    def __init__(self, make: Callable[[], WebhookSender]) -> None:
+    def __init__(self, make: Callable[[], T]) -> None:
         self._make = make
+        self._made: T | None = None
 
+    @property
+    def port(self) -> T:
+        self._made = self._made or self._make()
+        return self._made
+
+
+class _LazyWebhookSender(_Lazy[WebhookSender]):
     def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
-        """Tell a receiver."""
-        return self._make().post(hook, event_id, text, at)
+        return self.port.post(hook, event_id, text, at)
 
 
-class LazyMessageSender:
-    """The `MessageSender` port, connected when first used: most invocations of submit tell nobody anything."""
-
-    def __init__(self, connect: Callable[[], MessageSender]) -> None:
-        self._connect = connect
-        self._messages: MessageSender | None = None
-
-    def _connected(self) -> MessageSender:
-        self._messages = self._messages or self._connect()
-        return self._messages
-
+class _LazyMessageSender(_Lazy[MessageSender]):
     def publish(self, topic: str, text: str) -> None:
-        """Tell everybody who subscribed to a topic."""
-        self._connected().publish(topic, text)
+        self.port.publish(topic, text)
 
     def send(self, queue: str, text: str) -> None:
-        """Put a text into a queue."""
-        self._connected().send(queue, text)
+        self.port.send(queue, text)

@@ -1,1 +1,1 @@
-
+"""Contract tests: every implementation of a port keeps the same promises."""

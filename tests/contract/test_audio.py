@@ -1,4 +1,4 @@
-"""What every implementation of the `AudioService` port promises."""
+"""The contract of the `AudioService` port."""
 
 import time
 from collections.abc import Callable
@@ -15,8 +15,8 @@ from clipstitch.usecases.context import Context
 Namer = Callable[[str], ObjectRef]
 
 
-def test_probing_measures_every_clip(cloud: Context, ref: Namer, audio: bytes) -> None:
-    """Length, rate and channels of each, in one call."""
+def test_probe_measures_every_clip(cloud: Context, ref: Namer, audio: bytes) -> None:
+    """One call returns the duration, sample rate and channels of each clip."""
     cloud.objects.write(ref("a.wav"), audio, ObjectHeaders())
     cloud.objects.write(ref("b.wav"), audio, ObjectHeaders())
 
@@ -28,8 +28,8 @@ def test_probing_measures_every_clip(cloud: Context, ref: Namer, audio: bytes) -
         assert (1.0, 8000, 1) == (probe.duration_s, probe.sample_rate, probe.channels)
 
 
-def test_what_cannot_be_probed_stands_in_its_place(cloud: Context, ref: Namer, audio: bytes) -> None:
-    """One bad clip does not hide the others."""
+def test_probe_returns_an_error_for_each_clip_it_cannot_measure(cloud: Context, ref: Namer, audio: bytes) -> None:
+    """An unreadable or missing clip does not hide the results of the others."""
     cloud.objects.write(ref("a.wav"), audio, ObjectHeaders())
     cloud.objects.write(ref("b.wav"), b"this is text", ObjectHeaders())
 
@@ -38,21 +38,21 @@ def test_what_cannot_be_probed_stands_in_its_place(cloud: Context, ref: Namer, a
     assert [Probe, NotAudio, ObjectNotFound] == [type(probes[ref(key)]) for key in ("a.wav", "b.wav", "c.wav")]
 
 
-def test_a_started_process_makes_its_target(cloud: Context, ref: Namer, audio: bytes) -> None:
-    """Two clips of one second, one of them half: a second and a half."""
+def test_a_started_process_creates_its_target(cloud: Context, ref: Namer, audio: bytes) -> None:
+    """A clip of one second and half of another give 1.5 seconds."""
     cloud.objects.write(ref("a.wav"), audio, ObjectHeaders())
     transcode, target = Transcode("flac", ac=1, ar=8000), ref("out.flac")
     process = Process(transcode, sur=(Segment(ref("a.wav").key, 500),), saveas=Saveas.literal(target))
 
     task = cloud.audio.start(ref("a.wav"), format_process(process))
-    _finish(cloud, target)
+    _wait_for(cloud, target)
 
     assert task
     assert Probe(1.5, 8000, 1) == _without_bitrate(cloud.audio.probe([target])[target])
 
 
-def test_every_start_is_another_task(cloud: Context, ref: Namer, audio: bytes) -> None:
-    """Asked twice, the cloud does it twice, under two names."""
+def test_starting_the_same_process_twice_creates_two_tasks(cloud: Context, ref: Namer, audio: bytes) -> None:
+    """The cloud does not deduplicate: each start returns a new task id."""
     cloud.objects.write(ref("a.wav"), audio, ObjectHeaders())
     process = format_process(Process(Transcode("flac", ac=1, ar=8000), saveas=Saveas.literal(ref("out.flac"))))
 
@@ -61,16 +61,16 @@ def test_every_start_is_another_task(cloud: Context, ref: Namer, audio: bytes) -
     assert 2 == len(tasks)
 
 
-def test_a_missing_main_object_is_refused(cloud: Context, ref: Namer) -> None:
-    """There is nothing to post to."""
+def test_starting_a_process_on_a_missing_object_fails(cloud: Context, ref: Namer) -> None:
+    """The process is posted to its main object, so that object must exist."""
     process = format_process(Process(Transcode("flac", ac=1, ar=8000), saveas=Saveas.literal(ref("out.flac"))))
 
     with pytest.raises(ObjectNotFound):
-        cloud.audio.start(ref("nothing.wav"), process)
+        cloud.audio.start(ref("missing.wav"), process)
 
 
-def _finish(cloud: Context, target: ObjectRef) -> None:
-    """Let accepted tasks run: at once in memory, in its own time in the local cloud."""
+def _wait_for(cloud: Context, target: ObjectRef) -> None:
+    """Wait for an object; in memory, run the accepted tasks first."""
     if isinstance(cloud.audio, MemoryAudioService):
         for accepted in cloud.audio.accepted:
             cloud.audio.run(accepted)
@@ -86,5 +86,5 @@ def _finish(cloud: Context, target: ObjectRef) -> None:
 
 
 def _without_bitrate(probe: object) -> object:
-    """Leave out what depends on the encoder."""
+    """Return a probe with bitrate 0, because the bitrate depends on the encoder."""
     return probe._replace(bitrate=0) if isinstance(probe, Probe) else probe

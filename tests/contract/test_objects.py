@@ -1,4 +1,4 @@
-"""What every implementation of the `ObjectStore` port promises."""
+"""The contract of the `ObjectStore` port."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -26,8 +26,8 @@ ODD_KEYS = [
 ]
 
 
-def test_what_was_written_is_read_with_its_labels(cloud: Context, ref: Namer) -> None:
-    """Content, size, ETag, user metadata and a time to the second come back."""
+def test_a_written_object_is_read_back_with_its_headers(cloud: Context, ref: Namer) -> None:
+    """Reading returns the body, size, ETag, user metadata and modification time."""
     cloud.objects.write(ref("a"), b"hello", ObjectHeaders("text/plain", {"clipstitch-job": "j-1"}))
 
     content = cloud.objects.read(ref("a"))
@@ -39,8 +39,8 @@ def test_what_was_written_is_read_with_its_labels(cloud: Context, ref: Namer) ->
     assert abs(content.about.last_modified - datetime.now(timezone.utc)) < timedelta(seconds=5)  # noqa: TID251
 
 
-def test_a_read_with_a_limit_gives_no_more(cloud: Context, ref: Namer) -> None:
-    """The size stays that of the whole object."""
+def test_a_read_with_a_limit_returns_only_the_first_bytes(cloud: Context, ref: Namer) -> None:
+    """The reported size is that of the whole object."""
     cloud.objects.write(ref("a"), b"hello", ObjectHeaders())
 
     content = cloud.objects.read(ref("a"), limit=2)
@@ -49,8 +49,8 @@ def test_a_read_with_a_limit_gives_no_more(cloud: Context, ref: Namer) -> None:
 
 
 @pytest.mark.parametrize("key", ODD_KEYS)
-def test_any_key_works(cloud: Context, ref: Namer, key: str) -> None:
-    """Written, listed, copied, read and deleted under its exact name."""
+def test_any_key_can_be_written_listed_copied_read_and_deleted(cloud: Context, ref: Namer, key: str) -> None:
+    """Every operation uses the exact key."""
     cloud.objects.write(ref(key), key.encode(), ObjectHeaders())
     cloud.objects.copy(ref(key), ref("copy of " + key), ObjectHeaders())
 
@@ -60,18 +60,18 @@ def test_any_key_works(cloud: Context, ref: Namer, key: str) -> None:
     assert [ref("copy of " + key).key] == _keys(cloud, ref)
 
 
-def test_what_is_not_there_is_missing(cloud: Context, ref: Namer) -> None:
-    """Reading, describing and copying say so; deleting is content."""
-    for act in (cloud.objects.read, cloud.objects.describe):
+def test_a_missing_object_raises_not_found_except_on_delete(cloud: Context, ref: Namer) -> None:
+    """Reading, describing and copying raise an error; deleting does not."""
+    for operation in (cloud.objects.read, cloud.objects.describe):
         with pytest.raises(ObjectNotFound):
-            act(ref("nothing"))
+            operation(ref("missing"))
     with pytest.raises(ObjectNotFound):
-        cloud.objects.copy(ref("nothing"), ref("b"), ObjectHeaders())
-    cloud.objects.delete([ref("nothing")])
+        cloud.objects.copy(ref("missing"), ref("b"), ObjectHeaders())
+    cloud.objects.delete([ref("missing")])
 
 
-def test_a_second_create_once_changes_nothing(cloud: Context, ref: Namer) -> None:
-    """Neither a write nor a copy gets past the first."""
+def test_create_once_keeps_an_existing_object(cloud: Context, ref: Namer) -> None:
+    """A second write and a copy both raise an error and change nothing."""
     cloud.objects.write(ref("a"), b"first", ObjectHeaders(), once=True)
     cloud.objects.write(ref("b"), b"other", ObjectHeaders())
 
@@ -82,8 +82,8 @@ def test_a_second_create_once_changes_nothing(cloud: Context, ref: Namer) -> Non
     assert b"first" == cloud.objects.read(ref("a")).body
 
 
-def test_of_many_create_once_at_the_same_time_one_wins(cloud: Context, ref: Namer) -> None:
-    """The winner's content is what everybody reads."""
+def test_exactly_one_of_many_concurrent_create_once_writes_succeeds(cloud: Context, ref: Namer) -> None:
+    """Readers see the content of the write that succeeded."""
 
     def attempt(number: int) -> int | None:
         try:
@@ -99,19 +99,19 @@ def test_of_many_create_once_at_the_same_time_one_wins(cloud: Context, ref: Name
     assert str(winners[0]).encode() == cloud.objects.read(ref("a")).body
 
 
-def test_a_copy_carries_its_own_labels(cloud: Context, ref: Namer) -> None:
-    """The metadata is that of the copy, not of the source; the returned ETag is the copy's."""
+def test_a_copy_has_its_own_headers(cloud: Context, ref: Namer) -> None:
+    """The metadata is not taken from the source; the returned ETag and size are those of the copy."""
     cloud.objects.write(ref("a"), b"hello", ObjectHeaders("text/plain", {"x": "1"}))
 
-    made = cloud.objects.copy(ref("a"), ref("b"), ObjectHeaders("audio/mpeg", {"y": "2"}))
+    copied = cloud.objects.copy(ref("a"), ref("b"), ObjectHeaders("audio/mpeg", {"y": "2"}))
 
     assert {"y": "2"} == dict(cloud.objects.describe(ref("b")).meta)
-    there = cloud.objects.describe(ref("b"))
-    assert (there.etag, there.size) == made
+    about = cloud.objects.describe(ref("b"))
+    assert (about.etag, about.size) == copied
 
 
-def test_listing_goes_on_past_a_page(cloud: Context, ref: Namer) -> None:
-    """More keys than one request returns come all, in order."""
+def test_a_listing_continues_after_the_first_page(cloud: Context, ref: Namer) -> None:
+    """All 1,005 keys are listed in order, although one request returns 1,000."""
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda n: cloud.objects.write(ref(f"{n:04d}"), b"", ObjectHeaders()), range(1005)))
 
@@ -119,40 +119,40 @@ def test_listing_goes_on_past_a_page(cloud: Context, ref: Namer) -> None:
 
 
 def test_an_ordinary_bucket_is_not_versioned(cloud: Context, ref: Namer) -> None:
-    """So it may hold state."""
+    """The bucket can hold state, because create-once works in it."""
     assert not cloud.objects.is_versioned(ref("").bucket)
 
 
-def test_a_copy_with_a_front_begins_with_it(cloud: Context, ref: Namer) -> None:
-    """The front stands for the first bytes of the source; labels and create-once hold as in a plain copy."""
-    front = HeadReplacement(b"tag" * 40_000, replaces=3)
+def test_a_copy_can_replace_the_head_of_its_source(cloud: Context, ref: Namer) -> None:
+    """New bytes replace the first bytes of the source; headers and create-once work as in a plain copy."""
+    head = HeadReplacement(b"tag" * 40_000, replaces=3)
     cloud.objects.write(ref("a"), b"oldaudio", ObjectHeaders())
 
-    made = cloud.objects.copy(ref("a"), ref("b"), ObjectHeaders("audio/mpeg", {"y": "2"}), once=True, front=front)
+    copied = cloud.objects.copy(ref("a"), ref("b"), ObjectHeaders("audio/mpeg", {"y": "2"}), once=True, front=head)
 
-    assert front.body + b"audio" == cloud.objects.read(ref("b")).body
-    assert ({"y": "2"}, made.size) == (dict(cloud.objects.describe(ref("b")).meta), len(front.body) + 5)
+    assert head.body + b"audio" == cloud.objects.read(ref("b")).body
+    assert ({"y": "2"}, copied.size) == (dict(cloud.objects.describe(ref("b")).meta), len(head.body) + 5)
     with pytest.raises(AlreadyExists):
-        cloud.objects.copy(ref("a"), ref("b"), ObjectHeaders(), once=True, front=front)
+        cloud.objects.copy(ref("a"), ref("b"), ObjectHeaders(), once=True, front=head)
 
 
-def test_many_objects_are_deleted_at_once(cloud: Context, ref: Namer) -> None:
-    """What is not there does not matter."""
+def test_several_objects_are_deleted_in_one_call(cloud: Context, ref: Namer) -> None:
+    """A missing object among them is ignored."""
     for name in ("a", "b", "c&<>\n"):
         cloud.objects.write(ref(name), b"x", ObjectHeaders())
 
-    cloud.objects.delete([ref("a"), ref("c&<>\n"), ref("nothing")])
+    cloud.objects.delete([ref("a"), ref("c&<>\n"), ref("missing")])
 
     assert [ref("b").key] == _keys(cloud, ref)
 
 
 def _keys(cloud: Context, ref: Namer) -> list[str]:
-    """List the keys of this test."""
+    """Return the keys of this test in listing order."""
     return [listed.key for listed in cloud.objects.list(*ref(""))]
 
 
-def test_a_listing_names_the_version_that_a_read_finds(cloud: Context, ref: Namer) -> None:
-    """ETag, size and time: so that a job can be named without reading its manifest."""
+def test_a_listing_has_the_same_etag_size_and_time_as_the_object(cloud: Context, ref: Namer) -> None:
+    """A job id can therefore be computed without reading the manifest."""
     cloud.objects.write(ref("a"), b"hello", ObjectHeaders("text/plain"))
 
     (listed,) = cloud.objects.list(ref("").bucket, ref("").key)
@@ -161,8 +161,8 @@ def test_a_listing_names_the_version_that_a_read_finds(cloud: Context, ref: Name
     assert (about.etag, about.size, about.last_modified) == (listed.etag, listed.size, listed.last_modified)
 
 
-def test_a_listing_may_begin_behind_a_key(cloud: Context, ref: Namer) -> None:
-    """Whether there is an object of that name or not."""
+def test_a_listing_can_start_after_a_key(cloud: Context, ref: Namer) -> None:
+    """The key need not exist."""
     for name in ("a", "b", "d"):
         cloud.objects.write(ref(name), b"", ObjectHeaders())
 
@@ -173,8 +173,8 @@ def test_a_listing_may_begin_behind_a_key(cloud: Context, ref: Namer) -> None:
     assert [] == list(cloud.objects.list(bucket, prefix, ref("d").key))
 
 
-def test_folders_are_named_without_what_is_in_them(cloud: Context, ref: Namer) -> None:
-    """Each once, in order; objects beside them are none."""
+def test_folders_are_listed_without_their_contents(cloud: Context, ref: Namer) -> None:
+    """Each folder is listed once, in order; objects beside the folders are not listed."""
     for name in ("b/1", "b/2/3", "a c+/1", "d", "e/"):
         cloud.objects.write(ref(name), b"", ObjectHeaders())
 

@@ -1,4 +1,4 @@
-"""A user's view of a running system: upload, drop, wait for the event. Real SDK clients over real HTTP."""
+"""The deployed system from a user's point of view: upload clips, drop a manifest, wait for the event."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ _NUMBERS = itertools.count()
 
 
 class System:
-    """The deployed system as its users meet it: a bucket, a queue, results."""
+    """The deployed system: a bucket, an events queue and result objects, with a folder for the objects of one test."""
 
     def __init__(self, environment: Mapping[str, str], folder: str) -> None:
         self.environment = environment
@@ -29,35 +29,30 @@ class System:
         self.folder = folder
 
     def ref(self, key: str) -> ObjectRef:
-        """Name an object of this test."""
+        """Return the reference of an object in the folder of this test."""
         return ObjectRef(self.bucket, f"{self.folder}/{key}")
 
     def upload(self, clips: Mapping[str, bytes]) -> list[str]:
-        """Upload clips, several at once, and return their keys in order."""
+        """Upload clips in parallel, and return their keys in order."""
         refs = [self.ref(name) for name in clips]
         with ThreadPoolExecutor(8) as pool:
-            list(
-                pool.map(
-                    lambda pair: self.cloud.objects.write(*pair, ObjectHeaders()),
-                    zip(refs, clips.values(), strict=True),
-                )
-            )
+            list(pool.map(lambda ref, body: self.cloud.objects.write(ref, body, ObjectHeaders()), refs, clips.values()))
         return [ref.key for ref in refs]
 
     def drop(self, document: Mapping[str, Any] | str, name: str = "m.json") -> ObjectRef:
-        """Upload a manifest below this test's folder."""
+        """Upload a manifest under the manifest prefix and the folder of this test, and return its reference."""
         text = document if isinstance(document, str) else json.dumps(document)
         ref = ObjectRef(self.bucket, f"manifests/{self.folder}/{name}")
         self.cloud.objects.write(ref, text.encode(), ObjectHeaders())
         return ref
 
     def manifest(self, target: str, clips: Sequence[Any], **fields: Any) -> dict[str, Any]:
-        """Write a manifest whose output is this test's."""
-        wanted = {"key": self.ref(target).key, **fields.pop("output", {})}
-        return {"version": 1, "output": wanted, "clips": list(clips), **fields}
+        """Return a manifest whose output is in the folder of this test."""
+        output = {"key": self.ref(target).key, **fields.pop("output", {})}
+        return {"version": 1, "output": output, "clips": list(clips), **fields}
 
     def result(self, manifest: ObjectRef, seconds: float = 30) -> dict[str, Any]:
-        """Wait for the result object of a manifest."""
+        """Wait for the result object of a manifest, and return it."""
         ref = ObjectRef(self.bucket, f"results/{manifest.key}.json")
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
@@ -67,24 +62,24 @@ class System:
                 time.sleep(0.02)
         pytest.fail(f"{ref.uri} did not appear within {seconds} s")
 
-    def closed(self, job: str, seconds: float = 10) -> None:
-        """Wait until nothing of a job is left but its facts."""
+    def wait_until_closed(self, job: str, seconds: float = 10) -> None:
+        """Wait until a job has no open marker and no work objects."""
         deadline = time.monotonic() + seconds
-        while self.left(job):
-            assert time.monotonic() < deadline, self.left(job)
+        while self.leftover_keys(job):
+            assert time.monotonic() < deadline, self.leftover_keys(job)
             time.sleep(0.02)
 
-    def left(self, job: str) -> list[str]:
-        """Return what still lies about of a job besides its facts."""
-        places = (f"_clipstitch/open/{job}", f"_clipstitch/work/{job}/")
-        return [found.key for place in places for found in self.cloud.objects.list(self.bucket, place)]
+    def leftover_keys(self, job: str) -> list[str]:
+        """Return the keys of a job's open marker and work objects."""
+        prefixes = (f"_clipstitch/open/{job}", f"_clipstitch/work/{job}/")
+        return [listed.key for prefix in prefixes for listed in self.cloud.objects.list(self.bucket, prefix)]
 
     def body(self, key: str) -> bytes:
-        """Return an object of this test."""
+        """Return the body of an object in the folder of this test."""
         return self.cloud.objects.read(self.ref(key)).body
 
     def events(self, job: str, seconds: float = 5) -> list[dict[str, Any]]:
-        """Receive from the events queue until the event of a job comes; return all of that job's so far."""
+        """Receive messages from the events queue until one has the event of a job; return the events of that job."""
         env = self.environment
         account = Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
         queue = account.get_queue(env["CLIPSTITCH_EVENTS_QUEUE"])
@@ -100,5 +95,5 @@ class System:
 
 @pytest.fixture
 def system(cloud_environment: dict[str, str]) -> System:
-    """Return the running system, with a folder of its own for each test."""
+    """Return the running system, with a separate folder for each test."""
     return System(cloud_environment, f"flow-{next(_NUMBERS)}")

@@ -1,6 +1,6 @@
-"""A running local cloud as the page's reader has prepared it: buckets attached to a project, a topic, a subscriber.
+"""A running local cloud with the prerequisites of the vendor's page: an IMM project, buckets, a topic, a subscription.
 
-Everything is made over HTTP with the vendor's clients: oss2, the IMM client, aliyun-mns-sdk.
+All of them are created over HTTP with the vendor's clients: oss2, the IMM client, aliyun-mns-sdk.
 """
 
 import json
@@ -23,28 +23,28 @@ from mns.subscription import SubscriptionMeta
 from mns.topic import TopicMeta
 
 from tests.flow.reference import CHECKOUT
-from tests.flow.reference_toolchains import environment
+from tests.flow.reference_toolchains import child_environment
 
-PROJECT, TOPIC, QUEUE = "reference", "AudioConvert", "reference-notices"
-SECONDS = 60
+PROJECT, TOPIC, QUEUE = "reference", "AudioConvert", "reference-notifications"
+TIMEOUT_S = 60
 
 
 @contextmanager
 def clipstitch_up() -> Iterator[dict[str, str]]:
-    """Run `clipstitch up` in a child process; yields the variables that it prints when it is ready."""
+    """Run `clipstitch up` in a child process; yield the variables that it prints when it is ready."""
     command = [str(Path(sys.executable).with_name("clipstitch")), "up", "--json"]
-    with subprocess.Popen(command, cwd=CHECKOUT, env=environment({}), stdout=subprocess.PIPE, text=True) as child:
+    with subprocess.Popen(command, cwd=CHECKOUT, env=child_environment({}), stdout=subprocess.PIPE, text=True) as child:
         try:
             line = child.stdout.readline() if child.stdout else ""
-            assert line, f"`clipstitch up` ended before it was ready, with {child.wait(SECONDS)}"
+            assert line, f"`clipstitch up` exited before it was ready, with code {child.wait(TIMEOUT_S)}"
             yield json.loads(line)
         finally:
             child.terminate()
-            child.wait(SECONDS)
+            child.wait(TIMEOUT_S)
 
 
 class ReferenceCloud:
-    """The local cloud with the topic that all examples name, and a queue that hears it."""
+    """The local cloud with the topic that all examples name, and a queue subscribed to it."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self.variables = variables
@@ -52,10 +52,10 @@ class ReferenceCloud:
         self.oss, self.region = variables["OSS_ENDPOINT"], variables["OSS_REGION"]
         self._account = Account(variables["MNS_ENDPOINT"], *self.key)
         self._imm = ImmClient(_imm_config(variables))
-        self._notices: dict[str, dict[str, Any]] = {}
+        self._notifications: dict[str, dict[str, Any]] = {}
 
     def prepare(self) -> None:
-        """Make the project, the topic, and a queue that is subscribed to it."""
+        """Create the project, the topic, and a queue that is subscribed to the topic."""
         self._imm.create_project(models.CreateProjectRequest(project_name=PROJECT))
         self._account.get_topic(TOPIC).create(TopicMeta())
         self._account.get_queue(QUEUE).create(QueueMeta())
@@ -64,11 +64,11 @@ class ReferenceCloud:
         self._account.get_subscription(TOPIC, QUEUE).subscribe(meta)
 
     def bucket(self, name: str) -> oss2.Bucket:
-        """Open a bucket."""
+        """Return the client of a bucket."""
         return oss2.Bucket(oss2.AuthV4(*self.key), self.oss, name, region=self.region)
 
-    def attached_bucket(self, name: str, *clips: Path) -> oss2.Bucket:
-        """Make a bucket, attach it to the project, and upload clips under their file names."""
+    def create_attached_bucket(self, name: str, *clips: Path) -> oss2.Bucket:
+        """Create a bucket, attach it to the project, and upload clips under their file names."""
         bucket = self.bucket(name)
         bucket.create_bucket()
         self._imm.attach_ossbucket(models.AttachOSSBucketRequest(ossbucket=name, project_name=PROJECT))
@@ -76,13 +76,13 @@ class ReferenceCloud:
             bucket.put_object_from_file(clip.name, str(clip))
         return bucket
 
-    def notice(self, task_id: str) -> dict[str, Any]:
-        """Wait for the completion message of a task; those of other tasks are kept for who asks."""
-        deadline = time.monotonic() + SECONDS
-        while task_id not in self._notices and time.monotonic() < deadline:
+    def notification(self, task_id: str) -> dict[str, Any]:
+        """Wait for the completion notification of a task, and return it; keep those of other tasks for later calls."""
+        deadline = time.monotonic() + TIMEOUT_S
+        while task_id not in self._notifications and time.monotonic() < deadline:
             self._receive()
-        assert task_id in self._notices, f"no message about {task_id} came within {SECONDS} s"
-        return self._notices[task_id]
+        assert task_id in self._notifications, f"no notification for {task_id} within {TIMEOUT_S} s"
+        return self._notifications[task_id]
 
     def _receive(self) -> None:
         queue = self._account.get_queue(QUEUE)
@@ -95,7 +95,7 @@ class ReferenceCloud:
             return
         queue.delete_message(message.receipt_handle)
         envelope = json.loads(message.message_body)
-        self._notices[json.loads(envelope["content"])["TaskId"]] = envelope
+        self._notifications[json.loads(envelope["content"])["TaskId"]] = envelope
 
 
 def _imm_config(variables: Mapping[str, str]) -> Config:

@@ -1,4 +1,4 @@
-"""Clips that play notes, and an ear that hears which notes a file plays, how long, and in which order."""
+"""Write clips that consist of tones, and detect the tones of a file with their durations and order."""
 
 import subprocess
 from collections.abc import Iterable
@@ -11,36 +11,36 @@ from tests.localyun.audio_world import FFMPEG, WRITERS, pcm
 
 Notes = list[tuple[int, float]]  # Hz, seconds
 ADTS_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
-FRAME = 0.05  # seconds that are heard as one note
+FRAME_S = 0.05  # seconds; the length of an analysis window
 
 
-def play(file: Path, notes: Notes, rate: int = 44100, channels: int = 1) -> Path:
-    """Write notes one after the other, in the format that the suffix names."""
-    stretches = [np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate) for hertz, seconds in notes]
-    mono = (np.concatenate(stretches) * 12000).astype("<i2")
+def write_notes(file: Path, notes: Notes, rate: int = 44100, channels: int = 1) -> Path:
+    """Write a sequence of tones in the format of the file's suffix."""
+    tones = [np.sin(2 * np.pi * hertz * np.arange(round(seconds * rate)) / rate) for hertz, seconds in notes]
+    mono = (np.concatenate(tones) * 12000).astype("<i2")
     source = ["-f", "s16le", "-ar", str(rate), "-ac", str(channels), "-i", "-"]
     command = [FFMPEG, "-v", "error", "-y", *source, *WRITERS[file.suffix[1:]], str(file)]
     subprocess.run(command, input=np.repeat(mono, channels).tobytes(), check=True)
     return file
 
 
-def heard(file: Path, rate: int) -> Notes:
-    """Return the notes that a file plays, to the nearest 20 Hz; what is shorter than two frames is a border."""
+def detect_notes(file: Path, rate: int) -> Notes:
+    """Return the tones of a file, to the nearest 20 Hz; ignore those of one frame, which are transitions."""
     samples = pcm(file)[:, 0].astype(float)
-    size = round(FRAME * rate)
+    size = round(FRAME_S * rate)
     frames = samples[: len(samples) // size * size].reshape(-1, size) * np.hanning(size)
-    loudest = np.abs(np.fft.rfft(frames)).argmax(axis=1) / FRAME
-    return _joined((round(float(hertz)), 1) for hertz in loudest)
+    loudest = np.abs(np.fft.rfft(frames)).argmax(axis=1) / FRAME_S
+    return _merge_frames((round(float(hertz)), 1) for hertz in loudest)
 
 
-def _joined(frames: Iterable[tuple[int, int]]) -> Notes:
-    """Make notes of frames."""
+def _merge_frames(frames: Iterable[tuple[int, int]]) -> Notes:
+    """Merge consecutive frames of the same frequency."""
     counted = [(hertz, len(list(same))) for hertz, same in groupby(frames, key=lambda frame: frame[0])]
-    return [(hertz, round(count * FRAME, 2)) for hertz, count in counted if count > 1]
+    return [(hertz, round(count * FRAME_S, 2)) for hertz, count in counted if count > 1]
 
 
-def adts(file: Path) -> tuple[int, int]:
-    """Return rate and channels as the first ADTS header of an AAC file says (ISO/IEC 13818-7, 6.2.1)."""
+def read_adts_header(file: Path) -> tuple[int, int]:
+    """Return sample rate and channels from the first ADTS header of an AAC file (ISO/IEC 13818-7, 6.2.1)."""
     head = file.read_bytes()[:4]
     assert head[0] == 0xFF, f"{file.name} does not begin with an ADTS header: {head.hex()}"
     assert head[1] & 0xF6 == 0xF0, f"{file.name} does not begin with an ADTS header: {head.hex()}"

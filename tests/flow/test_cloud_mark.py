@@ -1,4 +1,4 @@
-"""The opt-in mark `cloud`, proved on a running local cloud that is taken for an account; so it cannot rot unnoticed."""
+"""The opt-in mark `cloud`, tested with a local cloud in the role of the account."""
 
 import os
 import re
@@ -14,59 +14,59 @@ from mns.account import Account
 from tests.flow.reference_cloud import clipstitch_up
 
 ROOT = Path(__file__).parents[2]
-PLAIN = ("PATH", "HOME", "LANG", "CI", "TMPDIR")
+INHERITED = ("PATH", "HOME", "LANG", "CI", "TMPDIR")
 
 
-def run(env: Mapping[str, str], *argv: str) -> "subprocess.CompletedProcess[str]":
-    """Run pytest on the contract in a process of its own, with this environment and nothing of ours."""
-    plain = {name: os.environ[name] for name in PLAIN if name in os.environ}
+def run(env: Mapping[str, str], *argv: str) -> subprocess.CompletedProcess[str]:
+    """Run pytest on the contract tests in a child process with this environment."""
+    inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
     command = [sys.executable, "-m", "pytest", "tests/contract", "-p", "no:xdist", *argv]
     return subprocess.run(
-        command, cwd=ROOT, env={**plain, **env}, capture_output=True, text=True, check=False, timeout=300
+        command, cwd=ROOT, env={**inherited, **env}, capture_output=True, text=True, check=False, timeout=300
     )
 
 
 @pytest.fixture(scope="module")
 def variables() -> Iterator[dict[str, str]]:
-    """Run `clipstitch up`; what it prints is what an account's owner would export."""
+    """Run `clipstitch up`; return the variables that the owner of an account would export."""
     with clipstitch_up() as variables:
         yield variables
 
 
-def test_the_contract_holds_on_an_account_that_is_as_empty_afterwards(variables: dict[str, str]):
-    """It says beforehand what it will do, skips nothing, and leaves neither object nor topic nor queue."""
-    done = run({**variables, "CLIPSTITCH_CONTRACT_PREFIX": "throw-away/"}, "-m", "cloud")
+def test_the_contract_tests_pass_on_an_account_and_leave_nothing_behind(variables: dict[str, str]) -> None:
+    """The run announces its changes, skips no test, and deletes its objects, topic and queue."""
+    completed = run({**variables, "CLIPSTITCH_CONTRACT_PREFIX": "temporary/"}, "-m", "cloud")
     key = (variables["OSS_ACCESS_KEY_ID"], variables["OSS_ACCESS_KEY_SECRET"])
     bucket = oss2.Bucket(oss2.Auth(*key), variables["OSS_ENDPOINT"], variables["CLIPSTITCH_BUCKET"])
     names = [url for url in Account(variables["MNS_ENDPOINT"], *key).list_queue()[0] if "contract" in url]
 
-    assert 0 == done.returncode, done.stdout + done.stderr
-    counted = re.search(r"^(\d+) passed, \d+ deselected", done.stdout, re.MULTILINE)
-    assert counted, done.stdout
-    assert int(counted[1]) >= 25
-    said = done.stdout.partition("Removed ")
-    assert f"below oss://{variables['CLIPSTITCH_BUCKET']}/throw-away/" in said[0]
-    assert int(said[2].split()[0]) > 1000
-    assert [] == [found.key for found in oss2.ObjectIteratorV2(bucket)]
+    assert 0 == completed.returncode, completed.stdout + completed.stderr
+    summary = re.search(r"^(\d+) passed, \d+ deselected", completed.stdout, re.MULTILINE)
+    assert summary, completed.stdout
+    assert int(summary[1]) >= 25
+    announcement, _, deletion = completed.stdout.partition("Deleted ")
+    assert f"under oss://{variables['CLIPSTITCH_BUCKET']}/temporary/" in announcement
+    assert int(deletion.split()[0]) > 1000
+    assert [] == [listed.key for listed in oss2.ObjectIteratorV2(bucket)]
     assert [] == names
 
 
-def test_who_asks_for_it_without_an_account_hears_what_is_missing():
-    """All of it at once."""
-    done = run({"OSS_REGION": "cn-hangzhou"}, "-m", "cloud", "-rs")
+def test_the_mark_without_an_account_skips_the_tests_and_names_all_missing_variables() -> None:
+    """The reason lists every missing variable, and no other."""
+    completed = run({"OSS_REGION": "cn-hangzhou"}, "-m", "cloud", "-rs")
 
-    assert 0 == done.returncode, done.stdout
-    assert "passed" not in done.stdout
+    assert 0 == completed.returncode, completed.stdout
+    assert "passed" not in completed.stdout
     for name in ("OSS_ENDPOINT", "MNS_ENDPOINT", "CLIPSTITCH_BUCKET", "ALIBABA_CLOUD_ACCESS_KEY_ID", "settings.md"):
-        assert name in done.stdout
-    assert "OSS_REGION is not set" not in done.stdout
+        assert name in completed.stdout
+    assert "OSS_REGION is not set" not in completed.stdout
 
 
 @pytest.mark.parametrize("argv", [[], ["-m", "not reference"], ["-k", "objects"]])
-def test_nobody_runs_it_by_chance(variables: dict[str, str], argv: list[str]):
-    """Not even with an account in the environment: only the mark's name brings it."""
-    done = run(variables, "--collect-only", *argv)
+def test_without_the_mark_no_test_uses_the_account(variables: dict[str, str], argv: list[str]) -> None:
+    """Even with an account in the environment, only a mark expression with `cloud` selects these tests."""
+    completed = run(variables, "--collect-only", *argv)
 
-    assert "[localyun]" in done.stdout
-    assert "[cloud" not in done.stdout
-    assert "[localyun" in done.stdout
+    assert "[localyun]" in completed.stdout
+    assert "[cloud" not in completed.stdout
+    assert "[localyun" in completed.stdout

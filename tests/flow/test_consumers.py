@@ -1,6 +1,6 @@
-"""The consumers of examples/consume, unchanged, as child processes of their own, against a running local cloud.
+"""The programs of examples/consume, unchanged, in child processes against a running local cloud.
 
-Events come from real jobs; duplicates are delivered on purpose, in every way that we know of.
+Events come from real jobs, and each is delivered several times.
 """
 
 import base64
@@ -28,80 +28,88 @@ from localyun.clock import SystemClock
 from localyun.http import Reply, face
 from localyun.server import LocalCloud
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, signed_text
-from tests.children import Child, until
+from tests.child_process import Child, wait_until
 from tests.flow.conftest import System
-from tests.flow.test_webhooks import SINKS, project
+from tests.flow.test_webhooks import SINKS, create_project
 from tests.localyun.mns_world import served
 from tests.receiver import OTHER_SECRET, SECRET
 from tests.sounds import tone
 
-VISIBLE_AGAIN_S = 2
+VISIBILITY_TIMEOUT_S = 2
 EXAMPLES = Path(__file__).parents[2] / "examples" / "consume"
 
 
-class Place(NamedTuple):
-    """A running local cloud, what `clipstitch up` would print for it, and a receiver that its webhook posts to."""
+class Deployment(NamedTuple):
+    """A running local cloud, the variables of `clipstitch up`, and a webhook receiver with its URL."""
 
     cloud: LocalCloud
-    up: Mapping[str, str]
+    variables: Mapping[str, str]
     system: System
     receiver: Child
-    address: str
+    url: str
+
+    @property
+    def events_topic(self) -> str:
+        """Return the name of the events topic."""
+        return self.variables["CLIPSTITCH_EVENTS_TOPIC"]
 
     def queue(self) -> Queue:
         """Return the events queue."""
-        return account(self.up).get_queue(self.up["CLIPSTITCH_EVENTS_QUEUE"])
+        return account(self.variables).get_queue(self.variables["CLIPSTITCH_EVENTS_QUEUE"])
 
     def empty_queue(self) -> None:
-        """Forget what others left in the queue."""
+        """Delete all messages of the events queue."""
         queue = self.queue()
-        while waiting(self) != (0, 0):
-            message = queue.receive_message(10)  # an ended consumer's poll may be given it first, and hide it
+        while message_counts(self) != (0, 0):
+            # The open poll of a stopped consumer may receive a message first and hide it until the timeout.
+            message = queue.receive_message(10)
             queue.delete_message(message.receipt_handle)
 
-    def finished(self, folder: str, notify: list[str]) -> dict[str, Any]:
-        """Merge something, and return its event."""
+    def run_job(self, folder: str, notify: list[str]) -> dict[str, Any]:
+        """Merge a clip, and return the event of the job."""
         system = System(self.system.environment, folder)
         clips = system.upload({"a.wav": tone(440, 300)})
         return system.result(system.drop(system.manifest("out.flac", clips, notify=notify)))
 
 
 def account(env: Mapping[str, str]) -> Account:
-    """Return the vendor's client."""
+    """Return the vendor's SMQ client."""
     return Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    """Run a local cloud whose project has a webhook, and the receiver that it posts to."""
+def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
+    """Run a local cloud of a project with a webhook, and the receiver to which it posts."""
     folder = tmp_path_factory.mktemp("consumers")
-    theirs = {"CONSUMER_PORT": "0", "CONSUMER_WEBHOOK_SECRET": SECRET}
-    with ExitStack() as exits:
-        receiver = exits.enter_context(Child(EXAMPLES / "webhook_receiver.py", theirs, folder))
-        address = receiver.logged("listening on ")
-        variables = {f"{name.upper()}_URL": f"{address}/hook" for name in SINKS}
-        variables |= {f"{name.upper()}_SECRET": f"{OTHER_SECRET} {SECRET}" for name in SINKS}
-        root = project(tmp_path_factory.mktemp("project"))
-        cloud = LocalCloud(root, variables=variables, hurry=50)
-        up = exits.enter_context(cloud).environment()
-        # A poll that is cut off may take a message along; then it is seen again after this time, not the usual 30 s.
-        account(up).get_queue(up["CLIPSTITCH_EVENTS_QUEUE"]).set_attributes(QueueMeta(VISIBLE_AGAIN_S))
-        yield Place(cloud, up, System(complete_environment({**up, **variables}, root), "consumers"), receiver, address)
+    receiver_env = {"CONSUMER_PORT": "0", "CONSUMER_WEBHOOK_SECRET": SECRET}
+    with ExitStack() as stack:
+        receiver = stack.enter_context(Child(EXAMPLES / "webhook_receiver.py", receiver_env, folder))
+        url = receiver.wait_for_log("listening on ")
+        webhooks = {f"{name.upper()}_URL": f"{url}/hook" for name in SINKS}
+        webhooks |= {f"{name.upper()}_SECRET": f"{OTHER_SECRET} {SECRET}" for name in SINKS}
+        root = create_project(tmp_path_factory.mktemp("project"))
+        cloud = LocalCloud(root, variables=webhooks, hurry=50)
+        variables = stack.enter_context(cloud).environment()
+        # An interrupted poll may have received a message; it becomes visible after this time instead of 30 s.
+        queue = account(variables).get_queue(variables["CLIPSTITCH_EVENTS_QUEUE"])
+        queue.set_attributes(QueueMeta(VISIBILITY_TIMEOUT_S))
+        system = System(complete_environment({**variables, **webhooks}, root), "consumers")
+        yield Deployment(cloud, variables, system, receiver, url)
 
 
-def waiting(place: Place) -> tuple[int, int]:
-    """Count the messages that can be seen, and those that somebody has received and not deleted."""
-    queue = place.cloud.services.messages.queues.get(place.up["CLIPSTITCH_EVENTS_QUEUE"])
+def message_counts(deployment: Deployment) -> tuple[int, int]:
+    """Return the numbers of visible messages and of received messages that are not deleted."""
+    queue = deployment.cloud.services.messages.queues.get(deployment.variables["CLIPSTITCH_EVENTS_QUEUE"])
     return queue.active, queue.inactive
 
 
-def acted(event: Mapping[str, Any], *children: Child) -> list[str]:
-    """Return the lines about an event."""
-    return [line for child in children for line in child.lines if line.startswith(event["id"])]
+def acted_on(event: Mapping[str, Any], *children: Child) -> list[str]:
+    """Return the output lines for an event."""
+    return [line for child in children for line in child.output_lines if line.startswith(event["id"])]
 
 
-def sentinel(name: str) -> dict[str, Any]:
-    """Make an event that comes after all others, to know that they are through."""
+def made_up_event(name: str) -> dict[str, Any]:
+    """Return an event that belongs to no job."""
     output = {"uri": "oss://b/k", "duration_ms": 1}
     return {"id": f"{name}.succeeded", "data": {"job": name, "state": "succeeded", "output": output}}
 
@@ -109,107 +117,116 @@ def sentinel(name: str) -> dict[str, Any]:
 # The queue
 
 
-def consumer(place: Place, folder: Path) -> Child:
-    """Start the queue's consumer."""
-    env = {**place.up, "CONSUMER_DATABASE": str(folder / "seen.sqlite")}
+def consumer(deployment: Deployment, folder: Path) -> Child:
+    """Start the queue consumer with a database in a folder."""
+    env = {**deployment.variables, "CONSUMER_DATABASE": str(folder / "seen.sqlite")}
     return Child(EXAMPLES / "queue_consumer.py", env, folder)
 
 
-def test_twins_in_the_queue_are_acted_on_once(place: Place, tmp_path: Path):
-    """Whether they come in Base64, as the product and the SDK send them, or as they are, as a topic would."""
-    event = place.finished("queue", ["queue"])
+def test_duplicates_in_the_queue_are_acted_on_once(deployment: Deployment, tmp_path: Path) -> None:
+    """Messages in Base64, as the product sends them, and in plain JSON, as a topic sends them, are both decoded."""
+    event = deployment.run_job("queue", ["queue"])
     text = json.dumps(event)
-    bare = place.queue()
-    bare.set_encoding(False)
-    for queue in (place.queue(), bare, place.queue(), bare):
+    plain = deployment.queue()
+    plain.set_encoding(False)
+    for queue in (deployment.queue(), plain, deployment.queue(), plain):
         queue.send_message(Message(text))
-    with consumer(place, tmp_path) as child:
-        until(lambda: waiting(place) == (0, 0), what=lambda: child.log)
-        code = child.end()
+    with consumer(deployment, tmp_path) as child:
+        wait_until(lambda: message_counts(deployment) == (0, 0), describe=lambda: child.log)
+        code = child.stop()
 
-    assert [f"{event['id']} {event['subject']} is there, 0.3 s"] == acted(event, child)
+    assert [f"{event['id']} {event['subject']} is available, 0.3 s"] == acted_on(event, child)
     assert 0 == code
 
 
-def test_a_consumer_that_was_killed_remembers_what_it_did(place: Place, tmp_path: Path):
-    """The mark is on disk before the message is deleted."""
-    event = place.finished("killed", ["queue"])
-    with consumer(place, tmp_path) as first:
-        until(lambda: acted(event, first), what=lambda: first.log)
-        until(lambda: waiting(place) == (0, 0))
-        first.end(signal.SIGKILL)
-    place.queue().send_message(Message(json.dumps(event)))
-    with consumer(place, tmp_path) as second:
-        until(lambda: waiting(place) == (0, 0), what=lambda: second.log)
+def test_a_consumer_restarted_after_a_kill_does_not_act_again(deployment: Deployment, tmp_path: Path) -> None:
+    """The event id is on disk before the message is deleted."""
+    event = deployment.run_job("killed", ["queue"])
+    with consumer(deployment, tmp_path) as first:
+        wait_until(lambda: acted_on(event, first), describe=lambda: first.log)
+        wait_until(lambda: message_counts(deployment) == (0, 0))
+        first.stop(signal.SIGKILL)
+    deployment.queue().send_message(Message(json.dumps(event)))
+    with consumer(deployment, tmp_path) as second:
+        wait_until(lambda: message_counts(deployment) == (0, 0), describe=lambda: second.log)
 
-    assert 1 == len(acted(event, first, second))
+    assert 1 == len(acted_on(event, first, second))
 
 
-def test_consumers_side_by_side_act_once(place: Place, tmp_path: Path):
-    """They share the database; every event comes three times."""
-    events = [sentinel(f"side-{number}") for number in range(15)]
-    with consumer(place, tmp_path) as one, consumer(place, tmp_path) as other:
+def test_two_consumers_with_one_database_act_once_per_event(deployment: Deployment, tmp_path: Path) -> None:
+    """Every event is sent three times."""
+    events = [made_up_event(f"side-{number}") for number in range(15)]
+    with consumer(deployment, tmp_path) as one, consumer(deployment, tmp_path) as other:
         for child in (one, other):
-            child.logged("consuming ")
+            child.wait_for_log("consuming ")
         for text in (json.dumps(event) for event in events * 3):
-            place.queue().send_message(Message(text))
-        until(lambda: waiting(place) == (0, 0), what=lambda: one.log + other.log)
+            deployment.queue().send_message(Message(text))
+        wait_until(lambda: message_counts(deployment) == (0, 0), describe=lambda: one.log + other.log)
 
-    assert [1] * 15 == [len(acted(event, one, other)) for event in events]
+    assert [1] * 15 == [len(acted_on(event, one, other)) for event in events]
 
 
-def test_what_is_no_event_stops_nobody(place: Place, tmp_path: Path):
-    """It stays in the queue, and the next one is acted on; then the signal ends the long poll at once."""
-    with consumer(place, tmp_path) as child:
-        place.queue().send_message(Message("no event"))
-        child.logged("not done; the message stays in the queue")
-        place.queue().send_message(Message(json.dumps(sentinel("after"))))
-        until(lambda: acted(sentinel("after"), child), what=lambda: child.log)
-        code = child.end()
-    left = sum(waiting(place))
-    place.empty_queue()
+def test_an_invalid_message_stays_in_the_queue_and_does_not_stop_the_consumer(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """The consumer acts on the next event; a signal then ends the long poll at once."""
+    with consumer(deployment, tmp_path) as child:
+        deployment.queue().send_message(Message("not an event"))
+        child.wait_for_log("failed; the message stays in the queue")
+        deployment.queue().send_message(Message(json.dumps(made_up_event("after"))))
+        wait_until(lambda: acted_on(made_up_event("after"), child), describe=lambda: child.log)
+        code = child.stop()
+    remaining = sum(message_counts(deployment))
+    deployment.empty_queue()
 
-    assert (0, 1, 1) == (code, left, len(child.lines))
+    assert (0, 1, 1) == (code, remaining, len(child.output_lines))
 
 
 # The topic
 
 
 @pytest.fixture(scope="module")
-def endpoint(place: Place, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Child, str]]:
-    """Run the push endpoint, subscribed as the page says."""
+def endpoint(deployment: Deployment, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Child, str]]:
+    """Run the push endpoint, and subscribe it twice."""
     folder = tmp_path_factory.mktemp("push")
-    env = {**place.up, "CONSUMER_PORT": "0", "CONSUMER_CERTIFICATES": f"{place.up['MNS_ENDPOINT']}/"}
+    env = {
+        **deployment.variables,
+        "CONSUMER_PORT": "0",
+        "CONSUMER_CERTIFICATES": f"{deployment.variables['MNS_ENDPOINT']}/",
+    }
     with Child(EXAMPLES / "push_endpoint.py", env, folder) as child:
-        url = f"{child.logged('listening on ')}/smq?from=topic"
+        url = f"{child.wait_for_log('listening on ')}/smq?from=topic"
         for _ in range(2):
-            with Child(EXAMPLES / "subscribe.py", place.up, folder, [url]) as subscribing:
-                assert 0 == subscribing.ended(), subscribing.log
+            with Child(EXAMPLES / "subscribe.py", deployment.variables, folder, [url]) as subscribe:
+                assert 0 == subscribe.wait(), subscribe.log
         yield child, url
 
 
-def publish(place: Place, event: Mapping[str, Any], topic: str = "") -> None:
-    """Publish an event to a topic: the usual one unless another is named."""
-    account(place.up).get_topic(topic or place.up["CLIPSTITCH_EVENTS_TOPIC"]).publish_message(
+def publish(deployment: Deployment, event: Mapping[str, Any], topic: str = "") -> None:
+    """Publish an event to a topic; the default is the events topic."""
+    account(deployment.variables).get_topic(topic or deployment.events_topic).publish_message(
         TopicMessage(json.dumps(event))
     )
 
 
-def test_twins_on_the_topic_are_acted_on_once(place: Place, endpoint: tuple[Child, str]):
-    """The first comes from a job, the others are published again."""
+def test_duplicates_on_the_topic_are_acted_on_once(deployment: Deployment, endpoint: tuple[Child, str]) -> None:
+    """The job publishes the event first, and then it is published three more times."""
     child, _ = endpoint
-    event = place.finished("topic", ["events"])
-    for twin in (event, event, event, sentinel("topic-end")):
-        publish(place, twin)
-    until(lambda: acted(sentinel("topic-end"), child), what=lambda: child.log)
-    until(lambda: place.cloud.services.messages.topics.get(place.up["CLIPSTITCH_EVENTS_TOPIC"]).message_count == 0)
+    event = deployment.run_job("topic", ["events"])
+    for published in (event, event, event, made_up_event("topic-end")):
+        publish(deployment, published)
+    wait_until(lambda: acted_on(made_up_event("topic-end"), child), describe=lambda: child.log)
+    topics = deployment.cloud.services.messages.topics
+    wait_until(lambda: topics.get(deployment.events_topic).message_count == 0)
 
-    assert [f"{event['id']} {event['subject']} is there, 0.3 s"] == acted(event, child)
+    assert [f"{event['id']} {event['subject']} is available, 0.3 s"] == acted_on(event, child)
 
 
-def forged(url: str, event: Mapping[str, Any], place: Place, cert_url: str, certificate: Certificate) -> httpx.Response:
-    """Push an event as SMQ would, but signed with a certificate of our own."""
-    push = {"TopicOwner": place.up["ALIBABA_CLOUD_ACCOUNT_ID"], "TopicName": place.up["CLIPSTITCH_EVENTS_TOPIC"]}
+def push_forged(
+    url: str, event: Mapping[str, Any], deployment: Deployment, cert_url: str, certificate: Certificate
+) -> httpx.Response:
+    """Push an event in the form of SMQ, signed with the given certificate."""
+    push = {"TopicOwner": deployment.variables["ALIBABA_CLOUD_ACCOUNT_ID"], "TopicName": deployment.events_topic}
     body = json.dumps({**push, "Message": json.dumps(event)}).encode()
     headers = {
         "content-md5": base64.b64encode(hashlib.md5(body).digest()).decode(),
@@ -221,112 +238,114 @@ def forged(url: str, event: Mapping[str, Any], place: Place, cert_url: str, cert
     return httpx.post(url, content=body, headers={**headers, "authorization": signature})
 
 
-def test_a_signature_of_somebody_else_is_refused(place: Place, endpoint: tuple[Child, str]):
-    """It is right, but the certificate lies elsewhere; so is a push without any."""
+def test_a_push_with_a_foreign_signature_is_rejected(deployment: Deployment, endpoint: tuple[Child, str]) -> None:
+    """A valid signature from another host, a wrong one and a missing one all get 403."""
     child, url = endpoint
-    bare, event = url.partition("?")[0], sentinel("forged")
-    strangers = Certificate(SystemClock())
-    with served(face(lambda _: Reply(200, strangers.pem()))) as stranger:
-        answers = [
-            forged(bare, event, place, f"{stranger}{CERTIFICATE_PATH}", strangers),
-            forged(bare, event, place, f"{place.up['MNS_ENDPOINT']}{CERTIFICATE_PATH}", strangers),
+    endpoint_url, event = url.partition("?")[0], made_up_event("forged")
+    foreign = Certificate(SystemClock())
+    with served(face(lambda _: Reply(200, foreign.pem()))) as foreign_host:
+        responses = [
+            push_forged(endpoint_url, event, deployment, f"{foreign_host}{CERTIFICATE_PATH}", foreign),
+            push_forged(
+                endpoint_url, event, deployment, f"{deployment.variables['MNS_ENDPOINT']}{CERTIFICATE_PATH}", foreign
+            ),
             httpx.post(url, json={"Message": json.dumps(event)}),
         ]
 
-    assert [403] * 3 == [answer.status_code for answer in answers]
-    assert f"refused: the certificate is at {stranger}" in child.log
-    assert [] == acted(event, child)
+    assert [403] * 3 == [response.status_code for response in responses]
+    assert f"rejected: the certificate URL is not trusted: {foreign_host}" in child.log
+    assert [] == acted_on(event, child)
 
 
-def test_a_topic_of_somebody_else_is_refused(place: Place, endpoint: tuple[Child, str]):
-    """SMQ signs what it pushes for every one of its customers."""
+def test_a_push_from_another_topic_is_rejected(deployment: Deployment, endpoint: tuple[Child, str]) -> None:
+    """SMQ signs the pushes of all its customers, so a valid signature is not enough."""
     child, url = endpoint
-    topic = account(place.up).get_topic("theirs")
+    topic = account(deployment.variables).get_topic("foreign")
     topic.create(TopicMeta())
     topic.get_subscription("s").subscribe(SubscriptionMeta(url, "BACKOFF_RETRY", "JSON"))
-    publish(place, sentinel("theirs"), "theirs")
-    child.logged("refused: topic 'theirs' of ")
+    publish(deployment, made_up_event("foreign"), "foreign")
+    child.wait_for_log("rejected: unexpected topic 'foreign' of ")
 
-    assert [] == acted(sentinel("theirs"), child)
+    assert [] == acted_on(made_up_event("foreign"), child)
 
 
 # The webhook
 
 
-def test_twins_at_the_webhook_are_acted_on_once(place: Place):
-    """The first comes from a job, the others at the same time, each with a signature of its own."""
-    event = place.finished("webhook", ["partner"])
-    until(lambda: acted(event, place.receiver), what=lambda: place.receiver.log)
-    other = sentinel("webhook-twins")
+def test_duplicates_at_the_webhook_are_acted_on_once(deployment: Deployment) -> None:
+    """The job posts the event first, and then two events are posted six times concurrently."""
+    event = deployment.run_job("webhook", ["partner"])
+    wait_until(lambda: acted_on(event, deployment.receiver), describe=lambda: deployment.receiver.log)
+    other = made_up_event("webhook-duplicates")
     with ThreadPoolExecutor(6) as pool:
-        answers = list(pool.map(lambda one: posted(place, one, SECRET), [event, other] * 6))
+        statuses = list(pool.map(lambda each: post(deployment, each, SECRET), [event, other] * 6))
 
-    assert [204] * 12 == answers
-    assert [f"{event['id']} {event['subject']} is there, 0.3 s"] == acted(event, place.receiver)
-    assert 1 == len(acted(other, place.receiver))
+    assert [204] * 12 == statuses
+    assert [f"{event['id']} {event['subject']} is available, 0.3 s"] == acted_on(event, deployment.receiver)
+    assert 1 == len(acted_on(other, deployment.receiver))
 
 
-def posted(place: Place, event: Mapping[str, Any], secret: str) -> int:
-    """Post an event as the product does, and return the answer's status."""
+def post(deployment: Deployment, event: Mapping[str, Any], secret: str) -> int:
+    """Post an event in the form of the product, and return the response status."""
     body, now = json.dumps(event), SystemClock().now()
     headers = {
         "webhook-id": event["id"],
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": Webhook(secret).sign(event["id"], now, body),
     }
-    return httpx.post(f"{place.address}/hook", content=body, headers=headers).status_code
+    return httpx.post(f"{deployment.url}/hook", content=body, headers=headers).status_code
 
 
-def test_a_webhook_that_others_signed_is_refused(place: Place):
-    """With the wrong secret, or not at all."""
-    event = sentinel("not-ours")
+def test_a_webhook_with_a_wrong_or_missing_signature_is_rejected(deployment: Deployment) -> None:
+    """Both requests get 403."""
+    event = made_up_event("unsigned")
 
-    assert 403 == posted(place, event, OTHER_SECRET)
-    assert 403 == httpx.post(place.address, json=event).status_code
-    assert [] == acted(event, place.receiver)
+    assert 403 == post(deployment, event, OTHER_SECRET)
+    assert 403 == httpx.post(deployment.url, json=event).status_code
+    assert [] == acted_on(event, deployment.receiver)
 
 
-def test_work_that_fails_is_asked_for_again(place: Place, tmp_path: Path):
-    """Nothing is marked; the sender gets no 2xx. The signal ends the receiver."""
+def test_an_event_whose_processing_fails_is_not_marked_as_done(deployment: Deployment, tmp_path: Path) -> None:
+    """Every delivery gets 500, a body above the limit gets 400, and a signal ends the receiver."""
     env = {"CONSUMER_PORT": "0", "CONSUMER_WEBHOOK_SECRET": SECRET}
-    unreadable = {"id": "x.unknown", "data": {"state": "failed"}}
+    incomplete = {"id": "x.unknown", "data": {"state": "failed"}}
     with Child(EXAMPLES / "webhook_receiver.py", env, tmp_path) as child:
-        there = place._replace(address=child.logged("listening on "))
-        statuses = [posted(there, unreadable, SECRET) for _ in range(2)]
-        large = httpx.post(there.address, content=b"x" * 300_000).status_code
-        code = child.end()
+        other = deployment._replace(url=child.wait_for_log("listening on "))
+        statuses = [post(other, incomplete, SECRET) for _ in range(2)]
+        large = httpx.post(other.url, content=b"x" * 300_000).status_code
+        code = child.stop()
 
     assert ([500, 500], 400, 0) == (statuses, large, code)
-    assert "not done; it will come again" in child.log
+    assert "failed; the sender will retry" in child.log
 
 
 @pytest.mark.parametrize(
-    ("script", "arguments", "env", "word"),
+    ("script", "arguments", "env", "message"),
     [
         ("queue_consumer.py", (), {}, "OSS_ACCESS_KEY_ID is not set"),
         ("push_endpoint.py", (), {}, "ALIBABA_CLOUD_ACCOUNT_ID is not set"),
         ("webhook_receiver.py", (), {}, "CONSUMER_WEBHOOK_SECRET is not set"),
-        ("webhook_receiver.py", (), {"CONSUMER_WEBHOOK_SECRET": "x"}, "it is whsec_ and Base64"),
+        ("webhook_receiver.py", (), {"CONSUMER_WEBHOOK_SECRET": "x"}, "must be whsec_ followed by Base64"),
         ("webhook_receiver.py", (), {"CONSUMER_WEBHOOK_SECRET": SECRET, "CONSUMER_PORT": "many"}, "CONSUMER_PORT many"),
         ("subscribe.py", (), {}, "python subscribe.py https://"),
         ("subscribe.py", ("https://you.example/smq",), {}, "OSS_ACCESS_KEY_ID is not set"),
     ],
 )
-def test_what_is_set_wrongly_is_said_in_words(
-    tmp_path: Path, script: str, arguments: tuple[str, ...], env: Mapping[str, str], word: str
-):
-    """Whoever copies the folder learns what is missing, without reading a traceback."""
+def test_a_missing_or_invalid_setting_ends_the_program_with_a_message(
+    tmp_path: Path, script: str, arguments: tuple[str, ...], env: Mapping[str, str], message: str
+) -> None:
+    """The message names the setting; there is no traceback."""
     child = Child(EXAMPLES / script, env, tmp_path, arguments)
 
-    assert 1 == child.ended()
-    assert word in child.log
+    assert 1 == child.wait()
+    assert message in child.log
     assert "Traceback" not in child.log
 
 
-def test_an_address_that_smq_refuses_is_said_in_words(place: Place, tmp_path: Path):
-    """With the reason that SMQ gives."""
-    child = Child(EXAMPLES / "subscribe.py", place.up, tmp_path, ("you.example",))
+def test_an_endpoint_that_smq_rejects_ends_the_program_with_a_message(deployment: Deployment, tmp_path: Path) -> None:
+    """The message contains the reason from SMQ."""
+    child = Child(EXAMPLES / "subscribe.py", deployment.variables, tmp_path, ("you.example",))
 
-    assert 1 == child.ended()
+    assert 1 == child.wait()
     assert "not subscribed: " in child.log
     assert "Traceback" not in child.log

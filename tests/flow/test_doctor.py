@@ -31,7 +31,7 @@ from clipstitch_cli.errors import Usage
 from clipstitch_cli.main import main
 from localyun.oss.service import ObjectStore
 from localyun.server import LocalCloud
-from tests.children import until
+from tests.child_process import wait_until
 
 ROOT = Path(__file__).parents[2]
 NAMES = [check.name for check in CHECKS]
@@ -395,7 +395,7 @@ def test_what_is_interrupted_is_removed_all_the_same(shared: Env, tmp_path: Path
     command = (sys.executable, "-c", "import sys; from clipstitch_cli.main import run; sys.exit(run())")
     argv = ("doctor", "--live", "--yes", "--with-functions", "--report", str(tmp_path / "r.md"))
     child = subprocess.Popen([*command, *argv], env={**os.environ, **shared}, stdout=subprocess.PIPE, text=True)
-    until(lambda: any("never.json" in key or "/jobs/" in key for key in inventory(shared)["objects"]))
+    wait_until(lambda: any("never.json" in key or "/jobs/" in key for key in inventory(shared)["objects"]))
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
 

@@ -15,7 +15,7 @@ from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import complete_environment
 from clipstitch_cli.function_compute.clients import Fc2, Fc3, FunctionFailed, Invoker, NoSuchFunction
 from localyun.server import LocalCloud
-from tests.children import Child
+from tests.child_process import Child
 from tests.flow.conftest import System
 from tests.flow.test_retry import TOPIC, account, retried, until_letters
 from tests.sounds import tone
@@ -69,7 +69,7 @@ def test_a_manifest_is_submitted_by_the_function(here: Running):
     system = here.system("manifest")
     manifest = system.drop("{}")
     job = system.result(manifest)["data"]["job"]
-    system.closed(job)
+    system.wait_until_closed(job)
     before = here.runs(SUBMIT)
     code, told = retried(here.env, manifest.uri, *here.way)
 
@@ -109,7 +109,7 @@ def test_what_function_compute_gave_up_on_comes_back(here: Running):
     assert exit_codes.OK == mended[0]
     assert [[True, "rejected"]] == [[job["closed"], job["state"]] for one in mended[1] for job in one["jobs"]]
     assert (exit_codes.OK, []) == retried(here.env, "--dead-letters", *here.way)
-    system.closed(system.result(manifest)["data"]["job"])
+    system.wait_until_closed(system.result(manifest)["data"]["job"])
 
 
 def test_the_sweep_answers_what_it_did(here: Running):
@@ -146,10 +146,10 @@ def test_the_command_says_only_what_it_means(here: Running, tmp_path: Path):
     with Child(
         Path(sys.executable).with_name("clipstitch"), {**system.environment, "COLUMNS": "200"}, tmp_path, arguments
     ) as child:
-        code = child.ended()
+        code = child.wait()
     received = queue.receive_message(5)
     queue.delete_message(received.receipt_handle)
 
     assert (exit_codes.TROUBLE, "") == (code, child.log)
-    assert 1 == len(child.lines)
-    assert "stays: clipstitch-submit failed: BadTrigger: not an OSS trigger's event" in child.lines[0]
+    assert 1 == len(child.output_lines)
+    assert "stays: clipstitch-submit failed: BadTrigger: not an OSS trigger's event" in child.output_lines[0]

@@ -1,4 +1,4 @@
-"""The main job over HTTP: clips and a manifest in, merged audio and an event out. Order is heard, not read."""
+"""The main use case: clips and a manifest in, merged audio and an event out. Pitches show the order of the clips."""
 
 import json
 
@@ -6,7 +6,7 @@ import pytest
 
 from clipstitch.common.errors import ObjectNotFound
 from tests.flow.conftest import System
-from tests.sounds import encoded, pitch_at, seconds, tone
+from tests.sounds import duration_s, encoded, pitch_at, tone
 
 FIVE = {"pre1.mp3": 400, "pre2.wav": 600, "example.oga": 900, "sur1.aac": 1300, "sur2.wma": 1900}
 LENGTHS = {"pre1.mp3": 1000, "pre2.wav": 3000, "example.oga": 1000, "sur1.aac": 15000, "sur2.wma": 12000}
@@ -17,7 +17,7 @@ FORMATS = {
 
 
 def five_clips() -> dict[str, bytes]:
-    """Make the reference's five clips, each with a pitch of its own."""
+    """Return the five clips of the vendor's example, each with its own pitch."""
     return {
         name: tone(hertz, LENGTHS[name], 16000)
         if name.endswith("wav")
@@ -26,8 +26,8 @@ def five_clips() -> dict[str, bytes]:
     }
 
 
-def test_the_references_five_clips_come_out_in_order(system: System) -> None:
-    """Five formats, three trims, one AAC: every clip is heard where the reference's table puts it."""
+def test_the_five_clips_of_the_vendors_example_are_merged_in_order(system: System) -> None:
+    """Five formats with three trims become one AAC file; every clip is at the position in the vendor's table."""
     pre1, pre2, example, sur1, sur2 = system.upload(five_clips())
     document = system.manifest(
         "outobj.aac",
@@ -41,7 +41,7 @@ def test_the_references_five_clips_come_out_in_order(system: System) -> None:
 
     assert "clipstitch.job.succeeded" == event["type"]
     body = system.body("outobj.aac")
-    assert seconds(body) == pytest.approx(1 + 2 + 1 + 10 + 2, abs=0.3)
+    assert duration_s(body) == pytest.approx(1 + 2 + 1 + 10 + 2, abs=0.3)
     for moment, hertz in ((0.5, 400), (2, 600), (3.5, 900), (9, 1300), (15, 1900)):
         assert pitch_at(body, moment) == pytest.approx(hertz, abs=8)
     assert [0, 1000, 3000, 4000, 14000] == pytest.approx(
@@ -49,37 +49,37 @@ def test_the_references_five_clips_come_out_in_order(system: System) -> None:
     )
 
 
-def test_everybody_hears_the_same_event_and_nothing_lies_about(system: System) -> None:
-    """Queue and result object carry one id; the work folder and the open marker go."""
+def test_all_sinks_receive_the_same_event_and_temporary_objects_are_deleted(system: System) -> None:
+    """The queue message equals the result object; the work objects and the open marker are removed."""
     keys = system.upload({"a.wav": tone(400, 300), "b.wav": tone(800, 300)})
 
     event = system.result(system.drop(system.manifest("out.mp3", keys, labels={"show": "night-train"})))
-    heard = system.events(event["data"]["job"])
-    system.closed(event["data"]["job"])
+    received = system.events(event["data"]["job"])
+    system.wait_until_closed(event["data"]["job"])
 
-    assert [event] == heard
+    assert [event] == received
     assert {"show": "night-train"} == event["data"]["labels"]
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_comes_out_as_asked_for(system: System, form: str) -> None:
-    """Rate and channels are the manifest's, the length is right to a frame or two, the order is heard."""
+def test_every_output_format_has_the_requested_properties(system: System, form: str) -> None:
+    """Sample rate and channels follow the manifest, the duration is right to a few frames, and the order is kept."""
     rate, channels = FORMATS[form]
     keys = system.upload({"a.wav": tone(500, 600, 48000, 2), "b.mp3": encoded(1000, 600, "mp3")})
-    wanted = {"sample_rate": rate, "channels": channels, "format": form}
+    output = {"sample_rate": rate, "channels": channels, "format": form}
 
-    event = system.result(system.drop(system.manifest("out.bin", keys, output=wanted)))
+    event = system.result(system.drop(system.manifest("out.bin", keys, output=output)))
 
     assert (rate, channels, form) == tuple(
         event["data"]["output"][name] for name in ("sample_rate", "channels", "format")
     )
     body = system.body("out.bin")
-    assert seconds(body) == pytest.approx(1.2, abs=0.1)
-    assert (pitch_at(body, 0.3), pitch_at(body, 0.9)) == (pytest.approx(500, abs=10), pytest.approx(1000, abs=10))
+    assert duration_s(body) == pytest.approx(1.2, abs=0.1)
+    assert [pitch_at(body, 0.3), pitch_at(body, 0.9)] == pytest.approx([500, 1000], abs=10)
 
 
-def test_a_yaml_manifest_with_odd_names_works(system: System) -> None:
-    """Blanks, quotes, plus, percent, braces, CJK, emoji: in clips, manifest and output."""
+def test_a_yaml_manifest_with_special_characters_in_keys_succeeds(system: System) -> None:
+    """Spaces, quotes, plus, percent, braces, CJK and emoji may be in the keys of clips, manifest and output."""
     odd = "a b+c%20 '\"{x}}{{ 中 🎧"
     keys = system.upload({f"{odd} 1.wav": tone(500, 300), f"{odd} 2.wav": tone(900, 300)})
     lines = [
@@ -95,26 +95,26 @@ def test_a_yaml_manifest_with_odd_names_works(system: System) -> None:
     assert pitch_at(system.body(odd + ".flac"), 0.45) == pytest.approx(900, abs=8)
 
 
-def test_a_bad_manifest_gets_all_its_issues_and_no_output(system: System) -> None:
-    """Missing clips, text for audio and a rate that the format does not take."""
+def test_an_invalid_manifest_is_rejected_with_all_issues_and_no_output(system: System) -> None:
+    """A text file as clip, a missing clip and an unsupported sample rate are reported together."""
     keys = system.upload({"text.wav": b"no audio at all"})
-    bad = system.manifest("out.opus", [*keys, "nowhere.mp3"], output={"sample_rate": 44100})
+    invalid = system.manifest("out.opus", [*keys, "missing.mp3"], output={"sample_rate": 44100})
 
-    issues = system.result(system.drop(bad))["data"]["issues"]
+    issues = system.result(system.drop(invalid))["data"]["issues"]
 
-    told = [
+    expected = [
         ("CLIP_NOT_AUDIO", "/clips/0"),
         ("CLIP_NOT_FOUND", "/clips/1"),
         ("SAMPLE_RATE_NOT_ALLOWED", "/output/sample_rate"),
     ]
-    assert told == [(issue["code"], issue["path"]) for issue in issues]
+    assert expected == [(issue["code"], issue["path"]) for issue in issues]
     assert "nearest is 48000" in issues[2]["remedy"]
     with pytest.raises(ObjectNotFound):
         system.body("out.opus")
 
 
-def test_an_output_of_another_manifest_is_left_alone(system: System) -> None:
-    """The second manifest fails and says why; with `overwrite` it replaces."""
+def test_the_output_of_another_manifest_is_replaced_only_with_overwrite(system: System) -> None:
+    """Without `overwrite` the second manifest fails with OUTPUT_EXISTS and keeps the output."""
     first, second = system.upload({"a.wav": tone(500, 300), "b.wav": tone(900, 300)})
     system.result(system.drop(system.manifest("out.flac", [first]), "one.json"))
 

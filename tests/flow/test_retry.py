@@ -81,7 +81,7 @@ def test_what_function_compute_gave_up_on_comes_back(env: Mapping[str, str]):
     assert all(job["closed"] for one in mended[1] for job in one["jobs"])
     assert (exit_codes.OK, []) == after
     for manifest in manifests:
-        system.closed(system.result(manifest)["data"]["job"])
+        system.wait_until_closed(system.result(manifest)["data"]["job"])
 
 
 def test_a_manifest_is_submitted_again(env: Mapping[str, str]):
@@ -89,7 +89,7 @@ def test_a_manifest_is_submitted_again(env: Mapping[str, str]):
     system = System(complete_environment(env, None), "again")
     manifest = system.drop("{}")
     job = system.result(manifest)["data"]["job"]
-    system.closed(job)
+    system.wait_until_closed(job)
     code, told = retried(env, manifest.uri)
 
     assert (exit_codes.REJECTED, {"job": job, "state": "rejected", "closed": True, "owed": []}) == (code, told)

@@ -10,7 +10,7 @@ import oss2
 
 from localyun.imm.service import Task
 from localyun.server import Endpoints, LocalCloud
-from tests.children import until
+from tests.child_process import wait_until
 from tests.receiver import SECRET, Receiver, Reply
 from tests.sounds import tone
 
@@ -65,7 +65,7 @@ class Product(NamedTuple):
     def result(self, key: str) -> dict[str, Any]:
         """Wait for what a manifest came to."""
         wanted = f"results/{key}.json"
-        until(lambda: wanted in self.listed("results/"), what=lambda: wanted)
+        wait_until(lambda: wanted in self.listed("results/"), describe=lambda: wanted)
         body = self.cloud.services.objects.head(BUCKET, wanted).file.read_bytes()
         return json.loads(body)["data"]  # type: ignore[no-any-return]
 

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import build
-from tests.audit import GOOD, KNOWN, UNASKED, pinned, read, told
+from tests.audit import EXIT_NOT_AUDITED, EXIT_SAFE, EXIT_VULNERABLE, format_audit, parse_pins, parse_report
 
 ROOT = Path(__file__).parents[2]
 CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8")
@@ -47,7 +47,7 @@ def test_every_line_is_an_exact_pin_and_names_no_place():
 
 def test_what_is_installed_is_what_is_pinned():
     """Every distribution of this environment, down to the last that nobody asked for by name."""
-    pins = {canonicalize_name(pin.name): str(pin.specifier) for pin in pinned(CONSTRAINTS)}
+    pins = {canonicalize_name(pin.name): str(pin.specifier) for pin in parse_pins(CONSTRAINTS)}
     here = {canonicalize_name(found.name): f"=={found.version}" for found in distributions()}
     ours = {name: version for name, version in here.items() if name not in OURS}
 
@@ -62,16 +62,16 @@ UNKNOWN = {"name": "c", "skip_reason": "Dependency not found on PyPI"}
 @pytest.mark.parametrize(
     ("packages", "code", "words"),
     [
-        ([CLEAN], GOOD, "1 pins, 1 asked for, 0 with"),
-        ([CLEAN, SICK], KNOWN, "b 2: PYSEC-1, PYSEC-2"),
-        ([CLEAN, UNKNOWN], GOOD, "does not answer for them: c"),
-        ([SICK, UNKNOWN], KNOWN, "b 2: PYSEC-1"),
-        ([UNKNOWN, UNKNOWN], UNASKED, "NOT AUDITED"),
+        ([CLEAN], EXIT_SAFE, "1 pins, 1 checked, 0 with"),
+        ([CLEAN, SICK], EXIT_VULNERABLE, "b 2: PYSEC-1, PYSEC-2"),
+        ([CLEAN, UNKNOWN], EXIT_SAFE, "has no data for them: c"),
+        ([SICK, UNKNOWN], EXIT_VULNERABLE, "b 2: PYSEC-1"),
+        ([UNKNOWN, UNKNOWN], EXIT_NOT_AUDITED, "NOT AUDITED"),
     ],
 )
 def test_an_audit_that_could_not_ask_is_never_taken_for_a_good_one(packages: list, code: int, words: str):
     """`make audit` says which it was, by words and by its exit code."""
-    audit = read({"dependencies": packages})
+    audit = parse_report({"dependencies": packages})
 
-    assert code == audit.code
-    assert words in told(audit)
+    assert code == audit.exit_code
+    assert words in format_audit(audit)

@@ -14,7 +14,7 @@ from mns.topic import Topic, TopicMessage
 from clipstitch.common.errors import OutputNotVisible
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectHeaders
-from tests.children import until
+from tests.child_process import wait_until
 from tests.security.product import BUCKET, Product, running
 from tests.world import BUCKET as ACME
 from tests.world import World
@@ -154,8 +154,9 @@ def test_forged_successes_on_the_real_topic_leave_no_trace(product: Product):
     product.drop({**manifest, "clips": ["clips/late.wav"], "wait_for_clips": "1h"}, "manifests/waits.json")
     product.drop(manifest, "manifests/over.json")
     over = product.result("manifests/over.json")["job"]
-    until(lambda: product.listed("_clipstitch/sweep.json"))  # a sweep has come by the one that waits, and noted it
-    until(lambda: 1 == len(product.listed("_clipstitch/open/")))  # the other is over
+    # A sweep has seen the waiting job.
+    wait_until(lambda: product.listed("_clipstitch/sweep.json"))
+    wait_until(lambda: 1 == len(product.listed("_clipstitch/open/")))  # the other is over
     (waits,) = [key.rpartition("/")[2] for key in product.listed("_clipstitch/open/")]
     topic = completions(product)
     before = product.listed()
@@ -163,7 +164,7 @@ def test_forged_successes_on_the_real_topic_leave_no_trace(product: Product):
         uri = f"oss://{BUCKET}/_clipstitch/work/{job}/step-000.flac"
         for forge in FORGED.values():
             topic.publish_message(TopicMessage(forge(uri).decode()))
-    until(lambda: heard(product) >= 2 * len(FORGED))
+    wait_until(lambda: heard(product) >= 2 * len(FORGED))
 
     assert before == product.listed()
     product.drop({**manifest, "output": {"key": "out/two.flac"}}, "manifests/two.json")

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.children import until
+from tests.child_process import wait_until
 from tests.receiver import OTHER_SECRET, Reply
 from tests.security.product import BUCKET, Product, running
 
@@ -47,7 +47,8 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ran]:
             product.result(f"manifests/{name}.json")
         for function in product.cloud.services.functions.list():
             product.cloud.services.functions.invoke(function.name, b'{"events": "none", "Message": "none"}')
-        until(lambda: len(product.receiver.heard) >= 2)  # the webhook was told twice, by the function and by the sweep
+        # The function and the sweep each post to the webhook.
+        wait_until(lambda: len(product.receiver.requests) >= 2)
         secrets = kept_by(product)
         yield Ran(product, secrets, commands(product, folder))
 
@@ -151,7 +152,8 @@ def test_no_file_holds_a_secret_but_the_one_that_is_for_it(ran: Ran):
 
 def test_no_event_says_a_secret(ran: Ran):
     """What was posted to the webhook's receiver; its path and query are where they must be, its secret nowhere."""
-    bodies = b"".join(heard.body + json.dumps(dict(heard.headers)).encode() for heard in ran.product.receiver.heard)
+    requests = ran.product.receiver.requests
+    bodies = b"".join(request.body + json.dumps(dict(request.headers)).encode() for request in requests)
 
     assert [] == [name for name, secret in ran.secrets.items() if secret.encode() in bodies]
 

@@ -8,18 +8,18 @@ import time
 
 import clipstitch
 from tests.simulation.campaign import Campaign, simulate
-from tests.simulation.hunt import hunt
-from tests.simulation.mutants import MUTATIONS
+from tests.simulation.mutants import MUTANTS
+from tests.simulation.mutation_testing import detect
 
 
 def main() -> int:
-    """Do what the arguments say; 1 when something was violated, or a mutation lived."""
+    """Do what the arguments say; 1 when something was violated, or a mutant lived."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--schedules", type=int, default=300, help="how many seeds")
     parser.add_argument("--first", type=int, default=0, help="the first of them")
     parser.add_argument("--seed", type=int, help="replay one seed, and print every call")
     parser.add_argument("--until-violation", action="store_true", help="stop at the first violation")
-    parser.add_argument("--mutations", action="store_true", help="plant every mutation in turn, and hunt it")
+    parser.add_argument("--mutations", action="store_true", help="plant every mutant in turn, and hunt it")
     parser.add_argument("--json", action="store_true", help="print figures as JSON, and no progress")
     options = parser.parse_args()
     _stay_on_one_core()
@@ -46,12 +46,12 @@ def _replay(seed: int) -> int:
 
 
 def _hunt_all(schedules: int) -> int:
-    """Print a line of a table for every mutation."""
+    """Print a line of a table for every mutant."""
     lived = 0
-    for mutation in MUTATIONS:
-        catch = hunt(mutation, schedules)
+    for mutant in MUTANTS:
+        catch = detect(mutant, schedules)
         lived += not catch.schedules
-        _say(f"| {mutation.name} | {catch.schedules or 'LIVES'} | {catch.noticed[:110]} |")
+        _say(f"| {mutant.name} | {catch.schedules or 'LIVES'} | {catch.noticed[:110]} |")
     return int(bool(lived))
 
 

@@ -1,52 +1,60 @@
-"""Mistakes, planted one at a time, to see whether the simulation would notice: each is a few texts replaced in a copy.
+"""Mutants: plausible mistakes, each a few replacements in a copy of the package, that the simulation must detect.
 
-Data only; `tests.simulation.hunt` plants and hunts them. A text that is not found exactly once is an error, so that no
-mutation silently becomes none when the product changes.
+Data only; `tests.simulation.mutation_testing` applies them. A replaced string that does not occur exactly once is an
+error, so that no mutant silently becomes the original when the product changes.
 """
 
 from typing import NamedTuple
 
 
-class Mutation(NamedTuple):
-    """A mistake: for each change the module, the text there, and what takes its place."""
+class Mutant(NamedTuple):
+    """A mistake. Each change has the module, a string in it, and the string that replaces it."""
 
     name: str
     changes: tuple[tuple[str, str, str], ...]
 
 
-_NOTE = (
-    "    ledger.point(task, job.id, step.number)\n"
-    '    return ledger.add(job, Fact(ACCEPTED, step.number, task), {"at": cloud.timestamp()})'
+DECIDE, EXECUTE, RECOVER, SWEEP = "jobs/decide.py", "usecases/execute.py", "usecases/recover.py", "usecases/sweep.py"
+STORE, DELIVER, PUBLISH, COMPLETE = (
+    "usecases/job_store.py", "usecases/deliver.py", "usecases/publish.py", "usecases/complete.py",
+)  # fmt: skip
+OUTCOMES, POLICY, PLAN = "usecases/task_outcomes.py", "jobs/webhook_policy.py", "usecases/plan_job.py"
+
+_START = "    try:\n        task = context.audio.start(step.main, step.process)"
+_ACCEPTED = (
+    "    context.store.point_to_step(task, job.id, step.number)\n"
+    "    return context.store.add(job, Fact(ACCEPTED, step.number, task))"
 )
-_START = "    try:\n        task = cloud.audio.start(step.main, step.process)"
-_NOTE_TOO_EARLY = '    job = ledger.add(job, Fact(ACCEPTED, step.number, "soon"), {"at": cloud.timestamp()})\n'
-_CLOSE = '    return (*tell, Action("close")) if now == untold else tell'
-_LATE_PUBLISH = (
-    '    late = (Action("publish"),) if job.verdict.kind == "publish" and job.result is None else ()\n'
-    '    return (*tell, *late, Action("close")) if now == untold else tell'
+_PUBLISH = "    if not job.final:\n        return (Publish(),)\n"
+_CLOSE = "*([Close()] if ready == undelivered else []))"
+_DELIVERED = "    return context.store.add(job, Fact(DELIVERED, detail=sink))"
+_SEND = "    try:\n        _send(sink, configured, job, context)"
+_RECORD = "document = self._write_once(self.fact_ref(job.id, Fact(kind)), value.as_json())"
+
+
+def _not_create_once(kind: str) -> tuple[str, str, str]:
+    """Write one of the create-once documents like any other."""
+    plain = f"document = self._write_plain(job, kind, value) if kind == {kind!r} else " + _RECORD.removeprefix(
+        "document = "
+    )
+    return STORE, _RECORD, plain
+
+
+_WRITE_PLAIN = (
+    STORE,
+    "    def _write_once(",
+    "    def _write_plain(self, job, kind, value):\n"
+    "        self._write(self.fact_ref(job.id, Fact(kind)), value.as_json())\n"
+    "        return json.loads(_encode(value.as_json()))\n\n"
+    "    def _write_once(",
 )
-_JUDGED = "return job.learns(Fact(VERDICT))._replace"
-_TELL_LATE = (
-    '            job = ledger.add(job, Fact(TOLD, detail=action.sink), {"at": cloud.timestamp()})\n'
-    "            _told_or_refused(action.sink, job, cloud)\n            return job"
-)
-_TELL = "            return ledger.add(job, Fact(TOLD, detail=action.sink), _told_or_refused(action.sink, job, cloud))"
-_PUBLISH = '    if job.verdict.kind == "publish" and job.result is None:\n        return (Action("publish"),)\n'
 
-
-def _plain_write(name: str, value: str) -> tuple[str, str, str]:
-    """Write one of the three create-once documents like any other."""
-    old = f"document = self._once(job.id, Fact({name}), {value}.as_json())"
-    new = f"document = _plain({value}.as_json())\n        self._write(self._fact(job.id, Fact({name})), document)"
-    return "usecases/job_store.py", old, new
-
-
-MUTATIONS = (
-    Mutation(
-        "sinks are told before the output is published",
+MUTANTS = (
+    Mutant(
+        "sinks receive the event before the output is published",
         (
-            ("jobs/decide.py", _PUBLISH, ""),
-            ("jobs/decide.py", _CLOSE, _LATE_PUBLISH),
+            (DECIDE, _PUBLISH, ""),
+            (DECIDE, _CLOSE, "*([] if job.final else [Publish()]), " + _CLOSE),
             (
                 "jobs/job.py",
                 'return "publishing" if self.result is None else "succeeded" if self.result.output else "failed"',
@@ -54,214 +62,171 @@ MUTATIONS = (
             ),
         ),
     ),
-    Mutation("the plan is not create-once", (_plain_write("PLANNED", "plan"),)),
-    Mutation("the verdict is not create-once", (_plain_write("DECISION", "verdict"),)),
-    Mutation("the result is not create-once", (_plain_write("RESULT", "result"),)),
-    Mutation(
-        "the marker is deleted before anybody is told",
+    Mutant("the plan is not create-once", (_not_create_once("planned"), _WRITE_PLAIN)),
+    Mutant("the decision is not create-once", (_not_create_once("decision"), _WRITE_PLAIN)),
+    Mutant("the result is not create-once", (_not_create_once("result"), _WRITE_PLAIN)),
+    Mutant(
+        "the marker is deleted before the event is delivered",
         (
             (
-                "usecases/job_store.py",
-                _JUDGED,
-                'self._objects.delete([self._ref(f"{OPEN}{job.id}")])\n        ' + _JUDGED,
+                STORE,
+                "        recorded: dict[str, Any] =",
+                "        if kind == DECISION:\n            self._objects.delete([self._marker(job.id)])\n"
+                "        recorded: dict[str, Any] =",
             ),
         ),
     ),
-    Mutation(
+    Mutant(
         "the marker is written after the plan",
         (
-            ("usecases/submit.py", "    ledger.open(job.id, upload)\n", ""),
+            ("usecases/submit.py", "        context.store.mark_open(job.id, upload.manifest.ref)\n", ""),
             (
                 "usecases/submit.py",
-                "    return advance(job, ledger, cloud)\n",
-                "    ledger.open(job.id, upload)\n    return advance(job, ledger, cloud)\n",
+                "        return execute(job, context, Run(set(), upload=upload))\n",
+                "        job = execute(job, context, Run(set(), upload=upload))\n"
+                "        context.store.mark_open(job.id, upload.manifest.ref)\n        return job\n",
             ),
         ),
     ),
-    Mutation(
-        "a step is noted as accepted before it is started",
+    Mutant(
+        "a step is recorded as accepted before it is started",
         (
-            ("usecases/execute.py", _START, _NOTE_TOO_EARLY + _START),
-            ("usecases/execute.py", _NOTE, "    ledger.point(task, job.id, step.number)\n    return job"),
+            (EXECUTE, _START, '    job = context.store.add(job, Fact(ACCEPTED, step.number, "soon"))\n' + _START),
+            (EXECUTE, _ACCEPTED, "    context.store.point_to_step(task, job.id, step.number)\n    return job"),
         ),
     ),
-    Mutation(
-        "after recording an end, nobody looks what others recorded",
-        (("usecases/complete.py", "        job = ledger.refresh(job)\n", "        pass\n"),),
+    Mutant(
+        "the facts of other runs are not read after an outcome is recorded",
+        ((COMPLETE, "            job = context.store.refresh(job)\n", "            pass\n"),),
     ),
-    Mutation(
-        "nobody claims a parent before starting it",
-        (("usecases/execute.py", '            action.do == "start"\n', '            action.do == "never"\n'),),
+    Mutant(
+        "the start of a parent is not claimed",
+        ((EXECUTE, "claimed = claim_for is None or", "claimed = True or"),),
     ),
-    Mutation(
-        "ended steps are counted, not collected in a set",
+    Mutant(
+        "succeeded steps are counted, not collected in a set",
         (
             (
-                "jobs/decide.py",
-                "_concerns(cause, step) and done.issuperset(step.needs))",
-                "_concerns(cause, step) and sum(f.kind == SUCCEEDED for f in job.facts) >= len(step.needs))",
+                DECIDE,
+                "and succeeded.issuperset(step.needs)",
+                "and sum(f.kind == SUCCEEDED for f in job.facts) >= len(step.needs)",
             ),
         ),
     ),
-    Mutation(
-        "the sweep ignores notices that were lost",
-        (("usecases/recover.py", "if running := job.running(step.number):", "if running := frozenset():"),),
+    Mutant(
+        "recovery ignores lost completion notifications",
+        ((DECIDE, 'if cause == "recovery" and job.running(step.number)]', "if False]"),),
     ),
-    Mutation(
+    Mutant(
         "the sweep does not search for uploads whose event was lost",
-        (
-            (
-                "usecases/sweep.py",
-                "for job_id, manifest in _lost(looked_at, open_jobs, turn.ledger, turn.cloud):",
-                "for job_id, manifest in ():",
-            ),
-        ),
+        ((SWEEP, "for job_id, manifest in _lost(page, this):", "for job_id, manifest in ():"),),
     ),
-    Mutation(
-        "the sweep starts steps that still run",
-        (("jobs/decide.py", "frozenset(n for n in job.steps(ACCEPTED) if job.running(n))", "frozenset()"),),
+    Mutant(
+        "recovery starts steps that are still running",
+        ((DECIDE, "return not job.running(step.number) and (", "return ("),),
     ),
-    Mutation(
-        "the sweep leaves orphans",
-        (("usecases/sweep.py", "    _clear_orphans(open_jobs, ledger, cloud)\n", ""),),
-    ),
-    Mutation(
+    Mutant("the sweep does not delete orphans", ((SWEEP, "    _delete_orphans(this)\n", ""),)),
+    Mutant(
         "no job has a deadline",
         (
             (
-                "usecases/recover.py",
-                "    return _waited(uploaded_at(job.id), limit, cloud) and _waited(begun(job, ledger), limit, cloud)",
+                DECIDE,
+                "    return now - deadline_start(job) >= timedelta(seconds=policy.deadline_s * times)",
                 "    return False",
             ),
         ),
     ),
-    Mutation(
-        "a failure that passes is taken for final",
-        (("usecases/complete.py", "passes = passing(notice.code, notice.message) and", "passes = False and"),),
+    Mutant(
+        "a transient failure is final",
+        ((OUTCOMES, "retry = is_transient(task.code, task.message) and", "retry = False and"),),
     ),
-    Mutation(
-        "a notice of success is believed without a look at the object",
+    Mutant(
+        "a reported success counts although the target does not exist",
         (
-            ("usecases/complete.py", "made = cloud.objects.describe(step.target)", "made = step"),
-            ("usecases/complete.py", '"size": made.size', '"size": 0'),
+            (OUTCOMES, "made = context.objects.describe(step.target)", "made = step"),
+            (OUTCOMES, '{"size": made.size}', '{"size": 0}'),
         ),
     ),
-    Mutation(
-        "a notice of failure is believed, whoever sent it",
+    Mutant(
+        "a reported failure counts although no task was recorded",
         (
             (
-                "usecases/complete.py",
-                "_confirmed(notice, step, job, ledger, cloud) if job.verdict is None else notice",
-                "notice",
+                COMPLETE,
+                "_confirm(notification, step, job, context) if job.decision is None else notification",
+                "notification",
             ),
         ),
     ),
-    Mutation(
-        "the output is copied without create-once",
-        (("usecases/execute.py", 'once=stands.kind == "free"', "once=False"),),
-    ),
-    Mutation(
-        "a sink is noted as told before it is told",
+    Mutant("the output is copied without create-once", ((PUBLISH, 'once=conflict == "free"', "once=False"),)),
+    Mutant(
+        "a delivery is recorded before it is made",
         (
-            (
-                "usecases/execute.py",
-                _TELL,
-                _TELL_LATE,
-            ),
+            (DELIVER, _SEND, "    job = context.store.add(job, Fact(DELIVERED, detail=sink))\n" + _SEND),
+            (DELIVER, _DELIVERED, "    return job"),
         ),
     ),
-    Mutation(
-        "an older job replaces a newer job's output",
-        (("jobs/decide.py", "if is_newer(owner, than=plan.job_id) and", "if not owner and"),),
+    Mutant(
+        "an older job replaces the output of a newer job",
+        ((DECIDE, "if may_replace and is_newer(owner, than=plan.job_id):", "if not owner:"),),
     ),
-    Mutation(
-        "an older job replaces a newer job's result object",
+    Mutant(
+        "an older job replaces the result object of a newer job",
         (
             (
-                "usecases/execute.py",
-                'if there is None or not is_newer(there.meta.get(JOB_META, ""), than=job_id):',
+                DELIVER,
+                'if existing is None or not is_newer(existing.meta.get(JOB_META, ""), than=job.id):',
                 "if True:",
             ),
         ),
     ),
-    Mutation(
-        "an event carries the time at which it is told",
+    Mutant(
+        "an event carries the time of its delivery",
         (
             (
-                "usecases/execute.py",
-                "return encode(fit(make_event(job), _result_ref(job, cloud)))",
-                'return encode(fit({**make_event(job), "time": cloud.timestamp()}, _result_ref(job, cloud)))',
+                DELIVER,
+                "fit_to_message(make_event(job),",
+                'fit_to_message({**make_event(job), "time": context.timestamp()},',
             ),
         ),
     ),
-    Mutation(
-        "a job on which every run dies has no deadline",
-        (
-            (
-                "usecases/recover.py",
-                "elif _undecided(job) and _overdue(job, ledger, cloud, times=2) and not _is_out(job, cloud):",
-                "elif False:",
-            ),
-        ),
+    Mutant(
+        "a job on which every run crashes has no deadline",
+        ((DECIDE, "if (twice and not seen.published) or", "if"),),
     ),
-    Mutation(
+    Mutant(
         "a job that cannot be planned has no deadline",
-        (
-            (
-                "usecases/recover.py",
-                "if not (_undecided(now) and _overdue(now, ledger, cloud, times=2 if _is_out(now, cloud) else 1)):",
-                "if True:",
-            ),
-        ),
+        ((RECOVER, 'if not decide(job, context.clock.now(), policy, "recovery", observed):', "if True:"),),
     ),
-    Mutation(
+    Mutant(
         "the deadline counts from the upload",
-        (("usecases/recover.py", " and _waited(begun(job, ledger), limit, cloud)", ""),),
+        ((DECIDE, "    opened = job.opened_at or uploaded_at(job.id)\n", "    return uploaded_at(job.id)\n"),),
     ),
-    Mutation(
-        "the sweep does not put off jobs that outlasted it",
-        (("usecases/sweep.py", "[job_id for job_id in progress.late if job_id in open_jobs]", "list[str]()"),),
+    Mutant(
+        "the sweep does not postpone jobs that once outlasted it",
+        ((SWEEP, "[job_id for job_id in progress.slow if job_id in this.open_jobs]", "list[str]()"),),
     ),
-    Mutation(
-        "the sweep stops at the first job in trouble",
-        (
-            (
-                "usecases/sweep.py",
-                "Exception as error:  # noqa: BLE001 - whatever it is",
-                "ArithmeticError as error:",
-            ),
-        ),
+    Mutant(
+        "the sweep stops at the first job that fails",
+        ((SWEEP, "    except Exception as error:", "    except ArithmeticError as error:"),),
     ),
-    Mutation(
-        "the search never begins again from the beginning",
-        (
-            (
-                "usecases/sweep.py",
-                'if len(looked_at) == settings.search_keys else ""',
-                "if looked_at else progress.manifest",
-            ),
-        ),
+    Mutant(
+        "the search never starts again from the beginning",
+        ((SWEEP, 'if len(page) == settings.search_keys else ""', "if page else progress.manifest"),),
     ),
-    Mutation(
+    Mutant(
         "the search forgets its place",
-        (("usecases/sweep.py", 'self.manifest: str = self._kept.get("manifest", "")', 'self.manifest = ""'),),
+        ((SWEEP, 'self.manifest: str = self._saved.get("manifest", "")', 'self.manifest = ""'),),
     ),
-    Mutation(
-        "publishing does not look again at what is allowed",
-        (
-            (
-                "usecases/execute.py",
-                "plan.manifest.ref.bucket) or limits.against_key(ref.key)",
-                "plan.manifest.ref.bucket)",
-            ),
-        ),
+    Mutant(
+        "the limits are not checked again when the output is published",
+        ((PUBLISH, "plan.manifest.ref.bucket) or limits.against_key(ref.key)", "plan.manifest.ref.bucket)"),),
     ),
-    Mutation(
-        "facts lie beside the clips, whatever bucket is named for them",
-        (("usecases/context.py", "self.settings.state_bucket or bucket", "bucket"),),
+    Mutant(
+        "the state bucket is ignored",
+        (("usecases/settings.py", "return self.state_bucket or self.bucket", "return self.bucket"),),
     ),
-    Mutation(
-        "a throttled probe is taken for no audio",
+    Mutant(
+        "a throttled probe counts as not audio",
         (
             (
                 "planning/planner.py",
@@ -270,63 +235,73 @@ MUTATIONS = (
             ),
         ),
     ),
-    Mutation(
-        "a busy probe hides other mistakes",
-        (("usecases/submit.py", "if isinstance(probe, CloudBusy)), None):", "if probe is None), None):"),),
+    Mutant(
+        "a busy probe hides other issues",
+        ((PLAN, "if isinstance(probe, CloudBusy)), None):", "if probe is None), None):"),),
     ),
-    Mutation(
-        "a clip that is archived is a failure of the job",
-        (("planning/planner.py", "if isinstance(probe, Archived):", "if probe is None:"),),
+    Mutant(
+        "an archived clip is an error of the job",
+        (("planning/planner.py", "if isinstance(probe, ObjectArchived):", "if probe is None:"),),
     ),
-    Mutation(
-        "a forged failure's words are told",
+    Mutant(
+        "the words of a forged failure are used",
         (
             (
-                "usecases/complete.py",
-                "notice._replace(code=ended.code, message=ended.message) if ended else notice",
-                "notice",
+                COMPLETE,
+                "notification._replace(code=ended.code, message=ended.message) if ended else notification",
+                "notification",
             ),
         ),
     ),
-    Mutation(
-        "a throttled start is taken for final",
+    Mutant(
+        "a throttled start is final",
         (("common/errors.py", """    code = "THROTTLED"\n""", """    code = "THROTTLED"\n    retryable = False\n"""),),
     ),
-    Mutation(
-        "an owed webhook is told at every sweep",
-        (("usecases/recover.py", "if this.at_once or _due_again(owed, job, ledger, cloud))", "if True)"),),
+    Mutant(
+        "a pending delivery is retried at every sweep",
+        ((DECIDE, "and (policy.immediate or now >= delivery.due)", "and True"),),
     ),
-    Mutation(
-        "410 is retried",
-        (("jobs/webhook_policy.py", "if answer.status == GONE:", "if answer.status == -GONE:"),),
-    ),
-    Mutation(
-        "nobody looks whether a webhook is switched off",
-        (("usecases/deliver.py", "if ledger.off(sink):", "if False:"),),
-    ),
-    Mutation(
-        "a webhook is told again for ever",
+    Mutant("410 is retried", ((POLICY, "if answer.status == GONE:", "if answer.status == -GONE:"),)),
+    Mutant("a disabled sink is not respected", ((DELIVER, "if store.is_sink_disabled(sink.name):", "if False:"),)),
+    Mutant(
+        "a webhook is retried for ever",
         (
-            ("jobs/webhook_policy.py", "    if attempt >= len(SCHEDULE_S):\n        return None\n", ""),
-            ("jobs/webhook_policy.py", "SCHEDULE_S[attempt]", "SCHEDULE_S[min(attempt, 9)]"),
+            (POLICY, "    if attempt >= len(SCHEDULE_S):\n        return None\n", ""),
+            (POLICY, "SCHEDULE_S[attempt]", "SCHEDULE_S[min(attempt, 9)]"),
         ),
     ),
-    Mutation(
-        "a webhook that gives no answer is given up",
+    Mutant(
+        "a webhook that does not answer is abandoned",
         (
             (
-                "usecases/deliver.py",
-                "next_attempt(attempt, now, answer.retry_after) if error.retryable else None",
-                "next_attempt(attempt, now, answer.retry_after) if answer.status else None",
+                DELIVER,
+                "if error.retryable else None",
+                "if error.retryable and error.code != 'WEBHOOK_NO_ANSWER' else None",
             ),
         ),
     ),
-    Mutation(
-        "Retry-After is not read",
-        (("jobs/webhook_policy.py", "max(SCHEDULE_S[attempt], asked)", "SCHEDULE_S[attempt]"),),
+    Mutant(
+        "a step is not backed off after it was claimed",
+        ((DECIDE, "if fact.kind in (FAILED_TRANSIENTLY, CLAIMED)", "if fact.kind == FAILED_TRANSIENTLY"),),
     ),
-    Mutation(
-        "an attempt at a webhook is not counted",
-        (("usecases/deliver.py", "attempt_of(before) + 1 if before else 1", "1"),),
+    Mutant(
+        "recovery starts a step again at once after a transient failure",
+        ((DECIDE, "policy.grace_period_s * 2 ** max(tries - 1, 0)", "0 * tries"),),
+    ),
+    Mutant(
+        "recovery does not wait for the grace period",
+        ((DECIDE, '(cause == "recovery" and _in_grace_period(job, now, policy))', "False"),),
+    ),
+    Mutant(
+        "a published output fails after its deadline",
+        ((DECIDE, "return error if twice or not seen.published else None", "return error"),),
+    ),
+    Mutant(
+        "Retry-After is ignored",
+        ((POLICY, "max(SCHEDULE_S[attempt], asked)", "SCHEDULE_S[attempt]"),),
+    ),
+    Mutant(
+        "the attempts at a webhook are not counted",
+        ((DELIVER, "attempt = before.attempt + 1 if before else 1", "attempt = 1"),),
     ),
 )

@@ -30,7 +30,7 @@ from clipstitch.inbound.oss_trigger import parse_oss_trigger
 from clipstitch.planning.process_string import parse_process
 from clipstitch.usecases.complete import complete
 from clipstitch.usecases.context import Context
-from clipstitch.usecases.job_store import job_of_step_target
+from clipstitch.usecases.job_store import step_of_target
 from clipstitch.usecases.submit import submit_all
 from clipstitch.usecases.sweep import sweep
 from tests.simulation.receivers import NO_ANSWER_S, Receivers
@@ -116,12 +116,12 @@ class Function:
         """Return the time as this instance's clock has it."""
         return self.world.now() + self.skew
 
-    def cloud(self) -> Context:
+    def context(self) -> Context:
         """Return the cloud as this run sees it."""
         world = self.world
         names = ("objects", "audio", "messages", "receivers")
         objects, audio, messages, hooks = (_Port(self, name, getattr(world, name)) for name in names)
-        return Context(objects, audio, messages, self, world.settings, set(), hooks)
+        return Context(objects, audio, messages, hooks, self, world.settings, set())
 
     def call(self, port: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Let a port call happen, or not, or happen without an answer."""
@@ -344,7 +344,7 @@ class World:
     def _execute(self, function: Function) -> bool:
         """Run a function to its end; True when it failed."""
         try:
-            function.work(function.cloud())
+            function.work(function.context())
         except Killed:
             return True
         except ClipstitchError as error:
@@ -418,7 +418,7 @@ class World:
     def _step_of(self, process: str) -> tuple[str, int] | None:
         """Name the job and step of a process string by what it saves."""
         saved = parse_process(process).saveas
-        return job_of_step_target(saved.key, STATE) if saved and saved.key else None
+        return step_of_target(saved.key, STATE) if saved and saved.key else None
 
     def fate(self, task: Task) -> None:
         """Decide how a task ends, and when."""
@@ -451,7 +451,7 @@ class World:
         self.pending -= 1
         self.acting = -1
         self.trace(f"imm ends {task.id}")
-        place = job_of_step_target((task.process.saveas and task.process.saveas.key) or "", STATE)
+        place = step_of_target((task.process.saveas and task.process.saveas.key) or "", STATE)
         if outcome == "fails":
             self.doomed.add(place[0] if place else "")
             message = self.audio.fail(task, "InvalidArgument", "the codec is unknown")
@@ -465,7 +465,7 @@ class World:
     def _complete(self, message: bytes) -> None:
         """Hand a notice to the complete function."""
         notice = parse_notification(message)
-        place = job_of_step_target(notice.targets[0].key, STATE) if notice and notice.targets else None
+        place = step_of_target(notice.targets[0].key, STATE) if notice and notice.targets else None
 
         def work(cloud: Context) -> object:
             notice = parse_notification(message)

@@ -1,1 +1,11 @@
-"""The ports, implemented: one SDK each, and `memory` with every port in dictionaries. Only `wiring` imports them."""
+"""Implementations of the ports. Only this package imports SDKs; every error leaves it as one of ours.
+
+oss           objects, audio/info and audio/concat through `oss2`
+oss2_import   `oss2` without the parts that make its import slow
+imm           the states of tasks through IMM's GetTask
+smq           topics and queues through `aliyun-mns-sdk`
+webhook_http  webhooks over HTTP, signed by `standardwebhooks`
+backoff       retries of throttled calls
+system_clock  the clock of the machine
+memory        all ports in memory, for tests
+"""

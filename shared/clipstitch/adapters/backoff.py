@@ -1,6 +1,6 @@
-"""Backing off from a cloud that is asked too often: rests that grow and differ, so that callers do not return together.
+"""Retries of throttled calls, with exponential back-off and full jitter.
 
-Only for calls that were refused before anything happened. Called by the adapters.
+Only for calls that the cloud refused before it did anything.
 """
 
 import random
@@ -10,15 +10,15 @@ from typing import TypeVar
 
 from clipstitch.common.errors import Throttled
 
-RESTS_S = (0.25, 0.5, 1.0, 2.0, 4.0)  # ours: under eight seconds of the sixty that a function has; then FC's retries
+DELAYS_S = (0.25, 0.5, 1.0, 2.0, 4.0)  # ours: less than 8 s of the 60 s that a function has; FC retries afterwards
 T = TypeVar("T")
 
 
 class Backoff:
-    """Repeats throttled calls. Each rest is a random part of its length ("full jitter").
+    """Retries throttled calls. Each delay is a random part of its length ("full jitter").
 
-    Once that was in vain, nobody rests any more: of a thousand clips that cannot be looked at, one is enough to try
-    the manifest again later, and a function has no time for the rests of all.
+    After one exhausted retry sequence, later calls fail fast: of a thousand clips that cannot be probed, one is enough
+    to try the manifest again later, and a function has no time for the delays of all.
     """
 
     def __init__(
@@ -26,19 +26,19 @@ class Backoff:
     ) -> None:
         self._sleep = sleep
         self._chance = chance
-        self._in_vain = False
+        self._exhausted = False
 
     def __call__(self, call: Callable[[], T]) -> T:
-        """Return what a call answers in the end; `Throttled` when it was so to the last."""
-        for rest in RESTS_S:
+        """Return the result of a call; raise `Throttled` if every attempt is throttled."""
+        for delay_s in DELAYS_S:
             try:
                 return call()
             except Throttled:
-                if self._in_vain:
+                if self._exhausted:
                     raise
-                self._sleep(rest * self._chance())
+                self._sleep(delay_s * self._chance())
         try:
             return call()
         except Throttled:
-            self._in_vain = True
+            self._exhausted = True
             raise

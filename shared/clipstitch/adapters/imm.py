@@ -1,4 +1,4 @@
-"""Task states through IMM's GetTask, signed here: its SDKs would add 5 MB to what is deployed. Only the sweep uses it.
+"""Task states through GetTask of IMM. Signed here, since its SDKs would add 5 MB to the deployed functions.
 
 IMM API 2020-09-30, "GetTask", 2026: states Running, Succeeded, Failed; tasks are kept for about seven days.
 OpenAPI, "Request syntax and signature method V3", 2026.
@@ -26,7 +26,7 @@ TIMEOUT_S = 20
 
 
 class ImmTaskLookup:
-    """Tells how tasks of one project ended."""
+    """Looks up how the tasks of one project ended."""
 
     def __init__(self, endpoint: str, project: str, key: AccessKey) -> None:
         self._endpoint = endpoint if "://" in endpoint else f"https://{endpoint}"
@@ -34,9 +34,9 @@ class ImmTaskLookup:
         self._key = key
 
     def __call__(self, task_id: str) -> TaskOutcome | TaskRunning | None:
-        """Return how a task ended, or that it runs; None where IMM does not know it (any more)."""
+        """Return how a task ended, or that it is running; None if IMM does not know it (any more)."""
         try:
-            task = self._ask({"ProjectName": self._project, "TaskType": TASK_TYPE, "TaskId": task_id})
+            task = self._call({"ProjectName": self._project, "TaskType": TASK_TYPE, "TaskId": task_id})
         except HTTPError as error:
             if error.code >= 500:
                 raise CloudBusy(f"asking IMM about {task_id}: {error}") from error
@@ -45,24 +45,23 @@ class ImmTaskLookup:
         except (OSError, ValueError, HTTPException) as error:
             raise CloudBusy(f"asking IMM about {task_id}: {error!r}") from error
         if not isinstance(task, dict):
-            raise CloudBusy(f"asking IMM about {task_id}: the answer is no object")
+            raise CloudBusy(f"asking IMM about {task_id}: the response is not a JSON object")
         if task.get("Status") not in ("Succeeded", "Failed"):
             return TaskRunning()
         return TaskOutcome(task["Status"] == "Succeeded", str(task.get("Code") or ""), str(task.get("Message") or ""))
 
-    def _ask(self, parameters: Mapping[str, str]) -> Mapping[str, object]:
-        """Call GetTask."""
+    def _call(self, parameters: Mapping[str, str]) -> Mapping[str, object]:
         query = urlencode(sorted(parameters.items()), quote_via=quote)
         host = self._endpoint.partition("://")[2].rstrip("/")
         url = f"{self._endpoint.rstrip('/')}/?{query}"
-        headers = _signed({"host": host, **_about("GetTask", self._key)}, query, self._key)
+        headers = _signed({"host": host, **_action_headers("GetTask", self._key)}, query, self._key)
         request = Request(url, b"", headers, method="POST")  # noqa: S310 - the operator's endpoint
-        with urlopen(request, timeout=TIMEOUT_S) as answer:  # noqa: S310 - as above
-            return json.load(answer)  # type: ignore[no-any-return]
+        with urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - as above
+            return json.load(response)  # type: ignore[no-any-return]
 
 
-def _about(action: str, key: AccessKey) -> dict[str, str]:
-    """Return the headers that say what is asked, and by whom."""
+def _action_headers(action: str, key: AccessKey) -> dict[str, str]:
+    """Return the headers of an action and of the caller."""
     token = {"x-acs-security-token": key.token} if key.token else {}
     return {
         "x-acs-action": action,
@@ -75,18 +74,18 @@ def _about(action: str, key: AccessKey) -> dict[str, str]:
 
 
 def _signed(headers: Mapping[str, str], query: str, key: AccessKey) -> dict[str, str]:
-    """Return the headers with their signature."""
+    """Return the headers with the signature."""
     names = ";".join(sorted(headers))
     lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
     canonical = "\n".join(("POST", "/", query, lines, names, headers["x-acs-content-sha256"]))
     text = f"{ALGORITHM}\n{hashlib.sha256(canonical.encode()).hexdigest()}"
     signature = hmac.new(key.secret.encode(), text.encode(), hashlib.sha256).hexdigest()
-    told = f"{ALGORITHM} Credential={key.id},SignedHeaders={names},Signature={signature}"
-    return {**headers, "authorization": told}
+    authorization = f"{ALGORITHM} Credential={key.id},SignedHeaders={names},Signature={signature}"
+    return {**headers, "authorization": authorization}
 
 
 def _code(error: HTTPError) -> str:
-    """Return IMM's code for a refusal."""
+    """Return the error code of IMM, or the HTTP status if there is none."""
     try:
         return str(json.load(error).get("Code"))
     except ValueError:

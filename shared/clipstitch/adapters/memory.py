@@ -1,6 +1,6 @@
-"""Every port in dictionaries: the reference for what a port promises, and the world of the unit tests.
+"""All ports in memory: the reference of what a port promises, and the cloud of the unit tests.
 
-Audio here is a JSON document that says what it is (`tone`). Tasks wait until the test runs them, in any order.
+An audio object is a JSON document that describes it (`tone`). Tasks wait until the test runs them, in any order.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ from clipstitch.planning.process_string import Process, Segment, parse_process
 
 
 class MemoryObjectStore:
-    """The `ObjectStore` port. `versioned_buckets` names buckets in which `once` would not hold."""
+    """The `ObjectStore` port. `versioned_buckets` are the buckets in which OSS would ignore `once`."""
 
     def __init__(self, clock: Clock, versioned_buckets: Sequence[str] = ()) -> None:
         self._clock = clock
@@ -44,16 +44,16 @@ class MemoryObjectStore:
         self.stored: dict[ObjectRef, ObjectContent] = {}
 
     def read(self, ref: ObjectRef, limit: int | None = None) -> ObjectContent:
-        """Return an object with at most `limit` bytes of its content; `ObjectNotFound` when there is none."""
+        """Return an object with at most `limit` bytes of its content; raise `ObjectNotFound` if there is none."""
         content = self._content(ref)
         return content._replace(body=content.body[:limit])
 
     def describe(self, ref: ObjectRef) -> ObjectInfo:
-        """Return an object without its content; `ObjectNotFound` when there is none."""
+        """Return the metadata of an object; raise `ObjectNotFound` if there is none."""
         return self._content(ref).about
 
     def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
-        """Store an object; with `once`, `AlreadyExists` when the name is taken."""
+        """Write an object; with `once`, raise `AlreadyExists` if there is one."""
         if once and ref in self.stored:
             raise AlreadyExists(f"{ref.uri} exists")
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest().upper()
@@ -69,7 +69,7 @@ class MemoryObjectStore:
         once: bool = False,
         front: HeadReplacement | None = None,
     ) -> CopiedObject:
-        """Copy inside the cloud."""
+        """Copy an object."""
         body = self._content(source).body
         if front:
             body = front.body + body[front.replaces :]
@@ -77,19 +77,19 @@ class MemoryObjectStore:
         return CopiedObject(self.describe(target).etag, len(body))
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
-        """Remove objects; removing nothing is fine."""
+        """Delete objects; missing objects are ignored."""
         for ref in refs:
             self.stored.pop(ref, None)
 
     def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
-        """Yield the objects whose keys begin with a prefix and come after a key, in the order of their keys."""
+        """Yield the objects below a prefix whose keys come after `after`, in the order of their keys."""
         for ref in sorted(ref for ref in self.stored if ref.bucket == bucket and ref.key.startswith(prefix)):
             if ref.key > after:
                 about = self.stored[ref].about
                 yield ListedObject(ref.key, about.size, about.last_modified, about.etag)
 
     def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
-        """Name the folders right below a prefix that ends in a slash, in order."""
+        """Return the names of the folders directly below a prefix that ends in a slash, in order."""
         below = (
             ref.key.removeprefix(prefix)
             for ref in self.stored
@@ -98,24 +98,23 @@ class MemoryObjectStore:
         return sorted({key.partition("/")[0] for key in below if "/" in key})
 
     def is_versioned(self, bucket: str) -> bool:
-        """Say whether the bucket has, or had, versioning."""
+        """Return True if the bucket has, or had, versioning."""
         return bucket in self._versioned
 
     def _content(self, ref: ObjectRef) -> ObjectContent:
-        """Find an object."""
         if ref not in self.stored:
             raise ObjectNotFound(f"{ref.uri} does not exist")
         return self.stored[ref]
 
 
 def tone(duration_s: float, sample_rate: int = 44100, channels: int = 1, name: str = "") -> bytes:
-    """Make something that this cloud takes for audio; `name` tells clips apart."""
+    """Return the body of an audio object; `name` identifies the clip in a merged one."""
     made = {"duration_s": duration_s, "sample_rate": sample_rate, "channels": channels, "names": [name]}
     return json.dumps(made).encode()
 
 
 class Task(NamedTuple):
-    """A process that was accepted and not yet run."""
+    """A process that was started and is not yet run."""
 
     id: str
     main: ObjectRef
@@ -123,7 +122,7 @@ class Task(NamedTuple):
 
 
 class MemoryAudioService:
-    """The `AudioService` port. `run` finishes a task and returns the notice that the cloud would send."""
+    """The `AudioService` port. `run` finishes a task and returns the completion notification that the cloud would send."""
 
     def __init__(self, objects: MemoryObjectStore, unbound: Sequence[str] = ()) -> None:
         self._objects = objects
@@ -132,16 +131,15 @@ class MemoryAudioService:
         self._ended: dict[str, TaskOutcome] = {}
 
     def task_outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
-        """Say how a task ended, or that it was not run yet; None of one that was never accepted."""
+        """Return how a task ended, or that it is running; None for an unknown task."""
         known = any(task.id == task_id for task in self.accepted)
         return self._ended.get(task_id, TaskRunning() if known else None)
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
-        """Look into every object."""
+        """Probe every object."""
         return {ref: self._probe(ref) for ref in refs}
 
     def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
-        """Look into one object."""
         if ref.bucket in self._unbound:
             return BucketNotBound(f"{ref.bucket} has no IMM project")
         try:
@@ -151,7 +149,7 @@ class MemoryAudioService:
         return Probe(made["duration_s"], made["sample_rate"], made["channels"])
 
     def start(self, main: ObjectRef, process: str) -> str:
-        """Accept a process string on an object and return the task id."""
+        """Start a process on an object and return the task id."""
         if main.bucket in self._unbound:
             raise BucketNotBound(f"{main.bucket} has no IMM project")
         self._objects.describe(main)
@@ -160,7 +158,7 @@ class MemoryAudioService:
         return task.id
 
     def run(self, task: Task) -> bytes:
-        """Join the sources of a task, or fail, and return the completion message."""
+        """Join the sources of a task, or fail, and return the completion notification."""
         target = ObjectRef((task.process.saveas and task.process.saveas.bucket) or task.main.bucket, _key(task.process))
         try:
             self._objects.write(target, self._join(task), ObjectHeaders("audio/memory"))
@@ -170,13 +168,13 @@ class MemoryAudioService:
         return notice(task.id, "Succeeded", target)
 
     def fail(self, task: Task, code: str, message: str) -> bytes:
-        """End a task without a result and return the completion message."""
+        """Fail a task and return the completion notification."""
         target = ObjectRef(task.main.bucket, _key(task.process))
         self._ended[task.id] = TaskOutcome(succeeded=False, code=code, message=message)
         return notice(task.id, "Failed", target, code=code, message=message)
 
     def _join(self, task: Task) -> bytes:
-        """Lay the sources end to end."""
+        """Return the concatenated sources."""
         process, bucket = task.process, task.main.bucket
         main = Segment(task.main.key, process.transcode.ss, process.transcode.t)
         names, total = [], 0.0
@@ -190,12 +188,12 @@ class MemoryAudioService:
 
 
 def _key(process: Process) -> str:
-    """Return the key that a process aims at."""
+    """Return the key of the output of a process."""
     return (process.saveas and process.saveas.key) or "nowhere"
 
 
 def _made(objects: MemoryObjectStore, ref: ObjectRef) -> dict[str, Any]:
-    """Read what `tone` wrote, or how long a silence in FLAC is (RFC 9639, STREAMINFO)."""
+    """Parse the body of a `tone`, or the STREAMINFO of a FLAC file (RFC 9639)."""
     body = objects.read(ref).body
     if body.startswith(b"fLaC"):
         packed = int.from_bytes(body[18:26], "big")
@@ -208,7 +206,7 @@ def _made(objects: MemoryObjectStore, ref: ObjectRef) -> dict[str, Any]:
 
 
 def notice(task_id: str, status: str, target: ObjectRef, *, code: str = "", message: str = "") -> bytes:
-    """Write a completion message as IMM does: an envelope whose content is JSON in a text."""
+    """Return a completion notification as IMM sends it: an envelope whose content is a JSON string."""
     content = {
         "TaskType": "MediaConvert",
         "TaskId": task_id,
@@ -222,29 +220,28 @@ def notice(task_id: str, status: str, target: ObjectRef, *, code: str = "", mess
 
 
 class MemoryMessageSender:
-    """The `MessageSender` port. Keeps what was said, in order, by kind and name."""
+    """The `MessageSender` port. `sent` holds kind, name and text of all messages, in order."""
 
     def __init__(self, topics: Sequence[str] = (), queues: Sequence[str] = ()) -> None:
         self._known = {*(("topic", name) for name in topics), *(("queue", name) for name in queues)}
         self.said: list[tuple[str, str, str]] = []
 
     def publish(self, topic: str, text: str) -> None:
-        """Tell everybody who subscribed to a topic."""
-        self._say("topic", topic, text)
+        """Publish a message to a topic; raise `SinkTargetNotFound` if there is none of that name."""
+        self._send("topic", topic, text)
 
     def send(self, queue: str, text: str) -> None:
-        """Put a text into a queue."""
-        self._say("queue", queue, text)
+        """Send a message to a queue; raise `SinkTargetNotFound` if there is none of that name."""
+        self._send("queue", queue, text)
 
-    def _say(self, kind: str, name: str, text: str) -> None:
-        """Keep a text, if there is somebody to hear it."""
+    def _send(self, kind: str, name: str, text: str) -> None:
         if (kind, name) not in self._known:
             raise SinkTargetNotFound(f"{kind} {name} does not exist")
         self.said.append((kind, name, text))
 
 
 class Posted(NamedTuple):
-    """A text that a receiver got."""
+    """An event that was posted to a receiver."""
 
     hook: str
     event_id: str
@@ -253,14 +250,14 @@ class Posted(NamedTuple):
 
 
 class MemoryWebhookSender:
-    """The `WebhookSender` port. Receivers answer as they were told to, one thing after another, and then 204."""
+    """The `WebhookSender` port. Receivers give the responses of `answers` in order, then 204."""
 
     def __init__(self) -> None:
         self.answers: dict[str, list[WebhookResponse | BaseException]] = {}
         self.posted: list[Posted] = []
 
     def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
-        """Keep a text, and answer."""
+        """Record the event and return the next response, or raise it."""
         self.posted.append(Posted(hook.name, event_id, text, at))
         prepared = self.answers.get(hook.name)
         answer = prepared.pop(0) if prepared else WebhookResponse(204)

@@ -1,9 +1,9 @@
-"""`oss2` without its client-side encryption, which nobody here uses and which costs about 40 % of the import.
+"""`oss2` without its client-side encryption, which is not used here and takes about 40 % of the import time.
 
-`import oss2` always imports `oss2.crypto`, and with it pycryptodome, aliyun-python-sdk-core and -kms. While we import
-it, those three packages are answered by placeholders; afterwards the placeholders are gone, so that whoever wants the
-real packages gets them. Left out, and raising a clear error when touched: `CryptoBucket`, the encryption providers,
-and `oss2.utils`' AES ciphers. bench/cold_start.py measures what it saves.
+`import oss2` always imports `oss2.crypto`, and with it pycryptodome, aliyun-python-sdk-core and -kms. During the import,
+placeholders replace these three packages; afterwards the placeholders are removed, so that other code can import the
+real packages. `CryptoBucket`, the encryption providers and the AES ciphers of `oss2.utils` are left out; using one
+raises NotImplementedError. bench/cold_start.py measures what this saves.
 """
 
 import gc
@@ -19,7 +19,7 @@ _LEFT_OUT = frozenset({"Crypto", "aliyunsdkcore", "aliyunsdkkms"})
 
 
 class _LeftOut:
-    """Stands for anything that was left out, and says so when it is used."""
+    """A name of a package that is left out; calling it raises NotImplementedError."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -29,9 +29,9 @@ class _LeftOut:
 
 
 class _Placeholder(ModuleType):
-    """A module in which every name exists and nothing works."""
+    """A module that has every name, each of which raises NotImplementedError when it is called."""
 
-    __path__: MutableSequence[str] = []  # noqa: RUF012 - the import system wants it; nobody writes it
+    __path__: MutableSequence[str] = []  # noqa: RUF012 - the import system reads it; it is never changed
 
     def __getattr__(self, name: str) -> _LeftOut:
         if name.startswith("__"):
@@ -40,27 +40,27 @@ class _Placeholder(ModuleType):
 
 
 class _Finder:
-    """Answers imports of what is left out: a finder and a loader by shape, as the bases would cost 8 ms to import."""
+    """Finds and loads placeholders. It has no base class, since importing importlib.abc would cost 8 ms."""
 
     def find_spec(
         self, fullname: str, _path: Sequence[str] | None = None, _target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Claim a module that is left out, and no other."""
+        """Return a spec for a module that is left out; None for any other."""
         if fullname.partition(".")[0] not in _LEFT_OUT:
             return None
         return importlib.machinery.ModuleSpec(fullname, self, is_package=True)  # type: ignore[arg-type] # a loader by shape
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType:
-        """Make the placeholder."""
+        """Return a placeholder."""
         return _Placeholder(spec.name)
 
     def exec_module(self, module: ModuleType) -> None:
-        """Leave the placeholder as it is."""
+        """Do nothing: a placeholder has no code."""
 
 
 @contextmanager
 def _left_out() -> Iterator[None]:
-    """Answer for what is left out, then leave no trace. What was really imported before stays."""
+    """Install the placeholders, then remove them. Real modules that were imported before are kept."""
     real = {name: module for name, module in sys.modules.items() if _is_left_out(name)}
     for name in real:
         del sys.modules[name]
@@ -76,15 +76,14 @@ def _left_out() -> Iterator[None]:
 
 
 @contextmanager
-def _without_collecting() -> Iterator[None]:
-    """Keep the garbage collector from walking, again and again, over modules that stay (7 % of the time)."""
-    running = gc.isenabled()
+def _without_garbage_collection() -> Iterator[None]:
+    """Switch garbage collection off: it would scan the new modules again and again (7 % of the import time)."""
+    enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
-        gc.freeze()  # modules stay for good: later collections need not look at them either
-        if running:
+        if enabled:
             gc.enable()
 
 
@@ -93,10 +92,10 @@ def _is_left_out(name: str) -> bool:
 
 
 def load() -> Any:
-    """Import `oss2` cheaply; if somebody has imported it already, return that one."""
+    """Return `oss2`, imported without the left-out packages unless it was imported before."""
     if "oss2" in sys.modules:
         return sys.modules["oss2"]
-    with _left_out(), _without_collecting():
+    with _left_out(), _without_garbage_collection():
         return importlib.import_module("oss2")
 
 

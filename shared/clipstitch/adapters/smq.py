@@ -1,8 +1,7 @@
-"""Topics and queues through `aliyun-mns-sdk`. The only module that knows it; every error leaves it as one of ours.
+"""Topics and queues through `aliyun-mns-sdk`.
 
-A queue's texts travel in Base64, because that is what the vendor's queue clients decode by default; a topic's
-travel as they are, because that is what subscribers get pushed. The SDK's client is not safe to share between
-threads; one instance of ours belongs to one invocation.
+Messages to queues are Base64, which the queue clients of the vendor decode by default; messages to topics are raw, since
+subscribers receive them as they are. The client of the SDK is not thread-safe; an instance belongs to one invocation.
 """
 
 from collections.abc import Iterator
@@ -31,7 +30,7 @@ _BUSY = frozenset({"InternalError", "InternalServerError", "ServiceUnavailable"}
 
 @contextmanager
 def ours(doing: str) -> Iterator[None]:
-    """Let no SDK error past; say what we were doing."""
+    """Raise every SDK error as one of ours, with what was being done."""
     try:
         yield
     except MNSExceptionBase as error:
@@ -41,7 +40,6 @@ def ours(doing: str) -> Iterator[None]:
 
 
 def _translate(error: MNSExceptionBase, doing: str) -> ClipstitchError:
-    """Turn an SDK error into ours, by its type."""
     text = f"{doing}: {error.type}: {error.message}"
     if error.type == "QpsLimitExceeded":
         return Throttled(text)
@@ -53,7 +51,7 @@ def _translate(error: MNSExceptionBase, doing: str) -> ClipstitchError:
         return SinkTargetNotFound(text)
     if error.type in _DENIED:
         return AccessDenied(text)
-    # What the SDK could not read was no answer of SMQ's; what SMQ refused in words stays refused.
+    # A response that the SDK cannot parse was not sent by SMQ.
     return CloudRefused(text) if isinstance(error, MNSServerException) else CloudBusy(text)
 
 
@@ -64,11 +62,11 @@ class SmqMessageSender:
         self._account = Account(endpoint, key.id, key.secret, key.token or "")
 
     def publish(self, topic: str, text: str) -> None:
-        """Tell everybody who subscribed to a topic; `SinkTargetNotFound`."""
+        """Publish a message to a topic; raise `SinkTargetNotFound` if there is none of that name."""
         with ours(f"publishing to topic {topic}"):
             self._account.get_topic(topic).publish_message(TopicMessage(text))
 
     def send(self, queue: str, text: str) -> None:
-        """Put a text into a queue; `SinkTargetNotFound`."""
+        """Send a message to a queue; raise `SinkTargetNotFound` if there is none of that name."""
         with ours(f"sending to queue {queue}"):
             self._account.get_queue(queue).send_message(Message(text))

@@ -1,7 +1,7 @@
-"""Webhooks over HTTPS, signed by `standardwebhooks`. The only module that knows it; imported when a webhook is told.
+"""Webhooks over HTTPS, signed by `standardwebhooks`. Imported only when a webhook is delivered.
 
-The address is checked that we connect to, and not the name: whoever changes a name's address between a check and the
-call gains nothing. No redirect is followed, no proxy used. What a receiver says beyond its status is not read.
+The address that the socket connects to is checked, not the host name, so that changing DNS between a check and the call
+has no effect. Redirects are not followed, proxies are not used, and the body of the response is not read.
 """
 
 import ipaddress
@@ -29,7 +29,7 @@ _Resolve = Callable[..., list[tuple[Any, ...]]]
 
 
 class HttpWebhookSender:
-    """The `WebhookSender` port over HTTP. `allow_private` lets it call private addresses, and those without TLS too."""
+    """The `WebhookSender` port over HTTP. `allow_private` permits private addresses, with and without TLS."""
 
     def __init__(
         self,
@@ -42,65 +42,68 @@ class HttpWebhookSender:
         self._allow_private = allow_private
         self._timeout_s = timeout_s
         self._resolve = resolve
-        self._trust = trust or _usual_trust
+        self._trust = trust or _default_trust
 
     def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
-        """Tell a receiver, signed, once; in a thread, so that neither a resolver nor slow drops can hold us up."""
-        place, line = _place(hook.url), _Line()
+        """Post a signed event once. A thread does it, so that neither DNS nor a slow receiver can exceed the time-out.
+
+        Raises `WebhookNoResponse` and `WebhookAddressRefused`.
+        """
+        target, line = _target(hook.url), _Connection()
         message = _Message(_headers(hook, event_id, text, at), text.encode())
-        said: SimpleQueue[WebhookResponse | ClipstitchError] = SimpleQueue()
-        Thread(target=lambda: said.put(self._call(place, message, line)), name="webhook", daemon=True).start()
+        responses: SimpleQueue[WebhookResponse | ClipstitchError] = SimpleQueue()
+        Thread(target=lambda: responses.put(self._call(target, message, line)), name="webhook", daemon=True).start()
         try:
-            answer = said.get(timeout=self._timeout_s)
+            answer = responses.get(timeout=self._timeout_s)
         except Empty:
-            raise WebhookNoResponse(f"{place.host} gave no answer within {self._timeout_s:g} s") from None
+            raise WebhookNoResponse(f"{target.host} did not respond within {self._timeout_s:g} s") from None
         finally:
             line.cut()
         if isinstance(answer, ClipstitchError):
             raise answer
         return answer
 
-    def _call(self, place: "_Place", message: "_Message", line: "_Line") -> WebhookResponse | ClipstitchError:
-        """Make the call; what goes wrong is named by its kind alone, since a receiver's words may be anything."""
+    def _call(self, target: "_Target", message: "_Message", line: "_Connection") -> WebhookResponse | ClipstitchError:
+        """Post once. Errors are named by their type, since the words of a receiver may be anything."""
         try:
-            return self._exchange(place, message, line)
+            return self._exchange(target, message, line)
         except WebhookAddressRefused as refused:
             return refused
         except ssl.SSLCertVerificationError as error:
-            return WebhookNoResponse(f"{place.host}: its certificate is not accepted: {error.verify_message}")
-        except TimeoutError:  # the socket noticed before the clock that watches it
-            return WebhookNoResponse(f"{place.host} gave no answer within {self._timeout_s:g} s")
+            return WebhookNoResponse(f"{target.host}: its certificate is not accepted: {error.verify_message}")
+        except TimeoutError:  # of the socket, before that of the queue
+            return WebhookNoResponse(f"{target.host} did not respond within {self._timeout_s:g} s")
         except OSError as error:
-            return WebhookNoResponse(f"{place.host}: {error.strerror or type(error).__name__}")
+            return WebhookNoResponse(f"{target.host}: {error.strerror or type(error).__name__}")
         except (HTTPException, ValueError) as error:
-            return WebhookNoResponse(f"{place.host}: {type(error).__name__}")
+            return WebhookNoResponse(f"{target.host}: {type(error).__name__}")
 
-    def _exchange(self, place: "_Place", message: "_Message", line: "_Line") -> WebhookResponse:
-        """Connect, post, and read the status."""
-        with self._connected(place, line) as wire:
-            connection = HTTPConnection(place.host, place.port)
+    def _exchange(self, target: "_Target", message: "_Message", line: "_Connection") -> WebhookResponse:
+        """Connect, post, and return the status."""
+        with self._connected(target, line) as wire:
+            connection = HTTPConnection(target.host, target.port)
             connection.sock, connection.auto_open = wire, 0
-            connection.request("POST", place.path, message.body, {"Host": place.netloc, **message.headers})
+            connection.request("POST", target.path, message.body, {"Host": target.netloc, **message.headers})
             response = connection.getresponse()
             return WebhookResponse(response.status, response.headers.get("Retry-After", "").strip())
 
-    def _connected(self, place: "_Place", line: "_Line") -> socket.socket:
-        """Connect to the first address that may be called and can be, and shake hands."""
-        raw = self._reach(place)
+    def _connected(self, target: "_Target", line: "_Connection") -> socket.socket:
+        """Connect to the first permitted address that accepts a connection; perform the TLS handshake."""
+        raw = self._reach(target)
         line.take(raw)
-        if not place.secure:
+        if not target.secure:
             return raw
-        with raw:  # detached below where all goes well
-            return self._trust().wrap_socket(raw, server_hostname=place.host)
+        with raw:  # detached by wrap_socket on success
+            return self._trust().wrap_socket(raw, server_hostname=target.host)
 
-    def _reach(self, place: "_Place") -> socket.socket:
-        """Connect to an address that was looked at."""
-        found = self._resolve(place.host, place.port, type=socket.SOCK_STREAM)
-        addresses = [(family, address) for family, _, _, _, address in found if self._may(address[0], place)]
+    def _reach(self, target: "_Target") -> socket.socket:
+        """Connect to an address that was checked."""
+        found = self._resolve(target.host, target.port, type=socket.SOCK_STREAM)
+        addresses = [(family, address) for family, _, _, _, address in found if self._is_permitted(address[0], target)]
         if not addresses:
             named = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
-            raise WebhookAddressRefused(f"{place.host} is at {named}, where {place.scheme} webhooks are not sent")
-        trouble = OSError("no address")
+            raise WebhookAddressRefused(f"{target.host} is at {named}, where {target.scheme} webhooks are not sent")
+        last_error = OSError("no address")
         for family, address in addresses:
             wire = socket.socket(family, socket.SOCK_STREAM)
             wire.settimeout(self._timeout_s)
@@ -108,29 +111,29 @@ class HttpWebhookSender:
                 wire.connect(address)
             except OSError as error:
                 wire.close()
-                trouble = error
+                last_error = error
             else:
                 return wire
-        raise trouble
+        raise last_error
 
-    def _may(self, address: str, place: "_Place") -> bool:
-        """Say whether an address may be called: a public one with TLS only, a private one where that is allowed."""
-        return place.secure if is_public(address) else self._allow_private
+    def _is_permitted(self, address: str, target: "_Target") -> bool:
+        """Return True if an address is permitted: a public one with TLS only, a private one if that is allowed."""
+        return target.secure if is_public(address) else self._allow_private
 
 
 def is_public(address: str) -> bool:
-    """Say whether an address is one of the public internet, whatever it is wrapped in.
+    """Return True if an address belongs to the public internet, also if it is embedded in an IPv6 address.
 
     >>> [is_public(text) for text in ("8.8.8.8", "10.0.0.1", "100.100.100.200", "::ffff:127.0.0.1", "64:ff9b::a00:1")]
     [True, False, False, False, False]
     """
-    ip = _unwrapped(ipaddress.ip_address(address))
+    ip = _embedded(ipaddress.ip_address(address))
     site_local = isinstance(ip, ipaddress.IPv6Address) and ip.is_site_local
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or site_local)
 
 
-def _unwrapped(ip: _Address) -> _Address:
-    """Return the IPv4 address that an IPv6 address stands for, if it stands for one."""
+def _embedded(ip: _Address) -> _Address:
+    """Return the IPv4 address that is embedded in an IPv6 address, if there is one."""
     if isinstance(ip, ipaddress.IPv4Address):
         return ip
     inner = ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else None)
@@ -139,8 +142,8 @@ def _unwrapped(ip: _Address) -> _Address:
     return inner or ip
 
 
-class _Place(NamedTuple):
-    """Where a webhook goes, taken apart."""
+class _Target(NamedTuple):
+    """The parts of the URL of a webhook."""
 
     scheme: str
     host: str
@@ -150,27 +153,27 @@ class _Place(NamedTuple):
 
     @property
     def secure(self) -> bool:
-        """Whether it is called with TLS."""
+        """Whether TLS is used."""
         return self.scheme == "https"
 
 
-def _place(url: str) -> _Place:
-    """Take a URL apart; `read_settings` has seen that it is one."""
+def _target(url: str) -> _Target:
+    """Return the parts of a URL, which `read_settings` has checked."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return _Place(parts.scheme, parts.hostname or "", port, parts.netloc, path)
+    return _Target(parts.scheme, parts.hostname or "", port, parts.netloc, path)
 
 
 class _Message(NamedTuple):
-    """What is posted."""
+    """Headers and body of a request."""
 
     headers: Mapping[str, str]
     body: bytes
 
 
 def _headers(hook: Webhook, event_id: str, text: str, at: datetime) -> dict[str, str]:
-    """Sign with every secret, so that a receiver may hold either while they are exchanged."""
+    """Sign with every secret, so that a receiver may use either while secrets are rotated."""
     moment = at.astimezone(timezone.utc)
     return {
         "Content-Type": "application/json",
@@ -181,8 +184,8 @@ def _headers(hook: Webhook, event_id: str, text: str, at: datetime) -> dict[str,
     }
 
 
-def _usual_trust() -> ssl.SSLContext:
-    """Trust whom the machine trusts, or, where it has no list of authorities, whom `requests` trusts."""
+def _default_trust() -> ssl.SSLContext:
+    """Return the certificate authorities of the machine or, if it has none, those of `requests`."""
     paths = ssl.get_default_verify_paths()
     if paths.cafile or paths.capath:
         return ssl.create_default_context()
@@ -191,26 +194,26 @@ def _usual_trust() -> ssl.SSLContext:
     return ssl.create_default_context(cafile=certifi.where())
 
 
-class _Line:
-    """A connection that can be cut by somebody who does not use it."""
+class _Connection:
+    """A connection that another thread can close."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._wire: socket.socket | None = None
-        self._is_cut = False
+        self._is_closed = False
 
     def take(self, wire: socket.socket) -> None:
-        """Remember what to cut; if that has been asked for already, do it."""
+        """Register the socket; close it if `cut` was called before."""
         with self._lock:
             self._wire = wire.dup()
-        if self._is_cut:
+        if self._is_closed:
             self.cut()
 
     def cut(self) -> None:
-        """End the connection, now or as soon as there is one."""
+        """Close the connection, now or as soon as there is one."""
         with self._lock:
-            self._is_cut = True
+            self._is_closed = True
             wire, self._wire = self._wire, None
         if wire:
-            with wire, suppress(OSError):  # it may have ended already
+            with wire, suppress(OSError):  # it may be closed already
                 wire.shutdown(socket.SHUT_RDWR)

@@ -234,3 +234,14 @@ class InvalidManifest(ClipstitchError):
         super().__init__("; ".join(f"{issue.path or '/'}: {issue.message}" for issue in issues))
         self.issues = tuple(issues)
         self.clips = tuple(clips)
+
+
+INTERNAL_ERROR = "INTERNAL_ERROR"
+
+
+def error_json(error: Exception) -> dict[str, str]:
+    """Return code, message and remedy of any exception; one that is not ours is an internal error."""
+    if isinstance(error, ClipstitchError):
+        return error.as_json()
+    remedy = "This is a bug. Report it with the log line of level ERROR that names this job; it has the traceback."
+    return {"code": INTERNAL_ERROR, "message": f"{type(error).__name__}: {error}", "remedy": remedy}

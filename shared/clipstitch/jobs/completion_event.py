@@ -1,6 +1,6 @@
-"""A finished job to its CloudEvent. Pure: the same facts give the same bytes, so no event id ever has two contents.
+"""A finished job to its CloudEvent (1.0, JSON format).
 
-CloudEvents 1.0, JSON format. Everything in it comes from the create-once documents.
+Everything in the event comes from create-once documents, so that no event id ever has two contents.
 """
 
 import json
@@ -8,7 +8,6 @@ from typing import Any
 from urllib.parse import quote
 
 from clipstitch.common.clock import timestamp
-from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ObjectRef, uploaded_at
 from clipstitch.jobs.job import Decision, Job
 from clipstitch.planning.chapters import webvtt_ref
@@ -21,14 +20,13 @@ _BULKY = ("clips", "issues", "labels")
 
 
 def event_id(job: Job) -> str:
-    """Name the event; the same for every delivery of it."""
+    """Return the id of the event, the same for every delivery."""
     return f"{job.id}.{job.state}"
 
 
 def make_event(job: Job) -> dict[str, Any]:
-    """Build the completion event of a job that has its verdict, and its result if that is to publish."""
-    if job.decision is None or job.state == "publishing":
-        raise ClipstitchError(f"job {job.id} is {job.state}; only a finished job has an event")
+    """Return the completion event of a job whose final state is recorded."""
+    assert job.decision is not None and job.final, f"job {job.id} is {job.state}; only a finished job has an event"
     manifest, plan = job.decision.manifest, _plan(job, job.decision)
     return {
         "specversion": "1.0",
@@ -43,17 +41,15 @@ def make_event(job: Job) -> dict[str, Any]:
 
 
 def _plan(job: Job, decision: Decision) -> Plan | None:
-    """Return the plan that the verdict was taken on, if any."""
+    """Return the plan that the decision was taken on, if any."""
     return job.plan if decision.planned else None
 
 
 def _finished(job: Job, decision: Decision) -> str:
-    """Return the moment of the last decision."""
     return job.result.at if job.result else decision.at
 
 
 def _data(job: Job, decision: Decision) -> dict[str, Any]:
-    """Say everything that a recipient could want to know."""
     error = decision.error or (job.result.error if job.result else None)
     data: dict[str, Any] = {
         "job": job.id,
@@ -82,7 +78,6 @@ def _data(job: Job, decision: Decision) -> dict[str, Any]:
 
 
 def _planned(plan: Plan) -> dict[str, Any]:
-    """Say what was planned."""
     target = plan.output
     return {
         "output": {
@@ -99,18 +94,17 @@ def _planned(plan: Plan) -> dict[str, Any]:
 
 
 def _clip(clip: PlacedClip) -> dict[str, Any]:
-    """Say where a clip begins in the output, and how it is called if it has a title."""
     where = {"key": clip.key, "starts_at_ms": round(clip.starts_at_s * 1000)}
     return {**where, "title": clip.title} if clip.title else where
 
 
 def encode(event: dict[str, Any]) -> str:
-    """Write an event as it travels."""
+    """Return an event as JSON text, in the form in which it is sent."""
     return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
 
 
 def fit_to_message(event: dict[str, Any], result: ObjectRef) -> dict[str, Any]:
-    """Return the event small enough for a message: what is long moves to the result object; the event says where."""
+    """Return the event in the size of a message: long fields are left out; the event then names the result object."""
     data = dict(event["data"])
     for name in _BULKY:
         if len(encode({**event, "data": data}).encode()) > MAX_MESSAGE_BYTES and name in data:

@@ -1,104 +1,251 @@
-"""What must happen next: facts in, actions out. Pure, total, and the same whenever and however often it is asked.
+"""The next actions of a job: facts, time and policy in, actions out. Total and deterministic.
 
-`advance` performs the actions. Each action adds the fact that makes `decide` stop asking for it.
+`execute` performs the actions. Each one records the fact that makes `decide` stop asking for it.
 """
 
+from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-from clipstitch.common.identifiers import ObjectRef, is_newer
+from clipstitch.common.identifiers import ObjectRef, is_newer, uploaded_at
 from clipstitch.common.ports import ObjectInfo
-from clipstitch.jobs.job import ACCEPTED, DELIVERED, FAILED, RESULT_SINK, SUCCEEDED, Fact, Job
+from clipstitch.jobs.job import ACCEPTED, CLAIMED, FAILED, FAILED_TRANSIENTLY, SUCCEEDED, WAITING, Failure, Job
 from clipstitch.planning.plan import Plan, Step
 
 JOB_META, MANIFEST_META, DURATION_META = "clipstitch-job", "clipstitch-manifest", "clipstitch-duration-ms"
+_UPLOAD_AGAIN = "Upload the manifest again; docs/operate.md says where to look for the cause."
 
 
-class Action(NamedTuple):
-    """One thing to do. `step`: the one to start, or the one that failed the job; `sink`: whom to tell."""
+# `kind` makes actions of different classes unequal: named tuples compare as tuples.
+class MakePlan(NamedTuple):
+    """Read the manifest, and record a plan or a decision."""
 
-    do: Literal["start", "judge", "publish", "tell", "close"]
-    step: Step | None = None
-    sink: str = ""
+    kind: Literal["make-plan"] = "make-plan"
 
 
-Cause = int | Literal["manifest", "sweep"]
+class LookUp(NamedTuple):
+    """Find out how the running tasks of a step ended."""
+
+    step: Step
+    kind: Literal["look-up"] = "look-up"
+
+
+class Start(NamedTuple):
+    """Start a task for a step. `claim_for`: first claim the start for this step, whose task has just ended."""
+
+    step: Step
+    claim_for: int | None = None
+    kind: Literal["start"] = "start"
+
+
+class RecordDecision(NamedTuple):
+    """Record the decision to publish or, if a step failed for good, to fail."""
+
+    failed: Step | None = None
+    kind: Literal["record-decision"] = "record-decision"
+
+
+class Fail(NamedTuple):
+    """Record that the job failed for a reason that is not that of a step."""
+
+    error: Failure
+    kind: Literal["fail"] = "fail"
+
+
+class Publish(NamedTuple):
+    """Copy the output to the key of the manifest, and record the result."""
+
+    kind: Literal["publish"] = "publish"
+
+
+class Deliver(NamedTuple):
+    """Deliver the event to one sink."""
+
+    sink: str
+    kind: Literal["deliver"] = "deliver"
+
+
+class Close(NamedTuple):
+    """Record that the job is closed, and delete its working files."""
+
+    kind: Literal["close"] = "close"
+
+
+Action = MakePlan | LookUp | Start | RecordDecision | Fail | Publish | Deliver | Close
+
+# Why a job is looked at: its manifest was uploaded, the task of a step (by number) ended, or it may need recovery.
+Cause = int | Literal["upload", "recovery"]
+
+
+class Policy(NamedTuple):
+    """The limits by which a job is brought on.
+
+    `grace_period_s`: how long recovery leaves a new job alone, and the first back-off, both in seconds. `deadline_s`:
+    after how many seconds an open job fails. `deliver_last`: sinks that may be slow. `immediate`: an operator asks, so
+    neither grace period nor back-off applies.
+    """
+
+    grace_period_s: float = 120
+    deadline_s: float = 6 * 3600
+    deliver_last: frozenset[str] = frozenset()
+    immediate: bool = False
+
+
+class Observed(NamedTuple):
+    """What this run has learned and done, which no fact records.
+
+    `done`: actions of this run, none of which is repeated. `unresponsive`: sinks that did not answer; one time-out per
+    run is enough. `published`: the output exists although no result is recorded. `error`: why the previous attempt of
+    this run was cut short.
+    """
+
+    done: frozenset[Action] = frozenset()
+    unresponsive: frozenset[str] = frozenset()
+    published: bool = False
+    error: Failure | None = None
 
 
 def decide(
-    job: Job,
-    cause: Cause = "manifest",
-    resting: frozenset[int | str] = frozenset(),
-    due: frozenset[Fact] = frozenset(),
+    job: Job, now: datetime, policy: Policy, cause: Cause = "upload", observed: Observed | None = None
 ) -> tuple[Action, ...]:
-    """Say what must happen next, in order; nothing when we wait for the cloud or are done.
+    """Return the next actions in order; none if the job waits for the cloud, is backing off, or is closed.
 
-    `cause` is what brought us here: the manifest, the end of a step (its number), or the sweep. Whoever submits starts
-    the steps that need nothing, whoever hears of a step's end starts only what waited for it, so that no two start the
-    same; the sweep starts whatever is ready and has no task that might still run, but for the steps that are `resting`.
-    A sink that was told in vain is owed, and told again when that attempt is `due`; sinks may be `resting`, too.
+    An upload starts the steps that need no other step, the end of a step starts only the steps that need it, so that no
+    two causes start the same step. Recovery starts every ready step that has no running task and is not backing off.
+    Failed deliveries are retried by recovery only, when they are due.
     """
-    if job.closed:
+    seen = observed or Observed()
+    if job.closed or (cause == "recovery" and _in_grace_period(job, now, policy)):
+        return ()
+    if cause == "recovery" and (failure := _overdue(job, now, policy, seen)):
+        return (Fail(failure),)
+    if seen.error and not job.final:
         return ()
     if job.decision is None:
-        return _work(job, job.plan, cause, resting) if job.plan else ()
-    if job.decision.kind == "publish" and job.result is None:
-        return (Action("publish"),)
-    told, pending = job.details(DELIVERED), job.pending
-    untold = [sink for sink in (*job.decision.sinks, RESULT_SINK) if sink not in told]
-    now = [sink for sink in untold if sink not in resting and (sink not in pending or pending[sink] in due)]
-    tell = tuple(Action("tell", sink=sink) for sink in now)
-    return (*tell, Action("close")) if now == untold else tell
+        actions = _work(job, job.plan, now, policy, cause) if job.plan else (MakePlan(),)
+        started = {done.step.number for done in seen.done if isinstance(done, Start)}
+        return tuple(
+            action
+            for action in actions
+            if action not in seen.done and not (isinstance(action, LookUp) and action.step.number in started)
+        )
+    if not job.final:
+        return (Publish(),)
+    return _deliver(job, now, policy, cause, seen)
 
 
-def _work(job: Job, plan: Plan, cause: Cause, resting: frozenset[int | str]) -> tuple[Action, ...]:
-    """Start what can start; judge when the last step is there, or one is lost. Success outranks failure."""
-    done, failed = job.steps(SUCCEEDED), job.steps(FAILED)
-    if plan.final.number in done:
-        return (Action("judge"),)
-    if lost := [step for step in plan.steps if step.number in failed - done]:
-        return (Action("judge", lost[0]),)
-    deadline_start = (
-        job.steps(ACCEPTED) if cause != "sweep" else frozenset(n for n in job.steps(ACCEPTED) if job.running(n))
-    )
-    ready = (step for step in plan.steps if _concerns(cause, step) and done.issuperset(step.needs))
-    return tuple(Action("start", step) for step in ready if step.number not in done | deadline_start | resting)
+def _in_grace_period(job: Job, now: datetime, policy: Policy) -> bool:
+    """Return True while the invocation that the upload triggered may still be running."""
+    if policy.immediate or job.pending or job.has(WAITING):
+        return False
+    return now - uploaded_at(job.id) < timedelta(seconds=policy.grace_period_s)
 
 
-def _concerns(cause: Cause, step: Step) -> bool:
-    """Say whether it is for us to start a step, once it is ready."""
-    return cause == "sweep" or (cause in step.needs if step.needs else cause == "manifest")
+def deadline_start(job: Job) -> datetime:
+    """Return when the deadline of a job starts to count: when it was opened, or when the time to wait for clips ends."""
+    opened = job.opened_at or uploaded_at(job.id)
+    return max(opened, job.waiting_until or opened)
 
 
-class OutputConflict(NamedTuple):
-    """How the output's name stands before publishing: free, ours already, replaceable, or refused with a reason."""
-
-    kind: str  # free | ours | replaceable | refused
-    code: str = ""
-    message: str = ""
-    remedy: str = ""
+def is_overdue(job: Job, now: datetime, policy: Policy, times: int = 1) -> bool:
+    """Return True if an open job is older than its deadline, or than a multiple of it."""
+    return now - deadline_start(job) >= timedelta(seconds=policy.deadline_s * times)
 
 
-def output_conflict(plan: Plan, ref: ObjectRef, there: ObjectInfo | None) -> OutputConflict:
-    """Say whether the output, or what lies beside it, may be published as `ref`, where an object (or none) stands.
+def _overdue(job: Job, now: datetime, policy: Policy, seen: Observed) -> Failure | None:
+    """Return why a job fails that is over its deadline; None if it may go on.
 
-    Another manifest's object is left alone unless `overwrite` says otherwise; a newer job's is left alone always.
+    After one deadline a job without a decision fails, and so does one whose attempt just failed; the error is the reason.
+    After two, it fails before another attempt, since previous attempts may have crashed. A published output never fails
+    without an error.
     """
-    if there is None:
-        return OutputConflict("free")
-    owner, manifest = there.meta.get(JOB_META, ""), there.meta.get(MANIFEST_META, "")
+    if job.final or not is_overdue(job, now, policy):
+        return None
+    twice = is_overdue(job, now, policy, times=2)
+    if seen.error:
+        error = seen.error._replace(message=f"not finished in time: {seen.error.message}")
+        return error if twice or not seen.published else None
+    if (twice and not seen.published) or (job.plan is not None and job.decision is None):
+        message = f"not finished {policy.deadline_s / 3600:g} h after its manifest was uploaded"
+        return Failure("DEADLINE_PASSED", message, _UPLOAD_AGAIN)
+    return None
+
+
+def manifest_gone(uri: str) -> Failure:
+    """Return why a job fails whose manifest was deleted or overwritten before it was planned."""
+    return Failure("MANIFEST_GONE", f"{uri} was deleted or overwritten before it was planned", _UPLOAD_AGAIN)
+
+
+def _work(job: Job, plan: Plan, now: datetime, policy: Policy, cause: Cause) -> tuple[Action, ...]:
+    """Start what is ready; record the decision once the last step succeeded or a step failed. Success outranks failure."""
+    succeeded, failed = job.steps(SUCCEEDED), job.steps(FAILED)
+    if plan.final.number in succeeded:
+        return (RecordDecision(),)
+    open_steps = [step for step in plan.steps if step.number not in succeeded]
+    look_ups = [LookUp(step) for step in open_steps if cause == "recovery" and job.running(step.number)]
+    ready = [
+        step for step in open_steps if _may_start(job, step, now, policy, cause) and succeeded.issuperset(step.needs)
+    ]
+    claim_for = cause if isinstance(cause, int) else None
+    if failed_steps := [step for step in open_steps if step.number in failed]:
+        return (*look_ups, RecordDecision(failed_steps[0]))
+    return (*look_ups, *(Start(step, claim_for) for step in ready))
+
+
+def _may_start(job: Job, step: Step, now: datetime, policy: Policy, cause: Cause) -> bool:
+    if cause == "recovery":
+        return not job.running(step.number) and (policy.immediate or not _backs_off(job, step, now, policy))
+    return not job.has(ACCEPTED, step.number) and (cause in step.needs if step.needs else cause == "upload")
+
+
+def _backs_off(job: Job, step: Step, now: datetime, policy: Policy) -> bool:
+    """Return True if a step was just claimed, or failed transiently a short time ago: one grace period, then 2, 4, …"""
+    facts = [fact for fact in job.facts if fact.step == step.number]
+    tries = sum(fact.kind == FAILED_TRANSIENTLY for fact in facts)
+    last = max((job.facts[fact] for fact in facts if fact.kind in (FAILED_TRANSIENTLY, CLAIMED)), default=None)
+    return last is not None and now - last < timedelta(seconds=policy.grace_period_s * 2 ** max(tries - 1, 0))
+
+
+def _deliver(job: Job, now: datetime, policy: Policy, cause: Cause, seen: Observed) -> tuple[Action, ...]:
+    """Deliver to every sink that is not waiting for its next attempt; close the job once all are delivered."""
+    pending, undelivered = job.pending, job.undelivered
+    due = {
+        sink for sink, delivery in pending.items() if cause == "recovery" and (policy.immediate or now >= delivery.due)
+    }
+    ready = [
+        sink
+        for sink in undelivered
+        if sink not in seen.unresponsive and Deliver(sink) not in seen.done and (sink not in pending or sink in due)
+    ]
+    ordered = sorted(ready, key=lambda sink: sink in policy.deliver_last)
+    return (*map(Deliver, ordered), *([Close()] if ready == undelivered else []))
+
+
+# Whether the output may be published under its key: the key is free, the object there is the job's own, or that of an
+# older job of the manifest (or may be overwritten), or the reason why not.
+OutputConflict = Literal["free", "own", "replaceable"] | Failure
+
+
+def output_conflict(plan: Plan, ref: ObjectRef, existing: ObjectInfo | None) -> OutputConflict:
+    """Return whether the output, or an object beside it, may be published as `ref`, which `existing` occupies.
+
+    The object of another manifest is kept unless `overwrite` is true; that of a newer job is always kept.
+    """
+    if existing is None:
+        return "free"
+    owner, manifest = existing.meta.get(JOB_META, ""), existing.meta.get(MANIFEST_META, "")
     if owner == plan.job_id:
-        return OutputConflict("ours")
-    where, same = ref.uri, manifest == manifest_label(plan)
-    if is_newer(owner, than=plan.job_id) and (same or plan.output.overwrite):
-        remedy = "Nothing to do: what is there is newer."
-        return OutputConflict("refused", "SUPERSEDED", f"{where} was made by the newer job {owner}", remedy)
-    if same or plan.output.overwrite:
-        return OutputConflict("replaceable")
-    remedy = "Choose another output key, remove the object, or set `overwrite: true`."
-    return OutputConflict("refused", "OUTPUT_EXISTS", f"{where} exists and is not of this manifest", remedy)
+        return "own"
+    may_replace = plan.output.overwrite or manifest == manifest_label(plan)
+    if may_replace and is_newer(owner, than=plan.job_id):
+        message = f"{ref.uri} was made by the newer job {owner}"
+        return Failure("SUPERSEDED", message, "Nothing to do: the existing object is newer.")
+    if may_replace:
+        return "replaceable"
+    remedy = "Choose another output key, delete the object, or set `overwrite: true`."
+    return Failure("OUTPUT_EXISTS", f"{ref.uri} exists and was not made from this manifest", remedy)
 
 
 def manifest_label(plan: Plan) -> str:
-    """Return the manifest's name as object metadata can carry it: ASCII, without blanks."""
+    """Return the URI of the manifest as object metadata can carry it: ASCII, without spaces."""
     return quote(plan.manifest.ref.uri, safe="/:")

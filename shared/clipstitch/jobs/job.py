@@ -1,10 +1,12 @@
-"""Facts about a job and what they amount to. Pure; the ledger keeps them, `decide` draws conclusions.
+"""Facts about a job and the state that they add up to.
 
-A fact is an object whose key says nearly everything, so that one listing is a job's whole state.
+A fact is an object whose key carries what `decide` needs to know, so that one listing is the whole state of a job.
 """
 
 import re
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, unquote
 
@@ -17,31 +19,23 @@ PLANNED, WAITING, CLAIMED, ACCEPTED = "planned", "waiting", "claimed", "accepted
 SUCCEEDED, FAILED, FAILED_TRANSIENTLY = "succeeded", "failed", "failed-transiently"
 DECISION, RESULT, DELIVERED, CLOSED = "decision", "result", "delivered", "closed"
 PENDING = "pending"  # a delivery that failed and will be retried
-RESULT_SINK = "result"  # the result object; every event goes there
-_OF_A_STEP = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
+RESULT_SINK = "result"  # the result object; every event is delivered to it
+_STEP_KINDS = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
 _FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z-]+)(?:\.([^./]+))?\.json")
+_STAMP = "%Y%m%dT%H%M%S%z"
 
-_TASK = (ACCEPTED, FAILED_TRANSIENTLY)
-
-# Strongest first; it needs no transitions, because facts are never withdrawn.
+# Latest first: `clipstitch show` names the state of a job by the first kind that it has.
 PROGRESS = (
-    CLOSED,
-    DELIVERED,
-    PENDING,
-    RESULT,
-    DECISION,
-    SUCCEEDED,
-    FAILED,
-    FAILED_TRANSIENTLY,
-    ACCEPTED,
-    CLAIMED,
-    PLANNED,
-    WAITING,
-)
+    CLOSED, DELIVERED, PENDING, RESULT, DECISION, SUCCEEDED, FAILED, FAILED_TRANSIENTLY, ACCEPTED, CLAIMED, PLANNED, WAITING,
+)  # fmt: skip
 
 
 class Fact(NamedTuple):
-    """Something that became true. `detail`: a step's task, the sink that was told, or `sink~attempt` of an owed one."""
+    """Something that became true about a job; it is never withdrawn.
+
+    `detail` is the task id for facts about a task, the sink for DELIVERED, `sink~attempt~due` for PENDING, and the end of
+    the waiting time for WAITING.
+    """
 
     kind: str
     step: int | None = None
@@ -58,33 +52,68 @@ class Fact(NamedTuple):
         return (f"step-{self.step:03d}." if self.step is not None else "") + f"{self.kind}{detail}.json"
 
     @classmethod
-    def named(cls, name: str) -> "Fact | None":
-        """Read a fact's name; None when it is no fact of ours."""
+    def parse(cls, name: str) -> "Fact | None":
+        """Return the fact of a name; None if the name is not that of a fact."""
         if (parts := _FACT_NAME.fullmatch(name)) is None:
             return None
         step, kind, detail = parts.groups()
-        if kind not in PROGRESS or (step is not None) != (kind in _OF_A_STEP):
+        if kind not in PROGRESS or (step is not None) != (kind in _STEP_KINDS):
             return None
-        return cls(kind, None if step is None else int(step), unquote(detail or ""))
+        fact = cls(kind, None if step is None else int(step), unquote(detail or ""))
+        return fact if fact._is_well_formed() else None
+
+    def _is_well_formed(self) -> bool:
+        try:
+            if self.kind == PENDING:
+                PendingDelivery.parse(self)
+            if self.kind == WAITING:
+                _moment(self.detail)
+        except ValueError:
+            return False
+        return True
 
 
-def sink_of(pending: Fact) -> str:
-    """Return whom an attempt was to tell.
+class PendingDelivery(NamedTuple):
+    """A delivery that failed: the number of attempts so far, and when the next one is due."""
 
-    >>> sink_of(Fact(OWED, detail="partner~2")), attempt_of(Fact(OWED, detail="partner~2"))
-    ('partner', 2)
-    """
-    return pending.detail.rpartition("~")[0]
+    sink: str
+    attempt: int
+    due: datetime
+
+    @property
+    def fact(self) -> Fact:
+        """The fact that records it.
+
+        >>> from datetime import timezone
+        >>> PendingDelivery("partner", 2, datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc)).fact.detail
+        'partner~2~20260102T030405Z'
+        """
+        return Fact(PENDING, detail=f"{self.sink}~{self.attempt}~{_stamp(self.due)}")
+
+    @classmethod
+    def parse(cls, fact: Fact) -> "PendingDelivery":
+        """Return the delivery that a PENDING fact records; ValueError if the fact is malformed."""
+        sink, attempt, due = fact.detail.rsplit("~", 2)
+        return cls(sink, int(attempt), _moment(due))
 
 
-def attempt_of(pending: Fact) -> int:
-    """Return which attempt it was, counted from 1."""
-    number = pending.detail.rpartition("~")[2]
-    return int(number) if number.isdecimal() else 0
+def waiting_fact(until: datetime) -> Fact:
+    """Return the fact that a job waits for clips until a moment."""
+    return Fact(WAITING, detail=_stamp(until))
+
+
+def _stamp(moment: datetime) -> str:
+    """Return a moment to the second, rounded up, so that nothing is due too early."""
+    up = moment + timedelta(microseconds=-moment.microsecond % 1_000_000)
+    return up.strftime(_STAMP).replace("+0000", "Z")
+
+
+def _moment(stamp: str) -> datetime:
+    return datetime.strptime(stamp.replace("Z", "+0000"), _STAMP)
 
 
 class Failure(NamedTuple):
-    """Why something did not work, in words for people."""
+    """Why a step, a job or a delivery failed."""
 
     code: str
     message: str
@@ -92,9 +121,9 @@ class Failure(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` the steps' task ids.
+    """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` are the task ids of the steps.
 
-    `planned`: taken on a plan. Another run may freeze a plan beside a verdict without one; the event must not change.
+    `planned` is False if there was no plan. Another run may record a plan afterwards; the event must not change then.
     """
 
     kind: Literal["publish", "fail", "reject"]
@@ -107,12 +136,12 @@ class Decision(NamedTuple):
     planned: bool = True
 
     def as_json(self) -> dict[str, Any]:
-        """Return the verdict as plain values."""
-        return to_json_value(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
+        """Return the decision as a JSON value."""
+        return to_json_value(self)  # type: ignore[no-any-return] # a named tuple becomes a dict
 
     @classmethod
     def from_json(cls, decision: Mapping[str, Any]) -> "Decision":
-        """Read back what `as_json` wrote."""
+        """Return what `as_json` was called on."""
         return cls(
             kind=decision["kind"],
             manifest=ManifestRef(ObjectRef(**decision["manifest"]["ref"]), decision["manifest"]["etag"]),
@@ -126,7 +155,7 @@ class Decision(NamedTuple):
 
 
 class Published(NamedTuple):
-    """The output as the user can see it; `duration_ms` as measured on it."""
+    """The published output; `duration_ms` is measured, not planned."""
 
     etag: str
     size: int
@@ -134,19 +163,19 @@ class Published(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What became of a verdict to publish: the output, or why it could not be published."""
+    """The result of publishing: the output, or why it could not be published."""
 
     at: str
     output: Published | None = None
     error: Failure | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the result as plain values."""
-        return to_json_value(self)  # type: ignore[no-any-return] # a named tuple becomes a mapping
+        """Return the result as a JSON value."""
+        return to_json_value(self)  # type: ignore[no-any-return] # a named tuple becomes a dict
 
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> "Result":
-        """Read back what `as_json` wrote."""
+        """Return what `as_json` was called on."""
         return cls(
             at=result["at"],
             output=Published(**result["output"]) if result["output"] else None,
@@ -155,42 +184,57 @@ class Result(NamedTuple):
 
 
 class Job(NamedTuple):
-    """A job as its facts have it. The three create-once documents are here when they exist."""
+    """A job as its facts describe it.
+
+    `facts` maps every fact to the time at which it was recorded, `opened_at` is the time at which the job was opened (None
+    if unknown). Plan, decision and result are None until they are recorded.
+    """
 
     id: str
-    facts: frozenset[Fact] = frozenset()
+    facts: Mapping[Fact, datetime] = MappingProxyType({})
     plan: Plan | None = None
     decision: Decision | None = None
     result: Result | None = None
+    opened_at: datetime | None = None
 
     def has(self, kind: str, step: int | None = None) -> bool:
-        """Say whether there is a fact of that kind, about that step if one is named."""
+        """Return True if there is a fact of that kind, about that step if one is given."""
         return any(fact.kind == kind and (step is None or fact.step == step) for fact in self.facts)
 
     def details(self, kind: str) -> frozenset[str]:
-        """Return the tasks, or sinks, of all facts of that kind."""
+        """Return the details of all facts of a kind."""
         return frozenset(fact.detail for fact in self.facts if fact.kind == kind)
 
     def steps(self, kind: str) -> frozenset[int]:
-        """Return the steps that have a fact of that kind."""
+        """Return the numbers of the steps that have a fact of that kind."""
         return frozenset(fact.step for fact in self.facts if fact.kind == kind and fact.step is not None)
 
     def running(self, step: int) -> frozenset[str]:
-        """Return the tasks of a step that were accepted and have not been heard to falter."""
-        tasks = {
-            kind: {fact.detail for fact in self.facts if fact.kind == kind and fact.step == step} for kind in _TASK
-        }
-        return frozenset(tasks[ACCEPTED] - tasks[FAILED_TRANSIENTLY])
+        """Return the tasks of a step that were accepted and have not failed transiently."""
+        of_step = [fact for fact in self.facts if fact.step == step]
+        accepted = {fact.detail for fact in of_step if fact.kind == ACCEPTED}
+        return frozenset(accepted - {fact.detail for fact in of_step if fact.kind == FAILED_TRANSIENTLY})
 
     @property
-    def pending(self) -> dict[str, Fact]:
-        """The last attempt at each sink that was tried in vain; told by now or not."""
-        pending = (fact for fact in self.facts if fact.kind == PENDING)
-        return {sink_of(fact): fact for fact in sorted(pending, key=attempt_of)}
+    def pending(self) -> dict[str, PendingDelivery]:
+        """The last failed delivery to each sink that had one, whether or not a later one succeeded."""
+        found = (PendingDelivery.parse(fact) for fact in self.facts if fact.kind == PENDING)
+        return {delivery.sink: delivery for delivery in sorted(found, key=lambda each: (each.attempt, each.due))}
 
-    def with_facts(self, *facts: Fact) -> "Job":
-        """Return the job with more facts."""
-        return self._replace(facts=self.facts | set(facts))
+    @property
+    def undelivered(self) -> list[str]:
+        """The sinks, in order, that have not received the event of a decided job."""
+        delivered = self.details(DELIVERED)
+        return [sink for sink in (*self.decision.sinks, RESULT_SINK) if sink not in delivered] if self.decision else []
+
+    @property
+    def waiting_until(self) -> datetime | None:
+        """The time until which the job waits for its clips; None if it does not wait."""
+        return max(map(_moment, self.details(WAITING)), default=None)
+
+    def with_fact(self, fact: Fact, at: datetime) -> "Job":
+        """Return the job with one more fact, recorded at that time."""
+        return self._replace(facts={**self.facts, fact: at})
 
     @property
     def closed(self) -> bool:
@@ -198,8 +242,13 @@ class Job(NamedTuple):
         return self.has(CLOSED)
 
     @property
+    def final(self) -> bool:
+        """Whether the final state is recorded: no later event can change it."""
+        return self.decision is not None and (self.decision.kind != "publish" or self.result is not None)
+
+    @property
     def state(self) -> str:
-        """The final state (succeeded, failed, rejected) once decided, before that how far it got."""
+        """The final state (succeeded, failed, rejected) once it is decided, before that how far the job is."""
         if self.decision is None:
             before = "waiting" if self.has(WAITING) else "received"
             return "running" if self.has(ACCEPTED) else "planned" if self.plan else before

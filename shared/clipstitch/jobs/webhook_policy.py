@@ -1,6 +1,6 @@
-"""The rules of webhooks, after Standard Webhooks 1.0: how one is configured, what an answer means, when to try again.
+"""The rules of webhooks, after Standard Webhooks 1.0: configuration, meaning of responses, retry schedule.
 
-Pure; `clipstitch.usecases.deliver` acts by them, `clipstitch.adapters.webhook_http` posts.
+`usecases.deliver` applies them, `adapters.webhook_http` posts.
 """
 
 import base64
@@ -16,26 +16,26 @@ from clipstitch.common.ports import Webhook, WebhookResponse
 
 # Standard Webhooks 1.0.0, "Deliverability and reliability": seconds before each attempt, the first one at once.
 SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-MAX_RETRY_AFTER_S = SCHEDULE_S[-1]  # ours: whoever asks for more hears sooner, or the job would stay open for ever
+MAX_RETRY_AFTER_S = SCHEDULE_S[-1]  # ours: a receiver could otherwise keep a job open for ever
 GONE = 410
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64  # the same document, "Signature scheme": 192 to 512 bits
 MAX_SECRETS = 2
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - the prefix of every secret
 _TARGET = re.compile(r"[A-Z][A-Z0-9_]*")
 _URL = re.compile(r"[!-~]{1,2000}")
 
 
-def response_error(answer: WebhookResponse, host: str) -> ClipstitchError | None:
-    """Say what is wrong with an answer; nothing is with 2xx. A redirect is a failure: the operator has the new URL."""
-    if 200 <= answer.status < 300:
+def response_error(response: WebhookResponse, host: str) -> ClipstitchError | None:
+    """Return the error that a response means; None for 2xx. A redirect is an error: the operator has to set the new URL."""
+    if 200 <= response.status < 300:
         return None
-    if answer.status == GONE:
+    if response.status == GONE:
         return SinkSwitchedOff(f"{host} answered 410 Gone")
-    return WebhookBadResponse(f"{host} answered {answer.status}")
+    return WebhookBadResponse(f"{host} answered {response.status}")
 
 
 def next_attempt(attempt: int, at: datetime, retry_after: str = "") -> datetime | None:
-    """Say when to try again after an attempt (the first is 1) that failed then; None when it was the last.
+    """Return when to retry after attempt number `attempt` (the first is 1) failed at `at`; None after the last attempt.
 
     `Retry-After` can make it later, not sooner.
     """
@@ -46,7 +46,7 @@ def next_attempt(attempt: int, at: datetime, retry_after: str = "") -> datetime 
 
 
 def _retry_after_s(text: str, now: datetime) -> float:
-    """Read `Retry-After` (RFC 9110, 10.2.3): seconds, or a date. What cannot be read asks for nothing.
+    """Return the seconds that `Retry-After` asks for (RFC 9110, 10.2.3: seconds, or a date); 0 if it is invalid.
 
     >>> _retry_after_s("120", datetime(2026, 1, 2, tzinfo=timezone.utc))
     120.0
@@ -64,51 +64,54 @@ def _retry_after_s(text: str, now: datetime) -> float:
     return (until.replace(tzinfo=until.tzinfo or timezone.utc) - now).total_seconds()
 
 
-def read_webhook(target: str, env: Mapping[str, str], problems: list[str], *, allow_private: bool) -> Webhook | None:
-    """Read a webhook's URL and secrets from their variables. Problems name the variables and never their values."""
+def read_webhook(target: str, env: Mapping[str, str], errors: list[str], *, allow_private: bool) -> Webhook | None:
+    """Return a webhook from its variables; None if its name is invalid.
+
+    Appends to `errors`, which name the variables and never their values.
+    """
     if not _TARGET.fullmatch(target):
-        problems.append(f"CLIPSTITCH_SINKS has webhook:{target}; write capital letters, digits and _, as in PARTNER")
+        errors.append(f"CLIPSTITCH_SINKS has webhook:{target}; write capital letters, digits and _, as in PARTNER")
         return None
     url_name, secret_name = f"CLIPSTITCH_WEBHOOK_{target}_URL", f"CLIPSTITCH_WEBHOOK_{target}_SECRET"
     url, secrets = env.get(url_name, ""), tuple(env.get(secret_name, "").split())
     if problem := _url_problem(url, allow_private=allow_private):
-        problems.append(f"{url_name} {problem}")
+        errors.append(f"{url_name} {problem}")
     if not secrets:
-        problems.append(f"{secret_name} is not set")
+        errors.append(f"{secret_name} is not set")
     elif len(secrets) > MAX_SECRETS or not all(map(_good_secret, secrets)):
         sizes = f"{MIN_SECRET_BYTES} to {MAX_SECRET_BYTES}"
-        problems.append(f"{secret_name} must be one or two secrets: {_SECRET_PREFIX} and {sizes} bytes in Base64")
+        errors.append(f"{secret_name} must be one or two secrets: {_SECRET_PREFIX} and {sizes} bytes in Base64")
     return Webhook(target, url, secrets)
 
 
 def _url_problem(url: str, *, allow_private: bool) -> str:
-    """Say what is wrong with a URL; nothing when we could post to it."""
+    """Return what is wrong with the URL of a webhook; "" if nothing is."""
     if not url:
         return "is not set"
     parts = _split(url)
     if parts is None or not parts.hostname or parts.fragment:
-        return "must be a URL of ASCII characters, without blanks and fragment"
+        return "must be a URL of ASCII characters, without spaces and without a fragment"
     if "@" in parts.netloc:
-        return "must not hold a user or password: the signature says who calls"
+        return "must not contain a user or password: the signature identifies the sender"
     if parts.scheme != "https" and not (parts.scheme == "http" and allow_private):
         return "must begin with https://; http:// is for private addresses, with CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE=true"
     return ""
 
 
 def _split(url: str) -> SplitResult | None:
-    """Take a URL apart; None when it is none."""
+    """Return the parts of a URL; None if it is not a URL."""
     if not _URL.fullmatch(url):
         return None
     try:
         parts = urlsplit(url)
-        port = parts.port  # an impossible one raises
+        port = parts.port  # raises ValueError if it is out of range
     except ValueError:
         return None
     return None if port == 0 else parts
 
 
 def _good_secret(secret: str) -> bool:
-    """Say whether a secret can be signed with; the library would pass over stray characters."""
+    """Return True if a secret is valid. The library would ignore invalid characters."""
     text = secret.removeprefix(_SECRET_PREFIX)
     try:
         key = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)

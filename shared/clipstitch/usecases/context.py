@@ -1,37 +1,38 @@
-"""What a use case works with: the ports, the time, the settings. Nothing of it is global."""
+"""What every use case works with: the ports, the clock and the settings. Nothing is global."""
 
 from typing import NamedTuple
 
 from clipstitch.common.clock import Clock, timestamp
-from clipstitch.common.errors import StateBucketVersioned
 from clipstitch.common.ports import AudioService, MessageSender, ObjectStore, WebhookSender
+from clipstitch.jobs.decide import Policy
 from clipstitch.usecases.job_store import JobStore
 from clipstitch.usecases.settings import Settings
 
 
 class Context(NamedTuple):
-    """Everything outside. `trusted` remembers the state buckets that were found fit, for the life of an instance.
-
-    `hooks` is needed only where a sink is a webhook.
-    """
+    """The environment of a use case. `unversioned` is kept for as long as a function instance lives, see `JobStore`."""
 
     objects: ObjectStore
     audio: AudioService
     messages: MessageSender
+    webhooks: WebhookSender
     clock: Clock
     settings: Settings
-    trusted: set[str]
-    hooks: WebhookSender | None = None
+    unversioned: set[str]
 
-    def store(self, bucket: str) -> JobStore:
-        """Open the ledger for manifests of a bucket; `StateBucketVersioned` where create-once would not hold."""
-        state = self.settings.state_bucket or bucket
-        if state not in self.trusted:
-            if self.objects.is_versioned(state):
-                raise StateBucketVersioned(f"bucket {state} has versioning, so x-oss-forbid-overwrite is ignored there")
-            self.trusted.add(state)
-        return JobStore(self.objects, state, self.settings.state_prefix)
+    @property
+    def store(self) -> JobStore:
+        """The job store of the configured bucket."""
+        settings = self.settings
+        return JobStore(self.objects, settings.state_bucket_name, settings.state_prefix, self.clock, self.unversioned)
+
+    @property
+    def policy(self) -> Policy:
+        """The limits that the operator configured."""
+        settings = self.settings
+        webhooks = frozenset(sink.name for sink in settings.sinks if sink.kind == "webhook")
+        return Policy(settings.grace_period_s, settings.deadline_s, webhooks)
 
     def timestamp(self) -> str:
-        """Return the time now, as facts carry it."""
+        """Return the time now, as facts and events carry it."""
         return timestamp(self.clock.now())

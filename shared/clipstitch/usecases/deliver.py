@@ -1,77 +1,126 @@
-"""Tell a webhook, and write down what came of it: told, owed until a later attempt, or given up.
+"""Deliver the completion event to a sink, and record the outcome: delivered, pending until a later attempt, or abandoned.
 
-Whatever a receiver does, the job goes on: nothing of it is raised. Called by `advance`, which knows the other sinks.
+Repeating a delivery is allowed: neither the id nor the content of the event changes.
 """
 
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from clipstitch.common.clock import timestamp
-from clipstitch.common.errors import ClipstitchError, SinkSwitchedOff
+from clipstitch.common.errors import AlreadyExists, ClipstitchError, SinkSwitchedOff, WebhookNoResponse
+from clipstitch.common.exhaustive import assert_never
+from clipstitch.common.identifiers import is_newer
 from clipstitch.common.logging import log_event
-from clipstitch.common.ports import Webhook, WebhookResponse
-from clipstitch.jobs.job import DELIVERED, PENDING, Fact, Job, attempt_of
+from clipstitch.common.ports import ObjectHeaders, WebhookResponse
+from clipstitch.jobs.completion_event import encode, event_id, fit_to_message, make_event
+from clipstitch.jobs.decide import JOB_META
+from clipstitch.jobs.job import DELIVERED, RESULT_SINK, Decision, Fact, Job, PendingDelivery
 from clipstitch.jobs.webhook_policy import next_attempt, response_error
 from clipstitch.usecases.context import Context
-from clipstitch.usecases.job_store import JobStore
+from clipstitch.usecases.publish import describe
 from clipstitch.usecases.settings import Sink
 
 
-class Delivery(NamedTuple):
-    """An event owed to a webhook."""
+def deliver(sink: str, job: Job, context: Context, unresponsive: set[str]) -> Job:
+    """Deliver the event to one sink once; return the job with the outcome.
 
-    sink: Sink
-    event_id: str
-    text: str
-
-
-def deliver(what: Delivery, job: Job, store: JobStore, cloud: Context) -> Job:
-    """Post an event once; the job comes back knowing that its sink is told, or owed."""
-    sink = what.sink.name
-    if store.off(sink):
-        return _give_up(sink, SinkSwitchedOff(f"switched off, see {store.switch(sink).uri}"), job, store, cloud)
-    answer, error = _post(what, _webhook(what.sink, cloud), cloud)
-    if error is None:
-        return store.add(job, Fact(DELIVERED, detail=sink), {"at": cloud.timestamp(), "status": answer.status})
-    if isinstance(error, SinkSwitchedOff):
-        off = {"at": cloud.timestamp(), "job": job.id, "sink": sink, "message": str(error), "remedy": error.remedy}
-        store.switch_off(sink, off)
-        log_event("sink-switched-off", job=job.id, sink=sink, switch=store.switch(sink).uri)
-    return _owe(sink, answer, error, job, store, cloud)
-
-
-def _webhook(sink: Sink, cloud: Context) -> Webhook:
-    """Return the receiver behind a sink; the settings are not read without it."""
-    if (hook := cloud.settings.webhook(sink.target)) is None:
-        raise ClipstitchError(f"webhook {sink.target} has no settings")
-    return hook
-
-
-def _post(what: Delivery, hook: Webhook, cloud: Context) -> tuple[WebhookResponse, ClipstitchError | None]:
-    """Post, and say what was answered, and what is wrong with that; status 0 stands for no answer."""
-    if cloud.hooks is None:
-        raise ClipstitchError("nobody is there to post webhooks")
+    Raises retryable errors of topics, queues and the result object. Errors of webhooks are never raised; a webhook that
+    did not answer is added to `unresponsive`.
+    """
+    configured = context.settings.sink(sink)
+    if configured and configured.kind == "webhook":
+        return _deliver_to_webhook(configured, job, context, unresponsive)
     try:
-        answer = cloud.hooks.post(hook, what.event_id, what.text, cloud.clock.now())
+        _send(sink, configured, job, context)
+    except ClipstitchError as error:
+        if error.retryable:
+            raise
+        return _abandon(sink, error, job, context)
+    return context.store.add(job, Fact(DELIVERED, detail=sink))
+
+
+def _send(sink: str, configured: Sink | None, job: Job, context: Context) -> None:
+    """Send the event to a sink other than a webhook."""
+    if sink == RESULT_SINK:
+        _write_result(job, context)
+        return
+    if configured is None:
+        log_event("sink-gone", "ERROR", job=job.id, sink=sink)
+        return
+    match configured.kind:
+        case "topic":
+            context.messages.publish(configured.target, _message(job, context))
+        case "queue":
+            context.messages.send(configured.target, _message(job, context))
+        case "webhook":
+            raise AssertionError("webhooks are delivered elsewhere")
+        case _:
+            assert_never(configured.kind)
+
+
+def _decision_of(job: Job) -> Decision:
+    assert job.decision is not None, f"job {job.id} has no decision"
+    return job.decision
+
+
+def _message(job: Job, context: Context) -> str:
+    """Return the event of a job in the size of a message."""
+    return encode(fit_to_message(make_event(job), context.settings.result_ref(_decision_of(job).manifest.ref)))
+
+
+def _write_result(job: Job, context: Context) -> None:
+    """Write the result object, unless a newer job of the manifest has written it."""
+    ref = context.settings.result_ref(_decision_of(job).manifest.ref)
+    body, headers = encode(make_event(job)).encode(), ObjectHeaders("application/json", {JOB_META: job.id})
+    try:
+        context.objects.write(ref, body, headers, once=True)
+    except AlreadyExists:
+        existing = describe(ref, context)
+        if existing is None or not is_newer(existing.meta.get(JOB_META, ""), than=job.id):
+            context.objects.write(ref, body, headers)
+
+
+def _deliver_to_webhook(sink: Sink, job: Job, context: Context, unresponsive: set[str]) -> Job:
+    """Post the event once. A sink that answers 410 Gone is disabled for all jobs."""
+    store = context.store
+    if store.is_sink_disabled(sink.name):
+        disabled = SinkSwitchedOff(f"disabled, see {store.disabled_sink_ref(sink.name).uri}")
+        return _abandon(sink.name, disabled, job, context)
+    response, error = _post(sink, job, context)
+    if error is None:
+        return store.add(job, Fact(DELIVERED, detail=sink.name), {"status": response.status})
+    if isinstance(error, WebhookNoResponse):
+        unresponsive.add(sink.name)
+    if isinstance(error, SinkSwitchedOff):
+        document = {"at": context.timestamp(), "job": job.id, "sink": sink.name, **error.as_json()}
+        store.disable_sink(sink.name, document)
+        log_event("sink-switched-off", "ERROR", job=job.id, sink=sink.name, ref=store.disabled_sink_ref(sink.name).uri)
+    return _retry_later(sink.name, response, error, job, context)
+
+
+def _post(sink: Sink, job: Job, context: Context) -> tuple[WebhookResponse, ClipstitchError | None]:
+    """Return the response, with status 0 if there is none, and the error that it means."""
+    webhook = context.settings.webhook(sink.target)
+    try:
+        response = context.webhooks.post(webhook, event_id(job), _message(job, context), context.clock.now())
     except ClipstitchError as error:
         return WebhookResponse(0), error
-    return answer, response_error(answer, urlsplit(hook.url).hostname or "")
+    return response, response_error(response, urlsplit(webhook.url).hostname or "")
 
 
-def _owe(sink: str, answer: WebhookResponse, error: ClipstitchError, job: Job, store: JobStore, cloud: Context) -> Job:
-    """Remember that an attempt failed, and when the next one is due; give up after the last."""
-    before = job.pending.get(sink)
-    attempt = attempt_of(before) + 1 if before else 1
-    now = cloud.clock.now()
-    again = next_attempt(attempt, now, answer.retry_after) if error.retryable else None
-    if again is None:
-        return _give_up(sink, error, job, store, cloud)
-    log_event("sink-owed", job=job.id, sink=sink, attempt=attempt, next=timestamp(again), **error.as_json())
-    pending = {"at": timestamp(now), "attempt": attempt, "next": timestamp(again), "status": answer.status}
-    return store.add(job, Fact(PENDING, detail=f"{sink}~{attempt}"), {**pending, "error": error.as_json()})
+def _retry_later(sink: str, response: WebhookResponse, error: ClipstitchError, job: Job, context: Context) -> Job:
+    """Record the failed attempt and when the next one is due; after the last attempt, abandon the sink."""
+    before, now = job.pending.get(sink), context.clock.now()
+    attempt = before.attempt + 1 if before else 1
+    due = next_attempt(attempt, now, response.retry_after) if error.retryable else None
+    if due is None:
+        return _abandon(sink, error, job, context)
+    details = {"attempt": attempt, "next": timestamp(due)}
+    log_event("delivery-failed", "WARNING", job=job.id, sink=sink, **details, **error.as_json())
+    document = {**details, "status": response.status, "error": error.as_json()}
+    return context.store.add(job, PendingDelivery(sink, attempt, due).fact, document)
 
 
-def _give_up(sink: str, error: ClipstitchError, job: Job, store: JobStore, cloud: Context) -> Job:
-    """Let the job go on without this sink, as with every sink that refuses for good."""
-    log_event("sink-refused", job=job.id, sink=sink, **error.as_json())
-    return store.add(job, Fact(DELIVERED, detail=sink), {"at": cloud.timestamp(), "error": error.as_json()})
+def _abandon(sink: str, error: ClipstitchError, job: Job, context: Context) -> Job:
+    """Record that nothing more is sent to a sink, so that the job can be closed."""
+    log_event("sink-refused", "ERROR", job=job.id, sink=sink, **error.as_json())
+    return context.store.add(job, Fact(DELIVERED, detail=sink), {"error": error.as_json()})

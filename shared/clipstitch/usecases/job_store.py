@@ -1,232 +1,241 @@
-"""Facts, kept as objects. Knows their names and the order in which a job is cleared away; decides nothing.
+"""The facts of jobs, kept as objects below the state prefix.
 
-Most facts need no care: written twice they say the same. Three documents about a job are create-once (the plan, the
-verdict, the result): of two runs that know different things, one decides and the other reads. A fourth, the claim, says
-which of several ended steps starts the one that waited for them all.
+The job store knows the keys and the order in which a job is cleaned up; it decides nothing. Most facts may be written
+twice, since they say the same. Three documents of a job are create-once (the plan, the decision, the result): of two
+runs that know different things, one decides and the other reads. A fourth, the claim, names the step whose end starts
+the next one, if several end together.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
-from clipstitch.common.errors import AlreadyExists, ObjectNotFound
+from clipstitch.common.clock import Clock, timestamp
+from clipstitch.common.errors import AlreadyExists, ObjectNotFound, StateBucketVersioned
 from clipstitch.common.identifiers import ObjectRef, day_of, is_job_id
 from clipstitch.common.ports import ObjectHeaders, ObjectStore
 from clipstitch.jobs.job import CLAIMED, CLOSED, DECISION, PLANNED, RESULT, Decision, Fact, Failure, Job, Result
 from clipstitch.planning.plan import WORK, Plan
 
+REFUSED = "refused"  # in place of the task id of a step that the cloud refused to start
+_OPEN, _JOBS, _TASKS, _SINKS, _SWEEP = "open/", "jobs/", "tasks/", "sinks/", "sweep.json"
 _JSON = ObjectHeaders("application/json")
-OPEN, JOBS, TASKS, SINKS = "open/", "jobs/", "tasks/", "sinks/"
-PROGRESS = "sweep.json"
 _STEP_TARGET = re.compile(r"([^/]+)/step-([0-9]{3,9})\.[^/]+")
+# The create-once documents: the kind of their fact, and the field of the job that holds them.
+_CREATE_ONCE: Mapping[Any, tuple[str, str]] = {
+    Plan: (PLANNED, "plan"),
+    Decision: (DECISION, "decision"),
+    Result: (RESULT, "result"),
+}
 
 
 class JobStore:
-    """What is known about the jobs of one bucket."""
+    """The facts of all jobs in one bucket.
 
-    def __init__(self, objects: ObjectStore, bucket: str, prefix: str) -> None:
+    `unversioned` remembers, for as long as a function instance lives, the buckets that were checked for versioning.
+    """
+
+    def __init__(self, objects: ObjectStore, bucket: str, prefix: str, clock: Clock, unversioned: set[str]) -> None:
         self._objects = objects
         self._bucket = bucket
         self._prefix = prefix
+        self._clock = clock
+        self._unversioned = unversioned
 
     def load(self, job_id: str) -> Job:
-        """Return a job as its facts have it now; one without facts when nothing is known."""
+        """Return a job as its facts describe it; a job without facts if nothing is recorded."""
         return self.refresh(Job(job_id))
 
     def refresh(self, job: Job) -> Job:
-        """Return a job with what became known since; create-once documents that it has already are not read again."""
-        at = self._at(job.id)
-        named = (Fact.named(listed.key.removeprefix(at)) for listed in self._objects.list(self._bucket, at))
-        job = job.with_facts(*(fact for fact in named if fact))
-        plan, decision, result = job.plan, job.decision, job.result
-        if plan is None and job.has(PLANNED):
-            plan = Plan.from_json(self._read(job.id, Fact(PLANNED)))
-        if decision is None and job.has(DECISION):
-            decision = Decision.from_json(self._read(job.id, Fact(DECISION)))
-        if result is None and job.has(RESULT):
-            result = Result.from_json(self._read(job.id, Fact(RESULT)))
-        return job._replace(plan=plan, decision=decision, result=result)
+        """Return the job with the facts that were recorded since; plan, decision and result are not read twice."""
+        prefix = self._job_prefix(job.id)
+        listed = self._objects.list(self._bucket, prefix)
+        named = [(Fact.parse(found.key.removeprefix(prefix)), found.last_modified) for found in listed]
+        job = job._replace(facts={**job.facts, **{fact: at for fact, at in named if fact}})
+        documents: dict[str, Any] = {
+            field: cls.from_json(self.document(job.id, Fact(kind)))
+            for cls, (kind, field) in _CREATE_ONCE.items()
+            if getattr(job, field) is None and job.has(kind)
+        }
+        return job._replace(**documents)
 
-    def open(self, job_id: str, manifest: ObjectRef) -> None:
-        """Mark the job as open, before anything else is written about it; the marker keeps the time of the first."""
+    def mark_open(self, job_id: str, manifest: ObjectRef) -> None:
+        """Record that the job is open, before anything else; the first time that it was opened counts."""
         with suppress(AlreadyExists):
             self._write(self._marker(job_id), {"manifest": manifest.uri}, once=True)
 
     def manifest_of(self, job_id: str) -> ObjectRef:
-        """Return the manifest of an open job."""
-        return ObjectRef.parse(json.loads(self._objects.read(self._marker(job_id)).body)["manifest"])
+        """Return the manifest of an open job; raise `ObjectNotFound` if it is not open."""
+        return ObjectRef.parse(self._read(self._marker(job_id))["manifest"])
 
-    def opened(self, job_id: str) -> datetime:
-        """Return since when a job is open; `ObjectNotFound` when it is not."""
+    def opened_at(self, job_id: str) -> datetime:
+        """Return when a job was opened; raise `ObjectNotFound` if it is not open."""
         return self._objects.describe(self._marker(job_id)).last_modified
 
-    def add(self, job: Job, fact: Fact, document: Mapping[str, Any]) -> Job:
-        """Remember a fact; saying it twice is fine."""
-        self._write(self._fact(job.id, fact), document)
-        return job.with_facts(fact)
+    def open_jobs(self) -> dict[str, datetime]:
+        """Return the ids of all open jobs, oldest first, with the time at which each was opened."""
+        prefix = self._prefix + _OPEN
+        listed = [(found.key.removeprefix(prefix), found.last_modified) for found in self._list(prefix)]
+        return {name: opened_at for name, opened_at in listed if is_job_id(name)}
 
-    def plan(self, job: Job, plan: Plan) -> Job:
-        """Freeze the plan, once; the job comes back with the plan that counts."""
-        document = self._once(job.id, Fact(PLANNED), plan.as_json())
-        return job.with_facts(Fact(PLANNED))._replace(plan=Plan.from_json(document))
+    def jobs_of_day(self, day: str) -> list[str]:
+        """Return the ids of all jobs of a day (YYYY-MM-DD), oldest first; one request per thousand."""
+        found = self._objects.list_folders(self._bucket, f"{self._prefix}{_JOBS}{day}/")
+        return [name for name in found if is_job_id(name)]
 
-    def judge(self, job: Job, decision: Decision) -> Job:
-        """Decide the job, once; the job comes back with the verdict that counts."""
-        document = self._once(job.id, Fact(DECISION), decision.as_json())
-        return job.with_facts(Fact(DECISION))._replace(decision=Decision.from_json(document))
+    def add(self, job: Job, fact: Fact, document: Mapping[str, Any] | None = None) -> Job:
+        """Record a fact, with the time; return the job with it. Recording it again is harmless."""
+        now = self._clock.now()
+        self._write(self.fact_ref(job.id, fact), {"at": timestamp(now), **(document or {})})
+        return job.with_fact(fact, now)
 
-    def settle(self, job: Job, result: Result) -> Job:
-        """Write down what became of publishing, once; the job comes back with the result that counts."""
-        document = self._once(job.id, Fact(RESULT), result.as_json())
-        return job.with_facts(Fact(RESULT))._replace(result=Result.from_json(document))
+    def record(self, job: Job, value: Plan | Decision | Result) -> Job:
+        """Record the plan, the decision or the result, create-once; return the job with the one that counts.
 
-    def claim(self, job: Job, step: int, by: int, at: str) -> bool:
-        """Take the start of a step upon oneself, for the end of step `by`; False when another step's end has taken it.
-
-        Of siblings that end at the same time one starts their parent, and it is the same one when its notice comes
-        again after a crash.
+        If another run has recorded it, the job is read again: a decision counts together with the plan that it was taken on.
         """
-        return self._once(job.id, Fact(CLAIMED, step), {"by": by, "at": at})["by"] == by  # type: ignore[no-any-return]
+        kind, field = _CREATE_ONCE[type(value)]
+        document = self._write_once(self.fact_ref(job.id, Fact(kind)), value.as_json())
+        recorded: dict[str, Any] = {field: type(value).from_json(document)}
+        job = job.with_fact(Fact(kind), self._clock.now())._replace(**recorded)
+        return job if recorded[field] == value else self.refresh(job)
+
+    def claim(self, job: Job, step: int, by: int) -> bool:
+        """Claim the start of a step for the end of step `by`; return False if the end of another step has claimed it.
+
+        Of several steps that end together one starts the step that needs them all, and the same one if its completion
+        notification is delivered again after a crash.
+        """
+        ref = self.fact_ref(job.id, Fact(CLAIMED, step))
+        claim = self._write_once(ref, {"by": by, "at": timestamp(self._clock.now())})
+        return bool(claim["by"] == by)
 
     def failure(self, job: Job, fact: Fact) -> Failure:
-        """Read why a step failed."""
-        document = self._read(job.id, fact)
+        """Return why a step failed."""
+        document = self.document(job.id, fact)
         return Failure(document["code"], document["message"], document["remedy"])
 
     def document(self, job_id: str, fact: Fact) -> Mapping[str, Any]:
-        """Read what was written down with a fact; `ObjectNotFound` when it is not known."""
-        return self._read(job_id, fact)
+        """Return what was recorded with a fact; raise `ObjectNotFound` if there is no such fact."""
+        return self._read(self.fact_ref(job_id, fact))
 
-    def point(self, task_id: str, job_id: str, step: int) -> None:
-        """Let a notice that names only its task find the job."""
-        self._write(self._ref(f"{TASKS}{task_id}"), {"job": job_id, "step": step})
+    def point_to_step(self, task_id: str, job_id: str, step: int) -> None:
+        """Record to which step a task belongs, for completion notifications that name only the task."""
+        self._write(self._task_ref(task_id), {"job": job_id, "step": step})
 
-    def follow(self, task_id: str) -> tuple[str, int] | None:
-        """Return job and step of a task, if it is one of ours."""
+    def step_of_task(self, task_id: str) -> tuple[str, int] | None:
+        """Return the job and the step of a task; None if the task is not one of ours."""
         try:
-            pointer = json.loads(self._objects.read(self._ref(f"{TASKS}{task_id}")).body)
+            pointer = self._read(self._task_ref(task_id))
         except ObjectNotFound:
             return None
         return pointer["job"], pointer["step"]
 
-    def pointers(self) -> Iterator[tuple[str, datetime]]:
-        """Yield the tasks that can be followed, and since when."""
-        prefix = self._prefix + TASKS
-        for listed in self._objects.list(self._bucket, prefix):
+    def task_pointers(self) -> Iterator[tuple[str, datetime]]:
+        """Yield the ids of the tasks that have a pointer to their step, with the time at which it was recorded."""
+        prefix = self._prefix + _TASKS
+        for listed in self._list(prefix):
             yield listed.key.removeprefix(prefix), listed.last_modified
 
-    def forget(self, task_id: str) -> None:
-        """Remove a pointer."""
-        self._objects.delete([self._ref(f"{TASKS}{task_id}")])
+    def delete_task_pointer(self, task_id: str) -> None:
+        """Delete the pointer of a task."""
+        self._objects.delete([self._task_ref(task_id)])
 
-    def switch_off(self, sink: str, document: Mapping[str, Any]) -> None:
-        """Send nothing to a sink any more, until the operator removes the object that says so."""
-        self._write(self.switch(sink), document)
+    def disable_sink(self, sink: str, document: Mapping[str, Any]) -> None:
+        """Send nothing to a sink any more, until the operator deletes the object that this writes."""
+        self._write(self.disabled_sink_ref(sink), document)
 
-    def off(self, sink: str) -> bool:
-        """Say whether a sink is switched off."""
+    def is_sink_disabled(self, sink: str) -> bool:
+        """Return True if a sink is disabled."""
         try:
-            self._objects.describe(self.switch(sink))
+            self._objects.describe(self.disabled_sink_ref(sink))
         except ObjectNotFound:
             return False
         return True
 
-    def switch(self, sink: str) -> ObjectRef:
-        """Name the object that is there while a sink is switched off."""
-        return self._ref(f"{SINKS}{quote(sink, safe='')}.off")
+    def disabled_sink_ref(self, sink: str) -> ObjectRef:
+        """Return the object that exists while a sink is disabled."""
+        return self._ref(f"{_SINKS}{quote(sink, safe='')}.off")
 
-    def close(self, job: Job, at: str) -> Job:
-        """Remember that all is done, then clear away; the marker goes last, so that a crash is noticed."""
-        job = self.add(job, Fact(CLOSED), {"at": at, "state": job.state})
-        self.clear(job)
+    def close(self, job: Job) -> Job:
+        """Record that the job is closed, then delete its working files; the marker last, so that a crash is noticed."""
+        job = self.add(job, Fact(CLOSED), {"state": job.state})
+        self.delete_working_files(job)
         return job
 
-    def clear(self, job: Job) -> None:
-        """Remove what only the work needed. Safe to repeat."""
-        self._objects.delete(self._leftovers(job))
+    def delete_working_files(self, job: Job, tasks: Iterable[str] = ()) -> None:
+        """Delete step targets, task pointers (those of `tasks` too) and the marker. Harmless to repeat."""
+        facts = sorted(job.facts)
+        known = [fact.detail for fact in facts if fact.step is not None and fact.detail not in ("", REFUSED)]
+        targets = [step.target for step in job.plan.steps] if job.plan else []
+        self._objects.delete([*targets, *map(self._task_ref, dict.fromkeys([*known, *tasks]))])
         self._objects.delete([self._marker(job.id)])
 
-    def _leftovers(self, job: Job) -> Iterator[ObjectRef]:
-        """Name the step targets and the task pointers."""
-        if job.plan:
-            yield from (step.target for step in job.plan.steps)
-        tasks = sorted(fact.detail for fact in job.facts if fact.detail not in ("", REFUSED) and fact.step is not None)
-        yield from (self._ref(f"{TASKS}{task}") for task in dict.fromkeys(tasks))
-
-    def open_jobs(self) -> list[str]:
-        """Name all open jobs by their ids, oldest first."""
-        prefix = self._prefix + OPEN
-        names = (listed.key.removeprefix(prefix) for listed in self._objects.list(self._bucket, prefix))
-        return [name for name in names if is_job_id(name)]
-
-    def jobs_of(self, day: str) -> list[str]:
-        """Name all jobs of a day (YYYY-MM-DD) by their ids, oldest first; a request for a thousand."""
-        return [
-            name for name in self._objects.list_folders(self._bucket, f"{self._prefix}{JOBS}{day}/") if is_job_id(name)
-        ]
-
-    def progress(self) -> Mapping[str, Any]:
-        """Return how far the last sweep came, as it wrote that down."""
+    def sweep_progress(self) -> Mapping[str, Any]:
+        """Return the progress of the last sweep as it was saved; an empty mapping if none was."""
         try:
-            return json.loads(self._objects.read(self._ref(PROGRESS)).body)  # type: ignore[no-any-return]
+            return self._read(self._ref(_SWEEP))
         except ObjectNotFound:
             return {}
 
-    def keep_progress(self, document: Mapping[str, Any]) -> None:
-        """Remember how far a sweep came, for the next one."""
-        self._write(self._ref(PROGRESS), document)
+    def save_sweep_progress(self, document: Mapping[str, Any]) -> None:
+        """Save the progress of a sweep for the next one."""
+        self._write(self._ref(_SWEEP), document)
 
-    def _once(self, job_id: str, fact: Fact, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write a document if there is none, and return the one that is there."""
+    def fact_ref(self, job_id: str, fact: Fact) -> ObjectRef:
+        """Return the object that records a fact."""
+        return ObjectRef(self._bucket, self._job_prefix(job_id) + fact.name)
+
+    def _write_once(self, ref: ObjectRef, document: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Write a document unless there is one; return the document that exists then."""
         try:
-            self._write(self._fact(job_id, fact), document, once=True)
+            self._write(ref, document, once=True)
         except AlreadyExists:
-            pass
-        else:
-            return _plain(document)
-        return self._read(job_id, fact)
+            return self._read(ref)
+        return json.loads(_encode(document))  # type: ignore[no-any-return] # as a reader would see it
 
     def _write(self, ref: ObjectRef, document: Mapping[str, Any], *, once: bool = False) -> None:
-        """Store a document."""
+        if once:
+            self._require_unversioned()
         self._objects.write(ref, _encode(document), _JSON, once=once)
 
-    def _read(self, job_id: str, fact: Fact) -> Mapping[str, Any]:
-        """Read a fact's document."""
-        return json.loads(self._objects.read(self._fact(job_id, fact)).body)  # type: ignore[no-any-return]
+    def _require_unversioned(self) -> None:
+        if self._bucket not in self._unversioned:
+            if self._objects.is_versioned(self._bucket):
+                message = f"bucket {self._bucket} has versioning, so OSS ignores x-oss-forbid-overwrite there"
+                raise StateBucketVersioned(message)
+            self._unversioned.add(self._bucket)
+
+    def _read(self, ref: ObjectRef) -> Mapping[str, Any]:
+        return json.loads(self._objects.read(ref).body)  # type: ignore[no-any-return]
+
+    def _list(self, prefix: str) -> Iterator[Any]:
+        return self._objects.list(self._bucket, prefix)
 
     def _marker(self, job_id: str) -> ObjectRef:
-        return self._ref(f"{OPEN}{job_id}")
+        return self._ref(f"{_OPEN}{job_id}")
 
-    def _fact(self, job_id: str, fact: Fact) -> ObjectRef:
-        return ObjectRef(self._bucket, self._at(job_id) + fact.name)
+    def _task_ref(self, task_id: str) -> ObjectRef:
+        return self._ref(f"{_TASKS}{task_id}")
 
-    def _at(self, job_id: str) -> str:
-        return f"{self._prefix}{JOBS}{day_of(job_id)}/{job_id}/"
+    def _job_prefix(self, job_id: str) -> str:
+        return f"{self._prefix}{_JOBS}{day_of(job_id)}/{job_id}/"
 
     def _ref(self, name: str) -> ObjectRef:
         return ObjectRef(self._bucket, self._prefix + name)
 
 
-REFUSED = "refused"  # stands for the task of a step that the cloud would not start
-
-
-def job_of_step_target(key: str, prefix: str) -> tuple[str, int] | None:
-    """Return job and step that a step target's key names; None for any other key."""
-    parts = _STEP_TARGET.fullmatch(key.removeprefix(prefix + WORK))
-    if not key.startswith(prefix + WORK) or parts is None or not is_job_id(parts[1]):
+def step_of_target(key: str, state_prefix: str) -> tuple[str, int] | None:
+    """Return the job and the step that the key of a step target names; None for any other key."""
+    parts = _STEP_TARGET.fullmatch(key.removeprefix(state_prefix + WORK))
+    if not key.startswith(state_prefix + WORK) or parts is None or not is_job_id(parts[1]):
         return None
     return parts[1], int(parts[2])
 
 
 def _encode(document: Mapping[str, Any]) -> bytes:
-    """Write a document as people can read it."""
     return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True).encode()
-
-
-def _plain(document: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Return a document as a reader will get it."""
-    return json.loads(_encode(document))  # type: ignore[no-any-return]

@@ -1,30 +1,31 @@
-"""Configuration, read once from an environment that is passed in. One error names everything missing or wrong."""
+"""Settings, read once from an environment that is passed in. One error names everything that is missing or invalid."""
 
 import re
 from collections.abc import Mapping
 from itertools import combinations
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 from clipstitch.common.errors import InvalidSettings
+from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Webhook
 from clipstitch.jobs.job import RESULT_SINK
 from clipstitch.jobs.webhook_policy import read_webhook
 from clipstitch.manifest.model import Limits
 
-REQUIRED = ("OSS_ENDPOINT", "OSS_REGION", "MNS_ENDPOINT", "CLIPSTITCH_BUCKET", "CLIPSTITCH_COMPLETION_TOPIC")
-SINK_KINDS = ("topic", "queue", "webhook")
+SinkKind = Literal["topic", "queue", "webhook"]
+SINK_KINDS: tuple[SinkKind, ...] = get_args(SinkKind)
 
 
 class Sink(NamedTuple):
-    """Somewhere that events go: `kind` is topic, queue or webhook, `target` its name in SMQ, or among the settings."""
+    """A destination of events. `target` is its name in SMQ or, for a webhook, in the settings."""
 
     name: str
-    kind: str
+    kind: SinkKind
     target: str
 
 
 class Settings(NamedTuple):
-    """What the operator configured. Prefixes end in a slash; lists in the environment are separated by blanks."""
+    """The configuration of the operator. Prefixes end in a slash; lists in the environment are separated by spaces."""
 
     oss_endpoint: str
     oss_region: str
@@ -53,7 +54,7 @@ class Settings(NamedTuple):
 
     @property
     def limits(self) -> Limits:
-        """What a manifest may ask for."""
+        """The limits of what a manifest may ask for."""
         return Limits(
             output_buckets=self.output_buckets,
             output_prefixes=self.output_prefixes,
@@ -64,118 +65,109 @@ class Settings(NamedTuple):
         )
 
     @property
+    def state_bucket_name(self) -> str:
+        """The bucket that holds the facts: the state bucket, or that of the manifests if there is none."""
+        return self.state_bucket or self.bucket
+
+    def result_ref(self, manifest: ObjectRef) -> ObjectRef:
+        """Return the object that receives the event of a manifest's newest job."""
+        return ObjectRef(manifest.bucket, f"{self.result_prefix}{manifest.key}.json")
+
+    @property
     def sink_names(self) -> tuple[str, ...]:
-        """The names that a manifest may choose among."""
+        """The names that a manifest may choose from."""
         return tuple(sink.name for sink in self.sinks)
 
     def sink(self, name: str) -> Sink | None:
-        """Return a configured sink; None when the operator has removed it since."""
+        """Return the sink of that name; None if the operator has removed it."""
         return next((sink for sink in self.sinks if sink.name == name), None)
 
-    def webhook(self, target: str) -> Webhook | None:
-        """Return where a webhook sink posts to."""
-        return next((hook for hook in self.webhooks if hook.name == target), None)
+    def webhook(self, target: str) -> Webhook:
+        """Return the receiver of a webhook sink."""
+        return next(webhook for webhook in self.webhooks if webhook.name == target)
+
+
+_DEFAULTS: Mapping[str, Any] = Settings._field_defaults
+REQUIRED = {
+    name.removeprefix("CLIPSTITCH_").lower(): name
+    for name in ("OSS_ENDPOINT", "OSS_REGION", "MNS_ENDPOINT", "CLIPSTITCH_BUCKET", "CLIPSTITCH_COMPLETION_TOPIC")
+}
+_PREFIXES = ("state_prefix", "manifest_prefix", "result_prefix")
+_LISTS = ("output_buckets", "output_prefixes", "source_prefixes")
+_NAMES = {
+    "state_bucket": "CLIPSTITCH_STATE_BUCKET",
+    "imm_endpoint": "IMM_ENDPOINT",
+    "imm_project": "CLIPSTITCH_IMM_PROJECT",
+}
+_NUMBERS = tuple(name for name, default in _DEFAULTS.items() if type(default) is int)
 
 
 def read_settings(env: Mapping[str, str]) -> Settings:
-    """Build settings from an environment; `InvalidSettings` names every variable that is missing or wrong."""
-    problems = [f"{name} is not set" for name in REQUIRED if not env.get(name)]
-    sinks = _sinks(env.get("CLIPSTITCH_SINKS", ""), problems)
-    allow_private = _switch("CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE", env, problems)
+    """Return the settings of an environment; raise `InvalidSettings`, which names every missing or invalid variable."""
+    errors = [f"{name} is not set" for name in REQUIRED.values() if not env.get(name)]
+    sinks = _sinks(env.get("CLIPSTITCH_SINKS", ""), errors)
+    allow_private = _boolean("CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE", env, errors)
     targets = dict.fromkeys(sink.target for sink in sinks if sink.kind == "webhook")
-    hooks = [read_webhook(target, env, problems, allow_private=allow_private) for target in targets]
-    prefixes = {
-        name: _prefix(f"CLIPSTITCH_{name.upper()}", env.get(f"CLIPSTITCH_{name.upper()}", default), problems)
-        for name, default in (
-            ("state_prefix", "_clipstitch/"),
-            ("manifest_prefix", "manifests/"),
-            ("result_prefix", "results/"),
-        )
-    }
-    problems += [
-        f"the prefixes {one!r} and {other!r} lie in each other, so that we would trigger ourselves"
+    webhooks = [read_webhook(target, env, errors, allow_private=allow_private) for target in targets]
+    prefixes = {name: _prefix(_variable(name), env, _DEFAULTS[name], errors) for name in _PREFIXES}
+    errors += [
+        f"one of the prefixes {one!r} and {other!r} contains the other, so that the functions would trigger themselves"
         for one, other in combinations(prefixes.values(), 2)
         if one.startswith(other) or other.startswith(one)
     ]
-    numbers = {name: _number(f"CLIPSTITCH_{name.upper()}", env, default, problems) for name, default in _NUMBERS}
-    if problems:
-        raise InvalidSettings("; ".join(problems))
-    return Settings(
-        oss_endpoint=env["OSS_ENDPOINT"],
-        oss_region=env["OSS_REGION"],
-        mns_endpoint=env["MNS_ENDPOINT"],
-        bucket=env["CLIPSTITCH_BUCKET"],
-        completion_topic=env["CLIPSTITCH_COMPLETION_TOPIC"],
-        sinks=sinks,
-        state_bucket=env.get("CLIPSTITCH_STATE_BUCKET") or None,
-        output_buckets=tuple(env.get("CLIPSTITCH_OUTPUT_BUCKETS", "").split()),
-        output_prefixes=tuple(env.get("CLIPSTITCH_OUTPUT_PREFIXES", "").split()) or ("",),
-        source_prefixes=tuple(env.get("CLIPSTITCH_SOURCE_PREFIXES", "").split()) or ("",),
-        imm_endpoint=env.get("IMM_ENDPOINT") or None,
-        imm_project=env.get("CLIPSTITCH_IMM_PROJECT") or None,
-        webhooks=tuple(hook for hook in hooks if hook),
-        webhook_allow_private=allow_private,
-        max_clips=numbers["max_clips"],
-        max_retries=numbers["max_retries"],
-        grace_period_s=numbers["grace_period_s"],
-        deadline_s=numbers["deadline_s"],
-        search_window_s=numbers["search_window_s"],
-        search_keys=numbers["search_keys"],
-        sweep_budget_s=numbers["sweep_budget_s"],
-        state_prefix=prefixes["state_prefix"],
-        manifest_prefix=prefixes["manifest_prefix"],
-        result_prefix=prefixes["result_prefix"],
-    )
+    numbers = {name: _number(_variable(name), env, _DEFAULTS[name], errors) for name in _NUMBERS}
+    if errors:
+        raise InvalidSettings("; ".join(errors))
+    values: dict[str, Any] = {
+        **{field: env[name] for field, name in REQUIRED.items()},
+        **{field: env.get(name) or None for field, name in _NAMES.items()},
+        **{field: tuple(env.get(_variable(field), "").split()) or _DEFAULTS[field] for field in _LISTS},
+        **prefixes,
+        **numbers,
+    }
+    found = tuple(webhook for webhook in webhooks if webhook)
+    return Settings(**values, sinks=sinks, webhooks=found, webhook_allow_private=allow_private)
 
 
-# Counts and seconds, with their defaults.
-_NUMBERS = (
-    ("max_clips", 2000),
-    ("max_retries", 3),
-    ("grace_period_s", 120),
-    ("deadline_s", 6 * 3600),
-    ("search_window_s", 24 * 3600),
-    ("search_keys", 10_000),
-    ("sweep_budget_s", 200),
-)
+def _variable(field: str) -> str:
+    return f"CLIPSTITCH_{field.upper()}"
 
 
-def _number(name: str, env: Mapping[str, str], default: int, problems: list[str]) -> int:
-    """Return a whole number."""
+def _number(name: str, env: Mapping[str, str], default: int, errors: list[str]) -> int:
     text = env.get(name) or str(default)
     if not re.fullmatch(r"[0-9]{1,7}", text):
-        problems.append(f"{name}={text!r} must be a whole number of at most seven digits")
+        errors.append(f"{name}={text!r} must be an integer of at most seven digits")
         return default
     return int(text)
 
 
-def _switch(name: str, env: Mapping[str, str], problems: list[str]) -> bool:
-    """Return whether something is switched on; it is not unless somebody says so."""
+def _boolean(name: str, env: Mapping[str, str], errors: list[str]) -> bool:
     text = env.get(name) or "false"
     if text not in ("true", "false"):
-        problems.append(f"{name}={text!r} must be true or false")
+        errors.append(f"{name}={text!r} must be true or false")
     return text == "true"
 
 
-def _prefix(name: str, value: str, problems: list[str]) -> str:
-    """Return a prefix; it must end in a slash, or it would match keys beside it."""
+def _prefix(name: str, env: Mapping[str, str], default: str, errors: list[str]) -> str:
+    """Return a prefix. It must end in a slash, or it would match other keys that begin alike."""
+    value = env.get(name, default)
     if not value.endswith("/") or value.startswith("/"):
-        problems.append(f"{name}={value!r} must end, and not begin, with a slash")
+        errors.append(f"{name}={value!r} must end with a slash and must not begin with one")
     return value
 
 
-def _sinks(text: str, problems: list[str]) -> tuple[Sink, ...]:
-    """Read `name=kind:target` items; names must be unique, and `result` is taken."""
+def _sinks(text: str, errors: list[str]) -> tuple[Sink, ...]:
+    """Parse `name=kind:target` items. Names must be unique; `result` is reserved."""
     sinks: list[Sink] = []
     for item in text.split():
         name, _, rest = item.partition("=")
         kind, _, target = rest.partition(":")
         if not (name and target) or kind not in SINK_KINDS:
-            problems.append(
-                f"CLIPSTITCH_SINKS has {item!r}; write name=topic:NAME, name=queue:NAME or name=webhook:NAME"
-            )
-        elif name == RESULT_SINK or name in {sink.name for sink in sinks}:
-            problems.append(f"CLIPSTITCH_SINKS has the name {name!r} twice, or it is taken ({RESULT_SINK})")
+            errors.append(f"CLIPSTITCH_SINKS has {item!r}; write name=topic:NAME, name=queue:NAME or name=webhook:NAME")
+        elif name == RESULT_SINK:
+            errors.append(f"CLIPSTITCH_SINKS has the name {name!r}, which is reserved for the result object")
+        elif name in {sink.name for sink in sinks}:
+            errors.append(f"CLIPSTITCH_SINKS has the duplicate name {name!r}")
         else:
             sinks.append(Sink(name, kind, target))
     return tuple(sinks)

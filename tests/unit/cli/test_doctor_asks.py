@@ -51,7 +51,7 @@ def test_another_region_is_named():
 
 def open_jobs(world: World) -> list[OpenJob]:
     """Look at the open jobs of a world."""
-    return CloudQuestions(world.cloud(), AccessKey("id", "secret"), "", "").open_jobs()
+    return CloudQuestions(world.context(), AccessKey("id", "secret"), "", "").open_jobs()
 
 
 def test_a_job_is_late_behind_its_deadline():
@@ -88,7 +88,7 @@ def test_a_job_that_only_a_sink_keeps_open_says_so():
         MemoryWebhookSender(),
     )
     hooks.answers["PARTNER"] = [WebhookResponse(500)]
-    submit(world.drop({"version": 2}), world.cloud()._replace(hooks=hooks))
+    submit(world.drop({"version": 2}), world.context()._replace(webhooks=hooks))
     world.clock.advance(SETTINGS.deadline_s + 1)
     (job,) = open_jobs(world)
 

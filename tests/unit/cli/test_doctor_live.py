@@ -173,7 +173,7 @@ def test_the_cost_is_added_up_from_the_experiments():
 
 def test_jobs_of_the_doctors_own_cost_more_the_longer_one_looks_on():
     """They are planned with the product's planner, over a cloud that is not asked."""
-    cloud = World(SETTINGS).cloud()
+    cloud = World(SETTINGS).context()
     short, long = (spending_of_trials(PLACE, cloud, Waits(timedelta(), timedelta(seconds=wait))) for wait in (1, 60))
 
     assert short.oss_requests < long.oss_requests
@@ -203,7 +203,7 @@ def _fails() -> None:
     raise CloudBusy("nobody there")
 
 
-def report(*answers: Answer, left: tuple[str, ...] = ()) -> Report:
+def report(*answers: Answer, left: tuple[str, ...] = ()) -> SweepReport:
     """Make a report of some answers."""
     asked = tuple(zip(QUESTIONS, answers, strict=False))
     return Report("2026-11-25T12:00:00.000Z", {"bucket": "acme"}, Spending(9, 1, 2, 3000), 7, asked, ASSUMED, left)

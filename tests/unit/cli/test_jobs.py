@@ -70,7 +70,7 @@ class Functions:
 def plan_of(world: World, manifest: str, *, json: bool = False) -> MadeDesk:
     """Plan a manifest and return the desk that was written on."""
     command = make_desk(json=json, clock=world.clock)
-    assert exit_codes.OK == plan_in(world.cloud(), manifest, command)
+    assert exit_codes.OK == plan_in(world.context(), manifest, command)
     return command
 
 
@@ -113,7 +113,7 @@ def test_a_plan_of_an_object_has_the_id_that_its_job_has(world: World):
 def test_a_manifest_with_mistakes_cannot_be_planned(world: World, tmp_path: Path):
     """Its clips are looked at all the same, so that all mistakes are told at once."""
     with pytest.raises(InvalidManifest) as caught:
-        plan_in(world.cloud(), str(written(tmp_path, BROKEN)), make_desk())
+        plan_in(world.context(), str(written(tmp_path, BROKEN)), make_desk())
 
     assert {"FIELD_UNKNOWN", "CLIP_NOT_FOUND"} == {issue.code for issue in caught.value.issues}
 
@@ -121,13 +121,13 @@ def test_a_manifest_with_mistakes_cannot_be_planned(world: World, tmp_path: Path
 def test_a_file_that_is_not_there_is_an_error_of_ours(world: World, tmp_path: Path):
     """No traceback for a typing error."""
     with pytest.raises(NoSuchFile):
-        plan_in(world.cloud(), str(tmp_path / "none.json"), make_desk())
+        plan_in(world.context(), str(tmp_path / "none.json"), make_desk())
 
 
 def test_dropping_names_the_job_that_will_be(world: World, file: Path):
     """The id is printed alone, for scripts."""
     command = make_desk(clock=world.clock)
-    code = drop_in(world.cloud(), Drop(file), command)
+    code = drop_in(world.context(), Drop(file), command)
 
     job = world.submit()
     assert job
@@ -137,7 +137,7 @@ def test_dropping_names_the_job_that_will_be(world: World, file: Path):
 def test_waiting_ends_with_the_completion_event_alone(world: World, file: Path):
     """Programs get the event as every other recipient gets it."""
     command = make_desk(json=True, clock=world.clock)
-    code = drop_in(world.cloud(), Drop(file, wait=True), command, Functions(world))
+    code = drop_in(world.context(), Drop(file, wait=True), command, Functions(world))
 
     assert exit_codes.OK == code
     assert world.result() == json.loads(command.written)
@@ -147,7 +147,7 @@ def test_waiting_ends_with_the_completion_event_alone(world: World, file: Path):
 def test_waiting_for_a_rejected_manifest_shows_its_issues(world: World, tmp_path: Path):
     """The exit code says rejected."""
     command = make_desk(clock=world.clock)
-    code = drop_in(world.cloud(), Drop(written(tmp_path, BROKEN), wait=True), command, Functions(world))
+    code = drop_in(world.context(), Drop(written(tmp_path, BROKEN), wait=True), command, Functions(world))
 
     assert exit_codes.REJECTED == code
     assert "rejected" in command.written
@@ -158,7 +158,7 @@ def test_waiting_for_a_job_that_fails_says_why(world: World, file: Path):
     """The exit code says failed."""
     world.put("episodes/ep1.mp3", tone(1.0))
     command = make_desk(clock=world.clock)
-    code = drop_in(world.cloud(), Drop(file, wait=True), command, Functions(world))
+    code = drop_in(world.context(), Drop(file, wait=True), command, Functions(world))
 
     assert exit_codes.FAILED == code
     assert "OUTPUT_EXISTS" in command.written
@@ -167,9 +167,9 @@ def test_waiting_for_a_job_that_fails_says_why(world: World, file: Path):
 def test_whoever_waits_knows_the_job_from_the_beginning(world: World, file: Path):
     """Ctrl-C ends the waiting, not the job; a program reads one line, the event."""
     people, programs = make_desk(clock=world.clock), make_desk(json=True, clock=world.clock)
-    drop_in(world.cloud(), Drop(file, wait=True), people, Functions(world))
+    drop_in(world.context(), Drop(file, wait=True), people, Functions(world))
     world.clock.advance(60)
-    drop_in(world.cloud(), Drop(file, wait=True), programs, Functions(world))
+    drop_in(world.context(), Drop(file, wait=True), programs, Functions(world))
 
     assert f"see `clipstitch show {people.written.split()[1]}`" in people.said
     assert ("", 1) == (programs.said, len(programs.written.splitlines()))
@@ -179,7 +179,7 @@ def test_a_sink_that_could_not_be_told_is_named_to_whoever_waits(file: Path):
     """The job has succeeded, and somebody does not know it yet."""
     world = HookWorld(WebhookNoResponse("no answer"))
     command = make_desk(clock=world.clock)
-    code = drop_in(world.cloud(), Drop(file, wait=True), command, Functions(world))
+    code = drop_in(world.context(), Drop(file, wait=True), command, Functions(world))
 
     assert exit_codes.OK == code
     assert "still owed to partner: they will be told again" in command.written
@@ -188,20 +188,20 @@ def test_a_sink_that_could_not_be_told_is_named_to_whoever_waits(file: Path):
 def test_waiting_ends_when_the_time_is_up(world: World, file: Path):
     """The job goes on; only we stop."""
     with pytest.raises(TimedOut, match=r"is received after 10 s: waiting for submit"):
-        drop_in(world.cloud(), Drop(file, wait=True, timeout="10s"), make_desk(), world.clock.advance)
+        drop_in(world.context(), Drop(file, wait=True, timeout="10s"), make_desk(), world.clock.advance)
 
 
 @pytest.mark.parametrize("what", [Drop(Path("ep1.json"), key="other/ep1.json"), Drop(Path("ep1.txt"))])
 def test_a_key_that_would_start_nothing_is_refused(world: World, what: Drop):
     """A silent upload would be a lost job."""
     with pytest.raises(Usage, match="would start no job"):
-        drop_in(world.cloud(), what, make_desk())
+        drop_in(world.context(), what, make_desk())
 
 
 def test_a_timeout_that_is_no_time_is_refused_before_anything_is_uploaded(world: World, file: Path):
     """Nothing is dropped that cannot be waited for."""
     with pytest.raises(Usage, match="soon"):
-        drop_in(world.cloud(), Drop(file, wait=True, timeout="soon"), make_desk())
+        drop_in(world.context(), Drop(file, wait=True, timeout="soon"), make_desk())
 
     assert MANIFEST not in world.objects.stored
 
@@ -214,14 +214,14 @@ def test_the_event_is_that_of_this_job_when_a_newer_one_has_written_the_result(w
     finished(world)
 
     assert event["id"] != world.result()["id"]
-    assert event == completion_event(older, world.cloud())
+    assert event == completion_event(older, world.context())
 
 
 def test_the_event_is_had_from_a_busy_cloud(world: World):
     """Whoever has waited to the end is not told that the cloud is busy now: the facts give the same event."""
     job = finished(world)
 
-    assert world.result() == completion_event(job, world.cloud(FaultAfter(0)))
+    assert world.result() == completion_event(job, world.context(FaultAfter(0)))
 
 
 def test_following_yields_every_change_once(world: World):
@@ -229,7 +229,7 @@ def test_following_yields_every_change_once(world: World):
     world.drop()
     job = world.submit()
     assert job
-    seen = list(follow(job.id, "acme", world.cloud(), Patience(60_000, Functions(world))))
+    seen = list(follow(job.id, "acme", world.context(), Patience(60_000, Functions(world))))
 
     assert sorted(len(job.facts) for job in seen) == [len(job.facts) for job in seen]
     assert seen[-1].closed
@@ -243,8 +243,8 @@ def test_jobs_lists_those_of_a_day_and_the_open_ones(world: World):
     running = world.submit()
     assert running
     both, only_open = make_desk(json=True), make_desk(json=True)
-    jobs_in(world.cloud(), [DAY], both)
-    jobs_in(world.cloud(), [], only_open)
+    jobs_in(world.context(), [DAY], both)
+    jobs_in(world.context(), [], only_open)
 
     states = {row["job"]: (row["state"], row["open"]) for row in json.loads(both.written)}
     assert {done.id: ("succeeded", False), running.id: ("running", True)} == states
@@ -254,7 +254,7 @@ def test_jobs_lists_those_of_a_day_and_the_open_ones(world: World):
 def test_jobs_shows_a_table_to_people(world: World):
     """Objects of the usual bucket by their keys."""
     done, command = finished(world), make_desk()
-    jobs_in(world.cloud(), [DAY], command)
+    jobs_in(world.context(), [DAY], command)
 
     for words in (done.id, "succeeded", "manifests/ep1.json", "episodes/ep1.mp3"):
         assert words in command.written
@@ -263,9 +263,9 @@ def test_jobs_shows_a_table_to_people(world: World):
 def test_a_job_of_which_only_the_marker_is_known_is_listed_with_its_manifest(world: World):
     """A crash right after the marker leaves nothing else."""
     job_id = "20260102T030405Z-0123456789ab"
-    world.cloud().store("acme").open(job_id, MANIFEST)
+    world.context().store.open(job_id, MANIFEST)
     command = make_desk(json=True)
-    jobs_in(world.cloud(), [], command)
+    jobs_in(world.context(), [], command)
 
     assert [(job_id, "received", MANIFEST.uri)] == [
         (row["job"], row["state"], row["manifest"]) for row in json.loads(command.written)
@@ -275,7 +275,7 @@ def test_a_job_of_which_only_the_marker_is_known_is_listed_with_its_manifest(wor
 def test_no_jobs_is_said_in_words(world: World):
     """Silence would leave one wondering."""
     command = make_desk()
-    jobs_in(world.cloud(), [DAY], command)
+    jobs_in(world.context(), [DAY], command)
 
     assert "no jobs: none open, none of 2026-01-02\n" == command.written
 
@@ -284,7 +284,7 @@ def test_no_jobs_is_said_in_words(world: World):
 def test_the_beginning_of_an_id_is_enough(world: World, length: int):
     """As long as one job has it."""
     job, command = finished(world), make_desk(json=True)
-    show_in(world.cloud(), job.id[:length], command)
+    show_in(world.context(), job.id[:length], command)
 
     assert job.id == json.loads(command.written)["job"]
 
@@ -295,7 +295,7 @@ def test_a_beginning_that_two_jobs_share_names_both(world: World):
     world.clock.advance(60)
     second = finished(world)
     with pytest.raises(Usage) as caught:
-        show_in(world.cloud(), "2026", make_desk())
+        show_in(world.context(), "2026", make_desk())
 
     assert first.id in str(caught.value)
     assert second.id in str(caught.value)
@@ -304,13 +304,13 @@ def test_a_beginning_that_two_jobs_share_names_both(world: World):
 def test_an_unknown_id_is_an_error_with_a_remedy(world: World):
     """`clipstitch jobs` helps."""
     with pytest.raises(NoSuchJob):
-        show_in(world.cloud(), "1999", make_desk())
+        show_in(world.context(), "1999", make_desk())
 
 
 def test_show_tells_a_job_from_its_plan_to_its_output(world: World):
     """The timeline is in order."""
     job, command = finished(world), make_desk()
-    show_in(world.cloud(), job.id, command)
+    show_in(world.context(), job.id, command)
 
     timeline = ["planned", "step 1 accepted", "step 1 succeeded", "verdict: publish", "result: published", "closed"]
     assert sorted(timeline, key=command.written.index) == timeline
@@ -322,7 +322,7 @@ def test_show_tells_why_a_job_was_rejected(world: World):
     world.drop(BROKEN)
     job, command = world.submit(), make_desk()
     assert job
-    show_in(world.cloud(), job.id, command)
+    show_in(world.context(), job.id, command)
 
     assert "rejected" in command.written
     assert "FIELD_UNKNOWN" in command.written
@@ -331,7 +331,7 @@ def test_show_tells_why_a_job_was_rejected(world: World):
 def test_show_has_facts_plan_and_event_for_programs(world: World):
     """The event is the one that everybody got."""
     job, command = finished(world), make_desk(json=True)
-    show_in(world.cloud(), job.id, command)
+    show_in(world.context(), job.id, command)
 
     told = json.loads(command.written)
     assert world.result() == told["event"]
@@ -345,7 +345,7 @@ def test_a_job_that_waits_for_clips_says_so(world: World):
     job = world.submit()
     assert job
     command = make_desk()
-    show_in(world.cloud(), job.id, command)
+    show_in(world.context(), job.id, command)
 
     assert "waiting for clips" == stage(job)
     assert "waiting until 2026-01-02T04:04:05.000Z: `late.mp3` does not exist; `0.mp3`" in command.written
@@ -356,7 +356,7 @@ def test_the_beginning_of_no_job_is_refused(world: World):
     """An empty variable of a script must not mean whichever job there is."""
     finished(world)
     with pytest.raises(Usage, match="empty"):
-        find_job("", world.cloud())
+        find_job("", world.context())
 
 
 def test_a_job_is_one_line_for_grep(world: World):
@@ -365,7 +365,7 @@ def test_a_job_is_one_line_for_grep(world: World):
     world.drop(ref=ref)
     world.submit(ref=ref)
     command = make_desk()._replace(env={})
-    jobs_in(world.cloud(), [], command)
+    jobs_in(world.context(), [], command)
 
     assert 2 == len(command.written.splitlines())
     assert ref.key in command.written
@@ -374,7 +374,7 @@ def test_a_job_is_one_line_for_grep(world: World):
 def test_clips_are_put_under_their_names(world: World, tmp_path: Path):
     """Below the prefix, byte for byte."""
     (tmp_path / "ü (1).mp3").write_bytes(b"sound")
-    code = put_in(world.cloud(), [tmp_path / "ü (1).mp3"], "clips/", make_desk())
+    code = put_in(world.context(), [tmp_path / "ü (1).mp3"], "clips/", make_desk())
 
     assert exit_codes.OK == code
     assert b"sound" == world.objects.read(ObjectRef("acme", "clips/ü (1).mp3")).body
@@ -384,6 +384,6 @@ def test_nothing_is_put_when_one_of_the_files_cannot_be_read(world: World, tmp_p
     """Half an episode helps nobody."""
     (tmp_path / "a.mp3").write_bytes(b"sound")
     with pytest.raises(NoSuchFile, match=r"missing\.mp3"):
-        put_in(world.cloud(), [tmp_path / "a.mp3", tmp_path / "missing.mp3"], "clips/", make_desk())
+        put_in(world.context(), [tmp_path / "a.mp3", tmp_path / "missing.mp3"], "clips/", make_desk())
 
     assert [] == list(world.objects.list("acme", "clips/"))

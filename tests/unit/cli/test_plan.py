@@ -54,7 +54,7 @@ def holding(document: Mapping[str, Any], seconds: float = 10.0) -> World:
 def shown(document: Mapping[str, Any], *, json: bool = False, look: Look | None = None) -> MadeDesk:
     """Plan a manifest, and return the desk that was written on."""
     command = make_desk(json=json)
-    assert exit_codes.OK == plan_in(holding(document).cloud(), MANIFEST.uri, command, look)
+    assert exit_codes.OK == plan_in(holding(document).context(), MANIFEST.uri, command, look)
     return command
 
 
@@ -77,7 +77,7 @@ class Tally:
 
     def cloud(self) -> Context:
         """Return the cloud as a fresh instance sees it, with every call counted."""
-        return self._world.cloud()._replace(objects=self, audio=self, messages=self)  # type: ignore[arg-type]
+        return self._world.context()._replace(objects=self, audio=self, messages=self)  # type: ignore[arg-type]
 
     def read(self, ref: ObjectRef, limit: int | None = None) -> object:
         """Count a GET."""
@@ -147,12 +147,12 @@ class Tally:
 def ran(world: World) -> Requests:
     """Run the world's manifest as a job to its end, undisturbed, and return what it asked for."""
     tally = Tally(world)
-    submit(MANIFEST, tally.cloud())
+    submit(MANIFEST, tally.context())
     done = 0
     while done < len(world.audio.accepted):
         notice = parse_notification(world.run(world.audio.accepted[done]))
         assert notice
-        job = complete(notice, tally.cloud())
+        job = complete(notice, tally.context())
         done += 1
     assert job
     assert ("succeeded", True) == (job.state, job.closed)
@@ -189,7 +189,7 @@ def test_a_job_asks_for_exactly_the_requests_that_were_estimated(document: dict[
     """Kind by kind, over a whole job in memory, each call of a port counted as the OSS adapter makes it."""
     world = holding(document)
     command = make_desk(json=True)
-    plan_in(world.cloud(), MANIFEST.uri, command)
+    plan_in(world.context(), MANIFEST.uri, command)
 
     guess = json.loads(command.written)["estimates"]["requests"]
     real = ran(world)
@@ -211,7 +211,7 @@ def test_a_large_output_is_copied_in_parts():
     """Above 1 GB: a beginning, 256 MB each, an end."""
     world = holding(wanting(2), seconds=40_000.0)
     command = make_desk(json=True)
-    plan_in(world.cloud(), MANIFEST.uri, command)
+    plan_in(world.context(), MANIFEST.uri, command)
     guess = json.loads(command.written)["estimates"]
 
     small = estimated(wanting(2))["requests"]["oss"]

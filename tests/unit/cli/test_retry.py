@@ -77,7 +77,7 @@ def record(event: object) -> str:
 def told(world: World, letters: MemoryLetters, *, code: int) -> list[dict[str, Any]]:
     """Retry all dead letters and return what a program is told."""
     command = make_desk(json=True, clock=world.clock)
-    assert code == retry_letters(world.cloud(), letters, command)
+    assert code == retry_letters(world.context(), letters, command)
     answer: list[dict[str, Any]] = json.loads(command.written)
     return answer
 
@@ -97,7 +97,7 @@ def test_a_manifest_is_submitted_by_its_uri_or_key(world: World):
     """As its event would have done."""
     for name in (MANIFEST.uri, MANIFEST.key):
         command = make_desk(json=True)
-        assert exit_codes.OK == retry_in(world.cloud(), name, command)
+        assert exit_codes.OK == retry_in(world.context(), name, command)
         assert "running" == json.loads(command.written)["state"]
 
     assert 1 == len(world.audio.accepted)
@@ -110,7 +110,7 @@ def test_a_job_whose_notice_was_lost_is_brought_to_its_end(world: World):
     assert job
     command = make_desk()
 
-    assert exit_codes.OK == retry_in(world.cloud(), job.id[:20], command)
+    assert exit_codes.OK == retry_in(world.context(), job.id[:20], command)
     assert f"{job.id}  succeeded\n" == command.written
 
 
@@ -119,7 +119,7 @@ def test_a_job_whose_submit_died_is_started(world: World):
     with pytest.raises(CloudBusy):
         world.submit(FaultAfter(6, before=True))
     (marker,) = world.state_keys("open/")
-    retry_in(world.cloud(), marker.rpartition("/")[2], make_desk())
+    retry_in(world.context(), marker.rpartition("/")[2], make_desk())
 
     assert 1 == len(world.audio.accepted)
 
@@ -130,7 +130,7 @@ def test_a_job_that_has_failed_says_so_and_stays_so(world: World):
     world.complete(world.audio.fail(world.audio.accepted[-1], "InvalidArgument", "no"))
     assert job
 
-    assert exit_codes.FAILED == retry_in(world.cloud(), job.id, make_desk())
+    assert exit_codes.FAILED == retry_in(world.context(), job.id, make_desk())
 
 
 def test_what_is_still_owed_is_named():
@@ -138,8 +138,8 @@ def test_what_is_still_owed_is_named():
     world = HookWorld(WebhookResponse(500), WebhookResponse(500))
     job: Job = world.finish()
     people, programs = make_desk(), make_desk(json=True)
-    code = retry_in(world.cloud(), job.id, people)
-    retry_in(world.cloud(), job.id, programs)
+    code = retry_in(world.context(), job.id, people)
+    retry_in(world.context(), job.id, programs)
 
     assert exit_codes.OK == code
     assert "succeeded (open)  still owed to partner" in people.written
@@ -159,7 +159,7 @@ def test_what_is_still_owed_is_named():
 def test_what_cannot_be_retried_is_an_error(world: World, what: str, error: type[Exception]):
     """With a remedy."""
     with pytest.raises(error):
-        retry_in(world.cloud(), what, make_desk())
+        retry_in(world.context(), what, make_desk())
 
 
 @pytest.mark.parametrize(("what", "letters"), [("", False), ("2026", True)])
@@ -199,7 +199,7 @@ def test_a_letter_of_the_timer_has_nothing_to_be_done(world: World):
     letters = MemoryLetters(record('{"triggerTime": "2026-01-02T03:04:05Z", "triggerName": "t", "payload": ""}'))
     command = make_desk()
 
-    assert exit_codes.OK == retry_letters(world.cloud(), letters, command)
+    assert exit_codes.OK == retry_letters(world.context(), letters, command)
     assert "nothing to do" in command.written
     assert [] == letters.left
 
@@ -232,7 +232,7 @@ def test_what_fails_again_stays_and_does_not_keep_the_others_waiting(world: Worl
 def test_a_letter_that_breaks_the_code_stays_too(world: World):
     """It broke the function already, which is why it is here."""
     letters = MemoryLetters(record(upload_event()), record(upload_event()))
-    cloud = world.cloud()._replace(objects=None)  # type: ignore[arg-type]
+    cloud = world.context()._replace(objects=None)  # type: ignore[arg-type]
     command = make_desk()
 
     assert exit_codes.TROUBLE == retry_letters(cloud, letters, command)
@@ -265,7 +265,7 @@ def test_without_dead_letters_that_is_said(world: World):
     """To people in words, to programs as an empty list."""
     command = make_desk()
 
-    assert exit_codes.OK == retry_letters(world.cloud(), MemoryLetters(), command)
+    assert exit_codes.OK == retry_letters(world.context(), MemoryLetters(), command)
     assert "no dead letters\n" == command.written
     assert [] == told(world, MemoryLetters(), code=exit_codes.OK)
 
@@ -316,7 +316,7 @@ def test_waiting_does_not_wait_for_a_webhook_that_is_down(tmp_path: Any):
     """The job has succeeded, and everybody else is told."""
     world = HookWorld(WebhookResponse(500))
     command = make_desk(json=True, clock=world.clock)
-    code = drop_in(world.cloud(), Drop(written(tmp_path, DOCUMENT), wait=True), command, Functions(world))
+    code = drop_in(world.context(), Drop(written(tmp_path, DOCUMENT), wait=True), command, Functions(world))
 
     assert exit_codes.OK == code
     assert world.result() == json.loads(command.written)
@@ -329,7 +329,7 @@ def test_attempts_and_what_came_of_them_are_shown():
     job = world.finish()
     world.sweep(5)
     command = make_desk()
-    show_in(world.cloud(), job.id, command)
+    show_in(world.context(), job.id, command)
 
     assert "owed to partner after attempt 1, in vain: partner.example answered 500 [WEBHOOK_ANSWER]" in command.written
     assert "told partner, in vain: partner.example answered 410 Gone [SINK_OFF]" in command.written

@@ -36,10 +36,10 @@ class MemoryFunctions:
         self.world = world
         self.called: list[tuple[str, bytes]] = []
         self.handlers: dict[str, Callable[[bytes], Any]] = {
-            SUBMIT: lambda event: _states(submit(ref, world.cloud()) for ref in parse_oss_trigger(event)),
-            SWEEP: lambda _: sweep.sweep(world.cloud())._asdict(),
+            SUBMIT: lambda event: _states(submit(ref, world.context()) for ref in parse_oss_trigger(event)),
+            SWEEP: lambda _: sweep.sweep(world.context())._asdict(),
             COMPLETE: lambda event: _states(
-                [complete(notice, world.cloud())] if (notice := parse_notification(event)) else []
+                [complete(notice, world.context())] if (notice := parse_notification(event)) else []
             ),
         }
 
@@ -83,13 +83,13 @@ def functions(world: World) -> MemoryFunctions:
 
 def deployed(functions: MemoryFunctions) -> Deployed:
     """Return the deployment whose functions these are, seen through objects that nobody writes."""
-    return Deployed(functions, functions.world.cloud(), SUBMIT, SWEEP)
+    return Deployed(functions, functions.world.context(), SUBMIT, SWEEP)
 
 
 def retried(functions: MemoryFunctions, what: str) -> tuple[int, dict[str, Any]]:
     """Retry and return the exit code and what a program is told."""
     command = make_desk(json=True, clock=functions.world.clock)
-    code = retry_in(functions.world.cloud(), what, command, deployed(functions))
+    code = retry_in(functions.world.context(), what, command, deployed(functions))
     return code, json.loads(command.written)
 
 
@@ -196,7 +196,7 @@ def test_an_error_of_the_function_is_shown_with_type_and_message(functions: Memo
 def told_of(functions: MemoryFunctions, letters: MemoryLetters, *, code: int = exit_codes.OK) -> list[dict[str, Any]]:
     """Retry all dead letters and return what a program is told."""
     command = make_desk(json=True, clock=functions.world.clock)
-    assert code == retry_letters(functions.world.cloud(), letters, command, deployed(functions))
+    assert code == retry_letters(functions.world.context(), letters, command, deployed(functions))
     answer: list[dict[str, Any]] = json.loads(command.written)
     return answer
 

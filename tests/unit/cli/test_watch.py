@@ -29,7 +29,7 @@ class Turns:
 def watched(world: World, *turns: object, as_json: bool = True) -> MadeDesk:
     """Watch a world for ten seconds in which these things happen."""
     command = make_desk(json=as_json, clock=world.clock)
-    assert exit_codes.OK == watch_in(world.cloud(), command, 10_000, Turns(world, *turns))
+    assert exit_codes.OK == watch_in(world.context(), command, 10_000, Turns(world, *turns))
     return command
 
 
@@ -87,7 +87,7 @@ def test_watching_goes_on_when_the_cloud_is_busy_for_a_while():
     world.drop()
     command = make_desk(clock=world.clock)
     turns = Turns(world, lambda: setattr(fault, "left", 0), world.submit, lambda: setattr(fault, "left", 1_000))
-    code = watch_in(world.cloud(fault), command, 10_000, turns)
+    code = watch_in(world.context(fault), command, 10_000, turns)
 
     assert exit_codes.OK == code
     assert "looking again: the fuse blew" in command.said
@@ -98,7 +98,7 @@ def test_a_cloud_that_never_answers_is_not_watched():
     """Nobody shall wait for what is not there: the first look fails, and says why."""
     world = World()
     with pytest.raises(CloudBusy):
-        watch_in(world.cloud(FaultAfter(0)), make_desk(clock=world.clock), 10_000, world.clock.advance)
+        watch_in(world.context(FaultAfter(0)), make_desk(clock=world.clock), 10_000, world.clock.advance)
 
 
 @pytest.mark.parametrize("text", ["soon", "5", ""])

@@ -1,4 +1,4 @@
-"""docs/deploy.md is true: its commands, variables, parameters, outputs, names and figures are those of the files."""
+"""docs/deploy.md is accurate: its commands, variables, parameters, outputs, names and quantities match the files."""
 
 import json
 import re
@@ -29,24 +29,24 @@ ACCOUNT = "1234567890123456"
 
 
 def page() -> str:
-    """Return the page."""
+    """Return the text of docs/deploy.md."""
     return PAGE.read_text("utf-8")
 
 
 def rows(heading: str) -> list[tuple[str, ...]]:
-    """Return the cells of the table whose first column has this heading."""
+    """Return the cells of the table with this heading in its first column."""
     table = page().partition(f"\n| {heading} |")[2].partition("\n\n")[0]
     lines = table.split("\n")[2:]
     return [tuple(cell.strip() for cell in line.strip("|").split(" | ")) for line in lines]
 
 
 def code(text: str) -> str:
-    """Return a cell without its ticks."""
+    """Return the content of a cell without backticks."""
     return text.strip("` ")
 
 
 def template() -> dict[str, Any]:
-    """Return the template."""
+    """Return the parsed template.yml."""
     loaded: dict[str, Any] = yaml.safe_load(TEMPLATE.read_text("utf-8"))
     return loaded
 
@@ -54,52 +54,51 @@ def template() -> dict[str, Any]:
 # Variables, parameters, outputs
 
 
-def test_every_variable_of_the_deployment_is_on_the_page_with_its_default():
-    """And no other."""
+def test_every_variable_of_the_deployment_is_on_the_page_with_its_default() -> None:
+    """No other variable is on the page."""
     declared = dict(re.findall(r"\$\{env\('(\w+)', '([^']*)'\)\}", S_YAML.read_text("utf-8")))
-    told = {code(name): "" if default == "none" else code(default) for name, default, _ in rows("variable")}
+    listed = {code(name): "" if default == "none" else code(default) for name, default, _ in rows("variable")}
 
-    assert declared == told
+    assert declared == listed
 
 
-def test_every_parameter_of_the_template_is_on_the_page():
-    """With the variable that becomes it, or else its default."""
+def test_every_parameter_of_the_template_is_on_the_page() -> None:
+    """Each row has the variable that sets the parameter, or else its default."""
     passed = {
         name: re.sub(r"\$\{vars\.(\w+)\}", r"\1", text)
         for name, text in yaml.safe_load(S_YAML.read_text("utf-8"))["resources"]["infra"]["props"]["parameters"].items()
     }
     variables = yaml.safe_load(S_YAML.read_text("utf-8"))["vars"]
-    wanted = {
-        name: re.findall(r"env\('(\w+)'", variables[passed[name]])[0] if name in passed else _plain(spec["Default"])
+    expected = {
+        name: re.findall(r"env\('(\w+)'", variables[passed[name]])[0] if name in passed else _default(spec["Default"])
         for name, spec in template()["Parameters"].items()
     }
 
-    assert wanted == {code(name): code(source) for name, source, *_ in rows("parameter")}
+    assert expected == {code(name): code(source) for name, source, *_ in rows("parameter")}
 
 
-def _plain(value: object) -> str:
+def _default(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value) or "none"
 
 
-def test_every_output_on_the_page_is_the_templates():
-    """Those that are named in words, too."""
+def test_every_output_on_the_page_is_in_the_template() -> None:
+    """Outputs that the text mentions are included."""
     outputs = set(template()["Outputs"])
-    said = page().partition("The stack's outputs")[2].partition("\n\n")[0]
+    paragraph = page().partition("The stack's outputs")[2].partition("\n\n")[0]
 
-    assert set(re.findall(r"`(\w+)`", said)) <= outputs
+    assert set(re.findall(r"`(\w+)`", paragraph)) <= outputs
     assert "stack output AccountId" in page()
     assert "AccountId" in outputs
 
 
-def test_every_setting_on_the_page_is_one():
-    """A variable that nobody reads would be followed in vain."""
-    known = S_YAML.read_text("utf-8") + (ROOT / "docs" / "settings.md").read_text("utf-8")
-    cli = "".join(file.read_text("utf-8") for file in (ROOT / "cli" / "clipstitch_cli").glob("*.py"))
+def test_every_setting_on_the_page_exists() -> None:
+    """A variable on the page that no file reads would have no effect."""
+    files = [S_YAML, ROOT / "docs" / "settings.md", ROOT / "localyun" / "deploy" / "project.py"]
+    files += (ROOT / "cli" / "clipstitch_cli").glob("*.py")
+    known = "".join(file.read_text("utf-8") for file in files)
     named = set(re.findall(r"\b((?:CLIPSTITCH|OSS|MNS|IMM|FC|ROS|ALIBABA_CLOUD)_[A-Z_]+)\b", page()))
 
-    assert {
-        name for name in named if name not in known + cli + (ROOT / "localyun" / "deploy" / "project.py").read_text()
-    } == set()
+    assert set() == {name for name in named if name not in known}
     assert "state_bucket" in Settings._fields
 
 
@@ -107,31 +106,31 @@ def test_every_setting_on_the_page_is_one():
 
 
 def names(prefix: str) -> list[str]:
-    """Return the name of everything that a deployment with a prefix makes."""
+    """Return the names of all resources that a deployment with a prefix creates."""
     env = {"CLIPSTITCH_PREFIX": prefix, "CLIPSTITCH_BUCKET": f"{prefix}-audio"}
-    asked = {"Prefix": prefix, "BucketName": f"{prefix}-audio", "AlarmPolicy": "p", "AlarmContacts": "c"}
-    stack = Stack(load_yaml(TEMPLATE), asked, Place(ACCOUNT, "cn-hangzhou", prefix))
-    found = [name for resource in stack.resources() for name in _names_of(resource.properties)]
-    return [*found, *(function.name for function in read(ROOT, env).functions)]
+    parameters = {"Prefix": prefix, "BucketName": f"{prefix}-audio", "AlarmPolicy": "p", "AlarmContacts": "c"}
+    stack = Stack(load_yaml(TEMPLATE), parameters, Place(ACCOUNT, "cn-hangzhou", prefix))
+    from_template = [name for resource in stack.resources() for name in _names_of(resource.properties)]
+    return [*from_template, *(function.name for function in read(ROOT, env).functions)]
 
 
 def _names_of(properties: Any) -> list[str]:
-    """Return what a resource is called; of what belongs to another, such as a log store, the owner has the name."""
+    """Return the name of a resource; a part of another resource, such as a log store, has none of its own."""
     keys = ("BucketName", "ProjectName", "TopicName", "QueueName", "RoleName", "FunctionName", "Name", "RuleId")
     detail = properties.get("Detail", {}).get("Name")
-    owned = "LogstoreName" in properties or "FullTextIndex" in properties
-    return [detail] if detail else [properties[key] for key in keys if key in properties and not owned]
+    is_part = "LogstoreName" in properties or "FullTextIndex" in properties
+    return [detail] if detail else [properties[key] for key in keys if key in properties and not is_part]
 
 
-def test_everything_that_is_created_is_on_the_page():
-    """By its name, with the default prefix."""
-    told = [code(name).replace("ACCOUNT", ACCOUNT) for name, _ in rows("name")]
+def test_every_created_resource_is_on_the_page() -> None:
+    """The names are those of the default prefix."""
+    listed = [code(name).replace("ACCOUNT", ACCOUNT) for name, _ in rows("name")]
 
-    assert {*names("clipstitch")} - {"clipstitch-audio"} == {*told}
+    assert {*names("clipstitch")} - {"clipstitch-audio"} == {*listed}
 
 
-def test_two_environments_of_one_account_share_no_name():
-    """Whatever is named after the prefix, and nothing is named otherwise."""
+def test_two_environments_of_one_account_have_no_name_in_common() -> None:
+    """Every name starts with the prefix."""
     one, other = names("staging"), names("production")
 
     assert len(one) == len(other) > 15
@@ -139,19 +138,19 @@ def test_two_environments_of_one_account_share_no_name():
     assert all(name.startswith("staging") for name in one)
 
 
-def test_two_environments_have_the_same_parts():
-    """They differ in names alone: the same deployment, read with two prefixes."""
+def test_two_environments_differ_only_in_names() -> None:
+    """The deployment is the same with two prefixes, except for the names."""
     one, other = (
         read(ROOT, {"CLIPSTITCH_PREFIX": name, "CLIPSTITCH_BUCKET": f"{name}-audio"}) for name in ("aaa", "bbb")
     )
-    places = [str(deployment).replace("aaa", "PREFIX").replace("bbb", "PREFIX") for deployment in (one, other)]
+    texts = [str(deployment).replace("aaa", "PREFIX").replace("bbb", "PREFIX") for deployment in (one, other)]
 
-    assert places[0] == places[1]
+    assert texts[0] == texts[1]
     assert "aaa" not in str(other)
 
 
-def test_the_users_bucket_stays():
-    """As the page promises of `s remove`."""
+def test_removing_the_stack_keeps_the_users_bucket() -> None:
+    """The template and the page both say that `s remove` retains the bucket."""
     assert "Retain" == template()["Resources"]["Bucket"]["DeletionPolicy"]
     assert "`DeletionPolicy: Retain`" in page()
 
@@ -160,19 +159,19 @@ def test_the_users_bucket_stays():
 
 
 def commands() -> list[list[str]]:
-    """Return every use of our command in a block of the page, or within a line, as words."""
+    """Return the arguments of every clipstitch command in a code block or in a line of the page."""
     blocks = re.findall(r"```sh\n(.*?)```", page(), re.DOTALL)
     lines = [line.partition(" # ")[0] for block in blocks for line in block.splitlines()]
     lines += re.findall(r"`(clipstitch [^`]+)`", page())
-    found = [re.search(r"(?:^|\s|/)clipstitch (.+)", line) for line in lines if "export" not in line]
-    return [shlex.split(match[1]) for match in found if match]
+    matches = [re.search(r"(?:^|\s|/)clipstitch (.+)", line) for line in lines if "export" not in line]
+    return [shlex.split(match[1]) for match in matches if match]
 
 
-def test_every_command_on_the_page_exists():
-    """With its options."""
+def test_every_command_on_the_page_exists() -> None:
+    """Every option on the page exists, too."""
     group = typer.main.get_command(app)
     used = commands()
-    known: dict[str, Any] = group.commands  # type: ignore[attr-defined] # an app with several commands is a group
+    known: dict[str, Any] = group.commands  # type: ignore[attr-defined] # an app with several commands is a click.Group
 
     assert {"put", "plan", "drop", "jobs", "doctor"} <= {words[0] for words in used}
     for name, *rest in used:
@@ -180,30 +179,30 @@ def test_every_command_on_the_page_exists():
         assert {word for word in rest if word.startswith("--")} <= options, (name, rest)
 
 
-def test_every_file_that_the_page_names_is_there():
-    """Links, and what commands are given."""
+def test_every_file_on_the_page_exists() -> None:
+    """Link targets and file arguments of commands are checked."""
     links = re.findall(r"\]\((?!https?:|#)([^)#]+)", page())
-    given = {word for words in commands() for word in words if word.startswith("examples/")}
+    arguments = {word for words in commands() for word in words if word.startswith("examples/")}
 
     assert [] == [link for link in links if not (PAGE.parent / link).exists()]
-    assert [] == [pattern for pattern in given if not list(ROOT.glob(pattern))]
+    assert [] == [pattern for pattern in arguments if not list(ROOT.glob(pattern))]
 
 
-def test_links_within_the_docs_lead_to_headings():
-    """Here and in the operating guide, which leads here."""
-    heads = {
+def test_every_link_to_a_heading_of_the_page_has_a_target() -> None:
+    """Links from the page itself and from docs/operate.md are checked."""
+    headings = {
         re.sub(r"[^a-z0-9 -]", "", line[3:].lower()).replace(" ", "-")
         for line in page().splitlines()
         if line[:3] == "## "
     }
     operate = (ROOT / "docs" / "operate.md").read_text("utf-8")
-    wanted = {*re.findall(r"\]\(#([\w-]+)\)", page()), *re.findall(r"deploy\.md#([\w-]+)", operate)}
+    linked = {*re.findall(r"\]\(#([\w-]+)\)", page()), *re.findall(r"deploy\.md#([\w-]+)", operate)}
 
-    assert wanted <= heads
+    assert linked <= headings
 
 
-def test_the_pinned_program_is_the_one_on_the_page():
-    """Which the tests of deployment run."""
+def test_the_page_names_the_tested_version_of_serverless_devs() -> None:
+    """The deployment tests run the version that is pinned in package.json."""
     pinned = json.loads((ROOT / "tests" / "deploy" / "package.json").read_text())["dependencies"]["@serverless-devs/s"]
 
     assert f"@serverless-devs/s@{pinned}" in page()
@@ -213,21 +212,22 @@ def test_the_pinned_program_is_the_one_on_the_page():
 
 
 @pytest.mark.parametrize("row", rows("clips a job"), ids=lambda row: f"{row[0]} clips")
-def test_the_quantities_are_what_plan_counts(row: tuple[str, ...]):
-    """For a thousand jobs."""
+def test_the_quantities_on_the_page_equal_the_estimates_of_plan(row: tuple[str, ...]) -> None:
+    """The table is for a thousand jobs."""
     count = int(row[0])
     world = World()
     keys = [world.put(f"{number}.mp3", tone(60.0, name=str(number))).key for number in range(count)]
     document = json.dumps({"version": 1, "output": {"key": "o.mp3"}, "clips": keys})
-    made = estimate(plan_for(JOB, ManifestRef(MANIFEST, "E"), document.encode(), world.cloud()), 0, PriceList())
-    each = (made.tasks, made.processed_s / 60, made.requests.put_type, made.requests.get_type, made.requests.smq)
-    invocations = 1 + made.tasks
+    estimated = estimate(plan_for(JOB, ManifestRef(MANIFEST, "E"), document.encode(), world.context()), 0, PriceList())
+    requests = estimated.requests
+    each = (estimated.tasks, estimated.processed_s / 60, requests.put_type, requests.get_type, requests.smq)
+    invocations = 1 + estimated.tasks
 
     assert [f"{round(1000 * quantity):,}" for quantity in (*each, invocations)] == list(row[1:])
 
 
-def test_prices_are_looked_up_where_the_command_looks_them_up():
-    """The same pages and dates; and no price."""
+def test_the_page_names_the_price_sources_of_the_command_and_no_price() -> None:
+    """The source pages and their dates are those of the command."""
     table = page().partition("| item | quantity |")[2].partition("\n\n")[0]
     for price in PRICES:
         product, _, name = price.source.partition(", ")

@@ -77,7 +77,7 @@ def planned(example: Example) -> Plan:
     manifest = parse(example.text.encode(), example.ref, OURS.limits)
     for key in (*FOUND, *(clip.key for clip in manifest.clips if isinstance(clip, Clip))):
         world.put(key, tone(3600.0, 44100, 2, name=key))
-    return plan_for(JOB, ManifestRef(example.ref, "E7A6"), example.text.encode(), world.cloud())
+    return plan_for(JOB, ManifestRef(example.ref, "E7A6"), example.text.encode(), world.context())
 
 
 EXAMPLES = examples(MANIFESTS, "yaml", "json", "ffconcat", "m3u")

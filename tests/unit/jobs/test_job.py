@@ -39,7 +39,7 @@ FACTS = st.builds(Fact, st.sampled_from([ACCEPTED, SUCCEEDED, FAILED]), st.integ
 @QUIET
 def test_a_fact_is_read_back_from_its_name(fact: Fact):
     """Any task id, any sink, dots and slashes included."""
-    assert fact == Fact.named(fact.name)
+    assert fact == Fact.parse(fact.name)
 
 
 @given(FACTS)
@@ -87,14 +87,14 @@ def test_facts_are_named_as_the_design_has_it(fact: Fact, name: str):
 )
 def test_other_names_are_no_facts(name: str):
     """Whatever else lies in the job's folder is passed over."""
-    assert Fact.named(name) is None
+    assert Fact.parse(name) is None
 
 
 @given(st.text(max_size=40) | st.lists(st.sampled_from(["step-", "0", "²", ".", "accepted", "json", "%"])).map("".join))
 @QUIET
 def test_any_name_is_a_fact_or_none(name: str):
     """Reading a listing never fails."""
-    fact = Fact.named(name)
+    fact = Fact.parse(name)
 
     assert fact is None or isinstance(fact, Fact)
 

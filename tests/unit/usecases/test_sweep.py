@@ -16,7 +16,7 @@ from clipstitch.jobs.job import CLAIMED, FAILED_TRANSIENTLY, Fact, Job
 from clipstitch.usecases.complete import complete
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.job_store import JobStore
-from clipstitch.usecases.sweep import Report, sweep
+from clipstitch.usecases.sweep import SweepReport, sweep
 from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, FaultAfter, World
 
 GRACE_PERIOD_S = SETTINGS.grace_period_s
@@ -48,13 +48,13 @@ def dropped(document: object = DOCUMENT) -> World:
 
 def ledger_of(world: World) -> JobStore:
     """Open the world's ledger."""
-    return world.cloud().store(BUCKET)
+    return world.context().store
 
 
-def swept(world: World, seconds: float = GRACE_PERIOD_S) -> Report:
+def swept(world: World, seconds: float = GRACE_PERIOD_S) -> SweepReport:
     """Let time pass, and sweep."""
     world.clock.advance(seconds)
-    return sweep(world.cloud())
+    return sweep(world.context())
 
 
 def run_all(world: World, ran: set[str]) -> list[bytes]:
@@ -84,7 +84,7 @@ def result_of(world: World, ref: ObjectRef = MANIFEST) -> dict[str, Any] | None:
 def job_of(world: World) -> Job:
     """Load the only job."""
     store = ledger_of(world)
-    ids = list(store.jobs_of("2026-01-02")) or list(store.open_jobs())
+    ids = list(store.jobs_of_day("2026-01-02")) or list(store.open_jobs())
     assert 1 == len(ids)
     return store.load(ids[0])
 
@@ -144,7 +144,7 @@ def test_an_upload_of_just_now_is_left_to_its_event():
     """Its event is probably on the way."""
     world = dropped()
 
-    assert Report((), (), ()) == swept(world, GRACE_PERIOD_S - 1)
+    assert SweepReport() == swept(world, GRACE_PERIOD_S - 1)
     assert [] == world.audio.accepted
 
 
@@ -221,12 +221,12 @@ def test_a_crash_anywhere_in_complete_then_only_sweeps(calls: int, before: bool)
     assert ["a", "b"] == json.loads(world.objects.read(OUTPUT).body)["names"]
 
 
-@pytest.mark.parametrize(("calls", "before"), every_call(lambda fault: sweep(ready_to_sweep().cloud(fault))))
+@pytest.mark.parametrize(("calls", "before"), every_call(lambda fault: sweep(ready_to_sweep().context(fault))))
 def test_a_crash_anywhere_in_a_sweep_then_the_next_sweeps(calls: int, before: bool):
     """A sweep is a function like the others."""
     world = ready_to_sweep()
     with suppress(CloudBusy):  # a sweep goes on where one job is in trouble
-        sweep(world.cloud(FaultAfter(calls, before=before)))
+        sweep(world.context(FaultAfter(calls, before=before)))
     only_sweeps(world)
 
     assert_succeeded(world)
@@ -244,7 +244,7 @@ def test_a_parent_whose_claimant_died_is_started():
         if job_of(world).has(CLAIMED):
             break
     children = len(world.audio.accepted)
-    sweep(world.cloud())
+    sweep(world.context())
 
     assert children == len(world.audio.accepted)
     world.clock.advance(GRACE_PERIOD_S)
@@ -276,7 +276,7 @@ def test_a_task_that_faltered_is_started_again_after_rests_that_grow():
     for _ in range(SETTINGS.max_retries):
         falter(world)
         world.clock.advance(GRACE_PERIOD_S)
-        sweep(world.cloud())
+        sweep(world.context())
         rests.append(starts_after(world, 600)[:1])
 
     assert [[GRACE_PERIOD_S], [2 * GRACE_PERIOD_S], [4 * GRACE_PERIOD_S]] == rests
@@ -423,7 +423,7 @@ def test_a_manifest_that_was_overwritten_before_it_was_planned_fails_its_job_and
     world.clock.advance(5)
     world.drop({**DOCUMENT, "clips": ["b.wav", "a.mp3"]})
     only_sweeps(world)
-    states = {job_id: ledger_of(world).load(job_id).state for job_id in ledger_of(world).jobs_of("2026-01-02")}
+    states = {job_id: ledger_of(world).load(job_id).state for job_id in ledger_of(world).jobs_of_day("2026-01-02")}
 
     assert {"failed", "succeeded"} == set(states.values())
     assert "failed" == states[old]
@@ -447,7 +447,7 @@ def test_the_work_of_an_open_job_stays():
     world = submitted(TREE)
     world.complete(run_all(world, set())[0])
     made = world.state_keys("work/")
-    sweep(world.cloud())
+    sweep(world.context())
 
     assert made == world.state_keys("work/") != []
 
@@ -483,14 +483,14 @@ def test_one_troubled_job_does_not_stop_the_others(error: Exception):
     world.clock.advance(GRACE_PERIOD_S)
     facts = f"_clipstitch/jobs/2026-01-02/{troubled}"
     broken = Broken(world.objects, "list", error, lambda _bucket, prefix, *_: prefix.startswith(facts))
-    cloud = world.cloud()._replace(objects=broken)
+    cloud = world.context()._replace(objects=broken)
     first = sweep(cloud)
     for task in world.audio.accepted[1:]:
         world.run(task)
     world.clock.advance(GRACE_PERIOD_S)
     sweep(cloud)
 
-    assert (troubled,) == first.troubled
+    assert (troubled,) == first.failed
     assert 3 == len(first.found)
     assert ["succeeded"] * 3 == [result_of(world, ref)["data"]["state"] for ref in others]
     assert [troubled] == list(ledger_of(world).open_jobs())
@@ -509,7 +509,7 @@ def test_an_orphan_that_cannot_be_looked_at_does_not_stop_the_others():
     world.put(f"_clipstitch/jobs/2026-01-02/{orphans[1]}/decision.json", b"not JSON")
     report = swept(world)
 
-    assert (1, ()) == (len(report.looked_at), report.troubled)
+    assert (1, ()) == (len(report.looked_at), report.failed)
     assert "succeeded" == result_of(world, ObjectRef(BUCKET, "manifests/x.json"))["data"]["state"]
     assert [f"_clipstitch/work/{orphans[1]}/step-000.mp3"] == leftovers(world)
 
@@ -536,9 +536,9 @@ def test_a_sweep_without_time_leaves_the_rest_to_the_next():
     world = with_jobs(40, closed=False)
     lost = drop_for(world, "lost")
     world.clock.advance(GRACE_PERIOD_S)
-    reports = [sweep(world.cloud(Slow(world, 5))) for _ in range(12)]
+    reports = [sweep(world.context(Slow(world, 5))) for _ in range(12)]
 
-    assert all(report.cut for report in reports)
+    assert all(report.interrupted for report in reports)
     assert set(ledger_of(world).open_jobs()) == {job for report in reports for job in report.looked_at}
     assert lost == ledger_of(world).manifest_of(reports[0].found[0])
 
@@ -553,13 +553,13 @@ def test_manifests_that_outlast_every_sweep_do_not_stop_the_others():
     audio = Broken(world.audio, "probe", KilledByItsTimeLimit(), lambda refs: bool(long & set(refs)))
     for _ in range(8):
         with suppress(KilledByItsTimeLimit):
-            sweep(world.cloud()._replace(audio=audio))
+            sweep(world.context()._replace(audio=audio))
         world.clock.advance(300)
         for task in world.audio.accepted:
             world.run(task)
     states = [result_of(world, ref)["data"]["state"] for ref in good]
     world.clock.advance(2 * SETTINGS.deadline_s)
-    sweep(world.cloud()._replace(audio=audio))
+    sweep(world.context()._replace(audio=audio))
 
     assert ["succeeded"] * 3 == states
     assert ["DEADLINE_PASSED"] * 2 == [result_of(world, ref)["data"]["error"]["code"] for ref in (MANIFEST, other)]
@@ -589,13 +589,13 @@ def test_after_an_outage_longer_than_the_deadline_lost_uploads_get_their_time():
 def test_a_job_that_cannot_be_planned_in_time_fails_with_what_kept_it():
     """The cloud is busy whenever its clips are looked at; others would wait for ever."""
     world = opened()
-    cloud = world.cloud()._replace(audio=Broken(world.audio, "probe", CloudBusy("asking for a.mp3")))
+    cloud = world.context()._replace(audio=Broken(world.audio, "probe", CloudBusy("asking for a.mp3")))
     world.clock.advance(GRACE_PERIOD_S)
     early = sweep(cloud)
     world.clock.advance(SETTINGS.deadline_s)
     sweep(cloud)
 
-    assert (job_of(world).id,) == early.troubled
+    assert (job_of(world).id,) == early.failed
     assert "failed" == job_of(world).state
     assert "CLOUD_BUSY" == result_of(world)["data"]["error"]["code"]
     assert "asking for a.mp3" in result_of(world)["data"]["error"]["message"]
@@ -605,7 +605,7 @@ def test_a_job_that_cannot_be_planned_in_time_fails_with_what_kept_it():
 def test_an_output_that_cannot_be_published_in_time_fails_its_job():
     """Its copy is refused for a reason that the operator could have mended."""
     world = submitted()
-    cloud = world.cloud()._replace(objects=Broken(world.objects, "copy", AccessDenied("no right to copy")))
+    cloud = world.context()._replace(objects=Broken(world.objects, "copy", AccessDenied("no right to copy")))
     with pytest.raises(AccessDenied):
         complete(parse_notification(world.run()), cloud)
     world.clock.advance(SETTINGS.deadline_s)
@@ -620,7 +620,7 @@ def test_an_output_at_which_nobody_may_look_fails_its_job_in_time():
     """Whether it is in its place cannot be known; but every job comes to an end."""
     world = submitted()
     denied = Broken(world.objects, "describe", AccessDenied("no right to look"), lambda ref: ref == OUTPUT)
-    cloud = world.cloud()._replace(objects=denied)
+    cloud = world.context()._replace(objects=denied)
     with pytest.raises(AccessDenied):
         complete(parse_notification(world.run()), cloud)
     world.clock.advance(SETTINGS.deadline_s)
@@ -634,13 +634,13 @@ def test_an_output_at_which_nobody_may_look_fails_its_job_in_time():
 def published_late(error: Exception, name: str, times: int, **fields: Any) -> tuple[World, Context]:
     """Return a world whose job is published after its deadline, in a cloud that refuses to write one name, so often."""
     world = submitted({**DOCUMENT, **fields})
-    busy = world.cloud()._replace(objects=Broken(world.objects, "copy", CloudBusy("copying")))
+    busy = world.context()._replace(objects=Broken(world.objects, "copy", CloudBusy("copying")))
     with pytest.raises(CloudBusy):
         complete(parse_notification(world.run()), busy)
     world.clock.advance(SETTINGS.deadline_s)
     refusals = iter(range(times))
     broken = Broken(world.objects, "write", error, lambda ref, *_: ref.key.endswith(name) and next(refusals, -1) >= 0)
-    return world, world.cloud()._replace(objects=broken)
+    return world, world.context()._replace(objects=broken)
 
 
 @pytest.mark.parametrize("later", [0, SETTINGS.deadline_s], ids=["soon", "after an outage"])
@@ -651,7 +651,7 @@ def test_an_output_that_is_in_its_place_does_not_fail_its_job(later: int):
     world.clock.advance(later)
 
     assert OUTPUT in world.objects.stored
-    assert (job_of(world).id,) == report.troubled
+    assert (job_of(world).id,) == report.failed
     assert 1 == only_sweeps(world)
     assert_succeeded(world)
 
@@ -683,7 +683,7 @@ def with_jobs(count: int, *, closed: bool) -> World:
 def cost(world: World) -> int:
     """Count the port calls of a sweep."""
     tally = Tally()
-    sweep(world.cloud(tally))
+    sweep(world.context(tally))
     return tally.calls
 
 

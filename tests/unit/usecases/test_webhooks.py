@@ -28,7 +28,7 @@ from clipstitch.jobs.webhook_policy import MAX_RETRY_AFTER_S, SCHEDULE_S, next_a
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.recover import retry
 from clipstitch.usecases.settings import Settings, Sink, read_settings
-from clipstitch.usecases.sweep import Report, sweep
+from clipstitch.usecases.sweep import SweepReport, sweep
 from tests.receiver import OTHER_SECRET, SECRET, Receiver
 from tests.unit.usecases.test_settings import SMALLEST
 from tests.world import BUCKET, DOCUMENT, MANIFEST, OUTPUT, SETTINGS, FaultAfter, World
@@ -55,9 +55,9 @@ class HookWorld(World):
         self.hooks.answers["PARTNER"] = list(answers)
         self.drop()
 
-    def cloud(self, fault: FaultAfter | None = None) -> Context:
+    def context(self, fault: FaultAfter | None = None) -> Context:
         """Return the cloud with its hooks."""
-        return super().cloud(fault)._replace(hooks=fault.guard(self.hooks) if fault else self.hooks)
+        return super().context(fault)._replace(webhooks=fault.guard(self.hooks) if fault else self.hooks)
 
     def finish(self) -> Job:
         """Bring a job as far as it goes with all its messages."""
@@ -66,18 +66,18 @@ class HookWorld(World):
         assert job is not None
         return job
 
-    def sweep(self, seconds: float = 0) -> Report:
+    def sweep(self, seconds: float = 0) -> SweepReport:
         """Let time pass, and sweep."""
         self.clock.advance(seconds)
-        return sweep(self.cloud())
+        return sweep(self.context())
 
     def load(self, job: Job) -> Job:
         """Return the job as its facts have it now."""
-        return self.cloud().store(BUCKET).load(job.id)
+        return self.context().store.load(job.id)
 
     def fact(self, job: Job, fact: Fact) -> Any:
         """Return what was written down with a fact."""
-        return self.cloud().store(BUCKET).document(job.id, fact)
+        return self.context().store.document(job.id, fact)
 
 
 def failing(times: int, status: int = 500) -> list[WebhookResponse]:
@@ -332,10 +332,10 @@ def test_a_job_that_is_asked_for_is_told_at_once():
     """`clipstitch retry` waits for no schedule."""
     world = HookWorld(*failing(2))
     job = world.finish()
-    store = world.cloud().store(BUCKET)
+    store = world.context().store
 
-    assert not retry(job.id, store, world.cloud()).closed
-    assert retry(job.id, store, world.cloud()).closed
+    assert not retry(job.id, store, world.context()).closed
+    assert retry(job.id, store, world.context()).closed
     assert 3 == len(world.hooks.posted)
 
 
@@ -346,7 +346,7 @@ def test_a_young_job_that_is_asked_for_is_started_at_once():
         world.submit(FaultAfter(6, before=True))
     (marker,) = world.state_keys("open/")
     waited = (world.sweep(), len(world.audio.accepted))[1]
-    retry(marker.rpartition("/")[2], world.cloud().store(BUCKET), world.cloud())
+    retry(marker.rpartition("/")[2], world.context().store, world.context())
 
     assert [0, 1] == [waited, len(world.audio.accepted)]
 
@@ -388,7 +388,7 @@ def test_an_owed_event_of_a_sink_that_was_switched_off_since_is_given_up():
     """The job closes."""
     world = HookWorld(WebhookResponse(500))
     job = world.finish()
-    world.cloud().store(BUCKET).switch_off("partner", {})
+    world.context().store.switch_off("partner", {})
     world.sweep(5)
 
     assert 1 == len(world.hooks.posted)
@@ -397,7 +397,7 @@ def test_an_owed_event_of_a_sink_that_was_switched_off_since_is_given_up():
 
 def test_a_switch_has_a_name_that_lies_in_its_folder_whatever_the_sink_is_called():
     """Names of sinks are free."""
-    store = World().cloud().store(BUCKET)
+    store = World().context().store
 
     assert "_clipstitch/sinks/..%2Fopen%2Fx.off" == store.switch("../open/x").key
 
@@ -551,7 +551,7 @@ def test_the_receiver_on_the_page_reads_what_we_send():
     with Receiver() as receiver:
         hook = HOOK._replace(url=receiver.url)
         HttpWebhookSender(allow_private=True).post(hook, posted.event_id, posted.text, SystemClock().now())
-    (heard,) = receiver.heard
+    (heard,) = receiver.requests
 
     assert OUTPUT.uri == names["receive"](SECRET, heard.headers, heard.body)
     with pytest.raises(WebhookVerificationError):

@@ -462,7 +462,7 @@ def test_an_upload_in_trouble_does_not_stop_the_others_of_its_event(world: World
     elsewhere = ObjectRef("elsewhere", MANIFEST.key)
 
     with pytest.raises(InvalidTriggerEvent, match="CLIPSTITCH_BUCKET"):
-        submit_all([elsewhere, MANIFEST], world.cloud())
+        submit_all([elsewhere, MANIFEST], world.context())
     assert "running" == world.submit().state
     assert 1 == len(world.audio.accepted)
 
@@ -585,11 +585,11 @@ def test_open_jobs_and_the_jobs_of_a_day_can_be_listed(world: World):
     world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav"]})
     second = world.submit()
-    store = world.cloud().store(BUCKET)
+    store = world.context().store
 
     assert [second.id] == list(store.open_jobs())
-    assert [first.id, second.id] == list(store.jobs_of("2026-01-02"))
-    assert [] == list(store.jobs_of("2026-01-03"))
+    assert [first.id, second.id] == list(store.jobs_of_day("2026-01-02"))
+    assert [] == list(store.jobs_of_day("2026-01-03"))
     assert "succeeded" == store.document(first.id, Fact("closed"))["state"]
 
 

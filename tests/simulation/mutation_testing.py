@@ -1,4 +1,4 @@
-"""Plant a mutation in a copy of the package, and let a child process simulate with that copy until it notices."""
+"""Plant a mutant in a copy of the package, and let a child process simulate with that copy until it notices."""
 
 import json
 import os
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import clipstitch
-from tests.simulation.mutants import Mutation
+from tests.simulation.mutants import Mutant
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 
@@ -22,21 +22,21 @@ class Catch(NamedTuple):
     noticed: str
 
 
-def plant(mutation: Mutation, folder: Path) -> None:
+def plant(mutant: Mutant, folder: Path) -> None:
     """Copy the package, and make the mistake."""
     package = folder / "clipstitch"
     shutil.copytree(Path(clipstitch.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
-    for module, old, new in mutation.changes:
+    for module, old, new in mutant.changes:
         text = (package / module).read_text("utf-8")
         if text.count(old) != 1:
-            raise ValueError(f"{mutation.name}: {module} has {text.count(old)} times {old!r}")
+            raise ValueError(f"{mutant.name}: {module} has {text.count(old)} times {old!r}")
         (package / module).write_text(text.replace(old, new), "utf-8")
 
 
-def hunt(mutation: Mutation, schedules: int) -> Catch:
+def detect(mutant: Mutant, schedules: int) -> Catch:
     """Simulate until the mistake is noticed."""
     with tempfile.TemporaryDirectory() as folder:
-        plant(mutation, Path(folder))
+        plant(mutant, Path(folder))
         environment = {**os.environ, "PYTHONPATH": folder}
         command = [
             sys.executable,

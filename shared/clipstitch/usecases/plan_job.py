@@ -1,0 +1,136 @@
+"""Plan a job: parse its manifest, expand globs, probe the clips, and record a plan or a decision."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime, timedelta
+from typing import Literal, NamedTuple
+from urllib.parse import unquote
+
+from clipstitch.common.clock import timestamp
+from clipstitch.common.errors import (
+    AlreadyExists,
+    ClipstitchError,
+    CloudBusy,
+    InvalidManifest,
+    NotAudio,
+    ObjectArchived,
+    ObjectNotFound,
+)
+from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of, uploaded_at
+from clipstitch.common.ports import ObjectHeaders
+from clipstitch.jobs.job import Decision, Failure, Job, waiting_fact
+from clipstitch.manifest.documents import MAX_BYTES
+from clipstitch.manifest.expand_globs import expand_globs
+from clipstitch.manifest.model import Clip, Manifest
+from clipstitch.manifest.parse import in_order, parse
+from clipstitch.planning.plan import Plan, PlanningContext
+from clipstitch.planning.planner import clip_issues, make_plan
+from clipstitch.planning.silence_flac import silence_flac
+from clipstitch.usecases.context import Context
+
+_MAY_APPEAR = {"CLIP_NOT_FOUND", "GLOB_EMPTY"}  # issues that an upload of the clip resolves
+
+
+class UploadedManifest(NamedTuple):
+    """One version of a manifest, with its content (at most one byte more than is allowed)."""
+
+    manifest: ManifestRef
+    last_modified: datetime
+    body: bytes
+
+    @property
+    def job_id(self) -> str:
+        """The id of the job of this version."""
+        return job_id_of(self.manifest, self.last_modified)
+
+
+def read_manifest(ref: ObjectRef, context: Context) -> UploadedManifest | None:
+    """Return a manifest as it is now; None if it does not exist.
+
+    All samples of OSS send raw keys in events, but this is undocumented; the URL-decoded key is tried second.
+    """
+    for key in dict.fromkeys((ref.key, unquote(ref.key))):
+        found = ObjectRef(ref.bucket, key)
+        with suppress(ObjectNotFound):
+            content = context.objects.read(found, limit=MAX_BYTES + 1)
+            return UploadedManifest(ManifestRef(found, content.about.etag), content.about.last_modified, content.body)
+    return None
+
+
+def plan_job(job: Job, upload: UploadedManifest, context: Context) -> Job:
+    """Record the plan of a job, or a decision if there can be no plan, or that the job waits for clips.
+
+    Raises retryable errors of the cloud.
+    """
+    wait = timedelta()
+    try:
+        parsed = _parse(upload.manifest, upload.body, context)
+        wait = timedelta(milliseconds=parsed.wait_ms)
+        plan = _plan(job.id, upload.manifest, parsed, context)
+        _make_silences(plan, context)
+        return context.store.record(job, plan)
+    except InvalidManifest as invalid:
+        until = uploaded_at(job.id) + wait
+        if wait and context.clock.now() < until and {issue.code for issue in invalid.issues} <= _MAY_APPEAR:
+            missing = [issue.as_json() for issue in invalid.issues]
+            return context.store.add(job, waiting_fact(until), {"until": timestamp(until), "missing": missing})
+        decision = _decision("reject", upload, context)._replace(issues=invalid.issues)
+    except ClipstitchError as error:
+        if error.retryable:
+            raise
+        decision = _decision("fail", upload, context)._replace(error=Failure(**error.as_json()))
+    return context.store.record(job, decision)
+
+
+def _decision(kind: Literal["fail", "reject"], upload: UploadedManifest, context: Context) -> Decision:
+    return Decision(kind, upload.manifest, context.timestamp(), context.settings.sink_names, planned=False)
+
+
+def plan_for(job_id: str, manifest: ManifestRef, body: bytes, context: Context) -> Plan:
+    """Return the plan that submitting a manifest would record; write nothing.
+
+    Raises `InvalidManifest` with every issue.
+    """
+    return _plan(job_id, manifest, _parse(manifest, body, context), context)
+
+
+def _parse(manifest: ManifestRef, body: bytes, context: Context) -> Manifest:
+    with _all_issues(manifest, context):
+        return parse(body, manifest.ref, context.settings.limits)
+
+
+def _plan(job_id: str, manifest: ManifestRef, parsed: Manifest, context: Context) -> Plan:
+    settings, bucket = context.settings, manifest.ref.bucket
+    with _all_issues(manifest, context):
+        expanded = expand_globs(parsed, lambda prefix: context.objects.list(bucket, prefix), settings.limits, bucket)
+    refs = dict.fromkeys(ObjectRef(bucket, clip.key) for clip in expanded.manifest.clips if isinstance(clip, Clip))
+    probes = context.audio.probe(list(refs))
+    target = PlanningContext(job_id, manifest, settings.state_prefix, settings.completion_topic, settings.sink_names)
+    return make_plan(expanded.manifest, probes, target, expanded.paths)
+
+
+@contextmanager
+def _all_issues(manifest: ManifestRef, context: Context) -> Iterator[None]:
+    """Probe the clips of an invalid manifest too, so that its author sees all issues at once."""
+    try:
+        yield
+    except InvalidManifest as invalid:
+        clips = [(path, ObjectRef(manifest.ref.bucket, key)) for path, key in invalid.clips]
+        probes = context.audio.probe(list(dict.fromkeys(ref for _, ref in clips)))
+        if busy := next((probe for probe in probes.values() if isinstance(probe, CloudBusy)), None):
+            raise busy from invalid  # the issues of that clip are still unknown
+        unusable = [
+            (path, ref, probe)
+            for path, ref in clips
+            if isinstance(probe := probes[ref], ObjectArchived | ObjectNotFound | NotAudio)
+        ]
+        more = [issue for path, ref, probe in unusable for issue in clip_issues(path, Clip(ref.key), probe)]
+        raise InvalidManifest(in_order([*invalid.issues, *more])) from invalid
+
+
+def _make_silences(plan: Plan, context: Context) -> None:
+    """Create the silence assets of the steps. The name of an asset determines its content, so an existing one is kept."""
+    for silence in plan.silences:
+        body = silence_flac(silence.samples, silence.sample_rate, silence.channels)
+        with suppress(AlreadyExists):
+            context.objects.write(silence.ref, body, ObjectHeaders("audio/flac"), once=True)

@@ -1,0 +1,44 @@
+"""Record how tasks ended."""
+
+from clipstitch.common.cloud_errors import is_transient, remedy_for
+from clipstitch.common.errors import ObjectNotFound
+from clipstitch.common.ports import TaskOutcome
+from clipstitch.inbound.completion_notification import CompletionNotification
+from clipstitch.jobs.job import FAILED, FAILED_TRANSIENTLY, SUCCEEDED, Fact, Job
+from clipstitch.planning.plan import Step
+from clipstitch.usecases.context import Context
+
+FOUND = "found"  # in place of the task id of a step whose target exists
+
+
+def record_success(task_id: str, step: Step, job: Job, context: Context) -> Job:
+    """Record that a step succeeded; raise `ObjectNotFound` if its target does not exist."""
+    made = context.objects.describe(step.target)
+    return context.store.add(job, Fact(SUCCEEDED, step.number, task_id), {"size": made.size})
+
+
+def record_failure(task: CompletionNotification, step: Step, job: Job, context: Context) -> Job:
+    """Record that a task failed: transiently, a few times, so that the sweep starts the step again; else for good."""
+    tries = sum(fact.kind == FAILED_TRANSIENTLY and fact.step == step.number for fact in job.facts)
+    retry = is_transient(task.code, task.message) and tries < context.settings.max_retries
+    fact = Fact(FAILED_TRANSIENTLY if retry else FAILED, step.number, task.task_id)
+    remedy = remedy_for(task.code, task.message)
+    failure = {"code": task.code or "TASK_FAILED", "message": task.message, "remedy": remedy}
+    return context.store.add(job, fact, failure)
+
+
+def look_up(step: Step, job: Job, context: Context) -> Job:
+    """Record how the running tasks of a step ended, as far as it can be known.
+
+    The target of the step proves success; otherwise the cloud is asked about the tasks. A task that is reported as
+    succeeded but left no target counts as running, until the deadline.
+    """
+    try:
+        return record_success(FOUND, step, job, context)
+    except ObjectNotFound:
+        for task in sorted(job.running(step.number)):
+            ended = context.audio.task_outcome(task)
+            if isinstance(ended, TaskOutcome) and not ended.succeeded:
+                failed = CompletionNotification(task, succeeded=False, code=ended.code, message=ended.message)
+                job = record_failure(failed, step, job, context)
+        return job
