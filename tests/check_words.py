@@ -66,6 +66,7 @@ WORDS = {
 # What is allowed although a word of the list is in it, and why.
 ALLOWED = {
     r"sweep-trouble": "a log event that the alarm in template.yml searches for",
+    r"CLIPSTITCH_PATIENCE_S": "the former name of a setting, in the changelog",
     r"NOTICE_\w+": "error codes are stable: programs compare them",
     r"[Bb]lank lines?": "the ordinary term for an empty line",
     r"font-face": "CSS",

@@ -24,24 +24,12 @@ PACKAGES = sorted(file.parent for source in SOURCES for file in (ROOT / source).
 # The layers of the product, highest first; packages of one layer do not import each other.
 LAYERS = (("bootstrap",), ("usecases", "adapters"), ("jobs",), ("planning",), ("manifest", "inbound"), ("common",))
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
-PURE = [name for name in LEVEL if name not in ("adapters", "bootstrap")]
-IMPURE = (
-    "os",
-    "pathlib",
-    "time",
-    "random",
-    "secrets",
-    "uuid",
-    "socket",
-    "ssl",
-    "http",
-    "threading",
-    "concurrent",
-    "asyncio",
-)
-IMPURE += ("multiprocessing", "subprocess", "tempfile", "shutil", "sqlite3")
+WITHOUT_IO = [name for name in LEVEL if name not in ("adapters", "bootstrap")]
+IO = ("os", "pathlib", "tempfile", "shutil", "sqlite3", "time", "random", "secrets", "uuid")
+NETWORK = ("socket", "ssl", "http", "threading", "concurrent", "asyncio", "subprocess")
 SDKS = ("oss2", "mns", "fc2", "standardwebhooks", "requests")
-SERVICES = ("oss", "imm", "smq", "fc", "ram")
+# One HTTP module of each service of the local cloud, by service.
+HTTP_MODULES = {file.parents[1].name: file.stem for file in sorted((ROOT / "localyun").glob("*/http/[a-z]*.py"))}
 
 
 class Forbidden(NamedTuple):
@@ -64,10 +52,13 @@ ARROWS = [
 ]
 FORBIDDEN = [
     *ARROWS,
-    *(Forbidden(f"clipstitch.{package}.planted", name) for package in PURE for name in (*IMPURE, *SDKS)),
-    *(Forbidden(f"localyun.{service}.planted", "starlette") for service in SERVICES),
-    *(Forbidden(f"localyun.{service}.planted", "localyun.http") for service in SERVICES),
-    *(Forbidden(f"localyun.{service}.planted", f"localyun.{service}.http") for service in SERVICES),
+    *(Forbidden(f"clipstitch.{package}.planted", name) for package in WITHOUT_IO for name in (*IO, *NETWORK, *SDKS)),
+    *(
+        Forbidden(f"localyun.{service}.planted", name)
+        for service in HTTP_MODULES
+        for name in ("starlette", "localyun.http")
+    ),
+    *(Forbidden(f"localyun.{name}.planted", f"localyun.{name}.http.{module}") for name, module in HTTP_MODULES.items()),
     Forbidden("localyun.planted", "clipstitch.common"),
     Forbidden("localyun.planted", "clipstitch_cli"),
     Forbidden("clipstitch.common.planted", "localyun"),
@@ -132,7 +123,7 @@ def report(copy: Path) -> Iterator[str]:
 
 @pytest.mark.parametrize("forbidden", FORBIDDEN, ids=lambda each: f"{each.module} imports {each.imported}")
 def test_a_forbidden_import_is_reported(report: str, forbidden: Forbidden) -> None:
-    """Arrows up or sideways, impure modules, SDKs outside the adapters, HTTP in rules, and the other products."""
+    """Arrows up or sideways, I/O and SDKs outside the adapters, HTTP in rules, and the other products."""
     assert forbidden.report in re.sub(r"\s+", " ", report)
 
 
