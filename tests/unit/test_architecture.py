@@ -112,12 +112,11 @@ def _lint_imports(folder: Path) -> str:
 @pytest.fixture(scope="module")
 def report(copy: Path) -> Iterator[str]:
     """Plant every forbidden import, and return what import-linter reports."""
-    planted = {_file(copy, module) for module, _ in FORBIDDEN}
     for module, imported in FORBIDDEN:
-        with _file(copy, module).open("a") as file:
-            file.write(f"import {imported}\n")
+        with _file(copy, module).open("a") as source:
+            source.write(f"import {imported}\n")
     yield _lint_imports(copy)
-    for file in planted:
+    for file in {_file(copy, module) for module, _ in FORBIDDEN}:
         file.unlink()
 
 
