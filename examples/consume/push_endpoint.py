@@ -9,10 +9,10 @@ import functools
 import hashlib
 import json
 import logging
-import urllib.request
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
+from urllib.request import urlopen  # noqa: TID251 - a program of its own, without adapters
 
 from act import act
 from cryptography.exceptions import InvalidSignature
@@ -89,7 +89,7 @@ def trusted_url(url: str, trusted: tuple[str, ...]) -> str:
 @functools.lru_cache(maxsize=16)
 def certificate(url: str) -> Certificate:
     """Download a certificate. The cache is safe because a new certificate has a new URL."""
-    with urllib.request.urlopen(url, timeout=FETCH_S) as response:  # noqa: S310 - the URL is trusted
+    with urlopen(url, timeout=FETCH_S) as response:  # noqa: S310 - the URL is trusted
         return load_pem_x509_certificate(response.read())
 
 

@@ -164,7 +164,7 @@ def test_every_constraint_has_invalid_values() -> None:
     ("recipients", "alarms"),
     [
         ({}, []),
-        ({"AlarmPolicy": "mail-us"}, ["FailureAlarm", "FailedJobAlarm", "TroubleAlarm"]),
+        ({"AlarmPolicy": "mail-us"}, ["FailureAlarm", "FailedJobAlarm", "AttentionAlarm"]),
         ({"AlarmContacts": "on call"}, ["DeadLetterAlarm"]),
     ],
 )
@@ -198,10 +198,10 @@ def matches(query: str, line: str) -> bool:
     ("alarm", "line"),
     [
         ("FailedJobAlarm", {"event": "job-closed", "job": "20260102T030405Z-0123456789ab", "state": "failed"}),
-        ("TroubleAlarm", {"event": "sweep-trouble", "job": "20260102T030405Z-0123456789ab", "code": "X"}),
-        ("TroubleAlarm", {"event": "sink-refused", "sink": "events"}),
-        ("TroubleAlarm", {"event": "sink-switched-off", "sink": "partner"}),
-        ("TroubleAlarm", {"event": "sink-gone", "sink": "partner"}),
+        ("AttentionAlarm", {"event": "sweep-trouble", "job": "20260102T030405Z-0123456789ab", "code": "X"}),
+        ("AttentionAlarm", {"event": "sink-refused", "sink": "events"}),
+        ("AttentionAlarm", {"event": "sink-switched-off", "sink": "partner"}),
+        ("AttentionAlarm", {"event": "sink-gone", "sink": "partner"}),
         ("FailureAlarm", "2026-01-02 03:04:05 1-2-3 [ERROR] Unhandled function error: Traceback"),
     ],
 )
