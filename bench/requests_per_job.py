@@ -108,14 +108,14 @@ def main() -> None:
         manifest = ObjectRef(bucket, "bench/m.json")
         document = {"version": 1, "output": {"key": "out/bench.mp3"}, "clips": keys}
         setup.objects.write(manifest, json.dumps(document).encode(), ObjectHeaders())
-        setup.trusted.clear()
+        setup.unversioned.clear()
         cloud, requests = recording_context(env)
         job = submit(manifest, cloud)
         assert job
         show(f"submit, {CLIPS} clips, first call of an instance", requests, job.id)
         message = queue.receive_message(20)
         cloud, requests = recording_context(env)
-        cloud.trusted.add(bucket)
+        cloud.unversioned.add(bucket)
         notification = parse_notification(message.message_body.encode())
         assert notification
         finished = complete(notification, cloud)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from clipstitch.usecases.settings import read_settings
 from clipstitch_cli.errors import LocalCloudError
@@ -44,9 +44,16 @@ def running_local_cloud(
     from localyun.server import CannotStart, FaultProfile, LocalCloud  # noqa: PLC0415 - likewise
 
     faults = None if options.fault_seed is None else FaultProfile(options.fault_seed, options.fault_rate)
-    arguments: dict[str, Any] = {"time_scale": options.time_scale, "from_build": options.from_build, "fault_profile": faults}
-    approve = partial(_refuse_loops, project / "s.yaml")
-    cloud = LocalCloud(project, data=options.data, port=options.port, variables=env, approve=approve, **arguments)
+    cloud = LocalCloud(
+        project,
+        data=options.data,
+        port=options.port,
+        variables=env,
+        approve=partial(_refuse_loops, project / "s.yaml"),
+        time_scale=options.time_scale,
+        from_build=options.from_build,
+        fault_profile=faults,
+    )
     try:
         endpoints = cloud.start()
     except (BadDeployment, CannotStart, OSError) as error:

@@ -1,4 +1,4 @@
-"""Function Compute entry point for the SMQ topic trigger: the completion notification of a task in, a job's state out."""
+"""Function Compute entry point for the SMQ topic trigger: a completion notification in, the state of its job out."""
 
 import gc
 import json
@@ -12,7 +12,7 @@ gc.freeze()  # the imported modules stay, so garbage collections need not scan t
 
 
 def handler(event: bytes, context: object) -> str:
-    """Record how a task ended and continue its job; raise an error, so that the message is delivered again, on failure."""
+    """Record how a task ended and continue its job; raise an error on failure, so that the message is redelivered."""
     notification = parse_notification(event)
     job = complete(notification, build_context(os.environ, context)) if notification else None
     return json.dumps({job.id: job.state} if job else {})

@@ -7,7 +7,7 @@ import pytest
 from mns.account import Account
 from mns.queue import QueueMeta
 
-from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, MemoryObjectStore
+from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, MemoryObjectStore, MemoryWebhookSender
 from clipstitch.adapters.memory import tone as memory_tone
 from clipstitch.adapters.system_clock import SystemClock
 from clipstitch.bootstrap import build_context
@@ -65,7 +65,8 @@ def cloud(kind: str, resources: Resources) -> Context:
         objects = MemoryObjectStore(SystemClock())
         messages = MemoryMessageSender((resources.topic,), (resources.topic, resources.queue))
         settings = SETTINGS._replace(bucket=resources.bucket)
-        return Context(objects, MemoryAudioService(objects), messages, SystemClock(), settings, set())
+        webhooks = MemoryWebhookSender()
+        return Context(objects, MemoryAudioService(objects), messages, webhooks, SystemClock(), settings, set())
     return build_context(resources.env)
 
 

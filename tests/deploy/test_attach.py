@@ -44,7 +44,9 @@ def test_attaching_the_bucket_twice_succeeds(
     assert {("imm:AttachOSSBucket", True), ("imm:GetOSSBucketAttachment", True)} == used
 
 
-def test_a_bucket_of_another_project_stays_attached_to_it(attaching: tuple[LocalCloud, Attach, list[AccessCheck]]) -> None:
+def test_a_bucket_of_another_project_stays_attached_to_it(
+    attaching: tuple[LocalCloud, Attach, list[AccessCheck]],
+) -> None:
     """The deployment fails with a message that says what to do."""
     cloud, attach, _ = attaching
     cloud.services.tasks.create_project("other")

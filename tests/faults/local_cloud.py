@@ -50,7 +50,14 @@ class LocalCloudProcess:
         Raises LocalCloudProcessError if it does not start.
         """
         faults = ("--faults", str(fault_seed), "--fault-rate", str(fault_rate)) if fault_seed is not None else ()
-        options = ("--data", str(self._folder / "data"), "--port", str(self._port), "--time-scale", str(self.time_scale))
+        options = (
+            "--data",
+            str(self._folder / "data"),
+            "--port",
+            str(self._port),
+            "--time-scale",
+            str(self.time_scale),
+        )
         env = {name: value for name, value in os.environ.items() if not name.startswith(PRODUCT_PREFIXES)}
         with (self._folder / "up.log").open("a") as log:
             self._child = subprocess.Popen(

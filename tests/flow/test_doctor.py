@@ -29,10 +29,10 @@ from clipstitch_cli.doctor.live.options import LiveOptions
 from clipstitch_cli.doctor.live.run import run_live as run_live_options
 from clipstitch_cli.errors import UsageError
 from clipstitch_cli.main import main
-from localyun.clock import SystemClock as LocalClock
-from localyun.oss.service import ObjectStore
+from localyun.clock import HostClock as LocalClock
+from localyun.oss.service import ObjectService
 from localyun.server import LocalCloud
-from tests.children import until
+from tests.child_process import wait_until
 
 ROOT = Path(__file__).parents[2]
 NAMES = [check.name for check in CHECKS]
@@ -76,7 +76,7 @@ def env() -> Iterator[Env]:
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Env]:
     """Run a local cloud with short delays for the tests that change nothing."""
-    with LocalCloud(ROOT, hurry=50) as endpoints:
+    with LocalCloud(ROOT, time_scale=50) as endpoints:
         yield endpoints.environment()
 
 
@@ -125,7 +125,7 @@ def test_an_unbound_bucket(env: Env) -> None:
 
 def test_a_bucket_in_another_region(tmp_path: Path) -> None:
     """Every endpoint names the region, and nothing else."""
-    store = ObjectStore(tmp_path / "objects", LocalClock())
+    store = ObjectService(tmp_path / "objects", LocalClock())
     store.create_bucket("clipstitch", region="cn-beijing")
     store.close()
     with LocalCloud(ROOT, data=tmp_path) as endpoints:
@@ -203,7 +203,7 @@ class PastClock:
 
     def now(self) -> datetime:
         """Return the time seven hours ago."""
-        return SystemClock().now() - timedelta(hours=7)
+        return HostClock().now() - timedelta(hours=7)
 
     def token(self, size: int = 16) -> str:
         """Return a random string."""
@@ -213,7 +213,7 @@ class PastClock:
 def test_a_job_past_its_deadline(tmp_path: Path) -> None:
     """No sweep has closed it."""
     job = f"{PastClock().now():%Y%m%dT%H%M%SZ}-0123456789ab"
-    store = ObjectStore(tmp_path / "objects", PastClock())
+    store = ObjectService(tmp_path / "objects", PastClock())
     store.create_bucket("clipstitch")
     store.put("clipstitch", f"_clipstitch/open/{job}", b'{"manifest": "oss://clipstitch/manifests/m.json"}')
     store.close()
@@ -353,7 +353,7 @@ def test_without_a_terminal_yes_is_required(shared: Env, tmp_path: Path) -> None
 def test_the_user_may_refuse(shared: Env, tmp_path: Path) -> None:
     """Then nothing is done."""
     out, err = StringIO(), StringIO()
-    command = CommandContext(shared, console(out, shared), console(err, shared), SystemClock())
+    command = CommandContext(shared, console(out, shared), console(err, shared), HostClock())
     asked: list[str] = []
     before = inventory(shared)
 
@@ -401,7 +401,7 @@ def test_an_interrupted_run_removes_its_resources(shared: Env, tmp_path: Path) -
     command = (sys.executable, "-c", "import sys; from clipstitch_cli.main import run; sys.exit(run())")
     argv = ("doctor", "--live", "--yes", "--with-functions", "--report", str(tmp_path / "r.md"))
     child = subprocess.Popen([*command, *argv], env={**os.environ, **shared}, stdout=subprocess.PIPE, text=True)
-    until(lambda: any("never.json" in key or "/jobs/" in key for key in inventory(shared)["objects"]))
+    wait_until(lambda: any("never.json" in key or "/jobs/" in key for key in inventory(shared)["objects"]))
     child.send_signal(signal.SIGINT)
     child.communicate(timeout=60)
 

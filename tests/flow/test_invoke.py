@@ -21,7 +21,7 @@ from clipstitch_cli.function_compute.clients import (
     Invoker,
 )
 from localyun.server import LocalCloud
-from tests.children import Child
+from tests.child_process import Child
 from tests.flow.conftest import System
 from tests.flow.test_retry import TOPIC, account, retried, until_dead_letters
 from tests.sounds import tone
@@ -59,7 +59,7 @@ class RunningCloud(NamedTuple):
 @pytest.fixture(scope="module")
 def running() -> Iterator[RunningCloud]:
     """Run a local cloud with short delays, because one of its topics is deleted for a while."""
-    local_cloud = LocalCloud(ROOT, hurry=50)
+    local_cloud = LocalCloud(ROOT, time_scale=50)
     with local_cloud as endpoints:
         yield RunningCloud(local_cloud, endpoints.environment())
 
@@ -75,7 +75,7 @@ def test_a_manifest_is_submitted_by_the_function(cloud: RunningCloud) -> None:
     system = cloud.system("manifest")
     manifest = system.drop("{}")
     job = system.result(manifest)["data"]["job"]
-    system.closed(job)
+    system.wait_until_closed(job)
     before = cloud.runs(SUBMIT)
     code, output = retried(cloud.env, manifest.uri, *cloud.way)
 
@@ -115,7 +115,7 @@ def test_dead_letter_messages_are_retried_by_the_function(cloud: RunningCloud) -
     assert exit_codes.OK == repeated[0]
     assert [[True, "rejected"]] == [[job["closed"], job["state"]] for one in repeated[1] for job in one["jobs"]]
     assert (exit_codes.OK, []) == retried(cloud.env, "--dead-letters", *cloud.way)
-    system.closed(system.result(manifest)["data"]["job"])
+    system.wait_until_closed(system.result(manifest)["data"]["job"])
 
 
 def test_the_sweep_answers_with_its_report(cloud: RunningCloud) -> None:

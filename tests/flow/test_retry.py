@@ -25,7 +25,7 @@ DEAD_LETTERS, TOPIC = "clipstitch-dead-letters", "clipstitch-events"
 @pytest.fixture(scope="module")
 def env() -> Iterator[Mapping[str, str]]:
     """Run a local cloud with short delays, because one of its topics is deleted for a while."""
-    with LocalCloud(ROOT, hurry=50) as endpoints:
+    with LocalCloud(ROOT, time_scale=50) as endpoints:
         yield endpoints.environment()
 
 
@@ -81,7 +81,7 @@ def test_dead_letter_messages_are_retried(env: Mapping[str, str]) -> None:
     assert all(job["closed"] for one in repeated[1] for job in one["jobs"])
     assert (exit_codes.OK, []) == after
     for manifest in manifests:
-        system.closed(system.result(manifest)["data"]["job"])
+        system.wait_until_closed(system.result(manifest)["data"]["job"])
 
 
 def test_a_manifest_is_submitted_again(env: Mapping[str, str]) -> None:
@@ -89,7 +89,7 @@ def test_a_manifest_is_submitted_again(env: Mapping[str, str]) -> None:
     system = System(complete_environment(env, None), "again")
     manifest = system.drop("{}")
     job = system.result(manifest)["data"]["job"]
-    system.closed(job)
+    system.wait_until_closed(job)
     code, output = retried(env, manifest.uri)
 
     assert (exit_codes.REJECTED, {"job": job, "state": "rejected", "closed": True, "pending": []}) == (code, output)

@@ -85,7 +85,9 @@ def running(folder: Path, *replies: Reply, time_scale: float = 20, secret: str =
     (folder / "project").mkdir()
     with Receiver(*replies, secret=secret) as receiver:
         variables = {"HOOK_URL": receiver.url, "HOOK_SECRET": secret}
-        cloud = LocalCloud(project(folder / "project"), data=folder / "data", variables=variables, time_scale=time_scale)
+        cloud = LocalCloud(
+            project(folder / "project"), data=folder / "data", variables=variables, time_scale=time_scale
+        )
         with cloud as endpoints:
             cloud.services.objects.put(BUCKET, "clips/a.wav", CLIP)
             cloud.services.objects.put(BUCKET, "private/a.wav", CLIP)

@@ -37,7 +37,7 @@ def drop(
     return drop_manifest(connect(command, project), manifest, command, key=key, timeout=limit if wait else None)
 
 
-def drop_manifest(  # noqa: PLR0913 - the options of the command
+def drop_manifest(
     context: Context,
     manifest: Path,
     command: CommandContext,

@@ -122,7 +122,7 @@ class Task(NamedTuple):
 
 
 class MemoryAudioService:
-    """The `AudioService` port. `run` finishes a task and returns the completion notification that the cloud would send."""
+    """The `AudioService` port. `run` finishes a task and returns its completion notification."""
 
     def __init__(self, objects: MemoryObjectStore, unbound: Sequence[str] = ()) -> None:
         self._objects = objects

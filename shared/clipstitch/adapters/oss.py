@@ -229,7 +229,10 @@ class OssAudioService:
     """
 
     def __init__(
-        self, buckets: Callable[[str], Any], task_lookup: TaskLookup = lambda _task_id: None, backoff: Backoff | None = None
+        self,
+        buckets: Callable[[str], Any],
+        task_lookup: TaskLookup = lambda _task_id: None,
+        backoff: Backoff | None = None,
     ) -> None:
         self._bucket = buckets
         self._backoff = backoff or Backoff()
@@ -243,7 +246,7 @@ class OssAudioService:
         try:
             return _read_probe(self._backoff(lambda: self._info(ref)), ref)
         except ClipstitchError as error:
-            # How OSS refuses an object that is not audio is undocumented, so errors without a meaning of their own count.
+            # It is undocumented how OSS refuses an object that is not audio; errors without a meaning of their own count.
             return NotAudio(str(error)) if type(error) in (CloudRefused, ProcessRefused) else error
 
     def _info(self, ref: ObjectRef) -> bytes:
@@ -264,7 +267,7 @@ class OssAudioService:
 
 
 def _started(post: Callable[[str, str], Any], main: ObjectRef, process: str) -> str:
-    """Post the process. Responses without ids were reported in public; the SDK raises KeyError for them."""
+    """Post the process. Responses without ids were reported publicly; the SDK raises KeyError for them."""
     try:
         return str(post(main.key, process).task_id or "")
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""`oss2` without its client-side encryption, which is not used here and takes about 40 % of the import time.
+"""`oss2` without its client-side encryption, which is not used and takes about 40 % of the import time.
 
 `import oss2` always imports `oss2.crypto`, and with it pycryptodome, aliyun-python-sdk-core and -kms. During the import,
 placeholders replace these three packages; afterwards the placeholders are removed, so that other code can import the

@@ -1,7 +1,7 @@
 """Topics and queues through `aliyun-mns-sdk`.
 
-Messages to queues are Base64, which the queue clients of the vendor decode by default; messages to topics are raw, since
-subscribers receive them as they are. The client of the SDK is not thread-safe; an instance belongs to one invocation.
+Messages to queues are Base64, which the vendor's queue clients decode by default; messages to topics are raw, since
+subscribers receive them unchanged. The client of the SDK is not thread-safe; an instance belongs to one invocation.
 """
 
 from collections.abc import Iterator

@@ -142,7 +142,7 @@ def _in_grace_period(job: Job, now: datetime, policy: Policy) -> bool:
 
 
 def deadline_start(job: Job) -> datetime:
-    """Return when the deadline of a job starts to count: when it was opened, or when the time to wait for clips ends."""
+    """Return when the deadline starts to count: when the job was opened, or when its time to wait for clips ends."""
     opened = job.opened_at or uploaded_at(job.id)
     return max(opened, job.waiting_until or opened)
 
@@ -155,9 +155,9 @@ def is_overdue(job: Job, now: datetime, policy: Policy, times: int = 1) -> bool:
 def _overdue(job: Job, now: datetime, policy: Policy, seen: Observed) -> Failure | None:
     """Return why a job fails that is over its deadline; None if it may go on.
 
-    After one deadline a job without a decision fails, and so does one whose attempt just failed; the error is the reason.
-    After two, it fails before another attempt, since previous attempts may have crashed. A published output never fails
-    without an error.
+    After one deadline a job without a decision fails, and so does one whose attempt just failed, for that error. After
+    two, it fails before another attempt, since previous attempts may have crashed. A job whose output is published
+    fails only after an error.
     """
     if job.final or not is_overdue(job, now, policy):
         return None
@@ -177,7 +177,7 @@ def manifest_gone(uri: str) -> Failure:
 
 
 def _work(job: Job, plan: Plan, now: datetime, policy: Policy, cause: Cause) -> tuple[Action, ...]:
-    """Start what is ready; record the decision once the last step succeeded or a step failed. Success outranks failure."""
+    """Start ready steps; record the decision once the last step succeeded or a step failed. Success outranks failure."""
     succeeded, failed = job.steps(SUCCEEDED), job.steps(FAILED)
     if plan.final.number in succeeded:
         return (RecordDecision(),)
@@ -199,7 +199,7 @@ def _may_start(job: Job, step: Step, now: datetime, policy: Policy, cause: Cause
 
 
 def _backs_off(job: Job, step: Step, now: datetime, policy: Policy) -> bool:
-    """Return True if a step was just claimed, or failed transiently a short time ago: one grace period, then 2, 4, …"""
+    """Return True if a step was just claimed, or failed transiently: for one grace period, then two, four and so on."""
     facts = [fact for fact in job.facts if fact.step == step.number]
     tries = sum(fact.kind == FAILED_TRANSIENTLY for fact in facts)
     last = max((job.facts[fact] for fact in facts if fact.kind in (FAILED_TRANSIENTLY, CLAIMED)), default=None)

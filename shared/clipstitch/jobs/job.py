@@ -26,15 +26,16 @@ _STAMP = "%Y%m%dT%H%M%S%z"
 
 # Latest first: `clipstitch show` names the state of a job by the first kind that it has.
 PROGRESS = (
-    CLOSED, DELIVERED, PENDING, RESULT, DECISION, SUCCEEDED, FAILED, FAILED_TRANSIENTLY, ACCEPTED, CLAIMED, PLANNED, WAITING,
-)  # fmt: skip
+    *(CLOSED, DELIVERED, PENDING, RESULT, DECISION, SUCCEEDED, FAILED, FAILED_TRANSIENTLY, ACCEPTED, CLAIMED),
+    *(PLANNED, WAITING),
+)
 
 
 class Fact(NamedTuple):
     """Something that became true about a job; it is never withdrawn.
 
-    `detail` is the task id for facts about a task, the sink for DELIVERED, `sink~attempt~due` for PENDING, and the end of
-    the waiting time for WAITING.
+    `detail` is the task id for facts about a task, the sink for DELIVERED, `sink~attempt~due` for PENDING, and the time
+    until which the job waits for WAITING.
     """
 
     kind: str
@@ -109,7 +110,7 @@ def _stamp(moment: datetime) -> str:
 
 
 def _moment(stamp: str) -> datetime:
-    return datetime.strptime(stamp.replace("Z", "+0000"), _STAMP)
+    return datetime.strptime(stamp.replace("Z", "+0000"), _STAMP)  # noqa: DTZ007 - the format has %z
 
 
 class Failure(NamedTuple):
@@ -121,7 +122,7 @@ class Failure(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` are the task ids of the steps.
+    """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` are the ids of its tasks.
 
     `planned` is False if there was no plan. Another run may record a plan afterwards; the event must not change then.
     """

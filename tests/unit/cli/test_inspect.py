@@ -88,7 +88,7 @@ def test_a_job_with_a_pending_delivery_names_the_sink() -> None:
         MemoryWebhookSender(),
     )
     hooks.answers["PARTNER"] = [WebhookResponse(500)]
-    submit(world.drop({"version": 2}), world.context()._replace(hooks=hooks))
+    submit(world.drop({"version": 2}), world.context()._replace(webhooks=hooks))
     world.clock.advance(SETTINGS.deadline_s + 1)
     (job,) = open_jobs(world)
 

@@ -9,7 +9,7 @@ import pytest
 from clipstitch.adapters.memory import tone
 from clipstitch.common.errors import InvalidManifest, WebhookNoResponse
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.jobs.job import Job
+from clipstitch.jobs.job import Fact, Job
 from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.drop import drop_manifest
 from clipstitch_cli.commands.jobs import list_jobs
@@ -233,7 +233,7 @@ def test_the_event_comes_from_the_facts_if_the_cloud_is_busy(world: World) -> No
     """The facts give the same event."""
     job = finished(world)
 
-    assert world.result() == completion_event(job, world.cloud(FaultAfter(0)))
+    assert world.result() == completion_event(job, world.context(FaultAfter(0)))
 
 
 def test_following_yields_every_change_once(world: World) -> None:
@@ -275,7 +275,7 @@ def test_jobs_shows_a_table(world: World) -> None:
 def test_a_job_with_only_a_marker_is_listed_with_its_manifest(world: World) -> None:
     """A crash right after writing the marker leaves nothing else."""
     job_id = "20260102T030405Z-0123456789ab"
-    world.context().store.open(job_id, MANIFEST)
+    world.context().store.mark_open(job_id, MANIFEST)
     command = make_command(json=True)
     list_jobs(world.context(), [], command)
 
@@ -347,7 +347,7 @@ def test_show_writes_facts_plan_and_event_as_json(world: World) -> None:
 
     shown = json.loads(command.written)
     assert world.result() == shown["event"]
-    assert job.facts == {(fact["kind"], fact["step"], fact["detail"]) for fact in shown["facts"]}
+    assert set(job.facts) == {Fact(fact["kind"], fact["step"], fact["detail"]) for fact in shown["facts"]}
     assert ("succeeded", True) == (shown["state"], shown["closed"])
 
 

@@ -55,7 +55,7 @@ def shown(
     document: Mapping[str, Any], *, json: bool = False, prices: PriceList = DEFAULT_PRICES, everything: bool = False
 ) -> RecordingCommand:
     """Plan a manifest, and return the command context."""
-    command, context = make_command(json=json), world_with(document).cloud()
+    command, context = make_command(json=json), world_with(document).context()
     assert exit_codes.OK == show_plan(context, MANIFEST.uri, command, prices, everything=everything)
     return command
 
@@ -77,7 +77,7 @@ class RequestCounter:
         self._world = world
         self.kinds: Counter[str] = Counter()
 
-    def cloud(self) -> Context:
+    def context(self) -> Context:
         """Return the context of a new function instance, with every call counted."""
         return self._world.context()._replace(objects=self, audio=self, messages=self)  # type: ignore[arg-type]
 
@@ -149,12 +149,12 @@ class RequestCounter:
 def run_job(world: World) -> RequestCounts:
     """Run the world's manifest to its end, and return the requests."""
     counter = RequestCounter(world)
-    submit(MANIFEST, counter.cloud())
+    submit(MANIFEST, counter.context())
     done = 0
     while done < len(world.audio.accepted):
         notification = parse_notification(world.run(world.audio.accepted[done]))
         assert notification
-        job = complete(notification, counter.cloud())
+        job = complete(notification, counter.context())
         done += 1
     assert job
     assert ("succeeded", True) == (job.state, job.closed)

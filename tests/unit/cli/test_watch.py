@@ -96,7 +96,7 @@ def test_watching_continues_while_the_cloud_is_busy() -> None:
     world.drop()
     command = make_command(clock=world.clock)
     turns = Turns(world, lambda: setattr(fault, "left", 0), world.submit, lambda: setattr(fault, "left", 1_000))
-    code = watch_jobs(world.cloud(fault), command, TEN_SECONDS, turns)
+    code = watch_jobs(world.context(fault), command, TEN_SECONDS, turns)
 
     assert exit_codes.OK == code
     assert "trying again: " in command.errors
@@ -107,7 +107,7 @@ def test_the_first_request_must_succeed() -> None:
     """Otherwise the command fails with the reason."""
     world = World()
     with pytest.raises(CloudBusy):
-        watch_jobs(world.cloud(FaultAfter(0)), make_command(clock=world.clock), TEN_SECONDS, world.clock.advance)
+        watch_jobs(world.context(FaultAfter(0)), make_command(clock=world.clock), TEN_SECONDS, world.clock.advance)
 
 
 @pytest.mark.parametrize("text", ["soon", "5", ""])
