@@ -1,9 +1,9 @@
-"""What the tests of objects share: a clock to turn, an OSS face on a free port, the vendor's two clients."""
+"""An OSS endpoint on a free port, the vendor's two clients, and a clock that tests can advance."""
 
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ import uvicorn
 
 from localyun.clock import HostClock
 from localyun.errors import ServiceError
-from localyun.http import HttpRequest, asgi_app
+from localyun.http import HttpRequest, HttpResponse, asgi_app
 from localyun.oss.http.request import Allow
 from localyun.oss.http.routes import OssEndpoint, allow_all
 from localyun.oss.service import ObjectEvent, ObjectService
@@ -29,23 +29,23 @@ BUCKET = "acme"
 
 
 class TurnedClock(HostClock):
-    """The machine's clock, turned forward by hand."""
+    """The host's clock plus an offset."""
 
     def __init__(self) -> None:
         self.ahead = timedelta()
 
     def now(self) -> datetime:
-        """Return the time now plus what it was turned."""
+        """Return the current time plus the offset."""
         return super().now() + self.ahead
 
     def turn(self, seconds: float) -> None:
-        """Let so much time pass at once."""
+        """Add seconds to the offset."""
         self.ahead += timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True)
-class Ids:
-    """What a submission is answered with."""
+class SubmittedIds:
+    """The ids of a submitted task."""
 
     event_id: str = "181-1k"
     request_id: str = "1D99637F-F59E-5B41-9200-C4892F520000"
@@ -53,37 +53,37 @@ class Ids:
 
 
 @dataclass
-class NotedTasks:
-    """A task service that notes what it is given, and refuses what it does not know."""
+class RecordingTasks:
+    """A task service that records submissions."""
 
     submitted: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def submit_process(self, bucket: str, key: str, process: str) -> Ids:
-        """Note a submission; only audio has a route."""
+    def submit_process(self, bucket: str, key: str, process: str) -> SubmittedIds:
+        """Record a submission. Raises ServiceError unless it is audio."""
         if not process.startswith("audio/"):
             text = "ResourceNotFound, The specified resource Route is not found. 9D31D05E-FC1C-582E-B31E-3E1327F90000"
             raise ServiceError(400, "Imm Client", text, ec="0056-00000001")
         self.submitted.append((bucket, key, process))
-        return Ids()
+        return SubmittedIds()
 
     def info(self, bucket: str, key: str) -> Mapping[str, object]:
-        """Describe every object as the same second of audio."""
+        """Return one second of audio for every object."""
         return {"Duration": 1.0, "bucket": bucket, "key": key}
 
 
 @dataclass
 class World:
-    """A store, its face on a free port, and what happened."""
+    """An object service, its endpoint on a free port, and the received requests and events."""
 
     objects: ObjectService
-    tasks: NotedTasks
+    tasks: RecordingTasks
     clock: TurnedClock
     url: str
-    calls: list[HttpRequest]
+    requests: list[HttpRequest]
     events: list[ObjectEvent] = field(default_factory=list)
 
     def bucket(self, name: str = BUCKET, key: Credential = KEY, *, v4: bool = True) -> oss2.Bucket:
-        """Return a bucket of the vendor's first client."""
+        """Return a bucket client of the vendor's first SDK."""
         args = (key.access_key_id, key.access_key_secret)
         if key.security_token:
             auth = oss2.StsAuth(*args, key.security_token, auth_version="v4" if v4 else "v1")
@@ -92,7 +92,7 @@ class World:
         return oss2.Bucket(auth, self.url, name, region=REGION)
 
     def client(self, key: Credential = KEY, **options: Any) -> oss.Client:
-        """Return the vendor's second client."""
+        """Return a client of the vendor's second SDK."""
         config = oss.config.load_default()
         config.region, config.endpoint, config.retry_max_attempts = REGION, self.url, 1
         given = (key.access_key_id, key.access_key_secret, key.security_token or None)
@@ -102,34 +102,34 @@ class World:
         return oss.Client(config)
 
     def names(self) -> list[str]:
-        """Return what happened, by name."""
+        """Return the names of all events."""
         return [event.name for event in self.events]
 
 
 @contextmanager
 def world(root: Path, *, allow: Allow = allow_all) -> Iterator[World]:
-    """Serve an object store with one bucket while the block runs."""
-    clock, tasks = TurnedClock(), NotedTasks()
+    """Serve an object service with one bucket."""
+    clock, tasks = TurnedClock(), RecordingTasks()
     objects = ObjectService(root, clock)
     objects.create_bucket(BUCKET)
-    oss_face = OssEndpoint(objects, tasks, Keyring(KEY, ROLE), clock, REGION, allow=allow)
-    calls: list[HttpRequest] = []
+    endpoint = OssEndpoint(objects, tasks, Keyring(KEY, ROLE), clock, REGION, allow=allow)
+    requests: list[HttpRequest] = []
 
-    def answer(call: HttpRequest) -> Any:
-        calls.append(call)
-        return oss_face.answer(call)
+    def answer(request: HttpRequest) -> HttpResponse:
+        requests.append(request)
+        return endpoint.answer(request)
 
     with _served(answer) as url:
-        here = World(objects, tasks, clock, url, calls)
+        here = World(objects, tasks, clock, url, requests)
         objects.listen(here.events.append)
         yield here
     objects.close()
 
 
 @contextmanager
-def _served(answer: Any) -> Iterator[str]:
-    options = {"log_level": "error", "lifespan": "off", "server_header": False, "date_header": False}
-    # With the protocol named, asyncio switches Nagle's algorithm off; without, each streamed reply waits 40 ms.
+def _served(answer: Callable[[HttpRequest], HttpResponse]) -> Iterator[str]:
+    options: dict[str, Any] = {"log_level": "error", "lifespan": "off", "server_header": False, "date_header": False}
+    # asyncio disables Nagle's algorithm only if the protocol is given; otherwise, streaming takes 40 ms longer.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(asgi_app(answer), **options))

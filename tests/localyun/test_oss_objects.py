@@ -1,4 +1,4 @@
-"""The object store on its own, without HTTP: durability, atomicity, events, listing."""
+"""The object service without HTTP: durability, atomicity, events, listing."""
 
 import hashlib
 import io
@@ -7,14 +7,18 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from localyun.errors import ServiceError
-from localyun.oss.service import ObjectService, Origin, WriteOptions
+from localyun.oss.multipart import Upload
+from localyun.oss.service import ObjectEvent, ObjectService, Origin, WriteOptions
 from tests.localyun.oss_world import TurnedClock
 
 ORIGIN = Origin("REQ", "10.0.0.1")
@@ -22,29 +26,29 @@ FORBID = WriteOptions(forbid_overwrite=True)
 
 
 @pytest.fixture
-def store(tmp_path):
-    """Give an empty store with one bucket."""
+def store(tmp_path: Path) -> Iterator[ObjectService]:
+    """Return a service with one empty bucket."""
     store = ObjectService(tmp_path, TurnedClock())
     store.create_bucket("acme")
     yield store
     store.close()
 
 
-def refused(code, act, *args, **kwargs):
-    """Return the refusal of a call that must be refused with that code."""
+def refused(code: str, act: Callable[..., object], *args: Any, **kwargs: Any) -> ServiceError:
+    """Return the error that a call raises, after checking its code."""
     with pytest.raises(ServiceError) as caught:
         act(*args, **kwargs)
     assert code == caught.value.code
     return caught.value
 
 
-def begin(store, **options):
+def begin(store: ObjectService, **options: Any) -> Upload:
     """Begin the upload of the object "big"."""
     return store.uploads.begin("acme", "big", WriteOptions(origin=ORIGIN, **options))
 
 
-def test_a_put_object_has_its_bytes_checksums_and_metadata(store):
-    """What is stored is described completely, and the file holds exactly the bytes."""
+def test_a_put_object_has_its_bytes_checksums_and_metadata(store: ObjectService) -> None:
+    """The stored object has all properties, and its file exactly the bytes."""
     put = store.put("acme", "a.txt", b"hello", WriteOptions("text/plain", {"x-oss-meta-by": "ann"}))
     found = store.head("acme", "a.txt")
 
@@ -55,13 +59,13 @@ def test_a_put_object_has_its_bytes_checksums_and_metadata(store):
     assert found.headers == {"x-oss-meta-by": "ann"}
 
 
-def test_crc64_of_the_check_string_is_the_published_one(store):
+def test_crc64_of_the_check_string_is_the_published_one(store: ObjectService) -> None:
     """CRC-64/XZ of "123456789" is 0x995DC9BBDF1939FA in every catalogue."""
     assert store.put("acme", "check", b"123456789").crc64 == 0x995DC9BBDF1939FA
 
 
-def test_a_stream_and_a_path_are_stored_like_bytes(store, tmp_path):
-    """Three kinds of sources give the same object."""
+def test_a_stream_and_a_path_are_stored_like_bytes(store: ObjectService, tmp_path: Path) -> None:
+    """Three kinds of sources create the same object."""
     (tmp_path / "file").write_bytes(b"x" * 600_000)
     etags = {
         store.put("acme", "k", source).etag
@@ -71,8 +75,8 @@ def test_a_stream_and_a_path_are_stored_like_bytes(store, tmp_path):
     assert len(etags) == 1
 
 
-def test_a_replaced_object_leaves_the_old_file_readable(store):
-    """Whoever still reads the old version keeps its bytes."""
+def test_a_replaced_object_leaves_the_old_file_readable(store: ObjectService) -> None:
+    """A reader of the old version can still open its file."""
     old = store.put("acme", "k", b"old")
     new = store.put("acme", "k", b"new!")
 
@@ -80,9 +84,9 @@ def test_a_replaced_object_leaves_the_old_file_readable(store):
     assert new.file.read_bytes() == b"new!"
 
 
-def test_every_change_is_told_after_it_is_stored(store):
-    """The listener finds the object already there, and learns by how much it grew."""
-    seen = []
+def test_every_change_sends_an_event_after_it_is_stored(store: ObjectService) -> None:
+    """The listener finds the object; the event has the difference in size."""
+    seen: list[tuple[ObjectEvent, int]] = []
     store.listen(lambda event: seen.append((event, store.head(event.bucket, event.key).size)))
     store.put("acme", "k", b"12345", WriteOptions(origin=Origin("R1", "10.0.0.9")))
     store.put("acme", "k", b"123")
@@ -99,16 +103,16 @@ def test_every_change_is_told_after_it_is_stored(store):
     assert [size for _, size in seen] == [5, 3]
 
 
-def test_one_of_many_create_once_writers_wins(store):
-    """Under concurrency exactly one creates; all others learn that it exists, and nobody's bytes mix."""
+def test_one_of_many_writers_that_forbid_overwriting_creates_the_object(store: ObjectService) -> None:
+    """Exactly one concurrent writer succeeds; all others raise FileAlreadyExists, and no contents mix."""
     barrier = threading.Barrier(16)
 
-    def write(number):
+    def write(number: int) -> int | str:
         barrier.wait()
         try:
-            store.put("acme", "verdict", b"%d" % number, FORBID)
-        except ServiceError as refusal:
-            return refusal.code
+            store.put("acme", "decision", b"%d" % number, FORBID)
+        except ServiceError as error:
+            return error.code
         return number
 
     with ThreadPoolExecutor(16) as pool:
@@ -116,12 +120,12 @@ def test_one_of_many_create_once_writers_wins(store):
     winners = [result for result in results if isinstance(result, int)]
 
     assert len(winners) == 1
-    assert b"%d" % winners[0] == store.head("acme", "verdict").file.read_bytes()
+    assert b"%d" % winners[0] == store.head("acme", "decision").file.read_bytes()
     assert results.count("FileAlreadyExists") == 15
 
 
-def test_create_once_is_ignored_where_versioning_is_or_was_on(store):
-    """The vendor ignores the header in versioned buckets, so we do, and objects have version ids."""
+def test_forbid_overwrite_is_ignored_in_versioned_buckets(store: ObjectService) -> None:
+    """OSS ignores the header there, also after versioning was suspended; objects have version ids."""
     store.set_bucket("acme", versioning="Enabled")
     first = store.put("acme", "k", b"1", FORBID)
     second = store.put("acme", "k", b"2", FORBID)
@@ -133,8 +137,8 @@ def test_create_once_is_ignored_where_versioning_is_or_was_on(store):
     assert third.version_id == "null"
 
 
-def test_a_refused_write_leaves_no_file_behind(store, tmp_path):
-    """The bytes of a create-once write that came second are gone at once."""
+def test_a_rejected_write_leaves_no_file(store: ObjectService, tmp_path: Path) -> None:
+    """The file of a write that forbids overwriting is deleted immediately."""
     store.put("acme", "k", b"1")
     before = sum(1 for path in tmp_path.rglob("*") if path.is_file())
     refused("FileAlreadyExists", store.put, "acme", "k", b"2", FORBID)
@@ -142,8 +146,8 @@ def test_a_refused_write_leaves_no_file_behind(store, tmp_path):
     assert before == sum(1 for path in tmp_path.rglob("*") if path.is_file())
 
 
-def test_missing_things_are_refused_by_the_vendors_codes(store):
-    """Each refusal has OSS's code and number."""
+def test_errors_have_the_vendors_codes(store: ObjectService) -> None:
+    """Each error has OSS's code and number."""
     assert refused("NoSuchBucket", store.head, "nothere", "k").ec == "0015-00000101"
     assert refused("NoSuchKey", store.head, "acme", "k").ec == "0026-00000001"
     refused("NoSuchBucket", store.put, "nothere", "k", b"")
@@ -151,35 +155,35 @@ def test_missing_things_are_refused_by_the_vendors_codes(store):
 
 
 @pytest.mark.parametrize("key", ["", "/a", "\\a", "x" * 1024, "\ud800"])
-def test_impossible_keys_are_refused(store, key):
-    """Keys are 1 to 1023 bytes of UTF-8 and begin with no slash."""
+def test_invalid_keys_are_rejected(store: ObjectService, key: str) -> None:
+    """Keys have 1 to 1023 bytes of UTF-8 and do not begin with a slash."""
     refused("InvalidObjectName", store.put, "acme", key, b"")
 
 
 @pytest.mark.parametrize(
     "key", ["a b+%2F.txt", "q\"'\n\r\t", "中文/🎵.mp3", "../../etc/passwd", "a//b/", "x" * 1023, "\x00\x01"]
 )
-def test_any_other_key_is_kept_as_it_is(store, key):
-    """No key ever becomes a file name."""
+def test_any_other_key_is_stored_unchanged(store: ObjectService, key: str) -> None:
+    """A key is never used as a file name."""
     store.put("acme", key, b"v")
 
     assert [key] == [found.key for found in store.page("acme").objects]
     assert store.head("acme", key).file.read_bytes() == b"v"
 
 
-def test_an_append_grows_an_object_only_at_its_end(store):
-    """A wrong position is answered with the right one."""
+def test_an_append_grows_an_object_only_at_its_end(store: ObjectService) -> None:
+    """The error about a wrong position contains the right one."""
     store.append("acme", "log", b"one", 0)
     second = store.append("acme", "log", b"two", 3)
-    refusal = refused("PositionNotEqualToLength", store.append, "acme", "log", b"x", 3)
+    error = refused("PositionNotEqualToLength", store.append, "acme", "log", b"x", 3)
 
     assert second.file.read_bytes() == b"onetwo"
-    assert refusal.details["x-oss-next-append-position"] == "6"
-    assert refusal.ec == "0026-00000016"
+    assert error.details["x-oss-next-append-position"] == "6"
+    assert error.ec == "0026-00000016"
 
 
-def test_of_two_appends_at_one_position_one_wins(store):
-    """The position check is atomic, so a log needs no lock."""
+def test_one_of_many_appends_at_one_position_succeeds(store: ObjectService) -> None:
+    """The position check is atomic: writers of a log need no lock."""
     with ThreadPoolExecutor(8) as pool:
         tries = [pool.submit(store.append, "acme", "log", b"x" * 1000, 0) for _ in range(8)]
         errors = [attempt.exception() for attempt in tries]
@@ -188,15 +192,15 @@ def test_of_two_appends_at_one_position_one_wins(store):
     assert store.head("acme", "log").size == 1000
 
 
-def test_only_appendable_objects_are_appended_to(store):
-    """An object that was put stays as it was put."""
+def test_only_appendable_objects_accept_appends(store: ObjectService) -> None:
+    """An object that was put raises ObjectNotAppendable."""
     store.put("acme", "k", b"1")
     refused("ObjectNotAppendable", store.append, "acme", "k", b"2", 1)
 
 
-def test_an_upload_becomes_one_object_and_fires_as_the_vendor_fires(store):
-    """Three parts are five events, and an ETag that counts them."""
-    names = []
+def test_an_upload_becomes_one_object_and_sends_the_vendors_events(store: ObjectService) -> None:
+    """Three parts send five events; the ETag ends with their count."""
+    names: list[str] = []
     store.listen(lambda event: names.append(event.name.partition(":")[2]))
     upload = begin(store, headers={"x-oss-meta-a": "1"})
     parts = [store.uploads.add(upload, number, bytes([number]) * 102_400, origin=ORIGIN) for number in (1, 2, 3)]
@@ -209,8 +213,8 @@ def test_an_upload_becomes_one_object_and_fires_as_the_vendor_fires(store):
     assert made.file.read_bytes() == b"\1" * 102_400 + b"\2" * 102_400 + b"\3" * 102_400
 
 
-def test_bad_part_lists_are_refused(store):
-    """Order, identity and size of parts are checked; the upload stays usable."""
+def test_invalid_part_lists_are_rejected(store: ObjectService) -> None:
+    """Order, ETag and size of parts are checked; the upload remains usable."""
     upload = begin(store)
     one = store.uploads.add(upload, 1, b"small", origin=ORIGIN)
     two = store.uploads.add(upload, 2, b"small too", origin=ORIGIN)
@@ -225,22 +229,22 @@ def test_bad_part_lists_are_refused(store):
     refused("NoSuchUpload", store.uploads.get, "acme", "big", upload.upload_id)
 
 
-def test_create_once_holds_for_a_finished_upload(store):
-    """Beginning and completing check both: an object may appear in between."""
+def test_a_completed_upload_respects_forbid_overwrite(store: ObjectService) -> None:
+    """Beginning and completing both check: an object may be created in between."""
     upload = begin(store, forbid_overwrite=True)
     part = store.uploads.add(upload, 1, b"mine", origin=ORIGIN)
     store.put("acme", "big", b"theirs")
-    refusal = refused(
+    error = refused(
         "FileAlreadyExists", store.uploads.complete, upload, [(1, part.etag)], forbid_overwrite=True, origin=ORIGIN
     )
     refused("FileAlreadyExists", begin, store, forbid_overwrite=True)
 
-    assert refusal.ec == "0042-00000214"
+    assert error.ec == "0042-00000214"
     assert store.head("acme", "big").file.read_bytes() == b"theirs"
 
 
-def test_an_aborted_upload_is_gone(store):
-    """Its bucket can be deleted again."""
+def test_an_aborted_upload_is_removed(store: ObjectService) -> None:
+    """Its bucket can be deleted afterwards."""
     upload = begin(store)
     store.uploads.add(upload, 1, b"x", origin=ORIGIN)
     refused("BucketNotEmpty", store.delete_bucket, "acme")
@@ -250,8 +254,8 @@ def test_an_aborted_upload_is_gone(store):
     assert not store.has_bucket("acme")
 
 
-def test_objects_survive_the_store(tmp_path):
-    """What was stored is there when the same folder is opened again."""
+def test_objects_are_durable(tmp_path: Path) -> None:
+    """A service that opens the same folder finds the objects."""
     first = ObjectService(tmp_path, TurnedClock())
     first.create_bucket("acme")
     put = first.put("acme", "中", b"x", WriteOptions(headers={"x-oss-meta-a": "b"}))
@@ -266,7 +270,8 @@ CHILD = """
 import sys
 from pathlib import Path
 from localyun.clock import HostClock
-from localyun.oss.service import ObjectService
+from localyun.oss.multipart import Upload
+from localyun.oss.service import ObjectEvent, ObjectService
 store = ObjectService(Path(sys.argv[1]), HostClock())
 store.create_bucket("acme")
 for number in range(100_000):
@@ -275,35 +280,36 @@ for number in range(100_000):
 """
 
 
-def test_a_killed_process_loses_nothing_it_reported(tmp_path):
-    """After kill -9 every acknowledged object is whole, and half-written files are swept away."""
+def test_a_killed_process_loses_no_stored_object(tmp_path: Path) -> None:
+    """After kill -9 every acknowledged object is complete, and incomplete files are deleted."""
     child = subprocess.Popen([sys.executable, "-c", CHILD, str(tmp_path)], stdout=subprocess.PIPE, text=True)
-    told = [int(child.stdout.readline()) for _ in range(200)]
+    assert child.stdout
+    reported = [int(child.stdout.readline()) for _ in range(200)]
     os.kill(child.pid, signal.SIGKILL)
-    told += [int(line) for line in child.stdout.read().split("\n")[:-1] if line]
+    reported += [int(line) for line in child.stdout.read().split("\n")[:-1] if line]
     child.wait()
     (tmp_path / "blobs" / "incoming" / "half").write_bytes(b"half")
     store = ObjectService(tmp_path, TurnedClock())
     files = {path for path in (tmp_path / "blobs").rglob("*") if path.is_file()} - {tmp_path / "blobs" / "in-use"}
-    kept = store.page("acme", limit=100_000).objects
+    stored = store.page("acme", limit=100_000).objects
 
-    assert told == list(range(len(told)))
-    assert all(b"%d" % n * 50 == store.head("acme", f"k{n:06}").file.read_bytes() for n in told)
-    assert files == {one.file for one in kept}
+    assert reported == list(range(len(reported)))
+    assert all(b"%d" % n * 50 == store.head("acme", f"k{n:06}").file.read_bytes() for n in reported)
+    assert files == {one.file for one in stored}
     store.close()
 
 
-def test_a_second_opener_sweeps_nothing_away(store, tmp_path):
-    """Files that another process is about to commit are left alone."""
+def test_a_second_process_deletes_no_files(store: ObjectService, tmp_path: Path) -> None:
+    """A file that another process is about to commit remains."""
     pending = tmp_path / "blobs" / "incoming" / "pending"
-    pending.write_bytes(b"on its way")
+    pending.write_bytes(b"pending")
     ObjectService(tmp_path, TurnedClock()).close()
 
     assert pending.exists()
 
 
-def test_a_listing_groups_by_delimiter_and_pages(store):
-    """Pages of every size add up to the same whole."""
+def test_a_listing_groups_by_delimiter_and_pages(store: ObjectService) -> None:
+    """Pages of every size list the same entries."""
     for key in ("a/1", "a/2", "b", "c/d/1", "c/e", "d"):
         store.put("acme", key, b"")
     whole = store.page("acme", delimiter="/")
@@ -314,9 +320,10 @@ def test_a_listing_groups_by_delimiter_and_pages(store):
     assert all(collected(store, limit, delimiter="/") == ["a/", "b", "c/", "d"] for limit in (1, 2, 3, 4, 5))
 
 
-def collected(store, limit, **options):
-    """Return what all pages of a listing name, in order."""
-    found, after = [], ""
+def collected(store: ObjectService, limit: int, **options: Any) -> list[str]:
+    """Return all entries of a listing, page by page."""
+    found: list[str] = []
+    after = ""
     while True:
         page = store.page("acme", after=after, limit=limit, **options)
         found += sorted([one.key for one in page.objects] + page.prefixes)
@@ -330,8 +337,10 @@ KEYS = st.text(alphabet="ab/é中", min_size=1, max_size=6).filter(lambda key: k
 
 @settings(max_examples=60, deadline=None)
 @given(keys=st.sets(KEYS, max_size=12), prefix=st.text(alphabet="ab/中", max_size=2), limit=st.integers(1, 4))
-def test_listings_agree_with_a_plain_model(tmp_path_factory, keys, prefix, limit):
-    """Whatever the keys, pages give each key or its common prefix once, in byte order."""
+def test_listings_agree_with_a_model(
+    tmp_path_factory: pytest.TempPathFactory, keys: set[str], prefix: str, limit: int
+) -> None:
+    """Pages list each key or its common prefix once, in byte order."""
     store = ObjectService(tmp_path_factory.mktemp("store"), TurnedClock())
     store.create_bucket("acme")
     for key in keys:
@@ -346,8 +355,8 @@ def test_listings_agree_with_a_plain_model(tmp_path_factory, keys, prefix, limit
     store.close()
 
 
-def test_a_listing_of_many_keys_leaps_over_common_prefixes(store):
-    """More keys below a prefix than a database page holds are one entry."""
+def test_a_listing_skips_the_keys_of_a_common_prefix(store: ObjectService) -> None:
+    """More keys under a prefix than a database page contains are one entry."""
     for number in range(450):
         store.put("acme", f"a/{number:03}", b"")
     store.put("acme", "b", b"")

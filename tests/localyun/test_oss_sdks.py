@@ -1,4 +1,4 @@
-"""The vendor's two Python clients, unchanged, against the OSS face over real HTTP."""
+"""The vendor's two Python clients, unchanged, against the OSS endpoint over real HTTP."""
 
 import base64
 import hashlib
@@ -6,8 +6,11 @@ import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
 
 import alibabacloud_oss_v2 as oss
 import httpx
@@ -15,7 +18,7 @@ import oss2
 import pytest
 
 from localyun.oss.service import Origin
-from tests.localyun.oss_world import BUCKET, REGION, world
+from tests.localyun.oss_world import BUCKET, REGION, World, world
 
 KEYS = [
     "plain.txt",
@@ -32,38 +35,40 @@ AUDIO = b"RIFF" + bytes(5000)
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
-    """Serve one face for the tests of this file."""
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """Serve one endpoint for the tests of this file."""
     with world(tmp_path_factory.mktemp("oss")) as shared:
         yield shared
 
 
 @pytest.fixture
-def here(shared, request):
-    """Give the face with an empty bucket of its own for the test."""
+def here(shared: World, request: pytest.FixtureRequest) -> World:
+    """Return the endpoint with an empty bucket."""
     for upload in shared.objects.uploads.unfinished(BUCKET):
         shared.objects.uploads.abort(upload, Origin())
     for one in shared.objects.page(BUCKET, limit=1000).objects:
         shared.objects.delete(BUCKET, one.key)
     shared.events.clear()
-    shared.calls.clear()
+    shared.requests.clear()
     return shared
 
 
 @pytest.fixture
-def bucket(here):
-    """Give the first client."""
+def bucket(here: World) -> oss2.Bucket:
+    """Return the first client."""
     return here.bucket()
 
 
 @pytest.fixture
-def client(here):
-    """Give the second client."""
+def client(here: World) -> oss.Client:
+    """Return the second client."""
     return here.client()
 
 
-def refused(code, act, *args, status=None, **kwargs):
-    """Return the first client's error after checking its code."""
+def refused(
+    code: str, act: Callable[..., object], *args: Any, status: int | None = None, **kwargs: Any
+) -> oss2.exceptions.ServerError:
+    """Return the first client's error, after checking its code."""
     with pytest.raises(oss2.exceptions.ServerError) as caught:
         act(*args, **kwargs)
     assert code == caught.value.code, caught.value
@@ -71,8 +76,8 @@ def refused(code, act, *args, status=None, **kwargs):
     return caught.value
 
 
-def refused2(code, act, *args):
-    """Return the second client's error after checking its code."""
+def refused2(code: str, act: Callable[..., object], *args: Any) -> Any:
+    """Return the second client's error, after checking its code."""
     with pytest.raises(oss.exceptions.OperationError) as caught:
         act(*args)
     error = caught.value.unwrap()
@@ -80,20 +85,20 @@ def refused2(code, act, *args):
     return error
 
 
-def test_every_answer_carries_the_vendors_headers(here, bucket):
-    """Request id, server time, date and server name are on successes and refusals alike."""
+def test_every_response_has_the_vendors_headers(here: World, bucket: oss2.Bucket) -> None:
+    """Successes and errors have request id, server time, date and server name."""
     url = bucket.sign_url("GET", "k", 60)
     bucket.put_object("k", b"1")
-    for reply in (httpx.get(url), httpx.get(f"{here.url}/{BUCKET}/k"), httpx.head(f"{here.url}/{BUCKET}/nothere")):
-        assert re.fullmatch("[0-9A-F]{24}", reply.headers["x-oss-request-id"])
-        assert reply.headers["x-oss-server-time"].isdecimal()
-        assert reply.headers.get_list("server") == ["AliyunOSS"]
-        assert len(reply.headers.get_list("date")) == 1
+    for response in (httpx.get(url), httpx.get(f"{here.url}/{BUCKET}/k"), httpx.head(f"{here.url}/{BUCKET}/nothere")):
+        assert re.fullmatch("[0-9A-F]{24}", response.headers["x-oss-request-id"])
+        assert response.headers["x-oss-server-time"].isdecimal()
+        assert response.headers.get_list("server") == ["AliyunOSS"]
+        assert len(response.headers.get_list("date")) == 1
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_a_key_of_any_characters_goes_out_and_comes_back(here, bucket, key):
-    """The first client puts, heads, gets, lists and deletes it by the same name."""
+def test_a_key_may_have_any_characters(here: World, bucket: oss2.Bucket, key: str) -> None:
+    """The first client puts, heads, gets, lists and deletes the object by its key."""
     bucket.put_object(key, b"value")
 
     assert bucket.get_object(key).read() == b"value"
@@ -107,8 +112,8 @@ def test_a_key_of_any_characters_goes_out_and_comes_back(here, bucket, key):
 @pytest.mark.parametrize(
     "key", [key for key in KEYS if "/." not in key and "//" not in key and not key.startswith(".")]
 )
-def test_the_second_client_agrees(here, client, bucket, key):
-    """It leaves "/" unescaped, and finds what the first one put."""
+def test_the_second_client_uses_the_same_keys(here: World, client: oss.Client, bucket: oss2.Bucket, key: str) -> None:
+    """It does not encode "/", and finds the objects of the first client."""
     client.put_object(oss.PutObjectRequest(BUCKET, key, body=b"value"))
 
     assert client.get_object(oss.GetObjectRequest(BUCKET, key)).body.content == b"value"
@@ -117,8 +122,8 @@ def test_the_second_client_agrees(here, client, bucket, key):
     assert [key] == [one.key for one in listed]
 
 
-def test_what_a_put_answers_is_what_a_head_and_a_get_answer(bucket):
-    """ETag, CRC-64, type, time and metadata agree; the client checks the CRC itself."""
+def test_put_head_and_get_return_the_same_properties(bucket: oss2.Bucket) -> None:
+    """ETag, CRC-64, type, time and metadata are equal; the client verifies the CRC."""
     headers = {"Content-Type": "audio/mpeg", "x-oss-meta-title": "a b", "Cache-Control": "no-cache"}
     put = bucket.put_object("k.mp3", AUDIO, headers=headers)
     head, got = bucket.head_object("k.mp3"), bucket.get_object("k.mp3")
@@ -136,16 +141,16 @@ def test_what_a_put_answers_is_what_a_head_and_a_get_answer(bucket):
     assert got.headers["Last-Modified"] == head.headers["Last-Modified"]
 
 
-def test_metadata_in_any_language_survives(here, client, bucket):
-    """Header values are UTF-8 on the wire, both ways."""
+def test_metadata_may_have_any_characters(here: World, client: oss.Client, bucket: oss2.Bucket) -> None:
+    """Header values are UTF-8 in requests and responses."""
     bucket.put_object("k", b"", headers={"x-oss-meta-title": "中文 é".encode()})
 
     assert here.objects.head(BUCKET, "k").headers["x-oss-meta-title"] == "中文 é"
     assert "中文 é".encode() == bucket.head_object("k").headers["x-oss-meta-title"].encode("latin-1")
 
 
-def test_a_file_of_many_megabytes_streams_both_ways(bucket, tmp_path):
-    """Up from a generator without a length, down to a file, checked by CRC."""
+def test_a_file_of_many_megabytes_is_streamed_in_both_directions(bucket: oss2.Bucket, tmp_path: Path) -> None:
+    """Uploaded from a generator without a length, downloaded to a file, verified by CRC."""
     block = hashlib.sha256(b"x").digest() * 32_768
     bucket.put_object("big", (block for _ in range(24)))
     bucket.get_object_to_file("big", str(tmp_path / "big"))
@@ -167,8 +172,10 @@ def test_a_file_of_many_megabytes_streams_both_ways(bucket, tmp_path):
         ("bites=0-3", 200, b"0123456789"),
     ],
 )
-def test_a_range_that_is_not_inside_the_object_is_ignored(here, bucket, wanted, status, content):
-    """OSS's own behaviour, which is not HTTP's."""
+def test_a_range_that_is_not_inside_the_object_is_ignored(
+    here: World, bucket: oss2.Bucket, wanted: str, status: int, content: bytes
+) -> None:
+    """OSS differs from HTTP here."""
     bucket.put_object("k", b"0123456789")
     reply = httpx.get(bucket.sign_url("GET", "k", 60), headers={"Range": wanted})
 
@@ -185,8 +192,10 @@ def test_a_range_that_is_not_inside_the_object_is_ignored(here, bucket, wanted, 
         ("bytes=a-b", 416, None),
     ],
 )
-def test_a_standard_range_is_what_http_says(bucket, wanted, status, content):
-    """With the header that asks for it."""
+def test_a_standard_range_behaves_as_in_http(
+    bucket: oss2.Bucket, wanted: str, status: int, content: bytes | None
+) -> None:
+    """The request has the header `x-oss-range-behavior: standard`."""
     bucket.put_object("k", b"0123456789")
     headers = {"x-oss-range-behavior": "standard"}
     url = bucket.sign_url("GET", "k", 60, headers=headers)
@@ -196,8 +205,8 @@ def test_a_standard_range_is_what_http_says(bucket, wanted, status, content):
     assert content == reply.content if content else "<Code>InvalidRange</Code>" in reply.text
 
 
-def test_the_clients_read_ranges(bucket, client):
-    """Both clients, by their own options."""
+def test_both_clients_read_ranges(bucket: oss2.Bucket, client: oss.Client) -> None:
+    """Each client has its own options."""
     bucket.put_object("k", b"0123456789")
 
     assert bucket.get_object("k", byte_range=(2, 4)).read() == b"234"
@@ -205,8 +214,8 @@ def test_the_clients_read_ranges(bucket, client):
     assert client.get_object(request).body.content == b"89"
 
 
-def test_conditions_hold_or_refuse(bucket):
-    """By ETag and by time, for GET and for HEAD."""
+def test_conditions_are_checked(bucket: oss2.Bucket) -> None:
+    """ETags and times, for GET and HEAD."""
     etag = f'"{bucket.put_object("k", b"1").etag}"'
     past, future = "Wed, 28 Dec 2022 10:27:41 GMT", "Wed, 28 Dec 2033 10:27:41 GMT"
     for fits in (
@@ -224,8 +233,8 @@ def test_conditions_hold_or_refuse(bucket):
         refused("PreconditionFailed", bucket.head_object, "k", headers=wrong, status=412)
 
 
-def test_head_errors_travel_in_a_header(here, bucket, client):
-    """A HEAD has no body, and both clients still say NoSuchKey."""
+def test_errors_of_head_are_in_a_header(here: World, bucket: oss2.Bucket, client: oss.Client) -> None:
+    """The response has no body, and both clients report NoSuchKey."""
     refused("NoSuchKey", bucket.head_object, "nothere", status=404)
     error = refused2("NoSuchKey", client.head_object, oss.HeadObjectRequest(BUCKET, "nothere"))
 
@@ -234,7 +243,7 @@ def test_head_errors_travel_in_a_header(here, bucket, client):
     assert not client.is_object_exist(BUCKET, "nothere")
 
 
-def test_an_error_document_has_all_that_the_vendors_has(bucket):
+def test_an_error_document_has_all_elements_of_the_vendor(bucket: oss2.Bucket) -> None:
     """Code, message, request id, host, key, EC and a link."""
     error = refused("NoSuchKey", bucket.get_object, "no/here", status=404)
 
@@ -243,20 +252,20 @@ def test_an_error_document_has_all_that_the_vendors_has(bucket):
     assert error.request_id == error.details["RequestId"]
 
 
-def test_a_missing_bucket_is_refused(here):
-    """By every kind of action."""
+def test_a_missing_bucket_is_an_error(here: World) -> None:
+    """Every kind of action raises NoSuchBucket."""
     nowhere = here.bucket("nowhere")
     for act in (nowhere.list_objects_v2, nowhere.get_bucket_info, lambda: nowhere.put_object("k", b"")):
         assert refused("NoSuchBucket", act, status=404).details["EC"] == "0015-00000101"
 
 
-def test_forbid_overwrite_creates_once_under_concurrency(here, bucket):
-    """Of many writers one gets 200, the others 409, and one event is sent."""
+def test_forbid_overwrite_is_atomic(here: World, bucket: oss2.Bucket) -> None:
+    """Of many concurrent writers one gets 200, the others 409; one event is sent."""
     forbid = {"x-oss-forbid-overwrite": "true"}
 
-    def write(number):
+    def write(number: int) -> object:
         try:
-            return here.bucket().put_object("verdict", str(number), headers=forbid).status
+            return here.bucket().put_object("decision", str(number), headers=forbid).status
         except oss2.exceptions.ServerError as error:
             return error.status, error.code
 
@@ -268,8 +277,8 @@ def test_forbid_overwrite_creates_once_under_concurrency(here, bucket):
     assert here.names() == ["ObjectCreated:PutObject"]
 
 
-def test_forbid_overwrite_is_honoured_by_every_way_to_make_an_object(bucket, client):
-    """Copy, append, initiate and complete refuse as put does."""
+def test_every_action_that_creates_an_object_respects_forbid_overwrite(bucket: oss2.Bucket, client: oss.Client) -> None:
+    """Copy, append, initiate and complete raise the same error as put."""
     bucket.put_object("k", b"1")
     forbid = {"x-oss-forbid-overwrite": "true"}
     upload = bucket.init_multipart_upload("k").upload_id
@@ -290,15 +299,15 @@ def test_forbid_overwrite_is_honoured_by_every_way_to_make_an_object(bucket, cli
     assert bucket.get_object("k").read() == b"1"
 
 
-def refused_any(act):
+def refused_any(act: Callable[..., object]) -> oss2.exceptions.ServerError:
     """Return the first client's error."""
     with pytest.raises(oss2.exceptions.ServerError) as caught:
         act()
     return caught.value
 
 
-def test_a_versioned_bucket_ignores_forbid_overwrite(here):
-    """Both clients see the state, and version ids come back."""
+def test_a_versioned_bucket_ignores_forbid_overwrite(here: World) -> None:
+    """Both clients read the state; responses have version ids."""
     bucket, client = here.bucket("versioned"), here.client()
     bucket.create_bucket()
     unversioned = client.get_bucket_versioning(oss.GetBucketVersioningRequest("versioned"))
@@ -319,8 +328,8 @@ def test_a_versioned_bucket_ignores_forbid_overwrite(here):
     refused("NoSuchKey", bucket.get_object, "k")
 
 
-def test_a_wrong_content_md5_is_refused(bucket):
-    """Nothing is stored then."""
+def test_a_wrong_content_md5_is_rejected(bucket: oss2.Bucket) -> None:
+    """No object is stored."""
     good = base64.b64encode(hashlib.md5(b"1").digest()).decode()
     bucket.put_object("good", b"1", headers={"Content-MD5": good})
     refused("InvalidDigest", bucket.put_object, "bad", b"2", headers={"Content-MD5": good}, status=400)
@@ -329,8 +338,8 @@ def test_a_wrong_content_md5_is_refused(bucket):
     assert not bucket.object_exists("bad")
 
 
-def test_a_copy_keeps_or_replaces_metadata(bucket, client):
-    """As the directive says; the source's conditions are checked; the event is CopyObject."""
+def test_a_copy_keeps_or_replaces_metadata(bucket: oss2.Bucket, client: oss.Client) -> None:
+    """The directive determines which; the client without a directive keeps it."""
     bucket.put_object(
         "from é+", b"x", headers={"x-oss-meta-a": "1", "Content-Type": "audio/mpeg", "x-oss-tagging": "t=1"}
     )
@@ -347,8 +356,8 @@ def test_a_copy_keeps_or_replaces_metadata(bucket, client):
     assert bucket.get_object("again").read() == b"x"
 
 
-def test_a_copys_conditions_are_the_sources(here, bucket):
-    """412 and 304, as documented."""
+def test_the_conditions_of_a_copy_apply_to_the_source(here: World, bucket: oss2.Bucket) -> None:
+    """The status is 412 or 304, as documented."""
     bucket.put_object("k", b"x")
     etag = hashlib.md5(b"x").hexdigest().upper()
     refused("PreconditionFailed", bucket.copy_object, BUCKET, "k", "c", headers={"x-oss-copy-source-if-match": "y"})
@@ -360,8 +369,8 @@ def test_a_copys_conditions_are_the_sources(here, bucket):
     assert here.names()[-1] == "ObjectCreated:CopyObject"
 
 
-def test_appends_give_the_next_position(bucket, client):
-    """The clients follow it and check the running CRC."""
+def test_appends_return_the_next_position(bucket: oss2.Bucket, client: oss.Client) -> None:
+    """The clients use it and verify the cumulative CRC."""
     first = bucket.append_object("log", 0, b"one", init_crc=0)
     second = bucket.append_object("log", first.next_position, b"two", init_crc=first.crc)
     third = client.append_object(oss.AppendObjectRequest(BUCKET, "log", position=6, body=b"three"))
@@ -372,8 +381,8 @@ def test_appends_give_the_next_position(bucket, client):
     assert bucket.get_object("log").read() == b"onetwothree"
 
 
-def test_a_multipart_upload_of_the_first_client(here, bucket):
-    """Parts out of order, a part copied, listed, completed; the client checks the CRC of the whole."""
+def test_a_multipart_upload_of_the_first_client(here: World, bucket: oss2.Bucket) -> None:
+    """Parts are uploaded out of order, copied, listed and completed; the client verifies the CRC of the object."""
     bucket.put_object("src", AUDIO * 30)
     upload = bucket.init_multipart_upload(
         "dir/big é", headers={"x-oss-meta-a": "1", "Content-Type": "audio/mpeg"}
@@ -401,8 +410,8 @@ def test_a_multipart_upload_of_the_first_client(here, bucket):
     ]
 
 
-def test_the_resumable_uploads_of_both_clients(bucket, client, tmp_path):
-    """Their own high-level transfer, in several threads, with CRC checks."""
+def test_resumable_transfers_of_both_clients(bucket: oss2.Bucket, client: oss.Client, tmp_path: Path) -> None:
+    """High-level transfers in several threads, verified by CRC."""
     content = bytes(range(256)) * 2000
     (tmp_path / "file").write_bytes(content)
     store = oss2.ResumableStore(root=str(tmp_path))
@@ -419,8 +428,8 @@ def test_the_resumable_uploads_of_both_clients(bucket, client, tmp_path):
     assert content == (tmp_path / "down").read_bytes()
 
 
-def test_an_upload_that_is_aborted_or_unknown_is_refused(bucket):
-    """404 NoSuchUpload, as the vendor."""
+def test_an_aborted_or_unknown_upload_is_an_error(bucket: oss2.Bucket) -> None:
+    """The error is 404 NoSuchUpload, as in OSS."""
     upload = bucket.init_multipart_upload("k").upload_id
     bucket.abort_multipart_upload("k", upload)
     refused("NoSuchUpload", bucket.upload_part, "k", upload, 1, b"x", status=404)
@@ -428,8 +437,10 @@ def test_an_upload_that_is_aborted_or_unknown_is_refused(bucket):
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 100])
-def test_the_clients_iterators_page_through_a_listing(here, bucket, client, size):
-    """V1, V2 and the paginators of both clients give each name once, in byte order."""
+def test_the_iterators_of_the_clients_page_through_a_listing(
+    here: World, bucket: oss2.Bucket, client: oss.Client, size: int
+) -> None:
+    """V1, V2 and the paginators of both clients return each key once, in byte order."""
     keys = sorted(["a/1", "a/é 2", "b+c", "b c", "c/d/1", "中"], key=str.encode)
     for key in keys:
         here.objects.put(BUCKET, key, b"")
@@ -444,8 +455,8 @@ def test_the_clients_iterators_page_through_a_listing(here, bucket, client, size
     assert sorted([("a/", True), ("c/", True), *((key, False) for key in keys if "/" not in key)]) == sorted(grouped)
 
 
-def test_a_listing_starts_after_a_key_and_knows_owners(here, bucket):
-    """The options of V2, and a refusal of tokens we did not issue."""
+def test_a_listing_starts_after_a_key_and_contains_owners(here: World, bucket: oss2.Bucket) -> None:
+    """The options of V2 work; tokens that were not issued here are rejected."""
     for key in ("a", "b", "c"):
         here.objects.put(BUCKET, key, b"12")
     page = bucket.list_objects_v2(start_after="a", fetch_owner=True)
@@ -461,8 +472,8 @@ def test_a_listing_starts_after_a_key_and_knows_owners(here, bucket):
     refused("InvalidArgument", bucket.list_objects_v2, max_keys=1001, status=400)
 
 
-def test_many_objects_are_deleted_at_once(here, bucket, client):
-    """Loudly, quietly, and whether they are there or not; each removal is told."""
+def test_many_objects_are_deleted_in_one_request(here: World, bucket: oss2.Bucket, client: oss.Client) -> None:
+    """Verbose and quiet mode; existing and missing objects; each removal sends an event."""
     for key in ("a&b", "é/1", "c"):
         here.objects.put(BUCKET, key, b"")
     here.events.clear()
@@ -480,17 +491,17 @@ def test_many_objects_are_deleted_at_once(here, bucket, client):
     assert [one.key for one in here.objects.page(BUCKET).objects] == ["c"]
 
 
-def test_a_bucket_is_made_described_listed_and_deleted(here):
-    """Its whole life, by both clients."""
-    client, bucket = here.client(), here.bucket("life-of-a-bucket")
-    client.put_bucket(oss.PutBucketRequest("life-of-a-bucket"))
+def test_a_bucket_is_created_described_listed_and_deleted(here: World) -> None:
+    """Both clients manage buckets."""
+    client, bucket = here.client(), here.bucket("short-lived")
+    client.put_bucket(oss.PutBucketRequest("short-lived"))
     bucket.create_bucket(oss2.BUCKET_ACL_PRIVATE)
-    info = client.get_bucket_info(oss.GetBucketInfoRequest("life-of-a-bucket")).bucket_info
+    info = client.get_bucket_info(oss.GetBucketInfoRequest("short-lived")).bucket_info
     service = oss2.Service(bucket.auth, here.url, region=REGION)
 
     assert f"oss-{REGION}" == bucket.get_bucket_location().location == info.location
-    assert (bucket.get_bucket_info().name, info.acl) == ("life-of-a-bucket", "private")
-    assert [one.name for one in oss2.BucketIterator(service, prefix="life")] == ["life-of-a-bucket"]
+    assert (bucket.get_bucket_info().name, info.acl) == ("short-lived", "private")
+    assert [one.name for one in oss2.BucketIterator(service, prefix="short")] == ["short-lived"]
     bucket.put_object("k", b"")
     refused("BucketNotEmpty", bucket.delete_bucket, status=409)
     bucket.delete_object("k")
@@ -498,8 +509,8 @@ def test_a_bucket_is_made_described_listed_and_deleted(here):
     refused("NoSuchBucket", bucket.get_bucket_info)
 
 
-def test_acls_and_tags_are_kept(bucket, client):
-    """Set, read, deleted; a tag count shows in HEAD."""
+def test_acls_and_tags_are_stored(bucket: oss2.Bucket, client: oss.Client) -> None:
+    """They are set, read and deleted; HEAD returns the number of tags."""
     bucket.put_object("k", b"1")
     bucket.put_object_acl("k", oss2.OBJECT_ACL_PUBLIC_READ)
     rule = oss2.models.TaggingRule()
@@ -522,8 +533,8 @@ def test_acls_and_tags_are_kept(bucket, client):
     assert not bucket.get_object_tagging("k").tag_set.tagging_rule
 
 
-def test_tags_beyond_the_limits_are_refused(bucket):
-    """In the header of an upload and in a document: number, length, characters, repeats."""
+def test_tags_beyond_the_limits_are_rejected(bucket: oss2.Bucket) -> None:
+    """Number, length, characters and duplicates are checked in headers and documents."""
     many = "&".join(f"a{n}=b" for n in range(11))
     for tags in (many, "=a", "a" * 129 + "=b", "a=" + "b" * 257, "a=b&a=c", "a=%25"):
         refused("InvalidTag", bucket.put_object, "k", b"", headers={"x-oss-tagging": tags}, status=400)
@@ -537,8 +548,8 @@ def test_tags_beyond_the_limits_are_refused(bucket):
 
 
 @pytest.mark.parametrize("size", [1, 2, 10])
-def test_unfinished_uploads_are_listed_by_pages_and_prefixes(bucket, size):
-    """As objects are: a common prefix stands for the uploads below it."""
+def test_unfinished_uploads_are_listed_by_pages_and_prefixes(bucket: oss2.Bucket, size: int) -> None:
+    """As with objects, a common prefix replaces the uploads under it."""
     ids = {key: bucket.init_multipart_upload(key).upload_id for key in ("a/1", "a/2", "b", "c")}
     again = bucket.init_multipart_upload("b").upload_id
     flat = [(one.key, one.upload_id) for one in oss2.MultipartUploadIterator(bucket, max_uploads=size)]
@@ -548,8 +559,8 @@ def test_unfinished_uploads_are_listed_by_pages_and_prefixes(bucket, size):
     assert sorted(grouped) == ["a/", "b", "b", "c"]
 
 
-def test_what_is_not_there_says_so_by_name(bucket, client):
-    """No sub-resource is mistaken for the object or the bucket itself."""
+def test_an_unsupported_feature_is_named(bucket: oss2.Bucket, client: oss.Client) -> None:
+    """A sub-resource is never mistaken for the object or the bucket itself."""
     error = refused("NotImplemented", bucket.get_bucket_lifecycle, status=501)
     bucket.put_object("k", b"1")
 
@@ -561,8 +572,10 @@ def test_what_is_not_there_says_so_by_name(bucket, client):
     assert "'cors'" in refused2("NotImplemented", client.get_bucket_cors, oss.GetBucketCorsRequest(BUCKET)).message
 
 
-def test_a_process_string_is_handed_on_and_its_ids_come_back(here, bucket, client):
-    """Both clients read the answer; the body's request id is not the header's."""
+def test_a_process_string_is_submitted_and_its_ids_returned(
+    here: World, bucket: oss2.Bucket, client: oss.Client
+) -> None:
+    """Both clients parse the response; the request id in the body differs from that in the header."""
     here.objects.put(BUCKET, "chapters/02 é.mp3", AUDIO)
     process = "audio/concat,f_mp3/pre,o_YQ|sys/saveas,b_Ymt0,o_b3V0/notify,topic_am9icw"
     first = bucket.async_process_object("chapters/02 é.mp3", process)
@@ -574,8 +587,8 @@ def test_a_process_string_is_handed_on_and_its_ids_come_back(here, bucket, clien
     assert first.request_id != first.async_request_id
 
 
-def test_a_process_that_cannot_start_is_refused(here, bucket, client):
-    """By us when there is no object or no text, by the task service otherwise, in its own words."""
+def test_a_process_that_cannot_start_is_an_error(here: World, bucket: oss2.Bucket, client: oss.Client) -> None:
+    """A missing object or process is reported by OSS, other errors by the task service."""
     here.objects.put(BUCKET, "k", b"")
     refused("NoSuchKey", bucket.async_process_object, "nothere", "audio/concat")
     refused("NoSuchBucket", here.bucket("nowhere").async_process_object, "k", "audio/concat")
@@ -586,19 +599,19 @@ def test_a_process_that_cannot_start_is_refused(here, bucket, client):
     assert error.details["EC"] == "0056-00000001"
 
 
-def test_audio_info_is_json(here, bucket, client):
-    """What the task service tells of an object comes back as it is."""
+def test_audio_info_is_json(here: World, bucket: oss2.Bucket, client: oss.Client) -> None:
+    """The result of the task service is returned unchanged."""
     here.objects.put(BUCKET, "a.mp3", AUDIO)
-    told = json.loads(bucket.get_object("a.mp3", process="audio/info").read())
+    returned = json.loads(bucket.get_object("a.mp3", process="audio/info").read())
 
-    assert told == {"Duration": 1.0, "bucket": BUCKET, "key": "a.mp3"}
-    assert told == json.loads(
+    assert returned == {"Duration": 1.0, "bucket": BUCKET, "key": "a.mp3"}
+    assert returned == json.loads(
         client.get_object(oss.GetObjectRequest(BUCKET, "a.mp3", process="audio/info")).body.content
     )
     refused("NoSuchKey", bucket.get_object, "nothere", process="audio/info")
 
 
-def test_a_host_with_a_bucket_label_addresses_the_bucket(here, bucket):
+def test_a_host_with_a_bucket_label_addresses_the_bucket(here: World, bucket: oss2.Bucket) -> None:
     """Virtual-hosted requests sign the same resource as path-style ones."""
     bucket.put_object("dir/k", b"1")
     url = httpx.URL(bucket.sign_url("GET", "dir/k", 60, slash_safe=True))
@@ -608,8 +621,8 @@ def test_a_host_with_a_bucket_label_addresses_the_bucket(here, bucket):
         assert httpx.get(virtual, headers={"Host": host}).content == b"1"
 
 
-def test_malformed_documents_and_numbers_are_refused(here, bucket):
-    """Each refusal says what was expected."""
+def test_malformed_documents_and_numbers_are_rejected(here: World, bucket: oss2.Bucket) -> None:
+    """Each error names the expected value."""
     upload = bucket.init_multipart_upload("k").upload_id
     url = bucket.sign_url("PUT", "k", 60, params={"tagging": ""})
     for body in (b"<Tagging>", b"<Delete/>", b"<!DOCTYPE a><Tagging/>", b"\xff"):
@@ -623,8 +636,8 @@ def test_malformed_documents_and_numbers_are_refused(here, bucket):
     ET.fromstring(bad.text)
 
 
-def test_a_stream_of_appended_lines_reads_like_a_file(client, bucket):
-    """The second client's file-like writer and reader."""
+def test_the_file_interface_of_the_second_client(client: oss.Client, bucket: oss2.Bucket) -> None:
+    """Its writer appends, and its reader seeks."""
     with client.append_file(BUCKET, "log") as out:
         out.write(b"one\n")
         out.write_from(io.BytesIO(b"two\n"))
@@ -634,18 +647,18 @@ def test_a_stream_of_appended_lines_reads_like_a_file(client, bucket):
         assert source.read() == b"two\n"
 
 
-def test_last_modified_moves_with_the_clock(here, bucket):
-    """Times come from the clock that the cloud was given, to the second."""
+def test_last_modified_uses_the_clock_of_the_cloud(here: World, bucket: oss2.Bucket) -> None:
+    """Times have a precision of one second."""
     here.clock.turn(600)
     bucket.put_object("k", b"1")
-    told = datetime.fromtimestamp(bucket.head_object("k").last_modified, timezone.utc)
+    returned = datetime.fromtimestamp(bucket.head_object("k").last_modified, timezone.utc)
     here.clock.turn(-600)
 
-    assert here.objects.head(BUCKET, "k").last_modified == told
+    assert here.objects.head(BUCKET, "k").last_modified == returned
 
 
-def test_a_bucket_of_another_region_says_where_it_lies_and_nothing_else(here):
-    """Any endpoint tells its region; everything else must be asked at its own."""
+def test_a_bucket_of_another_region_reveals_only_its_region(here: World) -> None:
+    """Any endpoint returns its region; all other actions require its own endpoint."""
     here.objects.create_bucket("far-away", region="cn-beijing")
     far = here.bucket("far-away")
     caught = refused("AccessDenied", far.put_object, "a", b"", status=403)

@@ -33,7 +33,7 @@ Resources:
   B: {Type: 'ALIYUN::OSS::Bucket', Properties: {BucketName: bkt}}
   P: {Type: 'ALIYUN::IMM::Project2', Properties: {ProjectName: prj}}
   T: {Type: 'ALIYUN::MNS::Topic', Properties: {TopicName: jobs}}
-  Q: {Type: 'ALIYUN::MNS::Queue', Properties: {QueueName: told, VisibilityTimeout: VISIBILITY}}
+  Q: {Type: 'ALIYUN::MNS::Queue', Properties: {QueueName: events, VisibilityTimeout: VISIBILITY}}
   D: {Type: 'ALIYUN::MNS::Queue', Properties: {QueueName: dead}}
   R:
     Type: ALIYUN::RAM::Role
@@ -93,7 +93,7 @@ resources:
           sourceArn: acs:mns:cn-hangzhou:1234567890123456:/topics/jobs
           triggerConfig: {notifyContentFormat: JSON, notifyStrategy: EXPONENTIAL_DECAY_RETRY}
 """
-# Reads what was uploaded with the role's key, and publishes its text; "bad" is an error.
+# Reads the upload with the role's key and publishes its text; "bad" raises an error.
 UP = """
 import json, os
 import oss2
@@ -116,9 +116,9 @@ from common import mns
 
 def handler(event, context):
     from mns.queue import Message
-    queue = mns(context).get_queue("told")
+    queue = mns(context).get_queue("events")
     queue.set_encoding(False)
-    queue.send_message(Message("heard " + json.loads(event)["Message"]))
+    queue.send_message(Message("received " + json.loads(event)["Message"]))
 """
 COMMON = """
 import os
@@ -155,19 +155,19 @@ def write_project(root: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoints]:
-    """One running local cloud for the tests that leave no trace."""
+    """Run one local cloud for the tests that change nothing permanently."""
     with LocalCloud(write_project(tmp_path_factory.mktemp("project")), time_scale=100) as endpoints:
         yield endpoints
 
 
 def bucket_of(endpoints: Endpoints) -> oss2.Bucket:
-    """Open the bucket as its owner."""
+    """Return a client of the bucket with the root key."""
     key = endpoints.credential
     return oss2.Bucket(oss2.Auth(key.access_key_id, key.access_key_secret), endpoints.oss, "bkt")
 
 
 def receive(endpoints: Endpoints, queue: str, wait: int = 15) -> str:
-    """Receive one message as the owner and delete it."""
+    """Receive one message with the root key and delete it."""
     key = endpoints.credential
     found = Account(endpoints.mns, key.access_key_id, key.access_key_secret).get_queue(queue)
     found.set_encoding(False)
@@ -177,13 +177,13 @@ def receive(endpoints: Endpoints, queue: str, wait: int = 15) -> str:
 
 
 def fc2_client(endpoints: Endpoints) -> fc2.Client:
-    """Make the client of the older API."""
+    """Return a client of the older API."""
     key = endpoints.credential
     return fc2.Client(endpoint=endpoints.fc, accessKeyID=key.access_key_id, accessKeySecret=key.access_key_secret)
 
 
 def fc3_client(endpoints: Endpoints) -> FcClient:
-    """Make the client of the newer API."""
+    """Return a client of the newer API."""
     key = endpoints.credential
     config = Config(
         access_key_id=key.access_key_id,
@@ -194,15 +194,15 @@ def fc3_client(endpoints: Endpoints) -> FcClient:
     return FcClient(config)
 
 
-def test_an_upload_travels_through_function_topic_and_function_into_a_queue(cloud: Endpoints) -> None:
-    """Four services, two functions with their roles' keys, real SDKs on both sides."""
+def test_an_upload_invokes_two_functions_through_a_topic(cloud: Endpoints) -> None:
+    """The functions use real SDKs with their roles' keys; the second sends to a queue."""
     bucket_of(cloud).put_object("in/a.json", "hello")
 
-    assert receive(cloud, "told") == "heard hello"
+    assert receive(cloud, "events") == "received hello"
 
 
-def test_an_event_that_no_retry_can_save_ends_in_the_dead_letter_queue(cloud: Endpoints) -> None:
-    """With what was asked and what went wrong."""
+def test_a_failed_event_is_sent_to_the_failure_destination(cloud: Endpoints) -> None:
+    """After all retries, with request and error."""
     bucket_of(cloud).put_object("in/bad.json", "bad")
 
     record = json.loads(receive(cloud, "dead"))
@@ -211,8 +211,8 @@ def test_an_event_that_no_retry_can_save_ends_in_the_dead_letter_queue(cloud: En
     assert json.loads(record["requestPayload"])["events"][0]["oss"]["object"]["key"] == "in/bad.json"
 
 
-def test_the_environment_has_exactly_the_promised_names(cloud: Endpoints) -> None:
-    """What `clipstitch up` prints; bucket, topic and queue come from the template's outputs."""
+def test_the_environment_has_exactly_the_documented_variables(cloud: Endpoints) -> None:
+    """`clipstitch up` prints them; bucket, topic and queue are outputs of the template."""
     environment = cloud.environment()
 
     assert " ".join(environment) == (
@@ -220,24 +220,24 @@ def test_the_environment_has_exactly_the_promised_names(cloud: Endpoints) -> Non
         "FC_ENDPOINT CLIPSTITCH_BUCKET CLIPSTITCH_EVENTS_TOPIC CLIPSTITCH_EVENTS_QUEUE ALIBABA_CLOUD_ACCOUNT_ID"
     )
     named = [name for name in environment if name.startswith("CLIPSTITCH_")]
-    assert [environment[name] for name in named] == ["bkt", "jobs", "told"]
+    assert [environment[name] for name in named] == ["bkt", "jobs", "events"]
 
 
-def test_the_older_client_invokes_with_log_and_learns_of_errors(cloud: Endpoints) -> None:
-    """aliyun-fc2: any service name, 4 KB of log on request, FcError for a failing function."""
+def test_the_older_client_receives_results_logs_and_errors(cloud: Endpoints) -> None:
+    """aliyun-fc2: any service name, 4 KB of log on request, FcError for a failed function."""
     client = fc2_client(cloud)
 
-    answer = client.invoke_function("any", "echo", b"ping", headers={"x-fc-log-type": "Tail"})
+    result = client.invoke_function("any", "echo", b"ping", headers={"x-fc-log-type": "Tail"})
 
-    assert answer.data == b"ping"
-    assert b"working\n" in base64.b64decode(answer.headers["X-Fc-Log-Result"])
+    assert result.data == b"ping"
+    assert b"working\n" in base64.b64decode(result.headers["X-Fc-Log-Result"])
     with pytest.raises(fc2.FcError) as error:
         client.invoke_function("any", "echo", b"fail")
     assert "asked to fail" in str(error.value)
 
 
-def test_the_older_client_lists_and_describes(cloud: Endpoints) -> None:
-    """Functions and triggers as they were deployed."""
+def test_the_older_client_lists_and_describes_functions(cloud: Endpoints) -> None:
+    """Functions and triggers are those of s.yaml."""
     client = fc2_client(cloud)
 
     functions = client.list_functions("any").data["functions"]
@@ -248,47 +248,47 @@ def test_the_older_client_lists_and_describes(cloud: Endpoints) -> None:
     assert triggers[0]["triggerConfig"]["filter"]["key"] == {"prefix": "in/", "suffix": ".json"}
 
 
-def test_the_older_client_is_refused_without_the_right_secret(cloud: Endpoints) -> None:
-    """The signature is verified, and the function that does not exist is named."""
-    stranger = fc2.Client(endpoint=cloud.fc, accessKeyID=cloud.credential.access_key_id, accessKeySecret="wrong")
+def test_the_older_client_reports_a_wrong_secret_and_a_missing_function(cloud: Endpoints) -> None:
+    """The errors are SignatureNotMatch and FunctionNotFound."""
+    wrong = fc2.Client(endpoint=cloud.fc, accessKeyID=cloud.credential.access_key_id, accessKeySecret="wrong")
 
     with pytest.raises(fc2.FcError) as error:
-        stranger.invoke_function("any", "echo", b"")
+        wrong.invoke_function("any", "echo", b"")
     with pytest.raises(fc2.FcError) as missing:
-        fc2_client(cloud).invoke_function("any", "nobody", b"")
+        fc2_client(cloud).invoke_function("any", "missing", b"")
 
     assert (error.value.status_code, error.value.err_code) == (403, "SignatureNotMatch")
     assert (missing.value.status_code, missing.value.err_code) == (404, "FunctionNotFound")
 
 
-def test_the_newer_client_invokes_synchronously_and_not(cloud: Endpoints) -> None:
-    """alibabacloud-fc20230330 with its ACS3 signature; 202 for an accepted event."""
+def test_the_newer_client_invokes_synchronously_and_asynchronously(cloud: Endpoints) -> None:
+    """alibabacloud-fc20230330 signs with ACS3; an asynchronous invocation returns 202."""
     client, runtime = fc3_client(cloud), RuntimeOptions()
     request = fc_models.InvokeFunctionRequest(body=b"ping")
 
-    answer = client.invoke_function_with_options("echo", request, fc_models.InvokeFunctionHeaders(), runtime)
-    later = fc_models.InvokeFunctionHeaders(x_fc_invocation_type="Async")
-    accepted = client.invoke_function_with_options("echo", request, later, runtime)
+    result = client.invoke_function_with_options("echo", request, fc_models.InvokeFunctionHeaders(), runtime)
+    asynchronous = fc_models.InvokeFunctionHeaders(x_fc_invocation_type="Async")
+    accepted = client.invoke_function_with_options("echo", request, asynchronous, runtime)
 
-    assert (answer.status_code, answer.body.read()) == (200, b"ping")
+    assert (result.status_code, result.body.read()) == (200, b"ping")
     assert accepted.status_code == 202
 
 
-def test_an_event_may_be_delayed_by_less_than_an_hour(cloud: Endpoints) -> None:
-    """x-fc-async-delay in whole seconds; anything else is refused with the limit."""
+def test_the_delay_of_an_event_is_less_than_an_hour(cloud: Endpoints) -> None:
+    """The error about a longer x-fc-async-delay contains the limit."""
     headers = {"x-fc-invocation-type": "Async", "x-fc-async-delay": "3600"}
 
     with pytest.raises(fc2.FcError, match="fewer than 3600"):
         fc2_client(cloud).invoke_function("any", "echo", b"", headers=headers)
 
 
-def test_the_newer_client_lists_and_describes(cloud: Endpoints) -> None:
-    """Names, role, triggers with their configuration as text, asynchronous rules."""
+def test_the_newer_client_lists_and_describes_functions(cloud: Endpoints) -> None:
+    """Names, role, triggers with their configuration as a string, asynchronous configuration."""
     client = fc3_client(cloud)
 
     functions = client.list_functions(fc_models.ListFunctionsRequest(prefix="t")).body.functions
     [trigger] = client.list_triggers("topic", fc_models.ListTriggersRequest()).body.triggers
-    rules = client.get_async_invoke_config("up", fc_models.GetAsyncInvokeConfigRequest()).body
+    config = client.get_async_invoke_config("up", fc_models.GetAsyncInvokeConfigRequest()).body
 
     assert [function.function_name for function in functions] == ["topic"]
     assert (
@@ -297,13 +297,13 @@ def test_the_newer_client_lists_and_describes(cloud: Endpoints) -> None:
     )
     assert json.loads(trigger.trigger_config)["notifyContentFormat"] == "JSON"
     assert (
-        rules.max_async_retry_attempts,
-        rules.destination_config.on_failure.destination.partition("queues/")[2],
+        config.max_async_retry_attempts,
+        config.destination_config.on_failure.destination.partition("queues/")[2],
     ) == (1, "dead/messages")
 
 
-def test_what_the_face_cannot_do_is_said_with_the_remedy(cloud: Endpoints) -> None:
-    """Creating functions is the business of s.yaml."""
+def test_an_unsupported_action_has_a_remedy(cloud: Endpoints) -> None:
+    """Functions are declared in s.yaml."""
     with pytest.raises(fc2.FcError) as error:
         fc2_client(cloud).delete_function("any", "echo")
 
@@ -311,8 +311,8 @@ def test_what_the_face_cannot_do_is_said_with_the_remedy(cloud: Endpoints) -> No
     assert "edit s.yaml" in str(error.value)
 
 
-def test_starting_is_quick_and_stopping_leaves_nothing(tmp_path: Path) -> None:
-    """Without waiting for anything but itself; afterwards nobody listens any more."""
+def test_start_is_fast_and_stop_closes_all_ports(tmp_path: Path) -> None:
+    """The start takes less than five seconds; after the stop, connections are refused."""
     cloud = LocalCloud(write_project(tmp_path))
     started = time.monotonic()
     endpoints = cloud.start()
@@ -327,13 +327,13 @@ def test_starting_is_quick_and_stopping_leaves_nothing(tmp_path: Path) -> None:
         _ = cloud.services
 
 
-def test_a_long_poll_does_not_hold_up_the_end(tmp_path: Path) -> None:
-    """Somebody waits thirty seconds for a message; stopping sends him home."""
+def test_a_long_poll_does_not_delay_the_stop(tmp_path: Path) -> None:
+    """A receiver waits up to 30 seconds for a message; the stop wakes it."""
     cloud = LocalCloud(write_project(tmp_path))
     endpoints = cloud.start()
     script = (
         "import sys\nfrom mns.account import Account\n"
-        "queue = Account(*sys.argv[1:4]).get_queue('told')\nprint('waiting', flush=True)\nqueue.receive_message(30)\n"
+        "queue = Account(*sys.argv[1:4]).get_queue('events')\nprint('waiting', flush=True)\nqueue.receive_message(30)\n"
     )
     key = endpoints.credential
     command = [sys.executable, "-c", script, endpoints.mns, key.access_key_id, key.access_key_secret]
@@ -353,7 +353,7 @@ def test_a_long_poll_does_not_hold_up_the_end(tmp_path: Path) -> None:
 
 
 def test_a_second_cloud_cannot_use_the_same_directory(tmp_path: Path) -> None:
-    """The lock says who has it; it is free again after the first one stopped."""
+    """The directory is locked until the first one stops."""
     project, data = write_project(tmp_path), tmp_path / "data"
     with LocalCloud(project, data=data), pytest.raises(CannotStart, match="another local cloud"):
         LocalCloud(project, data=data).start()
@@ -362,8 +362,8 @@ def test_a_second_cloud_cannot_use_the_same_directory(tmp_path: Path) -> None:
         assert endpoints.oss
 
 
-def test_a_port_that_is_taken_is_an_error_with_a_remedy(tmp_path: Path) -> None:
-    """All four ports are named."""
+def test_a_port_in_use_is_an_error_with_a_remedy(tmp_path: Path) -> None:
+    """The message names all four ports."""
     project = write_project(tmp_path)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -373,19 +373,19 @@ def test_a_port_that_is_taken_is_an_error_with_a_remedy(tmp_path: Path) -> None:
             LocalCloud(project, port=port - 3).start()
 
 
-def test_a_fixed_port_gives_four_in_a_row(tmp_path: Path) -> None:
-    """OSS, MNS, IMM, FC; and they can be taken again at once."""
+def test_a_fixed_port_is_the_first_of_four(tmp_path: Path) -> None:
+    """OSS, MNS, IMM, FC; the ports can be bound again immediately."""
     project, port = write_project(tmp_path), _free_range()
 
     for _ in range(2):
         with LocalCloud(project, port=port) as endpoints:
-            faces = [endpoints.oss, endpoints.mns, endpoints.imm, endpoints.fc]
+            urls = [endpoints.oss, endpoints.mns, endpoints.imm, endpoints.fc]
 
-        assert [f"http://127.0.0.1:{port + offset}" for offset in range(4)] == faces
+        assert [f"http://127.0.0.1:{port + offset}" for offset in range(4)] == urls
 
 
 def _free_range() -> int:
-    """Find four free ports in a row."""
+    """Return the first of four consecutive free ports."""
     for port in range(21000, 30000, 4):
         try:
             for offset in range(4):
@@ -394,11 +394,11 @@ def _free_range() -> int:
         except OSError:
             continue
         return port
-    raise AssertionError("no four free ports in a row")
+    raise AssertionError("no four consecutive free ports")
 
 
-def test_a_project_with_a_mistake_does_not_start(tmp_path: Path) -> None:
-    """And leaves nothing locked behind."""
+def test_an_invalid_project_does_not_start(tmp_path: Path) -> None:
+    """The data directory is not locked afterwards."""
     project, data = write_project(tmp_path), tmp_path / "data"
     (project / "s.yaml").write_text(SERVERLESS.replace("component: ros", "component: rso"))
 
@@ -410,8 +410,8 @@ def test_a_project_with_a_mistake_does_not_start(tmp_path: Path) -> None:
         assert endpoints.fc
 
 
-def test_changed_declarations_are_taken_over_on_the_same_data(tmp_path: Path) -> None:
-    """A longer visibility, another retry strategy: the next start has them."""
+def test_a_restart_applies_changed_declarations(tmp_path: Path) -> None:
+    """The data directory is the same; visibility timeout and retry strategy are new."""
     project, data = write_project(tmp_path), tmp_path / "data"
     with LocalCloud(project, data=data):
         pass
@@ -420,7 +420,7 @@ def test_changed_declarations_are_taken_over_on_the_same_data(tmp_path: Path) ->
     cloud = LocalCloud(project, data=data)
     cloud.start()
 
-    visibility = cloud.services.messages.queues.get("told").attributes.visibility_timeout
+    visibility = cloud.services.messages.queues.get("events").attributes.visibility_timeout
     strategy = cloud.services.messages.topics.subscription("jobs", "topic-jobs").strategy
     cloud.stop()
 
@@ -440,14 +440,14 @@ threading.Event().wait()
 
 
 def serve(project: Path, data: Path) -> tuple["subprocess.Popen[bytes]", dict[str, str]]:
-    """Run a local cloud in a process of its own, to kill it."""
+    """Run a local cloud in another process, which can be killed."""
     process = subprocess.Popen([sys.executable, "-c", SERVE, str(project), str(data)], stdout=subprocess.PIPE)
     assert process.stdout is not None
     return process, json.loads(process.stdout.readline())
 
 
-def test_a_killed_cloud_finishes_what_it_accepted_when_it_is_started_again(tmp_path: Path) -> None:
-    """Kill -9 while the function works on an upload: the upload still reaches the queue, the key still opens."""
+def test_a_restart_after_a_kill_finishes_accepted_events(tmp_path: Path) -> None:
+    """Kill -9 while the function processes an upload: the message is still sent, the access key is still valid."""
     project, data = write_project(tmp_path), tmp_path / "data"
     slow = "import time, pathlib\npathlib.Path(__file__).with_name('started').touch()\ntime.sleep(30)\n"
     index = project / "functions" / "up" / "index.py"
@@ -462,13 +462,13 @@ def test_a_killed_cloud_finishes_what_it_accepted_when_it_is_started_again(tmp_p
     first.wait()
     index.write_text(UP)
     second, again = serve(project, data)
-    heard = _receive(again, "told")
-    kept = _bucket({**environment, "OSS_ENDPOINT": again["OSS_ENDPOINT"]}).get_object("in/a.json").read()
+    received = _receive(again, "events")
+    stored = _bucket({**environment, "OSS_ENDPOINT": again["OSS_ENDPOINT"]}).get_object("in/a.json").read()
     second.terminate()
     second.wait()
 
-    assert heard == "heard survivor"
-    assert kept == b"survivor"
+    assert received == "received survivor"
+    assert stored == b"survivor"
     assert (data / "credentials.json").stat().st_mode & 0o777 == 0o600
     for process in (first, second):
         assert process.stdout is not None
@@ -476,17 +476,17 @@ def test_a_killed_cloud_finishes_what_it_accepted_when_it_is_started_again(tmp_p
 
 
 def _bucket(environment: dict[str, str]) -> oss2.Bucket:
-    """Open the bucket with the printed environment."""
+    """Return a client of the bucket in an environment."""
     auth = oss2.Auth(environment["OSS_ACCESS_KEY_ID"], environment["OSS_ACCESS_KEY_SECRET"])
     return oss2.Bucket(auth, environment["OSS_ENDPOINT"], environment["CLIPSTITCH_BUCKET"])
 
 
 def _receive(environment: dict[str, str], queue: str) -> str:
-    """Receive with the printed environment."""
+    """Receive one message in an environment, or an error."""
     key = environment["OSS_ACCESS_KEY_ID"], environment["OSS_ACCESS_KEY_SECRET"]
     found = Account(environment["MNS_ENDPOINT"], *key).get_queue(queue)
     found.set_encoding(False)
     try:
         return str(found.receive_message_with_str_body(15).message_body)
     except MNSServerException as error:
-        return f"nothing: {error}"
+        return f"no message: {error}"
