@@ -30,6 +30,7 @@ from localyun.smq.http.routes import MnsEndpoint
 
 __all__ = ["CannotStart", "Endpoints", "FaultProfile", "LocalCloud"]
 
+HOST = "127.0.0.1"
 SERVICE_COUNT = 4  # OSS, MNS, IMM, FC, in the order of their ports
 
 
@@ -83,7 +84,6 @@ class LocalCloud:
     _: KW_ONLY
     data: Path | None = None
     port: int = 0
-    host: str = "127.0.0.1"
     time_scale: float = 1.0
     from_build: bool = False
     clock: CloudClock = field(default_factory=HostClock)
@@ -157,9 +157,9 @@ class LocalCloud:
         ports = [self.port + offset if self.port else 0 for offset in range(SERVICE_COUNT)]
         with ExitStack() as exits:
             try:
-                sockets = [exits.enter_context(bind(self.host, port)) for port in ports]
+                sockets = [exits.enter_context(bind(HOST, port)) for port in ports]
             except OSError as error:
-                message = f"ports {ports} of {self.host} are needed: {error.strerror}; choose another port, or 0"
+                message = f"ports {ports} of {HOST} are needed: {error.strerror}; choose another port, or 0"
                 raise CannotStart(message) from error
             exits.pop_all()
         return sockets

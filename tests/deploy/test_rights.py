@@ -281,7 +281,7 @@ def test_statements_allow_what_one_allows_and_none_denies(action: str, resource:
         ({**ALLOW, "Condition": {}}, "Condition; exactly Effect, Action, Resource"),
         ({**ALLOW, "Effect": "allow"}, "'allow'; known: Allow, Deny"),
         ({**ALLOW, "Action": ["GetObject"]}, "write service:Action"),
-        ({**ALLOW, "Action": []}, "a list of texts"),
+        ({**ALLOW, "Action": []}, "a list of strings"),
         ({**ALLOW, "Resource": "b/in/*"}, "write acs:service:region:account:resource"),
         ({"Effect": "Allow", "Action": "*"}, "Effect, Action; exactly"),
     ],
