@@ -22,6 +22,7 @@ from localyun.deploy.ros_template import Stack, StackLocation, StackResource
 from localyun.deploy.serverless_devs import ServerlessFile, load_yaml
 from localyun.deploy.triggers import check_triggers, parse_trigger
 from localyun.fc.values import AsyncConfig, FunctionConfig, LifecycleHook, Trigger
+from localyun.smq.values import QUEUE_ELEMENTS
 
 DEFAULT_ACCOUNT = "1234567890123456"
 DEFAULT_REGION = "cn-hangzhou"
@@ -35,14 +36,7 @@ FC3_PROPS = frozenset(
     triggers asyncInvokeConfig vpcBinding customDomain concurrencyConfig provisionConfig scalingConfig endpoint
     """.split()  # noqa: SIM905 - forty quoted words are harder to read
 )
-ATTRIBUTES = {
-    "DelaySeconds": "delay_seconds",
-    "MaximumMessageSize": "maximum_message_size",
-    "MessageRetentionPeriod": "message_retention_period",
-    "VisibilityTimeout": "visibility_timeout",
-    "PollingWaitSeconds": "polling_wait_seconds",
-    "LoggingEnabled": "logging_enabled",
-}
+ATTRIBUTES = {**QUEUE_ELEMENTS, "LoggingEnabled": "logging_enabled"}
 
 
 def read(project: Path, env: Mapping[str, str], *, from_build: bool = False) -> Deployment:

@@ -29,7 +29,7 @@ from localyun.imm.resolve import resolve_process, resolve_target
 from localyun.imm.run_task import run_task
 from localyun.imm.store import TaskStore
 from localyun.imm.task_spec import TaskSource, TaskSpec
-from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, BucketAttachment, MediaTask, Project, SubmittedTask
+from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, BucketAttachment, MediaTask, Project, AcceptedTask
 from localyun.oss.service import ObjectService
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ class TaskService:
             return found
         raise not_found("Attachment")
 
-    def submit_process(self, bucket: str, key: str, process: str) -> SubmittedTask:
+    def submit_process(self, bucket: str, key: str, process: str) -> AcceptedTask:
         """Accept an asynchronous process string for an object; raise the `ServiceError` with which OSS answers."""
         request_id = values.new_request_id(self._clock)
         try:
@@ -115,7 +115,7 @@ class TaskService:
             raise values.imm_refusal(error, request_id) from error
         return self._accept(spec, project, request_id)
 
-    def submit(self, spec: TaskSpec, project: str) -> SubmittedTask:
+    def submit(self, spec: TaskSpec, project: str) -> AcceptedTask:
         """Accept a task of IMM's own API, whose target may have variables; raise `ImmError` if it is not valid."""
         self.project(project)
         check_encoding(spec.encoding)
@@ -191,14 +191,14 @@ class TaskService:
         if not self._objects.has_bucket(bucket):
             raise invalid("bucket", f"{bucket} does not exist in {self.region}; create it or name another.")
 
-    def _accept(self, spec: TaskSpec, project: str, request_id: str) -> SubmittedTask:
+    def _accept(self, spec: TaskSpec, project: str, request_id: str) -> AcceptedTask:
         """Store a task, then queue it."""
         task_id, event_id = values.new_task_id(self._clock), values.new_event_id(self._clock)
         with self._lock:
             self._store.add(MediaTask(task_id, event_id, request_id, project, spec, started=self._clock.now()))
             if self._state == "running":
                 self._waiting.put(task_id)
-        return SubmittedTask(event_id, request_id, task_id)
+        return AcceptedTask(event_id, request_id, task_id)
 
     def _work(self) -> None:
         """Run tasks until the service closes; no error of a task ends the worker."""

@@ -18,7 +18,7 @@ ALPHANUMERICS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
-class SubmittedTask:
+class AcceptedTask:
     """The ids of an accepted task, as the submission is answered."""
 
     event_id: str

@@ -22,9 +22,9 @@ from localyun.smq.values import (
 class MessageService:
     """The queues and topics of one account in one region, stored in `root`; a `kill -9` loses nothing.
 
-    `publish`, `deliver_to`, `start` and `stop` are those of `Deliveries`. Register deliverers before `start`: only queue
-    endpoints are built in. Call `stop` before they stop: their errors then cost no attempt. Retry delays are divided by
-    `time_scale`.
+    `publish`, `deliver_to`, `start` and `stop` are those of `Deliveries`. Register deliverers before `start`: only
+    queue endpoints are built in. Call `stop` before they stop: their errors then cost no attempt. `time_scale` divides
+    retry delays.
     """
 
     def __init__(

@@ -20,6 +20,14 @@ RANGES = {
     "max_receive_count": (1, 1000),
     "priority": (1, 16),
 }
+# The integer attributes of a queue, by the vendor's names in documents and templates.
+QUEUE_ELEMENTS = {
+    "DelaySeconds": "delay_seconds",
+    "MaximumMessageSize": "maximum_message_size",
+    "MessageRetentionPeriod": "message_retention_period",
+    "VisibilityTimeout": "visibility_timeout",
+    "PollingWaitSeconds": "polling_wait_seconds",
+}
 MAX_NAME = 120  # "Limits", 2026; older pages say 255 and 256
 MAX_TAG = 16
 MAX_BATCH = 16

@@ -1,4 +1,4 @@
-"""Tones, a decoder to listen with, a task service to submit to: what the audio tests share."""
+"""What the audio tests share: generated tones, a decoder, a task service."""
 
 import socket
 import subprocess
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
+import numpy.typing as npt
 import uvicorn
 
 from localyun.clock import HostClock
@@ -20,6 +21,7 @@ from localyun.imm.service import TaskService
 from localyun.imm.values import MediaTask
 from localyun.oss.service import ObjectService
 
+Samples = npt.NDArray[np.int16]
 FFMPEG = imageio_ffmpeg.get_ffmpeg_exe()
 ACCOUNT, REGION = "1023210024670000", "cn-hangzhou"
 WRITERS = {
@@ -37,7 +39,7 @@ WRITERS = {
 
 
 def tone(file: Path, hertz: int, seconds: float, rate: int = 44100, channels: int = 1) -> Path:
-    """Write one sine tone, in the format that the suffix names; encoders that know only some rates get theirs."""
+    """Write one sine tone in the format of the suffix; `WRITERS` sets the rate of encoders that support few rates."""
     source = f"sine=frequency={hertz}:sample_rate={rate}:duration={seconds}"
     layout = ["-ac", str(channels)]
     command = [FFMPEG, "-v", "error", "-y", "-f", "lavfi", "-i", source, *layout, *WRITERS[file.suffix[1:]], str(file)]
@@ -45,8 +47,8 @@ def tone(file: Path, hertz: int, seconds: float, rate: int = 44100, channels: in
     return file
 
 
-def pcm(file: Path, rate: int | None = None) -> np.ndarray:
-    """Decode a file on its own: one row per sample, one column per channel; resampled if a rate is given."""
+def pcm(file: Path, rate: int | None = None) -> Samples:
+    """Decode a file: one row per sample, one column per channel; resampled if a rate is given."""
     wav = ["-ar", str(rate)] if rate else []
     command = [FFMPEG, "-v", "error", "-i", str(file), "-map", "0:a:0", *wav, "-c:a", "pcm_s16le", "-f", "wav", "-"]
     data = subprocess.run(command, check=True, capture_output=True).stdout
@@ -56,14 +58,14 @@ def pcm(file: Path, rate: int | None = None) -> np.ndarray:
 
 
 def rate_of(file: Path) -> int:
-    """Tell at which rate a file decodes, by asking a WAV header."""
+    """Return the sample rate of a decoded file, from the header of a WAV file."""
     command = [FFMPEG, "-v", "error", "-i", str(file), "-map", "0:a:0", "-t", "0.01", "-f", "wav", "-"]
     data = subprocess.run(command, check=True, capture_output=True).stdout
     return int.from_bytes(data[24:28], "little")
 
 
-def heard(samples: np.ndarray, rate: int) -> int:
-    """Return the loudest frequency of a mono stretch, in Hz."""
+def loudest_frequency(samples: Samples, rate: int) -> int:
+    """Return the loudest frequency of the first channel, in Hz."""
     window = samples[:, 0] * np.hanning(len(samples))
     spectrum = np.abs(np.fft.rfft(window))
     return round(float(np.fft.rfftfreq(len(samples), 1 / rate)[spectrum.argmax()]))
@@ -71,12 +73,12 @@ def heard(samples: np.ndarray, rate: int) -> int:
 
 @dataclass
 class AudioWorld:
-    """A task service over an object store, in a folder that can be opened again; notices are collected."""
+    """A task service and an object service in a folder that can be reopened; notifications are collected."""
 
     root: Path
-    refuse: Callable[[str], None] = lambda topic: None
+    before_publish: Callable[[str], None] = lambda topic: None
     faults: FaultInjector = NO_FAULTS
-    notices: list[tuple[str, str]] = field(default_factory=list)
+    notifications: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.objects = ObjectService(self.root / "oss", HostClock())
@@ -95,31 +97,31 @@ class AudioWorld:
         self.tasks.attach("media", "proj")
 
     def _publish(self, topic: str, body: str) -> None:
-        self.refuse(topic)
-        self.notices.append((topic, body))
+        self.before_publish(topic)
+        self.notifications.append((topic, body))
 
     def upload(self, *files: Path) -> None:
-        """Put files into the bucket under their own names."""
+        """Upload files into the bucket under their names."""
         for file in files:
             self.objects.put("media", file.name, file)
 
     def finished(self, task_id: str, seconds: float = 20) -> MediaTask:
-        """Wait for a task to be over and told about."""
+        """Return a task when it has finished and its notification is published."""
         deadline = time.monotonic() + seconds
         while not (task := self.tasks.get(task_id)).notified:
-            assert time.monotonic() < deadline, f"{task} is not over after {seconds} s"
+            assert time.monotonic() < deadline, f"{task} is not finished after {seconds} s"
             time.sleep(0.005)
         return task
 
     def close(self) -> None:
-        """Stop the services; the folder stays."""
+        """Stop the services; the folder remains."""
         self.tasks.close()
         self.objects.close()
 
 
 @contextmanager
 def served(answer: Callable[[HttpRequest], HttpResponse]) -> Iterator[str]:
-    """Serve one face over HTTP on a free port; yields host:port."""
+    """Serve one HTTP endpoint on a free port; yield host:port."""
     listener = socket.create_server(("127.0.0.1", 0))
     server = uvicorn.Server(uvicorn.Config(asgi_app(answer), log_level="error", lifespan="off"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
@@ -132,7 +134,7 @@ def served(answer: Callable[[HttpRequest], HttpResponse]) -> Iterator[str]:
     listener.close()
 
 
-def order_heard(file: Path, rate: int, stretches: Sequence[tuple[float, float]]) -> list[int]:
-    """Return the frequencies heard in the given stretches (from, to, in seconds) of a file."""
+def frequencies(file: Path, rate: int, ranges: Sequence[tuple[float, float]]) -> list[int]:
+    """Return the loudest frequency in each of the given ranges (from, to, in seconds) of a file."""
     samples = pcm(file, rate)
-    return [heard(samples[int(a * rate) : int(b * rate)], rate) for a, b in stretches]
+    return [loudest_frequency(samples[int(a * rate) : int(b * rate)], rate) for a, b in ranges]

@@ -1,4 +1,4 @@
-"""What the tests of queues and topics share: a clock to turn, a face on a free port, the vendor's client."""
+"""What the tests of queues and topics share: an adjustable clock, an HTTP endpoint, the vendor's client."""
 
 import socket
 import threading
@@ -13,7 +13,7 @@ import uvicorn
 from mns.account import Account
 from starlette.types import ASGIApp
 
-from localyun.clock import HostClock
+from localyun.clock import CloudClock, HostClock
 from localyun.http import HttpRequest, HttpResponse, asgi_app
 from localyun.ram.credentials import Credential, Keyring
 from localyun.smq.http.routes import MnsEndpoint
@@ -21,29 +21,29 @@ from localyun.smq.service import MessageService
 
 KEY = Credential("LTAI-test", "secret-test")
 ROLE = Credential("STS.role", "secret-role", "token-of-the-role", "role/worker")
-PLACE = {"account_id": "1234567890", "region": "cn-hangzhou"}
+ACCOUNT, REGION = "1234567890", "cn-hangzhou"
 ARN = "acs:mns:cn-hangzhou:1234567890"
 
 
-class TurnedClock(HostClock):
-    """The machine's clock, turned forward by hand."""
+class AdjustableClock(HostClock):
+    """The system clock plus an offset that tests increase."""
 
     def __init__(self) -> None:
-        self.ahead = timedelta()
+        self.offset = timedelta()
 
     def now(self) -> datetime:
-        """Return the time now plus what it was turned."""
-        return super().now() + self.ahead
+        """Return the current time plus the offset."""
+        return super().now() + self.offset
 
-    def turn(self, seconds: float) -> None:
-        """Let so much time pass at once."""
-        self.ahead += timedelta(seconds=seconds)
+    def advance(self, seconds: float) -> None:
+        """Move the time forward."""
+        self.offset += timedelta(seconds=seconds)
 
 
 @contextmanager
 def served(app: ASGIApp) -> Iterator[str]:
-    """Serve an app on a free port while the block runs; gives the address."""
-    # Only a socket that says it is TCP gets TCP_NODELAY from asyncio; without that every answer takes 44 ms.
+    """Serve an app on a free port while the block runs; yield its URL."""
+    # asyncio sets TCP_NODELAY only on a socket whose protocol is TCP; without it, every response takes 44 ms.
     with socket.socket(proto=socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
@@ -55,51 +55,56 @@ def served(app: ASGIApp) -> Iterator[str]:
         thread.join(10)
 
 
-def eventually(claim: Callable[[], Any], seconds: float = 5.0) -> bool:
-    """Wait until something is true."""
+def eventually(condition: Callable[[], Any], seconds: float = 5.0) -> bool:
+    """Wait until a condition is true; return False if it is not true in time."""
     deadline = time.monotonic() + seconds
-    while not (true := claim()) and time.monotonic() < deadline:
+    while not (true := condition()) and time.monotonic() < deadline:
         time.sleep(0.005)
     return bool(true)
 
 
-class World:
-    """A message service, its face, and clients for it."""
+def message_service(root: Path, clock: CloudClock, time_scale: float = 1.0) -> MessageService:
+    """Return a message service of the test account."""
+    return MessageService(root, clock, account_id=ACCOUNT, region=REGION, time_scale=time_scale)
 
-    def __init__(self, service: MessageService, clock: TurnedClock, face_: MnsEndpoint, url: str) -> None:
-        self.service, self.clock, self.face, self.url = service, clock, face_, url
+
+class World:
+    """A message service, its HTTP endpoint, and clients for it."""
+
+    def __init__(self, service: MessageService, clock: AdjustableClock, endpoint: MnsEndpoint, url: str) -> None:
+        self.service, self.clock, self.endpoint, self.url = service, clock, endpoint, url
 
     def account(self, key: Credential = KEY) -> Account:
-        """Return a client of the vendor's SDK; it serves one thread only."""
+        """Return a client of the vendor's SDK, which is not thread-safe."""
         return Account(self.url, key.access_key_id, key.access_key_secret, key.security_token)
 
 
-class Socket:
-    """A served address whose answers can be exchanged: starting a server takes longer than most tests."""
+class EndpointSlot:
+    """A served URL whose endpoint each test replaces, because starting a server takes longer than most tests."""
 
     def __init__(self) -> None:
-        self.face: MnsEndpoint | None = None
+        self.endpoint: MnsEndpoint | None = None
 
     def answer(self, call: HttpRequest) -> HttpResponse:
-        """Let the face that is plugged in answer."""
-        assert self.face
-        return self.face.answer(call)
+        """Let the current endpoint answer."""
+        assert self.endpoint
+        return self.endpoint.answer(call)
 
 
 @contextmanager
-def plugged(socket_: Socket, url: str, root: Path, **options: Any) -> Iterator[World]:
-    """Run a message service that retries a thousand times faster than the vendor."""
-    clock = TurnedClock()
-    service = MessageService(root, clock, **PLACE, time_scale=1000)
-    socket_.face = MnsEndpoint(service, Keyring(KEY, ROLE), clock, PLACE["account_id"], **options)
+def running(slot: EndpointSlot, url: str, root: Path, **options: Any) -> Iterator[World]:
+    """Run a message service that retries 1000 times faster than the vendor's."""
+    clock = AdjustableClock()
+    service = message_service(root, clock, 1000)
+    slot.endpoint = MnsEndpoint(service, Keyring(KEY, ROLE), clock, ACCOUNT, **options)
     service.start()
-    yield World(service, clock, socket_.face, url)
+    yield World(service, clock, slot.endpoint, url)
     service.close()
 
 
 @contextmanager
 def world(root: Path, **options: Any) -> Iterator[World]:
-    """Run a message service and a server of its own."""
-    socket_ = Socket()
-    with served(asgi_app(socket_.answer)) as url, plugged(socket_, url, root, **options) as running:
-        yield running
+    """Run a message service with its own server."""
+    slot = EndpointSlot()
+    with served(asgi_app(slot.answer)) as url, running(slot, url, root, **options) as new:
+        yield new

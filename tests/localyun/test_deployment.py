@@ -1,4 +1,4 @@
-"""Reading s.yaml and template.yml: references, conditions, and errors that name place and remedy."""
+"""Reading s.yaml and template.yml: references, conditions, and errors with place and remedy."""
 
 from datetime import datetime, timezone
 from pathlib import Path
@@ -91,7 +91,7 @@ resources:
 
 
 def read_with(tmp_path: Path, serverless: str = SERVERLESS, template: str = TEMPLATE, **env: str) -> Deployment:
-    """Read a project that consists of those two files and empty code."""
+    """Read a project of the two given files and empty code directories."""
     (tmp_path / "s.yaml").write_text(serverless)
     (tmp_path / "template.yml").write_text(template)
     for folder in ("functions/one", "shared", "code"):
@@ -99,20 +99,20 @@ def read_with(tmp_path: Path, serverless: str = SERVERLESS, template: str = TEMP
     return read(tmp_path, env)
 
 
-def test_our_own_files_declare_what_the_product_needs() -> None:
-    """The very files that deploy to the cloud wire up the local one."""
-    ours = read(ROOT, {})
+def test_the_products_files_declare_what_it_needs() -> None:
+    """The files that deploy to the cloud also declare the local cloud."""
+    deployment = read(ROOT, {})
 
-    assert ours.buckets == ("clipstitch",)
-    assert {"clipstitch-completions", "clipstitch-events"} == {topic.name for topic in ours.topics}
-    assert {"clipstitch-events", "clipstitch-dead-letters"} == {queue.name for queue in ours.queues}
-    assert (DeclaredAttachment("clipstitch", "clipstitch"),) == ours.attachments
-    names = [function.name for function in ours.functions]
+    assert deployment.buckets == ("clipstitch",)
+    assert {"clipstitch-completions", "clipstitch-events"} == {topic.name for topic in deployment.topics}
+    assert {"clipstitch-events", "clipstitch-dead-letters"} == {queue.name for queue in deployment.queues}
+    assert (DeclaredAttachment("clipstitch", "clipstitch"),) == deployment.attachments
+    names = [function.name for function in deployment.functions]
     assert ["clipstitch-submit", "clipstitch-complete", "clipstitch-sweep"] == names
 
 
-def test_our_own_functions_find_bucket_topics_and_sinks_in_their_environment() -> None:
-    """Exactly the variables that the settings of the product read, blank-separated sinks among them."""
+def test_the_products_functions_have_bucket_topics_and_sinks_in_their_environment() -> None:
+    """The environment has exactly the variables that the product's settings read, with space-separated sinks."""
     environment = read(ROOT, {}).functions[0].environment
 
     assert environment == {
@@ -131,15 +131,15 @@ def test_our_own_functions_find_bucket_topics_and_sinks_in_their_environment() -
     }
 
 
-def test_our_own_functions_are_as_patient_as_the_shell_says() -> None:
-    """What tunes them on the cloud tunes them here."""
+def test_the_products_functions_have_the_grace_period_of_the_environment() -> None:
+    """The same variables configure functions in the cloud and in the local cloud."""
     functions = read(ROOT, {"CLIPSTITCH_GRACE_PERIOD_S": "7"}).functions
 
     assert {"7"} == {function.environment["CLIPSTITCH_GRACE_PERIOD_S"] for function in functions}
 
 
-def test_our_own_triggers_take_manifests_and_nothing_that_the_functions_write() -> None:
-    """One per suffix below manifests/, never the wildcard event that fires for every part."""
+def test_the_products_triggers_match_manifests_and_no_output() -> None:
+    """There is one trigger per suffix under manifests/, and no wildcard event, which would match uploaded parts."""
     triggers = [trigger for trigger in read(ROOT, {}).triggers if isinstance(trigger, ObjectTrigger)]
 
     assert {".json", ".yaml", ".yml", ".ffconcat", ".m3u", ".m3u8"} == {trigger.suffix for trigger in triggers}
@@ -147,23 +147,23 @@ def test_our_own_triggers_take_manifests_and_nothing_that_the_functions_write() 
     assert not [event for trigger in triggers for event in trigger.events if event.endswith("*")]
 
 
-def test_environment_variables_rename_everything_of_ours() -> None:
-    """Account, region, bucket and prefix come from the environment when it has them."""
+def test_environment_variables_rename_all_resources() -> None:
+    """The environment overrides account, region, bucket and prefix."""
     variables = {
         "ALIBABA_CLOUD_ACCOUNT_ID": "42",
         "OSS_REGION": "eu-central-1",
-        "CLIPSTITCH_BUCKET": "mine",
+        "CLIPSTITCH_BUCKET": "bucket",
         "CLIPSTITCH_PREFIX": "stage",
     }
-    ours = read(ROOT, variables)
+    deployment = read(ROOT, variables)
 
-    assert (ours.account_id, ours.region, ours.buckets) == ("42", "eu-central-1", ("mine",))
-    assert ours.functions[0].role == "acs:ram::42:role/stage-functions"
-    assert ours.functions[0].name == "stage-submit"
+    assert (deployment.account_id, deployment.region, deployment.buckets) == ("42", "eu-central-1", ("bucket",))
+    assert deployment.functions[0].role == "acs:ram::42:role/stage-functions"
+    assert deployment.functions[0].name == "stage-submit"
 
 
 def test_template_functions_are_resolved(tmp_path: Path) -> None:
-    """Ref, GetAtt, Sub, Join, If, Equals, Not, conditions and pseudo parameters."""
+    """The template uses Ref, GetAtt, Sub, Join, If, Equals, Not, conditions and pseudo parameters."""
     found = read_with(tmp_path)
 
     assert (found.buckets, found.projects) == (("demo",), ("demo-imm",))
@@ -174,7 +174,7 @@ def test_template_functions_are_resolved(tmp_path: Path) -> None:
 
 
 def test_a_true_condition_adds_its_resources(tmp_path: Path) -> None:
-    """The other branch of Fn::If, and the conditional queue."""
+    """The deployment has the other branch of Fn::If, and the conditional queue."""
     parameters = SERVERLESS.replace('{Name: "${vars.name}"}', "{Name: demo, Big: 'true'}")
 
     found = read_with(tmp_path, parameters)
@@ -183,17 +183,17 @@ def test_a_true_condition_adds_its_resources(tmp_path: Path) -> None:
 
 
 def test_references_extension_and_defaults_of_s_yaml_are_resolved(tmp_path: Path) -> None:
-    """env, vars, this, props and outputs; mappings of the base are laid under one's own."""
+    """References to env, vars, this, props and outputs are resolved; own values override those of the base."""
     one, two = read_with(tmp_path, R="cn-y").functions
 
     assert one.environment == {"A": "1", "B": "demo-t/one", "C": "one"}
     assert ("one-two", LifecycleHook("index.init", 9)) == (two.name, two.initializer)
-    failures = "acs:mns:cn-y:1234567890123456:/queues/q/messages"
-    assert AsyncConfig(1, 86400, "", failures) == two.asynchronous
+    on_failure = "acs:mns:cn-y:1234567890123456:/queues/q/messages"
+    assert AsyncConfig(1, 86400, "", on_failure) == two.asynchronous
 
 
-def test_triggers_become_values(tmp_path: Path) -> None:
-    """Object, timer and topic triggers, with the vendor's defaults."""
+def test_triggers_are_parsed(tmp_path: Path) -> None:
+    """Object, timer and topic triggers have the vendor's defaults."""
     assert (
         ObjectTrigger("one", "o", "demo", ("oss:ObjectCreated:PutObject",), "in/", ".json"),
         TimerTrigger("one", "t", "@every 5m", "p"),
@@ -201,8 +201,8 @@ def test_triggers_become_values(tmp_path: Path) -> None:
     ) == read_with(tmp_path).triggers
 
 
-def test_code_comes_from_the_sources_until_the_build_is_asked_for(tmp_path: Path) -> None:
-    """Without a build step: functions/NAME with shared beside it; other directories as they are."""
+def test_code_is_taken_from_the_sources_unless_the_build_is_requested(tmp_path: Path) -> None:
+    """Without a build, the code is functions/NAME and shared; other directories are unchanged."""
     one, two = read_with(tmp_path).functions
 
     assert (tmp_path / "functions" / "one", tmp_path / "shared") == one.code
@@ -211,8 +211,8 @@ def test_code_comes_from_the_sources_until_the_build_is_asked_for(tmp_path: Path
     assert (tmp_path / "build" / "one",) == read(tmp_path, {}, from_build=True).functions[0].code
 
 
-def test_a_build_that_is_missing_is_an_error_with_the_remedy(tmp_path: Path) -> None:
-    """Asked for what was built before anything was."""
+def test_a_missing_build_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    """The error names the command that builds."""
     read_with(tmp_path)
 
     with pytest.raises(BadDeployment, match=r"build/one; run python3 build\.py"):
@@ -245,8 +245,8 @@ def test_a_build_that_is_missing_is_an_error_with_the_remedy(tmp_path: Path) -> 
         ("edition: 3.0.0", "edition: [", "not valid YAML"),
     ],
 )
-def test_a_mistake_in_s_yaml_is_named_with_what_is_known(tmp_path: Path, old: str, new: str, message: str) -> None:
-    """Every error says where it is and what would do."""
+def test_an_error_in_s_yaml_lists_what_is_known(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """Every error has its place and the remedy."""
     assert old in SERVERLESS
     with pytest.raises(BadDeployment, match=f"(?s){message}"):
         read_with(tmp_path, SERVERLESS.replace(old, new))
@@ -266,34 +266,32 @@ def test_a_mistake_in_s_yaml_is_named_with_what_is_known(tmp_path: Path, old: st
         ("QueueName: q", "QueueNmae: q", "'QueueName' is missing"),
     ],
 )
-def test_a_mistake_in_the_template_is_named_with_what_is_known(
-    tmp_path: Path, old: str, new: str, message: str
-) -> None:
-    """Every error says where it is and what would do."""
+def test_an_error_in_the_template_lists_what_is_known(tmp_path: Path, old: str, new: str, message: str) -> None:
+    """Every error has its place and the remedy."""
     assert old in TEMPLATE
     with pytest.raises(BadDeployment, match=message):
         read_with(tmp_path, template=TEMPLATE.replace(old, new))
 
 
-def test_triggers_that_would_both_take_an_event_are_refused(tmp_path: Path) -> None:
-    """As OSS does: same event, overlapping prefix and suffix."""
+def test_triggers_that_match_the_same_event_are_rejected(tmp_path: Path) -> None:
+    """OSS rejects triggers with a common event and overlapping prefixes and suffixes."""
     timer = "        - triggerName: t\n          triggerType: timer\n"
     config = "          triggerConfig: {cronExpression: '@every 5m', payload: p}\n"
     start = SERVERLESS.index("        - triggerName: o")
-    again = SERVERLESS[start : SERVERLESS.index(timer)].replace("triggerName: o", "triggerName: o2")
+    second = SERVERLESS[start : SERVERLESS.index(timer)].replace("triggerName: o", "triggerName: o2")
 
     with pytest.raises(BadDeployment, match="o and o2 would both match"):
-        read_with(tmp_path, SERVERLESS.replace(timer + config, again.replace("in/", "in/deep/")))
+        read_with(tmp_path, SERVERLESS.replace(timer + config, second.replace("in/", "in/deep/")))
 
 
 def test_a_project_without_files_is_an_error_with_a_hint(tmp_path: Path) -> None:
-    """Started in the wrong directory."""
+    """The likely cause is the wrong directory."""
     with pytest.raises(BadDeployment, match="is this the project's directory"):
         read(tmp_path, {})
 
 
 def test_and_and_or_take_lists_of_conditions() -> None:
-    """The remaining logic of conditions."""
+    """Fn::And and Fn::Or evaluate lists of conditions."""
     template = {
         "Conditions": {"Yes": {"Fn::Equals": [1, "1"]}, "No": {"Fn::Not": "Yes"}},
         "Outputs": {
@@ -306,22 +304,22 @@ def test_and_and_or_take_lists_of_conditions() -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "said"),
+    ("condition", "expected"),
     [("Yes", "b"), (["Yes"], "b"), ({"Fn::Equals": [1, 2]}, "a"), ([{"Fn::Equals": [1, 2]}], "a")],
 )
-def test_not_takes_one_condition(condition: object, said: str) -> None:
-    """As ROS's page writes it, and in a list of one, as ROS's own classes do."""
+def test_not_takes_one_condition(condition: object, expected: str) -> None:
+    """The condition may be a list of one, as ROS's own classes write it."""
     template = {
         "Conditions": {"Yes": {"Fn::Equals": [1, "1"]}, "Not": {"Fn::Not": condition}},
         "Outputs": {"Not": {"Value": {"Fn::If": ["Not", "a", "b"]}}},
     }
 
-    assert Stack(template, {}, StackLocation("1", "r", "s")).outputs() == {"Not": said}
+    assert Stack(template, {}, StackLocation("1", "r", "s")).outputs() == {"Not": expected}
 
 
 @pytest.mark.parametrize("conditions", [[], ["Yes", "Yes"]])
-def test_not_takes_no_other_number_of_conditions(conditions: list[str]) -> None:
-    """A list is never taken for true because it is not empty."""
+def test_not_rejects_another_number_of_conditions(conditions: list[str]) -> None:
+    """A list is not true because it is not empty."""
     template = {"Conditions": {"Yes": {"Fn::Equals": [1, 1]}, "Not": {"Fn::Not": conditions}}}
     outputs = {"Outputs": {"Not": {"Value": {"Fn::If": ["Not", "a", "b"]}}}}
 
@@ -342,15 +340,15 @@ def test_not_takes_no_other_number_of_conditions(conditions: list[str]) -> None:
         ("10/20 * * * * *", "2026-02-27T23:58:30"),
     ],
 )
-def test_a_schedule_knows_its_next_time(expression: str, expected: str) -> None:
-    """Intervals, steps, lists, ranges and names, over the end of months."""
+def test_a_schedule_returns_its_next_time(expression: str, expected: str) -> None:
+    """Expressions have intervals, steps, lists, ranges and names, and cross the end of months."""
     moment = datetime(2026, 2, 27, 23, 58, 28, tzinfo=timezone.utc)
 
     assert expected == Schedule.parse(expression).after(moment).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 @pytest.mark.parametrize("expression", ["", "@every", "@every 5", "* * * * *", "0 0 25 * * *", "0 0 x * * *"])
-def test_what_is_no_schedule_is_refused(expression: str) -> None:
-    """Five fields are Unix's, not the vendor's."""
+def test_an_invalid_schedule_is_rejected(expression: str) -> None:
+    """Five fields are the format of Unix, not the vendor's."""
     with pytest.raises(BadSchedule):
         Schedule.parse(expression)

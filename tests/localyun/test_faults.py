@@ -244,12 +244,12 @@ def test_a_repeated_task_sends_two_notifications(tmp_path: Path) -> None:
     world.tasks.start()
 
     task_id = world.tasks.submit(work("out.flac"), "proj").task_id
-    twice = eventually(lambda: len(world.notices) == 2, 20)
+    twice = eventually(lambda: len(world.notifications) == 2, 20)
     task = world.tasks.get(task_id)
     world.close()
 
     assert twice
-    assert [task_id] * 2 == [json.loads(json.loads(text)["content"])["TaskId"] for _, text in world.notices]
+    assert [task_id] * 2 == [json.loads(json.loads(text)["content"])["TaskId"] for _, text in world.notifications]
     assert SUCCEEDED == task.status
 
 

@@ -1,4 +1,4 @@
-"""The vendor's clients for Go and Java against `clipstitch up`: what programs in other languages do."""
+"""The vendor's clients for Go and Java against `clipstitch up`."""
 
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -35,38 +35,38 @@ bucket: false
 """
 QUEUES = """\
 queue: hallo 你好 1
-topic: {"told": true}
+topic: {"published": true}
 """
 
 
 @pytest.fixture(scope="module")
 def variables() -> Iterator[dict[str, str]]:
-    """Run one local cloud; the empty variable of its key, the token, is left out, as people leave it out."""
+    """Run one local cloud; the empty variable of its token is omitted, as users omit it."""
     with clipstitch_up() as printed:
         yield {name: value for name, value in printed.items() if value}
 
 
 def objects(language: str) -> str:
-    """Return what a tour through OSS prints, under each signature."""
+    """Return the expected output of the OSS program, for each signature version."""
     return "".join(f"signature: {version}\n{OBJECTS}" for version in ("v1", "v4")).replace("LANGUAGE", language)
 
 
 def test_go_client_stores_reads_copies_lists_and_deletes(variables: dict[str, str], tmp_path: Path) -> None:
-    """aliyun-oss-go-sdk under V1 and V4, with a key of blanks, signs, an umlaut and a note; parts in parallel."""
+    """The client aliyun-oss-go-sdk works with V1 and V4, with special characters in keys, and with parallel parts."""
     printed = run_go((DATA / "tour.go").read_text("utf-8"), tmp_path, variables)
 
     assert objects("go") == printed
 
 
-def test_java_clients_tour_objects_queues_and_topics(variables: dict[str, str], tmp_path: Path) -> None:
-    """aliyun-sdk-oss under V1 and V4, then aliyun-sdk-mns: a queue, a topic, and a message from one to the other."""
+def test_java_clients_use_objects_queues_and_topics(variables: dict[str, str], tmp_path: Path) -> None:
+    """The clients are aliyun-sdk-oss with V1 and V4, and aliyun-sdk-mns with a queue, a topic and a subscription."""
     printed = run_java((DATA / "Demo.java").read_text("utf-8"), tmp_path, variables)
 
     assert objects("java") + QUEUES == printed
 
 
-def test_a_v4_signature_dated_by_date_alone_holds() -> None:
-    """The Go client sends no x-oss-date and signs its Date header as it stands; the vendor's own steps say how."""
+def test_a_v4_signature_may_use_the_date_header() -> None:
+    """The Go client sends no x-oss-date and signs its Date header unchanged, as the vendor documents."""
     date, scope = format_datetime(NOW, usegmt=True), "20261123/cn-hangzhou/oss/aliyun_v4_request"
     request = HttpRequest("GET", "http://oss/bucket/k?acl", {"Date": date, "x-oss-content-sha256": "UNSIGNED-PAYLOAD"})
     signer, context = SignerV4(), SigningContext("oss", "cn-hangzhou", "bucket", "k", request, Credentials("ak", "sk"))
@@ -82,6 +82,6 @@ def test_a_v4_signature_dated_by_date_alone_holds() -> None:
     assert found == Credential("ak", "sk")
 
 
-def test_a_plus_sign_in_a_copy_source_is_a_blank() -> None:
-    """The Go client escapes the source of a copy like a form; a real plus sign is %2B everywhere."""
+def test_a_plus_sign_in_a_copy_source_is_a_space() -> None:
+    """The Go client encodes the source of a copy like a form; a literal plus sign is always %2B."""
     assert ("bucket", "a folder/b+c") == copy_source("/bucket/a+folder%2Fb%2Bc")

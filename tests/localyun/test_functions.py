@@ -1,4 +1,4 @@
-"""Functions in child processes: the runtime's contract, time limits, retries and destinations."""
+"""Functions in child processes: the contract of the runtime, time limits, retries and destinations."""
 
 import json
 import signal
@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,32 +18,34 @@ from localyun.fc.service import FunctionService
 from localyun.fc.values import AsyncConfig, FcSettings, FunctionConfig, LifecycleHook
 from localyun.ram.credentials import Credential, Keyring
 
-HURRY = 50.0  # the first retry after 20 ms
+TIME_SCALE = 50.0  # the first retry after 20 ms
 
 
 class World:
-    """A function service, and what it told its destinations."""
+    """A function service, and the records that it sent to destinations."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
-        self.told: list[tuple[str, dict[str, object]]] = []
-        self.heard = threading.Condition()
+        self.records: list[tuple[str, dict[str, Any]]] = []
+        self.changed = threading.Condition()
         self.keyring = Keyring()
         self.service = self.start()
 
     def start(self) -> FunctionService:
         """Start a service on the same directory."""
-        settings = FcSettings("1234567890123456", "cn-hangzhou", {"OSS_ENDPOINT": "http://local"}, time_scale=HURRY)
-        return FunctionService(self.root / "data", HostClock(), self.keyring, settings, self.tell)
+        settings = FcSettings(
+            "1234567890123456", "cn-hangzhou", {"OSS_ENDPOINT": "http://local"}, time_scale=TIME_SCALE
+        )
+        return FunctionService(self.root / "data", HostClock(), self.keyring, settings, self.deliver)
 
-    def tell(self, arn: str, record: str) -> None:
-        """Be the destination of asynchronous invocations."""
-        with self.heard:
-            self.told.append((arn, json.loads(record)))
-            self.heard.notify_all()
+    def deliver(self, arn: str, record: str) -> None:
+        """Receive the record of an asynchronous invocation."""
+        with self.changed:
+            self.records.append((arn, json.loads(record)))
+            self.changed.notify_all()
 
-    def deploy(self, source: str, name: str = "f", **settings: object) -> FunctionConfig:
-        """Deploy a function whose index.py has that source."""
+    def deploy(self, source: str, name: str = "f", **settings: Any) -> FunctionConfig:
+        """Deploy a function whose index.py has the given source."""
         code = self.root / name
         code.mkdir(exist_ok=True)
         (code / "index.py").write_text(source)
@@ -50,23 +53,23 @@ class World:
         self.service.deploy(config)
         return config
 
-    def wait(self, count: int = 1) -> list[tuple[str, dict[str, object]]]:
-        """Wait until that many records have arrived."""
-        with self.heard:
-            assert self.heard.wait_for(lambda: len(self.told) >= count, 10)
-            return self.told
+    def wait(self, count: int = 1) -> list[tuple[str, dict[str, Any]]]:
+        """Wait until a number of records has arrived, and return all."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.records) >= count, 10)
+            return self.records
 
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """Every test has its own service; it is closed whatever happens."""
+    """Run a new service for each test."""
     world = World(tmp_path)
     yield world
     world.service.close()
 
 
-def test_a_handler_gets_bytes_and_a_context_and_text_goes_out_unchanged(world: World) -> None:
-    """The event arrives as bytes, and what a handler returns as text is the payload."""
+def test_a_handler_receives_bytes_and_a_context_and_its_string_is_the_payload(world: World) -> None:
+    """The event is bytes, and a returned string is the payload, unchanged."""
     world.deploy("def handler(event, context):\n    return type(event).__name__ + context.request_id")
 
     result = world.service.invoke("f", b"\xff", request_id="r-1")
@@ -75,7 +78,7 @@ def test_a_handler_gets_bytes_and_a_context_and_text_goes_out_unchanged(world: W
 
 
 def test_other_results_become_sorted_json(world: World) -> None:
-    """Decimals become numbers and dates ISO text, as in the vendor's runtime."""
+    """Decimals become numbers and dates become ISO strings, as in the vendor's runtime."""
     world.deploy(
         "import datetime, decimal\n"
         "def handler(event, context):\n"
@@ -87,18 +90,16 @@ def test_other_results_become_sorted_json(world: World) -> None:
     assert result.payload == b'{\n    "a": "2026-01-02",\n    "b": 1.5\n}'
 
 
-def test_an_exception_is_the_vendors_error_document(world: World) -> None:
-    """Message, type and stack, without the bootstrap's own frame."""
-    config = world.deploy("def handler(event, context):\n    raise ValueError('no such thing')")
+def test_an_exception_becomes_the_vendors_error_document(world: World) -> None:
+    """The document has message, type and stack, without the bootstrap's own frame."""
+    config = world.deploy("def handler(event, context):\n    raise ValueError('no such key')")
 
     result = world.service.invoke("f", b"")
 
     index = config.code[0] / "index.py"
-    stack = [[f'File "{index}"', "line 2", "in handler", "raise ValueError('no such thing')"]]
+    stack = [[f'File "{index}"', "line 2", "in handler", "raise ValueError('no such key')"]]
     assert result.error_type == "UnhandledInvocationError"
-    assert {"errorMessage": "no such thing", "errorType": "ValueError", "stackTrace": stack} == json.loads(
-        result.payload
-    )
+    assert {"errorMessage": "no such key", "errorType": "ValueError", "stackTrace": stack} == json.loads(result.payload)
 
 
 @pytest.mark.parametrize(
@@ -110,20 +111,20 @@ def test_an_exception_is_the_vendors_error_document(world: World) -> None:
         ("x = 1", "HandlerNotFound"),
     ],
 )
-def test_a_handler_that_cannot_be_loaded_is_named_and_may_be_mended(world: World, source: str, kind: str) -> None:
-    """The error has the vendor's type; after the file is mended the next call works, in a new instance."""
+def test_a_handler_that_cannot_be_loaded_can_be_fixed(world: World, source: str, kind: str) -> None:
+    """The error has the vendor's type; after the file is fixed, a new instance answers the next request."""
     config = world.deploy(source)
 
     broken = world.service.invoke("f", b"")
-    (config.code[0] / "index.py").write_text("def handler(event, context):\n    return 'mended'  # longer now")
-    mended = world.service.invoke("f", b"")
+    (config.code[0] / "index.py").write_text("def handler(event, context):\n    return 'fixed'  # longer now")
+    fixed = world.service.invoke("f", b"")
 
     assert kind == json.loads(broken.payload)["errorType"]
-    assert mended.payload == b"mended"
+    assert fixed.payload == b"fixed"
 
 
-def test_one_instance_answers_request_after_request(world: World) -> None:
-    """Instances are reused: module state survives between requests."""
+def test_an_instance_is_reused(world: World) -> None:
+    """Module state survives between requests."""
     world.deploy(
         "import os\ncalls = []\ndef handler(event, context):\n    calls.append(1)\n    return [os.getpid(), len(calls)]"
     )
@@ -135,7 +136,7 @@ def test_one_instance_answers_request_after_request(world: World) -> None:
 
 
 def test_an_instance_handles_one_request_at_a_time(world: World) -> None:
-    """Concurrent requests get instances of their own."""
+    """Concurrent requests have separate instances."""
     world.deploy("import os, time\ndef handler(event, context):\n    time.sleep(0.3)\n    return str(os.getpid())")
     pids: list[bytes] = []
     threads = [threading.Thread(target=lambda: pids.append(world.service.invoke("f", b"").payload)) for _ in "ab"]
@@ -148,8 +149,8 @@ def test_an_instance_handles_one_request_at_a_time(world: World) -> None:
     assert len(set(pids)) == 2
 
 
-def test_a_function_that_takes_too_long_is_ended_with_its_stacks_in_the_log(world: World) -> None:
-    """First SIGTERM, which shows where the code was; the next call gets a new instance."""
+def test_a_function_that_exceeds_its_timeout_is_ended_with_its_stacks_in_the_log(world: World) -> None:
+    """SIGTERM makes the process log its stacks; the next request has a new instance."""
     world.deploy("import time\ndef handler(event, context):\n    time.sleep(float(event))", timeout=1)
 
     late = world.service.invoke("f", b"30")
@@ -161,7 +162,7 @@ def test_a_function_that_takes_too_long_is_ended_with_its_stacks_in_the_log(worl
 
 
 def test_a_function_that_ignores_sigterm_is_killed(world: World) -> None:
-    """Nothing outlives its time limit by more than the grace."""
+    """No process outlives its timeout by more than the grace period."""
     world.deploy(
         "import signal, time\n"
         "def handler(event, context):\n"
@@ -177,20 +178,20 @@ def test_a_function_that_ignores_sigterm_is_killed(world: World) -> None:
     assert time.monotonic() - started < 5
 
 
-def test_a_process_that_dies_is_a_function_error_with_its_last_words(world: World) -> None:
-    """The tail of what it printed is in the message."""
-    world.deploy("import os\ndef handler(event, context):\n    print('farewell', flush=True)\n    os._exit(7)")
+def test_a_process_that_exits_is_a_function_error_with_its_last_output(world: World) -> None:
+    """The message has the end of its output."""
+    world.deploy("import os\ndef handler(event, context):\n    print('last output', flush=True)\n    os._exit(7)")
 
     result = world.service.invoke("f", b"")
 
     document = json.loads(result.payload)
     assert result.error_type == "UnhandledInvocationError"
     assert "exit code 7" in document["errorMessage"]
-    assert "farewell" in document["errorMessage"]
+    assert "last output" in document["errorMessage"]
 
 
-def test_the_initializer_runs_once_per_instance_and_its_failure_fails_the_call(world: World) -> None:
-    """A failed one makes the next call start a new instance."""
+def test_the_initializer_runs_once_per_instance_and_its_error_fails_the_request(world: World) -> None:
+    """After an error, the next request starts a new instance."""
     world.deploy(
         "import pathlib\n"
         "count = 0\n"
@@ -213,22 +214,22 @@ def test_the_initializer_runs_once_per_instance_and_its_failure_fails_the_call(w
 
 
 def test_the_pre_stop_hook_runs_when_the_service_closes(world: World) -> None:
-    """An idle instance may say good-bye."""
+    """An idle instance runs its hook before it ends."""
     world.deploy(
         "import pathlib\n"
-        "def farewell(context):\n    pathlib.Path('gone').touch()\n"
+        "def clean_up(context):\n    pathlib.Path('stopped').touch()\n"
         "def handler(event, context):\n    return ''",
-        pre_stop=LifecycleHook("index.farewell", 5),
+        pre_stop=LifecycleHook("index.clean_up", 5),
     )
     world.service.invoke("f", b"")
 
     world.service.close()
 
-    assert (world.root / "f" / "gone").exists()
+    assert (world.root / "f" / "stopped").exists()
 
 
 def test_the_environment_is_clean_and_has_the_roles_key(world: World) -> None:
-    """Nothing of ours leaks in; FC_* of the configuration are dropped; local endpoints win."""
+    """Variables of the local cloud are absent; FC_* of the configuration are dropped; local endpoints override it."""
     world.deploy(
         "import os\ndef handler(event, context):\n    return dict(os.environ)",
         environment={"OSS_ENDPOINT": "https://cloud", "FC_MINE": "x", "MINE": "y"},
@@ -246,7 +247,7 @@ def test_the_environment_is_clean_and_has_the_roles_key(world: World) -> None:
 
 @pytest.mark.parametrize(("runtime", "expected"), [("python3.10", True), ("python3.12", False)])
 def test_the_context_has_credentials_only_before_python312(world: World, runtime: str, expected: bool) -> None:
-    """The newer runtime removed them, with the service."""
+    """The newer runtime has neither credentials nor service."""
     world.deploy(
         "def handler(event, context):\n    return [hasattr(context, 'credentials'), hasattr(context, 'service')]",
         runtime=runtime,
@@ -256,31 +257,31 @@ def test_the_context_has_credentials_only_before_python312(world: World, runtime
 
 
 def test_logs_have_the_request_id_and_the_result_has_their_tail(world: World) -> None:
-    """The root logger is preset; prints and log lines are readable as soon as the result is there."""
+    """The root logger is configured; the output of a request is readable when its result is returned."""
     world.deploy(
-        "import logging\ndef handler(event, context):\n    print('plain')\n    logging.getLogger('x').info('told')"
+        "import logging\ndef handler(event, context):\n    print('plain')\n    logging.getLogger('x').info('logged')"
     )
 
     result = world.service.invoke("f", b"", request_id="r-9")
 
     log = world.service.logs("f")
     assert "FC Invoke Start RequestId: r-9\nplain\n" in log
-    assert " r-9 [INFO] told\nFC Invoke End RequestId: r-9\n" in log
+    assert " r-9 [INFO] logged\nFC Invoke End RequestId: r-9\n" in log
     assert b"plain" in result.log_tail
 
 
-def test_a_function_that_does_not_exist_is_refused_with_what_does(world: World) -> None:
-    """404, and the names that are deployed."""
-    world.deploy("def handler(event, context):\n    return ''", name="here")
+def test_a_missing_function_is_rejected_with_the_names_of_existing_ones(world: World) -> None:
+    """The error is a 404 with the names of the deployed functions."""
+    world.deploy("def handler(event, context):\n    return ''", name="existing")
 
-    with pytest.raises(ServiceError, match="deployed are: here") as refusal:
-        world.service.invoke("gone", b"")
+    with pytest.raises(ServiceError, match="deployed are: existing") as refusal:
+        world.service.invoke("missing", b"")
 
     assert (refusal.value.status, refusal.value.code) == (404, "FunctionNotFound")
 
 
-def test_an_event_of_more_than_128_kb_is_refused(world: World) -> None:
-    """The limit of asynchronous payloads is the vendor's."""
+def test_an_asynchronous_payload_of_more_than_128_kb_is_rejected(world: World) -> None:
+    """The limit is the vendor's."""
     world.deploy("def handler(event, context):\n    return ''")
 
     with pytest.raises(ServiceError, match="131072"):
@@ -298,8 +299,8 @@ COUNTING = (
 QUEUE, TOPIC = "acs:mns:cn-hangzhou::/queues/dead/messages", "acs:mns:cn-hangzhou::/topics/t/messages"
 
 
-def test_a_failing_event_is_retried_until_it_succeeds(world: World) -> None:
-    """Then the success destination hears of it, with the count of attempts."""
+def test_a_failed_invocation_is_retried_until_it_succeeds(world: World) -> None:
+    """The success destination receives the record, with the number of attempts."""
     world.deploy(COUNTING, asynchronous=AsyncConfig(3, 60, on_success=TOPIC, on_failure=QUEUE))
     world.service.start()
 
@@ -317,8 +318,8 @@ def test_a_failing_event_is_retried_until_it_succeeds(world: World) -> None:
     assert (record["requestPayload"], record["responsePayload"]) == ("3", "done")
 
 
-def test_an_event_that_always_fails_ends_at_the_failure_destination(world: World) -> None:
-    """After the configured retries and no more."""
+def test_an_invocation_that_always_fails_is_sent_to_the_failure_destination(world: World) -> None:
+    """There are exactly as many retries as configured."""
     world.deploy(COUNTING, asynchronous=AsyncConfig(1, 60, on_success=TOPIC, on_failure=QUEUE))
     world.service.start()
 
@@ -331,7 +332,7 @@ def test_an_event_that_always_fails_ends_at_the_failure_destination(world: World
 
 
 def test_a_destination_may_be_another_function(world: World) -> None:
-    """It receives the record as its event."""
+    """The function receives the record as its event."""
     world.deploy("def handler(event, context):\n    return event", "g", asynchronous=AsyncConfig(on_success=TOPIC))
     arn = "acs:fc:cn-hangzhou:1234567890123456:functions/g"
     world.deploy("def handler(event, context):\n    return 'first'", asynchronous=AsyncConfig(on_success=arn))
@@ -343,8 +344,8 @@ def test_a_destination_may_be_another_function(world: World) -> None:
     assert json.loads(record["responsePayload"])["responsePayload"] == "first"
 
 
-def test_an_event_that_is_too_old_is_dropped_to_the_failure_destination(world: World) -> None:
-    """Waiting longer than maxAsyncEventAgeInSeconds counts as failed."""
+def test_an_expired_invocation_is_sent_to_the_failure_destination(world: World) -> None:
+    """An invocation that waits longer than maxAsyncEventAgeInSeconds fails."""
     world.deploy(COUNTING, asynchronous=AsyncConfig(3, 0, on_failure=QUEUE))
     world.service.invoke_async("f", b"1")
 
@@ -355,8 +356,8 @@ def test_an_event_that_is_too_old_is_dropped_to_the_failure_destination(world: W
     assert not (world.root / "f" / "seen").exists()
 
 
-def test_an_accepted_event_survives_the_service(world: World) -> None:
-    """A service that was never started, or was killed, leaves its events to the next one."""
+def test_an_accepted_invocation_survives_the_service(world: World) -> None:
+    """The next service runs the invocations of one that was never started."""
     world.deploy(COUNTING)
     world.service.invoke_async("f", b"1")
     world.service.close()
@@ -369,8 +370,8 @@ def test_an_accepted_event_survives_the_service(world: World) -> None:
     assert arn == TOPIC
 
 
-def test_a_running_event_is_run_again_after_the_service_closed_on_it(world: World) -> None:
-    """Closing ends the process; the event is neither lost nor counted as failed."""
+def test_an_invocation_that_was_running_at_close_runs_again(world: World) -> None:
+    """Closing ends the process; the invocation is neither lost nor counted as failed."""
     slow = "import pathlib, time\ndef handler(event, context):\n    pathlib.Path('seen').touch()\n    time.sleep(60)"
     world.deploy(slow, timeout=70, asynchronous=AsyncConfig(on_failure=QUEUE))
     world.service.start()
@@ -386,7 +387,7 @@ def test_a_running_event_is_run_again_after_the_service_closed_on_it(world: Worl
 
 
 def test_instances_end_when_the_service_is_killed(tmp_path: Path) -> None:
-    """A function does not outlive the local cloud, even in the middle of a request."""
+    """A function's process does not outlive the local cloud, even during a request."""
     (tmp_path / "index.py").write_text(
         "import os, pathlib, time\n"
         "def handler(event, context):\n"
@@ -413,8 +414,8 @@ def test_instances_end_when_the_service_is_killed(tmp_path: Path) -> None:
     _until(lambda: not Path(f"/proc/{child}").exists() or "Z" in Path(f"/proc/{child}/stat").read_text().split()[2])
 
 
-def test_an_event_starts_at_once(world: World) -> None:
-    """A warm instance and no polling in between: the destination hears long before any poll or retry would come."""
+def test_an_invocation_starts_immediately(world: World) -> None:
+    """An instance is ready and nothing polls: the destination receives the record long before a retry is due."""
     world.deploy("def handler(event, context):\n    return ''", asynchronous=AsyncConfig(on_success=TOPIC))
     world.service.start()
     world.service.invoke("f", b"")
@@ -427,8 +428,8 @@ def test_an_event_starts_at_once(world: World) -> None:
 
 
 def _until(condition: Callable[[], object]) -> None:
-    """Wait for something outside our process."""
+    """Wait for a condition outside this process."""
     deadline = time.monotonic() + 10
     while not condition():
-        assert time.monotonic() < deadline, "waited 10 s in vain"
+        assert time.monotonic() < deadline, "the condition is not true after 10 s"
         time.sleep(0.01)

@@ -1,6 +1,7 @@
-"""The local cloud's own reading of process strings, judged by the vendor's printed examples."""
+"""The local cloud's parser of process strings, tested with the vendor's printed examples."""
 
 import base64
+from collections.abc import Callable
 from datetime import datetime, timezone
 
 import pytest
@@ -8,18 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from localyun.imm.errors import ImmError
-from localyun.imm.output_formats import FORMATS
+from localyun.imm.output_formats import FORMATS, OutputFormat
 from localyun.imm.process_string import ProcessClip, decode_name, parse_process
 from localyun.imm.target_template import expand, variables, with_extension
 from localyun.imm.task_spec import Encoding
 
-# OSS user guide, "Audio merging", page dated 2026-03-20: the REST example, word for word.
+# OSS user guide, "Audio merging", page dated 2026-03-20: the REST example, verbatim.
 REST_EXAMPLE = (
     "audio/concat,f_aac,ac_1,ar_44100,ab_96000,align_2/pre,o_cHJlMS5tcDMK/pre,o_cHJlMi53YXYK,t_2000"
     "/sur,o_c3VyMS5hYWMK,ss_4000,t_10000/sur,o_c3VyMi53bWEK,ss_10000"
     "|sys/saveas,b_b3V0YnVja2V0,o_b3V0b2JqLnthdXRvZXh0fQo/notify,topic_QXVkaW9Db252ZXJ0"
 )
-# The same page, Python example, as its f-strings come out.
+# The same page, Python example, with its f-strings evaluated.
 PYTHON_EXAMPLE = (
     "audio/concat,f_aac,ac_1,ar_44100,ab_96000,align_2/pre,o_c3JjMS5tcDM/pre,o_c3JjMi5tcDM,t_0"
     "|sys/saveas,b_ZXhhbXBsZWJ1Y2tldA,o_ZGVzdC5hYWM/notify,topic_QXVkaW9Db252ZXJ0"
@@ -27,51 +28,51 @@ PYTHON_EXAMPLE = (
 
 
 def b64(name: str) -> str:
-    """Spell a name URL-safe, without padding."""
+    """Encode a name as URL-safe Base64 without padding."""
     return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
 
 
 def concat(words: str = "f_mp3", clips: str = "", tail: str = "|sys/saveas,o_b3V0Lm1wMw") -> str:
-    """Spell a request around the part that a test is about."""
+    """Return a process string with the given parts."""
     return f"audio/concat,{words}{clips}{tail}"
 
 
-def mistake(process: str) -> str:
-    """Return what the grammar has against a string."""
+def error_of(process: str) -> str:
+    """Return the error of a process string."""
     with pytest.raises(ImmError) as caught:
         parse_process(process)
     return f"{caught.value.code}, {caught.value.message}"
 
 
-def test_the_printed_rest_example_reads_with_its_stray_newlines():
-    """Names are not trimmed: the page's Base64 holds line ends, and a key may end in anything."""
-    plan = parse_process(REST_EXAMPLE)
+def test_the_printed_rest_example_is_parsed_with_its_newlines() -> None:
+    """Names are not trimmed: the page's Base64 has line ends, which are legal in keys."""
+    parsed = parse_process(REST_EXAMPLE)
 
-    assert (ProcessClip("pre1.mp3\n"), ProcessClip("pre2.wav\n", 0, 2000)) == plan.before
-    assert (ProcessClip("sur1.aac\n", 4000, 10000), ProcessClip("sur2.wma\n", 10000)) == plan.after
-    assert Encoding("aac", 44100, 1, 96000) == plan.encoding
+    assert (ProcessClip("pre1.mp3\n"), ProcessClip("pre2.wav\n", 0, 2000)) == parsed.before
+    assert (ProcessClip("sur1.aac\n", 4000, 10000), ProcessClip("sur2.wma\n", 10000)) == parsed.after
+    assert Encoding("aac", 44100, 1, 96000) == parsed.encoding
     assert ("outbucket", "outobj.{autoext}\n", "AudioConvert", 2) == (
-        plan.target_bucket,
-        plan.target_key,
-        plan.topic,
-        plan.align,
+        parsed.target_bucket,
+        parsed.target_key,
+        parsed.topic,
+        parsed.align,
     )
 
 
-def test_the_printed_python_example_has_two_clips_before_the_posted_one():
-    """`align_2` is legal there only because the posted object counts as the third source."""
-    plan = parse_process(PYTHON_EXAMPLE)
+def test_the_printed_python_example_has_two_clips_before_the_posted_one() -> None:
+    """Its `align_2` is legal only because the posted object is the third source."""
+    parsed = parse_process(PYTHON_EXAMPLE)
 
-    assert (ProcessClip("src1.mp3"), ProcessClip("src2.mp3")) == plan.before
-    assert ((), 2) == (plan.after, plan.align)
-    assert ("examplebucket", "dest.aac") == (plan.target_bucket, plan.target_key)
+    assert (ProcessClip("src1.mp3"), ProcessClip("src2.mp3")) == parsed.before
+    assert ((), 2) == (parsed.after, parsed.align)
+    assert ("examplebucket", "dest.aac") == (parsed.target_bucket, parsed.target_key)
 
 
 @pytest.mark.parametrize("name", ["a.mp3", "ü/中.mp3", "??>>~~.mp3", " a\n", "a,b|c/d_e{f}"])
 @pytest.mark.parametrize("pad", [True, False])
 @pytest.mark.parametrize("encode", [base64.urlsafe_b64encode, base64.b64encode])
-def test_every_base64_that_the_sdk_samples_use_is_read(name, pad, encode):
-    """Samples differ in alphabet and padding; a "/" of the standard alphabet does not part operations."""
+def test_every_base64_of_the_sdk_samples_is_decoded(name: str, pad: bool, encode: Callable[[bytes], bytes]) -> None:
+    """Samples differ in alphabet and padding; a "/" of the standard alphabet does not separate operations."""
     text = encode(name.encode()).decode()
     process = concat(clips=f"/pre,o_{text if pad else text.rstrip('=')},ss_5")
 
@@ -79,32 +80,32 @@ def test_every_base64_that_the_sdk_samples_use_is_read(name, pad, encode):
 
 
 @given(st.text(min_size=1), st.integers(0, 10**9), st.integers(0, 10**9))
-def test_any_name_and_trim_survive_the_way(name, start, duration):
-    """What is written in is read out, whatever the key."""
+def test_every_name_and_trim_is_parsed(name: str, start: int, duration: int) -> None:
+    """The parsed values equal the formatted ones, for any key."""
     clip = f"o_{b64(name)},ss_{start},t_{duration}" if name.isprintable() else f"t_{duration},o_{b64(name)},ss_{start}"
-    plan = parse_process(concat(clips=f"/sur,{clip}", tail=f"|sys/saveas,o_{b64(name)}"))
+    parsed = parse_process(concat(clips=f"/sur,{clip}", tail=f"|sys/saveas,o_{b64(name)}"))
 
-    assert (ProcessClip(name, start, duration),) == plan.after
-    assert name == plan.target_key
-
-
-def test_notify_may_be_an_operation_of_its_own():
-    """The second official form, `|sys/notify`, means the same."""
-    plan = parse_process(concat(tail="|sys/saveas,o_b3V0Lm1wMw|sys/notify,topic_dA"))
-
-    assert "t" == plan.topic
+    assert (ProcessClip(name, start, duration),) == parsed.after
+    assert name == parsed.target_key
 
 
-def test_convert_reads_every_transcoding_parameter():
-    """`audio/convert` trims and encodes one object."""
-    plan = parse_process("audio/convert,f_flac,ss_10,t_20,ar_96000,ac_8,adepth_24|sys/saveas,o_eA")
+def test_notify_may_be_a_separate_operation() -> None:
+    """The second official form, `|sys/notify`, has the same meaning."""
+    parsed = parse_process(concat(tail="|sys/saveas,o_b3V0Lm1wMw|sys/notify,topic_dA"))
 
-    assert ("convert", 10, 20) == (plan.action, plan.start_ms, plan.duration_ms)
-    assert Encoding("flac", 96000, 8, bits=24) == plan.encoding
+    assert "t" == parsed.topic
 
 
-def test_quality_and_bit_rate_option_are_read():
-    """Aq has a legal 0; abopt belongs to ab."""
+def test_convert_parses_every_transcoding_parameter() -> None:
+    """The action `audio/convert` trims and encodes one object."""
+    parsed = parse_process("audio/convert,f_flac,ss_10,t_20,ar_96000,ac_8,adepth_24|sys/saveas,o_eA")
+
+    assert ("convert", 10, 20) == (parsed.action, parsed.start_ms, parsed.duration_ms)
+    assert Encoding("flac", 96000, 8, bits=24) == parsed.encoding
+
+
+def test_quality_and_bit_rate_option_are_parsed() -> None:
+    """The quality 0 is legal; abopt requires ab."""
     assert 0 == parse_process(concat("f_mp3,aq_0")).encoding.quality
     assert 2 == parse_process(concat("f_mp3,ab_64000,abopt_2")).encoding.bitrate_option
 
@@ -156,29 +157,29 @@ def test_quality_and_bit_rate_option_are_read():
         ("audio/convert,f_mp3/sur,o_YQ|sys/saveas,o_eA", "use audio/concat"),
     ],
 )
-def test_a_mistake_is_named_with_its_place_and_remedy(process, part):
-    """Every limit of the reference has its refusal."""
-    assert part in mistake(process)
+def test_an_error_has_its_place_and_remedy(process: str, part: str) -> None:
+    """Every limit of the vendor's page has its error."""
+    assert part in error_of(process)
 
 
 @pytest.mark.parametrize("form", FORMATS.values(), ids=list(FORMATS))
-def test_every_legal_rate_of_every_format_is_accepted(form):
-    """The table of the reference: no legal pair is refused."""
+def test_every_legal_rate_of_every_format_is_accepted(form: OutputFormat) -> None:
+    """No pair in the table of the vendor's page is rejected."""
     for rate in form.rates:
-        plan = parse_process(concat(f"f_{form.name},ar_{rate},ac_{form.max_channels}"))
+        parsed = parse_process(concat(f"f_{form.name},ar_{rate},ac_{form.max_channels}"))
 
-        assert (rate, form.max_channels) == (plan.encoding.sample_rate, plan.encoding.channels)
-
-
-def test_ten_clips_beside_the_posted_one_are_the_most():
-    """Eleven objects in all; how they are split between pre and sur does not matter."""
-    plan = parse_process(concat(clips="/pre,o_YQ" * 7 + "/sur,o_Yg" * 3))
-
-    assert (7, 3) == (len(plan.before), len(plan.after))
+        assert (rate, form.max_channels) == (parsed.encoding.sample_rate, parsed.encoding.channels)
 
 
-def test_an_empty_name_is_missing():
-    """A parameter without value is not a name."""
+def test_ten_clips_besides_the_posted_object_are_accepted() -> None:
+    """The limit is eleven objects in total, in any distribution between pre and sur."""
+    parsed = parse_process(concat(clips="/pre,o_YQ" * 7 + "/sur,o_Yg" * 3))
+
+    assert (7, 3) == (len(parsed.before), len(parsed.after))
+
+
+def test_an_empty_name_is_missing() -> None:
+    """A parameter without value has no name."""
     with pytest.raises(ImmError, match="is required"):
         decode_name("==", "o")
 
@@ -204,20 +205,20 @@ NAMES = variables(
         ("plain.mp3\n", "plain.mp3\n"),
     ],
 )
-def test_target_variables_expand(template, name):
-    """The vendor's table of variables; doubled braces are braces."""
+def test_target_variables_are_expanded(template: str, name: str) -> None:
+    """The variables are those of the vendor's table; doubled braces are literal."""
     assert name == expand(template, NAMES)
 
 
-@pytest.mark.parametrize("template", ["{nothing}", "{tags.x}", "a{b", "a}b", "{}"])
-def test_an_unknown_variable_or_a_lone_brace_is_refused(template):
-    """A key with braces has to double them; silence would write to a key nobody meant."""
+@pytest.mark.parametrize("template", ["{unknown}", "{tags.x}", "a{b", "a}b", "{}"])
+def test_an_unknown_variable_or_a_single_brace_is_rejected(template: str) -> None:
+    """A literal brace must be doubled; otherwise a typing error would write to another key."""
     with pytest.raises(ImmError, match="double the braces"):
         expand(template, NAMES)
 
 
-def test_a_target_without_extension_gets_that_of_the_format():
-    """IMM appends the container; what looks like an extension stays."""
+def test_a_target_without_extension_gets_that_of_the_format() -> None:
+    """IMM appends the format's extension to a name that has none."""
     assert "a/out.mp3" == with_extension("a/out", "mp3")
     assert "a.b/out.mp3" == with_extension("a.b/out", "mp3")
     assert "out.bin" == with_extension("out.bin", "mp3")

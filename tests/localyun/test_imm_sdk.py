@@ -1,9 +1,13 @@
-"""The IMM face, called by the vendor's own clients over HTTP: the 2020-09-30 client, and the older core client."""
+"""The IMM endpoint, called by the vendor's clients over HTTP: the 2020-09-30 client and the older core client."""
 
 import json
 import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from urllib.request import Request, urlopen  # noqa: TID251 - a request that no SDK sends
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 from alibabacloud_imm20200930 import models
@@ -26,24 +30,24 @@ ROLE = Credential("STS.role", "secret-role", "token of/the+role", "role/worker")
 
 
 @pytest.fixture
-def world(tmp_path):
+def world(tmp_path: Path) -> Iterator[AudioWorld]:
     """Run a task service with two tones."""
-    made = AudioWorld(tmp_path)
-    made.upload(*(tone(tmp_path / f"{name}.wav", 440, 0.5, 8000) for name in "ab"))
-    made.tasks.start()
-    yield made
-    made.close()
+    new = AudioWorld(tmp_path)
+    new.upload(*(tone(tmp_path / f"{name}.wav", 440, 0.5, 8000) for name in "ab"))
+    new.tasks.start()
+    yield new
+    new.close()
 
 
 @pytest.fixture
-def host(world):
-    """Where the face listens."""
+def host(world: AudioWorld) -> Iterator[str]:
+    """Run the HTTP endpoint and return its address."""
     with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), HostClock()).answer) as address:
         yield address
 
 
 def client(host: str, key: Credential = KEY, secret: str = "") -> Client:
-    """Make the vendor's client, with another secret on request."""
+    """Return the vendor's client, optionally with another secret."""
     config = Config(
         access_key_id=key.access_key_id,
         access_key_secret=secret or key.access_key_secret,
@@ -55,8 +59,8 @@ def client(host: str, key: Credential = KEY, secret: str = "") -> Client:
     return Client(config)
 
 
-def convert(**more) -> models.CreateMediaConvertTaskRequest:
-    """Ask for two clips, the first from 0.1 s for 0.3 s, as FLAC."""
+def convert(**more: Any) -> models.CreateMediaConvertTaskRequest:
+    """Return a request to join two clips as FLAC, the first from 0.1 s for 0.3 s."""
     transcode = models.TargetAudioTranscodeAudio(codec="flac", sample_rate=8000, channel=1, bits_per_sample=16)
     target = models.CreateMediaConvertTaskRequestTargets(
         uri=more.pop("uri", "oss://out/{dirname}/{tags.show}/{barename}.{autoext}"),
@@ -78,15 +82,15 @@ def convert(**more) -> models.CreateMediaConvertTaskRequest:
     return models.CreateMediaConvertTaskRequest(**{**words, **more})
 
 
-def refusal(call) -> ClientException:
-    """Return how a call is refused."""
+def rejection(call: Callable[[], object]) -> ClientException:
+    """Return the error of a rejected call."""
     with pytest.raises(ClientException) as caught:
         call()
     return caught.value
 
 
-def test_a_task_of_the_sdk_runs_and_can_be_asked_for(world, host):
-    """Create, poll, read back: ids, user data, tags, times, and what the task was asked to do."""
+def test_a_task_of_the_sdk_runs_and_can_be_queried(world: AudioWorld, host: str) -> None:
+    """GetTask returns ids, user data, tags, times, and the definition of the request."""
     imm = client(host)
     created = imm.create_media_convert_task(convert()).body
     world.finished(created.task_id)
@@ -97,41 +101,41 @@ def test_a_task_of_the_sdk_runs_and_can_be_asked_for(world, host):
     assert ('{"job": "é 1"}', {"show": "night"}) == (task.user_data, task.tags)
     assert task.start_time.endswith("Z")
     assert task.end_time >= task.start_time[:19]
-    asked = json.loads(task.task_request_definition)
-    assert ["oss://media/a.wav", "oss://media/b.wav"] == [source["URI"] for source in asked["Sources"]]
-    assert (0.1, 0.3) == (asked["Sources"][0]["StartTime"], asked["Sources"][0]["Duration"])
-    assert "oss://out/night/a.flac" == asked["Targets"][0]["URI"]
-    assert '{"job": "é 1"}' == json.loads(json.loads(world.notices[0][1])["content"])["UserData"]
+    definition = json.loads(task.task_request_definition)
+    assert ["oss://media/a.wav", "oss://media/b.wav"] == [source["URI"] for source in definition["Sources"]]
+    assert (0.1, 0.3) == (definition["Sources"][0]["StartTime"], definition["Sources"][0]["Duration"])
+    assert "oss://out/night/a.flac" == definition["Targets"][0]["URI"]
+    assert '{"job": "é 1"}' == json.loads(json.loads(world.notifications[0][1])["content"])["UserData"]
 
 
-def test_the_task_of_the_sdk_makes_exactly_what_was_asked(world, host):
-    """Seconds with decimals become samples."""
+def test_a_task_of_the_sdk_has_the_requested_length(world: AudioWorld, host: str) -> None:
+    """Seconds with decimals become an exact number of samples."""
     created = client(host).create_media_convert_task(convert(uri="oss://out/x.flac")).body
     world.finished(created.task_id)
 
     assert 2400 + 4000 == len(pcm(world.objects.head("out", "x.flac").file))
 
 
-def test_what_a_process_string_meant_can_be_read_back(world, host):
-    """A task that came through OSS shows its translation."""
+def test_the_definition_of_a_process_string_can_be_queried(world: AudioWorld, host: str) -> None:
+    """A task submitted through OSS has the equivalent API request."""
     process = "audio/concat,f_mp3,ab_64000,abopt_1/pre,o_Yi53YXY,ss_100|sys/saveas,o_eC5tcDM/notify,topic_dA"
     accepted = world.tasks.submit_process("media", "a.wav", process)
     world.finished(accepted.task_id)
     task = client(host).get_task(models.GetTaskRequest("proj", True, accepted.task_id, "MediaConvert")).body
 
-    asked = json.loads(task.task_request_definition)
+    definition = json.loads(task.task_request_definition)
     assert "Succeeded" == task.status
     assert [("oss://media/b.wav", 0.1), ("oss://media/a.wav", 0)] == [
-        (source["URI"], source["StartTime"]) for source in asked["Sources"]
+        (source["URI"], source["StartTime"]) for source in definition["Sources"]
     ]
-    assert {"Codec": "mp3", "Bitrate": 64000, "BitrateOption": "adaptive"} == asked["Targets"][0]["Audio"][
+    assert {"Codec": "mp3", "Bitrate": 64000, "BitrateOption": "adaptive"} == definition["Targets"][0]["Audio"][
         "TranscodeAudio"
     ]
-    assert {"MNS": {"TopicName": "t"}} == asked["Notification"]
+    assert {"MNS": {"TopicName": "t"}} == definition["Notification"]
 
 
-def test_projects_and_attachments_through_the_sdk(world, host):
-    """Create, get, list, attach, look up, detach."""
+def test_projects_and_attachments_through_the_sdk(world: AudioWorld, host: str) -> None:
+    """Projects can be created, returned and listed; buckets can be attached, queried and detached."""
     imm = client(host)
     created = imm.create_project(models.CreateProjectRequest(project_name="second", description="two")).body.project
     listed = imm.list_projects(models.ListProjectsRequest(max_results=1)).body
@@ -148,20 +152,20 @@ def test_projects_and_attachments_through_the_sdk(world, host):
     assert "second" == imm.get_project(models.GetProjectRequest(project_name="second")).body.project.project_name
     assert ("second", "second") == (found.project_name, world.tasks.attachment("out"))
     imm.detach_ossbucket(models.DetachOSSBucketRequest(ossbucket="out"))
-    assert "ResourceNotFound" == refusal(lambda: imm.detach_ossbucket(models.DetachOSSBucketRequest("out"))).code
-    again = refusal(lambda: imm.create_project(models.CreateProjectRequest(project_name="second")))
+    assert "ResourceNotFound" == rejection(lambda: imm.detach_ossbucket(models.DetachOSSBucketRequest("out"))).code
+    again = rejection(lambda: imm.create_project(models.CreateProjectRequest(project_name="second")))
     assert (409, "ResourceAlreadyExists") == (again.status_code, again.code)
 
 
-def test_tasks_are_listed_by_status_time_and_page(world, host):
-    """Filters and pages of ListTasks."""
+def test_tasks_are_listed_by_status_time_and_page(world: AudioWorld, host: str) -> None:
+    """ListTasks filters, sorts and returns pages."""
     imm = client(host)
     ids = [imm.create_media_convert_task(convert(uri=f"oss://out/{n}.flac")).body.task_id for n in range(3)]
     failed = imm.create_media_convert_task(convert(uri="oss://out/f.flac", sources=[
-        models.CreateMediaConvertTaskRequestSources(uri="oss://media/gone.wav")])).body.task_id  # fmt: skip
+        models.CreateMediaConvertTaskRequestSources(uri="oss://media/missing.wav")])).body.task_id  # fmt: skip
     times = [world.finished(one).started for one in (*ids, failed)]
 
-    def listed(**words) -> list[str]:
+    def listed(**words: Any) -> list[str]:
         body = imm.list_tasks(models.ListTasksRequest(project_name="proj", **words)).body
         return [task.task_id for task in body.tasks]
 
@@ -176,8 +180,8 @@ def test_tasks_are_listed_by_status_time_and_page(world, host):
     later = models.TimeRange(start=f"{times[0] + timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}")
     assert [] == listed(start_time_range=later)
     assert 4 == len(listed(end_time_range=models.TimeRange(end=later.start)))
-    assert "InvalidArgument" == refusal(lambda: listed(next_token="nobody")).code
-    assert "InvalidArgument" == refusal(lambda: listed(start_time_range=models.TimeRange(start="soon"))).code
+    assert "InvalidArgument" == rejection(lambda: listed(next_token="unknown")).code
+    assert "InvalidArgument" == rejection(lambda: listed(start_time_range=models.TimeRange(start="soon"))).code
 
 
 @pytest.mark.parametrize(
@@ -196,65 +200,67 @@ def test_tasks_are_listed_by_status_time_and_page(world, host):
         ({"user_data": "x" * 2049}, "InvalidArgument", "2048 bytes"),
     ],
 )
-def test_a_bad_task_is_refused_with_place_and_remedy(host, change, code, part):
-    """IMM's own codes, in OpenAPI's error document."""
-    error = refusal(lambda: client(host).create_media_convert_task(convert(**change)))
+def test_an_invalid_task_is_rejected_with_place_and_remedy(
+    host: str, change: dict[str, Any], code: str, part: str
+) -> None:
+    """The code is IMM's, in OpenAPI's error document."""
+    error = rejection(lambda: client(host).create_media_convert_task(convert(**change)))
 
     assert (code, True) == (error.code, part in error.message)
     assert error.request_id in error.message
 
 
-def test_a_task_of_another_project_or_type_is_not_found(world, host):
-    """GetTask wants all three to fit."""
+def test_a_task_of_another_project_or_type_is_not_found(world: AudioWorld, host: str) -> None:
+    """GetTask requires the matching project, id and type."""
     imm = client(host)
     task_id = imm.create_media_convert_task(convert()).body.task_id
     world.tasks.create_project("other")
 
     for words in (("other", task_id, "MediaConvert"), ("proj", "nope", "MediaConvert"), ("proj", task_id, "Other")):
         request = models.GetTaskRequest(project_name=words[0], task_id=words[1], task_type=words[2])
-        error = refusal(lambda request=request: imm.get_task(request))
+        error = rejection(partial(imm.get_task, request))
         assert (404, "ResourceNotFound") == (error.status_code, error.code)
 
 
-def test_an_action_of_imm_that_is_not_here_is_refused_by_name(host):
-    """Honest about what the local cloud cannot do."""
-    error = refusal(lambda: client(host).list_datasets(models.ListDatasetsRequest(project_name="proj")))
+def test_an_unsupported_action_is_rejected_by_name(host: str) -> None:
+    """The error lists the supported actions."""
+    error = rejection(lambda: client(host).list_datasets(models.ListDatasetsRequest(project_name="proj")))
 
     assert (404, "InvalidAction.NotFound") == (error.status_code, error.code)
     assert "GetTask" in error.message
 
 
-def test_wrong_secrets_and_unknown_keys_are_refused(host):
-    """The signature is checked, not only read."""
+def test_wrong_secrets_and_unknown_keys_are_rejected(host: str) -> None:
+    """The signature and the token are checked."""
     request = models.GetProjectRequest(project_name="proj")
-    wrong = refusal(lambda: client(host, secret="guess").get_project(request))
-    unknown = refusal(lambda: client(host, Credential("LTAI-else", "x")).get_project(request))
-    without = refusal(lambda: client(host, Credential("STS.role", "secret-role")).get_project(request))
+    wrong = rejection(lambda: client(host, secret="guess").get_project(request))
+    unknown = rejection(lambda: client(host, Credential("LTAI-else", "x")).get_project(request))
+    without = rejection(lambda: client(host, Credential("STS.role", "secret-role")).get_project(request))
 
     assert (400, "SignatureDoesNotMatch") == (wrong.status_code, wrong.code)
     assert (404, "InvalidAccessKeyId.NotFound") == (unknown.status_code, unknown.code)
     assert "InvalidSecurityToken.MismatchWithAccessKey" == without.code
 
 
-def test_a_role_key_with_its_token_is_accepted(host):
-    """What a function gets from its role."""
+def test_a_role_key_with_its_token_is_accepted(host: str) -> None:
+    """Functions have such keys from their roles."""
     found = client(host, ROLE).get_project(models.GetProjectRequest(project_name="proj")).body
 
     assert "proj" == found.project.project_name
 
 
-def test_the_allow_hook_decides_who_may_what(world):
-    """It is told the key, the action and the resource."""
-    seen = []
+def test_the_allow_hook_decides_about_actions(world: AudioWorld) -> None:
+    """It receives the key, the action and the resource."""
+    seen: list[tuple[str, str, str]] = []
 
-    def allow(credential, action, resource):
+    def allow(credential: Credential, action: str, resource: str) -> bool:
         seen.append((credential.principal, action, resource))
         return credential is not ROLE
 
     with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), HostClock(), allow).answer) as host:
         request = models.GetProjectRequest(project_name="proj")
         client(host).get_project(request)
-        error = refusal(lambda: client(host, ROLE).get_project(request))
+        error = rejection(lambda: client(host, ROLE).get_project(request))
 
     resource = f"acs:imm:{REGION}:{ACCOUNT}:project/proj"
     assert [("root", "imm:GetProject", resource), ("role/worker", "imm:GetProject", resource)] == seen
@@ -262,7 +268,7 @@ def test_the_allow_hook_decides_who_may_what(world):
 
 
 def common(host: str, action: str, **words: str) -> CommonRequest:
-    """Spell a request of the older core client, which signs with HMAC-SHA1 in the query."""
+    """Return a request of the older core client, which signs with HMAC-SHA1 in the query."""
     request = CommonRequest()
     request.set_domain(host)
     request.set_version("2020-09-30")
@@ -274,8 +280,8 @@ def common(host: str, action: str, **words: str) -> CommonRequest:
     return request
 
 
-def test_the_older_core_client_is_understood(world, host):
-    """aliyun-python-sdk-core, with a key and with a role's token; awkward characters included."""
+def test_the_older_core_client_is_supported(world: AudioWorld, host: str) -> None:
+    """The client aliyun-python-sdk-core works with a key and with a role's token, and with special characters."""
     words = {"ProjectName": "a b*~/é+", "Description": "x&y=z"}
     root = AcsClient(KEY.access_key_id, KEY.access_key_secret, REGION)
     made = json.loads(root.do_action_with_exception(common(host, "CreateProject", **words)))
@@ -287,8 +293,8 @@ def test_the_older_core_client_is_understood(world, host):
     assert {"RequestId", "Project"} == made.keys()
 
 
-def test_the_older_core_client_with_a_wrong_secret_is_refused(host):
-    """The error document has what that client reads: Code, Message, RequestId, HostId."""
+def test_the_older_core_client_with_a_wrong_secret_is_rejected(host: str) -> None:
+    """The error document has the elements that the client reads: Code, Message, RequestId, HostId."""
     with pytest.raises(ServerException) as caught:
         AcsClient(KEY.access_key_id, "guess", REGION).do_action_with_exception(common(host, "ListProjects"))
 
@@ -307,11 +313,11 @@ def test_the_older_core_client_with_a_wrong_secret_is_refused(host):
         ),
     ],
 )
-def test_requests_without_a_usable_signature_are_refused(host, headers, code):
-    """Nobody gets in unsigned."""
-    call = Request(f"http://{host}/?Action=ListProjects", headers=headers, method="POST")
+def test_requests_without_a_valid_signature_are_rejected(host: str, headers: dict[str, str], code: str) -> None:
+    """Every request must be signed."""
+    call = urllib.request.Request(f"http://{host}/?Action=ListProjects", headers=headers, method="POST")
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urlopen(call)
+        urllib.request.urlopen(call)
     with caught.value as answer:
         document = json.loads(answer.read())
 
@@ -319,7 +325,7 @@ def test_requests_without_a_usable_signature_are_refused(host, headers, code):
     assert {"Code", "Message", "RequestId", "HostId"} <= document.keys()
 
 
-def test_the_signatures_are_the_published_algorithms():
+def test_the_signatures_are_the_published_algorithms() -> None:
     """HMAC-SHA1 as in "Request signatures" of the RPC style (2015), and plain HMAC-SHA256."""
     values = {
         "TimeStamp": "2016-02-23T12:46:24Z", "Format": "XML", "AccessKeyId": "testid", "Action": "DescribeRegions",

@@ -1,4 +1,4 @@
-"""Joining, judged by FFmpeg run on each clip alone, and by ear: which tone comes when."""
+"""Joining, compared with FFmpeg's output for each clip alone, and with the frequencies of the tones."""
 
 import math
 import stat
@@ -18,9 +18,9 @@ from localyun.imm.ffmpeg import Ffmpeg
 from localyun.imm.join import NO_TRIM, InputClip, JoinResult, Trim, join, samples_of
 from localyun.imm.output_formats import FORMATS, SAMPLE_RATES
 from localyun.imm.task_spec import Encoding
-from tests.localyun.audio_world import order_heard, pcm, rate_of, tone
+from tests.localyun.audio_world import Samples, frequencies, pcm, rate_of, tone
 
-# One clip per container and kind of rate: the mix that people upload.
+# One clip per container and kind of rate.
 CLIPS = {
     "a.mp3": (300, 0.7, 44100, 1),
     "b.wav": (450, 0.6, 48000, 2),
@@ -34,6 +34,7 @@ CLIPS = {
     "j.wma": (1650, 0.9, 44100, 1),
     "k.wav": (1800, 0.3333, 11025, 1),
 }
+Lengths = dict[str, tuple[int, int]]  # samples and sample rate of each clip
 FILTER_TAPS, CUTOFF = 32, 0.97  # libswresample's defaults
 
 
@@ -71,62 +72,64 @@ def expected_samples(clips: Sequence[tuple[int, int, Trim]], rate: int, output_t
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """Make the clips, once."""
-    place = tmp_path_factory.mktemp("clips")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the clips once."""
+    directory = tmp_path_factory.mktemp("clips")
     for name, (hertz, seconds, rate, channels) in CLIPS.items():
-        tone(place / name, hertz, seconds, rate, channels)
-    return place
+        tone(directory / name, hertz, seconds, rate, channels)
+    return directory
 
 
 @pytest.fixture(scope="module")
-def lengths(folder):
-    """How many samples each clip has when decoded alone, and at which rate."""
+def lengths(folder: Path) -> Lengths:
+    """Return the number of samples and the rate of each clip, decoded alone."""
     return {name: (len(pcm(folder / name)), rate_of(folder / name)) for name in CLIPS}
 
 
 @pytest.fixture(scope="module")
-def ffmpeg():
-    """Find the program."""
+def ffmpeg() -> Ffmpeg:
+    """Return FFmpeg."""
     return Ffmpeg()
 
 
-def pieces(*clips) -> list[InputClip]:
-    """Name clips, each a name or a name and a trim."""
+def input_clips(*clips: str | tuple[str, Trim]) -> list[InputClip]:
+    """Return clips, each given as a name or a name and a trim."""
     named = [clip if isinstance(clip, tuple) else (clip, NO_TRIM) for clip in clips]
     return [InputClip(name, f"oss://media/{name}", trim) for name, trim in named]
 
 
-def expect(lengths, parts: list[InputClip], rate: int, whole: Trim = NO_TRIM) -> int:
-    """Say how long the joined audio must be."""
+def expect(lengths: Lengths, parts: list[InputClip], rate: int, whole: Trim = NO_TRIM) -> int:
+    """Return the expected length of the joined audio."""
     return expected_samples([(*lengths[part.file], part.trim) for part in parts], rate, whole)
 
 
-def measured(joined: JoinResult, suffix: str) -> np.ndarray:
-    """Decode what was written, under a name that fits."""
+def decoded(joined: JoinResult, suffix: str) -> Samples:
+    """Decode the output, renamed so that FFmpeg recognizes its format."""
     return pcm(joined.file.rename(joined.file.with_suffix(suffix)))
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 22050, 44100, 48000, 96000])
-def test_eleven_mixed_clips_become_exactly_the_sum_of_themselves(folder, lengths, ffmpeg, rate):
-    """Each clip decoded alone and resampled; not one sample more or less, at any rate."""
-    parts = pieces(*CLIPS)
+def test_eleven_mixed_clips_have_exactly_the_sum_of_their_lengths(
+    folder: Path, lengths: Lengths, ffmpeg: Ffmpeg, rate: int
+) -> None:
+    """The length equals the sum of the clips decoded and resampled alone, at any rate."""
+    parts = input_clips(*CLIPS)
     joined = join(ffmpeg, folder, parts, Encoding("flac", rate, 2))
 
     alone = sum(len(pcm(folder / name, rate)) for name in CLIPS)
     assert alone == expect(lengths, parts, rate) == joined.samples
-    assert (alone, 2) == measured(joined, ".flac").shape
+    assert (alone, 2) == decoded(joined, ".flac").shape
 
 
 @given(st.integers(1000, 10**7), st.sampled_from([(44100, 48000), (8000, 44100), (44100, 88200), (96000, 48000)]))
-def test_where_the_rate_is_raised_or_halved_a_clip_keeps_its_length(samples, rates):
-    """Rounded up to a whole sample; only some lowered rates may lack one (the module says why)."""
+def test_a_clip_keeps_its_length_if_the_rate_is_raised_or_halved(samples: int, rates: tuple[int, int]) -> None:
+    """The length is rounded up; only some lowered rates may lack one sample (see `localyun.imm.join`)."""
     assert math.ceil(Fraction(samples * rates[1], rates[0])) == resampled(samples, *rates)
 
 
 @given(st.integers(1000, 10**7), st.sampled_from(SAMPLE_RATES), st.sampled_from(SAMPLE_RATES))
-def test_no_resampled_clip_is_off_by_more_than_one_sample(samples, rate_in, rate_out):
-    """The last sample may be missing, never more."""
+def test_no_resampled_clip_is_off_by_more_than_one_sample(samples: int, rate_in: int, rate_out: int) -> None:
+    """At most the last sample is missing."""
     exact = math.ceil(Fraction(samples * rate_out, rate_in))
 
     assert resampled(samples, rate_in, rate_out) in (exact, exact - 1)
@@ -141,118 +144,124 @@ TRIMS = st.builds(Trim, st.integers(0, 900), st.one_of(st.just(0), st.integers(1
     shape=st.tuples(st.sampled_from([8000, 16000, 44100, 48000]), st.sampled_from([1, 2, 6])),
     whole=st.one_of(st.just(NO_TRIM), TRIMS),
 )
-def test_any_mix_of_clips_and_trims_has_the_promised_length(folder, lengths, clips, shape, whole):
-    """Trims before, beyond and across the end, of clips and of the whole."""
-    (rate, channels), parts, ffmpeg = shape, pieces(*clips), Ffmpeg(seconds=30)
-    promised = expect(lengths, parts, rate, whole)
+def test_any_mix_of_clips_and_trims_has_the_expected_length(
+    folder: Path, lengths: Lengths, clips: list[tuple[str, Trim]], shape: tuple[int, int], whole: Trim
+) -> None:
+    """Trims of clips and of the output may be before, beyond and across the end."""
+    (rate, channels), parts, ffmpeg = shape, input_clips(*clips), Ffmpeg(seconds=30)
+    expected = expect(lengths, parts, rate, whole)
     encoding = Encoding("flac", rate, channels, bits=24)
-    if promised == 0:
+    if expected == 0:
         with pytest.raises(ImmError, match="Nothing is left"):
             join(ffmpeg, folder, parts, encoding, output_trim=whole)
         return
     joined = join(ffmpeg, folder, parts, encoding, output_trim=whole)
 
-    assert promised == joined.samples
-    assert (promised, channels) == measured(joined, ".flac").shape
+    assert expected == joined.samples
+    assert (expected, channels) == decoded(joined, ".flac").shape
 
 
-def test_short_cuts_among_other_clips_do_not_hang(folder, lengths):
-    """FFmpeg 7.0.2 waits for ever, every other time, when this mix is one graph; a cut has to be a run of its own."""
+def test_short_cuts_among_other_clips_do_not_hang(folder: Path, lengths: Lengths) -> None:
+    """FFmpeg 7.0.2 hangs in half of all runs if this mix is one filter graph; a cut must be a separate run."""
     trims = [(251, 0), (94, 4), (340, 660), (249, 0), (278, 0), (820, 378)]
     parts = [InputClip(p.file, p.label, Trim(*trim)) for p, trim in zip(
-        pieces("j.wma", "a.mp3", "h.ac3", "d.aac", "c.oga", "h.ac3"), trims, strict=True)]  # fmt: skip
+        input_clips("j.wma", "a.mp3", "h.ac3", "d.aac", "c.oga", "h.ac3"), trims, strict=True)]  # fmt: skip
     for _ in range(8):
         joined = join(Ffmpeg(seconds=10), folder, parts, Encoding("flac", 8000, 6, bits=24))
 
         assert expect(lengths, parts, 8000) == joined.samples
 
 
-def test_tones_come_in_the_order_of_the_request(folder, ffmpeg):
-    """Order by ear: each clip's tone in its own stretch."""
-    joined = join(ffmpeg, folder, pieces("k.wav", "a.mp3", "f.opus"), Encoding("flac", 44100, 1))
+def test_clips_are_in_the_order_of_the_request(folder: Path, ffmpeg: Ffmpeg) -> None:
+    """Each part of the output has the frequency of its clip."""
+    joined = join(ffmpeg, folder, input_clips("k.wav", "a.mp3", "f.opus"), Encoding("flac", 44100, 1))
 
     assert [1800, 300, 1050] == [
-        round(hertz, -1) for hertz in order_heard(joined.file, 44100, [(0, 0.3), (0.4, 0.9), (1.1, 1.6)])
+        round(hertz, -1) for hertz in frequencies(joined.file, 44100, [(0, 0.3), (0.4, 0.9), (1.1, 1.6)])
     ]
 
 
-def test_a_lossless_trim_keeps_the_very_samples_that_were_asked_for(folder, ffmpeg):
-    """Not only the count: the bits of a WAV from sample to sample."""
+def test_a_lossless_trim_keeps_exactly_the_requested_samples(folder: Path, ffmpeg: Ffmpeg) -> None:
+    """The samples of a WAV are unchanged."""
     source = pcm(folder / "b.wav")
-    joined = join(ffmpeg, folder, pieces(("b.wav", Trim(123, 345))), Encoding("flac", 48000, 2))
+    joined = join(ffmpeg, folder, input_clips(("b.wav", Trim(123, 345))), Encoding("flac", 48000, 2))
 
-    assert np.array_equal(source[5904 : 5904 + 16560], measured(joined, ".flac"))
+    assert np.array_equal(source[5904 : 5904 + 16560], decoded(joined, ".flac"))
 
 
 @pytest.mark.parametrize("name", FORMATS)
 @pytest.mark.parametrize("rate", [8000, 16000, 48000])
-def test_every_format_decodes_back_with_its_rate_and_length(folder, lengths, ffmpeg, name, rate):
-    """Seven formats; those without gapless data may add codec priming and one last frame, never lose sound."""
+def test_every_format_decodes_back_with_its_rate_and_length(
+    folder: Path, lengths: Lengths, ffmpeg: Ffmpeg, name: str, rate: int
+) -> None:
+    """Formats without gapless data may add codec priming and one last frame, but lose no sound."""
     if rate not in FORMATS[name].rates:
         pytest.skip(f"{name} has no {rate} Hz")
-    parts = pieces("a.mp3", ("b.wav", Trim(100, 300)), "e.flac")
+    parts = input_clips("a.mp3", ("b.wav", Trim(100, 300)), "e.flac")
     joined = join(ffmpeg, folder, parts, Encoding(name, rate, 1))
-    samples, own = measured(joined, "." + name), rate_of(joined.file.with_suffix("." + name))
+    samples, own = decoded(joined, "." + name), rate_of(joined.file.with_suffix("." + name))
 
-    promised = expect(lengths, parts, rate)
+    expected = expect(lengths, parts, rate)
     slack = {"mp3": 1152, "flac": 0, "oga": 0, "opus": own * 0.001, "aac": 2048, "ac3": 1536 + 256, "amr": own * 0.04}
-    assert promised == joined.samples
+    assert expected == joined.samples
     assert (48000 if name == "opus" else rate) == own
-    assert 0 <= len(samples) - promised * own // rate <= slack[name]
+    assert 0 <= len(samples) - expected * own // rate <= slack[name]
 
 
 @pytest.mark.parametrize(
     ("name", "channels"), [(f.name, c) for f in FORMATS.values() for c in range(1, f.max_channels + 1)]
 )
-def test_every_legal_channel_count_is_written(folder, ffmpeg, name, channels):
-    """One to eight channels, where the format has them."""
+def test_every_legal_channel_count_is_written(folder: Path, ffmpeg: Ffmpeg, name: str, channels: int) -> None:
+    """Every format supports one to its maximum number of channels."""
     rate = 8000 if name == "amr" else 48000
-    joined = join(ffmpeg, folder, pieces(("b.wav", Trim(0, 100))), Encoding(name, rate, channels))
+    joined = join(ffmpeg, folder, input_clips(("b.wav", Trim(0, 100))), Encoding(name, rate, channels))
 
-    assert channels == measured(joined, "." + name).shape[1]
+    assert channels == decoded(joined, "." + name).shape[1]
 
 
 @pytest.mark.parametrize("words", [{"quality": 0}, {"quality": 100}, {"bitrate": 1000}, {"bitrate": 10_000_000}])
 @pytest.mark.parametrize("name", FORMATS)
-def test_no_legal_quality_or_bit_rate_breaks_an_encoder(folder, ffmpeg, name, words):
-    """What a codec cannot do becomes the nearest that it can."""
+def test_every_legal_quality_and_bit_rate_can_be_encoded(
+    folder: Path, ffmpeg: Ffmpeg, name: str, words: dict[str, int]
+) -> None:
+    """A value that a codec does not support becomes the nearest supported value."""
     rates = (FORMATS[name].rates[0], FORMATS[name].rates[-1])
     for rate in rates:
         channels = min(2, FORMATS[name].max_channels)
-        joined = join(ffmpeg, folder, pieces(("a.mp3", Trim(0, 200))), Encoding(name, rate, channels, **words))
+        joined = join(ffmpeg, folder, input_clips(("a.mp3", Trim(0, 200))), Encoding(name, rate, channels, **words))
 
         assert joined.samples == rate // 5
 
 
-def test_a_higher_quality_or_bit_rate_makes_a_bigger_file(folder, ffmpeg):
-    """The scales point the right way for every lossy format."""
+def test_a_higher_quality_or_bit_rate_makes_a_bigger_file(folder: Path, ffmpeg: Ffmpeg) -> None:
+    """The scales have the right direction for every lossy format."""
     for name in ("mp3", "aac", "oga", "ac3", "opus", "amr"):
         sizes = []
         for words in ({"quality": 10}, {"quality": 90}):
             encoding = Encoding(name, 8000 if name == "amr" else 48000, 1, **words)
-            sizes.append(join(ffmpeg, folder, pieces("j.wma", "d.aac"), encoding).file.stat().st_size)
+            sizes.append(join(ffmpeg, folder, input_clips("j.wma", "d.aac"), encoding).file.stat().st_size)
 
         assert sizes[0] < sizes[1], name
 
 
-def test_rate_and_channels_come_from_the_align_source(folder, ffmpeg):
-    """Left out, both are the align source's own."""
-    joined = join(ffmpeg, folder, pieces("a.mp3", "g.m4a"), Encoding("flac"), align=1)
+def test_rate_and_channels_default_to_those_of_the_align_source(folder: Path, ffmpeg: Ffmpeg) -> None:
+    """The align source is the reference clip."""
+    joined = join(ffmpeg, folder, input_clips("a.mp3", "g.m4a"), Encoding("flac"), align=1)
 
     assert (32000, 2) == (joined.encoding.sample_rate, joined.encoding.channels)
 
 
-def test_an_align_source_that_the_format_cannot_follow_fails_the_join(folder, ffmpeg):
-    """The reference: a mismatch may fail; it does, and says what to send."""
+def test_an_align_source_that_the_format_does_not_support_fails_the_join(folder: Path, ffmpeg: Ffmpeg) -> None:
+    """The vendor's page says that a mismatch may fail; it fails here, and the message has the remedy."""
     with pytest.raises(ImmError, match=r"\[ar\]:96000 Hz is not a sampling rate of mp3; use one of"):
-        join(ffmpeg, folder, pieces("e.flac"), Encoding("mp3"))
+        join(ffmpeg, folder, input_clips("e.flac"), Encoding("mp3"))
     with pytest.raises(ImmError, match=r"\[ac\]:amr has at most 1"):
-        join(ffmpeg, folder, pieces("b.wav"), Encoding("amr", 8000))
+        join(ffmpeg, folder, input_clips("b.wav"), Encoding("amr", 8000))
 
 
-def test_abopt_keeps_lowers_or_fails(folder, ffmpeg):
-    """0 takes ab, 1 the least source's bit rate, 2 fails and names the source."""
-    parts = pieces("a.mp3", "i.amr")
+def test_abopt_keeps_lowers_or_fails(folder: Path, ffmpeg: Ffmpeg) -> None:
+    """0 keeps the bit rate, 1 lowers it to that of the lowest source, 2 fails and names the source."""
+    parts = input_clips("a.mp3", "i.amr")
 
     assert 96000 == join(ffmpeg, folder, parts, Encoding("mp3", 44100, 1, bitrate=96000)).encoding.bitrate
     lowered = join(ffmpeg, folder, parts, Encoding("mp3", 44100, 1, bitrate=96000, bitrate_option=1))
@@ -262,12 +271,12 @@ def test_abopt_keeps_lowers_or_fails(folder, ffmpeg):
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_same_request_gives_the_same_bytes(folder, ffmpeg, name):
-    """A task that is run again after a crash writes what the first run would have written."""
+def test_the_same_request_gives_the_same_bytes(folder: Path, ffmpeg: Ffmpeg, name: str) -> None:
+    """A task that runs again after a crash writes the same output."""
     encoding = Encoding(name, 8000 if name == "amr" else 48000, 1)
-    first = join(ffmpeg, folder, pieces("a.mp3", "f.opus"), encoding).file.read_bytes()
+    first = join(ffmpeg, folder, input_clips("a.mp3", "f.opus"), encoding).file.read_bytes()
     time.sleep(1.01 if name == "oga" else 0)
-    second = join(ffmpeg, folder, pieces("a.mp3", "f.opus"), encoding).file.read_bytes()
+    second = join(ffmpeg, folder, input_clips("a.mp3", "f.opus"), encoding).file.read_bytes()
 
     assert first == second
 
@@ -276,45 +285,45 @@ def test_the_same_request_gives_the_same_bytes(folder, ffmpeg, name):
     ("content", "why"),
     [
         (b"", "Invalid data"),
-        (b"hello, I am no audio\n" * 50, "Invalid data"),
+        (b"hello, this is text\n" * 50, "Invalid data"),
         (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n", "Invalid data"),
         (b"ffconcat version 1.0\nfile a.mp3\n", "Invalid argument"),
         (b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x44\xac\0\0\x88\x58\1\0\2\0\x10\0data\0\0\0\0", "can be decoded"),
     ],
     ids=["empty", "text", "playlist", "script", "wav-without-samples"],
 )
-def test_a_source_that_is_no_audio_is_named(folder, ffmpeg, content, why):
-    """Nor does a playlist make us read the files that it names."""
+def test_a_source_without_audio_is_named(folder: Path, ffmpeg: Ffmpeg, content: bytes, why: str) -> None:
+    """A playlist is not audio, and the files that it names are not read."""
     (folder / "bad.mp3").write_bytes(content)
 
     with pytest.raises(ImmError, match=rf"oss://media/bad\.mp3 is not audio that can be read: .*{why}"):
-        join(ffmpeg, folder, pieces("a.mp3", "bad.mp3", "b.wav"), Encoding("flac", 44100, 1))
+        join(ffmpeg, folder, input_clips("a.mp3", "bad.mp3", "b.wav"), Encoding("flac", 44100, 1))
 
 
-def test_a_truncated_source_gives_what_can_be_decoded(folder, ffmpeg, lengths):
-    """Half a file is half its sound, not an error."""
+def test_a_truncated_source_is_decoded_as_far_as_possible(folder: Path, ffmpeg: Ffmpeg, lengths: Lengths) -> None:
+    """Half a file is half its audio, not an error."""
     whole = (folder / "a.mp3").read_bytes()
     (folder / "half.mp3").write_bytes(whole[: len(whole) // 2])
-    joined = join(ffmpeg, folder, pieces("half.mp3"), Encoding("flac", 44100, 1))
+    joined = join(ffmpeg, folder, input_clips("half.mp3"), Encoding("flac", 44100, 1))
 
     assert 0.3 < joined.samples / lengths["a.mp3"][0] < 0.7
 
 
-def test_a_run_that_takes_too_long_is_ended(folder, tmp_path):
-    """A hanging child is killed, and the message says so."""
+def test_a_run_that_exceeds_its_time_limit_is_killed(folder: Path, tmp_path: Path) -> None:
+    """A child process that hangs is killed, and the message has the time limit."""
     slow = tmp_path / "slow"
     slow.write_text("#!/bin/sh\nexec sleep 60\n")
     slow.chmod(slow.stat().st_mode | stat.S_IXUSR)
     began = time.monotonic()
 
     with pytest.raises(ImmError, match=r"took longer than 0\.1 s"):
-        join(Ffmpeg(str(slow), seconds=0.1), folder, pieces("a.mp3"), Encoding("flac", 44100, 1))
+        join(Ffmpeg(str(slow), seconds=0.1), folder, input_clips("a.mp3"), Encoding("flac", 44100, 1))
     assert time.monotonic() - began < 5
 
 
 @pytest.mark.parametrize("name", CLIPS)
-def test_info_counts_samples_instead_of_guessing(folder, lengths, ffmpeg, name):
-    """Duration is samples over rate, even for ADTS and AMR whose containers only guess."""
+def test_info_measures_the_duration(folder: Path, lengths: Lengths, ffmpeg: Ffmpeg, name: str) -> None:
+    """The duration is samples divided by rate, even for ADTS and AMR, whose containers only estimate it."""
     samples, rate = lengths[name]
     info = AudioInfo(ffmpeg).describe(folder / name, name)
 
@@ -326,15 +335,15 @@ def test_info_counts_samples_instead_of_guessing(folder, lengths, ffmpeg, name):
     assert {"CodecName", "BitRate"} <= stream.keys()
 
 
-def test_info_is_remembered(folder, ffmpeg):
-    """The second time it is the very same answer."""
+def test_info_is_cached(folder: Path, ffmpeg: Ffmpeg) -> None:
+    """The second answer is the same object."""
     infos = AudioInfo(ffmpeg)
     first = infos.describe(folder / "a.mp3", "a.mp3")
 
     assert first is infos.describe(folder / "a.mp3", "a.mp3")
 
 
-def test_info_refuses_what_is_no_audio(tmp_path: Path, ffmpeg):
+def test_info_rejects_an_object_without_audio(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
     """The message names the object and the reason."""
     (tmp_path / "x").write_bytes(b"no audio")
 

@@ -8,8 +8,9 @@ import sys
 import threading
 import time
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -18,13 +19,14 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from localyun.clock import HostClock
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse, asgi_app
 from localyun.smq.service import MessageService
 from localyun.smq.values import Subscription, TopicMessage
-from tests.localyun.mns_world import ARN, PLACE, TurnedClock, World, eventually, served, world
+from tests.localyun.mns_world import ARN, AdjustableClock, World, eventually, message_service, served, world
 
 NS = "{http://mns.aliyuncs.com/doc/v1/}"
 FUNCTION = "acs:fc:cn-hangzhou:1234567890:functions/f"
@@ -32,8 +34,8 @@ FUNCTION = "acs:fc:cn-hangzhou:1234567890:functions/f"
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[MessageService]:
-    """Run a service that retries a thousand times faster, with a queue q and a topic t."""
-    running = MessageService(tmp_path, HostClock(), **PLACE, time_scale=1000)
+    """Run a service that retries 1000 times faster, with a queue q and a topic t."""
+    running = message_service(tmp_path, HostClock(), 1000)
     running.queues.create("q")
     running.topics.create("t")
     running.start()
@@ -43,24 +45,24 @@ def service(tmp_path: Path) -> Iterator[MessageService]:
 
 @dataclass
 class Receiver:
-    """An endpoint that fails as often as it is told, and remembers what it was handed."""
+    """A deliverer that fails a given number of times and records what it receives."""
 
     failures: int = 0
 
     def __post_init__(self) -> None:
-        self.got: list[tuple[str, str]] = []
+        self.received: list[tuple[str, str]] = []
         self.at: list[float] = []
 
     def __call__(self, subscription: Subscription, published: TopicMessage) -> None:
-        """Take a message, or raise."""
-        self.got.append((subscription.name, published.body))
+        """Accept a message, or raise an exception."""
+        self.received.append((subscription.name, published.body))
         self.at.append(time.monotonic())
-        if len(self.got) <= self.failures:
+        if len(self.received) <= self.failures:
             raise ConnectionError("not now")
 
 
-def test_fresh_message_is_delivered_within_milliseconds(service: MessageService):
-    """Workers wait for a signal, not for a tick; the best of ten shows it."""
+def test_fresh_message_is_delivered_within_milliseconds(service: MessageService) -> None:
+    """Workers are notified instead of polling; the fastest of ten deliveries shows it."""
     receiver = Receiver()
     service.deliver_to("acs:fc:", receiver)
     service.topics.subscribe("t", "s", endpoint=FUNCTION)
@@ -68,100 +70,106 @@ def test_fresh_message_is_delivered_within_milliseconds(service: MessageService)
     for number in range(10):
         start = time.monotonic()
         service.publish("t", "x")
-        assert eventually(lambda count=number: len(receiver.got) > count)
+        assert eventually(partial(lambda count: len(receiver.received) > count, number))
         delays.append(receiver.at[-1] - start)
 
     assert min(delays) < 0.02
 
 
-def test_filter_tag_lets_only_equal_tags_through(service: MessageService):
-    """A subscription without a tag hears everything."""
+def test_filter_tag_selects_messages_with_equal_tags(service: MessageService) -> None:
+    """A subscription without a filter tag receives all messages."""
     receiver = Receiver()
     service.deliver_to("acs:fc:", receiver)
     service.topics.subscribe("t", "all", endpoint=FUNCTION)
     service.topics.subscribe("t", "audio", endpoint=FUNCTION, filter_tag="audio")
     for tag in ("audio", "video", ""):
         service.publish("t", tag or "none", tag=tag)
-    eventually(lambda: len(receiver.got) >= 4)
+    eventually(lambda: len(receiver.received) >= 4)
 
-    assert sorted(receiver.got) == [("all", "audio"), ("all", "none"), ("all", "video"), ("audio", "audio")]
+    assert sorted(receiver.received) == [("all", "audio"), ("all", "none"), ("all", "video"), ("audio", "audio")]
 
 
-def test_longest_prefix_wins(service: MessageService):
-    """A special deliverer takes its endpoints from a general one."""
+def test_longest_prefix_wins(service: MessageService) -> None:
+    """The deliverer with the longer prefix receives the message."""
     general, special = Receiver(), Receiver()
     service.deliver_to("acs:fc:", general)
     service.deliver_to(FUNCTION, special)
     service.topics.subscribe("t", "s", endpoint=FUNCTION)
     service.publish("t", "x")
 
-    assert eventually(lambda: special.got)
-    assert general.got == []
+    assert eventually(lambda: special.received)
+    assert general.received == []
 
 
-def test_failed_delivery_is_made_again_until_it_succeeds(service: MessageService):
-    """BACKOFF_RETRY: two failures, each followed by 10 to 20 (hurried) seconds, then success; then nothing more."""
+def test_failed_delivery_is_retried_until_it_succeeds(service: MessageService) -> None:
+    """BACKOFF_RETRY: two failures, each followed by a delay of 10 to 20 s (divided by the time scale), then success."""
     receiver = Receiver(failures=2)
     service.deliver_to("acs:fc:", receiver)
     service.topics.subscribe("t", "s", endpoint=FUNCTION)
     service.publish("t", "x")
-    eventually(lambda: len(receiver.got) == 3)
+    eventually(lambda: len(receiver.received) == 3)
     gaps = [after - before for before, after in zip(receiver.at, receiver.at[1:], strict=False)]
 
-    assert len(receiver.got) == 3
+    assert len(receiver.received) == 3
     assert all(gap >= 0.0095 for gap in gaps)
     assert eventually(lambda: service.topics.get("t").message_count == 0)
 
 
-def test_backoff_gives_up_after_three_retries_and_says_so(service: MessageService, caplog):
-    """Four attempts in all; the message is forgotten and the log names it."""
+def test_backoff_gives_up_after_three_retries_and_logs_an_error(
+    service: MessageService, caplog: pytest.LogCaptureFixture
+) -> None:
+    """There are four attempts; then the message is deleted, and the log has its id."""
     receiver = Receiver(failures=99)
     service.deliver_to("acs:fc:", receiver)
     service.topics.subscribe("t", "s", endpoint=FUNCTION)
     published = service.publish("t", "x")
-    gone = eventually(lambda: service.topics.get("t").message_count == 0)
+    deleted = eventually(lambda: service.topics.get("t").message_count == 0)
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
 
-    assert gone
-    assert len(receiver.got) == 4
+    assert deleted
+    assert len(receiver.received) == 4
     assert "given up after 4 attempts" in errors[0]
     assert published.message_id in errors[0]
 
 
-def test_exponential_decay_tries_176_more_times(tmp_path: Path):
-    """Hurried a million times, all 177 attempts happen; the pauses double up to 512 s."""
-    service = MessageService(tmp_path, HostClock(), **PLACE, time_scale=1e6)
+def test_exponential_decay_retries_176_times(tmp_path: Path) -> None:
+    """With a time scale of a million, all 177 attempts happen; the delays double up to 512 s."""
+    service = message_service(tmp_path, HostClock(), 1e6)
     receiver = Receiver(failures=999)
     service.topics.create("t")
     service.deliver_to("acs:fc:", receiver)
     service.topics.subscribe("t", "s", endpoint=FUNCTION, strategy="EXPONENTIAL_DECAY_RETRY")
     service.start()
     service.publish("t", "x")
-    gone = eventually(lambda: service.topics.get("t").message_count == 0, 20)
+    deleted = eventually(lambda: service.topics.get("t").message_count == 0, 20)
     service.close()
 
-    assert gone
-    assert len(receiver.got) == 177
+    assert deleted
+    assert len(receiver.received) == 177
 
 
-def test_undeliverable_message_becomes_a_dead_letter(service: MessageService):
-    """A subscription with a dead-letter queue loses nothing."""
+def test_undeliverable_message_becomes_a_dead_letter_message(service: MessageService) -> None:
+    """A subscription with a dead-letter queue loses no message."""
     service.deliver_to("acs:fc:", Receiver(failures=99))
     service.topics.subscribe("t", "s", endpoint=FUNCTION, dead_letter_queue="q")
     published = service.publish("t", "x")
-    [letter] = service.receive("q", 5)
+    [dead] = service.receive("q", 5)
 
-    assert letter.body == "x"
-    assert {item.name: item.value for item in letter.properties.system} == {
+    assert dead.body == "x"
+    assert {item.name: item.value for item in dead.properties.system} == {
         "DLQSourceArn": f"{ARN}:/topics/t",
         "DLQOriginMessageId": published.message_id,
     }
 
 
-def test_slow_subscription_does_not_hold_up_others(service: MessageService):
-    """However many messages one endpoint sits on, another gets its own at once."""
+def test_slow_subscription_does_not_delay_others(service: MessageService) -> None:
+    """Many messages of one slow endpoint do not delay the message of another endpoint."""
     release, quick = threading.Event(), Receiver()
-    service.deliver_to("acs:fc:", lambda *_: release.wait(5))
+
+    def slow(_subscription: Subscription, _message: TopicMessage) -> None:
+        release.wait(5)
+
+    service.deliver_to("acs:fc:", slow)
     service.deliver_to(FUNCTION, quick)
     service.topics.create("slow")
     service.topics.subscribe("slow", "s", endpoint="acs:fc:cn-hangzhou:1234567890:functions/slow")
@@ -169,23 +177,23 @@ def test_slow_subscription_does_not_hold_up_others(service: MessageService):
     for _ in range(20):
         service.publish("slow", "x")
     service.publish("t", "x")
-    delivered = eventually(lambda: quick.got, 2)
+    delivered = eventually(lambda: quick.received, 2)
     release.set()
 
     assert delivered
 
 
-def test_queue_made_too_late_still_gets_the_message(service: MessageService):
-    """A missing queue is a failed attempt like any other."""
+def test_queue_created_after_publishing_receives_the_message(service: MessageService) -> None:
+    """A missing queue is a failed attempt, which is retried."""
     service.topics.subscribe("t", "s", endpoint=f"{ARN}:queues/late", content_format="SIMPLIFIED")
-    service.publish("t", "patience")
+    service.publish("t", "retried")
     service.queues.create("late")
 
-    assert [message.body for message in service.receive("late", 5)] == ["patience"]
+    assert [message.body for message in service.receive("late", 5)] == ["retried"]
 
 
-def test_queue_gets_the_json_notification(service: MessageService):
-    """The document tells topic, subscription, digest, tag and time."""
+def test_queue_receives_the_json_notification(service: MessageService) -> None:
+    """The document has topic, subscription, digest, tag and time."""
     service.topics.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="JSON")
     published = service.publish("t", '{"a":"夜"}', tag="audio")
     [message] = service.receive("q", 5)
@@ -203,8 +211,8 @@ def test_queue_gets_the_json_notification(service: MessageService):
     }
 
 
-def test_queue_gets_the_xml_notification(service: MessageService):
-    """Markup in the message is text in the document."""
+def test_queue_receives_the_xml_notification(service: MessageService) -> None:
+    """Markup in the message is escaped in the document."""
     service.topics.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="XML")
     service.publish("t", "<a>&</a>")
     root = ET.fromstring(service.receive("q", 5)[0].body)
@@ -214,8 +222,8 @@ def test_queue_gets_the_xml_notification(service: MessageService):
     assert root.find(f"{NS}MessageTag") is None
 
 
-def test_unsubscribing_forgets_what_was_owed(service: MessageService):
-    """A subscription that is gone gets nothing more, and its messages are not kept."""
+def test_unsubscribing_deletes_undelivered_messages(service: MessageService) -> None:
+    """Without the subscription, its messages are not kept."""
     service.topics.subscribe("t", "s", endpoint=FUNCTION, strategy="EXPONENTIAL_DECAY_RETRY")
     service.publish("t", "x")
     service.topics.unsubscribe("t", "s")
@@ -223,14 +231,14 @@ def test_unsubscribing_forgets_what_was_owed(service: MessageService):
     assert eventually(lambda: service.topics.get("t").message_count == 0)
 
 
-def test_message_nobody_subscribed_to_is_not_kept(service: MessageService):
-    """Publishing succeeds; nothing is owed."""
+def test_message_without_subscribers_is_not_kept(service: MessageService) -> None:
+    """Publishing succeeds, and there is no pending delivery."""
     assert service.publish("t", "x").message_id
     assert service.topics.get("t").message_count == 0
 
 
-def test_publishing_to_a_missing_topic_is_refused(service: MessageService):
-    """The caller learns it at once."""
+def test_publishing_to_a_missing_topic_is_rejected(service: MessageService) -> None:
+    """Publishing raises the error."""
     with pytest.raises(ServiceError, match="TopicNotExist"):
         service.publish("none", "x")
 
@@ -239,14 +247,14 @@ def test_publishing_to_a_missing_topic_is_refused(service: MessageService):
 
 
 class Endpoint:
-    """A web server that keeps what it is sent, and answers with the statuses it is given, then 204."""
+    """A web server that records requests and answers with the given statuses, then with 204."""
 
     def __init__(self, *statuses: int) -> None:
         self.statuses, self.calls = list(statuses), list[HttpRequest]()
         self.bodies: list[bytes] = []
 
     def answer(self, call: HttpRequest) -> HttpResponse:
-        """Keep the call."""
+        """Record the request."""
         self.calls.append(call)
         self.bodies.append(call.read())
         return HttpResponse(self.statuses.pop(0) if self.statuses else 204)
@@ -254,15 +262,15 @@ class Endpoint:
 
 @pytest.fixture
 def w(tmp_path: Path) -> Iterator[World]:
-    """Run a face with a topic, t."""
-    with world(tmp_path) as running:
-        running.service.topics.create("t")
-        running.face.base_url = running.url
-        yield running
+    """Run an HTTP endpoint with a topic, t."""
+    with world(tmp_path) as new:
+        new.service.topics.create("t")
+        new.endpoint.base_url = new.url
+        yield new
 
 
-def pushed(w: World, endpoint: Endpoint, count: int = 1, **options: str) -> None:
-    """Publish one message to an HTTP endpoint and wait until it was called `count` times."""
+def push(w: World, endpoint: Endpoint, count: int = 1, **options: str) -> None:
+    """Publish one message to an HTTP endpoint and wait for `count` requests."""
     with served(asgi_app(endpoint.answer)) as url:
         w.service.topics.subscribe("t", "s", endpoint=f"{url}/hook?x=1", **options)
         w.service.publish("t", "夜 & <day>", tag="audio")
@@ -270,13 +278,14 @@ def pushed(w: World, endpoint: Endpoint, count: int = 1, **options: str) -> None
         assert eventually(lambda: w.service.topics.get("t").message_count == 0)
 
 
-def test_push_signature_is_proved_by_the_served_certificate(w: World):
-    """What a careful receiver does: fetch the certificate, rebuild the text, verify."""
+def test_push_signature_can_be_verified_with_the_served_certificate(w: World) -> None:
+    """A receiver fetches the certificate, rebuilds the string to sign, and verifies the signature."""
     endpoint = Endpoint()
-    pushed(w, endpoint)
+    push(w, endpoint)
     call = endpoint.calls[0]
     url = b64decode(call.headers["x-mns-signing-cert-url"]).decode()
     key = x509.load_pem_x509_certificate(httpx.get(url).content).public_key()
+    assert isinstance(key, RSAPublicKey)
     extra = [f"{name}:{value}" for name, value in sorted(call.headers.items()) if name.startswith("x-mns-")]
     fixed = ["POST", *(call.headers[name] for name in ("content-md5", "content-type", "date"))]
     text = "\n".join([*fixed, *extra, "/hook?x=1"])
@@ -289,12 +298,12 @@ def test_push_signature_is_proved_by_the_served_certificate(w: World):
     ("content_format", "kind"),
     [("XML", "text/xml"), ("JSON", "application/json"), ("SIMPLIFIED", "text/plain")],
 )
-def test_push_has_the_subscriptions_format(w: World, content_format, kind):
-    """Two documents and the bare body, whose id and tag travel as headers."""
+def test_push_has_the_content_format_of_the_subscription(w: World, content_format: str, kind: str) -> None:
+    """XML and JSON are documents; SIMPLIFIED is the body alone, with id and tag in headers."""
     endpoint = Endpoint()
-    pushed(w, endpoint, content_format=content_format)
+    push(w, endpoint, content_format=content_format)
     body, headers = endpoint.bodies[0].decode(), endpoint.calls[0].headers
-    read = {
+    read: dict[str, Callable[[], object]] = {
         "XML": lambda: ET.fromstring(body).findtext(f"{NS}Message"),
         "JSON": lambda: json.loads(body)["Message"],
         "SIMPLIFIED": lambda: body,
@@ -305,10 +314,10 @@ def test_push_has_the_subscriptions_format(w: World, content_format, kind):
     assert ("x-mns-message-tag" in headers) == (content_format == "SIMPLIFIED")
 
 
-def test_push_is_repeated_until_the_endpoint_says_2xx(w: World):
-    """A redirect is no success either."""
+def test_push_is_repeated_until_the_endpoint_answers_2xx(w: World) -> None:
+    """A redirect is not a success."""
     endpoint = Endpoint(500, 302)
-    pushed(w, endpoint, count=3)
+    push(w, endpoint, count=3)
 
     assert len(set(endpoint.bodies)) == 1
 
@@ -331,37 +340,37 @@ service.topics.create("t")
 service.deliver_to("acs:fc:", slow)
 service.topics.subscribe("t", "s", endpoint=sys.argv[2])
 service.send("q", "kept")
-service.publish("t", "owed", attributes={"DirectMail": "{}"})
+service.publish("t", "pending", attributes={"DirectMail": "{}"})
 service.start()
 time.sleep(60)
 """
 
 
-def test_killed_process_keeps_messages_and_makes_its_deliveries_again(tmp_path: Path):
-    """After kill -9 in the middle of a delivery, the message is delivered by the next run."""
+def test_messages_and_deliveries_survive_kill_9(tmp_path: Path) -> None:
+    """After kill -9 during a delivery, the next process delivers the message."""
     command = [sys.executable, "-c", CHILD, str(tmp_path), FUNCTION]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout
         child.stdout.readline()
         child.send_signal(signal.SIGKILL)
-    service, receiver = MessageService(tmp_path, HostClock(), **PLACE), Receiver()
+    service, receiver = message_service(tmp_path, HostClock()), Receiver()
     service.deliver_to("acs:fc:", receiver)
     service.start()
-    delivered = eventually(lambda: receiver.got)
+    delivered = eventually(lambda: receiver.received)
     kept = service.receive("q")
-    forgotten = eventually(lambda: service.topics.get("t").message_count == 0)
+    deleted = eventually(lambda: service.topics.get("t").message_count == 0)
     service.close()
 
     assert delivered
-    assert receiver.got == [("s", "owed")]
+    assert receiver.received == [("s", "pending")]
     assert [message.body for message in kept] == ["kept"]
-    assert forgotten
+    assert deleted
 
 
-def test_failure_while_closing_costs_no_attempt(tmp_path: Path):
-    """Functions stop before messages do; that is not the subscriber's fault."""
+def test_failure_while_stopping_costs_no_attempt(tmp_path: Path) -> None:
+    """Functions stop before the message service, so that their errors say nothing about the subscriber."""
     entered, released = threading.Event(), threading.Event()
-    service = MessageService(tmp_path, HostClock(), **PLACE)
+    service = message_service(tmp_path, HostClock())
 
     def broken(*_: object) -> None:
         entered.set()
@@ -377,25 +386,25 @@ def test_failure_while_closing_costs_no_attempt(tmp_path: Path):
     service.stop()
     released.set()
     service.close()
-    again, receiver = MessageService(tmp_path, HostClock(), **PLACE), Receiver()
+    again, receiver = message_service(tmp_path, HostClock()), Receiver()
     again.deliver_to("acs:fc:", receiver)
     again.start()
-    delivered = eventually(lambda: receiver.got)
+    delivered = eventually(lambda: receiver.received)
     again.close()
 
     assert delivered
 
 
-def test_message_owed_for_over_a_day_is_dropped_at_the_start(tmp_path: Path):
+def test_message_pending_for_over_a_day_is_dropped_at_the_start(tmp_path: Path) -> None:
     """Topics keep a message for one day."""
-    clock = TurnedClock()
-    first = MessageService(tmp_path, clock, **PLACE)
+    clock = AdjustableClock()
+    first = message_service(tmp_path, clock)
     first.topics.create("t")
     first.topics.subscribe("t", "s", endpoint=FUNCTION)
     first.publish("t", "x")
     first.close()
-    clock.turn(86_401)
-    second = MessageService(tmp_path, clock, **PLACE)
+    clock.advance(86_401)
+    second = message_service(tmp_path, clock)
     second.start()
     left = second.topics.get("t").message_count
     second.close()

@@ -1,10 +1,11 @@
-"""Queues and topics as the vendor's own Python SDK sees them, over real HTTP."""
+"""Queues and topics through the vendor's Python SDK, over HTTP."""
 
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mns.message_property import MessagePropertyValue
@@ -14,38 +15,38 @@ from mns.subscription import SubscriptionMeta
 from mns.topic import Base64TopicMessage, TopicMessage, TopicMeta
 
 from localyun.http import asgi_app
-from tests.localyun.mns_world import ARN, Socket, World, plugged, served
+from tests.localyun.mns_world import ARN, EndpointSlot, World, running, served
 
 # The SDK deprecates the counters of a queue, and uses them itself.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated function")
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[tuple[Socket, str]]:
-    """Serve all these tests at one address."""
-    socket = Socket()
-    with served(asgi_app(socket.answer)) as url:
-        yield socket, url
+def address() -> Iterator[tuple[EndpointSlot, str]]:
+    """Serve all tests of this module at one URL."""
+    slot = EndpointSlot()
+    with served(asgi_app(slot.answer)) as url:
+        yield slot, url
 
 
 @pytest.fixture
-def w(tmp_path: Path, address: tuple[Socket, str]) -> Iterator[World]:
-    """Run a fresh service with one queue, q."""
-    with plugged(*address, tmp_path) as running:
-        running.service.queues.create("q")
-        yield running
+def w(tmp_path: Path, address: tuple[EndpointSlot, str]) -> Iterator[World]:
+    """Run a new service with one queue, q."""
+    with running(*address, tmp_path) as new:
+        new.service.queues.create("q")
+        yield new
 
 
 @pytest.fixture
-def q(w: World):
-    """Return the SDK's view of queue q, with bodies as they are."""
+def q(w: World) -> Any:
+    """Return the SDK's queue q, without Base64 encoding of bodies."""
     queue = w.account().get_queue("q")
     queue.set_encoding(False)
     return queue
 
 
-def test_queue_made_again_is_accepted_only_if_equal(w: World):
-    """The same attributes are a success, others a conflict."""
+def test_queue_can_be_created_again_only_with_equal_attributes(w: World) -> None:
+    """Equal attributes are accepted, others are a conflict."""
     queue = w.account().get_queue("fresh")
     url = queue.create(QueueMeta(vis_timeout=60))
 
@@ -56,8 +57,8 @@ def test_queue_made_again_is_accepted_only_if_equal(w: World):
     assert conflict.value.type == "QueueAlreadyExist"
 
 
-def test_queue_attributes_are_read_changed_and_counted(w: World, q):
-    """What was set comes back; messages count as visible, held or delayed."""
+def test_queue_attributes_are_read_changed_and_counted(w: World, q: Any) -> None:
+    """The attributes are stored; messages are counted as visible, received or delayed."""
     q.set_attributes(QueueMeta(vis_timeout=7, delay_sec=0, polling_wait_sec=2, msg_ttl=600, logging_enabled=True))
     for body in ("seen", "held"):
         q.send_message(Message(body))
@@ -70,8 +71,8 @@ def test_queue_attributes_are_read_changed_and_counted(w: World, q):
     assert (meta.queue_name, meta.logging_enabled, meta.maximum_message_size) == ("q", True, 65536)
 
 
-def test_queues_are_listed_by_prefix_in_pages(w: World):
-    """Two pages of two cover three names; other prefixes, and other cases, stay out."""
+def test_queues_are_listed_by_prefix_in_pages(w: World) -> None:
+    """Two pages of at most two names have all three names with the prefix, which is case-sensitive."""
     for name in ("list-a", "list-b", "list-c", "List-d", "other"):
         w.service.queues.create(name)
     first, marker = w.account().list_queue("list-", 2)
@@ -81,8 +82,8 @@ def test_queues_are_listed_by_prefix_in_pages(w: World):
     assert end == ""
 
 
-def test_deleted_queue_is_gone_with_its_messages(w: World, q):
-    """After deletion the queue is unknown; made again it is empty."""
+def test_deleting_a_queue_deletes_its_messages(w: World, q: Any) -> None:
+    """A deleted queue does not exist; created again, it is empty."""
     q.send_message(Message("lost"))
     q.delete()
     with pytest.raises(MNSServerException) as missing:
@@ -94,8 +95,8 @@ def test_deleted_queue_is_gone_with_its_messages(w: World, q):
 
 
 @pytest.mark.parametrize("body", ["plain", "<a>&amp;]]></a>", "夜行列車 🎧", "two\nlines\ttab  "])
-def test_message_comes_back_as_sent(q, body):
-    """Markup, every script, line ends and blanks survive the XML both ways."""
+def test_message_is_received_as_sent(q: Any, body: str) -> None:
+    """Markup, all scripts, line ends and spaces survive the XML in both directions."""
     sent = q.send_message(Message(body))
     received = q.receive_message(1)
 
@@ -107,23 +108,23 @@ def test_message_comes_back_as_sent(q, body):
     assert received.enqueue_time <= received.first_dequeue_time < received.next_visible_time
 
 
-def test_carriage_return_survives_towards_the_client(w: World, q):
-    """The SDK loses it when sending; our side does not."""
+def test_carriage_return_survives_towards_the_client(w: World, q: Any) -> None:
+    """The SDK loses it when it sends; the local cloud does not."""
     w.service.send("q", "two\r\nlines")
 
     assert q.receive_message(1).message_body == "two\r\nlines"
 
 
-def test_base64_queue_decodes_what_it_encoded(w: World):
-    """The SDK's default encoding passes through."""
+def test_base64_queue_decodes_what_it_encoded(w: World) -> None:
+    """The SDK's default encoding works."""
     queue = w.account().get_queue("q")
     queue.send_message(Message("夜"))
 
     assert queue.receive_message_with_str_body(1).message_body == "夜"
 
 
-def test_message_properties_travel_with_the_message(q):
-    """User properties keep name, type and value."""
+def test_message_properties_are_received(q: Any) -> None:
+    """User properties keep their name, type and value."""
     message = Message("x")
     message.add_user_property("n", MessagePropertyValue.create_number(7))
     message.add_user_property("b", MessagePropertyValue.create_binary(b"\x00\x01"))
@@ -134,8 +135,8 @@ def test_message_properties_travel_with_the_message(q):
     assert properties["b"].get_binary_value() == b"\x00\x01"
 
 
-def test_batches_send_peek_receive_and_delete(q):
-    """Sixteen at a time; peeking takes nothing; deleting leaves an empty queue."""
+def test_batches_send_peek_receive_and_delete(q: Any) -> None:
+    """A batch has up to 16 messages; peeking receives none; deleting leaves an empty queue."""
     sent = q.batch_send_message([Message(f"m{number}") for number in range(16)])
     peeked = q.batch_peek_message(16)
     received = q.batch_receive_message(16, 1)
@@ -146,8 +147,8 @@ def test_batches_send_peek_receive_and_delete(q):
     assert q.get_attributes().inactive_messages == 0
 
 
-def test_batch_deletion_names_the_handles_that_failed(q):
-    """Good handles are deleted, and the error lists the others."""
+def test_batch_deletion_reports_the_handles_that_failed(q: Any) -> None:
+    """Messages with valid handles are deleted, and the error lists the other handles."""
     q.batch_send_message([Message("a"), Message("b")])
     one, two = (message.receipt_handle for message in q.batch_receive_message(2, 1))
     q.delete_message(two)
@@ -159,30 +160,30 @@ def test_batch_deletion_names_the_handles_that_failed(q):
     assert q.get_attributes().inactive_messages == 0
 
 
-def test_lower_priority_number_comes_first(q):
-    """Among equals the older message is first."""
+def test_lower_priority_number_comes_first(q: Any) -> None:
+    """Messages of equal priority are received in the order in which they were sent."""
     for body, priority in (("low", 16), ("first", 1), ("middle", 8), ("second", 1)):
         q.send_message(Message(body, priority=priority))
 
     assert [q.receive_message(0).message_body for _ in range(4)] == ["first", "second", "middle", "low"]
 
 
-def test_delayed_message_is_invisible_until_due(w: World, q):
-    """A delay of 30 s ends after 30 s."""
+def test_delayed_message_is_invisible_until_due(w: World, q: Any) -> None:
+    """The message is visible after its delay of 30 s."""
     q.send_message(Message("later", delay_seconds=30))
     with pytest.raises(MNSServerException) as empty:
         q.receive_message(0)
-    w.clock.turn(31)
+    w.clock.advance(31)
 
     assert empty.value.type == "MessageNotExist"
     assert q.receive_message(0).message_body == "later"
 
 
-def test_held_message_returns_after_its_timeout_and_old_handle_is_void(w: World, q):
-    """The second receiver gets a new handle and a higher count; the first can do nothing more."""
+def test_received_message_is_visible_again_after_its_timeout(w: World, q: Any) -> None:
+    """The second reception has a new receipt handle and a higher count; the old handle is invalid."""
     q.send_message(Message("again"))
     first = q.receive_message(0)
-    w.clock.turn(31)
+    w.clock.advance(31)
     with pytest.raises(MNSServerException) as late:
         q.delete_message(first.receipt_handle)
     second = q.receive_message(0)
@@ -195,12 +196,12 @@ def test_held_message_returns_after_its_timeout_and_old_handle_is_void(w: World,
     assert second.first_dequeue_time == first.first_dequeue_time
 
 
-def test_changed_visibility_gives_a_new_handle_and_a_later_time(w: World, q):
-    """The message stays hidden for the new time; only the new handle deletes it."""
+def test_changing_visibility_returns_a_new_handle_and_a_later_time(w: World, q: Any) -> None:
+    """The message is hidden for the new time; only the new handle deletes it."""
     q.send_message(Message("long work"))
     held = q.receive_message(0)
     changed = q.change_message_visibility(held.receipt_handle, 120)
-    w.clock.turn(60)
+    w.clock.advance(60)
     with pytest.raises(MNSServerException) as stale:
         q.delete_message(held.receipt_handle)
     q.delete_message(changed.receipt_handle)
@@ -209,26 +210,26 @@ def test_changed_visibility_gives_a_new_handle_and_a_later_time(w: World, q):
     assert stale.value.type == "ReceiptHandleError"
 
 
-def test_message_older_than_its_retention_is_gone(w: World):
-    """A queue that keeps messages for a minute has none after a minute."""
+def test_message_older_than_its_retention_period_is_deleted(w: World) -> None:
+    """A queue with a retention period of a minute is empty after a minute."""
     w.service.queues.create("short", message_retention_period=60)
     w.service.send("short", "old")
-    w.clock.turn(61)
+    w.clock.advance(61)
 
     assert w.account().get_queue("short").get_attributes().active_messages == 0
     assert w.service.receive("short") == []
 
 
-def test_message_received_too_often_goes_to_the_dead_letter_queue(w: World):
-    """After three receptions it lies in the other queue and says where it came from."""
+def test_message_received_too_often_goes_to_the_dead_letter_queue(w: World) -> None:
+    """After three receptions, the message is in the other queue, and its properties name its origin."""
     w.service.queues.create("dead")
-    w.service.queues.create("worn", dead_letter_queue="dead", max_receive_count=3, visibility_timeout=1)
-    sent = w.service.send("worn", "poison")
+    w.service.queues.create("work", dead_letter_queue="dead", max_receive_count=3, visibility_timeout=1)
+    sent = w.service.send("work", "poison")
     counts = []
     for _ in range(3):
-        counts.append(w.service.receive("worn")[0].dequeue_count)
-        w.clock.turn(2)
-    left = w.service.receive("worn")
+        counts.append(w.service.receive("work")[0].dequeue_count)
+        w.clock.advance(2)
+    left = w.service.receive("work")
     queue = w.account().get_queue("dead")
     queue.set_encoding(False)
     dead = queue.receive_message(0)
@@ -238,8 +239,8 @@ def test_message_received_too_often_goes_to_the_dead_letter_queue(w: World):
     assert (dead.message_body, dead.dequeue_count, origin) == ("poison", 1, sent.message_id)
 
 
-def test_long_poll_is_woken_by_a_message(w: World, q):
-    """A receiver waiting for ten seconds gets a message within a fraction of one."""
+def test_long_poll_is_woken_by_a_message(w: World, q: Any) -> None:
+    """A receiver that waits up to 10 s receives a message within a second of its arrival."""
     threading.Timer(0.2, lambda: w.service.send("q", "wake")).start()
     start = time.monotonic()
     received = q.receive_message(10)
@@ -248,15 +249,15 @@ def test_long_poll_is_woken_by_a_message(w: World, q):
     assert 0.1 < time.monotonic() - start < 1.0
 
 
-def test_long_poll_is_woken_when_a_delay_ends(w: World, q):
-    """A message that becomes visible by time alone ends the wait."""
+def test_long_poll_ends_when_a_delay_ends(w: World, q: Any) -> None:
+    """A message whose delay has passed ends the wait."""
     q.send_message(Message("soon", delay_seconds=1))
 
     assert q.receive_message(5).message_body == "soon"
 
 
-def test_long_poll_in_vain_ends_in_time(q):
-    """A wait of one second takes one second and says that there is no message."""
+def test_long_poll_without_a_message_times_out(q: Any) -> None:
+    """A wait of one second ends after one second with MessageNotExist."""
     start = time.monotonic()
     with pytest.raises(MNSServerException) as empty:
         q.receive_message(1)
@@ -265,8 +266,8 @@ def test_long_poll_in_vain_ends_in_time(q):
     assert 0.9 < time.monotonic() - start < 2.0
 
 
-def test_closing_the_service_sends_waiting_receivers_home(w: World, q):
-    """Nobody has to wait thirty seconds for the local cloud to stop."""
+def test_closing_the_service_wakes_waiting_receivers(w: World, q: Any) -> None:
+    """A long poll does not delay the stop of the local cloud."""
     threading.Timer(0.2, w.service.messages.close).start()
     start = time.monotonic()
     with pytest.raises(MNSServerException):
@@ -275,8 +276,8 @@ def test_closing_the_service_sends_waiting_receivers_home(w: World, q):
     assert time.monotonic() - start < 2.0
 
 
-def test_body_beyond_64_kb_is_refused(q):
-    """The limit counts bytes; a body that just fits is taken."""
+def test_body_larger_than_64_kb_is_rejected(q: Any) -> None:
+    """The limit is in bytes; a body of exactly the limit is accepted."""
     q.send_message(Message("x" * 65536))
     with pytest.raises(MNSServerException) as refused:
         q.send_message(Message("夜" * 21846))
@@ -286,16 +287,16 @@ def test_body_beyond_64_kb_is_refused(q):
 
 
 @pytest.mark.parametrize(("name", "code"), [("-first", "InvalidQueueName"), ("a" * 121, "QueueNameLengthError")])
-def test_bad_queue_name_is_refused(w: World, name, code):
-    """Names follow the vendor's rules."""
+def test_invalid_queue_name_is_rejected(w: World, name: str, code: str) -> None:
+    """Names must follow the vendor's rules."""
     with pytest.raises(MNSServerException) as refused:
         w.account().get_queue(name).create(QueueMeta())
 
     assert refused.value.type == code
 
 
-def test_many_senders_and_receivers_lose_and_double_nothing(w: World):
-    """Eight clients send fifty messages each; four clients receive every one exactly once."""
+def test_concurrent_senders_and_receivers_lose_and_duplicate_no_message(w: World) -> None:
+    """Eight clients send 50 messages each; four clients receive every message exactly once."""
 
     def send(sender: int) -> None:
         queue = w.account().get_queue("q")
@@ -303,7 +304,8 @@ def test_many_senders_and_receivers_lose_and_double_nothing(w: World):
             queue.send_message(Message(f"{sender}/{number}"))
 
     def drain(_: int) -> list[str]:
-        queue, found = w.account().get_queue("q"), []
+        queue = w.account().get_queue("q")
+        found: list[str] = []
         while True:
             try:
                 messages = queue.batch_receive_message_with_str_body(16, 1)
@@ -320,8 +322,8 @@ def test_many_senders_and_receivers_lose_and_double_nothing(w: World):
     assert sorted(found) == sorted(f"{sender}/{number}" for sender in range(8) for number in range(50))
 
 
-def test_topic_attributes_are_read_changed_and_listed(w: World):
-    """The SDK reads every field it requires."""
+def test_topic_attributes_are_read_changed_and_listed(w: World) -> None:
+    """The SDK parses all fields that it requires."""
     topic = w.account().get_topic("t")
     topic.create(TopicMeta(10240))
     topic.set_attributes(TopicMeta(20480, True))
@@ -333,8 +335,8 @@ def test_topic_attributes_are_read_changed_and_listed(w: World):
     assert (urls, marker) == ([f"{w.url}/topics/t"], "")
 
 
-def test_topic_is_deleted_and_unknown_afterwards(w: World):
-    """Publishing to it is refused with the vendor's words."""
+def test_deleted_topic_does_not_exist(w: World) -> None:
+    """Publishing to it is rejected with the vendor's message."""
     topic = w.account().get_topic("t")
     topic.create(TopicMeta())
     topic.delete()
@@ -345,8 +347,8 @@ def test_topic_is_deleted_and_unknown_afterwards(w: World):
     assert missing.value.message.startswith("The topic you provided does not exist")
 
 
-def test_subscription_is_made_read_changed_listed_and_removed(w: World):
-    """A full life; made again differently it conflicts."""
+def test_subscription_is_created_read_changed_listed_and_removed(w: World) -> None:
+    """All operations succeed; a different subscription of the same name is a conflict."""
     w.service.topics.create("t")
     subscription = w.account().get_subscription("t", "s")
     url = subscription.subscribe(SubscriptionMeta(f"{ARN}:queues/q", "BACKOFF_RETRY", "JSON", "audio"))
@@ -366,8 +368,8 @@ def test_subscription_is_made_read_changed_listed_and_removed(w: World):
 
 
 @pytest.mark.parametrize("endpoint", ["mail:directmail:a@b", "acs:mns:cn-beijing:1234567890:queues/q", "nonsense"])
-def test_endpoint_that_cannot_be_served_is_refused(w: World, endpoint):
-    """The local cloud promises no delivery that it cannot make."""
+def test_unsupported_endpoint_is_rejected(w: World, endpoint: str) -> None:
+    """The local cloud accepts no endpoint that it cannot deliver to."""
     w.service.topics.create("t")
     with pytest.raises(MNSServerException) as refused:
         w.account().get_subscription("t", "s").subscribe(SubscriptionMeta(endpoint))
@@ -375,8 +377,8 @@ def test_endpoint_that_cannot_be_served_is_refused(w: World, endpoint):
     assert refused.value.type == "InvalidEndpoint"
 
 
-def test_published_message_reaches_a_subscribed_queue(w: World, q):
-    """SIMPLIFIED carries the body alone, raw or Base64 as the publisher chose."""
+def test_published_message_reaches_a_subscribed_queue(w: World, q: Any) -> None:
+    """SIMPLIFIED delivers the body alone, raw or in Base64 as published."""
     w.service.topics.create("t")
     w.service.topics.subscribe("t", "s", endpoint=f"{ARN}:queues/q", content_format="SIMPLIFIED")
     topic = w.account().get_topic("t")

@@ -1,12 +1,13 @@
-"""Bytes on the wire of the MNS face: signatures, refusals, XML."""
+"""The bytes on the wire of the MNS endpoint: signatures, errors, XML."""
 
 import io
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 from hashlib import md5
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as ET
 
 import httpx
@@ -18,7 +19,7 @@ from localyun.http import HttpRequest, asgi_app
 from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.signing import hmac_base64, hmac_v4
 from localyun.smq.http.signatures import authenticate, text_v1, text_v4
-from tests.localyun.mns_world import KEY, ROLE, Socket, TurnedClock, World, plugged, served
+from tests.localyun.mns_world import KEY, ROLE, AdjustableClock, EndpointSlot, World, running, served
 
 NS = "{http://mns.aliyuncs.com/doc/v1/}"
 # The SDK deprecates the counters of a queue, and uses them itself.
@@ -27,39 +28,39 @@ SPACE = 'xmlns="http://mns.aliyuncs.com/doc/v1/"'
 
 
 @pytest.fixture(scope="module")
-def address() -> Iterator[tuple[Socket, str]]:
-    """Serve all these tests at one address."""
-    socket = Socket()
-    with served(asgi_app(socket.answer)) as url:
-        yield socket, url
+def address() -> Iterator[tuple[EndpointSlot, str]]:
+    """Serve all tests of this module at one URL."""
+    slot = EndpointSlot()
+    with served(asgi_app(slot.answer)) as url:
+        yield slot, url
 
 
 @pytest.fixture
-def w(tmp_path: Path, address: tuple[Socket, str]) -> Iterator[World]:
-    """Run a fresh service with one queue, q."""
-    with plugged(*address, tmp_path) as running:
-        running.service.queues.create("q")
-        yield running
+def w(tmp_path: Path, address: tuple[EndpointSlot, str]) -> Iterator[World]:
+    """Run a new service with one queue, q."""
+    with running(*address, tmp_path) as new:
+        new.service.queues.create("q")
+        yield new
 
 
 def call(method: str, target: str, body: bytes = b"", **headers: str) -> HttpRequest:
-    """Make a request as the HTTP layer hands it over; header names with _ for -."""
+    """Return a request as the HTTP layer passes it on; header names have _ instead of -."""
     path, _, query = target.partition("?")
     named = {name.replace("_", "-").lower(): value for name, value in headers.items()}
     return HttpRequest(method, path, query, named, io.BytesIO(body))
 
 
 def signed(method: str, target: str, body: bytes = b"", key: Credential = KEY, **headers: str) -> HttpRequest:
-    """Sign a request with version 1, dated now unless a header says otherwise."""
-    now = format_datetime(TurnedClock().now(), usegmt=True)
+    """Return a request signed with version 1, with the current date unless a header overrides it."""
+    now = format_datetime(AdjustableClock().now(), usegmt=True)
     fixed = {"x_mns_version": "2015-06-06", "date": now, "content_type": "text/xml;charset=UTF-8"}
     plain = call(method, target, body, **(fixed | headers))
     signature = hmac_base64(key.access_key_secret, text_v1(plain, plain.headers["date"]))
     return call(method, target, body, authorization=f"MNS {key.access_key_id}:{signature}", **(fixed | headers))
 
 
-def ask(w: World, request: HttpRequest) -> tuple[int, str, ET.Element | None]:
-    """Send a request; return status, error code and the document's root."""
+def ask(w: World, request: HttpRequest) -> tuple[int, str, Any]:
+    """Send a request; return the status, the error code and the document's root."""
     target = f"{w.url}{request.raw_path}" + (f"?{request.raw_query}" if request.raw_query else "")
     reply = httpx.request(request.method, target, content=request.read(), headers=dict(request.headers))
     root = ET.fromstring(reply.content) if reply.content else None
@@ -68,8 +69,8 @@ def ask(w: World, request: HttpRequest) -> tuple[int, str, ET.Element | None]:
     return reply.status_code, (root.findtext(f"{NS}Code") or "") if root is not None else "", root
 
 
-def test_version_1_matches_the_vendors_vector():
-    """The example of the Java SDK's ServiceSignatureTest."""
+def test_version_1_matches_the_vendors_vector() -> None:
+    """The vector is the example of the Java SDK's ServiceSignatureTest."""
     date, kind = "Tue, 03 Jun 2025 11:23:48 GMT", "text/xml;charset=UTF-8"
     request = call("PUT", "/queues/TestQueue", x_mns_version="2015-06-06", content_type=kind, date=date)
 
@@ -119,40 +120,40 @@ VECTORS = [
 
 
 @pytest.mark.parametrize(("who", "request_", "expected"), VECTORS)
-def test_version_4_matches_the_vendors_vectors(who, request_, expected):
-    """Query, headers, parameters in the path, the root, and an encoded name."""
+def test_version_4_matches_the_vendors_vectors(who: tuple[str, str, str], request_: HttpRequest, expected: str) -> None:
+    """The vectors cover the query, headers, parameters in the path, the root, and an encoded name."""
     secret, region, at = who
     time = datetime.fromisoformat(at).replace(tzinfo=timezone.utc)
 
     assert hmac_v4(secret, f"{time:%Y%m%d}/{region}/mns/aliyun_v4_request", text_v4(request_, time, region)) == expected
 
 
-def test_version_4_request_is_accepted_and_a_changed_one_refused():
-    """The same signature under another path proves nothing."""
-    now = TurnedClock().now().replace(microsecond=0)
+def test_version_4_request_is_accepted_and_a_changed_one_rejected() -> None:
+    """The same signature is not valid for another path."""
+    now = AdjustableClock().now().replace(microsecond=0)
     fixed = {"x_mns_version": "2015-06-06", "date": format_datetime(now, usegmt=True)}
-    plain = call("GET", "/queues/q", **fixed)
+    plain = call("GET", "/queues/q", b"", **fixed)
     scope = f"{now:%Y%m%d}/cn-hangzhou/mns/aliyun_v4_request"
     mac = hmac_v4(KEY.access_key_secret, scope, text_v4(plain, now, "cn-hangzhou"))
     header = f"MNS4-HMAC-SHA256 Credential={KEY.access_key_id}/{scope},Signature={mac}"
 
-    good = call("GET", "/queues/q", authorization=header, **fixed)
+    good = call("GET", "/queues/q", b"", authorization=header, **fixed)
     assert authenticate(good, Keyring(KEY), now, "cn-hangzhou") == KEY
     with pytest.raises(ServiceError, match="SignatureDoesNotMatch"):
-        authenticate(call("GET", "/queues/p", authorization=header, **fixed), Keyring(KEY), now, "cn-hangzhou")
+        authenticate(call("GET", "/queues/p", b"", authorization=header, **fixed), Keyring(KEY), now, "cn-hangzhou")
 
 
-def test_signed_request_is_answered(w: World):
-    """The control of the refusals below."""
+def test_signed_request_is_accepted(w: World) -> None:
+    """The request is the control of the rejections below."""
     assert ask(w, signed("GET", "/queues/q"))[0] == 200
 
 
 def late(minutes: float) -> str:
-    """Write the time so many minutes ago as a Date header does."""
-    return format_datetime(TurnedClock().now() - timedelta(minutes=minutes), usegmt=True)
+    """Return a time some minutes ago in the format of a Date header."""
+    return format_datetime(AdjustableClock().now() - timedelta(minutes=minutes), usegmt=True)
 
 
-REFUSED = {
+REJECTED = {
     "no signature": (call("GET", "/queues/q", x_mns_version="2015-06-06"), 400, "MissingAuthorizationHeader"),
     "another scheme": (
         call("GET", "/queues/q", x_mns_version="2015-06-06", date=late(0), authorization="Basic x"),
@@ -166,7 +167,7 @@ REFUSED = {
     ),
     "no version": (call("GET", "/queues/q"), 400, "MissingVersionHeader"),
     "old version": (signed("GET", "/queues/q", x_mns_version="2014-07-08"), 400, "InvalidVersionHeader"),
-    "odd date": (signed("GET", "/queues/q", date="yesterday"), 400, "InvalidDateHeader"),
+    "invalid date": (signed("GET", "/queues/q", date="yesterday"), 400, "InvalidDateHeader"),
     "wrong digest": (signed("PUT", "/queues/n", b"<Queue/>", content_md5="AAAA"), 400, "InvalidDegist"),
     "no namespace": (signed("PUT", "/queues/n", b"<Queue/>"), 400, "InvalidArgument"),
     "another root": (signed("PUT", "/queues/n", f"<Topic {SPACE}/>".encode()), 400, "InvalidArgument"),
@@ -187,13 +188,13 @@ REFUSED = {
         "InvalidArgument",
     ),
     "no body": (signed("POST", "/queues/q/messages", f"<Message {SPACE}/>".encode()), 400, "InvalidArgument"),
-    "odd path": (signed("GET", "/bags/q"), 400, "InvalidRequestURL"),
-    "odd method": (signed("POST", "/queues/q"), 400, "InvalidRequestURL"),
+    "unknown path": (signed("GET", "/bags/q"), 400, "InvalidRequestURL"),
+    "unknown method": (signed("POST", "/queues/q"), 400, "InvalidRequestURL"),
     "long wait": (signed("GET", "/queues/q/messages?waitseconds=31"), 400, "InvalidQueryString"),
     "large batch": (signed("GET", "/queues/q/messages?numOfMessages=17"), 400, "InvalidQueryString"),
     "no handle": (signed("DELETE", "/queues/q/messages"), 400, "MissingReceiptHandle"),
-    "odd handle": (signed("DELETE", "/queues/q/messages?ReceiptHandle=x"), 400, "ReceiptHandleError"),
-    "lost message": (
+    "invalid handle": (signed("DELETE", "/queues/q/messages?ReceiptHandle=x"), 400, "ReceiptHandleError"),
+    "deleted message": (
         signed("DELETE", f"/queues/q/messages?ReceiptHandle=8-ff-{'0' * 16}"),
         404,
         "MessageNotExist",
@@ -206,31 +207,33 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize(("request_", "status", "code"), REFUSED.values(), ids=REFUSED)
-def test_bad_request_is_refused_with_the_vendors_code(w: World, request_, status, code):
-    """Status and code are the vendor's; the four elements that its SDK needs are there."""
+@pytest.mark.parametrize(("request_", "status", "code"), REJECTED.values(), ids=REJECTED)
+def test_invalid_request_is_rejected_with_the_vendors_code(
+    w: World, request_: HttpRequest, status: int, code: str
+) -> None:
+    """Status and code are the vendor's; the document has the four elements that the SDK requires."""
     answered, given, root = ask(w, request_)
 
     assert (answered, given) == (status, code)
     assert [child.tag.removeprefix(NS) for child in root][:4] == ["Code", "Message", "RequestId", "HostId"]
 
 
-def test_role_key_works_with_its_token(w: World):
-    """The SDK sends the token of temporary credentials unsigned."""
+def test_role_key_works_with_its_token(w: World) -> None:
+    """The SDK sends the token of temporary credentials without signing it."""
     assert w.account(ROLE).get_queue("q").get_attributes().queue_name == "q"
 
 
 @pytest.mark.parametrize("digest", [lambda body: md5(body).digest(), lambda body: md5(body).hexdigest().encode()])
-def test_both_spellings_of_content_md5_are_accepted(w: World, digest):
-    """The Python SDK encodes the hex text, others the bytes."""
+def test_both_encodings_of_content_md5_are_accepted(w: World, digest: Callable[[bytes], bytes]) -> None:
+    """The Python SDK encodes the hex string, others encode the bytes."""
     body = f"<Message {SPACE}><MessageBody>x</MessageBody></Message>".encode()
     request = signed("POST", "/queues/q/messages", body, content_md5=b64encode(digest(body)).decode())
 
     assert ask(w, request)[0] == 201
 
 
-def test_namespace_without_its_last_slash_is_accepted(w: World):
-    """The vendor's own samples leave it out."""
+def test_namespace_without_its_last_slash_is_accepted(w: World) -> None:
+    """The vendor's own samples omit it."""
     body = b'<Message xmlns="http://mns.aliyuncs.com/doc/v1"><MessageBody>x</MessageBody></Message>'
     status, _, root = ask(w, signed("POST", "/queues/q/messages", body))
 
@@ -238,8 +241,8 @@ def test_namespace_without_its_last_slash_is_accepted(w: World):
     assert root.findtext(f"{NS}MessageBodyMD5") == md5(b"x").hexdigest().upper()
 
 
-def test_one_bad_message_refuses_the_whole_batch(w: World):
-    """A priority out of range stores nothing."""
+def test_one_invalid_message_rejects_the_whole_batch(w: World) -> None:
+    """A priority out of range stores no message."""
     items = "<Message><MessageBody>{}</MessageBody><Priority>{}</Priority></Message>"
     body = f"<Messages {SPACE}>{items.format('a', 8)}{items.format('b', 17)}</Messages>"
     status, code, _ = ask(w, signed("POST", "/queues/q/messages", body.encode()))
@@ -248,38 +251,38 @@ def test_one_bad_message_refuses_the_whole_batch(w: World):
     assert w.service.receive("q") == []
 
 
-def test_made_again_is_204_and_new_is_201(w: World):
-    """Both say where the thing is; a request without a body takes the defaults."""
+def test_creation_is_201_and_repeated_creation_is_204(w: World) -> None:
+    """A request without a body uses the default attributes."""
     first = ask(w, signed("PUT", "/queues/twice"))
     second = ask(w, signed("PUT", "/queues/twice"))
 
     assert (first[0], second[0]) == (201, 204)
 
 
-def test_lists_show_attributes_on_request(w: World):
-    """x-mns-with-meta adds the elements of GetQueueAttributes."""
+def test_lists_show_attributes_on_request(w: World) -> None:
+    """The header x-mns-with-meta adds the elements of GetQueueAttributes."""
     _, _, root = ask(w, signed("GET", "/queues", x_mns_with_meta="true"))
 
     assert root.findtext(f"{NS}Queue/{NS}QueueURL") == f"{w.url}/queues/q"
     assert root.findtext(f"{NS}Queue/{NS}VisibilityTimeout") == "30"
 
 
-def test_receipt_handles_need_no_escaping(w: World):
-    """The SDK puts them into the query as they are."""
+def test_receipt_handles_need_no_escaping(w: World) -> None:
+    """The SDK does not escape them in the query."""
     w.service.send("q", "x")
 
     assert w.service.receive("q")[0].receipt_handle.replace("-", "").isalnum()
 
 
-def test_action_that_is_not_allowed_is_denied(tmp_path: Path, address: tuple[Socket, str]):
-    """The hook sees key, action and resource; what it denies is AccessDenied."""
-    asked = []
+def test_denied_action_is_rejected(tmp_path: Path, address: tuple[EndpointSlot, str]) -> None:
+    """The hook receives key, action and resource; a denied action is AccessDenied."""
+    asked: list[tuple[str, str, str]] = []
 
     def allow(credential: Credential, action: str, resource: str) -> bool:
         asked.append((credential.principal, action, resource))
         return action != "mns:DeleteQueue"
 
-    with plugged(*address, tmp_path, allow=allow) as w:
+    with running(*address, tmp_path, allow=allow) as w:
         w.service.queues.create("q")
         queue = w.account(ROLE).get_queue("q")
         queue.get_attributes()

@@ -1,4 +1,4 @@
-"""The task service: what it accepts, what it makes, whom it tells, and that nothing is lost in a crash."""
+"""The task service: submissions, outputs, completion notifications, and recovery after a crash."""
 
 import base64
 import json
@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,51 +18,60 @@ from localyun.errors import ServiceError
 from localyun.imm.errors import ImmError
 from localyun.imm.task_spec import Encoding, TaskSource, TaskSpec
 from localyun.imm.values import FAILED, RUNNING, SUCCEEDED
-from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, order_heard, pcm, tone
+from localyun.oss.values import ObjectEvent
+from tests.localyun.audio_world import ACCOUNT, REGION, AudioWorld, frequencies, pcm, tone
 
 TONES = (400, 800, 1200, 1600)
 
 
 def b64(name: str) -> str:
-    """Spell a name for a process string."""
+    """Encode a name for a process string."""
     return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
 
 
-def process(*, words="f_flac,ar_8000,ac_1", pre=(), sur=(), key="result.flac", bucket="", topic="done") -> str:
-    """Spell a request; a clip is a key, or a key and its trim words."""
+def process(
+    *,
+    words: str = "f_flac,ar_8000,ac_1",
+    pre: Sequence[str] = (),
+    sur: Sequence[str] = (),
+    key: str = "result.flac",
+    bucket: str = "",
+    topic: str = "done",
+) -> str:
+    """Return a process string; a clip is a key, or a key and its trim parameters."""
     clips = [("pre", clip) for clip in pre] + [("sur", clip) for clip in sur]
-    spelled = "".join(f"/{name},o_{b64(clip.split(',')[0])}{clip[len(clip.split(',')[0]) :]}" for name, clip in clips)
-    where = f"b_{b64(bucket)}," if bucket else ""
-    tell = f"/notify,topic_{b64(topic)}" if topic else ""
-    return f"audio/concat,{words}{spelled}|sys/saveas,{where}o_{b64(key)}{tell}"
+    formatted = "".join(f"/{name},o_{b64(clip.split(',')[0])}{clip[len(clip.split(',')[0]) :]}" for name, clip in clips)
+    target_bucket = f"b_{b64(bucket)}," if bucket else ""
+    notify = f"/notify,topic_{b64(topic)}" if topic else ""
+    return f"audio/concat,{words}{formatted}|sys/saveas,{target_bucket}o_{b64(key)}{notify}"
 
 
 @pytest.fixture(scope="module")
-def tones(tmp_path_factory) -> list[Path]:
-    """Four tones of half a second, 8 kHz."""
+def tones(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Write four tones of half a second at 8 kHz."""
     folder = tmp_path_factory.mktemp("tones")
     return [tone(folder / f"{name}.wav", hertz, 0.5, 8000) for name, hertz in zip("abcd", TONES, strict=True)]
 
 
 @pytest.fixture
-def world(tmp_path, tones):
+def world(tmp_path: Path, tones: list[Path]) -> Iterator[AudioWorld]:
     """Run a service with the tones in its bucket."""
-    made = AudioWorld(tmp_path)
-    made.upload(*tones)
-    made.tasks.start()
-    yield made
-    made.close()
+    new = AudioWorld(tmp_path)
+    new.upload(*tones)
+    new.tasks.start()
+    yield new
+    new.close()
 
 
-def refused(world: AudioWorld, request: str, key: str = "a.wav", bucket: str = "media") -> ServiceError:
-    """Return how a submission is refused."""
+def rejection(world: AudioWorld, request: str, key: str = "a.wav", bucket: str = "media") -> ServiceError:
+    """Return the error of a rejected submission."""
     with pytest.raises(ServiceError) as caught:
         world.tasks.submit_process(bucket, key, request)
     return caught.value
 
 
-def test_sources_are_joined_pre_posted_sur(world):
-    """The posted object is a source, after every pre and before every sur, in the order of the request."""
+def test_sources_are_joined_pre_posted_sur(world: AudioWorld) -> None:
+    """The posted object is a source, after all pre clips and before all sur clips, in the order of the request."""
     accepted = world.tasks.submit_process("media", "c.wav", process(pre=["b.wav", "a.wav"], sur=["d.wav"]))
     task = world.finished(accepted.task_id)
 
@@ -69,34 +79,34 @@ def test_sources_are_joined_pre_posted_sur(world):
     halves = [(i / 2 + 0.05, i / 2 + 0.45) for i in range(4)]
     assert (SUCCEEDED, "", "") == (task.status, task.code, task.message)
     assert "audio/flac" == made.content_type
-    assert [800, 400, 1200, 1600] == [round(hertz, -1) for hertz in order_heard(made.file, 8000, halves)]
+    assert [800, 400, 1200, 1600] == [round(hertz, -1) for hertz in frequencies(made.file, 8000, halves)]
     assert 16000 == len(pcm(made.file))
 
 
-def test_clips_and_the_whole_are_trimmed(world):
-    """`t` is a duration; the action's own ss and t cut what was merged."""
+def test_clips_and_the_output_are_trimmed(world: AudioWorld) -> None:
+    """The parameter t is a duration; ss and t of the action trim the output."""
     request = process(words="f_flac,ar_8000,ac_1,ss_100,t_500", pre=["b.wav,ss_100,t_200"], sur=["d.wav,ss_9000"])
     accepted = world.tasks.submit_process("media", "a.wav", request)
     world.finished(accepted.task_id)
 
     made = world.objects.head("media", "result.flac").file
     assert 4000 == len(pcm(made))
-    assert [800, 400] == [round(hertz, -1) for hertz in order_heard(made, 8000, [(0, 0.1), (0.12, 0.5)])]
+    assert [800, 400] == [round(hertz, -1) for hertz in frequencies(made, 8000, [(0, 0.1), (0.12, 0.5)])]
 
 
-def test_convert_cuts_one_object(world):
-    """`audio/convert` is the same work with one source."""
+def test_convert_trims_one_object(world: AudioWorld) -> None:
+    """The action `audio/convert` is a task with one source."""
     request = f"audio/convert,f_flac,ar_8000,ac_1,ss_100,t_200|sys/saveas,o_{b64('cut.flac')}"
     world.finished(world.tasks.submit_process("media", "a.wav", request).task_id)
 
     assert 1600 == len(pcm(world.objects.head("media", "cut.flac").file))
 
 
-def test_the_notice_of_success_is_the_documented_envelope(world):
-    """Every field, in the order of the vendor's example; `time` is a string, `content` JSON in a string."""
+def test_the_notification_of_success_has_the_documented_format(world: AudioWorld) -> None:
+    """It has all fields in the order of the vendor's example; `time` is a string, `content` is JSON in a string."""
     accepted = world.tasks.submit_process("media", "a.wav", process(sur=["b.wav"], bucket="out"))
     task = world.finished(accepted.task_id)
-    topic, body = world.notices[0]
+    topic, body = world.notifications[0]
     envelope = json.loads(body)
     content = json.loads(envelope["content"])
 
@@ -104,6 +114,7 @@ def test_the_notice_of_success_is_the_documented_envelope(world):
     assert ["id", "source", "type", "subject", "time", "content"] == list(envelope)
     assert (accepted.event_id, "acs.imm", "imm:Task:MediaConvert") == tuple(envelope.values())[:3]
     assert f"acs:imm:{REGION}:{ACCOUNT}:proj/imm:Task:MediaConvert" == envelope["subject"]
+    assert task.ended
     assert str(int(task.ended.timestamp() * 1000)) == envelope["time"]
     assert [
         "ProjectName", "DatasetName", "RequestId", "StartTime", "EndTime", "UserData", "TaskType", "TaskId",
@@ -123,8 +134,8 @@ def test_the_notice_of_success_is_the_documented_envelope(world):
     assert [target] == content["Targets"]
 
 
-def test_ids_look_like_the_vendors(world):
-    """Event id, request id and task id as in the documented answer."""
+def test_ids_have_the_vendors_format(world: AudioWorld) -> None:
+    """Event id, request id and task id are as in the documented answer."""
     accepted = world.tasks.submit_process("media", "a.wav", process())
 
     assert re.fullmatch(r"[0-9A-F]{3}-1kZ[0-9A-Za-z]{24}", accepted.event_id)
@@ -141,12 +152,14 @@ def test_ids_look_like_the_vendors(world):
         ("a.wav", "f_flac,ss_5000", "Nothing is left"),
     ],
 )
-def test_a_task_that_cannot_be_done_fails_with_code_and_reason(world, sur, words, message):
-    """Accepted, then failed: the notice says why, and no target appears."""
-    world.objects.put("media", "text.wav", b"this is a letter")
+def test_a_task_that_cannot_be_executed_fails_with_code_and_reason(
+    world: AudioWorld, sur: str, words: str, message: str
+) -> None:
+    """The task is accepted, then fails; the notification has the reason, and there is no output."""
+    world.objects.put("media", "text.wav", b"this is text")
     accepted = world.tasks.submit_process("media", "a.wav", process(words=words, sur=[sur]))
     task = world.finished(accepted.task_id)
-    content = json.loads(json.loads(world.notices[0][1])["content"])
+    content = json.loads(json.loads(world.notifications[0][1])["content"])
 
     assert (FAILED, "InvalidArgument") == (task.status, task.code)
     assert re.search(message, task.message)
@@ -166,32 +179,32 @@ def test_a_task_that_cannot_be_done_fails_with_code_and_reason(world, sur, words
         (process(sur=["a.wav"] * 11), "InvalidArgument, [sources]:12 audio objects"),
     ],
 )
-def test_a_bad_request_is_refused_as_oss_passes_it_on(world, request_text, text):
-    """Code `Imm Client`, EC 0056-00000001, the useful code first in the message, IMM's request id last."""
-    refusal = refused(world, request_text)
+def test_an_invalid_request_is_rejected_in_the_form_of_oss(world: AudioWorld, request_text: str, text: str) -> None:
+    """The code is `Imm Client`, the EC 0056-00000001; the message has IMM's code first and IMM's request id last."""
+    refusal = rejection(world, request_text)
 
     assert (400, "Imm Client", "0056-00000001") == (refusal.status, refusal.code, refusal.ec)
     assert refusal.message.startswith(text)
     assert re.search(r" [0-9A-F]{8}(-[0-9A-F]{4}){3}-[0-9A-F]{12}$", refusal.message)
 
 
-def test_a_bucket_that_is_not_attached_is_refused(world):
-    """The message that the vendor's own SDK tests look for; also for audio/info."""
+def test_a_bucket_that_is_not_attached_is_rejected(world: AudioWorld) -> None:
+    """The message is the one that the vendor's SDK tests expect, for audio/info too."""
     text = "ResourceNotFound, The specified resource Attachment is not found."
     world.objects.put("out", "a.wav", b"x")
 
-    assert refused(world, process(), bucket="out").message.startswith(text)
+    assert rejection(world, process(), bucket="out").message.startswith(text)
     with pytest.raises(ServiceError, match=text):
         world.tasks.info("out", "a.wav")
 
 
-def test_a_missing_posted_object_is_no_such_key(world):
-    """The object of the request itself is looked for at once."""
-    assert (404, "NoSuchKey") == ((gone := refused(world, process(), key="gone.wav")).status, gone.code)
+def test_a_missing_posted_object_is_no_such_key(world: AudioWorld) -> None:
+    """The submission checks the posted object."""
+    assert (404, "NoSuchKey") == ((error := rejection(world, process(), key="gone.wav")).status, error.code)
 
 
-def test_target_variables_and_extension(world):
-    """The posted object lends the names; a name without extension gets the format's."""
+def test_target_variables_and_extension(world: AudioWorld) -> None:
+    """Variables have the values of the posted object; a name without extension gets that of the format."""
     world.objects.put("media", "in/deep.v1.wav", world.objects.head("media", "a.wav").file)
     for key, made in {
         "{dirname}/{barename}-x.{autoext}": "in/deep.v1-x.flac",
@@ -206,32 +219,32 @@ def test_target_variables_and_extension(world):
     assert world.objects.head("media", "a2.flac").size > 0
 
 
-def test_a_put_event_tells_of_the_target(world):
-    """Triggers see the output as an ordinary upload."""
-    events = []
+def test_the_output_is_announced_by_a_put_event(world: AudioWorld) -> None:
+    """Triggers receive the output like an upload."""
+    events: list[ObjectEvent] = []
     world.objects.listen(events.append)
     world.finished(world.tasks.submit_process("media", "a.wav", process()).task_id)
 
     assert [("ObjectCreated:PutObject", "result.flac")] == [(event.name, event.key) for event in events]
 
 
-def test_a_topic_that_refuses_loses_the_notice_and_not_the_task(tmp_path, tones):
-    """As in the cloud, where a missing grant loses notices silently."""
+def test_a_topic_that_rejects_a_notification_does_not_fail_the_task(tmp_path: Path, tones: list[Path]) -> None:
+    """The notification is lost, as in the cloud if a permission is missing."""
 
-    def refuse(topic):
+    def reject(topic: str) -> None:
         raise ServiceError(404, "TopicNotExist", f"no {topic}")
 
-    world = AudioWorld(tmp_path, refuse)
+    world = AudioWorld(tmp_path, reject)
     world.upload(*tones)
     world.tasks.start()
     task = world.finished(world.tasks.submit_process("media", "a.wav", process()).task_id)
     world.close()
 
-    assert (SUCCEEDED, []) == (task.status, world.notices)
+    assert (SUCCEEDED, []) == (task.status, world.notifications)
 
 
-def test_a_task_that_was_waiting_runs_after_a_restart(tmp_path, tones):
-    """Accepted means on disk: a service that was never started leaves the work to the next."""
+def test_a_waiting_task_runs_after_a_restart(tmp_path: Path, tones: list[Path]) -> None:
+    """An accepted task is on disk: the next service runs the tasks of one that was never started."""
     world = AudioWorld(tmp_path)
     world.upload(*tones)
     accepted = world.tasks.submit_process("media", "a.wav", process(sur=["b.wav"]))
@@ -243,13 +256,13 @@ def test_a_task_that_was_waiting_runs_after_a_restart(tmp_path, tones):
     again.close()
 
     assert (RUNNING, SUCCEEDED) == (before, task.status)
-    assert 1 == len(again.notices)
+    assert 1 == len(again.notifications)
 
 
-def test_a_notice_that_could_not_be_sent_is_sent_after_a_restart(tmp_path, tones):
-    """The outcome is stored first, the notice sent after it: a crash between the two repeats the notice."""
+def test_a_notification_that_could_not_be_sent_is_sent_after_a_restart(tmp_path: Path, tones: list[Path]) -> None:
+    """The result is stored before the notification is sent: a crash in between repeats the notification."""
 
-    def crash(topic):
+    def crash(topic: str) -> None:
         raise OSError("the process is gone")
 
     world = AudioWorld(tmp_path, crash)
@@ -264,12 +277,13 @@ def test_a_notice_that_could_not_be_sent_is_sent_after_a_restart(tmp_path, tones
     again.finished(task_id)
     again.close()
 
-    assert [task_id] == [json.loads(json.loads(body)["content"])["TaskId"] for _, body in again.notices]
+    assert [task_id] == [json.loads(json.loads(body)["content"])["TaskId"] for _, body in again.notifications]
 
 
 CHILD = """
 import sys
 from pathlib import Path
+from localyun.oss.values import ObjectEvent
 from tests.localyun.audio_world import AudioWorld
 world = AudioWorld(Path(sys.argv[1]))
 world.tasks.start()
@@ -278,8 +292,8 @@ sys.stdin.read()
 """
 
 
-def test_a_task_survives_kill_9_in_the_middle(tmp_path):
-    """The process dies while FFmpeg works; the next one finishes the very task."""
+def test_a_running_task_survives_kill_9(tmp_path: Path) -> None:
+    """The process is killed while FFmpeg runs; the next process finishes the same task."""
     world = AudioWorld(tmp_path)
     world.upload(tone(tmp_path / "long.wav", 500, 60, 8000))
     world.close()
@@ -287,6 +301,7 @@ def test_a_task_survives_kill_9_in_the_middle(tmp_path):
     command = [sys.executable, "-c", CHILD, str(tmp_path), request]
     here = str(Path(__file__).parents[2])
     with subprocess.Popen(command, cwd=here, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout
         task_id = child.stdout.readline().strip()
         time.sleep(0.1)
         os.kill(child.pid, signal.SIGKILL)
@@ -297,12 +312,12 @@ def test_a_task_survives_kill_9_in_the_middle(tmp_path):
     size = again.objects.head("media", "long.opus").size
     again.close()
 
-    assert (RUNNING, SUCCEEDED, 1) == (left.status, task.status, len(again.notices))
+    assert (RUNNING, SUCCEEDED, 1) == (left.status, task.status, len(again.notifications))
     assert size > 25_000
 
 
-def test_close_ends_a_running_task_at_once_and_leaves_it_to_the_next(tmp_path):
-    """Nobody waits for an hour of audio to stop a laptop's cloud."""
+def test_close_stops_a_running_task_immediately_and_the_next_service_runs_it(tmp_path: Path) -> None:
+    """A long task does not delay the stop of the local cloud."""
     world = AudioWorld(tmp_path)
     world.upload(tone(tmp_path / "long.wav", 500, 240, 8000))
     world.tasks.start()
@@ -316,11 +331,11 @@ def test_close_ends_a_running_task_at_once_and_leaves_it_to_the_next(tmp_path):
     again.close()
 
     assert took < 2
-    assert (RUNNING, []) == (status, world.notices)
+    assert (RUNNING, []) == (status, world.notifications)
 
 
-def test_many_threads_may_submit_at_once(world):
-    """Twenty submissions, two workers: each task ends once, each notice comes once."""
+def test_many_threads_may_submit_concurrently(world: AudioWorld) -> None:
+    """With 20 submissions and two workers, each task finishes once and each notification is sent once."""
     ids: list[str] = []
 
     def submit(number: int) -> None:
@@ -333,12 +348,12 @@ def test_many_threads_may_submit_at_once(world):
         thread.join()
 
     assert {SUCCEEDED} == {world.finished(task_id).status for task_id in ids}
-    assert sorted(ids) == sorted(json.loads(json.loads(body)["content"])["TaskId"] for _, body in world.notices)
+    assert sorted(ids) == sorted(json.loads(json.loads(body)["content"])["TaskId"] for _, body in world.notifications)
     assert 20 == len(world.tasks.list("proj", SUCCEEDED))
 
 
-def test_info_describes_an_object(world):
-    """Exact duration, and what it is made of."""
+def test_info_describes_an_object(world: AudioWorld) -> None:
+    """The document has the exact duration and the properties of the stream."""
     info = world.tasks.info("media", "a.wav")
 
     size = str(world.objects.head("media", "a.wav").size)
@@ -346,25 +361,25 @@ def test_info_describes_an_object(world):
     assert ("8000", "1") == tuple(info["Streams"]["AudioStream"][0][name] for name in ("SampleRate", "Channels"))
 
 
-def test_info_of_something_else_is_an_invalid_argument(world):
-    """What is no audio cannot be described."""
-    world.objects.put("media", "letter.txt", b"dear reader")
+def test_info_of_another_object_is_an_invalid_argument(world: AudioWorld) -> None:
+    """An object without audio cannot be described."""
+    world.objects.put("media", "note.txt", b"dear reader")
     with pytest.raises(ServiceError) as caught:
-        world.tasks.info("media", "letter.txt")
+        world.tasks.info("media", "note.txt")
 
     assert (400, "InvalidArgument", "0056-00000001") == (caught.value.status, caught.value.code, caught.value.ec)
     with pytest.raises(ServiceError, match="NoSuchKey"):
         world.tasks.info("media", "gone.wav")
 
 
-def test_projects_and_attachments_have_to_exist(world):
-    """Attaching to nothing, detaching nothing, submitting to nothing: each is refused with what is missing."""
-    work = TaskSpec((TaskSource("media", "a.wav"),), Encoding("flac", 8000, 1), "media", "x.flac")
+def test_projects_and_attachments_have_to_exist(world: AudioWorld) -> None:
+    """Attaching, detaching and submitting name the missing project or attachment in the error."""
+    spec = TaskSpec((TaskSource("media", "a.wav"),), Encoding("flac", 8000, 1), "media", "x.flac")
 
     with pytest.raises(ImmError, match="Project nope is not found"):
         world.tasks.attach("media", "nope")
     with pytest.raises(ImmError, match="Project nope is not found"):
-        world.tasks.submit(work, "nope")
+        world.tasks.submit(spec, "nope")
     world.tasks.detach("media")
     with pytest.raises(ImmError, match="Attachment is not found"):
         world.tasks.detach("media")

@@ -1,4 +1,4 @@
-"""From what happens to what a function is told, byte for byte; and from its end to queues and topics."""
+"""The triggers: which events invoke a function, with which payload; and the delivery of records to destinations."""
 
 import json
 import os
@@ -42,7 +42,7 @@ EVENT = ObjectEvent(
 )
 TRIGGER = ObjectTrigger("f", "t", "bkt", ("oss:ObjectCreated:PutObject",), "manifests/", ".json")
 SUBSCRIPTION = Subscription("jobs", "sub", "acs:fc:r:1:functions/f", "BACKOFF_RETRY", "JSON", "", NOON, NOON)
-# Writes each event into a file beside it, fails while `fail` exists, and tells who listens on the file.
+# Appends each event to a file; fails once if the file `fail` exists; otherwise writes to the FIFO.
 SPY = (
     "import os, pathlib\n"
     "def handler(event, context):\n"
@@ -53,7 +53,7 @@ SPY = (
 
 
 class World:
-    """Objects, messages and one function that notes what it is told."""
+    """Objects, messages and one function that records its events."""
 
     def __init__(self, root: Path) -> None:
         clock = HostClock()
@@ -68,8 +68,8 @@ class World:
         os.mkfifo(self._fifo)
         self.functions.deploy(FunctionConfig("f", "index.handler", (self.code,), timeout=10))
 
-    def told(self) -> list[bytes]:
-        """Wait until the function has succeeded once, and return everything it was told until then."""
+    def events(self) -> list[bytes]:
+        """Wait until the function has succeeded once, and return all its events until then."""
         done: list[str] = []
         thread = threading.Thread(target=lambda: done.append(self._fifo.read_text()), daemon=True)
         thread.start()
@@ -78,7 +78,7 @@ class World:
         return (self.code / "seen").read_bytes().splitlines()
 
     def close(self) -> None:
-        """End everything."""
+        """Close all services."""
         self.functions.close()
         self.messages.close()
         self.objects.close()
@@ -86,14 +86,14 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path) -> Iterator[World]:
-    """Real services below a temporary directory."""
+    """Run the services in a temporary directory."""
     world = World(tmp_path)
     yield world
     world.close()
 
 
-def test_an_object_event_has_the_vendors_shape_with_the_raw_key() -> None:
-    """Names, order and spelling of FC's page; no `oss:` before the event's name."""
+def test_an_object_event_has_the_vendors_format_with_the_raw_key() -> None:
+    """Names and order are those of FC's page; the event's name has no `oss:` prefix."""
     rule = json.loads(object_payload(TRIGGER, EVENT, REGION, ACCOUNT))["events"][0]["oss"]["ruleId"]
 
     expected = (
@@ -120,14 +120,14 @@ def test_an_object_event_has_the_vendors_shape_with_the_raw_key() -> None:
     ],
 )
 def test_only_matching_objects_trigger(changes: dict[str, str], expected: bool) -> None:
-    """Bucket, event, prefix and suffix must all fit."""
+    """Bucket, event, prefix and suffix must all match."""
     event = ObjectEvent(**{**EVENT.__dict__, **changes})
 
     assert expected == matches(TRIGGER, event)
 
 
 def test_a_wildcard_event_matches_every_event_of_its_group() -> None:
-    """As documented, and as its users regret."""
+    """The behaviour is documented: it includes the event of every uploaded part."""
     trigger = ObjectTrigger("f", "t", "bkt", ("oss:ObjectCreated:*",))
 
     assert matches(trigger, ObjectEvent(**{**EVENT.__dict__, "name": "ObjectCreated:UploadPart"}))
@@ -157,44 +157,44 @@ def test_a_wildcard_event_matches_every_event_of_its_group() -> None:
         ),
     ],
 )
-def test_a_message_has_the_shape_that_the_trigger_chose(form: str, attributes: dict[str, str], expected: str) -> None:
-    """The four event templates of the fc3 component, PublishTime a number."""
+def test_a_message_has_the_format_of_the_trigger(form: str, attributes: dict[str, str], expected: str) -> None:
+    """The payloads are the four event templates of the fc3 component; PublishTime is a number."""
     subscription = Subscription(**{**SUBSCRIPTION.__dict__, "content_format": form})
     published = TopicMessage("jobs", "2F5B", "hello", "BA4B", "", attributes, NOON)
 
     assert expected == message_payload(subscription, published, "1").decode()
 
 
-def test_an_uploaded_object_reaches_its_function(world: World) -> None:
-    """Put it, and the function is told once, with what was put."""
+def test_an_uploaded_object_invokes_its_function(world: World) -> None:
+    """The function receives one event for the matching object."""
     ObjectTriggers([TRIGGER], world.functions).connect(world.objects)
     world.functions.start()
     world.objects.create_bucket("bkt")
 
     world.objects.put("bkt", "elsewhere/a.json", b"x")
     stored = world.objects.put("bkt", "manifests/a.json", b"{}")
-    [event] = world.told()
+    [event] = world.events()
 
-    about = json.loads(event)["events"][0]["oss"]["object"]
-    assert {"deltaSize": 2, "eTag": stored.etag, "key": "manifests/a.json", "size": 2} == about
+    stored_object = json.loads(event)["events"][0]["oss"]["object"]
+    assert {"deltaSize": 2, "eTag": stored.etag, "key": "manifests/a.json", "size": 2} == stored_object
 
 
-def test_a_message_reaches_its_function_and_again_when_that_fails(world: World) -> None:
-    """SMQ's own retry is driven by what the function answers."""
+def test_a_message_is_delivered_again_if_its_function_fails(world: World) -> None:
+    """An error of the function makes SMQ retry."""
     world.messages.topics.create("jobs")
     TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
     (world.code / "fail").touch()
     world.messages.start()
 
     published = world.messages.publish("jobs", "hello")
-    first, second = world.told()
+    first, second = world.events()
 
     assert first == second
     assert ("hello", published.message_id) == (json.loads(first)["Message"], json.loads(first)["MessageId"])
 
 
-def test_a_trigger_that_changed_since_the_last_run_is_subscribed_anew(world: World) -> None:
-    """What s.yaml says now counts, not what an earlier one said."""
+def test_a_changed_trigger_replaces_its_subscription(world: World) -> None:
+    """The current s.yaml overrides an earlier one."""
     world.messages.topics.create("jobs")
     TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
 
@@ -203,8 +203,8 @@ def test_a_trigger_that_changed_since_the_last_run_is_subscribed_anew(world: Wor
     assert world.messages.topics.subscription("jobs", "f-t").content_format == "STREAM"
 
 
-def test_a_trigger_that_is_gone_is_no_longer_subscribed(world: World) -> None:
-    """Other subscriptions of the topic stay."""
+def test_a_removed_trigger_is_no_longer_subscribed(world: World) -> None:
+    """Other subscriptions of the topic remain."""
     world.messages.topics.create("jobs")
     world.messages.topics.subscribe("jobs", "mine", endpoint="http://127.0.0.1:1/")
     TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
@@ -214,22 +214,22 @@ def test_a_trigger_that_is_gone_is_no_longer_subscribed(world: World) -> None:
     assert world.messages.topics.subscriptions("jobs").names == ("mine",)
 
 
-def test_a_timer_leaves_events_with_time_name_and_payload(world: World) -> None:
-    """An interval of a minute, hurried by two hundred."""
+def test_a_timer_event_has_time_name_and_payload(world: World) -> None:
+    """An interval of a minute is divided by the time scale of 200."""
     timers = Timers([TimerTrigger("f", "sweep", "@every 1m", "p")], world.functions, HostClock())
     world.functions.start()
     timers.start()
 
-    event, *_ = world.told()
+    event, *_ = world.events()
     timers.close()
 
-    told = json.loads(event)
-    assert (told["triggerName"], told["payload"]) == ("sweep", "p")
-    assert datetime.strptime(told["triggerTime"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc) > NOON
+    payload = json.loads(event)
+    assert (payload["triggerName"], payload["payload"]) == ("sweep", "p")
+    assert datetime.strptime(payload["triggerTime"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc) > NOON
 
 
-def test_a_timer_that_is_not_enabled_never_starts(world: World) -> None:
-    """`enable: false` in its configuration."""
+def test_a_disabled_timer_never_starts(world: World) -> None:
+    """Its configuration has `enable: false`."""
     timers = Timers([TimerTrigger("f", "sweep", "@every 1s", "", enabled=False)], world.functions, HostClock())
 
     timers.start()
@@ -239,25 +239,25 @@ def test_a_timer_that_is_not_enabled_never_starts(world: World) -> None:
 
 
 @pytest.mark.parametrize("account", ["", ACCOUNT])
-def test_records_of_invocations_reach_queues_and_topics(world: World, account: str) -> None:
-    """With and without the account in the ARN, as official pages write both."""
+def test_records_of_invocations_are_delivered_to_queues_and_topics(world: World, account: str) -> None:
+    """The ARN may omit the account, because official pages write both forms."""
     world.messages.queues.create("dead")
-    world.messages.topics.create("told")
+    world.messages.topics.create("records")
 
     deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/queues/dead/messages", '{"a":1}')
-    deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/topics/told/messages", '{"a":1}')
+    deliver_record(world.messages, f"acs:mns:{REGION}:{account}:/topics/records/messages", '{"a":1}')
 
     assert [message.body for message in world.messages.receive("dead", 0)] == ['{"a":1}']
 
 
 @pytest.mark.parametrize(
-    ("payload", "said"),
+    ("payload", "expected"),
     [
         (b'{"errorType": "CloudBusy", "errorMessage": "later", "stackTrace": [["File x"]]}', "CloudBusy: later"),
         (b"killed", "UnhandledInvocationError: killed"),
         (b"[]", "UnhandledInvocationError: []"),
     ],
 )
-def test_what_a_function_ended_with_is_said_without_its_trace(payload: bytes, said: str):
-    """The log of the function has the trace; who watches the cloud needs the reason."""
-    assert said == describe_error(InvocationResult("id", payload, "UnhandledInvocationError"))
+def test_an_error_is_described_without_its_trace(payload: bytes, expected: str) -> None:
+    """The log of the function has the trace; the log of the local cloud needs the reason only."""
+    assert expected == describe_error(InvocationResult("id", payload, "UnhandledInvocationError"))

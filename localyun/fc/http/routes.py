@@ -69,11 +69,11 @@ class FcEndpoint:
         try:
             reply = self._faults.run_request(lambda: self._dispatch(call, request_id))
         except ServiceError as error:
-            reply = _refused(error, call, request_id)
+            reply = _error_response(error, call, request_id)
         except Exception:
             logger.exception("FC %s %s", call.method, call.raw_path)
             internal = ServiceError(500, "InternalServerError", "an internal error of the local cloud; see its log")
-            reply = _refused(internal, call, request_id)
+            reply = _error_response(internal, call, request_id)
         return replace(reply, headers={**reply.headers, "X-Fc-Request-Id": request_id})
 
     def _dispatch(self, call: HttpRequest, request_id: str) -> HttpResponse:
@@ -158,7 +158,7 @@ def _unsupported(call: HttpRequest) -> ServiceError:
     return ServiceError(501, "NotImplemented", message)
 
 
-def _refused(error: ServiceError, call: HttpRequest, request_id: str) -> HttpResponse:
+def _error_response(error: ServiceError, call: HttpRequest, request_id: str) -> HttpResponse:
     """Return the error document of the request's API version."""
     if call.raw_path.startswith(f"/{OLD}/"):
         document = {"ErrorCode": error.code, "ErrorMessage": error.message}

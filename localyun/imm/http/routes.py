@@ -56,11 +56,11 @@ class ImmEndpoint:
         try:
             return _json(200, {"RequestId": request_id, **self._faults.run_request(lambda: self._dispatch(call))})
         except ServiceError as error:
-            return _refused(call, error, request_id)
+            return _error_response(call, error, request_id)
         except Exception:
             log.exception("IMM %s?%s", call.raw_path, call.raw_query)
             internal = ServiceError(500, "InternalError", "An internal error of the local cloud; see its log.")
-            return _refused(call, internal, request_id)
+            return _error_response(call, internal, request_id)
 
     def _dispatch(self, call: HttpRequest) -> Mapping[str, Any]:
         """Authenticate and authorize a request, then execute its action."""
@@ -245,7 +245,7 @@ def _json(status: int, values: Mapping[str, Any]) -> HttpResponse:
     return HttpResponse(status, body, {"Content-Type": "application/json;charset=utf-8"})
 
 
-def _refused(call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
+def _error_response(call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
     """Return OpenAPI's error document."""
     host = call.headers.get("host", "127.0.0.1")
     recommend = f"https://api.aliyun.com/troubleshoot?q={error.code}&product=imm"

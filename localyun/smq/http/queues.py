@@ -5,22 +5,14 @@ from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, document
 from localyun.smq.http.resources import ResourceActions
 from localyun.smq.http.xml import Element, Node, format_properties, parse_properties
-from localyun.smq.values import MAX_BATCH, Message, OutgoingMessage, QueueDescription, to_ms
-
-INTEGERS = {
-    "DelaySeconds": "delay_seconds",
-    "MaximumMessageSize": "maximum_message_size",
-    "MessageRetentionPeriod": "message_retention_period",
-    "VisibilityTimeout": "visibility_timeout",
-    "PollingWaitSeconds": "polling_wait_seconds",
-}
+from localyun.smq.values import MAX_BATCH, QUEUE_ELEMENTS, Message, OutgoingMessage, QueueDescription, to_ms
 
 
 def _counts(queue: QueueDescription) -> list[Node]:
     return [("ActiveMessages", queue.active), ("InactiveMessages", queue.inactive), ("DelayMessages", queue.delayed)]
 
 
-QUEUE = ResourceActions("Queue", lambda service: service.queues, INTEGERS, _counts)
+QUEUE = ResourceActions("Queue", lambda service: service.queues, QUEUE_ELEMENTS, _counts)
 
 
 def send_message(request: MnsRequest) -> HttpResponse:

@@ -107,11 +107,11 @@ class MnsEndpoint:
         try:
             reply = self._faults.run_request(lambda: self._dispatch(call, host))
         except ServiceError as error:
-            reply = _refused(error, request_id, host)
+            reply = _error_response(error, request_id, host)
         except Exception:
             log.exception("MNS %s %s", call.method, call.raw_path)
             internal = ServiceError(500, "InternalError", "An internal error of the local cloud; see its log.")
-            reply = _refused(internal, request_id, host)
+            reply = _error_response(internal, request_id, host)
         headers = {**reply.headers, "x-mns-request-id": request_id, "x-mns-version": VERSION}
         return replace(reply, headers=headers)
 
@@ -145,7 +145,7 @@ def _find(call: HttpRequest) -> tuple[MnsRoute, tuple[str, ...]]:
     raise ServiceError(400, "InvalidRequestURL", message)
 
 
-def _refused(error: ServiceError, request_id: str, host: str) -> HttpResponse:
+def _error_response(error: ServiceError, request_id: str, host: str) -> HttpResponse:
     """Return the error document. The SDK requires its first four elements; details follow them."""
     fixed = (("Code", error.code), ("Message", error.message), ("RequestId", request_id), ("HostId", host))
     body = format_document("Error", [*fixed, *error.details.items()])

@@ -33,7 +33,7 @@ import java.util.Date;
 import java.util.List;
 import java.util.Map;
 
-/** What a program does with OSS and SMQ, with the vendor's clients for Java; OSS under both signatures. */
+/** Uses OSS and SMQ with the vendor's clients for Java; OSS with both signature versions. */
 public class Demo {
     static InputStream stream(String text) {
         return new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
@@ -73,7 +73,7 @@ public class Demo {
         subscription.setNotifyContentFormat(SubscriptionMeta.NotifyContentFormat.SIMPLIFIED);
         topic.subscribe(subscription);
         RawTopicMessage published = new RawTopicMessage();
-        published.setMessageBody("{\"told\": true}");
+        published.setMessageBody("{\"published\": true}");
         topic.publishMessage(published);
         System.out.println("topic: " + queue.popMessage(10).getMessageBodyAsRawString());
         queue.delete();

@@ -1,4 +1,4 @@
-// What a program does with OSS, with the vendor's client for Go, under both signatures.
+// Uses OSS with the vendor's client for Go, with both signature versions.
 package main
 
 import (
