@@ -10,14 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import NamedTuple
 
-import oss2
-from mns.account import Account
-from mns.queue import QueueMeta
-from mns.topic import TopicMeta
-
-from clipstitch.common.credentials import AccessKey, read_access_key
+from clipstitch.bootstrap import build_context
+from clipstitch.common.credentials import read_access_key
 from clipstitch.common.errors import InvalidSettings
 from clipstitch.usecases.settings import read_settings
+from clipstitch_cli.doctor.live.cleanup import CleanupStack, delete_prefix
+from clipstitch_cli.doctor.live.temporary_queues import create_queue, create_topic
+from clipstitch_cli.smq_queue import smq_account
 
 UNUSED = {"CLIPSTITCH_COMPLETION_TOPIC": "unused-by-the-contract"}
 
@@ -55,23 +54,18 @@ def temporary_resources(env: Mapping[str, str], write_line: Callable[[str], None
         f"They write about 1,100 small objects under oss://{resources.bucket}/{prefix}, start three media tasks there, "
         f"and create the topic and the queue {name}; afterwards they delete all of them and nothing else."
     )
-    account = Account(env["MNS_ENDPOINT"], key.id, key.secret, key.token or "")
+    objects, account = build_context(resources.env).objects, smq_account(env["MNS_ENDPOINT"], key)
+    cleanup = CleanupStack()
+    deleted: list[int] = []
     try:
-        account.get_topic(name).create(TopicMeta())
-        account.get_queue(name).create(QueueMeta())
+        cleanup.add(
+            f"oss://{resources.bucket}/{prefix}",
+            lambda: deleted.append(delete_prefix(resources.bucket, prefix, objects)),
+        )
+        create_topic(account, name, cleanup)
+        create_queue(account, name, cleanup)
         yield resources
     finally:
-        account.get_queue(name).delete()
-        account.get_topic(name).delete()
-        count = _delete_objects(env, key, resources)
-        write_line(f"\nDeleted {count} objects under {prefix}, and the topic and the queue {name}.")
-
-
-def _delete_objects(env: Mapping[str, str], key: AccessKey, resources: Resources) -> int:
-    """Delete all objects under the prefix of this run, and return their number."""
-    auth = oss2.StsAuth(key.id, key.secret, key.token) if key.token else oss2.Auth(key.id, key.secret)
-    bucket = oss2.Bucket(auth, env["OSS_ENDPOINT"], resources.bucket)
-    keys = [listed.key for listed in oss2.ObjectIteratorV2(bucket, prefix=resources.prefix)]
-    for start in range(0, len(keys), 1000):
-        bucket.batch_delete_objects(keys[start : start + 1000])
-    return len(keys)
+        remaining = cleanup.run()
+        write_line(f"\nDeleted {sum(deleted)} objects under {prefix}, and the topic and the queue {name}.")
+    assert [] == remaining

@@ -1,4 +1,4 @@
-"""The simulation from the command line: soak, replay of a seed, and the hunt for planted mistakes."""
+"""Simulate many seeds, replay one seed, or test that every mutant is detected."""
 
 import argparse
 import json
@@ -13,71 +13,68 @@ from tests.simulation.mutation_testing import detect
 
 
 def main() -> int:
-    """Do what the arguments say; 1 when something was violated, or a mutant lived."""
+    """Return 1 if there was a violation, or if a mutant was not detected; else 0."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
-    parser.add_argument("--schedules", type=int, default=300, help="how many seeds")
-    parser.add_argument("--first", type=int, default=0, help="the first of them")
-    parser.add_argument("--seed", type=int, help="replay one seed, and print every call")
-    parser.add_argument("--until-violation", action="store_true", help="stop at the first violation")
-    parser.add_argument("--mutations", action="store_true", help="plant every mutant in turn, and hunt it")
-    parser.add_argument("--json", action="store_true", help="print figures as JSON, and no progress")
+    parser.add_argument("--schedules", type=int, default=300, help="number of seeds (default: %(default)s)")
+    parser.add_argument("--first", type=int, default=0, help="first seed (default: %(default)s)")
+    parser.add_argument("--seed", type=int, help="replay one seed and print every call")
+    parser.add_argument("--until-violation", action="store_true", help="stop after the first seed with a violation")
+    parser.add_argument("--mutants", action="store_true", help="test that every mutant is detected")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON, without progress")
     options = parser.parse_args()
-    _stay_on_one_core()
+    _use_one_core()
     if options.seed is not None:
         return _replay(options.seed)
-    if options.mutations:
-        return _hunt_all(options.schedules)
-    return _soak(options)
+    if options.mutants:
+        return _detect_mutants(options.schedules)
+    return _run_campaign(options)
 
 
-def _stay_on_one_core() -> None:
-    """Handing the baton from thread to thread is five times faster where both run on the same core."""
+def _use_one_core() -> None:
+    # Passing control from thread to thread is five times faster if both run on the same core.
     if hasattr(os, "sched_setaffinity"):
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[os.getpid() % len(cores)]})
 
 
 def _replay(seed: int) -> int:
-    """Print everything that happens in one seed."""
-    world, finding = simulate(seed, keep_trace=True)
-    _say(*(world.lines or ()), f"weather: {world.weather}", f"trace: {world.digest.hexdigest()}")
-    _say(*(finding.violations or ("no violation",)))
-    return int(bool(finding.violations))
+    world, report = simulate(seed, keep_trace=True)
+    _print(*(world.lines or ()), f"fault profile: {world.profile}", f"trace: {world.digest.hexdigest()}")
+    _print(*(report.violations or ("no violation",)))
+    return int(bool(report.violations))
 
 
-def _hunt_all(schedules: int) -> int:
-    """Print a line of a table for every mutant."""
-    lived = 0
+def _detect_mutants(schedules: int) -> int:
+    """Print one row of a Markdown table for each mutant."""
+    undetected = 0
     for mutant in MUTANTS:
-        catch = detect(mutant, schedules)
-        lived += not catch.schedules
-        _say(f"| {mutant.name} | {catch.schedules or 'LIVES'} | {catch.noticed[:110]} |")
-    return int(bool(lived))
+        detection = detect(mutant, schedules)
+        undetected += not detection.schedules
+        _print(f"| {mutant.name} | {detection.schedules or 'NOT DETECTED'} | {detection.violation[:110]} |")
+    return int(bool(undetected))
 
 
-def _soak(options: argparse.Namespace) -> int:
-    """Simulate many seeds, with a line that says how far it is."""
-    campaign, began = Campaign(), time.monotonic()
+def _run_campaign(options: argparse.Namespace) -> int:
+    campaign, started = Campaign(), time.monotonic()
 
-    def progress() -> None:
+    def print_progress() -> None:
         if options.json or campaign.schedules % 200:
             return
-        rate = campaign.schedules / (time.monotonic() - began)
-        left = (options.schedules - campaign.schedules) / rate
+        rate = campaign.schedules / (time.monotonic() - started)
+        left_s = (options.schedules - campaign.schedules) / rate
         line = f"{campaign.schedules:,} of {options.schedules:,} schedules, {sum(campaign.faults.values()):,} faults"
-        _say(f"{line}, {len(campaign.violations)} violations, {rate:.0f}/s, {left:.0f} s left")
+        _print(f"{line}, {len(campaign.violations)} violations, {rate:.0f}/s, {left_s:.0f} s left")
 
     seeds = range(options.first, options.first + options.schedules)
-    campaign.run(seeds, stop_at_first=options.until_violation, after=progress)
+    campaign.run(seeds, stop_at_first=options.until_violation, after=print_progress)
     if options.json:
-        _say(json.dumps({**campaign.as_json(), "package": clipstitch.__file__}))
+        _print(json.dumps({**campaign.as_json(), "package": clipstitch.__file__}))
     else:
-        _say(str(campaign), json.dumps(campaign.as_json(), indent=1))
+        _print(str(campaign), json.dumps(campaign.as_json(), indent=1))
     return int(bool(campaign.violations))
 
 
-def _say(*lines: str) -> None:
-    """Print."""
+def _print(*lines: str) -> None:
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
 

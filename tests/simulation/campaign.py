@@ -1,15 +1,15 @@
-"""Many seeds, one after the other, and what they add up to."""
+"""Simulate many seeds and add up the figures."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from tests.simulation.invariants import Finding, Judge
+from tests.simulation.invariants.checker import Report, check
 from tests.simulation.world import World
 
 
 class Campaign:
-    """What a number of schedules came to."""
+    """The figures of all seeds simulated so far. `violations` are by seed."""
 
     def __init__(self) -> None:
         self.schedules, self.calls = 0, 0
@@ -21,46 +21,46 @@ class Campaign:
     def run(
         self, seeds: Iterable[int], *, stop_at_first: bool = False, after: Callable[[], None] | None = None
     ) -> None:
-        """Simulate seed after seed."""
+        """Simulate seeds, and call `after` after each. `stop_at_first` stops after the first violation."""
         for seed in seeds:
-            world, finding = simulate(seed)
+            world, report = simulate(seed)
             self.schedules += 1
             self.calls += world.calls
             self.faults += world.faults
-            self.states += finding.states
-            self.windows += finding.windows
-            if finding.violations:
-                self.violations[seed] = finding.violations
+            self.states += report.states
+            self.windows += report.windows
+            if report.violations:
+                self.violations[seed] = report.violations
                 if stop_at_first:
                     return
             if after:
                 after()
 
     def as_json(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
-        counters = {name: dict(sorted(getattr(self, name).items())) for name in ("faults", "states", "windows")}
-        first = next(iter(self.violations.values()), ())
+        """Return the figures as a JSON value; `first` are the first violations."""
         return {
             "schedules": self.schedules,
             "calls": self.calls,
-            **counters,
+            "faults": dict(sorted(self.faults.items())),
+            "states": dict(sorted(self.states.items())),
+            "windows": dict(sorted(self.windows.items())),
             "violations": len(self.violations),
-            "first": first[:4],
+            "first": next(iter(self.violations.values()), ())[:4],
         }
 
     def __str__(self) -> str:
-        lines = [f"seed {seed}: {problem}" for seed, problems in self.violations.items() for problem in problems[:4]]
-        return "\n".join(lines + [replay(seed) for seed in list(self.violations)[:3]])
+        lines = [f"seed {seed}: {each}" for seed, violations in self.violations.items() for each in violations[:4]]
+        return "\n".join(lines + [replay_command(seed) for seed in list(self.violations)[:3]])
 
 
-def simulate(seed: int, *, keep_trace: bool = False) -> tuple[World, Finding]:
-    """Live through one seed, and judge it."""
-    world = World(seed, keep_trace=keep_trace).live()
-    return world, Judge(world).findings()
+def simulate(seed: int, *, keep_trace: bool = False) -> tuple[World, Report]:
+    """Simulate the world of a seed and check its invariants."""
+    world = World(seed, keep_trace=keep_trace).run()
+    return world, check(world)
 
 
-def replay(seed: int) -> str:
-    """Say how to see a seed again, call by call."""
+def replay_command(seed: int) -> str:
+    """Return how to replay a seed, call by call."""
     return (
         f"replay with: python -m tests.simulation --seed {seed}    or: SIMULATION_SEED={seed} pytest tests/simulation"
     )

@@ -1,4 +1,4 @@
-"""Mutants: plausible mistakes, each a few replacements in a copy of the package, that the simulation must detect.
+"""Mutants: plausible defects, each a few replacements in a copy of the package, that the simulation must detect.
 
 Data only; `tests.simulation.mutation_testing` applies them. A replaced string that does not occur exactly once is an
 error, so that no mutant silently becomes the original when the product changes.
@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 
 class Mutant(NamedTuple):
-    """A mistake. Each change has the module, a string in it, and the string that replaces it."""
+    """A defect. Each change is a module, a string in it, and the string that replaces it."""
 
     name: str
     changes: tuple[tuple[str, str, str], ...]
@@ -33,7 +33,7 @@ _RECORD = "document = self._write_once(self.fact_ref(job.id, Fact(kind)), value.
 
 
 def _not_create_once(kind: str) -> tuple[str, str, str]:
-    """Write one of the create-once documents like any other."""
+    """Return the change that writes one of the create-once documents like any other object."""
     plain = f"document = self._write_plain(job, kind, value) if kind == {kind!r} else " + _RECORD.removeprefix(
         "document = "
     )
@@ -43,10 +43,12 @@ def _not_create_once(kind: str) -> tuple[str, str, str]:
 _WRITE_PLAIN = (
     STORE,
     "    def _write_once(",
-    "    def _write_plain(self, job, kind, value):\n"
-    "        self._write(self.fact_ref(job.id, Fact(kind)), value.as_json())\n"
-    "        return json.loads(_encode(value.as_json()))\n\n"
-    "    def _write_once(",
+    (
+        "    def _write_plain(self, job, kind, value):\n"
+        "        self._write(self.fact_ref(job.id, Fact(kind)), value.as_json())\n"
+        "        return json.loads(_encode(value.as_json()))\n\n"
+        "    def _write_once("
+    ),
 )
 
 MUTANTS = (
@@ -71,8 +73,10 @@ MUTANTS = (
             (
                 STORE,
                 "        recorded: dict[str, Any] =",
-                "        if kind == DECISION:\n            self._objects.delete([self._marker(job.id)])\n"
-                "        recorded: dict[str, Any] =",
+                (
+                    "        if kind == DECISION:\n            self._objects.delete([self._marker(job.id)])\n"
+                    "        recorded: dict[str, Any] ="
+                ),
             ),
         ),
     ),
@@ -83,8 +87,10 @@ MUTANTS = (
             (
                 "usecases/submit.py",
                 "        return execute(job, context, Run(set(), upload=upload))\n",
-                "        job = execute(job, context, Run(set(), upload=upload))\n"
-                "        context.store.mark_open(job.id, upload.manifest.ref)\n        return job\n",
+                (
+                    "        job = execute(job, context, Run(set(), upload=upload))\n"
+                    "        context.store.mark_open(job.id, upload.manifest.ref)\n        return job\n"
+                ),
             ),
         ),
     ),
@@ -244,7 +250,7 @@ MUTANTS = (
         (("planning/planner.py", "if isinstance(probe, ObjectArchived):", "if probe is None:"),),
     ),
     Mutant(
-        "the words of a forged failure are used",
+        "the message of a forged failure is recorded",
         (
             (
                 COMPLETE,
@@ -261,10 +267,10 @@ MUTANTS = (
         "a pending delivery is retried at every sweep",
         ((DECIDE, "and (policy.immediate or now >= delivery.due)", "and True"),),
     ),
-    Mutant("410 is retried", ((POLICY, "if answer.status == GONE:", "if answer.status == -GONE:"),)),
+    Mutant("410 is retried", ((POLICY, "if response.status == GONE:", "if response.status == -GONE:"),)),
     Mutant("a disabled sink is not respected", ((DELIVER, "if store.is_sink_disabled(sink.name):", "if False:"),)),
     Mutant(
-        "a webhook is retried for ever",
+        "a webhook is retried forever",
         (
             (POLICY, "    if attempt >= len(SCHEDULE_S):\n        return None\n", ""),
             (POLICY, "SCHEDULE_S[attempt]", "SCHEDULE_S[min(attempt, 9)]"),

@@ -1,4 +1,4 @@
-"""Plant a mutant in a copy of the package, and let a child process simulate with that copy until it notices."""
+"""Apply a mutant to a copy of the package, and simulate with it in a child process until a violation is found."""
 
 import json
 import os
@@ -15,43 +15,41 @@ from tests.simulation.mutants import Mutant
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-class Catch(NamedTuple):
-    """How many schedules it took, and what was noticed; `schedules` is 0 when nothing was."""
+class Detection(NamedTuple):
+    """The number of schedules until the first violation, and the violation; 0 and "" if there was none."""
 
     schedules: int
-    noticed: str
+    violation: str
 
 
-def plant(mutant: Mutant, folder: Path) -> None:
-    """Copy the package, and make the mistake."""
+def apply_mutant(mutant: Mutant, folder: Path) -> None:
+    """Copy the package to a folder and apply a mutant; raise `ValueError` if a replaced string is not there once."""
     package = folder / "clipstitch"
     shutil.copytree(Path(clipstitch.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
     for module, old, new in mutant.changes:
-        text = (package / module).read_text("utf-8")
-        if text.count(old) != 1:
-            raise ValueError(f"{mutant.name}: {module} has {text.count(old)} times {old!r}")
-        (package / module).write_text(text.replace(old, new), "utf-8")
+        source = (package / module).read_text("utf-8")
+        if source.count(old) != 1:
+            raise ValueError(f"{mutant.name}: {module} contains {old!r} {source.count(old)} times")
+        (package / module).write_text(source.replace(old, new), "utf-8")
 
 
-def detect(mutant: Mutant, schedules: int) -> Catch:
-    """Simulate until the mistake is noticed."""
+def detect(mutant: Mutant, schedules: int) -> Detection:
+    """Simulate with a mutant until it is detected, at most that many schedules."""
     with tempfile.TemporaryDirectory() as folder:
-        plant(mutant, Path(folder))
-        environment = {**os.environ, "PYTHONPATH": folder}
-        command = [
-            sys.executable,
-            "-m",
-            "tests.simulation",
-            "--schedules",
-            str(schedules),
-            "--until-violation",
-            "--json",
-        ]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        apply_mutant(mutant, Path(folder))
+        options = ["--schedules", str(schedules), "--until-violation", "--json"]
+        done = subprocess.run(
+            [sys.executable, "-m", "tests.simulation", *options],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": folder},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
     if not done.stdout:
         raise RuntimeError(done.stderr)
     report = json.loads(done.stdout)
     if not report["package"].startswith(folder):
-        raise RuntimeError("the copy was not the package that ran")
+        raise RuntimeError(f"the simulation imported {report['package']} instead of the copy")
     first = report["first"]
-    return Catch(report["schedules"], first[0]) if first else Catch(0, "")
+    return Detection(report["schedules"], first[0]) if first else Detection(0, "")

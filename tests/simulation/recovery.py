@@ -1,4 +1,4 @@
-"""How long each kind of loss delays a job, in units of the sweep's interval: one loss a world, nothing else."""
+"""Measure how long each kind of loss delays a job, in intervals of the sweep; no world has another fault."""
 
 import json
 import sys
@@ -7,59 +7,63 @@ from random import Random
 from statistics import median
 from typing import NamedTuple
 
-from tests.simulation.scenario import SINGLE, STORM, Scenario, Upload, Weather, Wish
-from tests.simulation.world import SWEEP_S, World
+from tests.simulation.scenario import FAULTY, SINGLE_CRASH, Expectation, FaultProfile, Scenario, UserUpload, tone
+from tests.simulation.setups import MANIFESTS, SWEEP_INTERVAL_S
+from tests.simulation.world import World
 
-OF_EACH = 60  # worlds
-_CLIPS = 23
-_ONE = Weather(SINGLE, double=0.0, late=0.0, twin=0.0, slow=0.0, retries=0, until_s=1200)
+WORLDS_PER_LOSS = 60
+_MANY_CLIPS = 23
+_RELIABLE = FaultProfile(
+    SINGLE_CRASH, duplicate=0.0, delay=0.0, task_duplicate=0.0, slow_call=0.0, retries=0, fault_phase_s=1200
+)
 
 
 class Loss(NamedTuple):
-    """One kind of loss: the weather that brings it, how many clips the job has, and whether a run dies."""
+    """A kind of loss: the profile that causes it, the number of clips of the job, and whether a run crashes."""
 
     name: str
-    weather: Weather
+    profile: FaultProfile
     clips: int = 2
-    deaths: bool = False
+    crashes: bool = False
 
 
 LOSSES = (
-    Loss("nothing is lost", _ONE),
-    Loss("a run dies at any one call, and FC does not repeat it", _ONE, deaths=True),
-    Loss("the same in a tree of 23 clips", _ONE, _CLIPS, deaths=True),
-    Loss("every message is lost (events and notices)", _ONE._replace(drop=1.0)),
-    Loss("the same in a tree of 23 clips", _ONE._replace(drop=1.0), _CLIPS),
-    Loss("every task falters once", _ONE._replace(kind=STORM, falters=1.0, until_s=300)),
+    Loss("nothing is lost", _RELIABLE),
+    Loss("a run crashes at any one call, and FC does not repeat it", _RELIABLE, crashes=True),
+    Loss("the same in a tree of 23 clips", _RELIABLE, _MANY_CLIPS, crashes=True),
+    Loss("every message is lost (events and completion notifications)", _RELIABLE._replace(loss=1.0)),
+    Loss("the same in a tree of 23 clips", _RELIABLE._replace(loss=1.0), _MANY_CLIPS),
+    Loss(
+        "every task fails transiently once", _RELIABLE._replace(kind=FAULTY, transient_failure=1.0, fault_phase_s=300)
+    ),
 )
 
 
 def delays(loss: Loss) -> Iterator[float]:
-    """Yield how long jobs took, from their upload, in intervals."""
-    for seed in range(OF_EACH):
+    """Yield how long jobs took from their upload until they were closed, in intervals of the sweep."""
+    for seed in range(WORLDS_PER_LOSS):
         rng = Random(seed)
-        weather = loss.weather._replace(kill_at=rng.randrange(1, 30) if loss.deaths else -1)
-        world = World(seed, scenario=_scenario(weather, loss.clips, rng.uniform(1, 299))).live()
-        if loss.weather.falters and not world.faults["task faltered"]:
-            continue  # its task ended after the storm
-        deadline_start = next(upload.at for upload in world.scenario.uploads if upload.key.startswith("manifests/"))
-        closed = [change.time for change in world.objects.changes if change.ref.key.endswith("/closed.json")]
-        yield (closed[0] - deadline_start) / SWEEP_S
+        profile = loss.profile._replace(crash_at_call=rng.randrange(1, 30) if loss.crashes else -1)
+        uploaded_at = rng.uniform(1, 299)
+        world = World(seed, scenario=_scenario(profile, loss.clips, uploaded_at)).run()
+        if loss.profile.transient_failure and not world.faults["task failed transiently"]:
+            continue  # its task ended after the fault phase
+        closed_at = [change.time for change in world.objects.changes if change.ref.key.endswith("/closed.json")]
+        yield (closed_at[0] - uploaded_at) / SWEEP_INTERVAL_S
 
 
-def _scenario(weather: Weather, count: int, at: float) -> Scenario:
-    """Make a world with one manifest."""
-    clips = [f"a/{number:02d}.mp3" for number in range(count)]
-    made = {"duration_s": 1.0, "sample_rate": 44100, "channels": 1}
-    uploads = [Upload(0.0, clip, json.dumps({**made, "names": [clip]}).encode()) for clip in clips]
-    body = json.dumps({"version": 1, "output": {"key": "out/0.mp3"}, "clips": clips}).encode()
-    key = "manifests/m0.json"
-    wish = Wish(key, "out/0.mp3", good=True, overwrite=False, clips=tuple(clips), missing=False)
-    return Scenario(weather, (*uploads, Upload(at, key, body)), {body: wish})
+def _scenario(profile: FaultProfile, count: int, uploaded_at: float) -> Scenario:
+    """Return a scenario with one manifest."""
+    clips = tuple(f"a/{number:02d}.mp3" for number in range(count))
+    manifest, output = f"{MANIFESTS}m0.json", "out/0.mp3"
+    body = json.dumps({"version": 1, "output": {"key": output}, "clips": clips}).encode()
+    uploads = [*(UserUpload(0.0, clip, tone(clip)) for clip in clips), UserUpload(uploaded_at, manifest, body)]
+    expected = Expectation(manifest, output, valid=True, overwrite=False, clips=clips, clip_missing=False)
+    return Scenario(profile, tuple(uploads), {body: expected})
 
 
 def main() -> None:
-    """Print a line of a table for each kind."""
+    """Print one row of a Markdown table for each kind of loss."""
     for loss in LOSSES:
         took = sorted(delays(loss))
         sys.stdout.write(f"| {loss.name} | {median(took):.1f} | {took[-1]:.1f} |\n")

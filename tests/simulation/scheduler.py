@@ -1,7 +1,7 @@
-"""Time, and whose turn it is. Knows threads, so that nobody else has to; refuses to know what the runs do.
+"""The event queue of the simulation and the thread that runs next; it does not know what the threads do.
 
-Every run has a thread, and there is one baton: only its holder executes. A run that pauses looks at the agenda itself,
-and hands the baton to whoever comes next; so the order depends on nothing but the agenda.
+Every function run has a thread, and exactly one thread executes at a time. A thread that pauses takes the next entry of
+the event queue and passes control to it, so the order of execution depends on the event queue only.
 """
 
 import heapq
@@ -9,106 +9,107 @@ import threading
 from collections.abc import Callable
 
 
-class Run:
-    """Something that executes in its own thread, whenever it has the baton."""
+class CooperativeThread:
+    """Work that executes in a thread of its own, only while it has control."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self.work = work
-        self.thread: _Thread | None = None
+        self.worker: _Worker | None = None
 
     def resume(self) -> None:
-        """Take the baton; the thread that is handed it first begins the work."""
-        if self.thread is None:
-            self.thread = _IDLE.pop() if _IDLE else _Thread()
-            self.thread.work = self.work
-        self.thread.turn.release()
+        """Pass control to this thread; the first call starts the work."""
+        if self.worker is None:
+            self.worker = _IDLE_WORKERS.pop() if _IDLE_WORKERS else _Worker()
+            self.worker.work = self.work
+        self.worker.control.release()
 
 
-class _Thread(threading.Thread):
-    """A thread that works for one run after the other; starting threads is slow."""
+class _Worker(threading.Thread):
+    """A pooled operating system thread, because starting one is slow."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.turn = threading.Lock()
-        self.turn.acquire()
+        self.control = threading.Lock()
+        self.control.acquire()
         self.work: Callable[[], None] = lambda: None
         self.start()
 
     def run(self) -> None:
-        """Wait for the baton, work, and wait again."""
         while True:
-            self.turn.acquire()
+            self.control.acquire()
             self.work()
 
 
-_IDLE: list[_Thread] = []
+_IDLE_WORKERS: list[_Worker] = []
 
 
 class Scheduler:
-    """The agenda. `now` counts seconds from the beginning."""
+    """The event queue. `now` is the simulated time in seconds since the start."""
 
     def __init__(self) -> None:
         self.now = 0.0
-        self._until = 0.0
-        self._agenda: list[tuple[float, int, Run | Callable[[], None]]] = []
+        self._end = 0.0
+        self._queue: list[tuple[float, int, CooperativeThread | Callable[[], None]]] = []
         self._entries = 0
         self._main = threading.Lock()
         self._main.acquire()
-        self._broken: BaseException | None = None
+        self._error: BaseException | None = None
 
-    def at(self, time: float, what: Run | Callable[[], None]) -> None:
-        """Put something on the agenda: a run to resume, or an act of a moment."""
+    def at(self, time: float, entry: CooperativeThread | Callable[[], None]) -> None:
+        """Schedule a thread to resume, or a callback, at a time in seconds; not before `now`."""
         self._entries += 1
-        heapq.heappush(self._agenda, (max(time, self.now), self._entries, what))
+        heapq.heappush(self._queue, (max(time, self.now), self._entries, entry))
 
-    def spawn(self, work: Callable[[], None]) -> Run:
-        """Begin a run, now."""
+    def spawn(self, work: Callable[[], None]) -> CooperativeThread:
+        """Start a thread at the current time and return it."""
 
-        def all_of_it() -> None:
+        def run() -> None:
             try:
                 work()
-            except BaseException as error:  # noqa: BLE001 - a mistake of the simulation, for the main thread
-                self._broken = error
-                self._agenda.clear()
-            assert run.thread is not None
-            _IDLE.append(run.thread)
-            self._pass_on(None)
+            except BaseException as error:  # noqa: BLE001 - a bug of the simulation; re-raised in the main thread
+                self._stop(error)
+            assert thread.worker is not None
+            _IDLE_WORKERS.append(thread.worker)
+            self._pass_control(None)
 
-        run = Run(all_of_it)
-        self.at(self.now, run)
-        return run
+        thread = CooperativeThread(run)
+        self.at(self.now, thread)
+        return thread
 
-    def pause(self, run: Run, seconds: float) -> None:
-        """Let others have their turn until some time has passed."""
-        self.at(self.now + seconds, run)
-        if not self._pass_on(run):
-            assert run.thread is not None
-            run.thread.turn.acquire()
+    def pause(self, thread: CooperativeThread, seconds: float) -> None:
+        """Pause the calling thread for a simulated time."""
+        self.at(self.now + seconds, thread)
+        if not self._pass_control(thread):
+            assert thread.worker is not None
+            thread.worker.control.acquire()
 
     def run_until(self, time: float) -> None:
-        """Do all that is on the agenda up to a time. Called by the main thread."""
-        self._until = time
-        if not self._pass_on(None, main=True):
+        """Execute all entries up to a time in seconds. Raises what a thread raised. Only the main thread calls it."""
+        self._end = time
+        if not self._pass_control(None, main=True):
             self._main.acquire()
-        if self._broken:
-            raise self._broken
+        if self._error:
+            raise self._error
         self.now = max(self.now, time)
 
-    def _pass_on(self, me: Run | None, *, main: bool = False) -> bool:
-        """Give the baton to whoever comes next; True when it is mine again at once."""
+    def _pass_control(self, caller: CooperativeThread | None, *, main: bool = False) -> bool:
+        """Execute callbacks until a thread is next, and resume it; return True if the caller itself is next."""
         try:
-            while self._agenda and self._agenda[0][0] <= self._until:
-                self.now, _, what = heapq.heappop(self._agenda)
-                if what is me:
+            while self._queue and self._queue[0][0] <= self._end:
+                self.now, _, entry = heapq.heappop(self._queue)
+                if entry is caller:
                     return True
-                if isinstance(what, Run):
-                    what.resume()
+                if isinstance(entry, CooperativeThread):
+                    entry.resume()
                     return False
-                what()
+                entry()
         except Exception as error:  # noqa: BLE001 - as above
-            self._broken = error
-            self._agenda.clear()
+            self._stop(error)
         if main:
             return True
         self._main.release()
         return False
+
+    def _stop(self, error: BaseException) -> None:
+        self._error = error
+        self._queue.clear()

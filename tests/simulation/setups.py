@@ -1,6 +1,7 @@
-"""How clipstitch is set up in a world, what its operator changes meanwhile, who receives webhooks. Values only."""
+"""Setups: the settings of clipstitch in a world, how they change, and who receives webhooks. Values only."""
 
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from random import Random
 from typing import Any, NamedTuple
 
@@ -18,18 +19,25 @@ SETTINGS = Settings(
     output_prefixes=("out/",),
     source_prefixes=("a/", "b/", "c/"),
 )
-SOON_S = 6000  # a deadline that a world lives to see
-PLAIN, HOOKS, MANY, HARD, OUTAGE, MOVED = "plain", "hooks", "many", "hard", "outage", "moved"
-_THEMES = {HOOKS: 7, MANY: 6, HARD: 6, OUTAGE: 3, MOVED: 6}  # per cent of the worlds that are not calm
-WELL, MOODY, ASLEEP, DEAD, GONE = "well", "moody", "asleep", "dead", "gone"
-_MOODS = (WELL, MOODY, MOODY, ASLEEP, DEAD, GONE, GONE)
+STATE, RESULTS, MANIFESTS = SETTINGS.state_prefix, SETTINGS.result_prefix, SETTINGS.manifest_prefix
+START = datetime(2026, 1, 2, 23, 58, 0, tzinfo=timezone.utc)  # just before midnight: jobs belong to two days
+SWEEP_INTERVAL_S = 300  # as in s.yaml
+SHORT_DEADLINE_S = 6000  # a deadline that passes within the simulated time
+
+PLAIN, WEBHOOKS, MANY, STUCK, OUTAGE, RECONFIGURED = "plain", "webhooks", "many", "stuck", "outage", "reconfigured"
+_THEME_PERCENTAGES = {WEBHOOKS: 7, MANY: 6, STUCK: 6, OUTAGE: 3, RECONFIGURED: 6}  # of the worlds with faults
+
+# Behaviours of webhook receivers, see `receivers`.
+HEALTHY, UNRELIABLE, DOWN, DEAD, GONE = "healthy", "unreliable", "down", "dead", "gone"
+_BEHAVIOURS = (HEALTHY, UNRELIABLE, UNRELIABLE, DOWN, DEAD, GONE, GONE)
 
 
 class Setup(NamedTuple):
-    """What a world is about, and how clipstitch is set up in it.
+    """The theme of a world and the settings of clipstitch in it.
 
-    `receivers`: names of webhooks, and their moods. `overlap`: the timer rings twice. Before `outage_s` neither events
-    nor the timer come through. `change` are the settings that take the place of others at `changed_at`.
+    `receivers`: the names of webhooks and the behaviours of their receivers. `overlap`: two sweeps start at about the
+    same time. Before `outage_s`, in seconds, no events are delivered and no sweeps start. At `changed_at`, in seconds,
+    the operator changes the settings in `change`.
     """
 
     theme: str = PLAIN
@@ -45,59 +53,68 @@ class Setup(NamedTuple):
 
     @property
     def settings(self) -> Settings:
-        """The settings at the beginning."""
-        hooks = [name for name, _ in self.receivers]
+        """The settings at the start."""
+        names = [name for name, _ in self.receivers]
         return SETTINGS._replace(
-            sinks=(*SETTINGS.sinks, *(Sink(name.lower(), "webhook", name) for name in hooks)),
-            webhooks=tuple(Webhook(name, f"https://{name.lower()}.example/", ()) for name in hooks),
+            sinks=(*SETTINGS.sinks, *(Sink(name.lower(), "webhook", name) for name in names)),
+            webhooks=tuple(Webhook(name, f"https://{name.lower()}.example/", ()) for name in names),
             state_bucket=self.state_bucket,
             search_keys=self.search_keys,
             sweep_budget_s=self.sweep_budget_s,
             deadline_s=self.deadline_s,
         )
 
+    @property
+    def narrows_outputs(self) -> bool:
+        """Whether the operator disallows all outputs at `changed_at`."""
+        return "output_prefixes" in self.change
 
-def draw_setup(rng: Random, *, calm: bool) -> Setup:
-    """Draw a setup; in calm weather nothing may need the sweep, so nothing is hard and every receiver is well."""
+    @property
+    def moves_manifests(self) -> bool:
+        """Whether the operator changes the manifest prefix at `changed_at`."""
+        return "manifest_prefix" in self.change
+
+
+def draw_setup(rng: Random, *, fault_free: bool) -> Setup:
+    """Draw a setup. If `fault_free`, no job may need the sweep, so the theme is plain and every receiver is healthy."""
     state_bucket = rng.choice((None, None, STATE_BUCKET))
-    if calm:
-        return Setup(state_bucket=state_bucket, receivers=(("PARTNER", WELL),) if rng.random() < 0.1 else ())
-    theme = _theme(rng)
-    return Setup(theme, state_bucket)._replace(**_SPECIAL.get(theme, lambda _rng: {})(rng))
+    if fault_free:
+        return Setup(state_bucket=state_bucket, receivers=(("PARTNER", HEALTHY),) if rng.random() < 0.1 else ())
+    theme = _draw_theme(rng)
+    special = _THEME_SETTINGS[theme](rng) if theme in _THEME_SETTINGS else {}
+    return Setup(theme, state_bucket)._replace(**special)
 
 
-def _hooks(rng: Random) -> dict[str, Any]:
-    """Draw one or two receivers."""
+def _draw_theme(rng: Random) -> str:
+    number = rng.uniform(0, 100)
+    for theme, percentage in _THEME_PERCENTAGES.items():
+        number -= percentage
+        if number < 0:
+            return theme
+    return PLAIN
+
+
+def _draw_receivers(rng: Random) -> dict[str, Any]:
     names = ("PARTNER", "ARCHIVE")[: rng.choice((1, 1, 2))]
-    return {"receivers": tuple((name, rng.choice(_MOODS)) for name in names)}
+    return {"receivers": tuple((name, rng.choice(_BEHAVIOURS)) for name in names)}
 
 
-def _hurry(rng: Random) -> dict[str, Any]:
-    """Give sweeps little time, and let them overlap."""
+def _draw_sweep_limits(rng: Random) -> dict[str, Any]:
+    """Give sweeps little time, and let some of them overlap."""
     return {"sweep_budget_s": rng.choice((6, 20, 200)), "overlap": rng.random() < 0.3}
 
 
-def _change(rng: Random) -> dict[str, Any]:
-    """Let the operator narrow the outputs, or move the manifests, while jobs run."""
+def _draw_change(rng: Random) -> dict[str, Any]:
+    """Let the operator disallow the outputs, or change the manifest prefix, while jobs are running."""
     narrowed = {"output_prefixes": ("elsewhere/",)}
     change = rng.choice((narrowed, narrowed, {"manifest_prefix": "inbox/"}))
     return {"changed_at": rng.choice((rng.uniform(2, 120), 300.5)), "change": change}
 
 
-_SPECIAL: Mapping[str, Callable[[Random], dict[str, Any]]] = {
-    HOOKS: _hooks,
-    MANY: lambda rng: {"search_keys": rng.choice((2, 4)), **_hurry(rng)},
-    HARD: lambda rng: {"deadline_s": SOON_S, **_hurry(rng)},
-    OUTAGE: lambda _rng: {"deadline_s": SOON_S, "outage_s": SOON_S + 1200.0},
-    MOVED: _change,
+_THEME_SETTINGS: Mapping[str, Callable[[Random], dict[str, Any]]] = {
+    WEBHOOKS: _draw_receivers,
+    MANY: lambda rng: {"search_keys": rng.choice((2, 4)), **_draw_sweep_limits(rng)},
+    STUCK: lambda rng: {"deadline_s": SHORT_DEADLINE_S, **_draw_sweep_limits(rng)},
+    OUTAGE: lambda _rng: {"deadline_s": SHORT_DEADLINE_S, "outage_s": SHORT_DEADLINE_S + 1200.0},
+    RECONFIGURED: _draw_change,
 }
-
-
-def _theme(rng: Random) -> str:
-    """Draw what a world is about; most are about nothing but their weather."""
-    number = rng.uniform(0, 100)
-    for theme, share in _THEMES.items():
-        number -= share
-        if number < 0:
-            return theme
-    return PLAIN

@@ -1,4 +1,4 @@
-"""Thousands of seeded worlds in which everything goes wrong, and none in which a promise is broken."""
+"""Thousands of simulated worlds with every kind of fault, none of which violates an invariant."""
 
 import os
 import subprocess
@@ -7,34 +7,34 @@ from random import Random
 
 import pytest
 
-from tests.simulation.campaign import Campaign, replay, simulate
-from tests.simulation.hunt import ROOT
-from tests.simulation.scenario import scenario_of
+from tests.simulation.campaign import Campaign, replay_command, simulate
+from tests.simulation.mutation_testing import ROOT
+from tests.simulation.scenario import draw_scenario
 from tests.simulation.setups import (
-    ASLEEP,
     DEAD,
+    DOWN,
     GONE,
-    HARD,
-    HOOKS,
+    HEALTHY,
     MANY,
-    MOODY,
-    MOVED,
     OUTAGE,
     PLAIN,
+    RECONFIGURED,
     STATE_BUCKET,
-    WELL,
+    STUCK,
+    UNRELIABLE,
+    WEBHOOKS,
 )
 from tests.simulation.world import World
 
-PARTS = 10  # so that several workers share the seeds
+PARTS = 10  # several workers share the seeds
 SCHEDULES = 2000 if os.environ.get("CI") else 300
-ONE = os.environ.get("SIMULATION_SEED")
+SEED = os.environ.get("SIMULATION_SEED")
 
 
-@pytest.mark.skipif(ONE is not None, reason="one seed was asked for")
+@pytest.mark.skipif(SEED is not None, reason="SIMULATION_SEED is set")
 @pytest.mark.parametrize("part", range(PARTS))
-def test_no_schedule_breaks_a_promise(part: int):
-    """Whatever is lost, doubled, late, refused or killed, and in whatever order."""
+def test_no_schedule_violates_an_invariant(part: int) -> None:
+    """Messages are lost, duplicated and delayed, calls fail and functions crash, in any order."""
     campaign = Campaign()
     campaign.run(range(part, SCHEDULES, PARTS))
 
@@ -42,58 +42,59 @@ def test_no_schedule_breaks_a_promise(part: int):
     assert SCHEDULES // PARTS == campaign.schedules
 
 
-@pytest.mark.skipif(ONE is None, reason="set SIMULATION_SEED to replay one seed")
-def test_the_seed_that_was_asked_for():
-    """It happens again exactly as it did."""
-    world, finding = simulate(int(ONE or 0), keep_trace=True)
+@pytest.mark.skipif(SEED is None, reason="set SIMULATION_SEED to replay one seed")
+def test_the_given_seed_violates_no_invariant() -> None:
+    """A failure shows the whole trace."""
+    world, report = simulate(int(SEED or 0), keep_trace=True)
 
-    assert not finding.violations, "\n".join([*(world.lines or ()), *finding.violations, replay(world.seed)])
+    assert not report.violations, "\n".join([*(world.lines or ()), *report.violations, replay_command(world.seed)])
 
 
-def test_every_kind_of_fault_and_end_occurs():
-    """Weather that never comes would prove nothing."""
+def test_every_kind_of_fault_and_final_state_occurs() -> None:
+    """A fault that never occurs would prove nothing."""
     campaign = Campaign()
     campaign.run(range(150))
-    expected = {"CloudBusy", "function killed", "given up by FC", "task faltered", "task ran twice"}
-    expected |= {f"{what} {how}" for what in ("event", "notice") for how in ("dropped", "doubled", "delayed")}
-    expected |= {f"webhook: {what}" for what in ("no answer", "answer lost", "500", "429", "410")}
-    expected |= {"probe of one clip refused"}
+    expected = {"CloudBusy", "function crashed", "retries of FC exhausted", "task failed transiently", "task ran twice"}
+    messages, faults = ("event", "completion notification"), ("lost", "duplicated", "delayed")
+    expected |= {f"{message} {fault}" for message in messages for fault in faults}
+    expected |= {f"webhook: {response}" for response in ("no response", "response lost", "500", "429", "410")}
+    expected |= {"probe of one clip failed"}
 
     assert expected <= set(campaign.faults)
     assert {"succeeded", "failed", "rejected"} == set(campaign.states)
 
 
 @pytest.mark.parametrize("seed", [1, 7, 11])
-def test_the_same_seed_is_the_same_world(seed: int):
-    """Twice in this process, and in another one that hashes differently: not one call differs."""
-    here = {World(seed).live().digest.hexdigest() for _ in range(2)}
+def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
+    """The trace is the same in this process and in processes with other hash seeds."""
+    traces = {World(seed).run().digest.hexdigest() for _ in range(2)}
     for hash_seed in ("1", "2"):
         command = [sys.executable, "-m", "tests.simulation", "--seed", str(seed)]
         environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
-        said = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False).stdout
-        here |= {line.removeprefix("trace: ") for line in said.splitlines() if line.startswith("trace: ")}
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        traces |= {line.removeprefix("trace: ") for line in done.stdout.splitlines() if line.startswith("trace: ")}
 
-    assert 1 == len(here)
+    assert 1 == len(traces)
 
 
-def test_every_kind_of_setup_occurs():
-    """Worlds with a theme are few, so that the others stay many."""
-    setups = [scenario_of(Random(seed)).setup for seed in range(300)]
-    moods = {mood for setup in setups for _, mood in setup.receivers}
+def test_every_kind_of_setup_occurs() -> None:
+    """300 seeds draw every theme, every behaviour of a receiver, and both kinds of state bucket."""
+    setups = [draw_scenario(Random(seed)).setup for seed in range(300)]
+    behaviours = {behaviour for setup in setups for _, behaviour in setup.receivers}
 
-    assert {PLAIN, HOOKS, MANY, HARD, OUTAGE, MOVED} == {setup.theme for setup in setups}
-    assert {WELL, MOODY, ASLEEP, DEAD, GONE} == moods
+    assert {PLAIN, WEBHOOKS, MANY, STUCK, OUTAGE, RECONFIGURED} == {setup.theme for setup in setups}
+    assert {HEALTHY, UNRELIABLE, DOWN, DEAD, GONE} == behaviours
     assert {None, STATE_BUCKET} == {setup.state_bucket for setup in setups}
 
 
-@pytest.mark.parametrize("theme", [HOOKS, MANY, HARD, OUTAGE, MOVED])
-def test_the_same_world_of_every_theme_is_the_same(theme: str):
-    """Overlapping sweeps, receivers and changing settings throw the same dice."""
-    seed = next(seed for seed in range(300) if theme == scenario_of(Random(seed)).setup.theme)
+@pytest.mark.parametrize("theme", [WEBHOOKS, MANY, STUCK, OUTAGE, RECONFIGURED])
+def test_a_seed_of_each_theme_gives_the_same_trace(theme: str) -> None:
+    """Overlapping sweeps, receivers and changed settings draw their random numbers in the same order."""
+    seed = next(seed for seed in range(300) if theme == draw_scenario(Random(seed)).setup.theme)
 
-    assert World(seed).live().digest.hexdigest() == World(seed).live().digest.hexdigest()
+    assert World(seed).run().digest.hexdigest() == World(seed).run().digest.hexdigest()
 
 
-def test_another_seed_is_another_world():
-    """Or a thousand schedules would be one."""
-    assert 20 == len({World(seed).live().digest.hexdigest() for seed in range(20)})
+def test_different_seeds_give_different_traces() -> None:
+    """Otherwise a thousand schedules would be the same one."""
+    assert 20 == len({World(seed).run().digest.hexdigest() for seed in range(20)})

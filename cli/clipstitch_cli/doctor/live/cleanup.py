@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from clipstitch.common.errors import ClipstitchError
+from clipstitch.common.errors import BucketNotFound, ClipstitchError, CloudBusy
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectStore
 
@@ -30,7 +30,15 @@ class CleanupStack:
 
 
 def delete_prefix(bucket: str, prefix: str, objects: ObjectStore) -> int:
-    """Delete all objects under a prefix and return their number."""
-    refs = [ObjectRef(bucket, listed.key) for listed in objects.list(bucket, prefix)]
+    """Delete all objects under a prefix and return their number; 0 if the bucket does not exist.
+
+    Raises CloudBusy if objects still exist afterwards.
+    """
+    try:
+        refs = [ObjectRef(bucket, listed.key) for listed in objects.list(bucket, prefix)]
+    except BucketNotFound:
+        return 0
     objects.delete(refs)
+    if remaining := [listed.key for listed in objects.list(bucket, prefix)]:
+        raise CloudBusy(f"{', '.join(remaining)} still exists")
     return len(refs)

@@ -13,14 +13,17 @@ from clipstitch.adapters.oss2_import import oss2
 from clipstitch.common.cloud_errors import IMM_CODE, is_transient
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused
-from clipstitch.common.ports import TaskOutcome, TaskRunning
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import ObjectHeaders, TaskOutcome, TaskRunning
 from clipstitch.usecases.context import Context
 from clipstitch_cli.display.decoded_audio import decode
 from clipstitch_cli.doctor.findings import result_of
-from clipstitch_cli.doctor.live.cleanup import CleanupStack
+from clipstitch_cli.doctor.live.cleanup import CleanupStack, delete_prefix
 from clipstitch_cli.doctor.live.completion_listener import POLL_S, CompletionListener
 from clipstitch_cli.doctor.live.experiments import (
+    DELETION_REQUESTS,
     HOME,
+    LISTING_REQUESTS,
     MISSING,
     TONES,
     Experiment,
@@ -89,24 +92,18 @@ class ExperimentRunner:
             name, bucket_error = names.bucket_for(where), ""
             if where != HOME and names.new:
                 self._cleanup.add(f"bucket {name}", partial(self._call, self._bucket(name).delete_bucket))
-                bucket_error = self._error_of(self._bucket(name).create_bucket)
+                bucket_error = _error_of(partial(self._call, self._bucket(name).create_bucket))
             self._cleanup.add(f"oss://{name}/{names.prefix}", partial(self._clear, name))
             for clip, body in objects_of(experiments, where).items():
-                put = partial(self._bucket(name).put_object, key_of(clip, names.prefix), body)
-                if error := bucket_error or self._error_of(put):
+                self.requests += 1
+                ref = ObjectRef(name, key_of(clip, names.prefix))
+                write = partial(self._context.objects.write, ref, body, ObjectHeaders())
+                if error := bucket_error or _error_of(write):
                     self._upload_errors[where, clip] = error
 
     def _clear(self, bucket: str) -> None:
-        """Delete everything under the prefix, and verify that nothing remains."""
-        if found := self._listed(bucket):
-            self._call(self._bucket(bucket).batch_delete_objects, found)
-        if remaining := self._listed(bucket):
-            raise CloudBusy(f"{', '.join(remaining)} still exists")
-
-    def _listed(self, bucket: str) -> list[str]:
-        """List the prefix, which never has more than one page of objects; a bucket that is removed has none."""
-        found = self._call(self._bucket(bucket).list_objects_v2, prefix=self._names.prefix, max_keys=1000)
-        return [each.key for each in found.object_list] if found else []
+        self.requests += LISTING_REQUESTS + DELETION_REQUESTS
+        delete_prefix(bucket, self._names.prefix, self._context.objects)
 
     def _start(self, experiment: Experiment) -> Observation:
         """Post a request."""
@@ -166,27 +163,27 @@ class ExperimentRunner:
 
     def _tones(self, experiment: Experiment) -> tuple[DetectedTone, ...]:
         """Download an output, decode it, and detect its tones."""
-        get = self._bucket(self._names.bucket).get_object
-        body = self._call(get, target_of(experiment, self._names.prefix)).read()
+        self.requests += 1
+        body = self._context.objects.read(ObjectRef(self._names.bucket, target_of(experiment, self._names.prefix))).body
         with TemporaryDirectory(prefix="clipstitch-doctor-") as folder:
             file = Path(folder) / "made.flac"
             file.write_bytes(body)
             return detect(decode(file, RATE).samples, [TONES[clip] for clip in dict.fromkeys(experiment.clips)])
 
-    def _call(self, call: Callable[..., Any], *args: Any, **options: Any) -> Any:
-        """Call OSS and count the request; return None for a bucket that does not exist."""
+    def _call(self, call: Callable[[], Any]) -> None:
+        """Call OSS and count the request; a bucket that does not exist is no error."""
         self.requests += 1
         try:
-            return call(*args, **options)
+            call()
         except oss2.exceptions.NoSuchBucket:
-            return None
+            return
         except oss2.exceptions.OssError as error:
             raise (CloudRefused if 400 <= error.status < 500 else CloudBusy)(said(error)) from error
 
-    def _error_of(self, call: Callable[[], Any]) -> str:
-        """Call OSS; return the error, "" if there is none."""
-        error = result_of(partial(self._call, call))
-        return str(error) if isinstance(error, ClipstitchError) else ""
+
+def _error_of(call: Callable[[], object]) -> str:
+    error = result_of(call)
+    return str(error) if isinstance(error, ClipstitchError) else ""
 
 
 def _unfinished_task(prefix: str) -> None:

@@ -1,0 +1,61 @@
+"""Checks at the moment a task is started whether the step may be started; the facts of steps are recorded for it."""
+
+from typing import TYPE_CHECKING
+
+from clipstitch.adapters.memory import MemoryAudioService
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import TaskOutcome
+from clipstitch.planning.process_string import parse_process
+from clipstitch.usecases.job_store import step_of_target
+from tests.simulation.setups import STATE
+
+if TYPE_CHECKING:
+    from tests.simulation.function_runs import FunctionRun
+    from tests.simulation.world import World
+
+StepId = tuple[str, int]  # a job and the number of a step
+
+
+class StepMonitor:
+    """When facts of steps were recorded first, by step; `causes` are the ended steps whose runs started a step."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._succeeded_at: dict[StepId, float] = {}
+        self._accepted_at: dict[StepId, dict[str, float]] = {}
+        self.causes: dict[StepId, set[int]] = {}
+
+    def record_fact(self, ref: ObjectRef) -> None:
+        """Record the fact that an object is, if it is one of a step."""
+        folder, _, name = ref.key.rpartition("/")
+        if not (ref.key.startswith(f"{STATE}jobs/") and name.startswith("step-")):
+            return
+        number, kind, task, *_ = name.split(".")
+        step, now = (folder.rpartition("/")[2], int(number.removeprefix("step-"))), self._world.scheduler.now
+        if kind == "succeeded":
+            self._succeeded_at.setdefault(step, now)
+        if kind == "accepted":
+            self._accepted_at.setdefault(step, {}).setdefault(task, now)
+
+    def check_start(self, run: "FunctionRun", process: str) -> None:
+        """Report a violation if a run starts a step that had succeeded, or was running, before the run began."""
+        saved = parse_process(process).saveas
+        step = step_of_target(saved.key, STATE) if saved and saved.key else None
+        if step is None:
+            self._violation(run, f"starts a task whose target is not that of a step: {process}")
+        elif self._succeeded_at.get(step, self._world.scheduler.now) < run.started_at:
+            self._violation(run, f"starts {step}, which had succeeded before the run began")
+        elif self._is_running(step, run.started_at):
+            self._violation(run, f"starts {step}, which was known to be running before the run began")
+        elif run.kind == "complete":
+            self.causes.setdefault(step, set()).add(run.cause_step)
+
+    def _violation(self, run: "FunctionRun", message: str) -> None:
+        self._world.violations.append(f"{run.name} {message}")
+
+    def _is_running(self, step: StepId, before: float) -> bool:
+        """Return True if a task was recorded as accepted before a time, and has not failed."""
+        accepted = [task for task, time in self._accepted_at.get(step, {}).items() if time < before]
+        # The method of the base class, since the simulated service may be unable to look up tasks.
+        outcomes = [MemoryAudioService.task_outcome(self._world.audio, task) for task in accepted]
+        return any(not isinstance(outcome, TaskOutcome) or outcome.succeeded for outcome in outcomes)
