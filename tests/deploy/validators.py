@@ -121,7 +121,7 @@ def fc3_schema(rendered: JSON) -> list[str]:
     """
     tools.require(tools.FC3_SCHEMA, "the schema of fc3", "put fc3.schema.json beside the checkout, in shared/schemas")
     try:
-        import jsonschema  # type: ignore[import-untyped]
+        import jsonschema
     except ImportError:
         tools.skip_or_fail("jsonschema is not installed; install the project's extra `deploy`")
     schema = _closed(json.loads(tools.FC3_SCHEMA.read_text("utf-8")))
@@ -181,7 +181,7 @@ def fc_sdk(rendered: JSON, template: JSON) -> list[str]:
 
 def _dropped_by_sdk(props: JSON) -> Iterator[str]:
     """Yield the fields of a function that the SDK's models drop."""
-    from alibabacloud_fc20230330 import models  # type: ignore[import-untyped]
+    from alibabacloud_fc20230330 import models
 
     separate = ("region", "code", "triggers", "asyncInvokeConfig", "functionName")
     own = {key: value for key, value in props.items() if key not in separate}

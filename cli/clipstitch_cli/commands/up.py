@@ -43,7 +43,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
         typer.Option(
             help="Inject faults, with this seed: events and messages are lost, duplicated, delayed or reordered; calls "
             "are refused, or fail after they took effect; tasks fail transiently; function instances are killed. To "
-            "test consumers: what may happen in the cloud happens here often. Counted in DIR/weather.json."
+            "test consumers: what may happen in the cloud happens here often. Counted in DIR/faults.json."
         ),
     ] = None,
     fault_rate: Annotated[float, typer.Option(help="Multiplies the probability of faults.", min=0.0, max=10.0)] = 1.0,

@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from clipstitch.adapters.smq import ours
+from clipstitch.adapters.smq import translated_errors
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import SinkTargetNotFound
 from clipstitch.common.identifiers import uploaded_at
@@ -45,7 +45,7 @@ class CloudInspector:
     def has_topic(self, name: str) -> bool:
         """Call GetTopicAttributes."""
         try:
-            with ours(f"reading the attributes of topic {name}"):
+            with translated_errors(f"reading the attributes of topic {name}"):
                 self._account.get_topic(name).get_attributes()
         except SinkTargetNotFound:
             return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from clipstitch.adapters.oss import OssBuckets, said
+from clipstitch.adapters.oss import OssBuckets, describe_error
 from clipstitch.adapters.oss2_import import oss2
 from clipstitch.common.cloud_errors import IMM_CODE, is_transient
 from clipstitch.common.credentials import AccessKey
@@ -178,7 +178,7 @@ class ExperimentRunner:
         except oss2.exceptions.NoSuchBucket:
             return
         except oss2.exceptions.OssError as error:
-            raise (CloudRefused if 400 <= error.status < 500 else CloudBusy)(said(error)) from error
+            raise (CloudRefused if 400 <= error.status < 500 else CloudBusy)(describe_error(error)) from error
 
 
 def _error_of(call: Callable[[], object]) -> str:

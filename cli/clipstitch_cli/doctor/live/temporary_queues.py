@@ -7,7 +7,7 @@ from mns.queue import QueueMeta
 from mns.subscription import SubscriptionMeta
 from mns.topic import TopicMeta
 
-from clipstitch.adapters.smq import ours
+from clipstitch.adapters.smq import translated_errors
 from clipstitch.common.errors import ClipstitchError
 from clipstitch_cli.doctor.live.cleanup import CleanupStack
 from clipstitch_cli.smq_queue import is_smq_error
@@ -41,12 +41,12 @@ def subscribe_queue(account: Account, topic: str, name: str, endpoint: str, clea
 def _create(what: str, create: Callable[[], object], remove: Callable[[], object], cleanup: CleanupStack) -> None:
     def remove_if_present() -> None:
         try:
-            with ours(f"removing {what}"):
+            with translated_errors(f"removing {what}"):
                 remove()
         except ClipstitchError as error:
             if not is_smq_error(error, _NOT_FOUND):
                 raise
 
     cleanup.add(what, remove_if_present)
-    with ours(f"creating {what}"):
+    with translated_errors(f"creating {what}"):
         create()
