@@ -61,7 +61,7 @@ def bucket_error(error: Any, name: str, settings: Settings) -> ClipstitchError:
         return RegionMismatch(message, region)
     if error.code in _KEY_ERRORS:
         return AccessKeyRejected(f"{error.code}: {error.message}")
-    text = f"reading bucket {name}: {said(error)}"
+    text = f"reading bucket {name}: {describe_error(error)}"
     return classify(error.status, error.code or "", error.message or "")(text)
 
 

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @contextmanager
 def _translated_errors(doing: str) -> Iterator[None]:
-    """Raise every SDK error as one of ours, with what was being done."""
+    """Raise every SDK error as a ClipstitchError that says what was being done."""
     try:
         yield
     except oss2.exceptions.OssError as error:
@@ -45,7 +45,7 @@ def _translated_errors(doing: str) -> Iterator[None]:
 
 def _translate(error: Any, doing: str) -> ClipstitchError:
     code, message = str(error.code or ""), str(getattr(error, "message", "") or error.body or error)
-    return classify(error.status, code, message)(f"{doing}: {said(error)}")
+    return classify(error.status, code, message)(f"{doing}: {describe_error(error)}")
 
 
 def describe_error(error: Any) -> str:

@@ -30,7 +30,7 @@ _BUSY = frozenset({"InternalError", "InternalServerError", "ServiceUnavailable"}
 
 @contextmanager
 def translated_errors(doing: str) -> Iterator[None]:
-    """Raise every SDK error as one of ours, with what was being done."""
+    """Raise every SDK error as a ClipstitchError that says what was being done."""
     try:
         yield
     except MNSExceptionBase as error:

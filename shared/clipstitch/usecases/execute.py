@@ -66,7 +66,7 @@ def execute(job: Job, context: Context, run: Run | None = None) -> Job:
     return job
 
 
-def _perform(action: Action, job: Job, context: Context, run: Run) -> Job:  # noqa: PLR0911 - one for each action
+def _perform(action: Action, job: Job, context: Context, run: Run) -> Job:  # noqa: PLR0911, RET503 - one return for each action, and assert_never
     """Perform one action and return the job with what it recorded."""
     if isinstance(action, MakePlan | Publish):
         run.before_long_action(job.id)
@@ -90,7 +90,7 @@ def _perform(action: Action, job: Job, context: Context, run: Run) -> Job:  # no
             log_event("job-closed", job=job.id, state=job.state)
             return context.store.close(job)
         case _:
-            return assert_never(action)
+            assert_never(action)
 
 
 def _plan_of(job: Job) -> Plan:

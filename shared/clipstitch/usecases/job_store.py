@@ -182,7 +182,7 @@ class JobStore:
         return self._ref(f"{_SINKS}{quote(sink, safe='')}.off")
 
     def close(self, job: Job) -> Job:
-        """Record that the job is closed, then delete its working files; the marker last, so that a crash is detected."""
+        """Record that the job is closed, then delete its working files; the marker last, in case of a crash."""
         job = self.add(job, Fact(CLOSED), {"state": job.state})
         self.delete_working_files(job)
         return job
