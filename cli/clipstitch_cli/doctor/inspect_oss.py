@@ -7,7 +7,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen  # noqa: TID251 - a request without a signature, for the Date of the response
 
-from clipstitch.adapters.oss import OssBuckets
+from clipstitch.adapters.oss import OssBuckets, describe_error
 from clipstitch.adapters.oss2_import import oss2
 from clipstitch.common.cloud_errors import classify
 from clipstitch.common.credentials import AccessKey

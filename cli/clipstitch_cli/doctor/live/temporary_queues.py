@@ -30,10 +30,8 @@ def create_topic(account: Account, name: str, cleanup: CleanupStack) -> None:
 
 def subscribe_queue(account: Account, topic: str, name: str, endpoint: str, cleanup: CleanupStack) -> None:
     """Subscribe a queue, by its ARN, to a topic; SIMPLIFIED delivers messages as they were published."""
-    subscription, wanted = (
-        account.get_subscription(topic, name),
-        SubscriptionMeta(endpoint, "BACKOFF_RETRY", "SIMPLIFIED"),
-    )
+    subscription = account.get_subscription(topic, name)
+    wanted = SubscriptionMeta(endpoint, "BACKOFF_RETRY", "SIMPLIFIED")
     what = f"subscription {name} of topic {topic}"
     _create(what, lambda: subscription.subscribe(wanted), subscription.unsubscribe, cleanup)
 
