@@ -45,7 +45,7 @@ def openapi_errors(doing: str, not_found: type[ClipstitchError] = ObjectNotFound
 def openapi_error(
     doing: str, status: int | None, code: str | None, message: str, not_found: type[ClipstitchError] = ObjectNotFound
 ) -> ClipstitchError:
-    """Return the error that an answer means; a status of None stands for no answer."""
+    """Return the error that an answer means; a status of None means no answer."""
     text = f"{doing}: {code}: {message}" if code else f"{doing}: {message}"
     if not status or status == 429 or status >= 500:
         return CloudBusy(text)

@@ -1,4 +1,4 @@
-"""Inspects OSS: its time, and a bucket's region and versioning. Tells a wrong key from a wrong region."""
+"""Inspects OSS: its time, and a bucket's region and versioning. Distinguishes a wrong key from a wrong region."""
 
 from datetime import datetime
 from email.utils import parsedate_to_datetime

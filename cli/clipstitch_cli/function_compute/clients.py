@@ -88,7 +88,7 @@ class Fc2Invoker:
 
 
 def fc2_error(function: str, error: Any) -> ClipstitchError:
-    """Return what an error of the older SDK means; status 200 stands for a function that ended with an error."""
+    """Return what an error of the older SDK means; status 200 means a function that ended with an error."""
     if error.status_code == 200:
         return function_error(function, error.message.encode())
     message = str(_json_object(error.message.encode()).get("ErrorMessage", error.message))

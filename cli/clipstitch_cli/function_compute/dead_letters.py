@@ -32,6 +32,13 @@ class InvalidDeadLetter(ClipstitchError):
     remedy = "Read the message in SMQ's console; delete it there if it does not belong to clipstitch."
 
 
+class RetryCrashed(ClipstitchError):
+    """Handling a dead-letter message raised an unexpected exception."""
+
+    code = "RETRY_CRASHED"
+    remedy = "This is a bug: please report it with the event of the message, which stays in the queue."
+
+
 class DeadLetterQueue(Protocol):
     """A queue of dead-letter messages: `SmqQueue`, or a fake."""
 
@@ -82,7 +89,7 @@ def _retry(message: QueueMessage, queue: DeadLetterQueue, handle: Handler) -> Re
     except ClipstitchError as error:
         return RetriedMessage(message.id, error=error)
     except Exception as error:  # noqa: BLE001 - an event that crashes the function must not stop the other messages
-        return RetriedMessage(message.id, error=ClipstitchError(f"{type(error).__name__}: {error}"))
+        return RetriedMessage(message.id, error=RetryCrashed(f"{type(error).__name__}: {error}"))
     return RetriedMessage(message.id, jobs)
 
 

@@ -204,9 +204,9 @@ def test_a_job_makes_exactly_the_estimated_requests(document: dict[str, Any]) ->
 
 def test_the_limits_of_copies_are_those_of_the_oss_adapter() -> None:
     """They are repeated so that `explain` does not import the SDK."""
-    ours = (estimates.SINGLE_COPY_BYTES, estimates.COPY_PART_BYTES, estimates.DELETED_AT_ONCE)
+    repeated = (estimates.SINGLE_COPY_BYTES, estimates.COPY_PART_BYTES, estimates.DELETED_AT_ONCE)
 
-    assert (oss.SINGLE_COPY_BYTES, oss.COPY_PART_BYTES, oss.PAGE) == ours
+    assert (oss.SINGLE_COPY_BYTES, oss.COPY_PART_BYTES, oss.PAGE) == repeated
 
 
 def test_a_large_output_is_copied_in_parts() -> None:

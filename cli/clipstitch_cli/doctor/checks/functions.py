@@ -50,9 +50,9 @@ def _environment(deployed: FunctionFacts, wanted: Mapping[str, str], settings: S
     if names := sorted(key for key in {*wanted, *env} if wanted.get(key) != env.get(key)):
         yield warning("environment", f"{name} has other values than s.yaml for {', '.join(names)}", DEPLOY)
     for field in SHARED:
-        theirs, ours = getattr(used, field), getattr(settings, field)
-        if theirs != ours:
-            message = f"{name} uses {field} {theirs!r}, this shell {ours!r}"
+        theirs, shell = getattr(used, field), getattr(settings, field)
+        if theirs != shell:
+            message = f"{name} uses {field} {theirs!r}, this shell {shell!r}"
             yield warning("environment", message, f"export CLIPSTITCH_{field.upper()}={theirs or ''}")
 
 
