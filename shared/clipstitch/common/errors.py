@@ -220,7 +220,7 @@ class Issue(NamedTuple):
     @classmethod
     def from_json(cls, issue: Mapping[str, str]) -> "Issue":
         """Return the issue of such a mapping."""
-        return cls(**issue)
+        return cls(*(issue[name] for name in cls._fields))
 
 
 class InvalidManifest(ClipstitchError):

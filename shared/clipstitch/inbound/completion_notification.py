@@ -15,7 +15,7 @@ from clipstitch.common.identifiers import ObjectRef
 
 MEDIA_TASK = "MediaConvert"
 _WRAPPERS = ("Message", "body", "content", "data")
-MAX_REASON_CHARACTERS = 2000  # ours: the reason becomes part of an event, which must fit into a message
+MAX_REASON_CHARACTERS = 2000  # own limit: the reason becomes part of an event, which must fit into a message
 _DEPTH = 6  # wrapper, Base64, envelope, content: no known format nests deeper
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from clipstitch.common.errors import InvalidManifest, Issue
 
-MAX_BYTES = 256 * 1024  # ours: a manifest is a list of names, not a payload
+MAX_BYTES = 256 * 1024  # own limit: a manifest is a list of names, not a payload
 MAX_DEPTH = 20
 
 

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 _UNIT_MS = {"h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
 _PART = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,6})?)(ms|h|m|s)")
-MAX_MS = 1_000 * _UNIT_MS["h"]  # ours: a longer duration is a typing error
+MAX_MS = 1_000 * _UNIT_MS["h"]  # own limit: a longer duration is a typing error
 FORMS = '"1h", "1m30s", "4.5s", "300ms", or an integer number of milliseconds; at most 1000h'
 
 

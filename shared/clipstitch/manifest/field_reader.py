@@ -13,7 +13,7 @@ from clipstitch.manifest.durations import FORMS, parse_duration_ms
 from clipstitch.manifest.fields import HOUR_MS, Field, Fields
 from clipstitch.manifest.object_keys import MAX_KEY_BYTES, key_problem
 
-MAX_ISSUES = 2000  # ours: a manifest of 256 KB is answered with less than 1 MB
+MAX_ISSUES = 2000  # own limit: a manifest of 256 KB is answered with less than 1 MB
 _TYPE_NAMES: dict[type, str] = {
     str: "a string",
     int: "an integer",

@@ -11,8 +11,8 @@ from clipstitch.manifest.durations import MAX_MS
 
 VERSION = 1
 HOUR_MS = 3_600_000
-MAX_LABELS, MAX_LABEL_CHARACTERS = 32, 256  # ours: labels travel in an event of at most 60 KB
-MAX_TITLE_CHARACTERS = 256  # ours: a title is a heading
+MAX_LABELS, MAX_LABEL_CHARACTERS = 32, 256  # own limit: labels travel in an event of at most 60 KB
+MAX_TITLE_CHARACTERS = 256  # own limit: a title is a heading
 
 
 class Field(NamedTuple):

@@ -99,28 +99,26 @@ class Plan(NamedTuple):
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> "Plan":
         """Return the plan of what `as_json` returned."""
-        return cls(
-            **{
-                **plan,
-                "manifest": _restore(ManifestRef, plan["manifest"], "ref"),
-                "output": _restore(PlannedOutput, plan["output"], "ref"),
-                "clips": tuple(PlacedClip(**clip) for clip in plan["clips"]),
-                "steps": tuple(
-                    _restore(Step, step, "main", "target")._replace(
-                        needs=tuple(step["needs"]), clips=tuple(step["clips"])
-                    )
-                    for step in plan["steps"]
-                ),
-                "sinks": tuple(plan["sinks"]),
-                "warnings": tuple(plan["warnings"]),
-                "silences": tuple(_restore(SilenceAsset, silence, "ref") for silence in plan["silences"]),
-            }
-        )
+        values = {
+            **plan,
+            "manifest": _restore(ManifestRef, plan["manifest"], "ref"),
+            "output": _restore(PlannedOutput, plan["output"], "ref"),
+            "clips": tuple(_restore(PlacedClip, clip) for clip in plan["clips"]),
+            "steps": tuple(
+                _restore(Step, step, "main", "target")._replace(needs=tuple(step["needs"]), clips=tuple(step["clips"]))
+                for step in plan["steps"]
+            ),
+            "sinks": tuple(plan["sinks"]),
+            "warnings": tuple(plan["warnings"]),
+            "silences": tuple(_restore(SilenceAsset, silence, "ref") for silence in plan["silences"]),
+        }
+        return _restore(cls, values)
 
 
 def _restore(kind: Callable[..., _T], value: Mapping[str, Any], *refs: str) -> _T:
-    """Return a value of its JSON; `refs` are the names of its object references."""
-    return kind(**{**value, **{name: ObjectRef(**value[name]) for name in refs}})
+    """Return a named tuple of its JSON. `refs` are its object references; names that are not its fields are ignored."""
+    known = {name: value[name] for name in kind._fields if name in value}  # type: ignore[attr-defined]
+    return kind(**{**known, **{name: ObjectRef(**value[name]) for name in refs}})
 
 
 class PlanningContext(NamedTuple):

@@ -77,7 +77,7 @@ WRAPPERS: dict[str, Callable[[str], str]] = {
     "STREAM with attributes": lambda body: dumps({"body": body, "attrs": {"Extend": '{"key":"value"}'}}),
     "JSON": lambda body: dumps({**SUBSCRIPTION, "Message": body}),
     "JSON with attributes": lambda body: dumps({**SUBSCRIPTION, "Message": body, "key": "value"}),
-    "JSON with attributes named like ours": lambda body: dumps(
+    "JSON with attributes named like fields of the content": lambda body: dumps(
         {"TaskId": "x", "TaskType": "y", "body": "z", "data": "{}", **SUBSCRIPTION, "Message": body}
     ),
 }
