@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.simulation.setups import MANY, OUTAGE, STUCK, WEBHOOKS, Setup, draw_setup
+from tests.simulation.setups import MANY, OUTAGE, STUCK, SWEEP_INTERVAL_S, WEBHOOKS, Setup, draw_setup
 
 # Kinds of fault profiles.
 FAULT_FREE, SINGLE_CRASH, FAULTY = "fault-free", "single crash", "faulty"
@@ -45,7 +45,8 @@ class FaultProfile(NamedTuple):
     largest deviation of a clock. `retries`: how often FC repeats a failed run. `crash_at_call`: the number of the call
     at which a function crashes. `task_lookup`: the cloud can be asked how a task ended. `simultaneous_ends`: all tasks
     end at about the same time. `concurrent_uploads`: clips are uploaded while the manifest that globs them is read
-    twice. `fault_phase_s`: the length of the fault phase.
+    twice. `sweep_lead_s`: how long before the multiples of its interval a sweep starts. `fault_phase_s`: the length of
+    the fault phase.
     """
 
     kind: str
@@ -69,6 +70,7 @@ class FaultProfile(NamedTuple):
     task_lookup: bool = True
     simultaneous_ends: bool = False
     concurrent_uploads: bool = False
+    sweep_lead_s: float = 0.0
     fault_phase_s: float = 600.0
 
 
@@ -116,6 +118,8 @@ def draw_scenario(rng: Random) -> Scenario:
     profile = _draw_profile(rng)._replace(simultaneous_ends=rng.random() < 0.4, concurrent_uploads=rng.random() < 0.15)
     if profile.concurrent_uploads:
         profile = profile._replace(duplicate=0.8, slow_call=0.2, delay=0.02)
+    if profile.simultaneous_ends and profile.kind != FAULT_FREE:
+        profile = profile._replace(sweep_lead_s=rng.uniform(0, SWEEP_INTERVAL_S))
     setup = draw_setup(rng, fault_free=profile.kind == FAULT_FREE)
     if setup.theme in (MANY, STUCK):
         profile = profile._replace(loss=rng.choice((0.5, 1.0)))
