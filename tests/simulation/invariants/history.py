@@ -50,6 +50,11 @@ class History:
         expected = self.expectation(job)
         return expected.failure_codes if expected else ()
 
+    def is_stuck(self, job: str) -> bool:
+        """Return True if a job cannot finish before its deadline."""
+        expected = self.expectation(job)
+        return expected is not None and expected.stuck
+
     def reason(self, job: str) -> str:
         """Return why a job did not succeed: the code of its error, or the list of the codes of its issues."""
         decision, result = self.document(job, "decision"), self.document(job, "result")
