@@ -26,7 +26,8 @@ class Crashed(BaseException):
 class FunctionRun:
     """One run of a function. Its clock deviates from the time of the cloud.
 
-    `observed_at` is when it last read or wrote an object. `cause_step` is the step whose end caused the run, or -1.
+    `observed_at` is when it last read or wrote an object, `listed_at` when it last listed a prefix. `cause_step` is the
+    step whose end caused the run, or -1.
     """
 
     def __init__(self, world: "World", number: int, kind: str, work: Callable[[Context], object]) -> None:
@@ -34,6 +35,7 @@ class FunctionRun:
         self._clock_skew = timedelta(seconds=world.rng.uniform(-1, 1) * world.profile.clock_skew_s)
         self.started_at = world.scheduler.now
         self.observed_at: dict[ObjectRef, float] = {}
+        self.listed_at: dict[str, float] = {}
         self.thread: CooperativeThread | None = None
         self.cause_step = -1
         self._calls = 0
@@ -97,7 +99,10 @@ class FunctionRun:
             if name == "start":
                 world.steps.check_start(self, args[1])
             answer = method(*args, **kwargs)
-            return iter(list(answer)) if name == "list" else answer
+            if name != "list":
+                return answer
+            self.listed_at[args[1]] = world.scheduler.now
+            return iter(list(answer))
         finally:
             if port == "objects" and name in ("describe", "write", "read"):
                 self.observed_at[args[0]] = world.scheduler.now

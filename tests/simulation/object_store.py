@@ -4,8 +4,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from clipstitch.adapters.memory import MemoryObjectStore
+from clipstitch.common.errors import AccessDenied
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectHeaders
+from tests.simulation.scenario import WRITABLE_AGAIN_S
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -38,7 +40,10 @@ class RecordingObjectStore(MemoryObjectStore):
         self.changes: list[Change] = []
 
     def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
-        """Write an object and record it."""
+        """Write an object and record it; raise `AccessDenied` if the scenario does not let it be written."""
+        scenario = self._world.scenario
+        if ref.key in scenario.not_writable and self._world.scheduler.now < WRITABLE_AGAIN_S:
+            raise AccessDenied(f"{ref.uri} cannot be written")
         replaced = self.stored.get(ref)
         super().write(ref, body, labels, once=once)
         self._record(ref, body, dict(labels.meta), dict(replaced.about.meta) if replaced else None)

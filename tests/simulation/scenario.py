@@ -5,7 +5,16 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
 
-from tests.simulation.setups import MANY, OUTAGE, STUCK, WEBHOOKS, Setup, draw_setup
+from tests.simulation.setups import (
+    MANY,
+    OUTAGE,
+    SHORT_DEADLINE_S,
+    STUCK,
+    SWEEP_INTERVAL_S,
+    WEBHOOKS,
+    Setup,
+    draw_setup,
+)
 
 # Kinds of fault profiles.
 FAULT_FREE, SINGLE_CRASH, FAULTY = "fault-free", "single crash", "faulty"
@@ -30,12 +39,16 @@ def tone(name: str) -> bytes:
 # Bodies of clips on which `SimulatedAudioService` fails: probing raises ObjectArchived or AccessDenied, or crashes the
 # function; starting a task raises AccessDenied.
 ARCHIVED, FORBIDDEN, CRASHING, UNSTARTABLE = b"archived", b"forbidden", b"crashing", tone("unstartable")
-# The bodies that keep a job from finishing, with the error codes of which it must fail with one.
-_STUCK_CLIPS = (
+# The bodies that keep a job from finishing, with the error codes of which it must fail with one. None: the clip is
+# audio, but the chapters cannot be written beside the published output until the deadline has passed.
+_STUCK_CLIPS: tuple[tuple[bytes | None, tuple[str, ...]], ...] = (
     (CRASHING, ("DEADLINE_PASSED",)),
     (FORBIDDEN, ("ACCESS_DENIED",)),
     (UNSTARTABLE, ("DEADLINE_PASSED", "ACCESS_DENIED")),
+    (None, ()),
 )
+# When those chapters can be written: after the deadline of every job, and before twice the deadline.
+WRITABLE_AGAIN_S = SHORT_DEADLINE_S + 3600.0
 
 
 class FaultProfile(NamedTuple):
@@ -45,7 +58,8 @@ class FaultProfile(NamedTuple):
     largest deviation of a clock. `retries`: how often FC repeats a failed run. `crash_at_call`: the number of the call
     at which a function crashes. `task_lookup`: the cloud can be asked how a task ended. `simultaneous_ends`: all tasks
     end at about the same time. `concurrent_uploads`: clips are uploaded while the manifest that globs them is read
-    twice. `fault_phase_s`: the length of the fault phase.
+    twice. `sweep_lead_s`: how long before the multiples of its interval a sweep starts. `fault_phase_s`: the length of
+    the fault phase.
     """
 
     kind: str
@@ -69,6 +83,7 @@ class FaultProfile(NamedTuple):
     task_lookup: bool = True
     simultaneous_ends: bool = False
     concurrent_uploads: bool = False
+    sweep_lead_s: float = 0.0
     fault_phase_s: float = 600.0
 
 
@@ -85,7 +100,7 @@ class Expectation(NamedTuple):
 
     `valid`: the job may succeed. `clips` is None if they depend on a glob. `clip_missing`: one clip is uploaded late
     or never. `issues`: the codes that a rejection must name, among others. `failure_codes`: if not empty, the job must
-    fail at its deadline, with one of these codes.
+    fail at its deadline, with one of these codes. `stuck`: the job cannot finish before its deadline.
     """
 
     manifest_key: str
@@ -96,15 +111,20 @@ class Expectation(NamedTuple):
     clip_missing: bool
     issues: tuple[str, ...] = ()
     failure_codes: tuple[str, ...] = ()
+    stuck: bool = False
 
 
 class Scenario(NamedTuple):
-    """Everything that is drawn before the simulation starts. `expectations` are by the body of the manifest."""
+    """Everything that is drawn before the simulation starts.
+
+    `expectations` are by the body of the manifest. The keys `not_writable` cannot be written before `WRITABLE_AGAIN_S`.
+    """
 
     profile: FaultProfile
     uploads: tuple[UserUpload, ...]
     expectations: dict[bytes, Expectation]
     setup: Setup = Setup()
+    not_writable: frozenset[str] = frozenset()
 
 
 # An upload, with what is expected if it is that of a manifest.
@@ -116,6 +136,8 @@ def draw_scenario(rng: Random) -> Scenario:
     profile = _draw_profile(rng)._replace(simultaneous_ends=rng.random() < 0.4, concurrent_uploads=rng.random() < 0.15)
     if profile.concurrent_uploads:
         profile = profile._replace(duplicate=0.8, slow_call=0.2, delay=0.02)
+    if profile.simultaneous_ends and profile.kind != FAULT_FREE:
+        profile = profile._replace(sweep_lead_s=rng.uniform(0, SWEEP_INTERVAL_S))
     setup = draw_setup(rng, fault_free=profile.kind == FAULT_FREE)
     if setup.theme in (MANY, STUCK):
         profile = profile._replace(loss=rng.choice((0.5, 1.0)))
@@ -130,7 +152,9 @@ def draw_scenario(rng: Random) -> Scenario:
             expectations[upload.body or b""] = expectation
     if profile.kind != FAULT_FREE and rng.random() < 0.1:
         uploads.append(UserUpload(0.0, _output_key(0, shared=shared_output), USER_OBJECT))
-    return Scenario(profile, tuple(sorted(uploads)), expectations, setup)
+    stuck = [expected for expected in expectations.values() if expected.stuck and not expected.failure_codes]
+    not_writable = frozenset(expected.output_key.replace(".mp3", ".vtt") for expected in stuck)
+    return Scenario(profile, tuple(sorted(uploads)), expectations, setup, not_writable)
 
 
 def _draw_profile(rng: Random) -> FaultProfile:
@@ -183,7 +207,7 @@ def _draw_manifests(setup: Setup, profile: FaultProfile, rng: Random, *, shared_
         for number in range(rng.choice((1, 2, 2))):
             body, failure_codes = rng.choice(_STUCK_CLIPS)
             at = rng.choice((0.2, rng.uniform(1, 60)))
-            yield from _small_manifest(f"hard{number}", at, body, failure_codes)
+            yield from _small_manifest(f"stuck{number}", at, body, failure_codes, stuck=True)
 
 
 def _output_key(number: int, *, shared: bool) -> str:
@@ -191,16 +215,15 @@ def _output_key(number: int, *, shared: bool) -> str:
 
 
 def _small_manifest(
-    name: str, at: float, body: bytes | None = None, failure_codes: tuple[str, ...] = ()
+    name: str, at: float, body: bytes | None = None, failure_codes: tuple[str, ...] = (), *, stuck: bool = False
 ) -> Iterator[_Upload]:
-    """Yield a manifest of one clip that no other manifest has; `body` is that of the clip."""
+    """Yield a manifest of one clip that no other manifest has; `body` is that of the clip, by default audio."""
     clip, key, output = f"a/of/{name}.mp3", f"manifests/{name}.json", f"out/{name}.mp3"
-    document = json.dumps({"version": 1, "output": {"key": output}, "clips": [clip]}).encode()
+    chapters = {"chapters": True} if stuck and body is None else {}
+    document = json.dumps({"version": 1, "output": {"key": output}, "clips": [clip], **chapters}).encode()
     yield UserUpload(0.0, clip, body or tone(clip)), None
-    expected = Expectation(
-        key, output, valid=True, overwrite=False, clips=(clip,), clip_missing=False, failure_codes=failure_codes
-    )
-    yield UserUpload(at, key, document), expected
+    expected = Expectation(key, output, valid=True, overwrite=False, clips=(clip,), clip_missing=False)
+    yield UserUpload(at, key, document), expected._replace(failure_codes=failure_codes, stuck=stuck)
 
 
 def _draw_manifest(number: int, output: str, profile: FaultProfile, rng: Random) -> Iterator[_Upload]:

@@ -218,7 +218,7 @@ class World:
         while time < self.profile.fault_phase_s:
             time += SWEEP_INTERVAL_S
             if not fault_free:
-                self.scheduler.at(time, self._start_sweep)
+                self.scheduler.at(time - self.profile.sweep_lead_s, self._start_sweep)
             self.scheduler.run_until(time)
         self.injector.active = False
         while fault_free and self.in_flight:

@@ -11,5 +11,6 @@ webhooks      webhooks are retried on schedule, and abandoned for the right reas
 outputs       outputs are complete, unchanged, and published only where that is allowed
 replacements  which job may replace the object of another
 writes        create-once documents have one content, and runs write only where they may
+grace_period  sweeps leave new jobs alone
 fault_free    without faults, duplicates and delays cost neither a sweep nor a task
 """

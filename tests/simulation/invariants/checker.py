@@ -6,6 +6,7 @@ from typing import NamedTuple
 from tests.simulation.invariants.events import check_events, check_results
 from tests.simulation.invariants.fault_free import check_fault_free
 from tests.simulation.invariants.final_states import check_final_states, check_reasons, check_waiting_jobs
+from tests.simulation.invariants.grace_period import check_grace_period
 from tests.simulation.invariants.history import History
 from tests.simulation.invariants.outputs import check_outputs
 from tests.simulation.invariants.webhooks import check_webhooks
@@ -22,6 +23,7 @@ _CHECKS = (
     check_outputs,
     check_create_once,
     check_prefixes,
+    check_grace_period,
     check_fault_free,
 )
 

@@ -49,7 +49,7 @@ def check_reasons(history: History) -> Iterator[str]:
 def check_waiting_jobs(history: History) -> Iterator[str]:
     """Check that no job waits long for jobs that cannot finish."""
     if history.world.outcomes_are_known and history.world.setup.theme == STUCK:
-        waiting = [job for job in history.world.waiting_jobs if not history.failure_codes(job)]
+        waiting = [job for job in history.world.waiting_jobs if not history.is_stuck(job)]
         yield from (f"{job} waits although only other jobs are stuck" for job in waiting)
 
 

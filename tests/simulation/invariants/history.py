@@ -28,7 +28,7 @@ class History:
         self.changes = world.objects.changes
         self.written = [change for change in self.changes if change.body is not None]
         self.windows: Counter[str] = Counter()
-        self.jobs = sorted({job for change in self.changes if (job := _job_of(change.ref))})
+        self.jobs = sorted({job for change in self.changes if (job := job_of(change.ref))})
         self.states: dict[str, str] = {job: self.document(job, "closed").get("state", "open") for job in self.jobs}
         self._expectations = {
             job_of_manifest(change.ref, _content_of(change)): expected
@@ -50,6 +50,11 @@ class History:
         expected = self.expectation(job)
         return expected.failure_codes if expected else ()
 
+    def is_stuck(self, job: str) -> bool:
+        """Return True if a job cannot finish before its deadline."""
+        expected = self.expectation(job)
+        return expected is not None and expected.stuck
+
     def reason(self, job: str) -> str:
         """Return why a job did not succeed: the code of its error, or the list of the codes of its issues."""
         decision, result = self.document(job, "decision"), self.document(job, "result")
@@ -66,7 +71,7 @@ def job_meta(change: Change) -> str:
     return change.meta.get(JOB_META, "")
 
 
-def _job_of(ref: ObjectRef) -> str:
+def job_of(ref: ObjectRef) -> str:
     """Return the job of a marker or of a fact; "" for any other object."""
     parts = ref.key.removeprefix(STATE).split("/")
     return parts[1] if parts[0] == "open" else parts[2] if parts[0] == "jobs" else ""
