@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from alibabacloud_tea_openapi.models import Config  # type: ignore[import-untyped]
+from alibabacloud_tea_openapi.models import Config
 from Tea.exceptions import TeaException  # type: ignore[import-untyped]
 
 from clipstitch.common.credentials import AccessKey

@@ -181,7 +181,7 @@ def fc_sdk(rendered: JSON, template: JSON) -> list[str]:
 
 def _dropped_by_sdk(props: JSON) -> Iterator[str]:
     """Yield the fields of a function that the SDK's models drop."""
-    from alibabacloud_fc20230330 import models  # type: ignore[import-untyped]
+    from alibabacloud_fc20230330 import models
 
     separate = ("region", "code", "triggers", "asyncInvokeConfig", "functionName")
     own = {key: value for key, value in props.items() if key not in separate}

@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 
 import oss2
 import pytest
-from alibabacloud_imm20200930 import models as imm  # type: ignore[import-untyped]
-from alibabacloud_imm20200930.client import Client as ImmClient  # type: ignore[import-untyped]
-from alibabacloud_tea_openapi.models import Config  # type: ignore[import-untyped]
+from alibabacloud_imm20200930 import models as imm
+from alibabacloud_imm20200930.client import Client as ImmClient
+from alibabacloud_tea_openapi.models import Config
 from mns.account import Account
 from mns.queue import Message
 

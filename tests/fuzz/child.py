@@ -8,7 +8,7 @@ import os
 import sys
 import traceback
 
-import atheris  # type: ignore[import-untyped]
+import atheris
 
 FAILED = 77  # exit code if an input raised an exception
 

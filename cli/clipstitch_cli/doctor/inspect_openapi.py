@@ -4,11 +4,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from alibabacloud_fc20230330 import models as fc  # type: ignore[import-untyped]
-from alibabacloud_fc20230330.client import Client as FcClient  # type: ignore[import-untyped]
-from alibabacloud_imm20200930 import models as imm  # type: ignore[import-untyped]
-from alibabacloud_imm20200930.client import Client as ImmClient  # type: ignore[import-untyped]
-from alibabacloud_tea_openapi.models import Config  # type: ignore[import-untyped]
+from alibabacloud_fc20230330 import models as fc
+from alibabacloud_fc20230330.client import Client as FcClient
+from alibabacloud_imm20200930 import models as imm
+from alibabacloud_imm20200930.client import Client as ImmClient
+from alibabacloud_tea_openapi.models import Config
 from Tea.exceptions import TeaException  # type: ignore[import-untyped]
 
 from clipstitch.common.credentials import AccessKey

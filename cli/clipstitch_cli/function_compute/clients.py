@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 import fc2
-from alibabacloud_fc20230330.client import Client  # type: ignore[import-untyped]
-from alibabacloud_fc20230330.models import InvokeFunctionHeaders, InvokeFunctionRequest  # type: ignore[import-untyped]
+from alibabacloud_fc20230330.client import Client
+from alibabacloud_fc20230330.models import InvokeFunctionHeaders, InvokeFunctionRequest
 from darabonba.runtime import RuntimeOptions  # type: ignore[import-untyped]
 
 from clipstitch.common.credentials import AccessKey

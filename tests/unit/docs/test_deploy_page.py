@@ -12,8 +12,8 @@ import yaml
 
 from clipstitch.adapters.memory import tone
 from clipstitch.common.identifiers import ManifestRef
+from clipstitch.usecases.plan_job import plan_for
 from clipstitch.usecases.settings import Settings
-from clipstitch.usecases.submit import plan_for
 from clipstitch_cli.costs.estimates import estimate
 from clipstitch_cli.costs.prices import NOTES, PRICES, PriceList
 from clipstitch_cli.main import app
