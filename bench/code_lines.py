@@ -1,6 +1,7 @@
 """Count code lines: lines that hold a token of Python which is neither a comment nor a docstring.
 
-`python -m bench.code_lines [FOLDER ...]` prints one line per folder; by default shared, cli and localyun. Blank lines, comments and docstrings are free, so that explaining the code never counts against it.
+`python -m bench.code_lines [FOLDER ...]` prints one line per folder; by default shared, cli and
+localyun. Blank lines, comments and docstrings are free, so that explaining the code never counts against it.
 """
 
 import ast

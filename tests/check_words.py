@@ -65,7 +65,6 @@ WORDS = {
 
 # What is allowed although a word of the list is in it, and why.
 ALLOWED = {
-    r"sweep-trouble": "a log event that the alarm in template.yml searches for",
     r"CLIPSTITCH_PATIENCE_S": "the former name of a setting, in the changelog",
     r"NOTICE_\w+|SWEEP_TROUBLE": "error codes are stable: programs compare them",
     r"NOTICE\|AUTHORS": "names of licence files",

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from alibabacloud_tea_openapi.models import Config
-from Tea.exceptions import TeaException  # type: ignore[import-untyped]
+from Tea.exceptions import TeaException
 
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import AccessDenied, ClipstitchError, CloudBusy, CloudRefused, ObjectNotFound

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 from mns.account import Account
 from mns.mns_exception import MNSServerException
 
-from clipstitch.adapters.smq import ours
+from clipstitch.adapters.smq import translated_errors
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ClipstitchError
 
@@ -47,18 +47,18 @@ class SmqQueue:
 
     def delete(self, handle: str) -> None:
         """Delete a received message."""
-        with ours(f"deleting from queue {self.name}"):
+        with translated_errors(f"deleting from queue {self.name}"):
             self._queue.delete_message(handle)
 
     def release(self, handle: str) -> None:
         """Make a received message visible again after a second."""
-        with ours(f"releasing in queue {self.name}"):
+        with translated_errors(f"releasing in queue {self.name}"):
             self._queue.change_message_visibility(handle, MIN_HIDDEN_S)
 
     def count(self) -> int:
         """Return the number of messages, hidden and delayed ones included. Raises SinkTargetNotFound."""
         # The SDK warns that SMQ may stop counting, even where the answer is only parsed.
-        with ours(f"reading the attributes of queue {self.name}"), warnings.catch_warnings():
+        with translated_errors(f"reading the attributes of queue {self.name}"), warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)
             found = self._queue.get_attributes()
             return sum(max(0, int(n)) for n in (found.active_messages, found.inactive_messages, found.delay_messages))
@@ -66,7 +66,7 @@ class SmqQueue:
     def _call(self, doing: str, call: Callable[[], T]) -> T | None:
         """Return the answer of a call; None if the queue is empty."""
         try:
-            with ours(f"{doing} queue {self.name}"):
+            with translated_errors(f"{doing} queue {self.name}"):
                 return call()
         except ClipstitchError as error:
             if is_smq_error(error, {"MessageNotExist"}):

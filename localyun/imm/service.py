@@ -29,7 +29,7 @@ from localyun.imm.resolve import resolve_process, resolve_target
 from localyun.imm.run_task import run_task
 from localyun.imm.store import TaskStore
 from localyun.imm.task_spec import TaskSource, TaskSpec
-from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, BucketAttachment, MediaTask, Project, AcceptedTask
+from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, AcceptedTask, BucketAttachment, MediaTask, Project
 from localyun.oss.service import ObjectService
 
 log = logging.getLogger(__name__)

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from clipstitch.common.errors import AccessDenied, CloudBusy
+from clipstitch.common.logging import log_error, log_event
 from localyun.deploy.declared import BadDeployment
 from localyun.deploy.ros_template import Stack, StackLocation
 from localyun.deploy.serverless_devs import load_yaml
@@ -185,37 +187,61 @@ def alarm_queries() -> dict[str, str]:
 
 def matches(query: str, line: str) -> bool:
     """Return True if a query matches a line. The index splits lines into words; a quoted part needs all its words."""
-    resources = yaml.safe_load(Files.unchanged().template)["Resources"]
-    delimiters = re.escape(resources["LogIndex"]["Properties"]["FullTextIndex"]["Delimiter"])
-    words = set(re.split(f"[{delimiters}]+", line.lower()))
+    index = yaml.safe_load(Files.unchanged().template)["Resources"]["LogIndex"]["Properties"]["FullTextIndex"]
+    assert index["CaseSensitive"]  # or every line with the word "error" would match ERROR
+    words = set(re.split(f"[{re.escape(index['Delimiter'])}]+", line))
     return any(
-        all(set(part.strip(' "').lower().split()) <= words for part in choice.split(" and "))
-        for choice in query.split(" or ")
+        all(set(part.strip(' "').split()) <= words for part in choice.split(" and ")) for choice in query.split(" or ")
     )
 
 
+def logged(caplog: pytest.LogCaptureFixture, log: Callable[[], None]) -> str:
+    """Return the line that a call logs."""
+    with caplog.at_level("DEBUG"):
+        log()
+    return caplog.messages[-1]
+
+
 @pytest.mark.parametrize(
-    ("alarm", "line"),
+    ("alarm", "log"),
     [
-        ("FailedJobAlarm", {"event": "job-closed", "job": "20260102T030405Z-0123456789ab", "state": "failed"}),
-        ("AttentionAlarm", {"event": "sweep-trouble", "job": "20260102T030405Z-0123456789ab", "code": "X"}),
-        ("AttentionAlarm", {"event": "sink-refused", "sink": "events"}),
-        ("AttentionAlarm", {"event": "sink-switched-off", "sink": "partner"}),
-        ("AttentionAlarm", {"event": "sink-gone", "sink": "partner"}),
-        ("FailureAlarm", "2026-01-02 03:04:05 1-2-3 [ERROR] Unhandled function error: Traceback"),
+        ("FailedJobAlarm", lambda: log_event("job-closed", job="20260102T030405Z-0123456789ab", state="failed")),
+        (
+            "AttentionAlarm",
+            lambda: log_error("recovery-failed", AccessDenied("no"), job="20260102T030405Z-0123456789ab"),
+        ),
+        ("AttentionAlarm", lambda: log_error("recovery-failed", ZeroDivisionError("division by zero"))),
+        ("AttentionAlarm", lambda: log_event("sink-refused", "ERROR", sink="events", code="X", message="an error")),
     ],
 )
-def test_a_log_line_triggers_exactly_its_alarm(alarm: str, line: object) -> None:
-    """No other alarm matches the line."""
-    text = line if isinstance(line, str) else json.dumps(line)
+def test_a_log_line_triggers_exactly_its_alarm(
+    alarm: str, log: Callable[[], None], caplog: pytest.LogCaptureFixture
+) -> None:
+    """No other alarm matches the line that the functions log."""
+    line = logged(caplog, log)
 
-    assert [alarm] == [name for name, query in alarm_queries().items() if matches(query, text)]
+    assert [alarm] == [name for name, query in alarm_queries().items() if matches(query, line)]
 
 
-@pytest.mark.parametrize("state", ["succeeded", "rejected"])
-def test_a_job_that_did_not_fail_triggers_no_alarm(state: str) -> None:
-    """A rejected manifest is reported to its author only."""
-    line = json.dumps({"event": "job-closed", "job": "20260102T030405Z-0123456789ab", "state": state})
+def test_an_unhandled_error_of_the_runtime_triggers_its_alarm() -> None:
+    """The runtime, not the function, writes this line."""
+    line = "2026-01-02 03:04:05 1-2-3 [ERROR] Unhandled function error: Traceback"
+
+    assert ["FailureAlarm"] == [name for name, query in alarm_queries().items() if matches(query, line)]
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        lambda: log_event("job-closed", job="20260102T030405Z-0123456789ab", state="succeeded"),
+        lambda: log_event("job-closed", job="20260102T030405Z-0123456789ab", state="rejected"),
+        lambda: log_event("delivery-failed", "WARNING", code="WEBHOOK_ANSWER", message="an error"),
+        lambda: log_error("recovery-failed", CloudBusy("an internal error")),
+    ],
+)
+def test_what_needs_no_attention_triggers_no_alarm(log: Callable[[], None], caplog: pytest.LogCaptureFixture) -> None:
+    """A rejected manifest is reported to its author only; a busy cloud is retried."""
+    line = logged(caplog, log)
 
     assert not any(matches(query, line) for query in alarm_queries().values())
 

@@ -121,7 +121,7 @@ def fc3_schema(rendered: JSON) -> list[str]:
     """
     tools.require(tools.FC3_SCHEMA, "the schema of fc3", "put fc3.schema.json beside the checkout, in shared/schemas")
     try:
-        import jsonschema  # type: ignore[import-untyped]
+        import jsonschema
     except ImportError:
         tools.skip_or_fail("jsonschema is not installed; install the project's extra `deploy`")
     schema = _closed(json.loads(tools.FC3_SCHEMA.read_text("utf-8")))

@@ -203,7 +203,7 @@ class PastClock:
 
     def now(self) -> datetime:
         """Return the time seven hours ago."""
-        return HostClock().now() - timedelta(hours=7)
+        return LocalClock().now() - timedelta(hours=7)
 
     def token(self, size: int = 16) -> str:
         """Return a random string."""
@@ -260,7 +260,7 @@ def test_a_deployment_that_differs_from_s_yaml(tmp_path: Path, old: str, new: st
     with LocalCloud(changed_project(tmp_path, old, new)) as endpoints:
         output = examined(endpoints.environment())
 
-    assert any(name == trouble[0] and line in trouble[1] and "s deploy" == trouble[2] for trouble in output.errors)
+    assert any(name == error[0] and line in error[1] and "s deploy" == error[2] for error in output.errors)
 
 
 def test_without_settings_all_other_checks_are_skipped() -> None:
@@ -353,7 +353,7 @@ def test_without_a_terminal_yes_is_required(shared: Env, tmp_path: Path) -> None
 def test_the_user_may_refuse(shared: Env, tmp_path: Path) -> None:
     """Then nothing is done."""
     out, err = StringIO(), StringIO()
-    command = CommandContext(shared, console(out, shared), console(err, shared), HostClock())
+    command = CommandContext(shared, console(out, shared), console(err, shared), LocalClock())
     asked: list[str] = []
     before = inventory(shared)
 

@@ -120,7 +120,7 @@ def test_dead_letter_messages_are_retried_by_the_function(cloud: RunningCloud) -
 
 def test_the_sweep_answers_with_its_report(cloud: RunningCloud) -> None:
     """As its handler returns it."""
-    assert b'"troubled": []' in cloud.invoker().invoke(SWEEP, b"{}")
+    assert b'"failed": []' in cloud.invoker().invoke(SWEEP, b"{}")
 
 
 def test_errors_are_translated(cloud: RunningCloud) -> None:
@@ -156,10 +156,13 @@ def test_the_command_writes_nothing_else(cloud: RunningCloud, tmp_path: Path) ->
     with Child(
         Path(sys.executable).with_name("clipstitch"), {**system.environment, "COLUMNS": "200"}, tmp_path, arguments
     ) as child:
-        code = child.ended()
+        code = child.wait()
     received = queue.receive_message(5)
     queue.delete_message(received.receipt_handle)
 
     assert (exit_codes.ERROR, "") == (code, child.log)
-    assert 1 == len(child.lines)
-    assert "not retried: clipstitch-submit failed: InvalidTriggerEvent: not an OSS trigger's event" in child.lines[0]
+    assert 1 == len(child.output_lines)
+    assert (
+        "not retried: clipstitch-submit failed: InvalidTriggerEvent: not an OSS trigger's event"
+        in child.output_lines[0]
+    )

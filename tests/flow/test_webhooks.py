@@ -121,7 +121,7 @@ def test_a_failed_delivery_is_retried_with_the_same_event_until_it_succeeds(depl
 
     first, second, third = receiver.requests
     assert still_open
-    assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "owed": []}) == (code, answer)
+    assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "pending": []}) == (code, answer)
     assert [result] * 3 == receiver.events == [first.event, second.event, third.event]
     assert {result["id"]} == {request.headers["webhook-id"] for request in receiver.requests}
     assert int(second.headers["webhook-timestamp"]) - int(first.headers["webhook-timestamp"]) >= 4

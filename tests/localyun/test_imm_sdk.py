@@ -2,12 +2,12 @@
 
 import json
 import urllib.error
+import urllib.request  # noqa: TID251 - a request that no SDK would send
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.request import Request, urlopen  # noqa: TID251 - a request that no SDK sends
 
 import pytest
 from alibabacloud_imm20200930 import models
@@ -315,9 +315,9 @@ def test_the_older_core_client_with_a_wrong_secret_is_rejected(host: str) -> Non
 )
 def test_requests_without_a_valid_signature_are_rejected(host: str, headers: dict[str, str], code: str) -> None:
     """Every request must be signed."""
-    call = Request(f"http://{host}/?Action=ListProjects", headers=headers, method="POST")
+    call = urllib.request.Request(f"http://{host}/?Action=ListProjects", headers=headers, method="POST")  # noqa: TID251
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urlopen(call)
+        urllib.request.urlopen(call)  # noqa: TID251
     with caught.value as answer:
         document = json.loads(answer.read())
 

@@ -109,7 +109,7 @@ def test_no_secret_is_in_the_logs(ran: FinishedRun) -> None:
     logs = ran.product.logs()
 
     assert "InvalidTriggerEvent" in logs
-    assert "sink-owed" in logs
+    assert "delivery-failed" in logs
     assert [] == [name for name, secret in ran.secrets.items() if secret in logs]
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from clipstitch.adapters.memory import MemoryAudioService, Task
-from clipstitch.adapters.memory import notice as notification
+from clipstitch.adapters.memory import format_notification as notification
 from clipstitch.common.errors import AccessDenied, ClipstitchError, CloudBusy, ObjectArchived, Throttled
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Probe, TaskOutcome, TaskRunning

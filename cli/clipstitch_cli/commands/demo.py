@@ -170,12 +170,9 @@ def _write_errors() -> Iterator[None]:
 
 
 def _clip_spans(plan: Plan) -> list[ClipSpan]:
-    return [
-        ClipSpan(
-            clip.key.rpartition("/")[2], clip.starts_at_s, clip.length_s, format_trim(clip.start_ms, clip.duration_ms)
-        )
-        for clip in plan.clips
-    ]
+    trims = (format_trim(clip.start_ms, clip.duration_ms) for clip in plan.clips)
+    pairs = zip(plan.clips, trims, strict=True)
+    return [ClipSpan(clip.key.rpartition("/")[2], clip.starts_at_s, clip.length_s, trim) for clip, trim in pairs]
 
 
 def _write_step(command: CommandContext, what: str, detail: str) -> None:

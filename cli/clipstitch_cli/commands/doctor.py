@@ -20,29 +20,21 @@ from clipstitch_cli.doctor.live.options import DEFAULTS, LiveOptions
 from clipstitch_cli.errors import LocalCloudError
 from clipstitch_cli.options import Json, Project, command_of, parse_duration
 
+_LIVE = "Verify undocumented cloud behaviour on your account (incurs charges)."
+_WITH_FUNCTIONS = "With --live: test the deployed functions, too; takes minutes."
 STYLES = {OK: "green", WARNING: "yellow", BAD: "bold red", SKIPPED: "dim"}
 
 
 def doctor(  # noqa: PLR0913, PLR0917 - one parameter per option
     ctx: typer.Context,
     _json: Json = False,
-    live: Annotated[
-        bool, typer.Option("--live", help="Verify undocumented cloud behaviour on your account (incurs charges).")
-    ] = False,
+    live: Annotated[bool, typer.Option("--live", help=_LIVE)] = False,
     yes: Annotated[bool, typer.Option("--yes", help="With --live: do not ask before incurring charges.")] = False,
-    report: Annotated[
-        Path, typer.Option(help="With --live: write the report here, and as .json beside it.")
-    ] = DEFAULTS.report,
-    unbound_bucket: Annotated[
-        str, typer.Option(help="With --live: a bucket without an IMM project; default: a temporary one.")
-    ] = "",
-    functions: Annotated[
-        bool, typer.Option("--with-functions", help="With --live: test the deployed functions, too; takes minutes.")
-    ] = False,
+    report: Annotated[Path, typer.Option(help="With --live: the report; a .json is written, too.")] = DEFAULTS.report,
+    unbound_bucket: Annotated[str, typer.Option(help="With --live: an existing bucket without an IMM project.")] = "",
+    functions: Annotated[bool, typer.Option("--with-functions", help=_WITH_FUNCTIONS)] = False,
     wait: Annotated[str, typer.Option(help="With --live: how long to wait for answers, e.g. 30s.")] = "10m",
-    dead_letter_wait: Annotated[
-        str, typer.Option(help="With --with-functions: how long to wait for a dead-letter message.")
-    ] = "5m",
+    dead_letter_wait: Annotated[str, typer.Option(help="How long to wait for a dead-letter message.")] = "5m",
     project: Project = None,
 ) -> int:
     """Check the deployment, and show what repairs it; without --live, reads only.
@@ -54,15 +46,9 @@ def doctor(  # noqa: PLR0913, PLR0917 - one parameter per option
         return check_deployment(command_of(ctx), project)
     from clipstitch_cli.doctor.live.run import run_live  # noqa: PLC0415 - loads the SDKs
 
-    options = LiveOptions(
-        yes,
-        report,
-        unbound_bucket,
-        functions,
-        parse_duration("--wait", wait),
-        parse_duration("--dead-letter-wait", dead_letter_wait),
-        partial(typer.confirm, err=True) if sys.stdin.isatty() else None,
-    )
+    waits = parse_duration("--wait", wait), parse_duration("--dead-letter-wait", dead_letter_wait)
+    confirm = partial(typer.confirm, err=True) if sys.stdin.isatty() else None
+    options = LiveOptions(yes, report, unbound_bucket, functions, *waits, confirm)
     return run_live(options, command_of(ctx), project)
 
 

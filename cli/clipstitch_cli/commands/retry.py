@@ -12,15 +12,7 @@ from clipstitch.jobs.job import Job
 from clipstitch.usecases import recover
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.submit import submit
-from clipstitch_cli import exit_codes
-from clipstitch_cli.connection import (
-    DEAD_LETTER_QUEUE,
-    complete_environment,
-    connect,
-    dead_letter_queue,
-    deployment_of,
-    endpoint_of,
-)
+from clipstitch_cli import connection, exit_codes
 from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.display.job_text import job_line
 from clipstitch_cli.errors import UsageError
@@ -37,11 +29,9 @@ def retry(
     what: Annotated[str, typer.Argument(help="A job id or a prefix of one, or the URI or key of a manifest.")] = "",
     dead_letters: Annotated[bool, typer.Option("--dead-letters", help="Retry all dead-letter messages.")] = False,
     invoke: Annotated[
-        bool, typer.Option("--invoke", help="Invoke the deployed functions, with their rights, and show the outcome.")
+        bool, typer.Option("--invoke", help="Let the deployed functions do it, with their rights.")
     ] = False,
-    service: Annotated[
-        str, typer.Option(help="Invoke through the FC 2.0 API, in this service; default: the 3.0 API, without service.")
-    ] = "",
+    service: Annotated[str, typer.Option(help="Invoke through the FC 2.0 API, in this service; default: 3.0.")] = "",
     _json: Json = False,
     project: Project = None,
 ) -> int:
@@ -51,13 +41,13 @@ def retry(
         raise UsageError("name a job or a manifest, or use --dead-letters")
     if service and not invoke:
         raise UsageError("--service needs --invoke")
-    context = connect(command, project)
+    context = connection.connect(command, project)
     deployed = _deployed_functions(context, service, command, project) if invoke else None
     if not dead_letters:
         return retry_job(context, what, command, deployed)
     from clipstitch_cli.smq_queue import SmqQueue, smq_account  # noqa: PLC0415 - loads the SMQ SDK
 
-    key = read_access_key(complete_environment(command.env, project))
+    key = read_access_key(connection.complete_environment(command.env, project))
     queue = SmqQueue(smq_account(context.settings.mns_endpoint, key), _queue_name(command, project))
     return retry_dead_letters(context, queue, command, deployed)
 
@@ -65,21 +55,23 @@ def retry(
 def _deployed_functions(
     context: Context, service: str, command: CommandContext, project: Path | None
 ) -> DeployedFunctions:
-    if not (endpoint := endpoint_of("FC", command.env, context.settings)):
+    if not (endpoint := connection.endpoint_of("FC", command.env, context.settings)):
         raise InvalidSettings("FC_ENDPOINT is not set")
-    names = function_names(function.name for function in deployment_of(project, command.env).functions)
+    names = function_names(function.name for function in connection.deployment_of(project, command.env).functions)
     from clipstitch_cli.function_compute.clients import Fc2Invoker, Fc3Invoker  # noqa: PLC0415 - loads the FC SDKs
 
-    key = read_access_key(complete_environment(command.env, project))
+    key = read_access_key(connection.complete_environment(command.env, project))
     invoker = Fc2Invoker(endpoint, key, service) if service else Fc3Invoker(endpoint, key)
     return DeployedFunctions(invoker, context, *names)
 
 
 def _queue_name(command: CommandContext, project: Path | None) -> str:
     """Return the name of the dead-letter queue: the shell's, otherwise the deployment's."""
-    if name := command.env.get(DEAD_LETTER_QUEUE) or dead_letter_queue(deployment_of(project, command.env)):
+    if name := command.env.get(connection.DEAD_LETTER_QUEUE) or connection.dead_letter_queue(
+        connection.deployment_of(project, command.env)
+    ):
         return name
-    raise InvalidSettings(f"{DEAD_LETTER_QUEUE} is not set, and the deployment has no output DeadLetterQueueArn")
+    raise InvalidSettings("CLIPSTITCH_DEAD_LETTER_QUEUE is not set, and the deployment has no DeadLetterQueueArn")
 
 
 def retry_job(context: Context, what: str, command: CommandContext, deployed: DeployedFunctions | None = None) -> int:

@@ -20,6 +20,13 @@ from clipstitch_cli.errors import LocalCloudError, UsageError
 from clipstitch_cli.local_cloud import LocalCloudOptions, running_local_cloud
 from clipstitch_cli.options import Json, Project, command_of
 
+_TIME_SCALE = "Divide the delays of timers and retries by this; for the grace period set CLIPSTITCH_GRACE_PERIOD_S."
+_FAULTS = (
+    "Inject faults, with this seed: events and messages are lost, duplicated, delayed or reordered; calls are refused, "
+    "or fail after they took effect; tasks fail transiently; function instances are killed. To test consumers: what "
+    "may happen in the cloud happens here often. Counted in DIR/weather.json."
+)
+
 
 def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     ctx: typer.Context,
@@ -27,25 +34,9 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     data: Annotated[Path | None, typer.Option(help="Keep state in this folder, DIR; default: a temporary one.")] = None,
     port: Annotated[int, typer.Option(help="First of four ports; 0: free ones.", min=0, max=65532)] = 0,
     env_file: Annotated[Path | None, typer.Option(help="Write export lines to this file while running.")] = None,
-    source: Annotated[
-        str,
-        typer.Option("--from", help="`build`: run what build.py made, with the runtime's Python; default: sources."),
-    ] = "sources",
-    time_scale: Annotated[
-        float,
-        typer.Option(
-            help="Divide the delays of timers and retries by this; for the grace period set CLIPSTITCH_GRACE_PERIOD_S.",
-            min=0.1,
-        ),
-    ] = 1.0,
-    faults: Annotated[
-        int | None,
-        typer.Option(
-            help="Inject faults, with this seed: events and messages are lost, duplicated, delayed or reordered; calls "
-            "are refused, or fail after they took effect; tasks fail transiently; function instances are killed. To "
-            "test consumers: what may happen in the cloud happens here often. Counted in DIR/weather.json."
-        ),
-    ] = None,
+    source: Annotated[str, typer.Option("--from", help="Run the `sources`, or the `build` of build.py.")] = "sources",
+    time_scale: Annotated[float, typer.Option(help=_TIME_SCALE, min=0.1)] = 1.0,
+    faults: Annotated[int | None, typer.Option(help=_FAULTS)] = None,
     fault_rate: Annotated[float, typer.Option(help="Multiplies the probability of faults.", min=0.0, max=10.0)] = 1.0,
     project: Project = None,
 ) -> int:

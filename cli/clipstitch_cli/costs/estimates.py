@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from clipstitch.planning.chapters import chapters_of, id3_tag
 from clipstitch.planning.plan import Plan
 from clipstitch.planning.process_string import Transcode, parse_process
-from clipstitch_cli.costs.prices import NEVER_INCLUDED, NOTES, Price, PriceList
+from clipstitch_cli.costs.prices import EXCLUDED, NOTES, Price, PriceList
 
 # Bit/s for one channel where the manifest names no bitrate, up to a sample rate: what FFmpeg 7.0.2 makes of 20 s of
 # noise by default, between its figures for one channel and for two. The cloud's own defaults are not documented.
@@ -102,7 +102,7 @@ class Estimate(NamedTuple):
     @property
     def not_included(self) -> tuple[str, ...]:
         """What the sum does not include."""
-        return (*(cost.price.item for cost in self.costs if cost.amount is None), *NEVER_INCLUDED)
+        return (*(cost.price.item for cost in self.costs if cost.amount is None), *EXCLUDED)
 
 
 def estimate(plan: Plan, globs: int, prices: PriceList) -> Estimate:

@@ -39,12 +39,7 @@ NOTES: Mapping[str, str] = {
     "oss_get": "as of the PUT type, those answered with 4xx or 5xx are free",
 }
 # Neither counted nor priced.
-NEVER_INCLUDED = (
-    "Function Compute",
-    "storage and log storage",
-    "traffic out of the cloud",
-    "topics and queues by the day",
-)
+EXCLUDED = ("Function Compute", "storage and log storage", "traffic out of the cloud", "topics and queues by the day")
 _FORM = '{"currency": "USD", "source": "…", "dated": "2026-11-23", "prices": {"oss_put": 0.01}}'
 
 

@@ -2,17 +2,7 @@
 
 from collections.abc import Iterator
 
-from clipstitch.common.audio_formats import (
-    BIT_DEPTHS,
-    BITRATE_OPTIONS,
-    FORMATS,
-    MAX_BITRATE,
-    MAX_CHANNELS,
-    MAX_QUALITY,
-    MAX_SOURCES,
-    MIN_BITRATE,
-    SAMPLE_RATES,
-)
+from clipstitch.common import audio_formats
 from clipstitch.planning.process_string import CONCAT, Process
 from clipstitch_cli.context import visible
 
@@ -49,8 +39,8 @@ def _trims(process: Process) -> Iterator[str]:
 def _sources(process: Process) -> Iterator[str]:
     count = len(process.pre) + 1 + len(process.sur)
     align = process.transcode.align or 0
-    if count > MAX_SOURCES:
-        yield f"{count} objects with the posted one; one request joins at most {MAX_SOURCES}"
+    if count > audio_formats.MAX_SOURCES:
+        yield f"{count} objects with the posted one; one request joins at most {audio_formats.MAX_SOURCES}"
     if process.action != CONCAT and count > 1:
         yield f"{process.action} takes no /pre and /sur"
     if align >= count:
@@ -59,15 +49,16 @@ def _sources(process: Process) -> Iterator[str]:
 
 def _format(process: Process) -> Iterator[str]:
     transcode = process.transcode
-    spec = FORMATS.get(transcode.f)
-    max_channels, rates = (spec.max_channels, spec.sample_rates) if spec else (MAX_CHANNELS, SAMPLE_RATES)
+    spec = audio_formats.FORMATS.get(transcode.f)
+    max_channels = spec.max_channels if spec else audio_formats.MAX_CHANNELS
+    rates = spec.sample_rates if spec else audio_formats.SAMPLE_RATES
     if missing := " and ".join(name for name in ("ar", "ac") if getattr(transcode, name) is None):
         yield f"without {missing} the merge may fail, where the align clip's own do not fit the format"
     if spec is None:
-        yield f"format {transcode.f} is none of {', '.join(FORMATS)}"
+        yield f"format {transcode.f} is none of {', '.join(audio_formats.FORMATS)}"
     if transcode.ac is not None and not 1 <= transcode.ac <= max_channels:
         yield f"{transcode.ac} channels: {transcode.f} takes 1 to {max_channels}"
-    if transcode.adepth is not None and (transcode.adepth not in BIT_DEPTHS or transcode.f != "flac"):
+    if transcode.adepth is not None and (transcode.adepth not in audio_formats.BIT_DEPTHS or transcode.f != "flac"):
         yield f"adepth {transcode.adepth}: only flac has it, 16 or 24"
     if (rate := transcode.ar) is not None and rate not in rates:
         nearest = min(rates, key=lambda allowed: (abs(allowed - rate), -allowed))
@@ -76,15 +67,15 @@ def _format(process: Process) -> Iterator[str]:
 
 def _bitrate(process: Process) -> Iterator[str]:
     ab, aq, abopt = process.transcode.ab, process.transcode.aq, process.transcode.abopt
-    if ab is not None and not MIN_BITRATE <= ab <= MAX_BITRATE:
-        yield f"ab {ab}: {MIN_BITRATE:,} to {MAX_BITRATE:,} bit/s are allowed"
-    if aq is not None and aq > MAX_QUALITY:
-        yield f"aq {aq}: 0 to {MAX_QUALITY} are allowed"
+    if ab is not None and not audio_formats.MIN_BITRATE <= ab <= audio_formats.MAX_BITRATE:
+        yield f"ab {ab}: {audio_formats.MIN_BITRATE:,} to {audio_formats.MAX_BITRATE:,} bit/s are allowed"
+    if aq is not None and aq > audio_formats.MAX_QUALITY:
+        yield f"aq {aq}: 0 to {audio_formats.MAX_QUALITY} are allowed"
     if ab is not None and aq is not None:
         yield "ab and aq exclude each other"
     if abopt is not None and ab is None:
         yield "abopt needs ab"
-    if abopt is not None and abopt >= len(BITRATE_OPTIONS):
+    if abopt is not None and abopt >= len(audio_formats.BITRATE_OPTIONS):
         yield f"abopt {abopt} is none of 0 (fixed), 1 (adaptive), 2 (fail)"
 
 

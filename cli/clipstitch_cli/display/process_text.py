@@ -126,10 +126,9 @@ def as_json(process: Process, main: str = "") -> dict[str, Any]:
 def headline(process: Process) -> str:
     """Return what a process does, in one line."""
     count = len(process.pre) + 1 + len(process.sur)
-    plural = "s" if count > 1 else ""
-    return (
-        f"Join {count} clip{plural} end to end, in this order:" if process.action == CONCAT else "Convert one object:"
-    )
+    if process.action != CONCAT:
+        return "Convert one object:"
+    return f"Join {count} clip{'s' if count > 1 else ''} end to end, in this order:"
 
 
 def is_conversion(process: Process) -> bool:

@@ -105,35 +105,27 @@ class Inspector(Protocol):
 
     def clock_skew(self) -> timedelta:
         """Return how far this machine's clock is ahead of the cloud's."""
-        ...
 
     def bucket(self, name: str) -> BucketFacts | None:
         """Return a bucket; None if it does not exist. Raises AccessKeyRejected, RegionMismatch."""
-        ...
 
     def imm_project(self, bucket: str) -> str | None:
         """Return the IMM project that a bucket is bound to; None if there is none."""
-        ...
 
     def has_topic(self, name: str) -> bool:
         """Return True if a topic exists."""
-        ...
 
     def queue(self, name: str) -> QueueFacts | None:
         """Return a queue; None if it does not exist."""
-        ...
 
     def function(self, name: str) -> FunctionFacts | None:
         """Return a function with its triggers; None if it does not exist."""
-        ...
 
     def open_jobs(self) -> list[OpenJob]:
         """Return all open jobs, oldest first."""
-        ...
 
     def switched_off_sinks(self) -> list[str]:
         """Return the URIs of the objects that switch sinks off."""
-        ...
 
 
 class ExpectedDeployment(NamedTuple):

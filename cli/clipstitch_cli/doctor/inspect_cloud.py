@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from clipstitch.adapters.smq import ours
+from clipstitch.adapters.smq import translated_errors
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import SinkTargetNotFound
 from clipstitch.common.identifiers import uploaded_at
@@ -22,9 +22,8 @@ class CloudInspector:
     def __init__(self, context: Context, key: AccessKey, fc_endpoint: str, imm_endpoint: str) -> None:
         self._context, self._key, self._settings = context, key, context.settings
         self._account = smq_account(self._settings.mns_endpoint, key)
-        self._fc, self._imm = (
-            OpenApiService(endpoint, self._settings.oss_region, key) for endpoint in (fc_endpoint, imm_endpoint)
-        )
+        region = self._settings.oss_region
+        self._fc, self._imm = (OpenApiService(endpoint, region, key) for endpoint in (fc_endpoint, imm_endpoint))
 
     def clock_skew(self) -> timedelta:
         """Compare the middle of a request with the Date of its answer; differences under a second count as none."""
@@ -45,7 +44,7 @@ class CloudInspector:
     def has_topic(self, name: str) -> bool:
         """Call GetTopicAttributes."""
         try:
-            with ours(f"reading the attributes of topic {name}"):
+            with translated_errors(f"reading the attributes of topic {name}"):
                 self._account.get_topic(name).get_attributes()
         except SinkTargetNotFound:
             return False

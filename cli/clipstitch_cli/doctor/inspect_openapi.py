@@ -9,7 +9,7 @@ from alibabacloud_fc20230330.client import Client as FcClient
 from alibabacloud_imm20200930 import models as imm
 from alibabacloud_imm20200930.client import Client as ImmClient
 from alibabacloud_tea_openapi.models import Config
-from Tea.exceptions import TeaException  # type: ignore[import-untyped]
+from Tea.exceptions import TeaException
 
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ObjectNotFound

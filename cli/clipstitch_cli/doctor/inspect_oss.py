@@ -7,7 +7,7 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen  # noqa: TID251 - a request without a signature, for the Date of the response
 
-from clipstitch.adapters.oss import OssBuckets, said
+from clipstitch.adapters.oss import OssBuckets, describe_error
 from clipstitch.adapters.oss2_import import oss2
 from clipstitch.common.cloud_errors import classify
 from clipstitch.common.credentials import AccessKey
@@ -61,7 +61,7 @@ def bucket_error(error: Any, name: str, settings: Settings) -> ClipstitchError:
         return RegionMismatch(message, region)
     if error.code in _KEY_ERRORS:
         return AccessKeyRejected(f"{error.code}: {error.message}")
-    text = f"reading bucket {name}: {said(error)}"
+    text = f"reading bucket {name}: {describe_error(error)}"
     return classify(error.status, error.code or "", error.message or "")(text)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import fc2
 from alibabacloud_fc20230330.client import Client
 from alibabacloud_fc20230330.models import InvokeFunctionHeaders, InvokeFunctionRequest
-from darabonba.runtime import RuntimeOptions  # type: ignore[import-untyped]
+from darabonba.runtime import RuntimeOptions
 
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused
@@ -26,9 +26,7 @@ class FunctionReturnedError(ClipstitchError):
     """A function ran, and ended with an error."""
 
     code = "FUNCTION_FAILED"
-    remedy = (
-        "The error is the function's: docs/errors.md explains it by its type, the function's log has its traceback."
-    )
+    remedy = "docs/errors.md explains the function's error by its type; the function's log has its traceback."
 
 
 class FunctionNotFound(CloudRefused):
@@ -46,7 +44,6 @@ class Invoker(Protocol):
 
         Raises FunctionReturnedError, FunctionNotFound, AccessDenied, CloudRefused, CloudBusy.
         """
-        ...
 
 
 class Fc3Invoker:

@@ -37,15 +37,12 @@ class DeadLetterQueue(Protocol):
 
     def receive(self, wait_s: int) -> QueueMessage | None:
         """Receive a message, which hides it for the visibility timeout; None if there is none."""
-        ...
 
     def delete(self, handle: str) -> None:
         """Delete a message."""
-        ...
 
     def release(self, handle: str) -> None:
         """Make a message visible again soon."""
-        ...
 
 
 class RetriedMessage(NamedTuple):

@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 SUBMIT, SWEEP = "-submit", "-sweep"  # how the functions' names end in s.yaml
 NOT_STARTED = ("received", "waiting", "planned")
-FAILED_JOBS = "troubled"  # the field of the sweep's answer that lists the jobs it could not recover
+FAILED_JOBS = "failed"  # the field of the sweep's answer that lists the jobs it could not recover
 
 
 class SweepFailed(ClipstitchError):
     """The sweep could not recover a job."""
 
     code = "SWEEP_TROUBLE"
-    remedy = "The sweep's log has a line `sweep-trouble` with the reason; docs/operate.md says what to do."
+    remedy = "The sweep's log has a line `recovery-failed` with the reason; docs/operate.md says what to do."
 
 
 class DeployedFunctions(NamedTuple):

@@ -1,4 +1,4 @@
-"""Implementations of the ports. Only this package imports SDKs; every error leaves it as one of ours.
+"""Implementations of the ports. Only this package imports SDKs; SDK errors leave it as ClipstitchErrors.
 
 oss           objects, audio/info and audio/concat through `oss2`
 oss2_import   `oss2` without the parts that make its import slow

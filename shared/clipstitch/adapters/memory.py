@@ -165,13 +165,13 @@ class MemoryAudioService:
         except ClipstitchError as error:
             return self.fail(task, "InvalidArgument", str(error))
         self._ended[task.id] = TaskOutcome(succeeded=True)
-        return notice(task.id, "Succeeded", target)
+        return format_notification(task.id, "Succeeded", target)
 
     def fail(self, task: Task, code: str, message: str) -> bytes:
         """Fail a task and return the completion notification."""
         target = ObjectRef(task.main.bucket, _key(task.process))
         self._ended[task.id] = TaskOutcome(succeeded=False, code=code, message=message)
-        return notice(task.id, "Failed", target, code=code, message=message)
+        return format_notification(task.id, "Failed", target, code=code, message=message)
 
     def _join(self, task: Task) -> bytes:
         """Return the concatenated sources."""
@@ -205,7 +205,7 @@ def _made(objects: MemoryObjectStore, ref: ObjectRef) -> dict[str, Any]:
         raise NotAudio(f"{ref.uri} is not audio") from error
 
 
-def notice(task_id: str, status: str, target: ObjectRef, *, code: str = "", message: str = "") -> bytes:
+def format_notification(task_id: str, status: str, target: ObjectRef, *, code: str = "", message: str = "") -> bytes:
     """Return a completion notification as IMM sends it: an envelope whose content is a JSON string."""
     content = {
         "TaskType": "MediaConvert",

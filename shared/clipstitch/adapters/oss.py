@@ -35,8 +35,8 @@ T = TypeVar("T")
 
 
 @contextmanager
-def _translated(doing: str) -> Iterator[None]:
-    """Raise every SDK error as one of ours, with what was being done."""
+def _translated_errors(doing: str) -> Iterator[None]:
+    """Raise every SDK error as a ClipstitchError that says what was being done."""
     try:
         yield
     except oss2.exceptions.OssError as error:
@@ -45,10 +45,10 @@ def _translated(doing: str) -> Iterator[None]:
 
 def _translate(error: Any, doing: str) -> ClipstitchError:
     code, message = str(error.code or ""), str(getattr(error, "message", "") or error.body or error)
-    return classify(error.status, code, message)(f"{doing}: {said(error)}")
+    return classify(error.status, code, message)(f"{doing}: {describe_error(error)}")
 
 
-def said(error: Any) -> str:
+def describe_error(error: Any) -> str:
     """Return code, status and message of an SDK error; if there was no response, the reason."""
     if wrapped := getattr(error, "exception", None):
         return f"no response: {_reason(wrapped)}"
@@ -95,7 +95,7 @@ class OssObjectStore:
 
     def read(self, ref: ObjectRef, limit: int | None = None) -> ObjectContent:
         """Return an object with at most `limit` bytes of its content; raise `ObjectNotFound` if there is none."""
-        with _translated(f"reading {ref.uri}"):
+        with _translated_errors(f"reading {ref.uri}"):
             got = self._bucket(ref.bucket).get_object(ref.key)
             body = got.read() if limit is None else got.read(limit)
             got.close()
@@ -103,12 +103,12 @@ class OssObjectStore:
 
     def describe(self, ref: ObjectRef) -> ObjectInfo:
         """Return the metadata of an object; raise `ObjectNotFound` if there is none."""
-        with _translated(f"looking at {ref.uri}"):
+        with _translated_errors(f"looking at {ref.uri}"):
             return _described(self._bucket(ref.bucket).head_object(ref.key))
 
     def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
         """Write an object; with `once`, raise `AlreadyExists` if there is one."""
-        with _translated(f"writing {ref.uri}"):
+        with _translated_errors(f"writing {ref.uri}"):
             self._bucket(ref.bucket).put_object(ref.key, body, headers=_headers(labels, once=once))
 
     def copy(
@@ -121,7 +121,7 @@ class OssObjectStore:
         front: HeadReplacement | None = None,
     ) -> CopiedObject:
         """Copy an object inside OSS: in one request, or in parts if it is large or its head is replaced."""
-        with _translated(f"copying {source.uri} to {target.uri}"):
+        with _translated_errors(f"copying {source.uri} to {target.uri}"):
             size = self._bucket(source.bucket).head_object(source.key).content_length
             headers = _headers(labels, once=once)
             if front or size > self._single_bytes:
@@ -156,7 +156,7 @@ class OssObjectStore:
             by_bucket.setdefault(ref.bucket, []).append(ref.key)
         for bucket, keys in by_bucket.items():
             for start in range(0, len(keys), PAGE):
-                with _translated(f"deleting {len(keys)} objects of {bucket}"):
+                with _translated_errors(f"deleting {len(keys)} objects of {bucket}"):
                     self._bucket(bucket).batch_delete_objects(keys[start : start + PAGE])
 
     def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
@@ -172,14 +172,14 @@ class OssObjectStore:
 
     def _listed(self, bucket: str, prefix: str, **options: str) -> Iterator[Any]:
         """Yield the entries of a listing, 1,000 per request."""
-        with _translated(f"listing oss://{bucket}/{prefix}"):
+        with _translated_errors(f"listing oss://{bucket}/{prefix}"):
             yield from oss2.ObjectIteratorV2(
                 self._bucket(bucket), prefix=prefix, max_keys=PAGE, max_retries=1, **options
             )
 
     def is_versioned(self, bucket: str) -> bool:
         """Return True if the bucket has, or had, versioning."""
-        with _translated(f"asking for the versioning of {bucket}"):
+        with _translated_errors(f"asking for the versioning of {bucket}"):
             return self._bucket(bucket).get_bucket_versioning().status is not None
 
 
@@ -246,11 +246,11 @@ class OssAudioService:
         try:
             return _read_probe(self._backoff(lambda: self._info(ref)), ref)
         except ClipstitchError as error:
-            # It is undocumented how OSS refuses an object that is not audio; errors without a meaning of their own count.
+            # How OSS refuses an object that is not audio is undocumented; count errors without a meaning of their own.
             return NotAudio(str(error)) if type(error) in (CloudRefused, ProcessRefused) else error
 
     def _info(self, ref: ObjectRef) -> bytes:
-        with _translated(f"probing {ref.uri}"):
+        with _translated_errors(f"probing {ref.uri}"):
             return self._bucket(ref.bucket).get_object(ref.key, process="audio/info").read()  # type: ignore[no-any-return]
 
     def start(self, main: ObjectRef, process: str) -> str:
@@ -259,7 +259,7 @@ class OssAudioService:
 
     def _start(self, main: ObjectRef, process: str) -> str:
         """Start a process once. A response without a TaskId is treated as a busy cloud."""
-        with _translated(f"starting {process[:60]}… on {main.uri}"):
+        with _translated_errors(f"starting {process[:60]}… on {main.uri}"):
             task = _started(self._bucket(main.bucket).async_process_object, main, process)
         if not task:
             raise CloudBusy(f"starting on {main.uri}: the response has no TaskId")

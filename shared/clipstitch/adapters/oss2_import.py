@@ -1,9 +1,9 @@
 """`oss2` without its client-side encryption, which is not used and takes about 40 % of the import time.
 
-`import oss2` always imports `oss2.crypto`, and with it pycryptodome, aliyun-python-sdk-core and -kms. During the import,
-placeholders replace these three packages; afterwards the placeholders are removed, so that other code can import the
-real packages. `CryptoBucket`, the encryption providers and the AES ciphers of `oss2.utils` are left out; using one
-raises NotImplementedError. bench/cold_start.py measures what this saves.
+`import oss2` always imports `oss2.crypto`, and with it pycryptodome, aliyun-python-sdk-core and -kms. Meanwhile
+placeholders replace these packages; afterwards they are removed, so that other code can import the real ones.
+`CryptoBucket`, the encryption providers and the AES ciphers of `oss2.utils` are left out; using one raises
+NotImplementedError. bench/cold_start.py measures what this saves.
 """
 
 import gc

@@ -29,8 +29,8 @@ _BUSY = frozenset({"InternalError", "InternalServerError", "ServiceUnavailable"}
 
 
 @contextmanager
-def ours(doing: str) -> Iterator[None]:
-    """Raise every SDK error as one of ours, with what was being done."""
+def translated_errors(doing: str) -> Iterator[None]:
+    """Raise every SDK error as a ClipstitchError that says what was being done."""
     try:
         yield
     except MNSExceptionBase as error:
@@ -63,10 +63,10 @@ class SmqMessageSender:
 
     def publish(self, topic: str, text: str) -> None:
         """Publish a message to a topic; raise `SinkTargetNotFound` if there is none of that name."""
-        with ours(f"publishing to topic {topic}"):
+        with translated_errors(f"publishing to topic {topic}"):
             self._account.get_topic(topic).publish_message(TopicMessage(text))
 
     def send(self, queue: str, text: str) -> None:
         """Send a message to a queue; raise `SinkTargetNotFound` if there is none of that name."""
-        with ours(f"sending to queue {queue}"):
+        with translated_errors(f"sending to queue {queue}"):
             self._account.get_queue(queue).send_message(Message(text))

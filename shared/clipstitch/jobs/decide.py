@@ -177,7 +177,7 @@ def manifest_gone(uri: str) -> Failure:
 
 
 def _work(job: Job, plan: Plan, now: datetime, policy: Policy, cause: Cause) -> tuple[Action, ...]:
-    """Start ready steps; record the decision once the last step succeeded or a step failed. Success outranks failure."""
+    """Start ready steps; record the decision once the last step succeeded or a step failed. Success comes first."""
     succeeded, failed = job.steps(SUCCEEDED), job.steps(FAILED)
     if plan.final.number in succeeded:
         return (RecordDecision(),)

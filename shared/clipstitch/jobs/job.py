@@ -187,8 +187,8 @@ class Result(NamedTuple):
 class Job(NamedTuple):
     """A job as its facts describe it.
 
-    `facts` maps every fact to the time at which it was recorded, `opened_at` is the time at which the job was opened (None
-    if unknown). Plan, decision and result are None until they are recorded.
+    `facts` maps every fact to the time at which it was recorded, `opened_at` is when the job was opened (None if
+    unknown). Plan, decision and result are None until they are recorded.
     """
 
     id: str

@@ -26,7 +26,7 @@ _URL = re.compile(r"[!-~]{1,2000}")
 
 
 def response_error(response: WebhookResponse, host: str) -> ClipstitchError | None:
-    """Return the error that a response means; None for 2xx. A redirect is an error: the operator has to set the new URL."""
+    """Return the error that a response means; None for 2xx. A redirect is an error: the URL has to be corrected."""
     if 200 <= response.status < 300:
         return None
     if response.status == GONE:

@@ -19,9 +19,7 @@ MAX_DEPTH = 20
 def decode_text(body: bytes) -> str:
     """Return the text of a document of at most `MAX_BYTES`. Raises `InvalidManifest` if it is larger or not UTF-8."""
     if len(body) > MAX_BYTES:
-        raise _unreadable(
-            "MANIFEST_TOO_LARGE", f"has more than {MAX_BYTES:,} bytes", "Split it into several manifests."
-        )
+        raise _unreadable("MANIFEST_TOO_LARGE", f"has more than {MAX_BYTES:,} bytes", "Split the manifest.")
     try:
         return body.decode("utf-8-sig")
     except UnicodeDecodeError as error:

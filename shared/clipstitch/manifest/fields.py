@@ -6,16 +6,7 @@ it. Deployed functions import it during a cold start, so it holds named tuples a
 
 from typing import NamedTuple
 
-from clipstitch.common.audio_formats import (
-    BIT_DEPTHS,
-    BITRATE_OPTIONS,
-    FORMATS,
-    MAX_BITRATE,
-    MAX_CHANNELS,
-    MAX_QUALITY,
-    MIN_BITRATE,
-    SAMPLE_RATES,
-)
+from clipstitch.common import audio_formats as formats
 from clipstitch.manifest.durations import MAX_MS
 
 VERSION = 1
@@ -65,13 +56,9 @@ def _trim(subject: str) -> tuple[Field, ...]:
     )
 
 
-_ALIGN = (
-    "The reference clip, by its index in `clips`: it sets the sample rate and the channels that `output` leaves open."
-)
+_ALIGN = "The reference clip, by its index in `clips`: it sets the sample rate and channels that `output` does not set."
 _WAIT = "How long to wait for clips that do not exist yet, counted from the upload of the manifest."
-_NOTIFY = (
-    "The sinks of the operator (`CLIPSTITCH_SINKS`) to notify; `[]` for none. The result object is always written."
-)
+_NOTIFY = "The operator's sinks (`CLIPSTITCH_SINKS`) to notify; `[]` for none. The result object is always written."
 TOP = _by_name(
     Field("version", "integer", "The version of this format.", choices=(VERSION,), code="", required=True),
     Field("output", "object", "The merged object: its key and its format.", required=True),
@@ -86,38 +73,26 @@ TOP = _by_name(
 )
 
 _OUTPUT_KEY = "The key of the merged object. Its extension sets the format unless `format` does."
+_BUCKET = "The bucket. The operator must allow any other than the default."
 _REFERENCE = "the reference clip's, or the nearest that the format allows"
+_CLOUD = "the cloud's"
 _OPTION = "`fixed`: use `bitrate`. `adaptive`: use the clips' lowest if that is lower. `fail`: reject clips with less."
+_OPTIONS = formats.BITRATE_OPTIONS
 _OVERWRITE = "Replace an object that another manifest, or something other than clipstitch, has made."
+_BITRATES = (formats.MIN_BITRATE, formats.MAX_BITRATE)
+_BITS = "The bit depth, for `flac` only."
 OUTPUT = _by_name(
     Field("key", "key", _OUTPUT_KEY, required=True, examples=("episodes/ep42.mp3",)),
+    Field("bucket", "string", _BUCKET, "the manifest's", low=1),
+    Field("format", "choice", "The format.", "by the extension", choices=tuple(formats.FORMATS), code="FORMAT_UNKNOWN"),
+    Field("sample_rate", "integer", "The sample rate.", _REFERENCE, choices=formats.SAMPLE_RATES, code="", unit="Hz"),
+    Field("channels", "integer", "The number of channels.", _REFERENCE, low=1, high=formats.MAX_CHANNELS, code=""),
+    Field("bitrate", "integer", "The bitrate.", _CLOUD, *_BITRATES, unit="bit/s", excludes="quality"),
+    Field("quality", "integer", "The encoder's quality.", _CLOUD, high=formats.MAX_QUALITY, excludes="bitrate"),
     Field(
-        "bucket", "string", "The bucket. The operator must allow any other than the default.", "the manifest's", low=1
+        "bitrate_option", "choice", _OPTION, "`fixed`", choices=_OPTIONS, needs="bitrate", code="BITRATE_OPTION_UNKNOWN"
     ),
-    Field("format", "choice", "The audio format.", "by the extension", choices=tuple(FORMATS), code="FORMAT_UNKNOWN"),
-    Field("sample_rate", "integer", "The sample rate.", _REFERENCE, choices=SAMPLE_RATES, code="", unit="Hz"),
-    Field("channels", "integer", "The number of channels.", _REFERENCE, low=1, high=MAX_CHANNELS, code=""),
-    Field(
-        "bitrate", "integer", "The bitrate.", "the cloud's", MIN_BITRATE, MAX_BITRATE, unit="bit/s", excludes="quality"
-    ),
-    Field("quality", "integer", "The encoder's quality.", "the cloud's", high=MAX_QUALITY, excludes="bitrate"),
-    Field(
-        "bitrate_option",
-        "choice",
-        _OPTION,
-        "`fixed`",
-        choices=BITRATE_OPTIONS,
-        code="BITRATE_OPTION_UNKNOWN",
-        needs="bitrate",
-    ),
-    Field(
-        "bits_per_sample",
-        "choice",
-        "The bit depth, for `flac` only.",
-        "the cloud's",
-        choices=BIT_DEPTHS,
-        code="BIT_DEPTH_NOT_ALLOWED",
-    ),
+    Field("bits_per_sample", "choice", _BITS, _CLOUD, choices=formats.BIT_DEPTHS, code="BIT_DEPTH_NOT_ALLOWED"),
     Field("overwrite", "boolean", _OVERWRITE, default=False),
     *_trim("merged audio"),
 )

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from clipstitch.common.audio_formats import Format
+from clipstitch.common.errors import Issue
 from clipstitch.common.identifiers import ObjectRef
 
 
@@ -15,11 +16,6 @@ class Clip(NamedTuple):
     start_ms: int = 0
     duration_ms: int = 0
     title: str = ""
-
-    @property
-    def trimmed(self) -> bool:
-        """True if only a part of the object is used."""
-        return bool(self.start_ms or self.duration_ms)
 
 
 class Glob(NamedTuple):
@@ -71,14 +67,6 @@ class Manifest(NamedTuple):
     wait_ms: int = 0
 
 
-class LimitViolation(NamedTuple):
-    """Code, message and remedy of an output that the operator does not allow."""
-
-    code: str
-    message: str
-    remedy: str
-
-
 class Limits(NamedTuple):
     """The operator's limits. A key must begin with one of the prefixes; buckets are names.
 
@@ -92,22 +80,22 @@ class Limits(NamedTuple):
     sinks: tuple[str, ...] = ()
     max_clips: int = 2000
 
-    def against_bucket(self, bucket: str, home: str) -> LimitViolation | None:
-        """Return the violation of an output in `bucket`, None if it is allowed; `home` is the manifest's bucket."""
+    def against_bucket(self, bucket: str, home: str) -> Issue | None:
+        """Return the issue of an output in `bucket`, None if it is allowed; `home` is the manifest's bucket."""
         allowed = {home, *self.output_buckets}
         if bucket in allowed:
             return None
         remedy = f"Use one of {', '.join(sorted(allowed))}, or ask the operator to allow it."
-        return LimitViolation("OUTPUT_NOT_ALLOWED", f"bucket `{bucket}` is not allowed", remedy)
+        return Issue("/output/bucket", "OUTPUT_NOT_ALLOWED", f"bucket `{bucket}` is not allowed", remedy)
 
-    def against_key(self, key: str) -> LimitViolation | None:
-        """Return the violation of an output key, None if it is allowed."""
+    def against_key(self, key: str) -> Issue | None:
+        """Return the issue of an output key, None if it is allowed."""
         if prefix := next((prefix for prefix in self.reserved if key.startswith(prefix)), None):
             remedy = "Use a key outside " + ", ".join(self.reserved) + "."
-            return LimitViolation("OUTPUT_KEY_RESERVED", f"key is under the reserved prefix `{prefix}`", remedy)
+            return Issue("/output/key", "OUTPUT_KEY_RESERVED", f"key is under the reserved prefix `{prefix}`", remedy)
         if not key.startswith(self.output_prefixes):
             remedy = "Use a key that begins with " + " or ".join(self.output_prefixes) + "."
-            return LimitViolation("OUTPUT_NOT_ALLOWED", "key is outside the allowed prefixes", remedy)
+            return Issue("/output/key", "OUTPUT_NOT_ALLOWED", "key is outside the allowed prefixes", remedy)
         return None
 
     @property

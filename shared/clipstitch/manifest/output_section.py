@@ -29,12 +29,12 @@ def read_output(fields: FieldReader, ref: ObjectRef, limits: Limits) -> Output |
 def _target(fields: FieldReader, ref: ObjectRef, limits: Limits) -> ObjectRef | None:
     key, bucket = fields.get("key"), fields.get("bucket")
     bucket = ref.bucket if bucket is None else bucket
-    if violation := limits.against_bucket(bucket, ref.bucket):
-        fields.add("bucket", *violation)
+    if issue := limits.against_bucket(bucket, ref.bucket):
+        fields.issues.add(*issue)
     if key is None:
         return None
-    if violation := limits.against_key(key):
-        fields.add("key", *violation)
+    if issue := limits.against_key(key):
+        fields.issues.add(*issue)
     return ObjectRef(bucket, key)
 
 

@@ -180,11 +180,11 @@ def _placed(parts: Sequence[_Part], window: range, rate: int) -> list[PlacedClip
 
 
 def _sources(parts: Sequence[_Part], rate: int) -> list[StepSource]:
-    trims = [(p.clip.start_ms, p.clip.duration_ms) if isinstance(p.clip, Clip) else (0, 0) for p in parts]
-    return [
-        StepSource(part.ref, *trim, length_s=part.samples / rate, clips=(index, index))
-        for index, (part, trim) in enumerate(zip(parts, trims, strict=True))
-    ]
+    sources = []
+    for index, (clip, ref, samples) in enumerate(parts):
+        trim = (clip.start_ms, clip.duration_ms) if isinstance(clip, Clip) else (0, 0)
+        sources.append(StepSource(ref, *trim, length_s=samples / rate, clips=(index, index)))
+    return sources
 
 
 def _trim_issues(output: Output, total: int, planned: PlannedOutput) -> list[Issue]:

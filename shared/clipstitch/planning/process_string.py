@@ -121,9 +121,7 @@ def parse_process(text: str) -> Process:
     name = next((known for known in (CONCAT, CONVERT) if action.startswith(f"{known},")), None)
     if name is None:
         found = f"starts with {action[:40]!r}" if action else "is empty"
-        raise InvalidProcessString(
-            f"{found}; known actions are {CONCAT} and {CONVERT}, each with a comma and its parameters"
-        )
+        raise InvalidProcessString(f"{found}; known actions are {CONCAT} and {CONVERT}, with a comma and parameters")
     # Only /pre, and /sur, separate: the standard Base64 alphabet has slashes, too.
     head, *clips = re.split(r"/(?=(?:pre|sur),)", action.removeprefix(f"{name},"))
     parameters = _parameters(head, ("f", *_NUMBERS), "action", required="f")

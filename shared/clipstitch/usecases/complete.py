@@ -14,7 +14,7 @@ from clipstitch.usecases.task_outcomes import record_failure, record_success
 
 
 def complete(notification: CompletionNotification, context: Context) -> Job | None:
-    """Record the outcome of a task and continue its job; return None if the task is not one of ours."""
+    """Record the outcome of a task and continue its job; return None if the task is unknown."""
     found = _find(notification, context)
     if found is None:
         log_event("not-ours", task=notification.task_id)

@@ -1,4 +1,4 @@
-"""Deliver the completion event to a sink, and record the outcome: delivered, pending until a later attempt, or abandoned.
+"""Deliver the completion event to a sink, and record the outcome: delivered, pending (retried later) or abandoned.
 
 Repeating a delivery is allowed: neither the id nor the content of the event changes.
 """

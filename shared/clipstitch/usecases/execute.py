@@ -38,8 +38,8 @@ from clipstitch.usecases.task_outcomes import look_up
 class Run(NamedTuple):
     """One run on a job: why it is made and what is known before. `upload` is the manifest, if it was read already.
 
-    `unresponsive` collects the sinks that did not answer, since one time-out per sweep is enough. `before_long_action` is
-    called with the id of the job before an action that may outlast the function. `immediate`: an operator asks.
+    `unresponsive` collects the sinks that did not answer, since one time-out per sweep is enough. `before_long_action`
+    is called with the id of the job before an action that may outlast the function. `immediate`: an operator asks.
     """
 
     unresponsive: set[str]
@@ -66,7 +66,7 @@ def execute(job: Job, context: Context, run: Run | None = None) -> Job:
     return job
 
 
-def _perform(action: Action, job: Job, context: Context, run: Run) -> Job:
+def _perform(action: Action, job: Job, context: Context, run: Run) -> Job:  # noqa: PLR0911, RET503 - one return for each action, and assert_never
     """Perform one action and return the job with what it recorded."""
     if isinstance(action, MakePlan | Publish):
         run.before_long_action(job.id)

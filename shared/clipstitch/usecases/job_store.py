@@ -111,7 +111,7 @@ class JobStore:
     def record(self, job: Job, value: Plan | Decision | Result) -> Job:
         """Record the plan, the decision or the result, create-once; return the job with the one that counts.
 
-        If another run has recorded it, the job is read again: a decision counts together with the plan that it was taken on.
+        If another run has recorded it, the job is read again: a decision counts together with its plan.
         """
         kind, field = _CREATE_ONCE[type(value)]
         document = self._write_once(self.fact_ref(job.id, Fact(kind)), value.as_json())
@@ -143,7 +143,7 @@ class JobStore:
         self._write(self._task_ref(task_id), {"job": job_id, "step": step})
 
     def step_of_task(self, task_id: str) -> tuple[str, int] | None:
-        """Return the job and the step of a task; None if the task is not one of ours."""
+        """Return the job and the step of a task; None if the task is unknown."""
         try:
             pointer = self._read(self._task_ref(task_id))
         except ObjectNotFound:
@@ -182,7 +182,7 @@ class JobStore:
         return self._ref(f"{_SINKS}{quote(sink, safe='')}.off")
 
     def close(self, job: Job) -> Job:
-        """Record that the job is closed, then delete its working files; the marker last, so that a crash is noticed."""
+        """Record that the job is closed, then delete its working files; the marker last, in case of a crash."""
         job = self.add(job, Fact(CLOSED), {"state": job.state})
         self.delete_working_files(job)
         return job

@@ -129,7 +129,7 @@ def _all_issues(manifest: ManifestRef, context: Context) -> Iterator[None]:
 
 
 def _make_silences(plan: Plan, context: Context) -> None:
-    """Create the silence assets of the steps. The name of an asset determines its content, so an existing one is kept."""
+    """Create the silence assets of the steps. The name of an asset determines its content: an existing one is kept."""
     for silence in plan.silences:
         body = silence_flac(silence.samples, silence.sample_rate, silence.channels)
         with suppress(AlreadyExists):

@@ -1,6 +1,7 @@
 """Recover one job: do what lost messages and crashed functions left undone, and fail it after its deadline.
 
-Recovery trusts no message, only objects and what the cloud says about its tasks. The sweep and `clipstitch retry` call it.
+Recovery trusts no message, only objects and what the cloud says about its tasks. The sweep and `clipstitch retry` use
+it.
 """
 
 from contextlib import suppress

@@ -30,8 +30,8 @@ def submit_all(uploads: Iterable[ObjectRef], context: Context) -> list[Job]:
 def submit(ref: ObjectRef, context: Context) -> Job | None:
     """Plan and start the job of the manifest as it is now; return None if it does not exist or is not a manifest.
 
-    The object determines the job, not the event: if the manifest was overwritten since, the newer job is started. Raises
-    `InvalidTriggerEvent` for an object in another bucket, in which no sweep would recover the job.
+    The object determines the job, not the event: if the manifest was overwritten since, the newer job is started.
+    Raises `InvalidTriggerEvent` for an object in another bucket, in which no sweep would recover the job.
     """
     if ref.bucket != context.settings.bucket:
         raise InvalidTriggerEvent(

@@ -1,7 +1,7 @@
 """Recover everything that waits too long: lost uploads, lost completion notifications, crashed functions, late clips.
 
-A timer calls the sweep; it does what submit and complete would have done. Its cost grows with open jobs and with what is
-lost, not with history: jobs and manifests are compared by listings, one request per thousand.
+A timer calls the sweep; it does what submit and complete would have done. Its cost grows with open jobs and with what
+is lost, not with history: jobs and manifests are compared by listings, one request per thousand.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from clipstitch.usecases.submit import submit
 
 
 class SweepReport(NamedTuple):
-    """What a sweep did: ids of the jobs that were looked at, ids of the jobs of lost uploads, and ids or URIs that failed.
+    """What a sweep did: jobs that were looked at, jobs of lost uploads, and ids or URIs of what failed.
 
     `interrupted` is True if its time was over before it was done; the next sweep continues from there.
     """
@@ -36,8 +36,8 @@ class SweepReport(NamedTuple):
 class _Progress:
     """The progress of sweeps, saved for the next one.
 
-    `job`, an id, and `manifest`, a key, are where to continue; "" is the beginning. `slow` jobs are recovered last, so that
-    a job that once outlasted a sweep does not starve the others.
+    `job`, an id, and `manifest`, a key, are where to continue; "" is the beginning. `slow` jobs are recovered last, so
+    that a job that once outlasted a sweep does not starve the others.
     """
 
     def __init__(self, store: JobStore) -> None:
@@ -80,7 +80,7 @@ class _Sweep(NamedTuple):
 
 
 def sweep(context: Context) -> SweepReport:
-    """Recover every open job, and submit manifests whose event was lost. An error with one job does not stop the others."""
+    """Recover every open job, and submit manifests whose event was lost. An error in one job does not stop the rest."""
     store, half = context.store, timedelta(seconds=context.settings.sweep_budget_s / 2)
     progress = _Progress(store)
     run = Run(set(), before_long_action=progress.begin)
@@ -174,7 +174,7 @@ def _continue_on_error(failed: list[str], **name: str) -> Iterator[None]:
 
 
 def _delete_orphans(this: _Sweep) -> None:
-    """Delete what late tasks of closed jobs have left: step targets, and task pointers that no notification will follow."""
+    """Delete what late tasks of closed jobs have left: step targets, and pointers that no notification will need."""
     context, store = this.context, this.context.store
     prefix, by_job = context.settings.state_prefix + WORK, dict[str, list[ObjectRef]]()
     for listed in context.objects.list(context.settings.bucket, prefix):

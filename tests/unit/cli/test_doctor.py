@@ -145,7 +145,7 @@ def bucket(**changes: Any) -> Answers:
 ERRORS: tuple[tuple[str, Answers, str, str, str], ...] = (
     ("a clock ahead", Answers(timedelta(minutes=16)), "clock", "960 s ahead of", "timedatectl"),
     ("a clock behind", Answers(timedelta(minutes=-16)), "clock", "960 s behind", "timedatectl"),
-    ("no time", Answers(CloudBusy("nobody there")), "clock", "nobody there", "endpoint"),
+    ("no time", Answers(CloudBusy("no response")), "clock", "no response", "endpoint"),
     ("a versioned bucket", bucket(versioning="Enabled"), "versioning", "acme has versioning (Enabled)", "s deploy"),
     ("a once versioned bucket", bucket(versioning="Suspended"), "versioning", "(Suspended)", "s deploy"),
     ("another region", bucket(region="cn-beijing"), "region", "is in cn-beijing", "OSS_REGION=cn-beijing"),

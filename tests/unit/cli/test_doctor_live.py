@@ -209,13 +209,13 @@ def test_resources_are_removed_in_reverse_and_failures_are_listed() -> None:
     cleanup.add("second", _fails)
     cleanup.add("third", lambda: removed.append("third"))
 
-    assert ["second: nobody there"] == cleanup.run()
+    assert ["second: no response"] == cleanup.run()
     assert ["third", "first"] == removed
     assert [] == cleanup.run()
 
 
 def _fails() -> None:
-    raise CloudBusy("nobody there")
+    raise CloudBusy("no response")
 
 
 def report(*answers: Answer, not_removed: tuple[str, ...] = ()) -> LiveReport:

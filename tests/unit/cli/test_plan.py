@@ -25,7 +25,7 @@ from clipstitch_cli import exit_codes
 from clipstitch_cli.commands.plan import show_plan
 from clipstitch_cli.costs import estimates
 from clipstitch_cli.costs.estimates import RequestCounts
-from clipstitch_cli.costs.prices import DEFAULT_PRICES, NEVER_INCLUDED, PRICES, PriceList, read_prices
+from clipstitch_cli.costs.prices import DEFAULT_PRICES, EXCLUDED, PRICES, PriceList, read_prices
 from clipstitch_cli.display.plan_tree import levels_of
 from clipstitch_cli.errors import FileNotReadable, UsageError
 from tests.unit.cli.test_context import RecordingCommand, make_command
@@ -279,7 +279,7 @@ def test_without_prices_there_is_no_cost() -> None:
     cost = estimated(manifest_of(2))["cost"]
 
     assert cost["total"] is None
-    assert [price.item for price in PRICES if price.price is None] + list(NEVER_INCLUDED) == cost["not_included"]
+    assert [price.item for price in PRICES if price.price is None] + list(EXCLUDED) == cost["not_included"]
     assert "cost" in command.written
     assert "unknown" in command.written
     assert "not included: OSS requests of the PUT type" in command.written
@@ -302,7 +302,7 @@ def test_own_prices_give_a_cost(tmp_path: Path) -> None:
     asked, cost = guess["requests"], guess["cost"]
     assert "CNY" == cost["currency"]
     assert asked["oss_put_type"] * 2 / 10_000 + asked["smq"]["all"] * 4 / 1e6 == pytest.approx(cost["total"])
-    assert ["OSS requests of the GET type", "IMM audio processing", *NEVER_INCLUDED] == cost["not_included"]
+    assert ["OSS requests of the GET type", "IMM audio processing", *EXCLUDED] == cost["not_included"]
     assert "our contract, 2026-01-01" in command.written
 
 

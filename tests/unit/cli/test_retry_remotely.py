@@ -162,7 +162,7 @@ def test_a_job_that_the_sweep_cannot_recover_is_an_error(functions: MemoryFuncti
     """The sweep's log has the reason."""
     job = functions.world.submit()
     assert job
-    functions.handlers[SWEEP] = lambda _: {"looked_at": [job.id], "found": [], "troubled": [job.id]}
+    functions.handlers[SWEEP] = lambda _: {"looked_at": [job.id], "found": [], "failed": [job.id]}
 
     with pytest.raises(SweepFailed, match=f"{SWEEP} could not recover {job.id}"):
         retried(functions, job.id)

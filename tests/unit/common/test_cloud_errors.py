@@ -7,9 +7,9 @@ import oss2
 import pytest
 from mns.mns_exception import MNSServerException
 
-from clipstitch.adapters.backoff import RESTS_S, Backoff
-from clipstitch.adapters.oss import AT_ONCE, OssAudioService
-from clipstitch.adapters.smq import ours
+from clipstitch.adapters.backoff import DELAYS_S, Backoff
+from clipstitch.adapters.oss import MAX_CONCURRENT, OssAudioService
+from clipstitch.adapters.smq import translated_errors
 from clipstitch.common.cloud_errors import is_transient, remedy_for
 from clipstitch.common.errors import ClipstitchError, NotAudio, ObjectArchived, Throttled
 from clipstitch.common.identifiers import ObjectRef
@@ -111,7 +111,7 @@ def test_a_throttled_start_is_retried_after_growing_delays(error: Exception) -> 
 
     assert "MediaConvert-1" == audio.start(MAIN, "audio/concat,f_mp3")
     assert 3 == bucket.calls
-    assert [RESTS_S[0] / 2, RESTS_S[1] / 2] == delays
+    assert [DELAYS_S[0] / 2, DELAYS_S[1] / 2] == delays
 
 
 def test_a_throttled_probe_is_retried_alone() -> None:
@@ -131,7 +131,7 @@ def test_the_number_of_retries_is_limited() -> None:
     with pytest.raises(Throttled) as caught:
         audio.start(MAIN, "audio/concat,f_mp3")
     assert caught.value.retryable
-    assert len(RESTS_S) == len(delays) == bucket.calls - 1
+    assert len(DELAYS_S) == len(delays) == bucket.calls - 1
 
 
 def test_after_one_exhausted_retry_sequence_later_calls_fail_fast() -> None:
@@ -141,7 +141,7 @@ def test_after_one_exhausted_retry_sequence_later_calls_fail_fast() -> None:
     found = audio.probe([ObjectRef("acme", f"{number}.mp3") for number in range(80)])
 
     assert {Throttled} == {type(each) for each in found.values()}
-    assert len(RESTS_S) <= len(delays) <= AT_ONCE * len(RESTS_S)
+    assert len(DELAYS_S) <= len(delays) <= MAX_CONCURRENT * len(DELAYS_S)
 
 
 def test_a_call_that_may_have_succeeded_is_not_retried_at_once() -> None:
@@ -187,7 +187,7 @@ def test_an_unknown_error_response_of_a_probe_means_no_audio() -> None:
 )
 def test_each_type_of_smq_error_has_its_error(kind: str, means: str) -> None:
     """The error is chosen by its type and keeps its message."""
-    with pytest.raises(ClipstitchError) as caught, ours("publishing"):
+    with pytest.raises(ClipstitchError) as caught, translated_errors("publishing"):
         raise MNSServerException(kind, "words", "request", "host")
     assert means == caught.value.code
     assert "words" in str(caught.value)

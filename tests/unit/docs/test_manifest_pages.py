@@ -20,8 +20,8 @@ from clipstitch.manifest.object_keys import MAX_KEY_BYTES
 from clipstitch.manifest.parse import SUFFIXES, parse
 from clipstitch.planning.plan import Plan
 from clipstitch.planning.process_string import format_process, parse_process
+from clipstitch.usecases.plan_job import plan_for
 from clipstitch.usecases.settings import Sink
-from clipstitch.usecases.submit import plan_for
 from clipstitch_cli import exit_codes
 from clipstitch_cli.costs.prices import PRICES, read_prices
 from clipstitch_cli.main import main

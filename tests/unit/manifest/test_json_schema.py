@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import Draft202012Validator
 
 from clipstitch.common.audio_formats import FORMATS, SAMPLE_RATES, Format
 from clipstitch.common.errors import InvalidManifest

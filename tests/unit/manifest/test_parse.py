@@ -266,7 +266,7 @@ def test_an_end_without_a_start_is_a_duration() -> None:
 
 def test_a_start_of_zero_is_not_a_trim() -> None:
     """Such a clip may be the object that the request is posted to."""
-    assert not clip(start=0).trimmed
+    assert Clip("b.mp3") == clip(start=0)
 
 
 def test_a_single_clip_may_be_trimmed() -> None:

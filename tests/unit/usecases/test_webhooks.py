@@ -526,7 +526,7 @@ def test_the_receiver_on_the_page_accepts_a_delivery() -> None:
     with Receiver() as receiver:
         webhook = WEBHOOK._replace(url=receiver.url)
         HttpWebhookSender(allow_private=True).post(webhook, posted.event_id, posted.text, SystemClock().now())
-    (request,) = receiver.heard
+    (request,) = receiver.requests
 
     assert OUTPUT.uri == names["receive"](SECRET, request.headers, request.body)
     with pytest.raises(WebhookVerificationError):

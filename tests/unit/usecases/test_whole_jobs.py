@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, notice, tone
+from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, format_notification, tone
 from clipstitch.common.errors import (
     ClipstitchError,
     CloudBusy,
@@ -239,7 +239,7 @@ def test_a_second_run_of_a_task_changes_nothing(world: World) -> None:
 def test_a_success_without_a_target_is_not_accepted(world: World) -> None:
     """A notification is no proof; it is delivered again."""
     step = plan_of(world.submit()).steps[0]
-    message = notice("MediaConvert-0000", "Succeeded", step.target)
+    message = format_notification("MediaConvert-0000", "Succeeded", step.target)
 
     with pytest.raises(OutputNotVisible):
         world.complete(message)
@@ -259,7 +259,7 @@ def test_a_notification_about_an_unknown_target_is_ignored(world: World, target:
     """Other applications may use the same topic."""
     world.submit()
 
-    assert world.deliver_notification(notice("MediaConvert-9999", "Succeeded", target)) is None
+    assert world.deliver_notification(format_notification("MediaConvert-9999", "Succeeded", target)) is None
 
 
 @pytest.mark.parametrize("name", ["step-000.aac", "step-001.mp3", "step-000.mp3.mp3"])
@@ -268,7 +268,7 @@ def test_a_notification_about_a_target_of_no_step_is_ignored(world: World, name:
     job = world.submit()
     target = ObjectRef(BUCKET, f"_clipstitch/work/{job.id}/{name}")
 
-    assert world.deliver_notification(notice("MediaConvert-0000", "Failed", target, code="X")) is None
+    assert world.deliver_notification(format_notification("MediaConvert-0000", "Failed", target, code="X")) is None
     assert "running" == world.submit().state
 
 
@@ -281,7 +281,7 @@ def test_a_forged_failure_is_not_accepted(world: World, task: str) -> None:
     world.audio.fail(world.audio.accepted[1], "InvalidArgument", "")
 
     with pytest.raises(FailureUnconfirmed, match=task):
-        world.complete(notice(task, "Failed", plan_of(job).final.target, code="X"))
+        world.complete(format_notification(task, "Failed", plan_of(job).final.target, code="X"))
     world.complete(world.run(world.audio.accepted[0]))
     assert "succeeded" == world.result()["data"]["state"]
 
@@ -291,7 +291,9 @@ def test_the_error_of_a_failure_is_that_of_the_cloud(world: World) -> None:
     world.submit()
     world.audio.fail(world.audio.accepted[0], "InvalidArgument", "the codec is unknown")
     world.complete(
-        notice("MediaConvert-0000", "Failed", plan_of(world.submit()).final.target, code="X", message="pay me")
+        format_notification(
+            "MediaConvert-0000", "Failed", plan_of(world.submit()).final.target, code="X", message="pay me"
+        )
     )
 
     assert "InvalidArgument" == world.result()["data"]["error"]["code"]
@@ -462,7 +464,7 @@ def test_a_notification_about_another_bucket_is_ignored(world: World, bucket: st
     job = world.submit()
     target = plan_of(job).final.target._replace(bucket=bucket)
 
-    assert world.deliver_notification(notice("MediaConvert-0000", "Succeeded", target)) is None
+    assert world.deliver_notification(format_notification("MediaConvert-0000", "Succeeded", target)) is None
 
 
 def test_a_closed_job_is_logged_with_its_state(world: World, caplog: pytest.LogCaptureFixture) -> None:

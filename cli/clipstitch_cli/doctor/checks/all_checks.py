@@ -7,16 +7,8 @@ from typing import NamedTuple
 
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.usecases.settings import Settings
+from clipstitch_cli.doctor import deployment_facts as facts
 from clipstitch_cli.doctor.checks import functions, jobs, messages, storage, triggers
-from clipstitch_cli.doctor.deployment_facts import (
-    AccessKeyRejected,
-    BucketFacts,
-    ExpectedDeployment,
-    FunctionFacts,
-    Inspector,
-    QueueFacts,
-    RegionMismatch,
-)
 from clipstitch_cli.doctor.findings import Finding, ok, result_of, skipped
 
 
@@ -58,7 +50,8 @@ CHECKS = (
 )
 _FUNCTION_CHECKS = ("functions", "environment", "failure destination", "roles", "triggers", "loops")
 _STATE_CHECKS = ("open jobs", "webhooks")
-Home = BucketFacts | ClipstitchError | None
+Inspections = dict[str, Callable[[str], bool | facts.QueueFacts | None]]
+Home = facts.BucketFacts | ClipstitchError | None
 
 
 def only_settings(finding: Finding) -> list[Finding]:
@@ -75,19 +68,19 @@ def _skip(names: "tuple[str, ...] | list[str]", reason: str) -> list[Finding]:
     return [skipped(name, reason) for name in names]
 
 
-def examine(inspector: Inspector, expected: ExpectedDeployment, now: datetime) -> Iterator[Finding]:
+def examine(inspector: facts.Inspector, expected: facts.ExpectedDeployment, now: datetime) -> Iterator[Finding]:
     """Make all checks; yield each finding as soon as it is known."""
     settings = expected.settings
     yield ok("settings", f"complete, for bucket {settings.bucket} in {settings.oss_region}")
     yield storage.clock(result_of(inspector.clock_skew))
     home = result_of(partial(inspector.bucket, settings.bucket))
     yield storage.access_key(home, expected.key_id)
-    if isinstance(home, AccessKeyRejected):
+    if isinstance(home, facts.AccessKeyRejected):
         yield from _skip_after("access key", "the access key is rejected")
         return
     yield from _buckets(home, inspector, settings)
     yield from _binding(home, inspector, expected)
-    if isinstance(home, RegionMismatch):  # s.yaml was read for the wrong region, too
+    if isinstance(home, facts.RegionMismatch):  # s.yaml was read for the wrong region, too
         yield from _skip_after("binding", "the region is wrong")
         return
     yield from _messages(inspector, expected, now)
@@ -95,7 +88,7 @@ def examine(inspector: Inspector, expected: ExpectedDeployment, now: datetime) -
     yield from _state(home, inspector, settings, now)
 
 
-def _buckets(home: Home, inspector: Inspector, settings: Settings) -> Iterator[Finding]:
+def _buckets(home: Home, inspector: facts.Inspector, settings: Settings) -> Iterator[Finding]:
     name = settings.bucket
     yield storage.bucket(name, home, settings)
     yield storage.region(name, home, settings) or skipped("region", f"bucket {name} is unknown")
@@ -110,12 +103,12 @@ def _buckets(home: Home, inspector: Inspector, settings: Settings) -> Iterator[F
 
 def _unreachable(home: Home, settings: Settings) -> str:
     """Return why nothing in the bucket can be inspected; "" if it can."""
-    if not isinstance(home, BucketFacts):
+    if not isinstance(home, facts.BucketFacts):
         return f"bucket {settings.bucket} is unknown"
     return "the bucket is in another region" if home.region != settings.oss_region else ""
 
 
-def _binding(home: Home, inspector: Inspector, expected: ExpectedDeployment) -> Iterator[Finding]:
+def _binding(home: Home, inspector: facts.Inspector, expected: facts.ExpectedDeployment) -> Iterator[Finding]:
     settings = expected.settings
     if reason := _unreachable(home, settings) or expected.not_inspected.get("IMM"):
         yield skipped("binding", reason)
@@ -123,31 +116,27 @@ def _binding(home: Home, inspector: Inspector, expected: ExpectedDeployment) -> 
         yield storage.binding(result_of(partial(inspector.imm_project, settings.bucket)), settings)
 
 
-def _messages(inspector: Inspector, expected: ExpectedDeployment, now: datetime) -> Iterator[Finding]:
+def _messages(inspector: facts.Inspector, expected: facts.ExpectedDeployment, now: datetime) -> Iterator[Finding]:
     settings, name = expected.settings, expected.dead_letter_queue
     yield messages.topic(result_of(partial(inspector.has_topic, settings.completion_topic)), settings)
-    inspections: dict[str, Callable[[str], bool | QueueFacts | None]] = {
-        "topic": inspector.has_topic,
-        "queue": inspector.queue,
-    }
+    inspections: Inspections = {"topic": inspector.has_topic, "queue": inspector.queue}
     inspected = [sink for sink in settings.sinks if sink.kind in inspections]
-    yield from messages.sinks(
-        {sink: result_of(partial(inspections[sink.kind], sink.target)) for sink in inspected}, settings
-    )
+    found = {sink: result_of(partial(inspections[sink.kind], sink.target)) for sink in inspected}
+    yield from messages.sinks(found, settings)
     if name:
         yield messages.dead_letters(name, result_of(partial(inspector.queue, name)), settings, now)
     else:
         yield messages.no_dead_letter_queue(expected.files_error or "the name of the queue is unknown")
 
 
-def _functions(inspector: Inspector, expected: ExpectedDeployment) -> Iterator[Finding]:
+def _functions(inspector: facts.Inspector, expected: facts.ExpectedDeployment) -> Iterator[Finding]:
     if reason := expected.files_error or expected.not_inspected.get("FC"):
         yield from _skip(_FUNCTION_CHECKS, reason)
         return
     declared, settings = expected.functions, expected.settings
     found = {function.name: result_of(partial(inspector.function, function.name)) for function in declared}
     yield from functions.functions(declared, found)
-    deployed = [function for function in found.values() if isinstance(function, FunctionFacts)]
+    deployed = [function for function in found.values() if isinstance(function, facts.FunctionFacts)]
     if not deployed:
         yield from _skip(_FUNCTION_CHECKS[1:], "no function is known")
         return
@@ -158,7 +147,7 @@ def _functions(inspector: Inspector, expected: ExpectedDeployment) -> Iterator[F
     yield from triggers.loops(declared, deployed, settings)
 
 
-def _state(home: Home, inspector: Inspector, settings: Settings, now: datetime) -> Iterator[Finding]:
+def _state(home: Home, inspector: facts.Inspector, settings: Settings, now: datetime) -> Iterator[Finding]:
     if reason := _unreachable(home, settings):
         yield from _skip(_STATE_CHECKS, reason)
         return

@@ -48,9 +48,8 @@ def _consequence(trigger: TriggerFacts) -> str:
 
 def _differences(found: TriggerFacts, declared: TriggerFacts) -> str:
     wanted, actual = _properties(declared), _properties(found)
-    return "; ".join(
-        f"{name} {actual[name]!r}, s.yaml says {wanted[name]!r}" for name in wanted if actual[name] != wanted[name]
-    )
+    names = [name for name in wanted if actual[name] != wanted[name]]
+    return "; ".join(f"{name} {actual[name]!r}, s.yaml says {wanted[name]!r}" for name in names)
 
 
 def _properties(trigger: TriggerFacts) -> dict[str, object]:
@@ -119,11 +118,8 @@ def _overlap(one: str, other: str) -> bool:
 
 def _watched_manifests(oss_triggers: Sequence[TriggerFacts], settings: Settings) -> Finding:
     """Check that manifests of every kind have a trigger."""
-    watching = [
-        trigger
-        for trigger in oss_triggers
-        if trigger.bucket == settings.bucket and settings.manifest_prefix.startswith(trigger.prefix)
-    ]
+    on_bucket = [trigger for trigger in oss_triggers if trigger.bucket == settings.bucket]
+    watching = [trigger for trigger in on_bucket if settings.manifest_prefix.startswith(trigger.prefix)]
     missing = [suffix for suffix in SUFFIXES if not any(suffix.endswith(trigger.suffix) for trigger in watching)]
     if missing:
         place = f"oss://{settings.bucket}/{settings.manifest_prefix}"

@@ -1,14 +1,14 @@
 """Runs experiments in a real cloud with temporary resources: a key prefix, and a bucket without an IMM project."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from clipstitch.adapters.oss import OssBuckets, said
+from clipstitch.adapters.oss import OssBuckets, describe_error
 from clipstitch.adapters.oss2_import import oss2
 from clipstitch.common.cloud_errors import IMM_CODE, is_transient
 from clipstitch.common.credentials import AccessKey
@@ -18,22 +18,11 @@ from clipstitch.common.ports import ObjectHeaders, TaskOutcome, TaskRunning
 from clipstitch.usecases.context import Context
 from clipstitch_cli.display.decoded_audio import decode
 from clipstitch_cli.doctor.findings import result_of
+from clipstitch_cli.doctor.live import experiments
 from clipstitch_cli.doctor.live.cleanup import CleanupStack, delete_prefix
 from clipstitch_cli.doctor.live.completion_listener import POLL_S, CompletionListener
-from clipstitch_cli.doctor.live.experiments import (
-    DELETION_REQUESTS,
-    HOME,
-    LISTING_REQUESTS,
-    MISSING,
-    TONES,
-    Experiment,
-    Observation,
-    RejectedRequest,
-    key_of,
-    objects_of,
-    target_of,
-)
-from clipstitch_cli.doctor.live.tones import RATE, DetectedTone, detect
+from clipstitch_cli.doctor.live.experiments import Experiment, Observation, RejectedRequest, key_of
+from clipstitch_cli.doctor.live.tones import RATE, detect
 
 TaskDefinition = Callable[[str], dict[str, Any]]
 
@@ -58,7 +47,7 @@ class TemporaryNames(NamedTuple):
 
     def bucket_for(self, where: str) -> str:
         """Return the bucket of an experiment."""
-        return self.bucket if where == HOME else self.unbound
+        return self.bucket if where == experiments.HOME else self.unbound
 
 
 class ExperimentRunner:
@@ -70,52 +59,43 @@ class ExperimentRunner:
         self._upload_errors: dict[tuple[str, str], str] = {}
         self.requests = 0
 
-    def run(
-        self,
-        experiments: Sequence[Experiment],
-        listener: CompletionListener,
-        definition: TaskDefinition,
-        wait: timedelta,
-    ) -> dict[str, Observation]:
+    def run(self, listener: CompletionListener, definition: TaskDefinition, wait: timedelta) -> dict[str, Observation]:
         """Run all experiments at once; an error in one does not stop the others."""
         listener.open(self._cleanup)
-        self._upload(experiments)
-        seen = {experiment.name: self._start(experiment) for experiment in experiments}
+        for where in (experiments.HOME, experiments.UNBOUND):
+            self._upload(where)
+        seen = {experiment.name: self._start(experiment) for experiment in experiments.EXPERIMENTS}
         seen = self._receive(seen, listener, wait)
         known = {name: one._replace(definition=definition(one.task)) if one.task else one for name, one in seen.items()}
-        return {experiment.name: self._decode(experiment, known[experiment.name]) for experiment in experiments}
+        return {one.name: self._decode(one, known[one.name]) for one in experiments.EXPERIMENTS}
 
-    def _upload(self, experiments: Sequence[Experiment]) -> None:
-        """Create the bucket, and upload the clips."""
-        names = self._names
-        for where in sorted({experiment.where for experiment in experiments}):
-            name, bucket_error = names.bucket_for(where), ""
-            if where != HOME and names.new:
-                self._cleanup.add(f"bucket {name}", partial(self._call, self._bucket(name).delete_bucket))
-                bucket_error = _error_of(partial(self._call, self._bucket(name).create_bucket))
-            self._cleanup.add(f"oss://{name}/{names.prefix}", partial(self._clear, name))
-            for clip, body in objects_of(experiments, where).items():
-                self.requests += 1
-                ref = ObjectRef(name, key_of(clip, names.prefix))
-                write = partial(self._context.objects.write, ref, body, ObjectHeaders())
-                if error := bucket_error or _error_of(write):
-                    self._upload_errors[where, clip] = error
+    def _upload(self, where: str) -> None:
+        """Upload the clips; create the bucket if it is a new one."""
+        name, prefix, bucket_error = self._names.bucket_for(where), self._names.prefix, ""
+        if where != experiments.HOME and self._names.new:
+            self._cleanup.add(f"bucket {name}", partial(self._call, self._bucket(name).delete_bucket))
+            bucket_error = _error_of(partial(self._call, self._bucket(name).create_bucket))
+        self._cleanup.add(f"oss://{name}/{prefix}", partial(self._clear, name))
+        for clip, body in experiments.objects_of(experiments.EXPERIMENTS, where).items():
+            self.requests += 1
+            write = partial(self._context.objects.write, ObjectRef(name, key_of(clip, prefix)), body, ObjectHeaders())
+            if error := bucket_error or _error_of(write):
+                self._upload_errors[where, clip] = error
 
     def _clear(self, bucket: str) -> None:
-        self.requests += LISTING_REQUESTS + DELETION_REQUESTS
+        self.requests += experiments.LISTING_REQUESTS + experiments.DELETION_REQUESTS
         delete_prefix(bucket, self._names.prefix, self._context.objects)
 
     def _start(self, experiment: Experiment) -> Observation:
         """Post a request."""
-        names = self._names
-        for clip in {*experiment.clips} - {MISSING}:
+        for clip in {*experiment.clips} - {experiments.MISSING}:
             if error := self._upload_errors.get((experiment.where, clip)):
                 return Observation(error=f"{clip} could not be uploaded: {error}")
-        bucket = names.bucket_for(experiment.where)
-        process = experiment.process(names.prefix, bucket, self._context.settings.completion_topic)
+        bucket, prefix = self._names.bucket_for(experiment.where), self._names.prefix
+        process = experiment.process(prefix, bucket, self._context.settings.completion_topic)
         self.requests += 1
         try:
-            answer = self._bucket(bucket).async_process_object(key_of(experiment.main, names.prefix), process)
+            answer = self._bucket(bucket).async_process_object(key_of(experiment.main, prefix), process)
         except oss2.exceptions.OssError as sdk_error:
             return observe_error(sdk_error)
         except (KeyError, ValueError) as parse_error:
@@ -129,21 +109,17 @@ class ExperimentRunner:
         clock, tasks = self._context.clock, {one.task for one in seen.values() if one.task}
         deadline = clock.now() + wait
         bodies = listener.receive(tasks, wait, clock)
-        observed = dict(seen)
-        for name, one in seen.items():
-            if one.task in bodies:
-                observed[name] = one._replace(body=bodies[one.task])
-            elif one.task:
-                observed[name] = self._ask_imm(one, listener.error, deadline)
-        return observed
+        received = {name: one._replace(body=bodies[one.task]) for name, one in seen.items() if one.task in bodies}
+        others = {name: one for name, one in seen.items() if one.task and one.task not in bodies}
+        asked = {name: self._ask_imm(one, listener.error, deadline) for name, one in others.items()}
+        return {**seen, **received, **asked}
 
     def _ask_imm(self, one: Observation, listener_error: str, deadline: datetime) -> Observation:
         """Ask IMM about a task without a notification; if none can come, until the deadline."""
         ask = partial(result_of, partial(self._context.audio.task_outcome, one.task))
         outcome = ask()
-        while listener_error and (outcome is None or isinstance(outcome, TaskRunning)):
-            if self._context.clock.now() >= deadline:
-                break
+        unknown = (type(None), TaskRunning)
+        while listener_error and isinstance(outcome, unknown) and self._context.clock.now() < deadline:
             time.sleep(POLL_S)
             outcome = ask()
         if isinstance(outcome, TaskOutcome):
@@ -154,23 +130,21 @@ class ExperimentRunner:
         return one._replace(error=f"no message: {listener_error or 'none came in time'}; IMM: {state}")
 
     def _decode(self, experiment: Experiment, one: Observation) -> Observation:
+        """Download an output, decode it, and detect its tones."""
         if not (one.task and experiment.has_audio):
             return one
+        self.requests += 1
+        ref = ObjectRef(self._names.bucket, experiments.target_of(experiment, self._names.prefix))
+        tones = [experiments.TONES[clip] for clip in dict.fromkeys(experiment.clips)]
         try:
-            return one._replace(tones=self._tones(experiment))
+            with TemporaryDirectory(prefix="clipstitch-doctor-") as folder:
+                file = Path(folder) / "made.flac"
+                file.write_bytes(self._context.objects.read(ref).body)
+                return one._replace(tones=detect(decode(file, RATE).samples, tones))
         except ClipstitchError as error:
             return one._replace(error=one.error or f"no output to decode: {error}")
 
-    def _tones(self, experiment: Experiment) -> tuple[DetectedTone, ...]:
-        """Download an output, decode it, and detect its tones."""
-        self.requests += 1
-        body = self._context.objects.read(ObjectRef(self._names.bucket, target_of(experiment, self._names.prefix))).body
-        with TemporaryDirectory(prefix="clipstitch-doctor-") as folder:
-            file = Path(folder) / "made.flac"
-            file.write_bytes(body)
-            return detect(decode(file, RATE).samples, [TONES[clip] for clip in dict.fromkeys(experiment.clips)])
-
-    def _call(self, call: Callable[[], Any]) -> None:
+    def _call(self, call: Callable[[], object]) -> None:
         """Call OSS and count the request; a bucket that does not exist is no error."""
         self.requests += 1
         try:
@@ -178,7 +152,7 @@ class ExperimentRunner:
         except oss2.exceptions.NoSuchBucket:
             return
         except oss2.exceptions.OssError as error:
-            raise (CloudRefused if 400 <= error.status < 500 else CloudBusy)(said(error)) from error
+            raise (CloudRefused if 400 <= error.status < 500 else CloudBusy)(describe_error(error)) from error
 
 
 def _error_of(call: Callable[[], object]) -> str:

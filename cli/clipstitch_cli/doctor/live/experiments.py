@@ -117,10 +117,8 @@ class Spending(NamedTuple):
         return Spending(*map(sum, zip(self, other, strict=True)))
 
     def __str__(self) -> str:
-        stored = f"{self.stored_bytes / 1000:,.0f} KB stored for some minutes"
-        return (
-            f"{self.oss_requests} OSS requests, {self.imm_tasks} IMM tasks, {self.smq_messages} SMQ messages, {stored}"
-        )
+        messages = f"{self.smq_messages} SMQ messages, {self.stored_bytes / 1000:,.0f} KB stored for some minutes"
+        return f"{self.oss_requests} OSS requests, {self.imm_tasks} IMM tasks, {messages}"
 
 
 def objects_of(experiments: Iterable[Experiment], where: str) -> dict[str, bytes]:

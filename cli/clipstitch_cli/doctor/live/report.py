@@ -37,9 +37,7 @@ class LiveReport(NamedTuple):
 
 def as_json(report: LiveReport) -> dict[str, Any]:
     """Return a report as JSON values."""
-    observations = {
-        name: {**one._asdict(), "rejected": str(one.rejected or "")} for name, one in report.observations.items()
-    }
+    seen = {name: {**one._asdict(), "rejected": str(one.rejected or "")} for name, one in report.observations.items()}
     return {
         "at": report.at,
         "where": dict(report.where),
@@ -48,7 +46,7 @@ def as_json(report: LiveReport) -> dict[str, Any]:
             {"number": q.number, "question": q.text, "assumed": q.assumed, "found": a.found, "outcome": a.outcome}
             for q, a in report.answers
         ],
-        "observations": observations,
+        "observations": seen,
         "not_removed": list(report.not_removed),
     }
 

@@ -17,32 +17,23 @@ from clipstitch_cli.doctor.expected import ACCOUNT, account_of, expected_deploym
 from clipstitch_cli.doctor.findings import result_of
 from clipstitch_cli.doctor.inspect_cloud import CloudInspector
 from clipstitch_cli.doctor.inspect_openapi import OpenApiService, task_definition
-from clipstitch_cli.doctor.live import trial_jobs
+from clipstitch_cli.doctor.live import questions, trial_jobs
 from clipstitch_cli.doctor.live.cleanup import CleanupStack
 from clipstitch_cli.doctor.live.completion_listener import CompletionListener
 from clipstitch_cli.doctor.live.experiment_runner import ExperimentRunner, TaskDefinition, TemporaryNames
 from clipstitch_cli.doctor.live.experiments import EXPERIMENTS, Spending, spending
 from clipstitch_cli.doctor.live.function_experiments import KEY_ENCODING, REDELIVERY, FunctionExperiments
 from clipstitch_cli.doctor.live.options import LiveOptions
-from clipstitch_cli.doctor.live.questions import (
-    AS_ASSUMED,
-    DIFFERENT,
-    OPEN,
-    QUESTIONS,
-    Answer,
-    OpenQuestion,
-    not_answered,
-)
 from clipstitch_cli.doctor.live.report import LiveReport, as_json, write
 from clipstitch_cli.errors import UsageError
 from clipstitch_cli.smq_queue import SmqQueue, smq_account
 
-STYLES = {AS_ASSUMED: "green", DIFFERENT: "bold red", OPEN: "yellow"}
-QUOTAS = OpenQuestion(
+STYLES = {questions.AS_ASSUMED: "green", questions.DIFFERENT: "bold red", questions.OPEN: "yellow"}
+QUOTAS = questions.OpenQuestion(
     "14",
     "How long and how large may media be, and how many requests per second?",
     "no limit that clipstitch reaches",
-    lambda _: not_answered("only the console's quota page says so"),
+    lambda _: questions.not_answered("only the console's quota page says so"),
 )
 
 
@@ -142,8 +133,8 @@ def _run(names: TemporaryNames, target: LiveTarget, options: LiveOptions, comman
     runner = ExperimentRunner(names, context, target.key, cleanup)
     listener = CompletionListener(names.queue, target.account, context.settings, target.key)
     try:
-        seen = runner.run(EXPERIMENTS, listener, _task_definition(target), options.wait)
-        answers = [(question, question.evaluate(seen)) for question in QUESTIONS]
+        seen = runner.run(listener, _task_definition(target), options.wait)
+        answers = [(question, question.evaluate(seen)) for question in questions.QUESTIONS]
         answers += _function_answers(names, target, cleanup, options)
     finally:
         not_removed = cleanup.run()
@@ -169,7 +160,7 @@ def _task_definition(target: LiveTarget) -> TaskDefinition:
 
 def _function_answers(
     names: TemporaryNames, target: LiveTarget, cleanup: CleanupStack, options: LiveOptions
-) -> Iterator[tuple[OpenQuestion, Answer]]:
+) -> Iterator[tuple[questions.OpenQuestion, questions.Answer]]:
     if options.functions:
         name, endpoint = target.expected.dead_letter_queue, target.context.settings.mns_endpoint
         queue = SmqQueue(smq_account(endpoint, target.key), name) if name else None

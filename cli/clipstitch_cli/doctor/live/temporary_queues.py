@@ -7,7 +7,7 @@ from mns.queue import QueueMeta
 from mns.subscription import SubscriptionMeta
 from mns.topic import TopicMeta
 
-from clipstitch.adapters.smq import ours
+from clipstitch.adapters.smq import translated_errors
 from clipstitch.common.errors import ClipstitchError
 from clipstitch_cli.doctor.live.cleanup import CleanupStack
 from clipstitch_cli.smq_queue import is_smq_error
@@ -30,10 +30,8 @@ def create_topic(account: Account, name: str, cleanup: CleanupStack) -> None:
 
 def subscribe_queue(account: Account, topic: str, name: str, endpoint: str, cleanup: CleanupStack) -> None:
     """Subscribe a queue, by its ARN, to a topic; SIMPLIFIED delivers messages as they were published."""
-    subscription, wanted = (
-        account.get_subscription(topic, name),
-        SubscriptionMeta(endpoint, "BACKOFF_RETRY", "SIMPLIFIED"),
-    )
+    subscription = account.get_subscription(topic, name)
+    wanted = SubscriptionMeta(endpoint, "BACKOFF_RETRY", "SIMPLIFIED")
     what = f"subscription {name} of topic {topic}"
     _create(what, lambda: subscription.subscribe(wanted), subscription.unsubscribe, cleanup)
 
@@ -41,12 +39,12 @@ def subscribe_queue(account: Account, topic: str, name: str, endpoint: str, clea
 def _create(what: str, create: Callable[[], object], remove: Callable[[], object], cleanup: CleanupStack) -> None:
     def remove_if_present() -> None:
         try:
-            with ours(f"removing {what}"):
+            with translated_errors(f"removing {what}"):
                 remove()
         except ClipstitchError as error:
             if not is_smq_error(error, _NOT_FOUND):
                 raise
 
     cleanup.add(what, remove_if_present)
-    with ours(f"creating {what}"):
+    with translated_errors(f"creating {what}"):
         create()
