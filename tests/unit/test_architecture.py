@@ -11,7 +11,6 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -110,14 +109,15 @@ def _lint_imports(folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def report(copy: Path) -> Iterator[str]:
+def report(copy: Path) -> str:
     """Plant every forbidden import, and return what import-linter reports."""
     for module, imported in FORBIDDEN:
         with _file(copy, module).open("a") as source:
             source.write(f"import {imported}\n")
-    yield _lint_imports(copy)
+    found = _lint_imports(copy)
     for file in {_file(copy, module) for module, _ in FORBIDDEN}:
         file.unlink()
+    return found
 
 
 @pytest.mark.parametrize("forbidden", FORBIDDEN, ids=lambda each: f"{each.module} imports {each.imported}")
