@@ -61,10 +61,10 @@ MISTAKES = (
     Mistake("another prefix than the settings'", S, "prefix: manifests/", "prefix: in/", CROSS, "prefix is in/"),
     Mistake("the two files differ", T, "MemorySize: 512", "MemorySize: 1024", CROSS, "memorySize is 512 in s.yaml"),
     Mistake("a trigger for every part", S, "d:PutObject", "d:*", CROSS, "fires for every part of an upload"),
-    Mistake("triggers that overlap", S, "suffix: .yml", "suffix: .yaml", LOCALYUN, "would both take some event"),
+    Mistake("triggers that overlap", S, "suffix: .yml", "suffix: .yaml", LOCALYUN, "would both match an event"),
     Mistake("a topic that nobody declares", S, "{resources.infra.output.CompletionTopicName}\n          inv",
             "{resources.infra.output.EventsQueueName}s\n          inv", LOCALYUN, "names the topic"),
-    Mistake("a role that lets nobody in", T, "[fc.aliyuncs.com]", "[oss.aliyuncs.com]", LOCALYUN, "does not let fc.al"),
+    Mistake("a role that lets nobody in", T, "[fc.aliyuncs.com]", "[oss.aliyuncs.com]", LOCALYUN, "fc.aliyuncs.com may not assume"),
     Mistake("a right without its service", T, "[mns:SendMessage]", "[SendMessage]", LOCALYUN, "write service:Action"),
     Mistake("a default that is out of range", T, "Default: 7", "Default: 1", LOCALYUN, "is not between 2 and 365"),
 )  # fmt: skip
