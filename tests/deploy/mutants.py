@@ -61,10 +61,10 @@ MUTANTS = (
     Mutant("a trigger prefix unlike the setting", S, "prefix: manifests/", "prefix: in/", CROSS, "prefix is in/"),
     Mutant("the two files differ", T, "MemorySize: 512", "MemorySize: 1024", CROSS, "memorySize is 512 in s.yaml"),
     Mutant("a trigger for every uploaded part", S, "d:PutObject", "d:*", CROSS, "fires for every part of an upload"),
-    Mutant("triggers that overlap", S, "suffix: .yml", "suffix: .yaml", LOCALYUN, "would both take some event"),
+    Mutant("triggers that overlap", S, "suffix: .yml", "suffix: .yaml", LOCALYUN, "would both match an event"),
     Mutant("an undeclared topic", S, "{resources.infra.output.CompletionTopicName}\n          inv",
            "{resources.infra.output.EventsQueueName}s\n          inv", LOCALYUN, "names the topic"),
-    Mutant("a role without its service", T, "[fc.aliyuncs.com]", "[oss.aliyuncs.com]", LOCALYUN, "does not let fc.al"),
+    Mutant("a role without its service", T, "[fc.aliyuncs.com]", "[oss.aliyuncs.com]", LOCALYUN, "fc.aliyuncs.com may not assume"),
     Mutant("an action without its service", T, "[mns:SendMessage]", "[SendMessage]", LOCALYUN, "write service:Action"),
     Mutant("a default out of range", T, "Default: 7", "Default: 1", LOCALYUN, "is not between 2 and 365"),
 )  # fmt: skip

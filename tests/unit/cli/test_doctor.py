@@ -145,11 +145,7 @@ def bucket(**changes: Any) -> Answers:
 ERRORS: tuple[tuple[str, Answers, str, str, str], ...] = (
     ("a clock ahead", Answers(timedelta(minutes=16)), "clock", "960 s ahead of", "timedatectl"),
     ("a clock behind", Answers(timedelta(minutes=-16)), "clock", "960 s behind", "timedatectl"),
-<<<<<<< ours
-    ("no time", Answers(CloudBusy("no response")), "clock", "no response", "endpoint"),
-=======
     ("no time", Answers(CloudBusy("no route")), "clock", "no route", "endpoint"),
->>>>>>> theirs
     ("a versioned bucket", bucket(versioning="Enabled"), "versioning", "acme has versioning (Enabled)", "s deploy"),
     ("a once versioned bucket", bucket(versioning="Suspended"), "versioning", "(Suspended)", "s deploy"),
     ("another region", bucket(region="cn-beijing"), "region", "is in cn-beijing", "OSS_REGION=cn-beijing"),

@@ -209,21 +209,13 @@ def test_resources_are_removed_in_reverse_and_failures_are_listed() -> None:
     cleanup.add("second", _fails)
     cleanup.add("third", lambda: removed.append("third"))
 
-<<<<<<< ours
-    assert ["second: no response"] == cleanup.run()
-=======
     assert ["second: no route"] == cleanup.run()
->>>>>>> theirs
     assert ["third", "first"] == removed
     assert [] == cleanup.run()
 
 
 def _fails() -> None:
-<<<<<<< ours
-    raise CloudBusy("no response")
-=======
     raise CloudBusy("no route")
->>>>>>> theirs
 
 
 def report(*answers: Answer, not_removed: tuple[str, ...] = ()) -> LiveReport:

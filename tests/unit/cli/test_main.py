@@ -40,11 +40,7 @@ resources:
       environmentVariables:
         OSS_ENDPOINT: https://inside.example
         CLIPSTITCH_COMPLETION_TOPIC: finished
-<<<<<<< ours
-        CLIPSTITCH_SINKS: q=queue:received
-=======
         CLIPSTITCH_SINKS: q=queue:events
->>>>>>> theirs
 """
 
 
@@ -117,11 +113,7 @@ def test_the_deployment_supplies_missing_variables(project: Path) -> None:
     """Topic and sinks come from s.yaml; its endpoints, which are for functions, do not."""
     env = complete_environment(UP, project)
 
-<<<<<<< ours
-    assert ("finished", "q=queue:received") == (env["CLIPSTITCH_COMPLETION_TOPIC"], env["CLIPSTITCH_SINKS"])
-=======
     assert ("finished", "q=queue:events") == (env["CLIPSTITCH_COMPLETION_TOPIC"], env["CLIPSTITCH_SINKS"])
->>>>>>> theirs
     assert "http://127.0.0.1:9" == env["OSS_ENDPOINT"]
 
 

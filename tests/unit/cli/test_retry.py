@@ -304,11 +304,7 @@ def test_the_deployment_supplies_the_webhooks(tmp_path: Path) -> None:
         CLIPSTITCH_WEBHOOK_PARTNER_SECRET: {SECRET}
 """
     sinks = "p=webhook:PARTNER"
-<<<<<<< ours
-    (tmp_path / "s.yaml").write_text(S_YAML.replace("q=queue:received", sinks).rstrip() + hooks)
-=======
     (tmp_path / "s.yaml").write_text(S_YAML.replace("q=queue:events", sinks).rstrip() + hooks)
->>>>>>> theirs
     env = complete_environment({**UP, "PARTNER_URL": "https://partner.example/"}, tmp_path)
 
     assert "https://partner.example/" == read_settings(env).webhooks[0].url
