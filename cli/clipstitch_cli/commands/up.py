@@ -24,7 +24,7 @@ _TIME_SCALE = "Divide the delays of timers and retries by this; for the grace pe
 _FAULTS = (
     "Inject faults, with this seed: events and messages are lost, duplicated, delayed or reordered; calls are refused, "
     "or fail after they took effect; tasks fail transiently; function instances are killed. To test consumers: what "
-    "may happen in the cloud happens here often. Counted in DIR/weather.json."
+    "may happen in the cloud happens here often. Counted in DIR/faults.json."
 )
 
 
