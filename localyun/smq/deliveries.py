@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class PendingDelivery:
+class QueuedDelivery:
     """A message that a subscription has not accepted yet, after `attempts` failed attempts."""
 
     id: int
@@ -141,7 +141,7 @@ class Deliveries:
                 self._busy.pop(delivery.id)
                 self._changed.notify()
 
-    def _next(self) -> PendingDelivery | None:
+    def _next(self) -> QueuedDelivery | None:
         """Wait for a delivery that is due and reserve it; None when stopped."""
         with self._changed:
             while not self._stopped:
@@ -152,7 +152,7 @@ class Deliveries:
                 self._changed.wait(self._idle_seconds(now))
         return None
 
-    def _due(self, now: int) -> PendingDelivery | None:
+    def _due(self, now: int) -> QueuedDelivery | None:
         """Return the delivery that has been due longest; skip subscriptions that occupy more than half the workers."""
         counts = Counter(self._busy.values())
         full = [number for number, count in counts.items() if count > len(self._threads) // 2]
@@ -173,7 +173,7 @@ class Deliveries:
             raise LookupError(f"no deliverer for {endpoint}; known prefixes: {sorted(self._deliverers)}")
         return self._deliverers[max(prefixes, key=len)]
 
-    def _record(self, delivery: PendingDelivery, error: Exception | None) -> None:
+    def _record(self, delivery: QueuedDelivery, error: Exception | None) -> None:
         """Record the result of an attempt: delivered, scheduled for a retry, or given up."""
         if self._closed or (error and self._stopped):  # an error while stopping says nothing about the endpoint
             return
@@ -189,7 +189,7 @@ class Deliveries:
             self._give_up(delivery, error)
         self._delete(delivery)
 
-    def _give_up(self, delivery: PendingDelivery, error: Exception) -> None:
+    def _give_up(self, delivery: QueuedDelivery, error: Exception) -> None:
         log.error("%s: given up after %d attempts: %s", delivery, delivery.attempts + 1, error)
         if delivery.subscription.dead_letter_queue:
             try:
@@ -197,7 +197,7 @@ class Deliveries:
             except ServiceError as rejection:
                 log.warning("%s: the dead-letter message is lost: %s", delivery, rejection)
 
-    def _delete(self, delivery: PendingDelivery) -> None:
+    def _delete(self, delivery: QueuedDelivery) -> None:
         message_id = delivery.message.message_id
         message = """DELETE FROM published WHERE message_id = ?
             AND NOT EXISTS (SELECT 1 FROM deliveries WHERE message_id = ?)"""
@@ -237,11 +237,11 @@ def _schedule(db: sqlite3.Connection, message: TopicMessage, faults: FaultInject
     return len(deliveries)
 
 
-def _delivery(db: sqlite3.Connection, row: sqlite3.Row) -> PendingDelivery:
+def _delivery(db: sqlite3.Connection, row: sqlite3.Row) -> QueuedDelivery:
     subscription = db.execute("SELECT * FROM subscriptions WHERE id = ?", (row["subscription"],)).fetchone()
     message = db.execute("SELECT * FROM published WHERE message_id = ?", (row["message_id"],)).fetchone()
     values = (subscription_of(subscription), _topic_message(message))
-    return PendingDelivery(row["id"], row["attempts"], row["subscription"], *values)
+    return QueuedDelivery(row["id"], row["attempts"], row["subscription"], *values)
 
 
 def _topic_message(row: sqlite3.Row) -> TopicMessage:

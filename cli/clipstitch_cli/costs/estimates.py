@@ -160,9 +160,10 @@ def requests_of(plan: Plan, globs: int, size: int) -> RequestCounts:
         put=2 + len(plan.silences),  # marker, plan; silences
     )
     starts = RequestCounts(put=2 * count, post=count)  # the process; the pointer to its task, the fact
-    claims = RequestCounts(put=sum(bool(step.needs) for step in plan.steps))
-    # Versioning and plan; the facts; the step's output; the new fact.
-    ends = RequestCounts(get=2 * count, listing=count + listed_again, head=count, put=count, notifications=count)
+    parents = sum(bool(step.needs) for step in plan.steps)
+    claims = RequestCounts(put=parents, get=parents + 1)  # and versioning, for each claim and for the decision
+    # The plan; the facts; the step's output; the new fact.
+    ends = RequestCounts(get=count, listing=count + listed_again, head=count, put=count, notifications=count)
     # Decision, result, closed; a fact for each sink; the result object and its fact.
     facts = RequestCounts(put=3 + sinks + 1 + 1, events=sinks)
     deletions = -(-2 * count // DELETED_AT_ONCE) + 1  # outputs of steps and pointers; the marker

@@ -26,8 +26,8 @@ def event_id(job: Job) -> str:
 
 def make_event(job: Job) -> dict[str, Any]:
     """Return the completion event of a job whose final state is recorded."""
-    assert job.decision is not None, f"job {job.id} has no decision"
-    assert job.final, f"job {job.id} is {job.state}; only a finished job has an event"
+    if job.decision is None or not job.final:
+        raise AssertionError(f"job {job.id} is {job.state}; only a finished job has an event")
     manifest, plan = job.decision.manifest, _plan(job, job.decision)
     return {
         "specversion": "1.0",

@@ -159,7 +159,7 @@ def test_a_response_without_a_task_id_is_an_error(nothing: object) -> None:
     """Users have reported such responses; a job must not wait for a task without an id."""
     audio, _ = audio_on(ScriptedBucket(nothing))
 
-    with pytest.raises(ClipstitchError, match="without a TaskId") as caught:
+    with pytest.raises(ClipstitchError, match="has no TaskId") as caught:
         audio.start(MAIN, "audio/concat,f_mp3")
     assert caught.value.retryable
 
