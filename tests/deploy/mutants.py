@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant("triggers that overlap", S, "suffix: .yml", "suffix: .yaml", LOCALYUN, "would both match an event"),
     Mutant("an undeclared topic", S, "{resources.infra.output.CompletionTopicName}\n          inv",
            "{resources.infra.output.EventsQueueName}s\n          inv", LOCALYUN, "names the topic"),
-    Mutant("a role without its service", T, "[fc.aliyuncs.com]", "[oss.aliyuncs.com]", LOCALYUN, "may not assume the role"),
+    Mutant("a role of another service", T, "[fc.aliyuncs.com]", "[oss.aliyuncs.com]", LOCALYUN, "may not assume the"),
     Mutant("an action without its service", T, "[mns:SendMessage]", "[SendMessage]", LOCALYUN, "write service:Action"),
     Mutant("a default out of range", T, "Default: 7", "Default: 1", LOCALYUN, "is not between 2 and 365"),
 )  # fmt: skip
