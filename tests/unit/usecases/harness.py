@@ -10,10 +10,19 @@ from clipstitch.common.identifiers import ObjectRef
 from clipstitch.jobs.job import Failure, Job
 from clipstitch.planning.chapters import id3_size
 from clipstitch.planning.plan import Plan
-from tests.world import DOCUMENT, OUTPUT, CallCounter, CallInterceptor, World
+from tests.world import BUCKET, DOCUMENT, OUTPUT, CallCounter, CallInterceptor, World
 
 REJECTED_DOCUMENT = {"version": 1, "output": {"key": "a.mp3"}, "clips": []}
 T = TypeVar("T")
+
+
+class TimeLimitExceeded(BaseException):
+    """Ends a function as Function Compute does at its time limit."""
+
+
+def drop_other(world: World, name: str) -> ObjectRef:
+    """Upload another manifest, of that name."""
+    return world.drop({**DOCUMENT, "output": {"key": f"{name}.mp3"}}, ObjectRef(BUCKET, f"manifests/{name}.json"))
 
 
 def uploaded(document: object = DOCUMENT) -> World:

@@ -19,16 +19,11 @@ from clipstitch.usecases.execute import Run, _perform
 from clipstitch.usecases.settings import Sink, SinkKind
 from clipstitch.usecases.submit import submit, submit_all
 from clipstitch.usecases.sweep import sweep
-from tests.unit.usecases.harness import failing, log_lines, submitted, uploaded
-from tests.world import BUCKET, DOCUMENT, MANIFEST, SETTINGS, World
+from tests.unit.usecases.harness import drop_other, failing, log_lines, submitted, uploaded
+from tests.world import MANIFEST, SETTINGS, World
 
 BUG = RuntimeError("dictionary changed size")
 GRACE_PERIOD_S, DEADLINE_S = SETTINGS.grace_period_s, SETTINGS.deadline_s
-
-
-def drop_other(world: World, name: str) -> ObjectRef:
-    """Upload another manifest, of that name."""
-    return world.drop({**DOCUMENT, "output": {"key": f"{name}.mp3"}}, ObjectRef(BUCKET, f"manifests/{name}.json"))
 
 
 def with_bug_in(world: World, job: Job, error: Exception = BUG) -> Context:

@@ -16,7 +16,7 @@ from clipstitch.jobs.job import CLAIMED, FAILED_TRANSIENTLY, Fact, Job
 from clipstitch.usecases.complete import complete
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.sweep import SweepReport, sweep
-from tests.unit.usecases.harness import failing, faults, output_names, plan_of
+from tests.unit.usecases.harness import TimeLimitExceeded, drop_other, failing, faults, output_names, plan_of
 from tests.world import (
     BUCKET,
     DOCUMENT,
@@ -425,11 +425,6 @@ def test_the_working_files_of_an_open_job_stay() -> None:
     assert targets == world.state_keys("work/") != []
 
 
-def drop_other(world: World, name: str) -> ObjectRef:
-    """Upload another manifest, of that name."""
-    return world.drop({**DOCUMENT, "output": {"key": f"{name}.mp3"}}, ObjectRef(BUCKET, f"manifests/{name}.json"))
-
-
 @pytest.mark.parametrize("error", [CloudRefused("no"), KeyError("a bug")])
 def test_an_error_with_one_job_does_not_stop_the_others(error: Exception) -> None:
     """The oldest job cannot be loaded, for any reason; all others finish."""
@@ -480,10 +475,6 @@ class SlowCalls(CallInterceptor):
         """Advance the clock, then make the call."""
         self._world.clock.advance(self._seconds)
         return super().call(function, *args, **kwargs)
-
-
-class TimeLimitExceeded(BaseException):
-    """Ends a function as Function Compute does at its time limit."""
 
 
 def test_a_sweep_that_runs_out_of_time_is_continued_by_the_next() -> None:

@@ -27,6 +27,7 @@ from clipstitch.jobs.webhook_policy import MAX_RETRY_AFTER_S, SCHEDULE_S, next_a
 from clipstitch.usecases.recover import retry
 from clipstitch.usecases.settings import Sink, read_settings
 from tests.receiver import OTHER_SECRET, SECRET, Receiver
+from tests.unit.usecases.harness import TimeLimitExceeded, drop_other
 from tests.unit.usecases.test_settings import SMALLEST
 from tests.world import (
     BUCKET,
@@ -220,10 +221,6 @@ def test_webhooks_are_delivered_to_last() -> None:
     assert "succeeded" == world.result()["data"]["state"]
 
 
-class TimeLimitExceeded(BaseException):
-    """Ends a function as Function Compute does at its time limit."""
-
-
 @pytest.mark.parametrize(
     "response",
     [
@@ -394,9 +391,7 @@ def many(world: WebhookWorld, count: int) -> list[Job]:
     """Finish several jobs and return them."""
     jobs = []
     for number in range(count):
-        ref = ObjectRef(BUCKET, f"manifests/{number}.json")
-        world.drop({**DOCUMENT, "output": {"key": f"out/{number}.mp3"}}, ref)
-        world.submit(ref=ref)
+        world.submit(ref=drop_other(world, str(number)))
         jobs.append(world.complete(world.run()))
     return jobs
 

@@ -292,7 +292,7 @@ def test_the_error_of_a_failure_is_that_of_the_cloud(world: World) -> None:
     world.audio.fail(world.audio.accepted[0], "InvalidArgument", "the codec is unknown")
     world.complete(
         format_notification(
-            "MediaConvert-0000", "Failed", plan_of(world.submit()).final.target, code="X", message="pay me"
+            "MediaConvert-0000", "Failed", plan_of(world.submit()).final.target, code="X", message="forged"
         )
     )
 
