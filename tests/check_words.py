@@ -66,7 +66,7 @@ WORDS = {
 # What is allowed although a word of the list is in it, and why.
 ALLOWED = {
     r"CLIPSTITCH_PATIENCE_S": "the former name of a setting, in the changelog",
-    r"NOTICE_\w+|SWEEP_TROUBLE": "error codes are stable: programs compare them",
+    r"NOTICE_\w+|BAD_NOTICE|SWEEP_TROUBLE": "error codes are stable: programs compare them",
     r"NOTICE\|AUTHORS": "names of licence files",
     r"keep_blank_values": "a parameter of urllib.parse",
     r"FaceSearch": "a task type of IMM",
