@@ -546,6 +546,13 @@ def test_a_job_without_a_decision_fails_after_one_deadline() -> None:
     assert (PASSED,) == overdue(NOT_DECIDED)
 
 
+@pytest.mark.parametrize("cause", ["upload", 0])
+def test_submit_and_complete_do_not_fail_an_overdue_job(cause: Cause) -> None:
+    """Recovery does, after it has looked for a published output."""
+    assert () == decide(NOT_DECIDED, UPLOADED + 9 * DEADLINE, POLICY, cause)
+    assert (Publish(),) == decide(NOT_PUBLISHED, UPLOADED + 9 * DEADLINE, POLICY, cause)
+
+
 @pytest.mark.parametrize(
     ("subject", "action"), [(NOT_PLANNED, MakePlan()), (NOT_PUBLISHED, Publish())], ids=["no plan", "not published"]
 )
