@@ -19,6 +19,6 @@ def test_no_manifest_is_lost_or_duplicated_under_faults_and_kills(tmp_path: Path
     assert 30 == len({upload.manifest.key for upload in result.uploads})
     assert findings.states["succeeded"] >= 24
     assert sum(result.kills.values()) >= 2
-    assert {"event", "message", "call", "task", "instance"} == {
+    assert {"event", "message", "request", "connection", "task", "instance"} == {
         kind.partition(" ")[0] for kind in result.cloud.fault_counts
     }

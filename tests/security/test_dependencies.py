@@ -65,9 +65,9 @@ UNKNOWN = {"name": "c", "skip_reason": "Dependency not found on PyPI"}
 @pytest.mark.parametrize(
     ("packages", "code", "message"),
     [
-        ([CLEAN], EXIT_SAFE, "1 pins, 1 asked for, 0 with"),
+        ([CLEAN], EXIT_SAFE, "1 pins, 1 checked, 0 with"),
         ([CLEAN, VULNERABLE], EXIT_VULNERABLE, "b 2: PYSEC-1, PYSEC-2"),
-        ([CLEAN, UNKNOWN], EXIT_SAFE, "does not answer for them: c"),
+        ([CLEAN, UNKNOWN], EXIT_SAFE, "the package index has no data for them: c"),
         ([VULNERABLE, UNKNOWN], EXIT_VULNERABLE, "b 2: PYSEC-1"),
         ([UNKNOWN, UNKNOWN], EXIT_NOT_AUDITED, "NOT AUDITED"),
     ],

@@ -236,8 +236,13 @@ MUTANTS = (
         (
             (
                 "planning/planner.py",
-                "if isinstance(probe, NotAudio):",
-                "if probe.__class__.__name__ in ('NotAudio', 'Throttled'):",
+                "        if type(probe) not in _CLIP_ISSUES:
+",
+                "        if type(probe).__name__ == 'Throttled':
+            probe = NotAudio('busy')
+"
+                "        if type(probe) not in _CLIP_ISSUES:
+",
             ),
         ),
     ),
@@ -247,7 +252,8 @@ MUTANTS = (
     ),
     Mutant(
         "an archived clip is an error of the job",
-        (("planning/planner.py", "if isinstance(probe, ObjectArchived):", "if probe is None:"),),
+        (("planning/planner.py", '    ObjectArchived: ("CLIP_ARCHIVED", "is archived"),
+', ""),),
     ),
     Mutant(
         "the message of a forged failure is recorded",

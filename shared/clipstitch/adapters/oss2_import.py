@@ -27,6 +27,11 @@ class _LeftOut:
     def __call__(self, *_args: object, **_kwargs: object) -> None:
         raise NotImplementedError(f"{self._name} is left out: clipstitch uses no client-side encryption")
 
+    def __getattr__(self, name: str) -> object:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise NotImplementedError(f"{self._name}.{name} is left out: clipstitch uses no client-side encryption")
+
 
 class _Placeholder(ModuleType):
     """A module that has every name, each of which raises NotImplementedError when it is called."""

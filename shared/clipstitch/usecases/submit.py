@@ -2,26 +2,26 @@
 
 from collections.abc import Iterable
 
-from clipstitch.common.errors import ClipstitchError, InvalidTriggerEvent
+from clipstitch.common.errors import InvalidTriggerEvent
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.logging import log_error, log_event, log_job
 from clipstitch.jobs.job import Job
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.execute import Run, execute
-from clipstitch.usecases.plan_job import read_manifest
+from clipstitch.usecases.plan_job import UploadedManifest, read_manifest
 
 
-def submit_all(uploads: Iterable[ObjectRef], context: Context) -> list[Job]:
+def submit_all(refs: Iterable[ObjectRef], context: Context) -> list[Job]:
     """Submit every upload of an event and return the jobs; afterwards re-raise the first error."""
-    jobs, errors = list[Job](), list[ClipstitchError]()
-    for upload in uploads:
+    jobs, errors = list[Job](), list[Exception]()
+    for ref in refs:
+        upload = None
         try:
-            job = submit(upload, context)
-        except ClipstitchError as error:
-            log_error("submit-failed", error, upload=upload.uri)
+            if upload := _read(ref, context):
+                jobs.append(_start(upload, context))
+        except Exception as error:  # noqa: BLE001 - one upload must not stop the others; the first error is re-raised
+            log_error("submit-failed", error, upload=ref.uri, **({"job": upload.job_id} if upload else {}))
             errors.append(error)
-        else:
-            jobs += [job] if job else []
     if errors:
         raise errors[0]
     return jobs
@@ -33,6 +33,11 @@ def submit(ref: ObjectRef, context: Context) -> Job | None:
     The object determines the job, not the event: if the manifest was overwritten since, the newer job is started.
     Raises `InvalidTriggerEvent` for an object in another bucket, in which no sweep would recover the job.
     """
+    upload = _read(ref, context)
+    return _start(upload, context) if upload else None
+
+
+def _read(ref: ObjectRef, context: Context) -> UploadedManifest | None:
     if ref.bucket != context.settings.bucket:
         raise InvalidTriggerEvent(
             f"{ref.uri} is not in bucket {context.settings.bucket}, which CLIPSTITCH_BUCKET names"
@@ -40,9 +45,13 @@ def submit(ref: ObjectRef, context: Context) -> Job | None:
     if not ref.key.startswith(context.settings.manifest_prefix):
         log_event("not-a-manifest", upload=ref.uri)  # a trigger without a prefix also reports what the functions write
         return None
-    if (upload := read_manifest(ref, context)) is None:
+    upload = read_manifest(ref, context)
+    if upload is None:
         log_event("manifest-gone", manifest=ref.uri)
-        return None
+    return upload
+
+
+def _start(upload: UploadedManifest, context: Context) -> Job:
     with log_job(upload.job_id):
         job = context.store.load(upload.job_id)
         if job.closed:

@@ -11,7 +11,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, is_job_id, job_id_of
-from clipstitch.common.logging import log_error
+from clipstitch.common.logging import log_error, log_job
 from clipstitch.common.ports import ListedObject
 from clipstitch.planning.plan import WORK
 from clipstitch.usecases.context import Context
@@ -116,7 +116,7 @@ def _recover_all(jobs: list[str], this: _Sweep) -> SweepReport:
     for job_id in jobs:
         if this.over:
             return SweepReport(tuple(looked_at), failed=tuple(failed), interrupted=True)
-        with _continue_on_error(failed, job=job_id):
+        with log_job(job_id), _continue_on_error(failed, job=job_id):
             recover(job_id, this.open_jobs[job_id], this.context, this.run)
         this.progress.finish(job_id)
         looked_at.append(job_id)
@@ -134,7 +134,7 @@ def _submit_lost_uploads(this: _Sweep) -> SweepReport:
             return SweepReport(found=tuple(found), failed=tuple(failed), interrupted=True)
         progress.manifest = manifest.key
         progress.begin(job_id)
-        with _continue_on_error(failed, manifest=manifest.uri):
+        with log_job(job_id), _continue_on_error(failed, manifest=manifest.uri):
             job = submit(manifest, this.context)
             found += [job.id] if job else []
         progress.finish(job_id)

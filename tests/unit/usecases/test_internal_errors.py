@@ -139,7 +139,6 @@ def test_after_the_deadline_an_unexpected_exception_fails_the_job(
     assert 'harness.py", line' in line["traceback"]
 
 
-@pytest.mark.xfail(strict=True, reason="submit_all continues after a ClipstitchError only")
 def test_an_unexpected_exception_with_one_upload_does_not_stop_the_others_of_its_event() -> None:
     """All are submitted; then the function fails, so that the event is delivered again."""
     world = uploaded()

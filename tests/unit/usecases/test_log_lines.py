@@ -192,7 +192,6 @@ def test_an_error_with_one_upload_is_logged_with_its_uri(caplog: pytest.LogCaptu
     assert {**busy, **CloudBusy("reading").as_json()} == line
 
 
-@pytest.mark.xfail(strict=True, reason="submit_all and the search for lost uploads log outside log_job")
 @pytest.mark.parametrize("function", ["submit", "sweep"])
 def test_an_error_after_the_manifest_was_read_is_logged_with_the_job_id(
     function: str, caplog: pytest.LogCaptureFixture
