@@ -236,13 +236,9 @@ MUTANTS = (
         (
             (
                 "planning/planner.py",
-                "        if type(probe) not in _CLIP_ISSUES:
-",
-                "        if type(probe).__name__ == 'Throttled':
-            probe = NotAudio('busy')
-"
-                "        if type(probe) not in _CLIP_ISSUES:
-",
+                "        if type(probe) not in _CLIP_ISSUES:\n",
+                "        if type(probe).__name__ == 'Throttled':\n            probe = NotAudio('busy')\n"
+                "        if type(probe) not in _CLIP_ISSUES:\n",
             ),
         ),
     ),
@@ -252,8 +248,7 @@ MUTANTS = (
     ),
     Mutant(
         "an archived clip is an error of the job",
-        (("planning/planner.py", '    ObjectArchived: ("CLIP_ARCHIVED", "is archived"),
-', ""),),
+        (("planning/planner.py", '    ObjectArchived: ("CLIP_ARCHIVED", "is archived"),\n', ""),),
     ),
     Mutant(
         "the message of a forged failure is recorded",
