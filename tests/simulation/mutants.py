@@ -51,6 +51,11 @@ _WRITE_PLAIN = (
     ),
 )
 
+_THROTTLED_IS_NOT_AUDIO = (
+    "        if type(probe).__name__ == 'Throttled':\n            probe = NotAudio('')\n"
+    "        if type(probe) not in _CLIP_ISSUES:\n"
+)
+
 MUTANTS = (
     Mutant(
         "sinks receive the event before the output is published",
@@ -237,8 +242,7 @@ MUTANTS = (
             (
                 "planning/planner.py",
                 "        if type(probe) not in _CLIP_ISSUES:\n",
-                "        if type(probe).__name__ == 'Throttled':\n            probe = NotAudio('busy')\n"
-                "        if type(probe) not in _CLIP_ISSUES:\n",
+                _THROTTLED_IS_NOT_AUDIO,
             ),
         ),
     ),
