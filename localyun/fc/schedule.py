@@ -50,10 +50,13 @@ class Schedule:
             raise BadSchedule(f"cronExpression {expression!r}: write `@every 5m` or six fields such as `0 0 8 * * *`")
         return cls(fields=tuple(_field(part, *limits) for part, limits in zip(parts, _RANGES, strict=True)))
 
-    def after(self, moment: datetime) -> datetime:
-        """Return the first time after `moment`; raise `BadSchedule` if there is none."""
+    def after(self, moment: datetime, time_scale: float = 1.0) -> datetime:
+        """Return the first time after `moment`; raise `BadSchedule` if there is none.
+
+        `time_scale` divides intervals.
+        """
         if self.every:
-            return moment + timedelta(seconds=self.every)
+            return moment + timedelta(seconds=self.every / time_scale)
         return self._next(moment.replace(microsecond=0) + timedelta(seconds=1))
 
     def _next(self, candidate: datetime) -> datetime:

@@ -11,7 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
@@ -22,6 +22,7 @@ from localyun.smq.values import (
     MAX_TAG,
     NO_ATTRIBUTES,
     NO_PROPERTIES,
+    TOPIC_RETENTION_SECONDS,
     Properties,
     Subscription,
     TopicMessage,
@@ -34,7 +35,6 @@ from localyun.sqlite import Database
 
 Deliverer = Callable[[Subscription, TopicMessage], None]
 
-RETENTION_MS = 86_400_000  # topics keep a message for one day ("Limits", 2026-11)
 POLL_SECONDS = 1.0  # while a retry is scheduled: clocks may jump
 CLOSE_SECONDS = 8.0  # more than the 5 s that an HTTP endpoint may take
 RETRIES = {"BACKOFF_RETRY": 3, "EXPONENTIAL_DECAY_RETRY": 176}
@@ -214,7 +214,7 @@ class Deliveries:
 
     def _delete_expired(self) -> None:
         """Delete the messages that are older than topics keep them, and their deliveries."""
-        oldest = to_ms(self._clock.now()) - RETENTION_MS
+        oldest = to_ms(self._clock.now()) - TOPIC_RETENTION_SECONDS * 1000
         deliveries = "DELETE FROM deliveries WHERE message_id IN (SELECT message_id FROM published WHERE time < ?)"
         with self._database.change() as db:
             db.execute(deliveries, (oldest,))
@@ -229,7 +229,7 @@ def _schedule(db: sqlite3.Connection, message: TopicMessage, faults: FaultInject
         return 0
     now = to_ms(message.publish_time)
     columns = {"message_id": message.message_id, "topic": message.topic, "body": message.body, "tag": message.tag}
-    documents = {"attributes": to_json(dict(message.attributes)), "properties": to_json(message.properties.to_json())}
+    documents = {"attributes": to_json(dict(message.attributes)), "properties": to_json(asdict(message.properties))}
     insert(db, "published", md5=message.body_md5, time=now, **columns, **documents)
     for subscription, delay in deliveries:
         due = now + round(delay * 1000)

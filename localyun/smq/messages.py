@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
@@ -130,7 +130,7 @@ class QueueMessages:
             body=message.body,
             md5=md5_of(message.body),
             priority=message.priority,
-            properties=to_json(message.properties.to_json()),
+            properties=to_json(asdict(message.properties)),
             enqueued=now,
             expires=now + attributes.message_retention_period * 1000,
             visible=now + delay * 1000,
@@ -185,7 +185,7 @@ class QueueMessages:
         for row in db.execute(sql, (queue, now, attributes.max_receive_count)).fetchall():
             properties = with_origin(_message(row).properties, f"{self._arn}:/queues/{queue}", row["message_id"])
             message_id = self._clock.token(16).upper()
-            values = (target["name"], message_id, to_json(properties.to_json()), now, expires, now, row["id"])
+            values = (target["name"], message_id, to_json(asdict(properties)), now, expires, now, row["id"])
             db.execute(MOVE, values)
 
 

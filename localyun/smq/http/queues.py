@@ -5,14 +5,10 @@ from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, document
 from localyun.smq.http.resources import ResourceActions
 from localyun.smq.http.xml import Element, Node, format_properties, parse_properties
-from localyun.smq.values import MAX_BATCH, QUEUE_ELEMENTS, Message, OutgoingMessage, QueueDescription, to_ms
+from localyun.smq.values import MAX_BATCH, QUEUE_ELEMENTS, Message, OutgoingMessage, to_ms
 
-
-def _counts(queue: QueueDescription) -> list[Node]:
-    return [("ActiveMessages", queue.active), ("InactiveMessages", queue.inactive), ("DelayMessages", queue.delayed)]
-
-
-QUEUE = ResourceActions("Queue", lambda service: service.queues, QUEUE_ELEMENTS, _counts)
+COUNTS = {"ActiveMessages": "active", "InactiveMessages": "inactive", "DelayMessages": "delayed"}
+QUEUE = ResourceActions("Queue", lambda service: service.queues, QUEUE_ELEMENTS, COUNTS)
 
 
 def send_message(request: MnsRequest) -> HttpResponse:

@@ -49,10 +49,6 @@ class MnsRequest:
             raise ServiceError(400, "InvalidArgument", f'x-mns-ret-number must be 1 to {MAX_PAGE}, not "{text}".')
         return headers.get("x-mns-prefix", ""), headers.get("x-mns-marker", ""), int(text)
 
-    def with_meta(self) -> bool:
-        """Return True if a list request asks for attributes too."""
-        return self.call.headers.get("x-mns-with-meta", "").lower() == "true"
-
     def url(self, *path: str) -> str:
         """Return the URL of a resource at this endpoint."""
         return "/".join((self.host, *path))

@@ -4,19 +4,11 @@ from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, created, document, reply_with_page
 from localyun.smq.http.resources import ResourceActions, times
 from localyun.smq.http.xml import Element, Node, parse_properties
-from localyun.smq.values import TopicDescription
+from localyun.smq.values import SUBSCRIPTION_ELEMENTS
 
-RETENTION_SECONDS = 86_400  # topics keep messages for a day, fixed ("Limits", 2026-11)
-OPTIONS = {"NotifyStrategy": "strategy", "NotifyContentFormat": "content_format", "FilterTag": "filter_tag"}
-
-
-def _counts(topic: TopicDescription) -> list[Node]:
-    return [("MessageRetentionPeriod", RETENTION_SECONDS), ("MessageCount", topic.message_count)]
-
-
-TOPIC = ResourceActions(
-    "Topic", lambda service: service.topics, {"MaximumMessageSize": "maximum_message_size"}, _counts
-)
+INTEGERS = {"MaximumMessageSize": "maximum_message_size"}
+COUNTS = {"MessageRetentionPeriod": "message_retention_period", "MessageCount": "message_count"}
+TOPIC = ResourceActions("Topic", lambda service: service.topics, INTEGERS, COUNTS)
 
 
 def publish_message(request: MnsRequest) -> HttpResponse:
@@ -80,4 +72,4 @@ def list_subscriptions(request: MnsRequest) -> HttpResponse:
 
 def _options(root: Element) -> dict[str, str]:
     values = root.texts()
-    return {option: values[element] for element, option in OPTIONS.items() if values.get(element)}
+    return {option: values[element] for element, option in SUBSCRIPTION_ELEMENTS.items() if values.get(element)}
