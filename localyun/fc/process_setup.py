@@ -19,12 +19,7 @@ def setup_frame(config: FunctionConfig, settings: FcSettings, key: Credential) -
         "region": settings.region,
         "account_id": settings.account_id,
         "log": {"project": config.log_project, "store": config.log_store},
-        "function": {
-            "name": config.name,
-            "handler": config.handler,
-            "memory": config.memory,
-            "timeout": config.timeout,
-        },
+        "function": {key: getattr(config, key) for key in ("name", "handler", "memory", "timeout")},
         "credentials": _secrets(key),
     }
 

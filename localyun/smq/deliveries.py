@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
-from localyun.smq.store import insert, to_json
+from localyun.smq.store import idle_seconds, insert, to_json
 from localyun.smq.topics import TOPIC, subscription_of
 from localyun.smq.values import (
     MAX_TAG,
@@ -35,9 +35,9 @@ from localyun.sqlite import Database
 
 Deliverer = Callable[[Subscription, TopicMessage], None]
 
-POLL_SECONDS = 1.0  # while a retry is scheduled: clocks may jump
 CLOSE_SECONDS = 8.0  # more than the 5 s that an HTTP endpoint may take
 RETRIES = {"BACKOFF_RETRY": 3, "EXPONENTIAL_DECAY_RETRY": 176}
+NEXT_DUE = "SELECT MIN(due) FROM deliveries WHERE due > ?"
 MATCHING = "SELECT id FROM subscriptions WHERE topic = ? AND (filter_tag = '' OR filter_tag = ?)"
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class Deliveries:
                 if delivery := self._due(now):
                     self._busy[delivery.id] = delivery.subscription_id
                     return delivery
-                self._changed.wait(self._idle_seconds(now))
+                self._changed.wait(idle_seconds(self._database, now, NEXT_DUE, now))
         return None
 
     def _due(self, now: int) -> QueuedDelivery | None:
@@ -161,11 +161,6 @@ class Deliveries:
         with self._database.change() as db:
             row = db.execute(sql, (now,)).fetchone()
             return _delivery(db, row) if row else None
-
-    def _idle_seconds(self, now: int) -> float | None:
-        """Return the seconds until a retry may be due; None if none is scheduled."""
-        due = self._database.rows("SELECT MIN(due) AS next FROM deliveries WHERE due > ?", now)[0]["next"]
-        return None if due is None else min(POLL_SECONDS, (due - now) / 1000)
 
     def _deliverer(self, endpoint: str) -> Deliverer:
         prefixes = [prefix for prefix in self._deliverers if endpoint.startswith(prefix)]

@@ -78,6 +78,14 @@ def load(handler: str) -> Callable[..., object]:
     return found  # type: ignore[no-any-return] # its parameters are unknown
 
 
+def _load_or_error(handler: str) -> Callable[..., object] | LoadError:
+    """Load a handler before the first request; an error is kept for the requests."""
+    try:
+        return load(handler)
+    except LoadError as error:
+        return error
+
+
 def _module(name: str) -> object:
     """Import a module of the function's code; raise `LoadError` with the vendor's error type if it fails."""
     try:
@@ -164,20 +172,12 @@ class Runtime:
         self._channel = channel
         self._setup = setup
         self._formatter = formatter
-        self._handler: Callable[..., object] | None = None
-        self._load_error: LoadError | None = None
+        self._handler = _load_or_error(setup["handler"])
         self._initialized = not setup.get("initializer")
-
-    def warm(self) -> None:
-        """Import the handler before the first request; an error is kept for the requests."""
-        try:
-            self._handler = load(self._setup["handler"])
-        except LoadError as error:
-            self._load_error = error
-        write_frame(self._channel, {"kind": "ready"})
 
     def serve(self) -> None:
         """Answer requests until the socket is closed."""
+        write_frame(self._channel, {"kind": "ready"})
         requests: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
         threading.Thread(target=_queue_requests, args=(self._channel, requests), daemon=True).start()
         while True:
@@ -188,7 +188,7 @@ class Runtime:
             error_type, body = self._answer(request, event)
             sys.stdout.flush()
             sys.stderr.flush()
-            reusable = self._initialized and self._load_error is None
+            reusable = self._initialized and not isinstance(self._handler, LoadError)
             write_frame(self._channel, {"error_type": error_type, "reusable": reusable}, body)
 
     def _answer(self, request: Mapping[str, Any], event: bytes) -> tuple[str, bytes]:
@@ -218,10 +218,9 @@ class Runtime:
 
     def _invoke(self, request: Mapping[str, Any], event: bytes) -> tuple[str, bytes]:
         """Run the handler; return the error type and the body."""
-        if self._handler is None:
-            assert self._load_error is not None
-            print(*self._load_error.trace, str(self._load_error), sep="\n", file=sys.stderr)  # noqa: T201
-            return "UnhandledInvocationError", self._load_error.document
+        if isinstance(self._handler, LoadError):
+            print(*self._handler.trace, str(self._handler), sep="\n", file=sys.stderr)  # noqa: T201
+            return "UnhandledInvocationError", self._handler.document
         try:
             return "", encode(self._handler(event, context_for(self._setup, request)))
         except Exception as error:  # noqa: BLE001 - user code may raise anything
@@ -271,9 +270,7 @@ def main(descriptor: int) -> None:
     stream.setFormatter(formatter)
     logging.getLogger().addHandler(stream)
     logging.getLogger().setLevel(logging.INFO)
-    runtime = Runtime(channel, setup, formatter)
-    runtime.warm()
-    runtime.serve()
+    Runtime(channel, setup, formatter).serve()
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse
-from localyun.smq.http.xml import CONTENT_TYPE, Content, Element, Node, format_document, parse_request
+from localyun.smq.http.xml import CONTENT_TYPE, Content, Node, format_document, parse_request
 from localyun.smq.service import MessageService
 from localyun.smq.values import Page
 

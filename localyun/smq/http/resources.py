@@ -6,7 +6,7 @@ from typing import Any
 
 from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, created, document, parse_boolean, reply_with_page
-from localyun.smq.http.xml import Node
+from localyun.smq.http.xml import Node, parse_integer
 from localyun.smq.queues import Queues
 from localyun.smq.service import MessageService
 from localyun.smq.topics import Topics
@@ -62,9 +62,9 @@ class ResourceActions:
         if not request.call.read():
             return {}
         root = request.xml(self.root)
-        values = {attribute: root.number(element) for element, attribute in self.integers.items()}
+        values = {attribute: parse_integer(root, element) for element, attribute in self.integers.items()}
         attributes: dict[str, int | bool] = {name: value for name, value in values.items() if value is not None}
-        if logging := root.get("LoggingEnabled"):
+        if logging := root.findtext("LoggingEnabled"):
             attributes["logging_enabled"] = parse_boolean(logging)
         return attributes
 
