@@ -166,10 +166,8 @@ class Stack:
             "ALIYUN::Region": self._location.region,
             "ALIYUN::StackName": self._location.stack,
         }
-        if name in pseudo:
-            return pseudo[name]
-        if name in self._parameters:
-            return self._parameters[name]
+        if name in (values := {**self._parameters, **pseudo}):
+            return values[name]
         if name in self._section("Resources"):
             kind = self._kind(name, self._section("Resources")[name])
             return self._attribute(name, next(iter(kind), ""))
