@@ -22,7 +22,7 @@ from localyun.deploy.ros_template import Stack, StackLocation, StackResource
 from localyun.deploy.serverless_devs import ServerlessFile, load_yaml
 from localyun.deploy.triggers import check_triggers, parse_trigger
 from localyun.fc.values import AsyncConfig, FunctionConfig, LifecycleHook, Trigger
-from localyun.smq.values import QUEUE_ELEMENTS
+from localyun.smq.values import QUEUE_ELEMENTS, SUBSCRIPTION_ELEMENTS
 
 DEFAULT_ACCOUNT = "1234567890123456"
 DEFAULT_REGION = "cn-hangzhou"
@@ -205,14 +205,9 @@ def _resource(resource: StackResource, name: str) -> DeclaredResource:
 
 
 def _subscription(props: Mapping[str, Any]) -> DeclaredSubscription:
-    return DeclaredSubscription(
-        topic=str(props["TopicName"]),
-        name=str(props["SubscriptionName"]),
-        endpoint=str(props["Endpoint"]),
-        strategy=str(props.get("NotifyStrategy", "BACKOFF_RETRY")),
-        content_format=str(props.get("NotifyContentFormat", "XML")),
-        filter_tag=str(props.get("FilterTag", "")),
-    )
+    options = {option: str(props[name]) for name, option in SUBSCRIPTION_ELEMENTS.items() if name in props}
+    topic, name, endpoint = (str(props[name]) for name in ("TopicName", "SubscriptionName", "Endpoint"))
+    return DeclaredSubscription(topic, name, endpoint, **options)
 
 
 def _attachments(stack: Stack) -> list[DeclaredAttachment]:

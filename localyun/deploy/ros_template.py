@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
-from localyun.deploy.cycles import CycleGuard
+from localyun.deploy.cycles import resolving
 from localyun.deploy.declared import BadDeployment
 from localyun.deploy.ros_types import TYPES
 
@@ -41,7 +41,7 @@ class Stack:
     def __init__(self, template: Mapping[str, Any], parameters: Mapping[str, Any], location: StackLocation) -> None:
         self._template = template
         self._location = location
-        self._guard = CycleGuard()
+        self._outer: list[str] = []  # what is being resolved
         self._functions: Mapping[str, Callable[[Any, str], Any]] = {
             "Ref": self._ref,
             "Fn::GetAtt": self._get_att,
@@ -166,10 +166,8 @@ class Stack:
             "ALIYUN::Region": self._location.region,
             "ALIYUN::StackName": self._location.stack,
         }
-        if name in pseudo:
-            return pseudo[name]
-        if name in self._parameters:
-            return self._parameters[name]
+        if name in (values := {**self._parameters, **pseudo}):
+            return values[name]
         if name in self._section("Resources"):
             kind = self._kind(name, self._section("Resources")[name])
             return self._attribute(name, next(iter(kind), ""))
@@ -228,7 +226,7 @@ class Stack:
         return bool(self._value(node, at))
 
     def _resolving(self, what: str) -> AbstractContextManager[None]:
-        return self._guard.resolving(what, lambda message: self._bad(what, message, "remove one of the references"))
+        return resolving(what, self._outer, lambda text: self._bad(what, text, "remove one of the references"))
 
     def _section(self, name: str) -> Mapping[str, Any]:
         """Return a section of the template, empty if it is missing."""

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from localyun.deploy.cycles import CycleGuard
+from localyun.deploy.cycles import resolving
 from localyun.deploy.declared import BadDeployment
 
 _REFERENCE = re.compile(r"\$\{([^{}]*)\}")
@@ -47,7 +47,7 @@ class ServerlessFile:
         self._document = document
         self._env = env
         self._output = output
-        self._guard = CycleGuard()
+        self._outer: list[str] = []  # what is being resolved
         self._forms: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], str], Any]], ...] = (
             (re.compile(r"""env\(\s*['"]([^'"]*)['"]\s*(?:,\s*['"]([^'"]*)['"]\s*)?\)"""), self._env_form),
             (re.compile("vars" + _PATH), self._vars_form),
@@ -107,9 +107,8 @@ class ServerlessFile:
     def _reference(self, expression: str, name: str, at: str) -> Any:
         for form, resolve in self._forms:
             if match := form.fullmatch(expression):
-                with self._guard.resolving(
-                    f"{name}: {expression}", lambda what: BadDeployment(f"s.yaml: {at}: {what}")
-                ):
+                what = f"{name}: {expression}"
+                with resolving(what, self._outer, lambda text: BadDeployment(f"s.yaml: {at}: {text}")):
                     return resolve(match, name)
         raise BadDeployment(f"s.yaml: {at}: ${{{expression}}} is unknown here; known forms: {KNOWN_FORMS}")
 

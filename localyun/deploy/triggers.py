@@ -4,12 +4,13 @@ Source: fc3 0.1.22, src/interface/base.ts and schema.json; FC "Overview of OSS t
 """
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from localyun.deploy.declared import BadDeployment, Deployment
 from localyun.fc.schedule import BadSchedule, Schedule
 from localyun.fc.values import ObjectTrigger, TimerTrigger, TopicTrigger, Trigger, event_matches
+from localyun.smq.values import STRATEGIES
 
 MAX_TRIGGERS_PER_BUCKET = 10
 OSS_EVENTS = frozenset(
@@ -23,28 +24,28 @@ OSS_EVENTS = frozenset(
     }.items()
     for name in names.split()
 )
-_KEYS = frozenset(
-    ("triggerName", "triggerType", "qualifier", "description", "sourceArn", "invocationRole", "triggerConfig")
-)
+_KEYS = {"triggerName", "triggerType", "qualifier", "description", "sourceArn", "invocationRole", "triggerConfig"}
 
 
 def parse_trigger(function: str, spec: Mapping[str, Any], at: str) -> Trigger:
     """Return the trigger of an entry of `triggers`; raise `BadDeployment` if it is not valid."""
     _check_keys(spec, _KEYS, at)
-    parsers: Mapping[str, Callable[[str, Mapping[str, Any], str], Trigger]] = {
-        "oss": _object_trigger,
-        "mns_topic": _topic_trigger,
-        "timer": _timer_trigger,
+    parsers: Mapping[str, tuple[Callable[[str, Mapping[str, Any], Mapping[str, Any], str], Trigger], set[str]]] = {
+        "oss": (_object_trigger, {"events", "filter"}),
+        "mns_topic": (_topic_trigger, {"notifyContentFormat", "notifyStrategy", "filterTag"}),
+        "timer": (_timer_trigger, {"cronExpression", "enable", "payload"}),
     }
     if (kind := str(spec.get("triggerType"))) not in parsers:
         raise BadDeployment(f"{at}: trigger type {kind!r} is unknown here; known: {', '.join(parsers)}")
     if not spec.get("triggerName"):
         raise BadDeployment(f"{at}: triggerName is missing; give the trigger a name")
-    return parsers[kind](function, spec, at)
+    parse, known = parsers[kind]
+    config = spec.get("triggerConfig") or {}
+    _check_keys(config, known, f"{at}.triggerConfig")
+    return parse(function, spec, config, at)
 
 
-def _object_trigger(function: str, spec: Mapping[str, Any], at: str) -> ObjectTrigger:
-    config = _config(spec, frozenset(["events", "filter"]), at)
+def _object_trigger(function: str, spec: Mapping[str, Any], config: Mapping[str, Any], at: str) -> ObjectTrigger:
     events = tuple(config.get("events") or ())
     if unknown := sorted(set(events) - OSS_EVENTS):
         known = ", ".join(sorted(OSS_EVENTS))
@@ -57,22 +58,15 @@ def _object_trigger(function: str, spec: Mapping[str, Any], at: str) -> ObjectTr
     return ObjectTrigger(function, spec["triggerName"], bucket, events, prefix, suffix, _role(spec))
 
 
-def _topic_trigger(function: str, spec: Mapping[str, Any], at: str) -> TopicTrigger:
-    config = _config(spec, frozenset(["notifyContentFormat", "notifyStrategy", "filterTag"]), at)
-    form, strategy = config.get("notifyContentFormat", "STREAM"), config.get("notifyStrategy", "BACKOFF_RETRY")
-    if form not in ("STREAM", "JSON"):
-        raise BadDeployment(f"{at}: notifyContentFormat {form!r} is unknown; known: STREAM, JSON")
-    if strategy not in ("BACKOFF_RETRY", "EXPONENTIAL_DECAY_RETRY"):
-        raise BadDeployment(
-            f"{at}: notifyStrategy {strategy!r} is unknown; known: BACKOFF_RETRY, EXPONENTIAL_DECAY_RETRY"
-        )
+def _topic_trigger(function: str, spec: Mapping[str, Any], config: Mapping[str, Any], at: str) -> TopicTrigger:
+    form = _choice(config, "notifyContentFormat", ("STREAM", "JSON"), at)
+    strategy = _choice(config, "notifyStrategy", STRATEGIES, at)
     topic = str(spec.get("sourceArn", "")).rpartition("/topics/")[2]
     tag = str(config.get("filterTag") or "")
     return TopicTrigger(function, spec["triggerName"], topic, form, strategy, tag, _role(spec))
 
 
-def _timer_trigger(function: str, spec: Mapping[str, Any], at: str) -> TimerTrigger:
-    config = _config(spec, frozenset(["cronExpression", "enable", "payload"]), at)
+def _timer_trigger(function: str, spec: Mapping[str, Any], config: Mapping[str, Any], at: str) -> TimerTrigger:
     expression = str(config.get("cronExpression", ""))
     try:
         Schedule.parse(expression)
@@ -87,14 +81,14 @@ def _role(spec: Mapping[str, Any]) -> str:
     return str(spec.get("invocationRole") or "")
 
 
-def _config(spec: Mapping[str, Any], known: frozenset[str], at: str) -> Mapping[str, Any]:
-    """Return a trigger's configuration; raise `BadDeployment` for an unknown key."""
-    config = spec.get("triggerConfig") or {}
-    _check_keys(config, known, f"{at}.triggerConfig")
-    return config if isinstance(config, Mapping) else {}
+def _choice(config: Mapping[str, Any], name: str, known: Sequence[str], at: str) -> str:
+    """Return an option, by default the first known value; raise `BadDeployment` for an unknown value."""
+    if (value := config.get(name, known[0])) not in known:
+        raise BadDeployment(f"{at}: {name} {value!r} is unknown; known: {', '.join(known)}")
+    return str(value)
 
 
-def _check_keys(spec: Any, known: frozenset[str], at: str) -> None:
+def _check_keys(spec: Any, known: set[str], at: str) -> None:
     if not isinstance(spec, Mapping):
         raise BadDeployment(f"{at}: must be a mapping with {', '.join(sorted(known))}")
     if unknown := sorted(set(spec) - known):

@@ -9,7 +9,7 @@ values            configurations of functions, triggers, and invocations
 store             keeps unfinished asynchronous invocations in SQLite
 service           the rules: deploy, invoke, retry, send records to destinations
 instances         one child process of a function
-instance_pool     the reusable instances of one function
+instance_pool     a deployed function: its reusable instances and its log
 process_setup     the environment and the set-up frame of a child process
 logs              the log file of a function
 dispatcher        runs asynchronous invocations when they are due

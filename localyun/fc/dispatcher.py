@@ -1,7 +1,6 @@
 """Runs asynchronous invocations when they are due. `localyun.fc.service` provides what running means."""
 
-import heapq
-import itertools
+import sched
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -16,8 +15,7 @@ class Dispatcher:
     def __init__(self, run: Callable[[AsyncInvocation], None], clock: CloudClock, width: int) -> None:
         self._run, self._clock, self._width = run, clock, width
         self._executors: dict[str, ThreadPoolExecutor] = {}
-        self._scheduled: list[tuple[float, int, AsyncInvocation]] = []
-        self._numbers = itertools.count()  # breaks ties, because invocations cannot be compared
+        self._scheduled = sched.scheduler(self._now)
         self._closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(target=self._schedule, name="invocations", daemon=True)
@@ -30,7 +28,7 @@ class Dispatcher:
         """Run an invocation when it is due, which may be immediately."""
         with self._changed:
             if invocation.due > self._now():
-                heapq.heappush(self._scheduled, (invocation.due, next(self._numbers), invocation))
+                self._scheduled.enterabs(invocation.due, 0, self._submit, (invocation,))
                 self._changed.notify()
             else:
                 self._submit(invocation)
@@ -49,9 +47,7 @@ class Dispatcher:
     def _schedule(self) -> None:
         with self._changed:
             while not self._closed:
-                while self._scheduled and self._scheduled[0][0] <= self._now():
-                    self._submit(heapq.heappop(self._scheduled)[2])
-                self._changed.wait(max(0.0, self._scheduled[0][0] - self._now()) if self._scheduled else None)
+                self._changed.wait(self._scheduled.run(blocking=False))
 
     def stop(self) -> None:
         """Start no more invocations; unfinished ones stay in the store."""

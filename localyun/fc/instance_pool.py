@@ -1,18 +1,20 @@
-"""The reusable instances of one function. Knows limits and concurrency, no requests."""
+"""A deployed function: its reusable instances and its log. Knows limits and concurrency, no requests."""
 
 import threading
 from collections.abc import Callable
 
 from localyun.errors import ServiceError
-from localyun.fc.instances import Instance
+from localyun.fc.instances import Instance, InstanceSpec
+from localyun.fc.logs import FunctionLog
+from localyun.fc.values import FunctionConfig
 
 
 class InstancePool:
     """The instances of one function: idle ones are reused, new ones start while fewer than `limit` are busy."""
 
-    def __init__(self, start: Callable[[], Instance], limit: int) -> None:
-        self._start = start
-        self._limit = limit
+    def __init__(self, config: FunctionConfig, spec: InstanceSpec, log: FunctionLog, limit: int) -> None:
+        self.config, self.log = config, log
+        self._spec, self._limit = spec, limit
         self._idle: list[Instance] = []
         self._busy: set[Instance] = set()
         self._closed = False
@@ -22,7 +24,7 @@ class InstancePool:
         """Ensure that there is an idle instance."""
         with self._changed:
             if not self._idle and not self._closed:
-                self._idle.append(self._start())
+                self._idle.append(Instance(self._spec, self.log))
 
     def acquire(self) -> Instance:
         """Return an instance for one request; wait while all are busy. Raises `ServiceError` if the pool is closed."""
@@ -31,7 +33,7 @@ class InstancePool:
             if self._closed:
                 raise ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
             self._idle = [instance for instance in self._idle if instance.usable()]
-            instance = self._idle.pop() if self._idle else self._start()
+            instance = self._idle.pop() if self._idle else Instance(self._spec, self.log)
             self._busy.add(instance)
             return instance
 
@@ -46,14 +48,15 @@ class InstancePool:
         if not keep:
             instance.end()
 
-    def close(self, pre_stop: Callable[[Instance], None] | None = None) -> None:
-        """End all instances, after calling `pre_stop` with each idle one."""
+    def close(self, new_request_id: Callable[[], str]) -> None:
+        """End all instances, each idle one after its preStop hook, and the log."""
         with self._changed:
             self._closed = True
             idle, busy, self._idle = self._idle, list(self._busy), []
             self._changed.notify_all()
-        for instance in idle:
-            if pre_stop:
-                pre_stop(instance)
+        if hook := self.config.pre_stop:
+            for instance in idle:
+                instance.pre_stop(new_request_id(), hook.timeout)
         for instance in [*idle, *busy]:
             instance.end()
+        self.log.close()

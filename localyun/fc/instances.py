@@ -3,7 +3,6 @@
 Knows processes, sockets and time limits; knows no retries and no triggers. `localyun.fc.service` calls it.
 """
 
-import json
 import os
 import re
 import signal
@@ -102,7 +101,7 @@ class Instance:
         """End a process that exceeded its time limit; SIGTERM makes it log its stacks."""
         seconds = self._spec.timeout if self._ready else LOAD_SECONDS
         self.end(signal.SIGTERM)
-        return UNHANDLED, _document(f"Function timed out after {seconds:g} seconds", "FunctionTimeout")
+        return UNHANDLED, bootstrap.error_document(f"Function timed out after {seconds:g} seconds", "FunctionTimeout")
 
     def _exited(self) -> tuple[str, bytes]:
         """Report a process that ended during a request, with its last output."""
@@ -112,7 +111,7 @@ class Instance:
             tail = self._tail[-LOG_TAIL_BYTES:].decode(errors="replace")
         reason = f"exit code {self._process.returncode}"
         message = f"Process exited unexpectedly before completing request ({reason}). Its last output: {tail}"
-        return UNHANDLED, _document(message, "ProcessExited")
+        return UNHANDLED, bootstrap.error_document(message, "ProcessExited")
 
     def _copy_output(self) -> None:
         """Copy the output of the process to the function's log, and keep the last part."""
@@ -179,8 +178,3 @@ def _kill_group(process: "subprocess.Popen[bytes]") -> None:
     except (ProcessLookupError, PermissionError):
         process.kill()
     process.wait()
-
-
-def _document(message: str, kind: str) -> bytes:
-    """Return the error document that the process can no longer write."""
-    return json.dumps({"errorMessage": message, "errorType": kind, "stackTrace": []}).encode()

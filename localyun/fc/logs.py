@@ -9,10 +9,9 @@ MAX_LOG_BYTES = 4 << 20  # our choice: at most two files of this size per functi
 class FunctionLog:
     """The log of one function. A full file is renamed to `.1`, and a new one is started."""
 
-    def __init__(self, file: Path, limit: int = MAX_LOG_BYTES) -> None:
+    def __init__(self, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._file = file
-        self._limit = limit
         self._lock = threading.Lock()
         self._out = file.open("ab", buffering=0)
 
@@ -21,7 +20,7 @@ class FunctionLog:
         with self._lock:
             if self._out.closed:
                 return
-            if self._out.tell() >= self._limit:
+            if self._out.tell() >= MAX_LOG_BYTES:
                 self._out.close()
                 self._file.replace(self._file.with_suffix(".log.1"))
                 self._out = self._file.open("ab", buffering=0)

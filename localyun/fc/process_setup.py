@@ -18,19 +18,9 @@ def setup_frame(config: FunctionConfig, settings: FcSettings, key: Credential) -
         "runtime": config.runtime,
         "region": settings.region,
         "account_id": settings.account_id,
-        "service": "",
         "log": {"project": config.log_project, "store": config.log_store},
-        "function": {
-            "name": config.name,
-            "handler": config.handler,
-            "memory": config.memory,
-            "timeout": config.timeout,
-        },
-        "credentials": {
-            "access_key_id": key.access_key_id,
-            "access_key_secret": key.access_key_secret,
-            "security_token": key.security_token,
-        },
+        "function": {key: getattr(config, key) for key in ("name", "handler", "memory", "timeout")},
+        "credentials": _secrets(key),
     }
 
 
@@ -55,10 +45,11 @@ def environment(config: FunctionConfig, settings: FcSettings, key: Credential, i
         "FC_REGION": settings.region,
         "FC_INSTANCE_ID": f"c-{instance}",
     }
-    keys = {
-        "ALIBABA_CLOUD_ACCESS_KEY_ID": key.access_key_id,
-        "ALIBABA_CLOUD_ACCESS_KEY_SECRET": key.access_key_secret,
-        "ALIBABA_CLOUD_SECURITY_TOKEN": key.security_token,
-    }
+    keys = {f"ALIBABA_CLOUD_{name.upper()}": value for name, value in _secrets(key).items()}
     base = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108 - as in FC, the only writable directory
     return base | clean | own | runtime | keys | dict(settings.endpoints)
+
+
+def _secrets(key: Credential) -> dict[str, str]:
+    """Return the three parts of an access key by the names that a function's context has."""
+    return {name: getattr(key, name) for name in ("access_key_id", "access_key_secret", "security_token")}

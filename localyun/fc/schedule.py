@@ -18,7 +18,7 @@ _RANGES = (
     ("month", 1, 12),
     ("weekday", 0, 7),
 )
-_FIELD = re.compile(r"(\*|\?|\d+(?:-\d+)?)(?:/(\d+))?")
+_FIELD = re.compile(r"(?:[*?]|(\d+)(?:-(\d+))?)(?:/(\d+))?")
 _MONTH_NAMES = "JAN FEB MAR APR MAY JUN JUL AUG SEP OCT NOV DEC"
 _DAY_NAMES = "SUN MON TUE WED THU FRI SAT"
 _HORIZON = timedelta(days=366 * 4 + 1)  # includes a 29 February
@@ -50,14 +50,14 @@ class Schedule:
             raise BadSchedule(f"cronExpression {expression!r}: write `@every 5m` or six fields such as `0 0 8 * * *`")
         return cls(fields=tuple(_field(part, *limits) for part, limits in zip(parts, _RANGES, strict=True)))
 
-    def after(self, moment: datetime) -> datetime:
-        """Return the first time after `moment`; raise `BadSchedule` if there is none."""
-        if self.every:
-            return moment + timedelta(seconds=self.every)
-        return self._next(moment.replace(microsecond=0) + timedelta(seconds=1))
+    def after(self, moment: datetime, time_scale: float = 1.0) -> datetime:
+        """Return the first time after `moment`; raise `BadSchedule` if there is none.
 
-    def _next(self, candidate: datetime) -> datetime:
-        """Return the first matching time from `candidate` on."""
+        `time_scale` divides intervals.
+        """
+        if self.every:
+            return moment + timedelta(seconds=self.every / time_scale)
+        candidate = moment.replace(microsecond=0) + timedelta(seconds=1)
         seconds, minutes, hours = self.fields[:3]
         limit = candidate + _HORIZON
         while candidate < limit:
@@ -86,18 +86,12 @@ def _field(text: str, name: str, low: int, high: int) -> frozenset[int]:
     for part in text.split(","):
         if not (match := _FIELD.fullmatch(part)):
             raise BadSchedule(f"cron field {name}: {part!r} is not valid; write *, ?, 5, 1-5, */10 or a list")
-        first, last = _bounds(match[1], low, high, open_end=bool(match[2]))
+        first, last, step = (None if number is None else int(number) for number in match.groups())
+        if first is None:
+            first, last = low, high
+        elif last is None:  # a single value with a step extends to `high`
+            last = high if match[3] else first
         if not low <= first <= last <= high:
             raise BadSchedule(f"cron field {name}: {part!r} is not from {low} to {high}")
-        values.update(range(first, last + 1, int(match[2] or 1) or 1))
+        values.update(range(first, last + 1, step or 1))
     return frozenset(value % 7 if name == "weekday" else value for value in values)
-
-
-def _bounds(text: str, low: int, high: int, *, open_end: bool) -> tuple[int, int]:
-    """Return the first and last value of a part; a single value with a step extends to `high`."""
-    if text in "*?":
-        return low, high
-    first, dash, last = text.partition("-")
-    if dash:
-        return int(first), int(last)
-    return int(first), high if open_end else int(first)

@@ -7,7 +7,7 @@ triggers and the server call it.
 import json
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from localyun.clock import CloudClock
@@ -15,7 +15,7 @@ from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.dispatcher import Dispatcher
 from localyun.fc.instance_pool import InstancePool
-from localyun.fc.instances import Instance, InstanceSpec
+from localyun.fc.instances import InstanceSpec
 from localyun.fc.logs import FunctionLog
 from localyun.fc.process_setup import environment, setup_frame
 from localyun.fc.store import InvocationStore
@@ -27,15 +27,6 @@ MAX_SYNC_BYTES = 32 << 20
 MAX_ASYNC_BYTES = 128 << 10
 FIRST_RETRY_SECONDS = 1.0  # our choice, doubled for each retry: the vendor's pages give no delay for function errors
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class DeployedFunction:
-    """A function with its instances and its log."""
-
-    config: FunctionConfig
-    pool: InstancePool
-    log: FunctionLog
 
 
 class FunctionService:
@@ -59,7 +50,7 @@ class FunctionService:
         self.settings = settings
         self._send_record = send_record
         self._faults = faults
-        self._functions: dict[str, DeployedFunction] = {}
+        self._functions: dict[str, InstancePool] = {}
         self._closed = False
         self._store = InvocationStore(root / "invocations.sqlite")
         self._dispatcher = Dispatcher(self._run, clock, settings.max_instances)
@@ -69,15 +60,14 @@ class FunctionService:
         if missing := [path for path in config.code if not path.is_dir()]:
             raise ServiceError(400, "InvalidArgument", f"function '{config.name}': no directory {missing[0]}")
         if config.name in self._functions:
-            self._retire(self._functions[config.name])
+            self._functions[config.name].close(self.request_id)
         log, spec = FunctionLog(self._logs / f"{config.name}.log"), self._instance_spec(config)
-        pool = InstancePool(lambda: Instance(spec, log), self.settings.max_instances)
-        self._functions[config.name] = DeployedFunction(config, pool, log)
+        self._functions[config.name] = InstancePool(config, spec, log, self.settings.max_instances)
 
     def start(self) -> None:
         """Start one instance of every function, and run the unfinished invocations of an earlier process."""
         for function in self._functions.values():
-            function.pool.warm()
+            function.warm()
         self._dispatcher.start()
         for invocation in self._store.all():
             self._dispatcher.put(invocation)
@@ -100,7 +90,7 @@ class FunctionService:
         Raises `ServiceError` if the function does not exist or the payload is too large.
         """
         _check_size(payload, MAX_SYNC_BYTES)
-        pool = self._function(name).pool
+        pool = self._function(name)
         instance = pool.acquire()
         try:
             with self._faults.random_kill(instance.kill):
@@ -131,11 +121,11 @@ class FunctionService:
         self._closed = True
         self._dispatcher.stop()
         for function in self._functions.values():
-            self._retire(function)
+            function.close(self.request_id)
         self._dispatcher.join()
         self._store.close()
 
-    def _function(self, name: str) -> DeployedFunction:
+    def _function(self, name: str) -> InstancePool:
         if name not in self._functions:
             known = ", ".join(self._functions) or "none"
             raise ServiceError(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
@@ -227,14 +217,6 @@ class FunctionService:
         )
         self._keyring.add(key)
         return key
-
-    def _retire(self, function: DeployedFunction) -> None:
-        """End a function's instances, each with its preStop hook, and its log."""
-        if hook := function.config.pre_stop:
-            function.pool.close(lambda instance: instance.pre_stop(self.request_id(), hook.timeout))
-        else:
-            function.pool.close()
-        function.log.close()
 
 
 def _check_size(payload: bytes, limit: int) -> None:

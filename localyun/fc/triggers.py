@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
@@ -153,17 +153,12 @@ class Timers:
                 thread.join()
 
     def _run(self, trigger: TimerTrigger) -> None:
-        schedule = Schedule.parse(trigger.expression)
-        due = self._next(schedule, self._clock.now())
+        schedule, time_scale = Schedule.parse(trigger.expression), self._functions.settings.time_scale
+        due = schedule.after(self._clock.now(), time_scale)
         while not self._stopped.wait(max(0.0, (due - self._clock.now()).total_seconds())):
             if self._clock.now() >= due:
                 self._fire(trigger, due)
-                due = self._next(schedule, self._clock.now())
-
-    def _next(self, schedule: Schedule, moment: datetime) -> datetime:
-        if schedule.every:
-            return moment + timedelta(seconds=schedule.every / self._functions.settings.time_scale)
-        return schedule.after(moment)
+                due = schedule.after(self._clock.now(), time_scale)
 
     def _fire(self, trigger: TimerTrigger, due: datetime) -> None:
         try:

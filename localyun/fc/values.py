@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-MAX_INSTANCES = 10  # ours, for one machine; FC gives an account 100 instances in a region
-
 
 @dataclass(frozen=True)
 class LifecycleHook:
@@ -62,7 +60,7 @@ class FcSettings:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     python: str = sys.executable
     time_scale: float = 1.0
-    max_instances: int = MAX_INSTANCES
+    max_instances: int = 10  # ours, for one machine; FC gives an account 100 instances in a region
 
 
 @dataclass(frozen=True)

@@ -11,17 +11,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
-from localyun.smq.store import insert, to_json
+from localyun.smq.store import idle_seconds, insert, to_json
 from localyun.smq.topics import TOPIC, subscription_of
 from localyun.smq.values import (
     MAX_TAG,
     NO_ATTRIBUTES,
     NO_PROPERTIES,
+    TOPIC_RETENTION_SECONDS,
     Properties,
     Subscription,
     TopicMessage,
@@ -34,10 +35,9 @@ from localyun.sqlite import Database
 
 Deliverer = Callable[[Subscription, TopicMessage], None]
 
-RETENTION_MS = 86_400_000  # topics keep a message for one day ("Limits", 2026-11)
-POLL_SECONDS = 1.0  # while a retry is scheduled: clocks may jump
 CLOSE_SECONDS = 8.0  # more than the 5 s that an HTTP endpoint may take
 RETRIES = {"BACKOFF_RETRY": 3, "EXPONENTIAL_DECAY_RETRY": 176}
+NEXT_DUE = "SELECT MIN(due) FROM deliveries WHERE due > ?"
 MATCHING = "SELECT id FROM subscriptions WHERE topic = ? AND (filter_tag = '' OR filter_tag = ?)"
 
 log = logging.getLogger(__name__)
@@ -149,7 +149,7 @@ class Deliveries:
                 if delivery := self._due(now):
                     self._busy[delivery.id] = delivery.subscription_id
                     return delivery
-                self._changed.wait(self._idle_seconds(now))
+                self._changed.wait(idle_seconds(self._database, now, NEXT_DUE, now))
         return None
 
     def _due(self, now: int) -> QueuedDelivery | None:
@@ -161,11 +161,6 @@ class Deliveries:
         with self._database.change() as db:
             row = db.execute(sql, (now,)).fetchone()
             return _delivery(db, row) if row else None
-
-    def _idle_seconds(self, now: int) -> float | None:
-        """Return the seconds until a retry may be due; None if none is scheduled."""
-        due = self._database.rows("SELECT MIN(due) AS next FROM deliveries WHERE due > ?", now)[0]["next"]
-        return None if due is None else min(POLL_SECONDS, (due - now) / 1000)
 
     def _deliverer(self, endpoint: str) -> Deliverer:
         prefixes = [prefix for prefix in self._deliverers if endpoint.startswith(prefix)]
@@ -214,7 +209,7 @@ class Deliveries:
 
     def _delete_expired(self) -> None:
         """Delete the messages that are older than topics keep them, and their deliveries."""
-        oldest = to_ms(self._clock.now()) - RETENTION_MS
+        oldest = to_ms(self._clock.now()) - TOPIC_RETENTION_SECONDS * 1000
         deliveries = "DELETE FROM deliveries WHERE message_id IN (SELECT message_id FROM published WHERE time < ?)"
         with self._database.change() as db:
             db.execute(deliveries, (oldest,))
@@ -229,7 +224,7 @@ def _schedule(db: sqlite3.Connection, message: TopicMessage, faults: FaultInject
         return 0
     now = to_ms(message.publish_time)
     columns = {"message_id": message.message_id, "topic": message.topic, "body": message.body, "tag": message.tag}
-    documents = {"attributes": to_json(dict(message.attributes)), "properties": to_json(message.properties.to_json())}
+    documents = {"attributes": to_json(dict(message.attributes)), "properties": to_json(asdict(message.properties))}
     insert(db, "published", md5=message.body_md5, time=now, **columns, **documents)
     for subscription, delay in deliveries:
         due = now + round(delay * 1000)

@@ -1,18 +1,16 @@
 """Messages in queues: send, receive, hide, delete. Durable; a sent message wakes the receivers that wait for it."""
 
 import json
-import math
 import re
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.smq.queues import QUEUE
-from localyun.smq.store import insert, to_json
+from localyun.smq.store import idle_seconds, insert, to_json
 from localyun.smq.values import (
     MAX_BATCH,
     Message,
@@ -30,7 +28,7 @@ from localyun.sqlite import Database
 
 # The Python SDK puts receipt handles into the query unescaped: only digits, letters and hyphens (measured 2026-11).
 HANDLE = re.compile(r"[0-9]{1,2}-([0-9a-f]{1,15})-[0-9a-f]{16}")
-POLL_SECONDS = 1.0  # while a message is hidden: clocks may jump
+NEXT_VISIBLE = "SELECT MIN(visible) FROM messages WHERE queue = ? AND visible > ?"
 DUE = "SELECT * FROM messages WHERE queue = ? AND visible <= ? AND expires > ? ORDER BY priority, id LIMIT ?"
 RECEIVE = """UPDATE messages SET visible = ?, handle = ?, dequeue_count = dequeue_count + 1,
     first_dequeued = COALESCE(first_dequeued, ?) WHERE id = ?"""
@@ -46,15 +44,20 @@ class QueueMessages:
         self._arrived = threading.Condition()
         self._closed = False
 
-    def send(self, queue: str, *messages: OutgoingMessage) -> list[Message]:
-        """Store up to 16 messages, all or none; raise `ServiceError` if one of them is not valid."""
+    def send(self, queue: str, *messages: OutgoingMessage, check: bool = True) -> list[Message]:
+        """Store up to 16 messages, all or none; raise `ServiceError` if one of them is not valid.
+
+        `check` is False for a message of the service itself, whose envelope may exceed the queue's size limit.
+        """
         if not 1 <= len(messages) <= MAX_BATCH:
             raise ServiceError(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} messages, not {len(messages)}.")
-        return self._send(queue, messages, check=True)
-
-    def send_unchecked(self, queue: str, message: OutgoingMessage) -> Message:
-        """Store a message of the service itself, whose envelope may exceed the queue's size limit."""
-        return self._send(queue, [message], check=False)[0]
+        with self._database.change() as db:
+            attributes = QUEUE.attributes(QUEUE.row(db, queue))
+            for message in messages if check else ():
+                _check(message, attributes)
+            sent = [self._store(db, queue, message, attributes) for message in messages]
+        self.wake()
+        return sent
 
     def receive(self, queue: str, wait_seconds: float | None = None, count: int = 1) -> list[Message]:
         """Receive up to `count` messages, lowest priority number first.
@@ -69,7 +72,7 @@ class QueueMessages:
                 left = deadline - time.monotonic()
                 if left <= 0 or self._closed:
                     break
-                self._arrived.wait(min(left, self._idle_seconds(queue, now)))
+                self._arrived.wait(min(left, idle_seconds(self._database, now, NEXT_VISIBLE, queue, now)))
         return received
 
     def peek(self, queue: str, count: int = 1) -> list[Message]:
@@ -108,15 +111,6 @@ class QueueMessages:
         self._closed = True
         self.wake()
 
-    def _send(self, queue: str, messages: Sequence[OutgoingMessage], *, check: bool) -> list[Message]:
-        with self._database.change() as db:
-            attributes = QUEUE.attributes(QUEUE.row(db, queue))
-            for message in messages if check else ():
-                _check(message, attributes)
-            sent = [self._store(db, queue, message, attributes) for message in messages]
-        self.wake()
-        return sent
-
     def _store(
         self, db: sqlite3.Connection, queue: str, message: OutgoingMessage, attributes: QueueAttributes
     ) -> Message:
@@ -130,7 +124,7 @@ class QueueMessages:
             body=message.body,
             md5=md5_of(message.body),
             priority=message.priority,
-            properties=to_json(message.properties.to_json()),
+            properties=to_json(asdict(message.properties)),
             enqueued=now,
             expires=now + attributes.message_retention_period * 1000,
             visible=now + delay * 1000,
@@ -169,12 +163,6 @@ class QueueMessages:
             raise ServiceError(400, "ReceiptHandleError", text)
         return row
 
-    def _idle_seconds(self, queue: str, now: int) -> float:
-        """Return the seconds until a hidden message may become visible; infinite if none is hidden."""
-        sql = "SELECT MIN(visible) AS next FROM messages WHERE queue = ? AND visible > ?"
-        due = self._database.rows(sql, queue, now)[0]["next"]
-        return math.inf if due is None else min(POLL_SECONDS, (due - now) / 1000)
-
     def _move_dead_letters(self, db: sqlite3.Connection, queue: str, attributes: QueueAttributes, now: int) -> None:
         """Move messages that were received too often to the dead-letter queue, if it exists."""
         target = QUEUE.find(db, attributes.dead_letter_queue)
@@ -185,7 +173,7 @@ class QueueMessages:
         for row in db.execute(sql, (queue, now, attributes.max_receive_count)).fetchall():
             properties = with_origin(_message(row).properties, f"{self._arn}:/queues/{queue}", row["message_id"])
             message_id = self._clock.token(16).upper()
-            values = (target["name"], message_id, to_json(properties.to_json()), now, expires, now, row["id"])
+            values = (target["name"], message_id, to_json(asdict(properties)), now, expires, now, row["id"])
             db.execute(MOVE, values)
 
 

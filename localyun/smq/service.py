@@ -65,9 +65,9 @@ class MessageService:
     def _send_to_queue(self, subscription: Subscription, message: TopicMessage) -> None:
         body = document(subscription, message, self.account_id)
         queue = subscription.endpoint.removesuffix("/messages").rpartition("/")[2]
-        self.messages.send_unchecked(queue, OutgoingMessage(body, properties=message.properties))
+        self.messages.send(queue, OutgoingMessage(body, properties=message.properties), check=False)
 
     def _send_dead_letter(self, subscription: Subscription, message: TopicMessage) -> None:
         properties = with_origin(message.properties, f"{self._arn}:/topics/{message.topic}", message.message_id)
         outgoing = OutgoingMessage(message.body, properties=properties)
-        self.messages.send_unchecked(subscription.dead_letter_queue, outgoing)
+        self.messages.send(subscription.dead_letter_queue, outgoing, check=False)

@@ -2,12 +2,14 @@
 
 import json
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
 from localyun.smq.values import Page
 from localyun.sqlite import Database
 
+POLL_SECONDS = 1.0  # while a message is hidden or a retry scheduled: clocks may jump
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS queues (
     name TEXT PRIMARY KEY, attributes TEXT NOT NULL, created INTEGER NOT NULL, modified INTEGER NOT NULL);
@@ -56,6 +58,12 @@ def name_page(
     rows = database.rows(sql, *values, prefix, marker, limit + 1)  # one more shows whether another page follows
     names = tuple(row["name"] for row in rows[:limit])
     return Page(names, names[-1] if len(rows) > limit else "")
+
+
+def idle_seconds(database: Database, now: int, sql: str, *values: object) -> float:
+    """Return the seconds from `now` to the time that a query finds, at most one; without a time, the longest wait."""
+    due = database.rows(sql, *values)[0][0]
+    return threading.TIMEOUT_MAX if due is None else min(POLL_SECONDS, (due - now) / 1000)
 
 
 def to_json(document: Any) -> str:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timezone
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ RANGES = {
     "max_receive_count": (1, 1000),
     "priority": (1, 16),
 }
+TOPIC_RETENTION_SECONDS = 86_400  # topics keep messages for a day, fixed ("Limits", 2026-11)
 # The integer attributes of a queue, by the vendor's names in documents and templates.
 QUEUE_ELEMENTS = {
     "DelaySeconds": "delay_seconds",
@@ -27,6 +28,12 @@ QUEUE_ELEMENTS = {
     "MessageRetentionPeriod": "message_retention_period",
     "VisibilityTimeout": "visibility_timeout",
     "PollingWaitSeconds": "polling_wait_seconds",
+}
+# The options of a subscription, likewise.
+SUBSCRIPTION_ELEMENTS = {
+    "NotifyStrategy": "strategy",
+    "NotifyContentFormat": "content_format",
+    "FilterTag": "filter_tag",
 }
 MAX_NAME = 120  # "Limits", 2026; older pages say 255 and 256
 MAX_TAG = 16
@@ -83,6 +90,7 @@ class TopicDescription:
     create_time: datetime
     last_modify_time: datetime
     message_count: int = 0
+    message_retention_period: int = TOPIC_RETENTION_SECONDS
 
 
 @dataclass(frozen=True)
@@ -116,13 +124,9 @@ class Properties:
     user: tuple[Property, ...] = ()
     system: tuple[Property, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the properties as JSON values that `from_json` parses."""
-        return asdict(self)
-
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "Properties":
-        """Parse what `to_json` returned."""
+        """Return the properties that `dataclasses.asdict` returned the document of."""
         return cls(*(tuple(Property(**item) for item in document.get(kind, ())) for kind in ("user", "system")))
 
 

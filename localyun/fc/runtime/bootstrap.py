@@ -20,7 +20,7 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
@@ -52,17 +52,18 @@ def _exactly(channel: socket.socket, size: int) -> bytes:
     return bytes(data)
 
 
+def error_document(message: str, kind: str, stack: Sequence[object] = ()) -> bytes:
+    """Return the vendor's error document as JSON."""
+    return json.dumps({"errorMessage": message, "errorType": kind, "stackTrace": stack}).encode()
+
+
 class LoadError(Exception):
     """The handler could not be loaded; `kind` is the vendor's errorType, `trace` its stackTrace as lines."""
 
-    def __init__(self, kind: str, message: str, trace: list[str] | None = None) -> None:
+    def __init__(self, kind: str, message: str, trace: Sequence[str] = ()) -> None:
         super().__init__(message)
-        self.kind = kind
-        self.trace = trace or []
-
-    def document(self) -> dict[str, object]:
-        """Return the vendor's error document."""
-        return {"errorMessage": str(self), "errorType": self.kind, "stackTrace": self.trace}
+        self.trace = trace
+        self.document = error_document(message, kind, trace)
 
 
 def load(handler: str) -> Callable[..., object]:
@@ -77,24 +78,25 @@ def load(handler: str) -> Callable[..., object]:
     return found  # type: ignore[no-any-return] # its parameters are unknown
 
 
+def _load_or_error(handler: str) -> Callable[..., object] | LoadError:
+    """Load a handler before the first request; an error is kept for the requests."""
+    try:
+        return load(handler)
+    except LoadError as error:
+        return error
+
+
 def _module(name: str) -> object:
     """Import a module of the function's code; raise `LoadError` with the vendor's error type if it fails."""
     try:
         return importlib.import_module(name)
-    except ImportError as error:
-        raise LoadError(
-            "ImportModuleError", f"Unable to import module '{name}': {error}", _traceback_lines()
-        ) from error
-    except SyntaxError as error:
-        raise LoadError(
-            "UserCodeSyntaxError", f"Syntax error in module '{name}': {error}", _traceback_lines()
-        ) from error
     except Exception as error:
-        raise LoadError("UserCodeError", f"Module initialization error: {error}", _traceback_lines()) from error
-
-
-def _traceback_lines() -> list[str]:
-    return traceback.format_exc().splitlines()
+        kind, message = "UserCodeError", "Module initialization error"
+        if isinstance(error, ImportError):
+            kind, message = "ImportModuleError", f"Unable to import module '{name}'"
+        if isinstance(error, SyntaxError):
+            kind, message = "UserCodeSyntaxError", f"Syntax error in module '{name}'"
+        raise LoadError(kind, f"{message}: {error}", traceback.format_exc().splitlines()) from error
 
 
 def encode(result: object) -> bytes:
@@ -117,11 +119,11 @@ def _convert(value: object) -> object:
     raise TypeError(f"{value!r} is not JSON serializable")
 
 
-def failure(error: BaseException) -> dict[str, object]:
+def failure(error: BaseException) -> bytes:
     """Return the error document of an exception of user code, without the bootstrap's own first frame."""
     frames = traceback.extract_tb(error.__traceback__)[1:]
     stack = [[f'File "{f.filename}"', f"line {f.lineno}", f"in {f.name}", f.line or ""] for f in frames]
-    return {"errorMessage": str(error), "errorType": type(error).__name__, "stackTrace": stack}
+    return error_document(str(error), type(error).__name__, stack)
 
 
 def context_for(setup: Mapping[str, Any], request: Mapping[str, Any]) -> SimpleNamespace:
@@ -136,7 +138,7 @@ def context_for(setup: Mapping[str, Any], request: Mapping[str, Any]) -> SimpleN
     else:
         context.credentials = SimpleNamespace(**setup["credentials"])
         context.service = SimpleNamespace(
-            name=setup["service"],
+            name="",
             log_project=log["project"],
             log_store=log["store"],
             qualifier="LATEST",
@@ -170,20 +172,12 @@ class Runtime:
         self._channel = channel
         self._setup = setup
         self._formatter = formatter
-        self._handler: Callable[..., object] | None = None
-        self._load_error: LoadError | None = None
+        self._handler = _load_or_error(setup["handler"])
         self._initialized = not setup.get("initializer")
-
-    def warm(self) -> None:
-        """Import the handler before the first request; an error is kept for the requests."""
-        try:
-            self._handler = load(self._setup["handler"])
-        except LoadError as error:
-            self._load_error = error
-        write_frame(self._channel, {"kind": "ready"})
 
     def serve(self) -> None:
         """Answer requests until the socket is closed."""
+        write_frame(self._channel, {"kind": "ready"})
         requests: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
         threading.Thread(target=_queue_requests, args=(self._channel, requests), daemon=True).start()
         while True:
@@ -194,26 +188,26 @@ class Runtime:
             error_type, body = self._answer(request, event)
             sys.stdout.flush()
             sys.stderr.flush()
-            reusable = self._initialized and self._load_error is None
+            reusable = self._initialized and not isinstance(self._handler, LoadError)
             write_frame(self._channel, {"error_type": error_type, "reusable": reusable}, body)
 
     def _answer(self, request: Mapping[str, Any], event: bytes) -> tuple[str, bytes]:
         """Run the initializer if it has not succeeded yet, then the handler; return the error type and the body."""
         if not self._initialized and (document := self._initialize(request)):
-            return "InitializationError", json.dumps(document).encode()
+            return "InitializationError", document
         log_line(f"FC Invoke Start RequestId: {request['request_id']}")
         error_type, body = self._invoke(request, event)
         suffix = ", Error: Unhandled function error" if error_type else ""
         log_line(f"FC Invoke End RequestId: {request['request_id']}{suffix}")
         return error_type, body
 
-    def _initialize(self, request: Mapping[str, Any]) -> dict[str, object] | None:
+    def _initialize(self, request: Mapping[str, Any]) -> bytes | None:
         """Run the initializer; return the error document if it fails."""
         log_line(f"FC Initialize Start RequestId: {request['request_id']}")
         try:
             load(self._setup["initializer"])(context_for(self._setup, request))
         except LoadError as error:
-            return error.document()
+            return error.document
         except Exception as error:  # noqa: BLE001 - user code may raise anything
             traceback.print_exc()
             return failure(error)
@@ -224,15 +218,14 @@ class Runtime:
 
     def _invoke(self, request: Mapping[str, Any], event: bytes) -> tuple[str, bytes]:
         """Run the handler; return the error type and the body."""
-        if self._handler is None:
-            assert self._load_error is not None
-            print(*self._load_error.trace, str(self._load_error), sep="\n", file=sys.stderr)  # noqa: T201
-            return "UnhandledInvocationError", json.dumps(self._load_error.document()).encode()
+        if isinstance(self._handler, LoadError):
+            print(*self._handler.trace, str(self._handler), sep="\n", file=sys.stderr)  # noqa: T201
+            return "UnhandledInvocationError", self._handler.document
         try:
             return "", encode(self._handler(event, context_for(self._setup, request)))
         except Exception as error:  # noqa: BLE001 - user code may raise anything
             traceback.print_exc()
-            return "UnhandledInvocationError", json.dumps(failure(error)).encode()
+            return "UnhandledInvocationError", failure(error)
 
     def _pre_stop(self, request: Mapping[str, Any]) -> None:
         """Run the preStop hook; its errors are only logged."""
@@ -277,9 +270,7 @@ def main(descriptor: int) -> None:
     stream.setFormatter(formatter)
     logging.getLogger().addHandler(stream)
     logging.getLogger().setLevel(logging.INFO)
-    runtime = Runtime(channel, setup, formatter)
-    runtime.warm()
-    runtime.serve()
+    Runtime(channel, setup, formatter).serve()
 
 
 if __name__ == "__main__":

@@ -1,25 +1,23 @@
 """The MNS actions on queues and their messages: XML in, a call of the service, XML out."""
 
+from xml.etree.ElementTree import Element
+
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, document
 from localyun.smq.http.resources import ResourceActions
-from localyun.smq.http.xml import Element, Node, format_properties, parse_properties
-from localyun.smq.values import MAX_BATCH, QUEUE_ELEMENTS, Message, OutgoingMessage, QueueDescription, to_ms
+from localyun.smq.http.xml import Node, format_properties, parse_integer, parse_properties
+from localyun.smq.values import MAX_BATCH, QUEUE_ELEMENTS, Message, OutgoingMessage, to_ms
 
-
-def _counts(queue: QueueDescription) -> list[Node]:
-    return [("ActiveMessages", queue.active), ("InactiveMessages", queue.inactive), ("DelayMessages", queue.delayed)]
-
-
-QUEUE = ResourceActions("Queue", lambda service: service.queues, QUEUE_ELEMENTS, _counts)
+COUNTS = {"ActiveMessages": "active", "InactiveMessages": "inactive", "DelayMessages": "delayed"}
+QUEUE = ResourceActions("Queue", lambda service: service.queues, QUEUE_ELEMENTS, COUNTS)
 
 
 def send_message(request: MnsRequest) -> HttpResponse:
     """SendMessage and BatchSendMessage, distinguished by the document's root."""
     root = request.xml("Message", "Messages")
-    batch = root.name == "Messages"
-    messages = [_outgoing(item) for item in (root.children("Message") if batch else [root])]
+    batch = root.tag == "Messages"
+    messages = [_outgoing(item) for item in (root.findall("Message") if batch else [root])]
     sent = [_receipt(message) for message in request.service.messages.send(request.names[0], *messages)]
     if batch:
         return document(201, "Messages", [("Message", receipt) for receipt in sent])
@@ -57,7 +55,7 @@ def change_visibility(request: MnsRequest) -> HttpResponse:
 
 def _delete_batch(request: MnsRequest) -> HttpResponse:
     """Delete all messages that can be deleted; report the other handles as the SDK expects: a 4xx with a list."""
-    handles = [item.text for item in request.xml("ReceiptHandles").children("ReceiptHandle")]
+    handles = [item.text or "" for item in request.xml("ReceiptHandles").findall("ReceiptHandle")]
     if not 1 <= len(handles) <= MAX_BATCH:
         raise ServiceError(400, "InvalidArgument", f"A batch has 1 to {MAX_BATCH} handles, not {len(handles)}.")
     failed: dict[str, ServiceError] = {}
@@ -78,9 +76,9 @@ def _delete_batch(request: MnsRequest) -> HttpResponse:
 
 
 def _outgoing(message: Element) -> OutgoingMessage:
-    priority = message.number("Priority")
-    delay, properties = message.number("DelaySeconds"), parse_properties(message)
-    return OutgoingMessage(message.get("MessageBody"), delay, 8 if priority is None else priority, properties)
+    priority, delay = parse_integer(message, "Priority"), parse_integer(message, "DelaySeconds")
+    body, properties = message.findtext("MessageBody", ""), parse_properties(message)
+    return OutgoingMessage(body, delay, 8 if priority is None else priority, properties)
 
 
 def _receipt(message: Message) -> list[Node]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from xml.etree.ElementTree import Element
 
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse
-from localyun.smq.http.xml import CONTENT_TYPE, Content, Element, Node, format_document, parse_request
+from localyun.smq.http.xml import CONTENT_TYPE, Content, Node, format_document, parse_request
 from localyun.smq.service import MessageService
 from localyun.smq.values import Page
 
@@ -48,10 +49,6 @@ class MnsRequest:
         if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= MAX_PAGE:
             raise ServiceError(400, "InvalidArgument", f'x-mns-ret-number must be 1 to {MAX_PAGE}, not "{text}".')
         return headers.get("x-mns-prefix", ""), headers.get("x-mns-marker", ""), int(text)
-
-    def with_meta(self) -> bool:
-        """Return True if a list request asks for attributes too."""
-        return self.call.headers.get("x-mns-with-meta", "").lower() == "true"
 
     def url(self, *path: str) -> str:
         """Return the URL of a resource at this endpoint."""

@@ -1,22 +1,16 @@
 """The MNS actions on topics and subscriptions: XML in, a call of the service, XML out."""
 
+from xml.etree.ElementTree import Element
+
 from localyun.http import HttpResponse
 from localyun.smq.http.request import MnsRequest, created, document, reply_with_page
 from localyun.smq.http.resources import ResourceActions, times
-from localyun.smq.http.xml import Element, Node, parse_properties
-from localyun.smq.values import TopicDescription
+from localyun.smq.http.xml import Node, parse_properties
+from localyun.smq.values import SUBSCRIPTION_ELEMENTS
 
-RETENTION_SECONDS = 86_400  # topics keep messages for a day, fixed ("Limits", 2026-11)
-OPTIONS = {"NotifyStrategy": "strategy", "NotifyContentFormat": "content_format", "FilterTag": "filter_tag"}
-
-
-def _counts(topic: TopicDescription) -> list[Node]:
-    return [("MessageRetentionPeriod", RETENTION_SECONDS), ("MessageCount", topic.message_count)]
-
-
-TOPIC = ResourceActions(
-    "Topic", lambda service: service.topics, {"MaximumMessageSize": "maximum_message_size"}, _counts
-)
+INTEGERS = {"MaximumMessageSize": "maximum_message_size"}
+COUNTS = {"MessageRetentionPeriod": "message_retention_period", "MessageCount": "message_count"}
+TOPIC = ResourceActions("Topic", lambda service: service.topics, INTEGERS, COUNTS)
 
 
 def publish_message(request: MnsRequest) -> HttpResponse:
@@ -24,9 +18,9 @@ def publish_message(request: MnsRequest) -> HttpResponse:
     root = request.xml("Message")
     published = request.service.publish(
         request.names[0],
-        root.get("MessageBody"),
-        tag=root.get("MessageTag"),
-        attributes={child.name: child.text for item in root.children("MessageAttributes") for child in item.children()},
+        root.findtext("MessageBody", ""),
+        tag=root.findtext("MessageTag", ""),
+        attributes={child.tag: child.text or "" for child in root.findall("MessageAttributes/*")},
         properties=parse_properties(root),
     )
     return document(201, "Message", [("MessageId", published.message_id), ("MessageBodyMD5", published.body_md5)])
@@ -36,7 +30,7 @@ def subscribe(request: MnsRequest) -> HttpResponse:
     """Subscribe: 201 if it is new, 204 if an equal one exists, 409 if a different one exists."""
     topic, name = request.names
     root = request.xml("Subscription")
-    new = request.service.topics.subscribe(topic, name, endpoint=root.get("Endpoint"), **_options(root))
+    new = request.service.topics.subscribe(topic, name, endpoint=root.findtext("Endpoint", ""), **_options(root))
     return created(new, request.url("topics", topic, "subscriptions", name))
 
 
@@ -49,16 +43,14 @@ def set_subscription_attributes(request: MnsRequest) -> HttpResponse:
 def get_subscription_attributes(request: MnsRequest) -> HttpResponse:
     """GetSubscriptionAttributes: all eight elements that the SDK requires, and the filter tag if there is one."""
     subscription, owner = request.service.topics.subscription(*request.names), request.service.account_id
-    tag: list[Node] = [("FilterTag", subscription.filter_tag)] if subscription.filter_tag else []
+    options = ((element, getattr(subscription, option)) for element, option in SUBSCRIPTION_ELEMENTS.items())
     nodes: list[Node] = [
         ("SubscriptionName", subscription.name),
         ("Subscriber", owner),
         ("TopicOwner", owner),
         ("TopicName", subscription.topic),
         ("Endpoint", subscription.endpoint),
-        ("NotifyStrategy", subscription.strategy),
-        ("NotifyContentFormat", subscription.content_format),
-        *tag,
+        *((element, value) for element, value in options if value),
         *times(subscription),
     ]
     return document(200, "Subscription", nodes)
@@ -79,5 +71,5 @@ def list_subscriptions(request: MnsRequest) -> HttpResponse:
 
 
 def _options(root: Element) -> dict[str, str]:
-    values = root.texts()
-    return {option: values[element] for element, option in OPTIONS.items() if values.get(element)}
+    values = ((option, root.findtext(element)) for element, option in SUBSCRIPTION_ELEMENTS.items())
+    return {option: value for option, value in values if value}

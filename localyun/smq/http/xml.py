@@ -1,6 +1,6 @@
 """XML of MNS: responses, and request documents. Knows elements and the namespace, no actions."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 from xml.etree import ElementTree as ET
 
@@ -17,40 +17,11 @@ NAMESPACES = (NAMESPACE, NAMESPACE.rstrip("/"))  # the vendor's own samples and 
 USER, SYSTEM = ("UserProperties", "PropertyValue"), ("SystemProperties", "SystemPropertyValue")
 
 
-class Element:
-    """An element of a request."""
+def parse_request(body: bytes, *roots: str) -> ET.Element:
+    """Return the root of a request, without namespaces.
 
-    def __init__(self, element: ET.Element) -> None:
-        self._element = element
-        self.name = element.tag.rpartition("}")[2]
-        self.text = element.text or ""
-
-    def children(self, name: str = "") -> list["Element"]:
-        """Return the children, or those with a name, in order."""
-        found = [Element(child) for child in self._element]
-        return [child for child in found if not name or child.name == name]
-
-    def texts(self) -> dict[str, str]:
-        """Return the text of each child by name."""
-        return {child.name: child.text for child in self.children()}
-
-    def get(self, name: str, default: str = "") -> str:
-        """Return the text of the child with a name, or the default."""
-        return self.texts().get(name, default)
-
-    def number(self, name: str) -> int | None:
-        """Return the integer in the child with a name, or None if it is missing or empty. Raises InvalidArgument."""
-        text = self.get(name).strip()
-        if not text:
-            return None
-        try:
-            return int(text)
-        except ValueError:
-            raise ServiceError(400, "InvalidArgument", f'{name} must be an integer, not "{text}".') from None
-
-
-def parse_request(body: bytes, *roots: str) -> Element:
-    """Return the root of a request. Raises ServiceError if its name is not in `roots`, or its namespace is wrong."""
+    Raises ServiceError if its name is not in `roots`, or its namespace is wrong.
+    """
     try:
         element = xml.parse(body)
     except xml.InvalidXml as error:
@@ -58,7 +29,20 @@ def parse_request(body: bytes, *roots: str) -> Element:
     if element.tag not in {f"{{{namespace}}}{root}" for namespace in NAMESPACES for root in roots}:
         text = f'The root must be <{" or ".join(roots)} xmlns="{NAMESPACE}">, not {element.tag}.'
         raise ServiceError(400, "InvalidArgument", text)
-    return Element(element)
+    for node in element.iter():
+        node.tag = node.tag.rpartition("}")[2]
+    return element
+
+
+def parse_integer(element: ET.Element, name: str) -> int | None:
+    """Return the integer in the child with a name, or None if it is missing or empty. Raises InvalidArgument."""
+    text = element.findtext(name, "").strip()
+    if not text:
+        return None
+    try:
+        return int(text)
+    except ValueError:
+        raise ServiceError(400, "InvalidArgument", f'{name} must be an integer, not "{text}".') from None
 
 
 def format_document(name: str, content: Content) -> bytes:
@@ -80,18 +64,13 @@ def format_properties(properties: Properties) -> list[Node]:
     ]
 
 
-def parse_properties(message: Element) -> Properties:
+def parse_properties(message: ET.Element) -> Properties:
     """Return the properties of a message element."""
-    user, system = (
-        tuple(_properties(inner for outer_ in message.children(outer) for inner in outer_.children(name)))
-        for outer, name in (USER, SYSTEM)
-    )
-    return Properties(user, system)
+    return Properties(*(tuple(map(_property, message.findall("/".join(names)))) for names in (USER, SYSTEM)))
 
 
-def _properties(elements: Iterable[Element]) -> Iterable[Property]:
-    for element in elements:
-        yield Property(element.get("Name"), element.get("Value"), element.get("Type", "STRING"))
+def _property(element: ET.Element) -> Property:
+    return Property(element.findtext("Name", ""), element.findtext("Value", ""), element.findtext("Type", "STRING"))
 
 
 def _format(content: Content) -> str:
