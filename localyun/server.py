@@ -176,8 +176,8 @@ def _apps(services: Services, context: ServiceContext, deployment: Deployment) -
     """Return the HTTP endpoints, in the order of their ports."""
     keys, clock, authorizer, faults = context.keyring, context.clock, context.authorizer, context.faults
     region, account = deployment.region, deployment.account_id
-    oss = OssEndpoint(services.objects, services.tasks, keys, clock, region, allow=authorizer.oss, faults=faults)
-    mns = MnsEndpoint(services.messages, keys, clock, account, allow=authorizer.mns, faults=faults)
-    imm = ImmEndpoint(services.tasks, keys, clock, allow=authorizer.imm, faults=faults)
-    fc = FcEndpoint(services.functions, keys, clock, deployment.triggers, allow=authorizer.fc, faults=faults)
+    oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.oss, faults=faults)
+    mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.mns, faults=faults)
+    imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.imm, faults=faults)
+    fc = FcEndpoint(keys, clock, services.functions, deployment.triggers, allow=authorizer.fc, faults=faults)
     return [asgi_app(endpoint.answer) for endpoint in (oss, mns, imm, fc)]

@@ -17,8 +17,7 @@ import uvicorn
 from localyun.clock import HostClock
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse, asgi_app
-from localyun.oss.http.request import Allow
-from localyun.oss.http.routes import OssEndpoint, allow_all
+from localyun.oss.http.routes import OssEndpoint
 from localyun.oss.service import ObjectEvent, ObjectService
 from localyun.ram.credentials import Credential, Keyring
 
@@ -107,12 +106,12 @@ class World:
 
 
 @contextmanager
-def world(root: Path, *, allow: Allow = allow_all) -> Iterator[World]:
+def world(root: Path, *, allow: Callable[..., bool] = lambda *_: True) -> Iterator[World]:
     """Serve an object service with one bucket."""
     clock, tasks = TurnedClock(), RecordingTasks()
     objects = ObjectService(root, clock)
     objects.create_bucket(BUCKET)
-    endpoint = OssEndpoint(objects, tasks, Keyring(KEY, ROLE), clock, REGION, allow=allow)
+    endpoint = OssEndpoint(Keyring(KEY, ROLE), clock, objects, tasks, REGION, allow=allow)
     requests: list[HttpRequest] = []
 
     def answer(request: HttpRequest) -> HttpResponse:

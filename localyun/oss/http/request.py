@@ -3,13 +3,13 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from localyun.clock import CloudClock
+from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
 from localyun.http import CHUNK_BYTES, HttpRequest
 from localyun.oss.service import ObjectService
@@ -17,7 +17,6 @@ from localyun.oss.tags import parse_tags
 from localyun.oss.values import DEFAULTS, Origin, WriteOptions, invalid_argument
 from localyun.ram.credentials import Credential
 
-Allow = Callable[[Credential, str, str, str], bool]
 # A host with one label before a known name addresses the bucket; every other host is path-style.
 VIRTUAL_HOST = re.compile(r"([a-z0-9][a-z0-9-]+)\.(localhost|oss-[a-z0-9-]+\.aliyuncs\.com)(:\d+)?")
 STORED_HEADERS = frozenset(("cache-control", "content-disposition", "content-encoding", "content-language", "expires"))
@@ -55,15 +54,13 @@ class TaskSubmitter(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class OssContext:
-    """The services that actions use."""
+@dataclass(eq=False)
+class OssContext(Endpoint):
+    """What actions use: the services, and the check `allow(credential, "oss:GetObject", bucket, key)`."""
 
     objects: ObjectService
     tasks: TaskSubmitter
-    clock: CloudClock
     region: str
-    allow: Allow
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,18 @@
 """The HTTP endpoint of OSS: authenticates, authorizes and routes requests, and formats errors."""
 
 import base64
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from time import monotonic
+from typing import ClassVar
 
-from localyun.clock import CloudClock
 from localyun.errors import ServiceError
-from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.http import HttpRequest, HttpResponse
 from localyun.oss.http import buckets, lists, metadata, multipart, objects, post_object, process
 from localyun.oss.http.conditions import http_date
-from localyun.oss.http.request import Allow, OssContext, OssRequest, TaskSubmitter, locate, not_implemented
+from localyun.oss.http.request import OssContext, OssRequest, locate, not_implemented
 from localyun.oss.http.signatures import SignedRequest, authenticate
 from localyun.oss.http.subresources import SELECTING
 from localyun.oss.http.xml import document, leaves
-from localyun.oss.service import ObjectService
-from localyun.ram.credentials import Credential, Keyring
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -71,72 +64,59 @@ WRITE_ACTIONS = ("oss:PutObject", "oss:DeleteObject")
 PUBLIC_ACTIONS = {"public-read": READ_ACTIONS, "public-read-write": READ_ACTIONS + WRITE_ACTIONS}
 
 
-def allow_all(_credential: Credential, _action: str, _bucket: str, _key: str) -> bool:
-    """Return True: every credential has every permission."""
-    return True
-
-
-class OssEndpoint:
+class OssEndpoint(OssContext):
     """OSS over HTTP, for one region and one keyring."""
 
-    def __init__(  # noqa: PLR0913 - its collaborators
-        self,
-        objects: ObjectService,
-        tasks: TaskSubmitter,
-        keyring: Keyring,
-        clock: CloudClock,
-        region: str,
-        *,
-        allow: Allow = allow_all,
-        faults: FaultInjector = NO_FAULTS,
-    ) -> None:
-        self._faults = faults
-        self._context = OssContext(objects, tasks, clock, region, allow)
-        self._keyring = keyring
+    internal_error: ClassVar = ServiceError(500, "InternalError", "See the log of the local cloud.")
 
-    def answer(self, http: HttpRequest) -> HttpResponse:
-        """Return the response to one request; an error becomes the vendor's error document."""
-        begun, request_id = monotonic(), self._context.clock.token(12).upper()
-        try:
-            response = self._faults.run_request(lambda: self._handle(http, request_id))
-        except ServiceError as error:
-            response = _error_response(http, request_id, error)
-        except Exception:
-            log.exception("OSS request %s failed: %s %s", request_id, http.method, http.raw_path)
-            internal = ServiceError(500, "InternalError", "See the log of the local cloud.")
-            response = _error_response(http, request_id, internal)
+    def complete(self, response: HttpResponse, request_id: str, seconds: float) -> HttpResponse:
+        """Add the request id and the times."""
         headers = {
             "Server": "AliyunOSS",
-            "Date": http_date(self._context.clock.now()),
+            "Date": http_date(self.clock.now()),
             "x-oss-request-id": request_id,
-            "x-oss-server-time": str(int((monotonic() - begun) * 1000)),
+            "x-oss-server-time": str(int(seconds * 1000)),
             **response.headers,
         }
         return replace(response, headers={name: _latin(value) for name, value in headers.items()})
 
-    def _handle(self, http: HttpRequest, request_id: str) -> HttpResponse:
+    def dispatch(self, http: HttpRequest, request_id: str) -> HttpResponse:
+        """Authenticate and authorize a request, then execute its action."""
         bucket, key = locate(http)
-        request = OssRequest(http, bucket, key, request_id, self._context)
+        request = OssRequest(http, bucket, key, request_id, self)
         route = _route(request)
         if route.answer is post_object.post_object:
-            return route.answer(replace(request, credential=post_object.authenticate_form(request, self._keyring)))
-        request = self._authorize(request, route.action)
+            return route.answer(replace(request, credential=post_object.authenticate_form(request)))
+        request = _authorize(request, route.action)
         _check_region(request, route)
         return route.answer(request)
 
-    def _authorize(self, request: OssRequest, action: str) -> OssRequest:
-        """Return the request with its credential. An anonymous request may only perform public actions."""
-        resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
-        signed = SignedRequest(request.http.method, resource, request.query, request.headers)
-        context = self._context
-        credential = authenticate(signed, self._keyring, context.clock.now(), context.region)
-        if credential is None and not _is_public(request, action):
-            text = "Anonymous access is forbidden for this operation: sign the request."
-            raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
-        request = replace(request, credential=credential)
-        if action:
-            request.require(action, request.bucket, request.key)
-        return request
+    def error_response(self, http: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
+        """Return an error document, in the header `x-oss-err` if the response has no body."""
+        headers = {name: value for name, value in error.details.items() if "-" in name or name == "ETag"}
+        if error.status == 304:
+            return HttpResponse(304, b"", headers)
+        body = _error_document(http, request_id, error)
+        headers |= {"x-oss-ec": error.ec} if error.ec else {}
+        if http.method == "HEAD":
+            headers["x-oss-err"] = base64.b64encode(body).decode()
+            return HttpResponse(error.status, b"", headers)
+        return HttpResponse(error.status, body, {"Content-Type": "application/xml", **headers})
+
+
+def _authorize(request: OssRequest, action: str) -> OssRequest:
+    """Return the request with its credential. An anonymous request may only perform public actions."""
+    resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
+    signed = SignedRequest(request.http.method, resource, request.query, request.headers)
+    context = request.context
+    credential = authenticate(signed, context.keyring, context.clock.now(), context.region)
+    if credential is None and not _is_public(request, action):
+        text = "Anonymous access is forbidden for this operation: sign the request."
+        raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
+    request = replace(request, credential=credential)
+    if action:
+        request.require(action, request.bucket, request.key)
+    return request
 
 
 def _check_region(request: OssRequest, route: OssRoute) -> None:
@@ -179,19 +159,6 @@ def _is_public(request: OssRequest, action: str) -> bool:
     except ServiceError:
         return False
     return action in PUBLIC_ACTIONS.get(acl, ())
-
-
-def _error_response(http: HttpRequest, request_id: str, error: ServiceError) -> HttpResponse:
-    """Return an error document, in the header `x-oss-err` if the response has no body."""
-    headers = {name: value for name, value in error.details.items() if "-" in name or name == "ETag"}
-    if error.status == 304:
-        return HttpResponse(304, b"", headers)
-    body = _error_document(http, request_id, error)
-    headers |= {"x-oss-ec": error.ec} if error.ec else {}
-    if http.method == "HEAD":
-        headers["x-oss-err"] = base64.b64encode(body).decode()
-        return HttpResponse(error.status, b"", headers)
-    return HttpResponse(error.status, body, {"Content-Type": "application/xml", **headers})
 
 
 def _error_document(http: HttpRequest, request_id: str, error: ServiceError) -> bytes:
