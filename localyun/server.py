@@ -129,7 +129,7 @@ class LocalCloud:
             self.approve(deployment)
         data = DataDir(self.data or Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="localyun-"))))
         exits.callback(data.release)
-        sockets = [exits.enter_context(bound) for bound in self._bind()]
+        sockets = self._bind(exits)
         oss, mns, imm, fc = (f"http://{host}:{port}" for host, port in (bound.getsockname() for bound in sockets))
         endpoints = Endpoints(oss, mns, imm, fc, data.root_key(self.clock), deployment)
         listeners = Listeners()
@@ -152,17 +152,14 @@ class LocalCloud:
         self._services = services
         return endpoints
 
-    def _bind(self) -> list[socket.socket]:
+    def _bind(self, exits: ExitStack) -> list[socket.socket]:
         """Bind one socket per service."""
         ports = [self.port + offset if self.port else 0 for offset in range(SERVICE_COUNT)]
-        with ExitStack() as exits:
-            try:
-                sockets = [exits.enter_context(bind(HOST, port)) for port in ports]
-            except OSError as error:
-                message = f"ports {ports} of {HOST} are needed: {error.strerror}; choose another port, or 0"
-                raise CannotStart(message) from error
-            exits.pop_all()
-        return sockets
+        try:
+            return [exits.enter_context(bind(HOST, port)) for port in ports]
+        except OSError as error:
+            message = f"ports {ports} of {HOST} are needed: {error.strerror}; choose another port, or 0"
+            raise CannotStart(message) from error
 
 
 def _authorizer(deployment: Deployment, watch: Callable[[AccessCheck], None] | None) -> Authorizer:

@@ -50,14 +50,11 @@ class ImmEndpoint(Endpoint):
         action = signed.get("x-acs-action") or values.get("Action", "")
         version = signed.get("x-acs-version") or values.get("Version", "")
         if version != VERSION:
-            raise ServiceError(
-                400, "InvalidVersion", f"Specified parameter Version {version!r} is not valid: {VERSION}."
-            )
+            message = f"Specified parameter Version {version!r} is not valid: {VERSION}."
+            raise ServiceError(400, "InvalidVersion", message)
         if action not in ACTIONS:
-            legal = ", ".join(ACTIONS)
-            raise ServiceError(
-                404, "InvalidAction.NotFound", f"{action!r} is not supported here; supported actions: {legal}."
-            )
+            message = f"{action!r} is not supported here; supported actions: {', '.join(ACTIONS)}."
+            raise ServiceError(404, "InvalidAction.NotFound", message)
         resource = f"acs:imm:{self.tasks.region}:{self.tasks.account_id}:project/{values.get('ProjectName', '*')}"
         if not self.allow(credential, f"imm:{action}", resource):
             message = f"{credential.principal} may not imm:{action} on {resource}; grant it in the role's policy."
@@ -210,7 +207,7 @@ def _task(task: MediaTask, request: ImmRequest) -> dict[str, Any]:
         "UserData": task.spec.user_data,
         "Tags": dict(task.spec.tags),
     }
-    if request.flag("RequestDefinition"):
+    if request.get("RequestDefinition").lower() == "true":
         definition = request_definition(task.spec, task.project)
         values["TaskRequestDefinition"] = json.dumps(definition, ensure_ascii=False)
     return values

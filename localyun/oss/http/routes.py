@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import ClassVar
 
 from localyun.errors import ServiceError
@@ -14,48 +14,41 @@ from localyun.oss.http.signatures import SignedRequest, authenticate
 from localyun.oss.http.subresources import SELECTING
 from localyun.oss.http.xml import document, leaves
 
-
-@dataclass(frozen=True)
-class OssRoute:
-    """An action: its name in RAM policies, and its function."""
-
-    action: str
-    answer: Callable[[OssRequest], HttpResponse]
-
+OssRoute = tuple[str, Callable[[OssRequest], HttpResponse]]  # the action's name in RAM policies, and its function
 
 # By verb, level, and the sub-resource that selects the action.
-ROUTES = {
-    ("GET", "service", ""): OssRoute("oss:ListBuckets", buckets.list_buckets),
-    ("PUT", "bucket", ""): OssRoute("oss:PutBucket", buckets.put_bucket),
-    ("DELETE", "bucket", ""): OssRoute("oss:DeleteBucket", buckets.delete_bucket),
-    ("GET", "bucket", ""): OssRoute("oss:ListObjects", lists.list_objects),
-    ("POST", "bucket", ""): OssRoute("oss:PutObject", post_object.post_object),
-    ("POST", "bucket", "delete"): OssRoute("", lists.delete_objects),
-    ("GET", "bucket", "bucketInfo"): OssRoute("oss:GetBucketInfo", buckets.get_bucket_info),
-    ("GET", "bucket", "location"): OssRoute("oss:GetBucketLocation", buckets.get_bucket_location),
-    ("GET", "bucket", "acl"): OssRoute("oss:GetBucketAcl", buckets.get_bucket_acl),
-    ("PUT", "bucket", "acl"): OssRoute("oss:PutBucketAcl", buckets.put_bucket_acl),
-    ("GET", "bucket", "versioning"): OssRoute("oss:GetBucketVersioning", buckets.get_bucket_versioning),
-    ("PUT", "bucket", "versioning"): OssRoute("oss:PutBucketVersioning", buckets.put_bucket_versioning),
-    ("GET", "bucket", "uploads"): OssRoute("oss:ListMultipartUploads", multipart.list_uploads),
-    ("GET", "object", ""): OssRoute("oss:GetObject", objects.get_object),
-    ("HEAD", "object", ""): OssRoute("oss:GetObject", objects.head_object),
-    ("HEAD", "object", "objectMeta"): OssRoute("oss:GetObject", objects.get_object_meta),
-    ("PUT", "object", ""): OssRoute("oss:PutObject", objects.put_object),
-    ("DELETE", "object", ""): OssRoute("oss:DeleteObject", objects.delete_object),
-    ("POST", "object", "append"): OssRoute("oss:PutObject", objects.append_object),
-    ("GET", "object", "acl"): OssRoute("oss:GetObjectAcl", metadata.get_object_acl),
-    ("PUT", "object", "acl"): OssRoute("oss:PutObjectAcl", metadata.put_object_acl),
-    ("GET", "object", "tagging"): OssRoute("oss:GetObjectTagging", metadata.get_object_tagging),
-    ("PUT", "object", "tagging"): OssRoute("oss:PutObjectTagging", metadata.put_object_tagging),
-    ("DELETE", "object", "tagging"): OssRoute("oss:DeleteObjectTagging", metadata.delete_object_tagging),
-    ("POST", "object", "uploads"): OssRoute("oss:PutObject", multipart.initiate_upload),
-    ("PUT", "object", "uploadId"): OssRoute("oss:PutObject", multipart.upload_part),
-    ("POST", "object", "uploadId"): OssRoute("oss:PutObject", multipart.complete_upload),
-    ("DELETE", "object", "uploadId"): OssRoute("oss:AbortMultipartUpload", multipart.abort_upload),
-    ("GET", "object", "uploadId"): OssRoute("oss:ListParts", multipart.list_parts),
-    ("GET", "object", "x-oss-process"): OssRoute("oss:GetObject", process.process),
-    ("POST", "object", "x-oss-async-process"): OssRoute("oss:PostProcessTask", process.async_process),
+ROUTES: dict[tuple[str, str, str], OssRoute] = {
+    ("GET", "service", ""): ("oss:ListBuckets", buckets.list_buckets),
+    ("PUT", "bucket", ""): ("oss:PutBucket", buckets.put_bucket),
+    ("DELETE", "bucket", ""): ("oss:DeleteBucket", buckets.delete_bucket),
+    ("GET", "bucket", ""): ("oss:ListObjects", lists.list_objects),
+    ("POST", "bucket", ""): ("oss:PutObject", post_object.post_object),
+    ("POST", "bucket", "delete"): ("", lists.delete_objects),
+    ("GET", "bucket", "bucketInfo"): ("oss:GetBucketInfo", buckets.get_bucket_info),
+    ("GET", "bucket", "location"): ("oss:GetBucketLocation", buckets.get_bucket_location),
+    ("GET", "bucket", "acl"): ("oss:GetBucketAcl", buckets.get_bucket_acl),
+    ("PUT", "bucket", "acl"): ("oss:PutBucketAcl", buckets.put_bucket_acl),
+    ("GET", "bucket", "versioning"): ("oss:GetBucketVersioning", buckets.get_bucket_versioning),
+    ("PUT", "bucket", "versioning"): ("oss:PutBucketVersioning", buckets.put_bucket_versioning),
+    ("GET", "bucket", "uploads"): ("oss:ListMultipartUploads", multipart.list_uploads),
+    ("GET", "object", ""): ("oss:GetObject", objects.get_object),
+    ("HEAD", "object", ""): ("oss:GetObject", objects.head_object),
+    ("HEAD", "object", "objectMeta"): ("oss:GetObject", objects.get_object_meta),
+    ("PUT", "object", ""): ("oss:PutObject", objects.put_object),
+    ("DELETE", "object", ""): ("oss:DeleteObject", objects.delete_object),
+    ("POST", "object", "append"): ("oss:PutObject", objects.append_object),
+    ("GET", "object", "acl"): ("oss:GetObjectAcl", metadata.get_object_acl),
+    ("PUT", "object", "acl"): ("oss:PutObjectAcl", metadata.put_object_acl),
+    ("GET", "object", "tagging"): ("oss:GetObjectTagging", metadata.get_object_tagging),
+    ("PUT", "object", "tagging"): ("oss:PutObjectTagging", metadata.put_object_tagging),
+    ("DELETE", "object", "tagging"): ("oss:DeleteObjectTagging", metadata.delete_object_tagging),
+    ("POST", "object", "uploads"): ("oss:PutObject", multipart.initiate_upload),
+    ("PUT", "object", "uploadId"): ("oss:PutObject", multipart.upload_part),
+    ("POST", "object", "uploadId"): ("oss:PutObject", multipart.complete_upload),
+    ("DELETE", "object", "uploadId"): ("oss:AbortMultipartUpload", multipart.abort_upload),
+    ("GET", "object", "uploadId"): ("oss:ListParts", multipart.list_parts),
+    ("GET", "object", "x-oss-process"): ("oss:GetObject", process.process),
+    ("POST", "object", "x-oss-async-process"): ("oss:PostProcessTask", process.async_process),
 }
 
 ANY_REGION = ("oss:ListBuckets", "oss:PutBucket", "oss:GetBucketInfo", "oss:GetBucketLocation")
@@ -84,12 +77,12 @@ class OssEndpoint(OssContext):
         """Authenticate and authorize a request, then execute its action."""
         bucket, key = locate(http)
         request = OssRequest(http, bucket, key, request_id, self)
-        route = _route(request)
-        if route.answer is post_object.post_object:
-            return route.answer(replace(request, credential=post_object.authenticate_form(request)))
-        request = _authorize(request, route.action)
-        _check_region(request, route)
-        return route.answer(request)
+        action, answer = _route(request)
+        if answer is post_object.post_object:
+            return answer(replace(request, credential=post_object.authenticate_form(request)))
+        request = _authorize(request, action)
+        _check_region(request, action)
+        return answer(request)
 
     def error_response(self, http: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
         """Return an error document, in the header `x-oss-err` if the response has no body."""
@@ -119,12 +112,12 @@ def _authorize(request: OssRequest, action: str) -> OssRequest:
     return request
 
 
-def _check_region(request: OssRequest, route: OssRoute) -> None:
+def _check_region(request: OssRequest, action: str) -> None:
     """Raise AccessDenied for a bucket of another region, with its endpoint; some actions work in any region.
 
     OSS, "403 error", 2026: AccessDenied, "must be addressed using the specified endpoint".
     """
-    if route.action in ANY_REGION or not request.objects.has_bucket(request.bucket):
+    if action in ANY_REGION or not request.objects.has_bucket(request.bucket):
         return
     if region := request.objects.bucket(request.bucket).region:
         text = (
