@@ -11,6 +11,7 @@ deploy  parses s.yaml and template.yml into the declared resources
 server  starts and stops a local cloud
 services  creates the services with the declared resources
 listeners  runs the HTTP servers
+endpoint  what the HTTP endpoints of all services share
 http  HTTP requests and responses of all endpoints
 xml  XML documents of all services
 errors  the error that every service raises

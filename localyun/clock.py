@@ -10,11 +10,9 @@ class CloudClock(Protocol):
 
     def now(self) -> datetime:
         """Return the current time in UTC."""
-        ...
 
     def token(self, size: int = 16) -> str:
         """Return a new id of `2 * size` lower-case hex digits."""
-        ...
 
 
 class HostClock:

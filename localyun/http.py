@@ -7,7 +7,7 @@ Handlers run in worker threads, so they may block (a long poll does). The path s
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote
@@ -86,13 +86,11 @@ def range_chunks(source: BinaryIO, start: int, length: int) -> Iterator[bytes]:
 
 def asgi_app(answer: Callable[[HttpRequest], HttpResponse]) -> ASGIApp:
     """Return an ASGI app that calls `answer` for every method and path."""
-    limiter: list[anyio.CapacityLimiter] = []
+    limiter = cache(lambda: anyio.CapacityLimiter(WORKER_THREADS))  # created in the event loop
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        if not limiter:
-            limiter.append(anyio.CapacityLimiter(WORKER_THREADS))
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as body:
             try:
                 async for chunk in Request(scope, receive).stream():
@@ -101,7 +99,7 @@ def asgi_app(answer: Callable[[HttpRequest], HttpResponse]) -> ASGIApp:
                 return
             body.seek(0)
             request = _request(scope, body)  # type: ignore[arg-type] # a spooled file has all methods of a binary file
-            response = await anyio.to_thread.run_sync(partial(answer, request), limiter=limiter[0])
+            response = await anyio.to_thread.run_sync(partial(answer, request), limiter=limiter())
             if response.status:
                 await _starlette_response(response)(scope, receive, send)
             else:

@@ -129,7 +129,7 @@ class LocalCloud:
             self.approve(deployment)
         data = DataDir(self.data or Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="localyun-"))))
         exits.callback(data.release)
-        sockets = [exits.enter_context(bound) for bound in self._bind()]
+        sockets = self._bind(exits)
         oss, mns, imm, fc = (f"http://{host}:{port}" for host, port in (bound.getsockname() for bound in sockets))
         endpoints = Endpoints(oss, mns, imm, fc, data.root_key(self.clock), deployment)
         listeners = Listeners()
@@ -152,17 +152,14 @@ class LocalCloud:
         self._services = services
         return endpoints
 
-    def _bind(self) -> list[socket.socket]:
+    def _bind(self, exits: ExitStack) -> list[socket.socket]:
         """Bind one socket per service."""
         ports = [self.port + offset if self.port else 0 for offset in range(SERVICE_COUNT)]
-        with ExitStack() as exits:
-            try:
-                sockets = [exits.enter_context(bind(HOST, port)) for port in ports]
-            except OSError as error:
-                message = f"ports {ports} of {HOST} are needed: {error.strerror}; choose another port, or 0"
-                raise CannotStart(message) from error
-            exits.pop_all()
-        return sockets
+        try:
+            return [exits.enter_context(bind(HOST, port)) for port in ports]
+        except OSError as error:
+            message = f"ports {ports} of {HOST} are needed: {error.strerror}; choose another port, or 0"
+            raise CannotStart(message) from error
 
 
 def _authorizer(deployment: Deployment, watch: Callable[[AccessCheck], None] | None) -> Authorizer:
@@ -176,8 +173,8 @@ def _apps(services: Services, context: ServiceContext, deployment: Deployment) -
     """Return the HTTP endpoints, in the order of their ports."""
     keys, clock, authorizer, faults = context.keyring, context.clock, context.authorizer, context.faults
     region, account = deployment.region, deployment.account_id
-    oss = OssEndpoint(services.objects, services.tasks, keys, clock, region, allow=authorizer.oss, faults=faults)
-    mns = MnsEndpoint(services.messages, keys, clock, account, allow=authorizer.mns, faults=faults)
-    imm = ImmEndpoint(services.tasks, keys, clock, allow=authorizer.imm, faults=faults)
-    fc = FcEndpoint(services.functions, keys, clock, deployment.triggers, allow=authorizer.fc, faults=faults)
+    oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.oss, faults=faults)
+    mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.mns, faults=faults)
+    imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.imm, faults=faults)
+    fc = FcEndpoint(keys, clock, services.functions, deployment.triggers, allow=authorizer.fc, faults=faults)
     return [asgi_app(endpoint.answer) for endpoint in (oss, mns, imm, fc)]

@@ -140,7 +140,8 @@ def _create(deployment: Deployment, services: Services, faults: FaultInjector) -
     for project in deployment.projects:
         tasks.create_project(project)
     for attachment in deployment.attachments:
-        _attach(tasks, attachment.bucket, attachment.project)
+        if tasks.attachment(attachment.bucket) != attachment.project:
+            tasks.attach(attachment.bucket, attachment.project)
     for sub in deployment.subscriptions:
         options = {"strategy": sub.strategy, "content_format": sub.content_format, "filter_tag": sub.filter_tag}
         messages.topics.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
@@ -155,11 +156,3 @@ def _create_or_change(resources: Queues | Topics, declared: DeclaredResource) ->
         if error.status != 409:
             raise
         resources.change(declared.name, **declared.attributes)
-
-
-def _attach(tasks: TaskService, bucket: str, project: str) -> None:
-    """Attach a bucket to an IMM project; detach it first from another."""
-    if (current := tasks.attachment(bucket)) != project:
-        if current is not None:
-            tasks.detach(bucket)
-        tasks.attach(bucket, project)

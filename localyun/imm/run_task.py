@@ -8,7 +8,7 @@ from pathlib import Path
 from localyun.errors import ServiceError
 from localyun.imm.errors import ImmError
 from localyun.imm.ffmpeg import Ffmpeg
-from localyun.imm.join import InputClip, JoinResult, Trim, join
+from localyun.imm.join import InputClip, Trim, join
 from localyun.imm.output_formats import FORMATS
 from localyun.imm.task_spec import TaskSource, TaskSpec
 from localyun.oss.service import ObjectService, Origin, WriteOptions
@@ -17,7 +17,7 @@ SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 ATTEMPTS = 3  # a source may be overwritten between its lookup and the opening of its file
 
 
-def run_task(spec: TaskSpec, objects: ObjectService, ffmpeg: Ffmpeg, folder: Path, request_id: str) -> JoinResult:
+def run_task(spec: TaskSpec, objects: ObjectService, ffmpeg: Ffmpeg, folder: Path, request_id: str) -> None:
     """Join the sources in `folder`, which no other task uses, and store the target; raise `ImmError` if that fails."""
     clips = [_fetch(objects, source, folder, number) for number, source in enumerate(spec.sources)]
     output_trim = Trim(spec.start_ms, spec.duration_ms)
@@ -27,7 +27,6 @@ def run_task(spec: TaskSpec, objects: ObjectService, ffmpeg: Ffmpeg, folder: Pat
         objects.put(spec.bucket, spec.key, joined.file, options)
     except ServiceError as error:
         raise ImmError(error.code, f"{spec.target_uri}: {error.message}") from error
-    return joined
 
 
 def _fetch(objects: ObjectService, source: TaskSource, folder: Path, number: int) -> InputClip:
@@ -49,8 +48,6 @@ def _link(file: Path, name: Path) -> None:
     """Link a file under a second name, or copy it where the file system cannot link."""
     try:
         os.link(file, name)
-    except FileNotFoundError:
-        raise
     except OSError:
         shutil.copyfile(file, name)
 

@@ -11,7 +11,6 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,9 +27,10 @@ from localyun.imm.process_string import parse_process
 from localyun.imm.resolve import resolve_process, resolve_target
 from localyun.imm.run_task import run_task
 from localyun.imm.store import TaskStore
-from localyun.imm.task_spec import TaskSource, TaskSpec
-from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, AcceptedTask, BucketAttachment, MediaTask, Project
+from localyun.imm.task_spec import TaskSpec
+from localyun.imm.values import FAILED, RUNNING, SUCCEEDED, BucketAttachment, MediaTask, Project
 from localyun.oss.service import ObjectService
+from localyun.oss.values import AcceptedTask
 
 log = logging.getLogger(__name__)
 STOP_SECONDS = 10.0
@@ -121,8 +121,8 @@ class TaskService:
         check_encoding(spec.encoding)
         for source in spec.sources:
             self._check_bucket(source.bucket)
-        now = self._clock.now()
-        resolved = resolve_target(spec, uploaded=self._uploaded(spec.sources[0]) or now, created=now)
+        now, first = self._clock.now(), self._objects.find(spec.sources[0].bucket, spec.sources[0].key)
+        resolved = resolve_target(spec, uploaded=first.last_modified if first else now, created=now)
         self._check_bucket(resolved.bucket)
         return self._accept(resolved, project, values.new_request_id(self._clock))
 
@@ -179,13 +179,6 @@ class TaskService:
         """Return the project of a bucket, which must exist and be attached."""
         self._check_bucket(bucket)
         return self.attachment_details(bucket).project
-
-    def _uploaded(self, source: TaskSource) -> datetime | None:
-        """Return the upload time of a source, or None if it does not exist yet."""
-        try:
-            return self._objects.head(source.bucket, source.key).last_modified
-        except ServiceError:
-            return None
 
     def _check_bucket(self, bucket: str) -> None:
         if not self._objects.has_bucket(bucket):

@@ -18,15 +18,6 @@ ALPHANUMERICS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 @dataclass(frozen=True)
-class AcceptedTask:
-    """The ids of an accepted task, as the submission is answered."""
-
-    event_id: str
-    request_id: str
-    task_id: str
-
-
-@dataclass(frozen=True)
 class Project:
     """An IMM project."""
 
@@ -98,9 +89,8 @@ def rfc3339(time: datetime | None) -> str:
     """
     if time is None:
         return ""
-    seconds = time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
-    fraction = f".{time.microsecond // 1000:03d}".rstrip("0").rstrip(".")
-    return f"{seconds}{fraction}Z"
+    milliseconds = time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3]
+    return milliseconds.rstrip("0").rstrip(".") + "Z"
 
 
 def completion_notification(task: MediaTask, *, account_id: str, region: str) -> str:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -62,14 +63,15 @@ class BlobFolder:
         """Return the path of the file with a name."""
         return self._root / name[:2] / name
 
-    def discard(self, file: Path) -> None:
-        """Delete a file later, after all readers have opened it."""
+    def discard(self, *files: Path) -> None:
+        """Delete files later, after all readers have opened them."""
         with self._discarded_lock:
-            self._discarded.append((time.monotonic(), file))
+            self._discarded.extend((time.monotonic(), file) for file in files)
 
     def delete_unknown(self, known: Callable[[], Collection[str]]) -> None:
         """Delete what a killed process left: every file whose name is not known. Skipped if another process is here."""
-        if self._lock_exclusively():
+        with suppress(BlockingIOError):
+            fcntl.flock(self._in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
             names = known()
             for file in [*self._incoming.iterdir(), *self._root.glob("??/*")]:
                 if file.name not in names:
@@ -79,13 +81,6 @@ class BlobFolder:
     def close(self) -> None:
         """Release the lock of the folder."""
         self._in_use.close()
-
-    def _lock_exclusively(self) -> bool:
-        try:
-            fcntl.flock(self._in_use, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True
 
     def _delete_discarded(self) -> None:
         with self._discarded_lock:

@@ -131,8 +131,7 @@ class Uploads:
             ec=EXISTS_EC,
             before=lambda db, _old: self._remove(db, upload),
         )
-        for part in parts:
-            self._blobs.discard(part.file)
+        self._blobs.discard(*(part.file for part in parts))
         return new
 
     def abort(self, upload: Upload, origin: Origin) -> None:
@@ -140,8 +139,7 @@ class Uploads:
         parts = self.parts(upload)
         with self._database.change() as db:
             self._remove(db, upload)
-        for part in parts:
-            self._blobs.discard(part.file)
+        self._blobs.discard(*(part.file for part in parts))
         self._notify("ObjectRemoved:AbortMultipartUpload", upload, origin)
 
     def files(self) -> set[str]:

@@ -34,19 +34,19 @@ from localyun.sqlite import Database
 __all__ = ["Listing", "ObjectEvent", "ObjectService", "Origin", "OssBucket", "StoredObject", "WriteOptions"]
 
 
-class ObjectService:
+class ObjectService(ObjectIndex):
     """Buckets and objects under `root`; survives `kill -9`. Safe to use from many threads.
 
     Versioning is a state of buckets only: an object keeps its newest version, older ones are deleted.
     """
 
     def __init__(self, root: Path, clock: CloudClock) -> None:
-        self._database = Database(root / "objects.sqlite", SCHEMA + UPLOADS_SCHEMA)
+        database = Database(root / "objects.sqlite", SCHEMA + UPLOADS_SCHEMA)
         self._blobs = BlobFolder(root / "blobs", clock)
-        self._index = ObjectIndex(self._database, self._blobs.path, lambda: clock.token(16))
-        self._writer = ObjectWriter(self._index, self._blobs, clock)
-        self.uploads = Uploads(self._database, self._writer)
-        self._blobs.delete_unknown(lambda: self._index.files() | self.uploads.files())
+        super().__init__(database, self._blobs.path, lambda: clock.token(16))
+        self._writer = ObjectWriter(self, self._blobs, clock)
+        self.uploads = Uploads(database, self._writer)
+        self._blobs.delete_unknown(lambda: self.files() | self.uploads.files())
 
     def listen(self, listener: Callable[[ObjectEvent], None]) -> None:
         """Call `listener` after each stored change, in the thread that made it; it must return quickly."""
@@ -55,28 +55,11 @@ class ObjectService:
     def create_bucket(self, name: str, *, region: str = "") -> None:
         """Create a bucket, optionally in another region; an existing one is not changed. Raises InvalidBucketName."""
         check_bucket_name(name)
-        self._index.add_bucket(OssBucket(name, self._writer.now(), region=region))
+        self.add_bucket(OssBucket(name, self._writer.now(), region=region))
 
     def has_bucket(self, name: str) -> bool:
         """Return True if a bucket exists."""
-        return any(bucket.name == name for bucket in self._index.buckets())
-
-    def bucket(self, name: str) -> OssBucket:
-        """Return a bucket. Raises NoSuchBucket."""
-        return self._index.bucket(name)
-
-    def buckets(self) -> list[OssBucket]:
-        """Return all buckets, sorted by name."""
-        return self._index.buckets()
-
-    def set_bucket(self, name: str, *, acl: str | None = None, versioning: str | None = None) -> None:
-        """Change a bucket's ACL or its versioning ("Enabled" or "Suspended"). Raises NoSuchBucket."""
-        old = self._index.bucket(name)
-        self._index.set_bucket(replace(old, acl=acl or old.acl, versioning=versioning or old.versioning))
-
-    def delete_bucket(self, name: str) -> None:
-        """Delete an empty bucket. Raises NoSuchBucket or BucketNotEmpty."""
-        self._index.remove_bucket(name)
+        return any(bucket.name == name for bucket in self.buckets())
 
     def put(
         self, bucket: str, key: str, source: Source, options: WriteOptions = DEFAULTS, *, event: str = "PutObject"
@@ -84,10 +67,6 @@ class ObjectService:
         """Store and return an object. Raises NoSuchBucket, InvalidObjectName or FileAlreadyExists."""
         self._check(bucket, key)
         return self._writer.commit(self._writer.draft(bucket, key, source, options), event, options)
-
-    def head(self, bucket: str, key: str) -> StoredObject:
-        """Return an object. Raises NoSuchBucket or NoSuchKey."""
-        return self._index.get(bucket, key)
 
     def copy(self, source: StoredObject, bucket: str, key: str, options: WriteOptions) -> StoredObject:
         """Store and return a copy of an object with other metadata. Raises like `put`."""
@@ -100,7 +79,7 @@ class ObjectService:
     ) -> StoredObject:
         """Append bytes to an appendable object and return it. Raises PositionNotEqualToLength, ObjectNotAppendable."""
         self._check(bucket, key)
-        old = self._index.find(bucket, key)
+        old = self.find(bucket, key)
         _check_append(old, position)
         if old:
             options = replace(options, content_type=old.content_type, headers=old.headers)
@@ -115,19 +94,11 @@ class ObjectService:
 
     def delete(self, bucket: str, key: str, *, event: str = "DeleteObject", origin: Origin = INTERNAL) -> str:
         """Delete an object if it exists; return the version of the delete marker, or "" without versioning."""
-        old, version = self._index.remove(bucket, key)
+        old, version = self.remove(bucket, key)
         if old:
             self._blobs.discard(old.file)
             self._writer.notify(f"ObjectRemoved:{event}", bucket, key, old.etag, 0, -old.size, origin)
         return version
-
-    def set_headers(self, bucket: str, key: str, **changes: str | None) -> StoredObject:
-        """Change headers of an object (`x_oss_tagging` for `x-oss-tagging`), or remove those that are None."""
-        return self._index.set_headers(bucket, key, **changes)
-
-    def page(self, bucket: str, *, prefix: str = "", delimiter: str = "", after: str = "", limit: int = 100) -> Listing:
-        """List objects and common prefixes greater than `after`, at most `limit` of both together."""
-        return self._index.page(bucket, prefix, delimiter, after, limit)
 
     def close(self) -> None:
         """Close all files; later calls fail."""
@@ -135,7 +106,7 @@ class ObjectService:
         self._blobs.close()
 
     def _check(self, bucket: str, key: str) -> None:
-        self._index.bucket(bucket)
+        self.bucket(bucket)
         check_key(key)
 
 

@@ -62,14 +62,15 @@ class ObjectIndex:
         """Return all buckets, sorted by name."""
         return [_bucket(row) for row in self._database.rows(f"{SELECT_BUCKETS} ORDER BY name")]
 
-    def set_bucket(self, bucket: OssBucket) -> None:
-        """Store the ACL and versioning of a bucket."""
-        row = (bucket.acl, bucket.versioning, bucket.name)
+    def set_bucket(self, name: str, *, acl: str = "", versioning: str = "") -> None:
+        """Change a bucket's ACL or its versioning ("Enabled" or "Suspended"), unless "". Raises NoSuchBucket."""
         with self._database.change() as db:
+            old = self.bucket(name)
+            row = (acl or old.acl, versioning or old.versioning, name)
             db.execute("UPDATE buckets SET acl=?, versioning=? WHERE name=?", row)
 
-    def remove_bucket(self, name: str) -> None:
-        """Remove a bucket. Raises BucketNotEmpty if it has objects or unfinished uploads."""
+    def delete_bucket(self, name: str) -> None:
+        """Delete a bucket. Raises NoSuchBucket, or BucketNotEmpty if it has objects or unfinished uploads."""
         self.bucket(name)
         held = "SELECT 1 FROM objects WHERE bucket=? UNION ALL SELECT 1 FROM uploads WHERE bucket=? LIMIT 1"
         with self._database.change() as db:
@@ -85,7 +86,7 @@ class ObjectIndex:
         rows = self._database.rows(SELECT_OBJECT, bucket, key.encode())
         return self._object(rows[0]) if rows else None
 
-    def get(self, bucket: str, key: str) -> StoredObject:
+    def head(self, bucket: str, key: str) -> StoredObject:
         """Return an object. Raises NoSuchBucket or NoSuchKey."""
         if found := self.find(bucket, key):
             return found
@@ -112,7 +113,7 @@ class ObjectIndex:
     def set_headers(self, bucket: str, key: str, **changes: str | None) -> StoredObject:
         """Change headers of an object (`x_oss_tagging` for `x-oss-tagging`), or remove those that are None."""
         with self._database.change() as db:
-            old = self.get(bucket, key)
+            old = self.head(bucket, key)
             headers = {**old.headers, **{name.replace("_", "-"): value for name, value in changes.items()}}
             new = replace(old, headers={name: value for name, value in headers.items() if value is not None})
             db.execute(REPLACE_OBJECT, _row(new))
@@ -126,7 +127,7 @@ class ObjectIndex:
             db.execute("DELETE FROM objects WHERE bucket=? AND key=?", (bucket, key.encode()))
         return old, version
 
-    def page(self, bucket: str, prefix: str = "", delimiter: str = "", after: str = "", limit: int = 100) -> Listing:
+    def page(self, bucket: str, *, prefix: str = "", delimiter: str = "", after: str = "", limit: int = 100) -> Listing:
         """List objects and common prefixes greater than `after`, at most `limit` of both together."""
         self.bucket(bucket)
         page, last = Listing(), ""

@@ -91,6 +91,15 @@ class ObjectEvent:
 
 
 @dataclass(frozen=True)
+class AcceptedTask:
+    """The ids of a media task, as its submission is answered: of its notification, of the request, and its own."""
+
+    event_id: str
+    request_id: str
+    task_id: str
+
+
+@dataclass(frozen=True)
 class Listing:
     """One page of a bucket. `next_after` continues it; it is "" on the last page."""
 

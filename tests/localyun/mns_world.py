@@ -96,7 +96,7 @@ def running(slot: EndpointSlot, url: str, root: Path, **options: Any) -> Iterato
     """Run a message service that retries 1000 times faster than the vendor's."""
     clock = AdjustableClock()
     service = message_service(root, clock, 1000)
-    slot.endpoint = MnsEndpoint(service, Keyring(KEY, ROLE), clock, ACCOUNT, **options)
+    slot.endpoint = MnsEndpoint(Keyring(KEY, ROLE), clock, service, ACCOUNT, **options)
     service.start()
     yield World(service, clock, slot.endpoint, url)
     service.close()

@@ -17,9 +17,9 @@ import uvicorn
 from localyun.clock import HostClock
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse, asgi_app
-from localyun.oss.http.request import Allow
-from localyun.oss.http.routes import OssEndpoint, allow_all
+from localyun.oss.http.routes import OssEndpoint
 from localyun.oss.service import ObjectEvent, ObjectService
+from localyun.oss.values import AcceptedTask
 from localyun.ram.credentials import Credential, Keyring
 
 KEY = Credential("LTAI-test", "secret-test")
@@ -43,13 +43,7 @@ class TurnedClock(HostClock):
         self.ahead += timedelta(seconds=seconds)
 
 
-@dataclass(frozen=True)
-class SubmittedIds:
-    """The ids of a submitted task."""
-
-    event_id: str = "181-1k"
-    request_id: str = "1D99637F-F59E-5B41-9200-C4892F520000"
-    task_id: str = "MediaConvert-e4a737df"
+SUBMITTED = AcceptedTask("181-1k", "1D99637F-F59E-5B41-9200-C4892F520000", "MediaConvert-e4a737df")
 
 
 @dataclass
@@ -58,13 +52,13 @@ class RecordingTasks:
 
     submitted: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def submit_process(self, bucket: str, key: str, process: str) -> SubmittedIds:
+    def submit_process(self, bucket: str, key: str, process: str) -> AcceptedTask:
         """Record a submission. Raises ServiceError unless it is audio."""
         if not process.startswith("audio/"):
             text = "ResourceNotFound, The specified resource Route is not found. 9D31D05E-FC1C-582E-B31E-3E1327F90000"
             raise ServiceError(400, "Imm Client", text, ec="0056-00000001")
         self.submitted.append((bucket, key, process))
-        return SubmittedIds()
+        return SUBMITTED
 
     def info(self, bucket: str, key: str) -> Mapping[str, object]:
         """Return one second of audio for every object."""
@@ -107,12 +101,12 @@ class World:
 
 
 @contextmanager
-def world(root: Path, *, allow: Allow = allow_all) -> Iterator[World]:
+def world(root: Path, *, allow: Callable[..., bool] = lambda *_: True) -> Iterator[World]:
     """Serve an object service with one bucket."""
     clock, tasks = TurnedClock(), RecordingTasks()
     objects = ObjectService(root, clock)
     objects.create_bucket(BUCKET)
-    endpoint = OssEndpoint(objects, tasks, Keyring(KEY, ROLE), clock, REGION, allow=allow)
+    endpoint = OssEndpoint(Keyring(KEY, ROLE), clock, objects, tasks, REGION, allow=allow)
     requests: list[HttpRequest] = []
 
     def answer(request: HttpRequest) -> HttpResponse:

@@ -42,7 +42,7 @@ def world(tmp_path: Path) -> Iterator[AudioWorld]:
 @pytest.fixture
 def host(world: AudioWorld) -> Iterator[str]:
     """Run the HTTP endpoint and return its address."""
-    with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), HostClock()).answer) as address:
+    with served(ImmEndpoint(Keyring(KEY, ROLE), HostClock(), world.tasks).answer) as address:
         yield address
 
 
@@ -257,7 +257,7 @@ def test_the_allow_hook_decides_about_actions(world: AudioWorld) -> None:
         seen.append((credential.principal, action, resource))
         return credential is not ROLE
 
-    with served(ImmEndpoint(world.tasks, Keyring(KEY, ROLE), HostClock(), allow).answer) as host:
+    with served(ImmEndpoint(Keyring(KEY, ROLE), HostClock(), world.tasks, allow=allow).answer) as host:
         request = models.GetProjectRequest(project_name="proj")
         client(host).get_project(request)
         error = rejection(lambda: client(host, ROLE).get_project(request))

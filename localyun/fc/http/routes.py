@@ -5,27 +5,22 @@ that create, change or delete are rejected.
 """
 
 import json
-import logging
 import re
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
-from localyun.clock import CloudClock
+from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
-from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.http import signatures as fc_signatures
 from localyun.fc.http.documents import async_document, function_document, trigger_document
 from localyun.fc.service import FunctionService
 from localyun.fc.values import Trigger
 from localyun.http import HttpRequest, HttpResponse
-from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.http import signatures as openapi_signatures
 
-Allow = Callable[[Credential, str, str], bool]
 OLD, NEW = "2016-08-15", "2023-03-30"
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,66 +33,57 @@ class FcRequest:
     request_id: str
 
 
-class FcEndpoint:
+@dataclass(eq=False)
+class FcEndpoint(Endpoint):
     """The HTTP endpoint of a `FunctionService`.
 
     `allow(credential, "fc:InvokeFunction", name)` returns True if the key may call it.
     """
 
-    def __init__(
-        self,
-        functions: FunctionService,
-        keyring: Keyring,
-        clock: CloudClock,
-        triggers: Sequence[Trigger] = (),
-        allow: Allow = lambda *_: True,
-        faults: FaultInjector = NO_FAULTS,
-    ) -> None:
-        self._functions, self._keyring, self._clock = functions, keyring, clock
-        self._triggers, self._allow, self._faults = triggers, allow, faults
-        self._routes: Mapping[tuple[str, str], tuple[str, Callable[[FcRequest], HttpResponse]]] = {
-            ("POST", "invocations"): ("fc:InvokeFunction", self.invoke),
-            ("GET", "function"): ("fc:GetFunction", self.get_function),
-            ("GET", "functions"): ("fc:ListFunctions", self.list_functions),
-            ("GET", "triggers"): ("fc:ListTriggers", self.list_triggers),
-            ("GET", "async-invoke-config"): ("fc:GetAsyncInvokeConfig", self.get_async_config),
-        }
+    functions: FunctionService
+    triggers: Sequence[Trigger] = ()
+    internal_error: ClassVar = ServiceError(
+        500, "InternalServerError", "an internal error of the local cloud; see its log"
+    )
 
-    def answer(self, call: HttpRequest) -> HttpResponse:
-        """Return the reply to a request; a rejected one gets the error document of its API version."""
-        request_id = self._functions.request_id()
-        try:
-            reply = self._faults.run_request(lambda: self._dispatch(call, request_id))
-        except ServiceError as error:
-            reply = _error_response(error, call, request_id)
-        except Exception:
-            logger.exception("FC %s %s", call.method, call.raw_path)
-            internal = ServiceError(500, "InternalServerError", "an internal error of the local cloud; see its log")
-            reply = _error_response(internal, call, request_id)
-        return replace(reply, headers={**reply.headers, "X-Fc-Request-Id": request_id})
+    def new_request_id(self) -> str:
+        """Return a new request id in the form of Function Compute."""
+        return self.functions.request_id()
 
-    def _dispatch(self, call: HttpRequest, request_id: str) -> HttpResponse:
+    def complete(self, response: HttpResponse, request_id: str, _seconds: float) -> HttpResponse:
+        """Add the request id."""
+        return replace(response, headers={**response.headers, "X-Fc-Request-Id": request_id})
+
+    def dispatch(self, call: HttpRequest, request_id: str) -> HttpResponse:
         """Authenticate and authorize a request, then execute its action."""
         version = OLD if call.raw_path.startswith(f"/{OLD}/") else NEW
         authenticate = fc_signatures.authenticate if version == OLD else openapi_signatures.authenticate_acs3
-        credential = authenticate(call, self._keyring, self._clock.now())
+        credential = authenticate(call, self.keyring, self.clock.now())
         resource, name = _parse_path(call)
-        if (call.method, resource) not in self._routes:
+        if (call.method, resource) not in ROUTES:
             raise _unsupported(call)
-        action, answer = self._routes[call.method, resource]
-        if not self._allow(credential, action, name):
+        action, answer = ROUTES[call.method, resource]
+        if not self.allow(credential, action, name):
             message = f"{credential.principal} may not {action} on {name or 'functions'}; grant it in the role's policy"
             raise ServiceError(403, "AccessDenied", message)
-        return answer(FcRequest(call, version, name, request_id))
+        return answer(self, FcRequest(call, version, name, request_id))
+
+    def error_response(self, call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
+        """Return the error document of the request's API version."""
+        if call.raw_path.startswith(f"/{OLD}/"):
+            document = {"ErrorCode": error.code, "ErrorMessage": error.message}
+        else:
+            document = {"Code": error.code, "Message": error.message, "RequestId": request_id}
+        return _json(document, error.status)
 
     def invoke(self, request: FcRequest) -> HttpResponse:
         """InvokeFunction, synchronous or asynchronous."""
         payload, headers = request.call.read(), request.call.headers
         if headers.get("x-fc-invocation-type", "Sync").lower() == "async":
             delay = _delay(headers.get("x-fc-async-delay", "0"))
-            self._functions.invoke_async(request.name, payload, request_id=request.request_id, delay=delay)
+            self.functions.invoke_async(request.name, payload, request_id=request.request_id, delay=delay)
             return HttpResponse(202)
-        result = self._functions.invoke(request.name, payload, request_id=request.request_id)
+        result = self.functions.invoke(request.name, payload, request_id=request.request_id)
         reply_headers = {
             "Content-Type": "application/octet-stream",
             "X-Fc-Invocation-Duration": str(result.duration_ms),
@@ -110,26 +96,34 @@ class FcEndpoint:
 
     def get_function(self, request: FcRequest) -> HttpResponse:
         """GetFunction."""
-        return _json(function_document(self._functions.get(request.name)))
+        return _json(function_document(self.functions.get(request.name)))
 
     def list_functions(self, request: FcRequest) -> HttpResponse:
         """ListFunctions, all on one page."""
         prefix = request.call.query.get("prefix", "")
-        configs = [config for config in self._functions.list() if config.name.startswith(prefix)]
+        configs = [config for config in self.functions.list() if config.name.startswith(prefix)]
         return _json({"functions": [function_document(config) for config in configs]})
 
     def list_triggers(self, request: FcRequest) -> HttpResponse:
         """ListTriggers, all on one page."""
-        self._functions.get(request.name)
-        settings, new = self._functions.settings, request.version == NEW
-        triggers = [trigger for trigger in self._triggers if trigger.function == request.name]
+        self.functions.get(request.name)
+        settings, new = self.functions.settings, request.version == NEW
+        triggers = [trigger for trigger in self.triggers if trigger.function == request.name]
         return _json({"triggers": [trigger_document(trigger, settings, as_string=new) for trigger in triggers]})
 
     def get_async_config(self, request: FcRequest) -> HttpResponse:
         """GetAsyncInvokeConfig."""
-        return _json(async_document(self._functions.get(request.name), self._functions.settings))
+        return _json(async_document(self.functions.get(request.name), self.functions.settings))
 
 
+# By method and kind of resource: the permission, and the action.
+ROUTES: Mapping[tuple[str, str], tuple[str, Callable[[FcEndpoint, FcRequest], HttpResponse]]] = {
+    ("POST", "invocations"): ("fc:InvokeFunction", FcEndpoint.invoke),
+    ("GET", "function"): ("fc:GetFunction", FcEndpoint.get_function),
+    ("GET", "functions"): ("fc:ListFunctions", FcEndpoint.list_functions),
+    ("GET", "triggers"): ("fc:ListTriggers", FcEndpoint.list_triggers),
+    ("GET", "async-invoke-config"): ("fc:GetAsyncInvokeConfig", FcEndpoint.get_async_config),
+}
 _PATH = re.compile(rf"/(?:{OLD}/services/[^/]+|{NEW})/functions(?:/(?P<name>[^/]+)(?:/(?P<part>[\w-]+))?)?/?", re.ASCII)
 
 
@@ -156,15 +150,6 @@ def _unsupported(call: HttpRequest) -> ServiceError:
         "functions and lists triggers; to create or change them, edit s.yaml and start again"
     )
     return ServiceError(501, "NotImplemented", message)
-
-
-def _error_response(error: ServiceError, call: HttpRequest, request_id: str) -> HttpResponse:
-    """Return the error document of the request's API version."""
-    if call.raw_path.startswith(f"/{OLD}/"):
-        document = {"ErrorCode": error.code, "ErrorMessage": error.message}
-    else:
-        document = {"Code": error.code, "Message": error.message, "RequestId": request_id}
-    return _json(document, error.status)
 
 
 def _json(document: Mapping[str, Any], status: int = 200) -> HttpResponse:

@@ -36,10 +36,6 @@ class ImmRequest:
             raise invalid(name, f"{text!r} is not an integer from {low} to {high}.")
         return int(text)
 
-    def flag(self, name: str) -> bool:
-        """Return a Boolean; False if it is not given."""
-        return self.get(name).lower() == "true"
-
     def nested(self, name: str, kind: type) -> Any:
         """Return a JSON parameter of a type (dict or list), empty if it is not given; raise `ImmError` for others."""
         try:

@@ -4,28 +4,24 @@ Parameters are in the query or in a form, the action is in `x-acs-action` or `Ac
 """
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from localyun.clock import CloudClock
+from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
-from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.http import HttpRequest, HttpResponse
 from localyun.imm.errors import invalid, not_found
 from localyun.imm.http.request import ImmRequest, parse_task_spec
 from localyun.imm.service import TaskService
 from localyun.imm.task_spec import request_definition
 from localyun.imm.values import TASK_TYPE, MediaTask, Project, new_request_id, rfc3339
-from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.http.signatures import authenticate, is_acs3, parameters
 
-log = logging.getLogger(__name__)
 VERSION = "2020-09-30"
 MAX_PAGE = 100
-Allow = Callable[[Credential, str, str], bool]
 SORT_KEYS: Mapping[str, Callable[[MediaTask], Any]] = {
     "TaskId": lambda task: task.task_id,
     "StartTime": lambda task: (task.started, task.task_id),
@@ -33,56 +29,44 @@ SORT_KEYS: Mapping[str, Callable[[MediaTask], Any]] = {
 }
 
 
-class ImmEndpoint:
+@dataclass(eq=False)
+class ImmEndpoint(Endpoint):
     """The HTTP endpoint of a `TaskService`.
 
     `allow(credential, "imm:GetTask", "acs:imm:<region>:<account>:project/<name>")` returns True if the key may call it.
     """
 
-    def __init__(
-        self,
-        tasks: TaskService,
-        keyring: Keyring,
-        clock: CloudClock,
-        allow: Allow = lambda *_: True,
-        faults: FaultInjector = NO_FAULTS,
-    ) -> None:
-        self._tasks, self._keyring, self._clock, self._allow = tasks, keyring, clock, allow
-        self._faults = faults
+    tasks: TaskService
 
-    def answer(self, call: HttpRequest) -> HttpResponse:
-        """Return the reply to a request; a rejected one gets OpenAPI's error document."""
-        request_id = new_request_id(self._clock)
-        try:
-            return _json(200, {"RequestId": request_id, **self._faults.run_request(lambda: self._dispatch(call))})
-        except ServiceError as error:
-            return _error_response(call, error, request_id)
-        except Exception:
-            log.exception("IMM %s?%s", call.raw_path, call.raw_query)
-            internal = ServiceError(500, "InternalError", "An internal error of the local cloud; see its log.")
-            return _error_response(call, internal, request_id)
+    def new_request_id(self) -> str:
+        """Return a new request id in IMM's form."""
+        return new_request_id(self.clock)
 
-    def _dispatch(self, call: HttpRequest) -> Mapping[str, Any]:
+    def dispatch(self, call: HttpRequest, request_id: str) -> HttpResponse:
         """Authenticate and authorize a request, then execute its action."""
-        credential = authenticate(call, self._keyring, self._clock.now())
+        credential = authenticate(call, self.keyring, self.clock.now())
         values = parameters(call)
         signed = call.headers if is_acs3(call) else {}
         action = signed.get("x-acs-action") or values.get("Action", "")
         version = signed.get("x-acs-version") or values.get("Version", "")
         if version != VERSION:
-            raise ServiceError(
-                400, "InvalidVersion", f"Specified parameter Version {version!r} is not valid: {VERSION}."
-            )
+            message = f"Specified parameter Version {version!r} is not valid: {VERSION}."
+            raise ServiceError(400, "InvalidVersion", message)
         if action not in ACTIONS:
-            legal = ", ".join(ACTIONS)
-            raise ServiceError(
-                404, "InvalidAction.NotFound", f"{action!r} is not supported here; supported actions: {legal}."
-            )
-        resource = f"acs:imm:{self._tasks.region}:{self._tasks.account_id}:project/{values.get('ProjectName', '*')}"
-        if not self._allow(credential, f"imm:{action}", resource):
+            message = f"{action!r} is not supported here; supported actions: {', '.join(ACTIONS)}."
+            raise ServiceError(404, "InvalidAction.NotFound", message)
+        resource = f"acs:imm:{self.tasks.region}:{self.tasks.account_id}:project/{values.get('ProjectName', '*')}"
+        if not self.allow(credential, f"imm:{action}", resource):
             message = f"{credential.principal} may not imm:{action} on {resource}; grant it in the role's policy."
             raise ServiceError(403, "NoPermission", message)
-        return ACTIONS[action](self._tasks, ImmRequest(values))
+        return _json(200, {"RequestId": request_id, **ACTIONS[action](self.tasks, ImmRequest(values))})
+
+    def error_response(self, call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
+        """Return OpenAPI's error document."""
+        host = call.headers.get("host", "127.0.0.1")
+        recommend = f"https://api.aliyun.com/troubleshoot?q={error.code}&product=imm"
+        ids = {"RequestId": request_id, "HostId": host, "Recommend": recommend}
+        return _json(error.status, {"Code": error.code, "Message": error.message, **ids})
 
 
 def create_project(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
@@ -223,7 +207,7 @@ def _task(task: MediaTask, request: ImmRequest) -> dict[str, Any]:
         "UserData": task.spec.user_data,
         "Tags": dict(task.spec.tags),
     }
-    if request.flag("RequestDefinition"):
+    if request.get("RequestDefinition").lower() == "true":
         definition = request_definition(task.spec, task.project)
         values["TaskRequestDefinition"] = json.dumps(definition, ensure_ascii=False)
     return values
@@ -243,11 +227,3 @@ def _project(project: Project) -> dict[str, Any]:
 def _json(status: int, values: Mapping[str, Any]) -> HttpResponse:
     body = json.dumps(values, ensure_ascii=False).encode()
     return HttpResponse(status, body, {"Content-Type": "application/json;charset=utf-8"})
-
-
-def _error_response(call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
-    """Return OpenAPI's error document."""
-    host = call.headers.get("host", "127.0.0.1")
-    recommend = f"https://api.aliyun.com/troubleshoot?q={error.code}&product=imm"
-    ids = {"RequestId": request_id, "HostId": host, "Recommend": recommend}
-    return _json(error.status, {"Code": error.code, "Message": error.message, **ids})

@@ -24,8 +24,7 @@ def put_bucket(request: OssRequest) -> HttpResponse:
     """Answer PutBucket; the same owner may repeat it."""
     acl = _acl(request, "")
     request.objects.create_bucket(request.bucket)
-    if acl:
-        request.objects.set_bucket(request.bucket, acl=acl)
+    request.objects.set_bucket(request.bucket, acl=acl)
     return HttpResponse(200, b"", {"Location": f"/{request.bucket}"})
 
 

@@ -19,11 +19,8 @@ def list_objects(request: OssRequest) -> HttpResponse:
         return list_objects_v2(request)
     encoded, marker, limit = request.encoded, request.query.get("marker", ""), _limit(request)
     page = _page(request, marker, limit)
-    paging = leaves(
-        Marker=encoded(marker),
-        IsTruncated=bool(page.next_after),
-        NextMarker=encoded(page.next_after) if page.next_after else None,
-    )
+    next_marker = encoded(page.next_after) or None
+    paging = leaves(Marker=encoded(marker), IsTruncated=bool(next_marker), NextMarker=next_marker)
     return xml_response("ListBucketResult", _head(request, limit), paging, *_entries(request, page, with_owner=True))
 
 
@@ -33,7 +30,7 @@ def list_objects_v2(request: OssRequest) -> HttpResponse:
     token, start = query.get("continuation-token"), query.get("start-after", "")
     page = _page(request, _from_token(token) if token else start, limit)
     paging = leaves(
-        StartAfter=request.encoded(start) if start else None,
+        StartAfter=request.encoded(start) or None,
         ContinuationToken=token or None,
         IsTruncated=bool(page.next_after),
         NextContinuationToken=_token(page.next_after) if page.next_after else None,
@@ -61,9 +58,7 @@ def delete_objects(request: OssRequest) -> HttpResponse:
 
 
 def _deleted(request: OssRequest, key: str, version: str) -> str:
-    return leaves(
-        Key=request.encoded(key), DeleteMarker=True if version else None, DeleteMarkerVersionId=version or None
-    )
+    return leaves(Key=request.encoded(key), DeleteMarker=bool(version) or None, DeleteMarkerVersionId=version or None)
 
 
 def _limit(request: OssRequest) -> int:

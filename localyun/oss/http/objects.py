@@ -6,13 +6,12 @@ from dataclasses import replace
 from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpResponse
 from localyun.oss.http.conditions import byte_range, check_conditions, http_date
-from localyun.oss.http.request import OssRequest, copy_source
+from localyun.oss.http.request import OSS_HEADERS, OssRequest, copy_source
 from localyun.oss.http.xml import iso, leaves, xml_response
 from localyun.oss.multipart import UploadPart
 from localyun.oss.service import StoredObject
 from localyun.oss.values import invalid_argument
 
-HIDDEN_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
 MAX_POSITION = 5 * 1024**3
 IN_MEMORY_BYTES = 1 << 16  # a small object is sent in one write, together with its headers
 
@@ -116,7 +115,7 @@ def _object_headers(found: StoredObject) -> dict[str, str]:
         "x-oss-object-type": found.kind,
         "x-oss-storage-class": found.storage_class,
         **etag_headers(found),
-        **{name: value for name, value in found.headers.items() if name not in HIDDEN_HEADERS},
+        **{name: value for name, value in found.headers.items() if name not in OSS_HEADERS},
     }
     if tags := found.headers.get("x-oss-tagging"):
         headers["x-oss-tagging-count"] = str(len(tags.split("&")))
@@ -141,9 +140,7 @@ def _overrides(request: OssRequest) -> dict[str, str]:
 def _copied_headers(request: OssRequest, source: StoredObject, *, replaced: bool) -> Mapping[str, str]:
     """Return the metadata of a copy; tags have their own directive, an ACL is never copied."""
     own = request.stored_headers()
-    headers = {
-        name: value for name, value in (own if replaced else source.headers).items() if name not in HIDDEN_HEADERS
-    }
+    headers = {name: value for name, value in (own if replaced else source.headers).items() if name not in OSS_HEADERS}
     headers |= {name: own[name] for name in ("x-oss-object-acl", "x-oss-storage-class") if name in own}
     tags = own if _directive(request, "x-oss-tagging-directive") == "REPLACE" else source.headers
     return headers | ({"x-oss-tagging": tags["x-oss-tagging"]} if tags.get("x-oss-tagging") else {})

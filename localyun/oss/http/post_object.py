@@ -18,7 +18,7 @@ from localyun.oss.http.request import OssRequest, is_stored
 from localyun.oss.http.signatures import V4, check_expiry, check_scope, check_signature, check_token, find_credential
 from localyun.oss.http.xml import leaves, xml_response
 from localyun.oss.values import DEFAULTS, WriteOptions
-from localyun.ram.credentials import Credential, Keyring
+from localyun.ram.credentials import Credential
 
 MAX_FIELDS_BYTES = 1 << 20
 FIELD_NAME = re.compile(r'[;\s]name="([^"]*)"', re.IGNORECASE)
@@ -58,7 +58,7 @@ def post_object(request: OssRequest) -> HttpResponse:
     return _response(request, form, etag_headers(new))
 
 
-def authenticate_form(request: OssRequest, keyring: Keyring) -> Credential:
+def authenticate_form(request: OssRequest) -> Credential:
     """Return the key that signed a form's policy. Raises ServiceError if it is unsigned, expired, or violated."""
     form, context = parse_form(request), request.context
     fields = form.fields
@@ -66,11 +66,11 @@ def authenticate_form(request: OssRequest, keyring: Keyring) -> Credential:
         raise ServiceError(403, "AccessDenied", "Anonymous access is forbidden: sign a policy.", ec="0003-00000001")
     if fields.get("x-oss-signature-version") == V4:
         access_key_id, _, scope = fields.get("x-oss-credential", "").partition("/")
-        credential = find_credential(access_key_id, keyring)
+        credential = find_credential(access_key_id, context.keyring)
         check_scope(scope, fields.get("x-oss-date", ""), context.region)
         check_signature(credential, fields.get("x-oss-signature", ""), fields["policy"], scope)
     else:
-        credential = find_credential(fields.get("ossaccesskeyid", ""), keyring)
+        credential = find_credential(fields.get("ossaccesskeyid", ""), context.keyring)
         check_signature(credential, fields.get("signature", ""), fields["policy"])
     check_token(credential, fields.get("x-oss-security-token", ""))
     _check_policy(request, form, context.clock.now())

@@ -3,67 +3,44 @@
 import base64
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 from urllib.parse import quote, unquote, unquote_to_bytes
 
-from localyun.clock import CloudClock
+from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
 from localyun.http import CHUNK_BYTES, HttpRequest
 from localyun.oss.service import ObjectService
 from localyun.oss.tags import parse_tags
-from localyun.oss.values import DEFAULTS, Origin, WriteOptions, invalid_argument
+from localyun.oss.values import DEFAULTS, AcceptedTask, Origin, WriteOptions, invalid_argument
 from localyun.ram.credentials import Credential
 
-Allow = Callable[[Credential, str, str, str], bool]
 # A host with one label before a known name addresses the bucket; every other host is path-style.
 VIRTUAL_HOST = re.compile(r"([a-z0-9][a-z0-9-]+)\.(localhost|oss-[a-z0-9-]+\.aliyuncs\.com)(:\d+)?")
 STORED_HEADERS = frozenset(("cache-control", "content-disposition", "content-encoding", "content-language", "expires"))
+# What an upload may set besides; a response shows it in other headers or not at all.
 OSS_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
-
-
-class SubmittedTask(Protocol):
-    """The response of a task service to a submission."""
-
-    @property
-    def event_id(self) -> str:
-        """The id of the completion notification."""
-        ...
-
-    @property
-    def request_id(self) -> str:
-        """The task service's own request id."""
-        ...
-
-    @property
-    def task_id(self) -> str:
-        """The id of the task."""
-        ...
 
 
 class TaskSubmitter(Protocol):
     """The media task service."""
 
-    def submit_process(self, bucket: str, key: str, process: str) -> SubmittedTask:
+    def submit_process(self, bucket: str, key: str, process: str) -> AcceptedTask:
         """Submit a process string for an object. Raises ServiceError."""
-        ...
 
     def info(self, bucket: str, key: str) -> Mapping[str, object]:
         """Return the audio properties of an object. Raises ServiceError."""
-        ...
 
 
-@dataclass(frozen=True)
-class OssContext:
-    """The services that actions use."""
+@dataclass(eq=False)
+class OssContext(Endpoint):
+    """What actions use: the services, and the check `allow(credential, "oss:GetObject", bucket, key)`."""
 
     objects: ObjectService
     tasks: TaskSubmitter
-    clock: CloudClock
     region: str
-    allow: Allow
 
 
 @dataclass(frozen=True)
@@ -103,11 +80,6 @@ class OssRequest:
         return self.headers.get("x-oss-forbid-overwrite", "").lower() == "true"
 
     @property
-    def content_type(self) -> str:
-        """The content type of an upload."""
-        return self.headers.get("content-type", "") or DEFAULTS.content_type
-
-    @property
     def encoding(self) -> str | None:
         """The encoding of keys in the response: "url" or None. Raises InvalidArgument."""
         encoding = self.query.get("encoding-type", "")
@@ -122,7 +94,8 @@ class OssRequest:
     def write_options(self, headers: Mapping[str, str] | None = None) -> WriteOptions:
         """Return the options of an upload, with its own headers unless others are given. Raises InvalidTag."""
         headers = self.stored_headers() if headers is None else headers
-        return WriteOptions(self.content_type, headers, self.forbid_overwrite, self.origin)
+        content_type = self.headers.get("content-type") or DEFAULTS.content_type
+        return WriteOptions(content_type, headers, self.forbid_overwrite, self.origin)
 
     def stored_headers(self) -> dict[str, str]:
         """Return the headers of an upload that are stored with the object. Raises InvalidTag."""

@@ -1,68 +1,54 @@
 """The HTTP endpoint of OSS: authenticates, authorizes and routes requests, and formats errors."""
 
 import base64
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from time import monotonic
+from dataclasses import replace
+from typing import ClassVar
 
-from localyun.clock import CloudClock
 from localyun.errors import ServiceError
-from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.http import HttpRequest, HttpResponse
 from localyun.oss.http import buckets, lists, metadata, multipart, objects, post_object, process
 from localyun.oss.http.conditions import http_date
-from localyun.oss.http.request import Allow, OssContext, OssRequest, TaskSubmitter, locate, not_implemented
+from localyun.oss.http.request import OssContext, OssRequest, locate, not_implemented
 from localyun.oss.http.signatures import SignedRequest, authenticate
 from localyun.oss.http.subresources import SELECTING
 from localyun.oss.http.xml import document, leaves
-from localyun.oss.service import ObjectService
-from localyun.ram.credentials import Credential, Keyring
 
-log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class OssRoute:
-    """An action: its name in RAM policies, and its function."""
-
-    action: str
-    answer: Callable[[OssRequest], HttpResponse]
-
+OssRoute = tuple[str, Callable[[OssRequest], HttpResponse]]  # the action's name in RAM policies, and its function
 
 # By verb, level, and the sub-resource that selects the action.
-ROUTES = {
-    ("GET", "service", ""): OssRoute("oss:ListBuckets", buckets.list_buckets),
-    ("PUT", "bucket", ""): OssRoute("oss:PutBucket", buckets.put_bucket),
-    ("DELETE", "bucket", ""): OssRoute("oss:DeleteBucket", buckets.delete_bucket),
-    ("GET", "bucket", ""): OssRoute("oss:ListObjects", lists.list_objects),
-    ("POST", "bucket", ""): OssRoute("oss:PutObject", post_object.post_object),
-    ("POST", "bucket", "delete"): OssRoute("", lists.delete_objects),
-    ("GET", "bucket", "bucketInfo"): OssRoute("oss:GetBucketInfo", buckets.get_bucket_info),
-    ("GET", "bucket", "location"): OssRoute("oss:GetBucketLocation", buckets.get_bucket_location),
-    ("GET", "bucket", "acl"): OssRoute("oss:GetBucketAcl", buckets.get_bucket_acl),
-    ("PUT", "bucket", "acl"): OssRoute("oss:PutBucketAcl", buckets.put_bucket_acl),
-    ("GET", "bucket", "versioning"): OssRoute("oss:GetBucketVersioning", buckets.get_bucket_versioning),
-    ("PUT", "bucket", "versioning"): OssRoute("oss:PutBucketVersioning", buckets.put_bucket_versioning),
-    ("GET", "bucket", "uploads"): OssRoute("oss:ListMultipartUploads", multipart.list_uploads),
-    ("GET", "object", ""): OssRoute("oss:GetObject", objects.get_object),
-    ("HEAD", "object", ""): OssRoute("oss:GetObject", objects.head_object),
-    ("HEAD", "object", "objectMeta"): OssRoute("oss:GetObject", objects.get_object_meta),
-    ("PUT", "object", ""): OssRoute("oss:PutObject", objects.put_object),
-    ("DELETE", "object", ""): OssRoute("oss:DeleteObject", objects.delete_object),
-    ("POST", "object", "append"): OssRoute("oss:PutObject", objects.append_object),
-    ("GET", "object", "acl"): OssRoute("oss:GetObjectAcl", metadata.get_object_acl),
-    ("PUT", "object", "acl"): OssRoute("oss:PutObjectAcl", metadata.put_object_acl),
-    ("GET", "object", "tagging"): OssRoute("oss:GetObjectTagging", metadata.get_object_tagging),
-    ("PUT", "object", "tagging"): OssRoute("oss:PutObjectTagging", metadata.put_object_tagging),
-    ("DELETE", "object", "tagging"): OssRoute("oss:DeleteObjectTagging", metadata.delete_object_tagging),
-    ("POST", "object", "uploads"): OssRoute("oss:PutObject", multipart.initiate_upload),
-    ("PUT", "object", "uploadId"): OssRoute("oss:PutObject", multipart.upload_part),
-    ("POST", "object", "uploadId"): OssRoute("oss:PutObject", multipart.complete_upload),
-    ("DELETE", "object", "uploadId"): OssRoute("oss:AbortMultipartUpload", multipart.abort_upload),
-    ("GET", "object", "uploadId"): OssRoute("oss:ListParts", multipart.list_parts),
-    ("GET", "object", "x-oss-process"): OssRoute("oss:GetObject", process.process),
-    ("POST", "object", "x-oss-async-process"): OssRoute("oss:PostProcessTask", process.async_process),
+ROUTES: dict[tuple[str, str, str], OssRoute] = {
+    ("GET", "service", ""): ("oss:ListBuckets", buckets.list_buckets),
+    ("PUT", "bucket", ""): ("oss:PutBucket", buckets.put_bucket),
+    ("DELETE", "bucket", ""): ("oss:DeleteBucket", buckets.delete_bucket),
+    ("GET", "bucket", ""): ("oss:ListObjects", lists.list_objects),
+    ("POST", "bucket", ""): ("oss:PutObject", post_object.post_object),
+    ("POST", "bucket", "delete"): ("", lists.delete_objects),
+    ("GET", "bucket", "bucketInfo"): ("oss:GetBucketInfo", buckets.get_bucket_info),
+    ("GET", "bucket", "location"): ("oss:GetBucketLocation", buckets.get_bucket_location),
+    ("GET", "bucket", "acl"): ("oss:GetBucketAcl", buckets.get_bucket_acl),
+    ("PUT", "bucket", "acl"): ("oss:PutBucketAcl", buckets.put_bucket_acl),
+    ("GET", "bucket", "versioning"): ("oss:GetBucketVersioning", buckets.get_bucket_versioning),
+    ("PUT", "bucket", "versioning"): ("oss:PutBucketVersioning", buckets.put_bucket_versioning),
+    ("GET", "bucket", "uploads"): ("oss:ListMultipartUploads", multipart.list_uploads),
+    ("GET", "object", ""): ("oss:GetObject", objects.get_object),
+    ("HEAD", "object", ""): ("oss:GetObject", objects.head_object),
+    ("HEAD", "object", "objectMeta"): ("oss:GetObject", objects.get_object_meta),
+    ("PUT", "object", ""): ("oss:PutObject", objects.put_object),
+    ("DELETE", "object", ""): ("oss:DeleteObject", objects.delete_object),
+    ("POST", "object", "append"): ("oss:PutObject", objects.append_object),
+    ("GET", "object", "acl"): ("oss:GetObjectAcl", metadata.get_object_acl),
+    ("PUT", "object", "acl"): ("oss:PutObjectAcl", metadata.put_object_acl),
+    ("GET", "object", "tagging"): ("oss:GetObjectTagging", metadata.get_object_tagging),
+    ("PUT", "object", "tagging"): ("oss:PutObjectTagging", metadata.put_object_tagging),
+    ("DELETE", "object", "tagging"): ("oss:DeleteObjectTagging", metadata.delete_object_tagging),
+    ("POST", "object", "uploads"): ("oss:PutObject", multipart.initiate_upload),
+    ("PUT", "object", "uploadId"): ("oss:PutObject", multipart.upload_part),
+    ("POST", "object", "uploadId"): ("oss:PutObject", multipart.complete_upload),
+    ("DELETE", "object", "uploadId"): ("oss:AbortMultipartUpload", multipart.abort_upload),
+    ("GET", "object", "uploadId"): ("oss:ListParts", multipart.list_parts),
+    ("GET", "object", "x-oss-process"): ("oss:GetObject", process.process),
+    ("POST", "object", "x-oss-async-process"): ("oss:PostProcessTask", process.async_process),
 }
 
 ANY_REGION = ("oss:ListBuckets", "oss:PutBucket", "oss:GetBucketInfo", "oss:GetBucketLocation")
@@ -71,80 +57,67 @@ WRITE_ACTIONS = ("oss:PutObject", "oss:DeleteObject")
 PUBLIC_ACTIONS = {"public-read": READ_ACTIONS, "public-read-write": READ_ACTIONS + WRITE_ACTIONS}
 
 
-def allow_all(_credential: Credential, _action: str, _bucket: str, _key: str) -> bool:
-    """Return True: every credential has every permission."""
-    return True
-
-
-class OssEndpoint:
+class OssEndpoint(OssContext):
     """OSS over HTTP, for one region and one keyring."""
 
-    def __init__(  # noqa: PLR0913 - its collaborators
-        self,
-        objects: ObjectService,
-        tasks: TaskSubmitter,
-        keyring: Keyring,
-        clock: CloudClock,
-        region: str,
-        *,
-        allow: Allow = allow_all,
-        faults: FaultInjector = NO_FAULTS,
-    ) -> None:
-        self._faults = faults
-        self._context = OssContext(objects, tasks, clock, region, allow)
-        self._keyring = keyring
+    internal_error: ClassVar = ServiceError(500, "InternalError", "See the log of the local cloud.")
 
-    def answer(self, http: HttpRequest) -> HttpResponse:
-        """Return the response to one request; an error becomes the vendor's error document."""
-        begun, request_id = monotonic(), self._context.clock.token(12).upper()
-        try:
-            response = self._faults.run_request(lambda: self._handle(http, request_id))
-        except ServiceError as error:
-            response = _error_response(http, request_id, error)
-        except Exception:
-            log.exception("OSS request %s failed: %s %s", request_id, http.method, http.raw_path)
-            internal = ServiceError(500, "InternalError", "See the log of the local cloud.")
-            response = _error_response(http, request_id, internal)
+    def complete(self, response: HttpResponse, request_id: str, seconds: float) -> HttpResponse:
+        """Add the request id and the times."""
         headers = {
             "Server": "AliyunOSS",
-            "Date": http_date(self._context.clock.now()),
+            "Date": http_date(self.clock.now()),
             "x-oss-request-id": request_id,
-            "x-oss-server-time": str(int((monotonic() - begun) * 1000)),
+            "x-oss-server-time": str(int(seconds * 1000)),
             **response.headers,
         }
         return replace(response, headers={name: _latin(value) for name, value in headers.items()})
 
-    def _handle(self, http: HttpRequest, request_id: str) -> HttpResponse:
+    def dispatch(self, http: HttpRequest, request_id: str) -> HttpResponse:
+        """Authenticate and authorize a request, then execute its action."""
         bucket, key = locate(http)
-        request = OssRequest(http, bucket, key, request_id, self._context)
-        route = _route(request)
-        if route.answer is post_object.post_object:
-            return route.answer(replace(request, credential=post_object.authenticate_form(request, self._keyring)))
-        request = self._authorize(request, route.action)
-        _check_region(request, route)
-        return route.answer(request)
+        request = OssRequest(http, bucket, key, request_id, self)
+        action, answer = _route(request)
+        if answer is post_object.post_object:
+            return answer(replace(request, credential=post_object.authenticate_form(request)))
+        request = _authorize(request, action)
+        _check_region(request, action)
+        return answer(request)
 
-    def _authorize(self, request: OssRequest, action: str) -> OssRequest:
-        """Return the request with its credential. An anonymous request may only perform public actions."""
-        resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
-        signed = SignedRequest(request.http.method, resource, request.query, request.headers)
-        context = self._context
-        credential = authenticate(signed, self._keyring, context.clock.now(), context.region)
-        if credential is None and not _is_public(request, action):
-            text = "Anonymous access is forbidden for this operation: sign the request."
-            raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
-        request = replace(request, credential=credential)
-        if action:
-            request.require(action, request.bucket, request.key)
-        return request
+    def error_response(self, http: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
+        """Return an error document, in the header `x-oss-err` if the response has no body."""
+        headers = {name: value for name, value in error.details.items() if "-" in name or name == "ETag"}
+        if error.status == 304:
+            return HttpResponse(304, b"", headers)
+        body = _error_document(http, request_id, error)
+        headers |= {"x-oss-ec": error.ec} if error.ec else {}
+        if http.method == "HEAD":
+            headers["x-oss-err"] = base64.b64encode(body).decode()
+            return HttpResponse(error.status, b"", headers)
+        return HttpResponse(error.status, body, {"Content-Type": "application/xml", **headers})
 
 
-def _check_region(request: OssRequest, route: OssRoute) -> None:
+def _authorize(request: OssRequest, action: str) -> OssRequest:
+    """Return the request with its credential. An anonymous request may only perform public actions."""
+    resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
+    signed = SignedRequest(request.http.method, resource, request.query, request.headers)
+    context = request.context
+    credential = authenticate(signed, context.keyring, context.clock.now(), context.region)
+    if credential is None and not _is_public(request, action):
+        text = "Anonymous access is forbidden for this operation: sign the request."
+        raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
+    request = replace(request, credential=credential)
+    if action:
+        request.require(action, request.bucket, request.key)
+    return request
+
+
+def _check_region(request: OssRequest, action: str) -> None:
     """Raise AccessDenied for a bucket of another region, with its endpoint; some actions work in any region.
 
     OSS, "403 error", 2026: AccessDenied, "must be addressed using the specified endpoint".
     """
-    if route.action in ANY_REGION or not request.objects.has_bucket(request.bucket):
+    if action in ANY_REGION or not request.objects.has_bucket(request.bucket):
         return
     if region := request.objects.bucket(request.bucket).region:
         text = (
@@ -179,19 +152,6 @@ def _is_public(request: OssRequest, action: str) -> bool:
     except ServiceError:
         return False
     return action in PUBLIC_ACTIONS.get(acl, ())
-
-
-def _error_response(http: HttpRequest, request_id: str, error: ServiceError) -> HttpResponse:
-    """Return an error document, in the header `x-oss-err` if the response has no body."""
-    headers = {name: value for name, value in error.details.items() if "-" in name or name == "ETag"}
-    if error.status == 304:
-        return HttpResponse(304, b"", headers)
-    body = _error_document(http, request_id, error)
-    headers |= {"x-oss-ec": error.ec} if error.ec else {}
-    if http.method == "HEAD":
-        headers["x-oss-err"] = base64.b64encode(body).decode()
-        return HttpResponse(error.status, b"", headers)
-    return HttpResponse(error.status, body, {"Content-Type": "application/xml", **headers})
 
 
 def _error_document(http: HttpRequest, request_id: str, error: ServiceError) -> bytes:

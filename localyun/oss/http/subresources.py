@@ -1,38 +1,30 @@
 """The OSS query parameters that are sub-resources: signed, or selecting an action. Constants only."""
 
-# Signed by V1, as in the vendor's Python SDK 2.19.1, read 2026-11.
+# Both sets are signed by V1, as in the vendor's Python SDK 2.19.1, read 2026-11.
 # fmt: off
-SIGNED = frozenset({
-    "accessPoint", "accessPointPolicy", "acl", "append", "asyncFetch", "bucketArchiveDirectRead", "bucketInfo",
-    "callback", "callback-var", "cname", "comp", "continuation-token", "cors", "delete", "encryption",
-    "endTime", "group", "httpsConfig", "inventory", "inventoryId", "lifecycle", "link", "live", "location",
-    "logging", "metaQuery", "objectInfo", "objectMeta", "partNumber", "policy", "position", "publicAccessBlock",
-    "qos", "qosInfo", "qosRequester", "redundancyTransition", "referer", "regionList", "replication",
-    "replicationLocation", "replicationProgress", "requestPayment", "requesterQosInfo", "resourceGroup",
-    "resourcePool", "resourcePoolBuckets", "resourcePoolInfo", "response-cache-control",
-    "response-content-disposition", "response-content-encoding", "response-content-language",
-    "response-content-type", "response-expires", "restore", "security-token", "sequential", "startTime", "stat",
-    "status", "style", "styleName", "symlink", "tagging", "transferAcceleration", "uploadId", "uploads",
-    "versionId", "versioning", "versions", "vod", "website", "worm", "wormExtend", "wormId",
-    "x-oss-ac-forward-allow", "x-oss-ac-source-ip", "x-oss-ac-subnet-mask", "x-oss-ac-vpc-id",
-    "x-oss-access-point-name", "x-oss-async-process", "x-oss-process", "x-oss-redundancy-transition-taskid",
-    "x-oss-request-payer", "x-oss-target-redundancy-type", "x-oss-traffic-limit",
-    "x-oss-write-get-object-response",
+_SELECTORS = frozenset({
+    "accessPoint", "accessPointPolicy", "acl", "append", "asyncFetch", "bucketArchiveDirectRead", "bucketInfo", "cname",
+    "cors", "delete", "encryption", "httpsConfig", "inventory", "lifecycle", "live", "location", "logging", "metaQuery",
+    "objectInfo", "objectMeta", "policy", "publicAccessBlock", "qos", "qosInfo", "qosRequester", "redundancyTransition",
+    "referer", "regionList", "replication", "replicationLocation", "replicationProgress", "requestPayment",
+    "requesterQosInfo", "resourceGroup", "resourcePool", "resourcePoolBuckets", "resourcePoolInfo", "restore", "stat",
+    "style", "symlink", "tagging", "transferAcceleration", "uploadId", "uploads", "versioning", "versions", "website",
+    "worm", "wormExtend", "x-oss-async-process", "x-oss-process",
 })
 
 # These only modify an action; each of the other signed ones selects its own action.
 _MODIFIERS = frozenset({
-    "callback", "callback-var", "comp", "continuation-token", "endTime", "group", "inventoryId", "link",
-    "partNumber", "position", "response-cache-control", "response-content-disposition",
-    "response-content-encoding", "response-content-language", "response-content-type", "response-expires",
-    "security-token", "sequential", "startTime", "status", "styleName", "versionId", "vod", "wormId",
-    "x-oss-ac-forward-allow", "x-oss-ac-source-ip", "x-oss-ac-subnet-mask", "x-oss-ac-vpc-id",
-    "x-oss-access-point-name", "x-oss-redundancy-transition-taskid", "x-oss-request-payer",
-    "x-oss-target-redundancy-type", "x-oss-traffic-limit", "x-oss-write-get-object-response",
+    "callback", "callback-var", "comp", "continuation-token", "endTime", "group", "inventoryId", "link", "partNumber",
+    "position", "response-cache-control", "response-content-disposition", "response-content-encoding",
+    "response-content-language", "response-content-type", "response-expires", "security-token", "sequential",
+    "startTime", "status", "styleName", "versionId", "vod", "wormId", "x-oss-ac-forward-allow", "x-oss-ac-source-ip",
+    "x-oss-ac-subnet-mask", "x-oss-ac-vpc-id", "x-oss-access-point-name", "x-oss-redundancy-transition-taskid",
+    "x-oss-request-payer", "x-oss-target-redundancy-type", "x-oss-traffic-limit", "x-oss-write-get-object-response",
 })
 # fmt: on
 
 # These select an action too, and are signed only by V4, as in the vendor's Python SDK 2 1.4.1, read 2026-11.
 _V4_ONLY = frozenset({"objectWorm", "overwriteConfig", "userDefinedLogFieldsConfig", "metadataConfiguration"})
 
-SELECTING = SIGNED - _MODIFIERS | _V4_ONLY
+SIGNED = _SELECTORS | _MODIFIERS
+SELECTING = _SELECTORS | _V4_ONLY

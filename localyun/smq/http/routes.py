@@ -5,16 +5,13 @@ GET              /queues     /topics     /topics/T/subscriptions       (pages by
 POST GET PUT DELETE /queues/Q/messages   POST /topics/T/messages
 """
 
-import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
-from localyun.clock import CloudClock
+from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
-from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.http import HttpRequest, HttpResponse
-from localyun.ram.credentials import Credential, Keyring
 from localyun.smq.http import queues, topics
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, HttpPush
 from localyun.smq.http.queues import QUEUE
@@ -23,10 +20,6 @@ from localyun.smq.http.signatures import VERSION, authenticate, check_md5
 from localyun.smq.http.topics import TOPIC
 from localyun.smq.http.xml import CONTENT_TYPE, format_document
 from localyun.smq.service import MessageService
-
-Allow = Callable[[Credential, str, str], bool]
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -72,7 +65,8 @@ ROUTES = (
 )
 
 
-class MnsEndpoint:
+@dataclass(eq=False)
+class MnsEndpoint(Endpoint):
     """The HTTP endpoint of a `MessageService`; it also registers the pushes to http(s) endpoints.
 
     Create it before the service starts. `allow(credential, "mns:SendMessage", "/queues/q/messages")` returns True if
@@ -80,53 +74,45 @@ class MnsEndpoint:
     latest caller used.
     """
 
-    def __init__(  # noqa: PLR0913 - its collaborators
-        self,
-        messages: MessageService,
-        keyring: Keyring,
-        clock: CloudClock,
-        account_id: str,
-        allow: Allow = lambda *_: True,
-        base_url: str = "",
-        *,
-        faults: FaultInjector = NO_FAULTS,
-    ) -> None:
-        self._faults = faults
-        self._messages, self._keyring, self._clock, self._allow = messages, keyring, clock, allow
-        self.base_url = base_url
-        self._latest_host = "http://127.0.0.1"
-        self._certificate = Certificate(clock)
-        push = HttpPush(clock, account_id, self._certificate, lambda: self.base_url or self._latest_host)
-        messages.deliver_to("http://", push)
-        messages.deliver_to("https://", push)
+    messages: MessageService
+    account_id: str
+    base_url: str = ""
+    _latest_host: str = field(default="http://127.0.0.1", init=False)
 
-    def answer(self, call: HttpRequest) -> HttpResponse:
-        """Return the reply to a request; a rejected one gets the vendor's error document."""
-        request_id = self._clock.token(12).upper()
-        host = f"http://{call.headers.get('host', '127.0.0.1')}"
-        try:
-            reply = self._faults.run_request(lambda: self._dispatch(call, host))
-        except ServiceError as error:
-            reply = _error_response(error, request_id, host)
-        except Exception:
-            log.exception("MNS %s %s", call.method, call.raw_path)
-            internal = ServiceError(500, "InternalError", "An internal error of the local cloud; see its log.")
-            reply = _error_response(internal, request_id, host)
-        headers = {**reply.headers, "x-mns-request-id": request_id, "x-mns-version": VERSION}
-        return replace(reply, headers=headers)
+    def __post_init__(self) -> None:
+        self._certificate = Certificate(self.clock)
+        push = HttpPush(self.clock, self.account_id, self._certificate, lambda: self.base_url or self._latest_host)
+        self.messages.deliver_to("http://", push)
+        self.messages.deliver_to("https://", push)
 
-    def _dispatch(self, call: HttpRequest, host: str) -> HttpResponse:
+    def complete(self, response: HttpResponse, request_id: str, _seconds: float) -> HttpResponse:
+        """Add the request id and the version."""
+        return replace(response, headers={**response.headers, "x-mns-request-id": request_id, "x-mns-version": VERSION})
+
+    def dispatch(self, call: HttpRequest, _request_id: str) -> HttpResponse:
+        """Authenticate and authorize a request, then execute its action; the certificate is public."""
         if (call.method, call.raw_path) == ("GET", CERTIFICATE_PATH):
             return HttpResponse(200, self._certificate.pem(), {"Content-Type": "application/x-pem-file"})
-        credential = authenticate(call, self._keyring, self._clock.now(), self._messages.region)
-        self._latest_host = host
+        credential = authenticate(call, self.keyring, self.clock.now(), self.messages.region)
+        self._latest_host = host = _host(call)
         check_md5(call)
         route, names = _find(call)
         resource = "/" + "/".join(_parts(call))  # normalized, so that an extra slash cannot evade a deny
-        if not self._allow(credential, f"mns:{route.action}", resource):
+        if not self.allow(credential, f"mns:{route.action}", resource):
             message = f"{credential.principal} may not mns:{route.action} on {resource}; grant it in the role's policy."
             raise ServiceError(403, "AccessDenied", message)
-        return route.answer(MnsRequest(call, self._messages, host, names))
+        return route.answer(MnsRequest(call, self.messages, host, names))
+
+    def error_response(self, call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
+        """Return the error document. The SDK requires its first four elements; details follow them."""
+        fixed = (("Code", error.code), ("Message", error.message), ("RequestId", request_id), ("HostId", _host(call)))
+        body = format_document("Error", [*fixed, *error.details.items()])
+        return HttpResponse(error.status, body, {"Content-Type": CONTENT_TYPE})
+
+
+def _host(call: HttpRequest) -> str:
+    """Return the URL at which the caller addresses this endpoint."""
+    return f"http://{call.headers.get('host', '127.0.0.1')}"
 
 
 def _parts(call: HttpRequest) -> list[str]:
@@ -143,10 +129,3 @@ def _find(call: HttpRequest) -> tuple[MnsRoute, tuple[str, ...]]:
             return route, tuple(parts[1::2])
     message = f"Http request URL format invalid: {call.method} {call.raw_path} is not supported."
     raise ServiceError(400, "InvalidRequestURL", message)
-
-
-def _error_response(error: ServiceError, request_id: str, host: str) -> HttpResponse:
-    """Return the error document. The SDK requires its first four elements; details follow them."""
-    fixed = (("Code", error.code), ("Message", error.message), ("RequestId", request_id), ("HostId", host))
-    body = format_document("Error", [*fixed, *error.details.items()])
-    return HttpResponse(error.status, body, {"Content-Type": CONTENT_TYPE})

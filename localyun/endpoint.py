@@ -1,0 +1,58 @@
+"""What the HTTP endpoints of all services share: each answers every request, a rejected one with an error document."""
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass
+from time import monotonic
+from typing import ClassVar
+
+from localyun.clock import CloudClock
+from localyun.errors import ServiceError
+from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.http import HttpRequest, HttpResponse
+from localyun.ram.credentials import Keyring
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class Endpoint(ABC):
+    """The HTTP endpoint of a service. `allow(credential, action, ...)` returns True if a key may call an action."""
+
+    keyring: Keyring
+    clock: CloudClock
+    _: KW_ONLY
+    allow: Callable[..., bool] = lambda *_: True
+    faults: FaultInjector = NO_FAULTS
+    internal_error: ClassVar = ServiceError(500, "InternalError", "An internal error of the local cloud; see its log.")
+
+    def answer(self, call: HttpRequest) -> HttpResponse:
+        """Return the response to a request; an error becomes the vendor's error document."""
+        begun, request_id = monotonic(), self.new_request_id()
+        try:
+            response = self.faults.run_request(lambda: self.dispatch(call, request_id))
+        except ServiceError as error:
+            response = self.error_response(call, error, request_id)
+        except Exception:
+            log.exception(
+                "%s %s: %s %s?%s", type(self).__name__, request_id, call.method, call.raw_path, call.raw_query
+            )
+            response = self.error_response(call, self.internal_error, request_id)
+        return self.complete(response, request_id, monotonic() - begun)
+
+    def new_request_id(self) -> str:
+        """Return a new request id in the form of the service."""
+        return self.clock.token(12).upper()
+
+    @abstractmethod
+    def dispatch(self, call: HttpRequest, request_id: str) -> HttpResponse:
+        """Authenticate and authorize a request, then execute its action. Raises ServiceError."""
+
+    @abstractmethod
+    def error_response(self, call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
+        """Return the vendor's error document."""
+
+    def complete(self, response: HttpResponse, _request_id: str, _seconds: float) -> HttpResponse:
+        """Return a response with the headers that all responses of the service have."""
+        return response
