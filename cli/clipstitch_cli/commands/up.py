@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -60,11 +59,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
 def _stop_event() -> Iterator[threading.Event]:
     """Yield an event that SIGTERM and SIGINT set; restore the signal handlers afterwards."""
     stop = threading.Event()
-
-    def set_event(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, set_event) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
