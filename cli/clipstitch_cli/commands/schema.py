@@ -12,10 +12,7 @@ from clipstitch_cli.options import Json, command_of
 def schema(ctx: typer.Context, _json: Json = False) -> int:
     """Print the JSON Schema of manifests, for editors; the same as docs/manifest.schema.json."""
     command = command_of(ctx)
-    if command.json:
-        command.write_json(manifest_schema())
-    else:
-        command.out.file.write(text())
+    command.write(manifest_schema, lambda: command.out.file.write(text()))
     return exit_codes.OK
 
 

@@ -66,7 +66,7 @@ def run_live(options: LiveOptions, command: CommandContext, project: Path | None
     announced = _spending(names, target.context, options)
     _confirm(announced, names, options, command)
     report = _run(names, target, options, command)._replace(announced=announced)
-    _write_answers(report, options.report, command)
+    command.write(lambda: as_json(report), lambda: _write_answers(report, options.report, command))
     write(report, options.report)
     return report.code
 
@@ -168,9 +168,6 @@ def _function_answers(
 
 
 def _write_answers(report: LiveReport, file: Path, command: CommandContext) -> None:
-    if command.json:
-        command.write_json(as_json(report))
-        return
     for question, answer in report.answers:
         number, outcome = (f"{question.number:>3}  ", "bold"), (answer.outcome, STYLES[answer.outcome])
         command.write_line(number, question.text, "  ", outcome)
