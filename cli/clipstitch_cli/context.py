@@ -1,7 +1,7 @@
 """What every command works with: the environment, two consoles, a clock. No global state."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any, NamedTuple
 
 from rich.console import Console
@@ -23,6 +23,13 @@ class CommandContext(NamedTuple):
         """Write one line of JSON to stdout and flush it; ASCII only, independent of the locale."""
         self.out.file.write(json.dumps(value) + "\n")
         self.out.file.flush()
+
+    def write(self, document: Callable[[], Any], write_text: Callable[[], object]) -> None:
+        """Write a document as JSON if the output is for a program, otherwise the text for people."""
+        if self.json:
+            self.write_json(document())
+        else:
+            write_text()
 
     def write_line(self, *parts: "str | Text | tuple[str, str]") -> None:
         """Write a line to stdout. A part is a string, a Text, or a string with its style; long lines are not cut."""

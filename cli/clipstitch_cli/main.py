@@ -29,7 +29,7 @@ from clipstitch_cli.commands.up import up
 from clipstitch_cli.commands.watch import watch
 from clipstitch_cli.context import CommandContext, console
 from clipstitch_cli.errors import OutputNotWritten, UsageError, report
-from clipstitch_cli.options import Json, command_of
+from clipstitch_cli.options import command_of
 
 # The library's base class of all errors in a command line: BadParameter < UsageError < ClickException.
 _CommandLineError = cast("type[Exception]", typer.BadParameter.__mro__[2])
@@ -42,7 +42,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for _command in (demo, up, plan, put, drop, jobs, show, watch, retry, doctor, explain):
+for _command in (demo, up, plan, put, drop, jobs, show, watch, retry, doctor, explain, schema):
     app.command()(_command)
 
 
@@ -87,9 +87,3 @@ def _root(
     if ctx.invoked_subcommand is None:
         command_of(ctx).out.file.write(ctx.get_help())
         raise typer.Exit
-
-
-@app.command("schema")
-def _schema(ctx: typer.Context, _json: Json = False) -> int:
-    """Print the JSON Schema of manifests, for editors; the same as docs/manifest.schema.json."""
-    return schema(command_of(ctx))

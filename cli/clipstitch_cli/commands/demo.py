@@ -30,7 +30,7 @@ from clipstitch_cli.display.svg import svg
 from clipstitch_cli.display.waveform import draw
 from clipstitch_cli.errors import OutputNotWritten
 from clipstitch_cli.files import read_file
-from clipstitch_cli.local_cloud import LocalCloudOptions, running_local_cloud
+from clipstitch_cli.local_cloud import running_local_cloud
 from clipstitch_cli.options import Json, Project, command_of
 from clipstitch_cli.stored_jobs import upload_manifest
 
@@ -78,7 +78,7 @@ def demo(
         keep.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="clipstitch-demo-") as data, _logs_on_failure(Path(data), command):
         result = _run(folder, Path(data), keep, command)
-    _write_result(result, command)
+    command.write(lambda: _as_json(result), lambda: _write_result(result, command))
     if abs(result.difference_s) > TOLERANCE_S:
         lengths = f"{result.audio.duration_s:.3f} s long, not {result.plan.duration_s:.3f} s"
         raise DemoFailed(f"{result.file} is {lengths}")
@@ -88,7 +88,7 @@ def demo(
 def _run(folder: Path, data: Path, keep: Path, command: CommandContext) -> DemoResult:
     """Run a local cloud and the job in it; download, decode and draw the output."""
     began = time.monotonic()
-    with running_local_cloud(folder, options=LocalCloudOptions(data=data)) as env:
+    with running_local_cloud(folder, data=data) as env:
         _write_step(command, "local cloud", f"started from s.yaml and template.yml: OSS at {env['OSS_ENDPOINT']}")
         context = connect(command._replace(env={**env}), folder)
         plan, event = _run_job(folder, context, env, command)
@@ -182,9 +182,6 @@ def _write_step(command: CommandContext, what: str, detail: str) -> None:
 
 
 def _write_result(result: DemoResult, command: CommandContext) -> None:
-    if command.json:
-        command.write_json(_as_json(result))
-        return
     command.write_line(("\nCompletion event, as received from the queue", "bold"))
     command.out.print_json(json.dumps(result.event), indent=2, ensure_ascii=False)
     command.write_line(("\nMerged audio", "bold"))

@@ -60,26 +60,18 @@ def drop_manifest(
         command.write_note(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`")
     if timeout is not None:
         return _wait(follow(job_id, context, timeout, pause), context, command)
-    if command.json:
-        command.write_json({"job": job_id, "manifest": ref.uri})
-    else:
-        command.write_line(job_id)
+    command.write(lambda: {"job": job_id, "manifest": ref.uri}, lambda: command.write_line(job_id))
     return exit_codes.OK
 
 
 def _wait(jobs: Iterator[Job], context: Context, command: CommandContext) -> int:
     job = show_progress(jobs, command)
     event = completion_event(job, context)
-    if command.json:
-        command.write_json(event)
-    else:
-        _write_event(event, command)
-        if sinks := pending_sinks(job):
-            command.write_line((f"  delivery pending, will be retried: {', '.join(map(visible, sinks))}", "yellow"))
+    command.write(lambda: event, lambda: _write_event(event, pending_sinks(job), command))
     return exit_codes.BY_STATE[job.state]
 
 
-def _write_event(event: dict[str, Any], command: CommandContext) -> None:
+def _write_event(event: dict[str, Any], pending: list[str], command: CommandContext) -> None:
     data = event["data"]
     succeeded = data["state"] == "succeeded"
     command.write_line((data["state"], "bold green" if succeeded else "bold red"), f"  {data['job']}")
@@ -89,3 +81,5 @@ def _write_event(event: dict[str, Any], command: CommandContext) -> None:
         command.write_line(f"  {visible(error['message'])} [{error['code']}]\n  remedy: {error['remedy']}")
     if issues := issues_of(data):
         command.out.print(issues_table(issues))
+    if pending:
+        command.write_line((f"  delivery pending, will be retried: {', '.join(map(visible, pending))}", "yellow"))

@@ -77,10 +77,7 @@ def _queue_name(command: CommandContext, project: Path | None) -> str:
 def retry_job(context: Context, what: str, command: CommandContext, deployed: DeployedFunctions | None = None) -> int:
     """Recover a job, or submit a manifest again; return the exit code of the job's state if the job is closed."""
     job = (_submit if "/" in what else _recover)(what, context, deployed)
-    if command.json:
-        command.write_json(_as_json(job))
-    else:
-        command.write_line(job_line(job))
+    command.write(lambda: _as_json(job), lambda: command.write_line(job_line(job)))
     return exit_codes.BY_STATE[job.state] if job.closed else exit_codes.OK
 
 

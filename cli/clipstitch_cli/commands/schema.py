@@ -2,17 +2,17 @@
 
 import json
 
+import typer
+
 from clipstitch.manifest.json_schema import manifest_schema
 from clipstitch_cli import exit_codes
-from clipstitch_cli.context import CommandContext
+from clipstitch_cli.options import Json, command_of
 
 
-def schema(command: CommandContext) -> int:
-    """Print the schema, and return the exit code."""
-    if command.json:
-        command.write_json(manifest_schema())
-    else:
-        command.out.file.write(text())
+def schema(ctx: typer.Context, _json: Json = False) -> int:
+    """Print the JSON Schema of manifests, for editors; the same as docs/manifest.schema.json."""
+    command = command_of(ctx)
+    command.write(manifest_schema, lambda: command.out.file.write(text()))
     return exit_codes.OK
 
 

@@ -45,10 +45,7 @@ def show_job(context: Context, id_prefix: str, command: CommandContext) -> int:
     """Show the job whose id has a prefix. Raises JobNotFound, and UsageError if there are several."""
     job = context.store.load(find_job_id(id_prefix, context))
     timeline = _timeline(job, context)
-    if command.json:
-        command.write_json(_as_json(job, timeline, context))
-    else:
-        _write_job(job, timeline, context, command)
+    command.write(lambda: _as_json(job, timeline, context), lambda: _write_job(job, timeline, context, command))
     return exit_codes.OK
 
 

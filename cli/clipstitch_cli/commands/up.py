@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,7 +16,7 @@ from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import project_folder
 from clipstitch_cli.context import CommandContext
 from clipstitch_cli.errors import LocalCloudError, UsageError
-from clipstitch_cli.local_cloud import LocalCloudOptions, running_local_cloud
+from clipstitch_cli.local_cloud import running_local_cloud
 from clipstitch_cli.options import Json, Project, command_of
 
 _TIME_SCALE = "Divide the delays of timers and retries by this; for the grace period set CLIPSTITCH_GRACE_PERIOD_S."
@@ -43,15 +42,16 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     """Run the local cloud until Ctrl-C or SIGTERM; prints the variables that the other commands need."""
     if source not in ("sources", "build"):
         raise UsageError(f"--from {source!r}: write `build` or `sources`")
-    options = LocalCloudOptions(data, port, source == "build", time_scale, faults, fault_rate)
+    profile = None if faults is None else (faults, fault_rate)
+    options = {"data": data, "port": port, "time_scale": time_scale, "from_build": source == "build"}
     command, folder = command_of(ctx), project_folder(project)
     with _stop_event() as stop, ExitStack() as exits:
-        exported = exits.enter_context(running_local_cloud(folder, command.env, options))
+        exported = exits.enter_context(running_local_cloud(folder, command.env, profile, **options))
         if faults is not None:
             command.write_note(f"Injecting faults, seed {faults}, fault rate {fault_rate:g}.", style="")
         if env_file:
             exits.enter_context(_env_file(env_file, exported))
-        _write_ready(exported, env_file, command)
+        command.write(lambda: exported, lambda: _write_ready(exported, env_file, command))
         stop.wait()
     return exit_codes.OK
 
@@ -60,11 +60,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
 def _stop_event() -> Iterator[threading.Event]:
     """Yield an event that SIGTERM and SIGINT set; restore the signal handlers afterwards."""
     stop = threading.Event()
-
-    def set_event(_number: int, _frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {number: signal.signal(number, set_event) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.signal(number, lambda *_: stop.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         yield stop
     finally:
@@ -94,10 +90,7 @@ def _env_file(file: Path, env: Mapping[str, str]) -> Iterator[None]:
 
 
 def _write_ready(env: Mapping[str, str], env_file: Path | None, command: CommandContext) -> None:
-    """Write the variables: one line of JSON, or a table and lines to copy."""
-    if command.json:
-        command.write_json(env)
-        return
+    """Write the variables: a table, and lines to copy."""
     table = Table(title="The local cloud is running", box=None, padding=(0, 2, 0, 0), show_header=False)
     table.title_justify = "left"
     for name in ("OSS_ENDPOINT", "MNS_ENDPOINT", "IMM_ENDPOINT", "FC_ENDPOINT", "CLIPSTITCH_BUCKET"):

@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -42,10 +43,7 @@ def watch_jobs(context: Context, command: CommandContext, limit: timedelta | Non
     if not command.json:
         command.write_note("watching; press Ctrl-C to stop")
     for job in _changes(context, command, end, pause):
-        if command.json:
-            command.write_json(_as_json(job, context))
-        else:
-            _write_job(job, context, command)
+        command.write(partial(_as_json, job, context), partial(_write_job, job, context, command))
     return exit_codes.OK
 
 

@@ -17,25 +17,24 @@ def write_estimate(estimate: Estimate, command: CommandContext) -> None:
         f"{requests.get} GET, {requests.head} HEAD, {requests.listing} list, {requests.put} PUT, {requests.post} POST"
     )
     processed = format_ms(estimate.processed_s * 1000)
-    rows: list[tuple[str, str | Text]] = [
-        ("duration", format_ms(estimate.duration_s * 1000)),
-        ("size", f"about {_format_bytes(estimate.size.size)}, at {estimate.size.assumes}"),
-        ("tasks", f"{estimate.tasks} in {estimate.levels} {levels}, {processed} of audio"),
-        ("OSS", f"{requests.oss} requests: {kinds}"),
-        ("SMQ", f"{requests.smq} requests: {requests.events} events, {requests.notifications} notifications from IMM"),
-        ("cost", _total(estimate)),
-    ]
-    for price, amount in ((cost.price, cost.amount) for cost in estimate.costs):
-        if amount is not None:
-            rows.append(("", f"{price.item}: {amount:.6f} {estimate.currency} ({price.source}, {price.dated})"))
-    rows.append(("", f"not included: {', '.join(estimate.not_included)}"))
-    unknown = {cost.price.name: cost.price.item for cost in estimate.costs if cost.amount is None}
-    rows += [("", Text(f"{unknown[name]}: {note}", "dim")) for name, note in NOTES.items() if name in unknown]
+    events = f"{requests.events} events, {requests.notifications} notifications from IMM"
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     table.add_column(style="dim")
     table.add_column(overflow="fold")
-    for row in rows:
-        table.add_row(*row)
+    table.add_row("duration", format_ms(estimate.duration_s * 1000))
+    table.add_row("size", f"about {_format_bytes(estimate.size.size)}, at {estimate.size.assumes}")
+    table.add_row("tasks", f"{estimate.tasks} in {estimate.levels} {levels}, {processed} of audio")
+    table.add_row("OSS", f"{requests.oss} requests: {kinds}")
+    table.add_row("SMQ", f"{requests.smq} requests: {events}")
+    table.add_row("cost", _total(estimate))
+    for price, amount in ((cost.price, cost.amount) for cost in estimate.costs):
+        if amount is not None:
+            table.add_row("", f"{price.item}: {amount:.6f} {estimate.currency} ({price.source}, {price.dated})")
+    table.add_row("", f"not included: {', '.join(estimate.not_included)}")
+    unknown = {cost.price.name: cost.price.item for cost in estimate.costs if cost.amount is None}
+    for name, note in NOTES.items():
+        if name in unknown:
+            table.add_row("", Text(f"{unknown[name]}: {note}", "dim"))
     command.write_line(("Estimate", "bold"), (", if nothing fails", "dim"))
     command.out.print(Padding(table, (0, 0, 0, 2), expand=False))
 

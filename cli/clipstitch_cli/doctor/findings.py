@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from itertools import chain
 from typing import NamedTuple, TypeVar
 
 from clipstitch.common.errors import ClipstitchError, CloudBusy
@@ -51,6 +52,17 @@ def result_of(inspect: Callable[[], T]) -> T | ClipstitchError:
         return inspect()
     except ClipstitchError as error:
         return error
+
+
+def checked(name: str, inspect: Callable[[], T], check: Callable[[T], Iterable[Finding]]) -> Iterable[Finding]:
+    """Return what a check says about the result of an inspection, or that there is no answer."""
+    result = result_of(inspect)
+    return [no_answer(name, result)] if isinstance(result, ClipstitchError) else check(result)
+
+
+def all_or_ok(findings: Iterable[Iterable[Finding]], name: str, message: str) -> list[Finding]:
+    """Return all findings; if there are none, one without an error."""
+    return list(chain.from_iterable(findings)) or [ok(name, message)]
 
 
 def no_answer(name: str, error: ClipstitchError) -> Finding:

@@ -11,7 +11,7 @@ from clipstitch.usecases.context import Context
 from clipstitch.usecases.job_store import JobStore
 from clipstitch_cli.doctor import inspect_openapi, inspect_oss
 from clipstitch_cli.doctor.deployment_facts import BucketFacts, FunctionFacts, OpenJob, QueueFacts
-from clipstitch_cli.doctor.inspect_openapi import OpenApiService
+from clipstitch_cli.openapi import client_config
 from clipstitch_cli.smq_queue import SmqQueue, smq_account
 from clipstitch_cli.stored_jobs import pending_sinks
 
@@ -23,7 +23,7 @@ class CloudInspector:
         self._context, self._key, self._settings = context, key, context.settings
         self._account = smq_account(self._settings.mns_endpoint, key)
         region = self._settings.oss_region
-        self._fc, self._imm = (OpenApiService(endpoint, region, key) for endpoint in (fc_endpoint, imm_endpoint))
+        self._fc, self._imm = (client_config(endpoint, key, region) for endpoint in (fc_endpoint, imm_endpoint))
 
     def clock_skew(self) -> timedelta:
         """Compare the middle of a request with the Date of its answer; differences under a second count as none."""

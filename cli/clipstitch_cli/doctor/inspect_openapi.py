@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from alibabacloud_fc20230330 import models as fc
 from alibabacloud_fc20230330.client import Client as FcClient
@@ -11,47 +11,33 @@ from alibabacloud_imm20200930.client import Client as ImmClient
 from alibabacloud_tea_openapi.models import Config
 from Tea.exceptions import TeaException
 
-from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ObjectNotFound
 from clipstitch_cli.doctor.deployment_facts import FunctionFacts, parse_function
-from clipstitch_cli.openapi import client_config, openapi_errors
+from clipstitch_cli.openapi import openapi_errors
 
 TASK_TYPE = "MediaConvert"
 
 
-class OpenApiService(NamedTuple):
-    """FC or IMM: its endpoint, its region, and the access key."""
-
-    endpoint: str
-    region: str
-    key: AccessKey
-
-    @property
-    def config(self) -> Config:
-        """The configuration of its client."""
-        return client_config(self.endpoint, self.key, self.region)
-
-
-def imm_project(bucket: str, service: OpenApiService) -> str | None:
+def imm_project(bucket: str, config: Config) -> str | None:
     """Call IMM's GetOSSBucketAttachment; return None for a bucket that is not attached."""
     try:
         with openapi_errors(f"reading the IMM attachment of {bucket}"):
             request = imm.GetOSSBucketAttachmentRequest(ossbucket=bucket)
-            return str(ImmClient(service.config).get_ossbucket_attachment(request).body.project_name)
+            return str(ImmClient(config).get_ossbucket_attachment(request).body.project_name)
     except ObjectNotFound:
         return None
 
 
-def task_definition(task: str, project: str, service: OpenApiService) -> dict[str, Any]:
+def task_definition(task: str, project: str, config: Config) -> dict[str, Any]:
     """Call IMM's GetTask; return the CreateMediaConvertTask request that OSS made of a process string."""
     with openapi_errors(f"reading the definition of task {task}"):
-        answer = ImmClient(service.config).get_task(imm.GetTaskRequest(project, True, task, TASK_TYPE)).body
+        answer = ImmClient(config).get_task(imm.GetTaskRequest(project, True, task, TASK_TYPE)).body
     return dict(json.loads(answer.task_request_definition or "{}"))
 
 
-def function(name: str, service: OpenApiService) -> FunctionFacts | None:
+def function(name: str, config: Config) -> FunctionFacts | None:
     """Call FC's GetFunction, GetAsyncInvokeConfig and ListTriggers; return None if the function does not exist."""
-    client = FcClient(service.config)
+    client = FcClient(config)
     with openapi_errors(f"reading function {name}"):
         found = _document(lambda: client.get_function(name, fc.GetFunctionRequest()))
         if found is None:

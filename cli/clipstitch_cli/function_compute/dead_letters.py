@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from clipstitch.common.errors import ClipstitchError, InvalidTriggerEvent
@@ -130,11 +131,11 @@ def _is_timer(event: dict[str, Any]) -> bool:
 
 def event_in(body: str) -> dict[str, Any]:
     """Return the event that a function failed on. Raises InvalidDeadLetter."""
-    record = _parse(body)
+    record = parse_body(body)
     if not isinstance(record, dict):
         raise InvalidDeadLetter(f"not the record of an invocation: {body[:200]!r}")
     event = record.get("requestPayload", record)  # a dead-letter message of SMQ itself is the event
-    parsed = _parse(event) if isinstance(event, str) else event
+    parsed = parse_body(event) if isinstance(event, str) else event
     if not isinstance(parsed, dict):
         raise InvalidDeadLetter(f"the event of the invocation is no JSON object: {body[:200]!r}")
     return parsed
@@ -146,7 +147,7 @@ def function_in(body: str) -> str:
     >>> function_in('{"requestContext": {"functionArn": "acs:fc:cn-hangzhou:1:services/s.LATEST/functions/f"}}')
     'f'
     """
-    record = _parse(body)
+    record = parse_body(body)
     context = record.get("requestContext") if isinstance(record, dict) else None
     arn = context.get("functionArn") if isinstance(context, dict) else None
     if not (name := _FUNCTION.search(str(arn))):
@@ -154,15 +155,11 @@ def function_in(body: str) -> str:
     return name[1]
 
 
-def _parse(text: str) -> Any:
+def parse_body(text: str) -> Any:
     """Parse JSON, or JSON in Base64; None if it is neither."""
-    for decode in (str.encode, _from_base64):
+    for decode in (str.encode, partial(base64.b64decode, validate=True)):
         try:
             return json.loads(decode(text))
         except (ValueError, RecursionError):
             continue
     return None
-
-
-def _from_base64(text: str) -> bytes:
-    return base64.b64decode(text, validate=True)

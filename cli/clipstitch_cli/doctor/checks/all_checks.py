@@ -1,15 +1,16 @@
 """All checks in their order. A failed check skips only those that depend on it, and they say so."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
+from itertools import starmap
 from typing import NamedTuple
 
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.usecases.settings import Settings
 from clipstitch_cli.doctor import deployment_facts as facts
 from clipstitch_cli.doctor.checks import functions, jobs, messages, storage, triggers
-from clipstitch_cli.doctor.findings import Finding, ok, result_of, skipped
+from clipstitch_cli.doctor.findings import Finding, all_or_ok, checked, ok, result_of, skipped
 
 
 class Check(NamedTuple):
@@ -72,7 +73,7 @@ def examine(inspector: facts.Inspector, expected: facts.ExpectedDeployment, now:
     """Make all checks; yield each finding as soon as it is known."""
     settings = expected.settings
     yield ok("settings", f"complete, for bucket {settings.bucket} in {settings.oss_region}")
-    yield storage.clock(result_of(inspector.clock_skew))
+    yield from checked("clock", inspector.clock_skew, storage.clock)
     home = result_of(partial(inspector.bucket, settings.bucket))
     yield storage.access_key(home, expected.key_id)
     if isinstance(home, facts.AccessKeyRejected):
@@ -113,20 +114,24 @@ def _binding(home: Home, inspector: facts.Inspector, expected: facts.ExpectedDep
     if reason := _unreachable(home, settings) or expected.not_inspected.get("IMM"):
         yield skipped("binding", reason)
     else:
-        yield storage.binding(result_of(partial(inspector.imm_project, settings.bucket)), settings)
+        inspect = partial(inspector.imm_project, settings.bucket)
+        yield from checked("binding", inspect, partial(storage.binding, settings=settings))
 
 
 def _messages(inspector: facts.Inspector, expected: facts.ExpectedDeployment, now: datetime) -> Iterator[Finding]:
     settings, name = expected.settings, expected.dead_letter_queue
-    yield messages.topic(result_of(partial(inspector.has_topic, settings.completion_topic)), settings)
+    inspect_topic = partial(inspector.has_topic, settings.completion_topic)
+    yield from checked("topic", inspect_topic, partial(messages.topic, settings=settings))
     inspections: Inspections = {"topic": inspector.has_topic, "queue": inspector.queue}
     inspected = [sink for sink in settings.sinks if sink.kind in inspections]
     found = {sink: result_of(partial(inspections[sink.kind], sink.target)) for sink in inspected}
     yield from messages.sinks(found, settings)
     if name:
-        yield messages.dead_letters(name, result_of(partial(inspector.queue, name)), settings, now)
+        check = partial(messages.dead_letters, name=name, settings=settings, now=now)
+        yield from checked("dead letters", partial(inspector.queue, name), check)
     else:
-        yield messages.no_dead_letter_queue(expected.files_error or "the name of the queue is unknown")
+        reason = expected.files_error or "the name of the queue is unknown"
+        yield skipped("dead letters", reason, "export CLIPSTITCH_DEAD_LETTER_QUEUE=NAME")
 
 
 def _functions(inspector: facts.Inspector, expected: facts.ExpectedDeployment) -> Iterator[Finding]:
@@ -134,22 +139,31 @@ def _functions(inspector: facts.Inspector, expected: facts.ExpectedDeployment) -
         yield from _skip(_FUNCTION_CHECKS, reason)
         return
     declared, settings = expected.functions, expected.settings
-    found = {function.name: result_of(partial(inspector.function, function.name)) for function in declared}
-    yield from functions.functions(declared, found)
-    deployed = [function for function in found.values() if isinstance(function, facts.FunctionFacts)]
-    if not deployed:
+    found = [(function, result_of(partial(inspector.function, function.name))) for function in declared]
+    yield from all_or_ok(starmap(functions.function, found), "functions", f"{_names(declared)} exist")
+    known = [(function, result) for function, result in found if isinstance(result, facts.FunctionFacts)]
+    if not known:
         yield from _skip(_FUNCTION_CHECKS[1:], "no function is known")
         return
-    yield from functions.environment(declared, deployed, settings)
-    yield from functions.failure_destinations(declared, deployed)
-    yield from functions.roles(declared, deployed)
-    yield from triggers.triggers(declared, deployed, settings.oss_region)
+    deployed = [function for _, function in known]
+    names, count = _names(deployed), sum(len(function.triggers) for function in deployed)
+    environments = (functions.environment(*pair, settings) for pair in known)
+    destinations, roles = starmap(functions.failure_destination, known), starmap(functions.roles, known)
+    different = (triggers.triggers(*pair, settings.oss_region) for pair in known)
+    yield from all_or_ok(environments, "environment", f"{names} have the settings of s.yaml")
+    yield from all_or_ok(destinations, "failure destination", f"failed events of {names} go where s.yaml says")
+    yield from all_or_ok(roles, "roles", f"{names} and their triggers have the roles of s.yaml")
+    yield from all_or_ok(different, "triggers", f"all {count} are as s.yaml declares them")
     yield from triggers.loops(declared, deployed, settings)
+
+
+def _names(functions_: Iterable[facts.FunctionFacts]) -> str:
+    return ", ".join(function.name for function in functions_)
 
 
 def _state(home: Home, inspector: facts.Inspector, settings: Settings, now: datetime) -> Iterator[Finding]:
     if reason := _unreachable(home, settings):
         yield from _skip(_STATE_CHECKS, reason)
         return
-    yield from jobs.open_jobs(result_of(inspector.open_jobs), now)
-    yield from messages.switched_off(result_of(inspector.switched_off_sinks))
+    yield from checked("open jobs", inspector.open_jobs, partial(jobs.open_jobs, now=now))
+    yield from checked("webhooks", inspector.switched_off_sinks, messages.switched_off)

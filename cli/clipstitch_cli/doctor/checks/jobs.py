@@ -3,19 +3,15 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 
-from clipstitch.common.errors import ClipstitchError
 from clipstitch_cli.doctor.deployment_facts import OpenJob
-from clipstitch_cli.doctor.findings import Finding, bad, format_age, no_answer, ok, warning
+from clipstitch_cli.doctor.findings import Finding, bad, format_age, ok, warning
 
 GRACE = timedelta(minutes=15)  # three sweeps
 MAX_LISTED = 3
 
 
-def open_jobs(jobs: Sequence[OpenJob] | ClipstitchError, now: datetime) -> Iterator[Finding]:
+def open_jobs(jobs: Sequence[OpenJob], now: datetime) -> Iterator[Finding]:
     """Check the open jobs, which are listed oldest first."""
-    if isinstance(jobs, ClipstitchError):
-        yield no_answer("open jobs", jobs)
-        return
     stuck = [job for job in jobs if job.late and job.late > GRACE and not job.pending]
     pending = [job for job in jobs if job.pending]
     if stuck:

@@ -6,18 +6,16 @@ from datetime import datetime
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.usecases.settings import Settings, Sink
 from clipstitch_cli.doctor.deployment_facts import QueueFacts
-from clipstitch_cli.doctor.findings import Finding, bad, format_age, no_answer, ok, skipped, warning
+from clipstitch_cli.doctor.findings import Finding, bad, format_age, no_answer, ok, warning
 
 
-def topic(exists: bool | ClipstitchError, settings: Settings) -> Finding:
+def topic(exists: bool, settings: Settings) -> list[Finding]:
     """Check the topic to which IMM sends completion notifications."""
     name = settings.completion_topic
-    if isinstance(exists, ClipstitchError):
-        return no_answer("topic", exists)
     if not exists:
         message = f"there is no topic {name}, so no completion notification arrives"
-        return bad("topic", message, _create_command("topic", name, settings))
-    return ok("topic", f"completion topic {name} exists")
+        return [bad("topic", message, _create_command("topic", name, settings))]
+    return [ok("topic", f"completion topic {name} exists")]
 
 
 def sinks(found: Mapping[Sink, bool | QueueFacts | ClipstitchError | None], settings: Settings) -> Iterator[Finding]:
@@ -43,32 +41,22 @@ def _create_command(kind: str, name: str, settings: Settings) -> str:
     return f"aliyun mns-open Create{resource} --region {settings.oss_region} --{resource}Name {name}"
 
 
-def dead_letters(name: str, queue: QueueFacts | ClipstitchError | None, settings: Settings, now: datetime) -> Finding:
+def dead_letters(queue: QueueFacts | None, name: str, settings: Settings, now: datetime) -> list[Finding]:
     """Check the queue of dead-letter messages."""
-    if isinstance(queue, ClipstitchError):
-        return no_answer("dead letters", queue)
     if queue is None:
         message = f"there is no queue {name}, so events that failed finally are lost"
-        return bad("dead letters", message, _create_command("queue", name, settings))
+        return [bad("dead letters", message, _create_command("queue", name, settings))]
     if queue.messages:
         oldest = f" (oldest: {format_age(now - queue.since)})" if queue.since else ""
         count = f"{queue.messages} dead-letter message{'s' if queue.messages > 1 else ''}"
-        return bad("dead letters", f"{count} in queue {name}{oldest}", "clipstitch retry --dead-letters")
-    return ok("dead letters", f"queue {name} is empty")
+        return [bad("dead letters", f"{count} in queue {name}{oldest}", "clipstitch retry --dead-letters")]
+    return [ok("dead letters", f"queue {name} is empty")]
 
 
-def switched_off(objects: Sequence[str] | ClipstitchError) -> Iterator[Finding]:
+def switched_off(objects: Sequence[str]) -> Iterator[Finding]:
     """Check for webhooks that were switched off because their receiver answered 410 Gone."""
-    if isinstance(objects, ClipstitchError):
-        yield no_answer("webhooks", objects)
-        return
     for uri in objects:
         sink = uri.rpartition("/")[2].removesuffix(".off")
         yield warning("webhooks", f"{sink} is switched off: its receiver answered 410 Gone", f"ossutil rm {uri}")
     if not objects:
         yield ok("webhooks", "none is switched off")
-
-
-def no_dead_letter_queue(reason: str) -> Finding:
-    """Return the finding for a queue of dead-letter messages whose name is unknown."""
-    return skipped("dead letters", reason, "export CLIPSTITCH_DEAD_LETTER_QUEUE=NAME")

@@ -24,16 +24,14 @@ def access_key(home: Result, key_id: str) -> Finding:
     return ok("access key", f"{key_id} is accepted")
 
 
-def clock(skew: timedelta | ClipstitchError) -> Finding:
+def clock(skew: timedelta) -> list[Finding]:
     """Check how far this machine's clock is ahead of the cloud's."""
-    if isinstance(skew, ClipstitchError):
-        return no_answer("clock", skew)
     off = f"{abs(skew).total_seconds():.0f} s {'ahead of' if skew > timedelta() else 'behind'} the cloud's"
     if abs(skew) > MAX_SKEW:
-        return bad("clock", f"this machine's clock is {off}; OSS and SMQ refuse more than 15 minutes", _SET_CLOCK)
+        return [bad("clock", f"this machine's clock is {off}; OSS and SMQ refuse more than 15 minutes", _SET_CLOCK)]
     if abs(skew) > WARNING_SKEW:
-        return warning("clock", f"this machine's clock is {off}", _SET_CLOCK)
-    return ok("clock", f"this machine's clock agrees with the cloud's to {WARNING_SKEW.seconds} s")
+        return [warning("clock", f"this machine's clock is {off}", _SET_CLOCK)]
+    return [ok("clock", f"this machine's clock agrees with the cloud's to {WARNING_SKEW.seconds} s")]
 
 
 def bucket(name: str, found: Result, settings: Settings) -> Finding:
@@ -90,16 +88,14 @@ def _make_bucket(name: str, settings: Settings) -> str:
     return f"ossutil mb oss://{name} --region {settings.oss_region}"
 
 
-def binding(project: str | ClipstitchError | None, settings: Settings) -> Finding:
+def binding(project: str | None, settings: Settings) -> list[Finding]:
     """Check that OSS can process audio in the bucket, and that the sweep uses the right IMM project."""
     wanted, name = settings.imm_project, settings.bucket
     target = f"--region {settings.oss_region} --OSSBucket {name}"
     attach = f"aliyun imm AttachOSSBucket {target} --ProjectName {wanted or 'PROJECT'}"
-    if isinstance(project, ClipstitchError):
-        return no_answer("binding", project)
     if project is None:
-        return bad("binding", f"bucket {name} is bound to no IMM project, so OSS cannot process audio in it", attach)
+        return [bad("binding", f"bucket {name} is bound to no IMM project, so OSS cannot process audio in it", attach)]
     if wanted and project != wanted:
         message = f"bucket {name} is bound to IMM project {project}, but the settings say {wanted}"
-        return bad("binding", message, f"aliyun imm DetachOSSBucket {target} && {attach}")
-    return ok("binding", f"bucket {name} is bound to IMM project {project}")
+        return [bad("binding", message, f"aliyun imm DetachOSSBucket {target} && {attach}")]
+    return [ok("binding", f"bucket {name} is bound to IMM project {project}")]

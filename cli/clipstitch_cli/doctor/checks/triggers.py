@@ -12,17 +12,10 @@ PARTS = ("InitiateMultipartUpload", "UploadPart", "UploadPartCopy")
 DEPLOY = "s deploy"
 
 
-def triggers(declared: Sequence[FunctionFacts], deployed: Sequence[FunctionFacts], region: str) -> Iterator[Finding]:
-    """Check that every declared trigger exists, as declared, and that there are no others."""
-    wanted = {one.name: one.triggers for one in declared}
-    findings = [finding for one in deployed for finding in _triggers(one, wanted[one.name], region)]
-    count = sum(len(one.triggers) for one in deployed)
-    yield from findings or [ok("triggers", f"all {count} are as s.yaml declares them")]
-
-
-def _triggers(function: FunctionFacts, declared: Sequence[TriggerFacts], region: str) -> Iterator[Finding]:
+def triggers(declared: FunctionFacts, function: FunctionFacts, region: str) -> Iterator[Finding]:
+    """Check that every declared trigger of a function exists, as declared, and that there are no others."""
     by_name = {trigger.name: trigger for trigger in function.triggers}
-    for trigger in declared:
+    for trigger in declared.triggers:
         found = by_name.pop(trigger.name, None)
         if found is None:
             message = f"{function.name} has no trigger {trigger.name}: {_consequence(trigger)}"
@@ -37,13 +30,9 @@ def _triggers(function: FunctionFacts, declared: Sequence[TriggerFacts], region:
 
 def _consequence(trigger: TriggerFacts) -> str:
     """Return what happens without a trigger."""
-    match trigger.kind:
-        case "oss":
-            return f"uploads under {trigger.prefix} that end in {trigger.suffix} wait for the sweep"
-        case "timer":
-            return "no sweep recovers jobs"
-        case _:
-            return "completed tasks wait for the sweep"
+    if trigger.kind == "oss":
+        return f"uploads under {trigger.prefix} that end in {trigger.suffix} wait for the sweep"
+    return "no sweep recovers jobs" if trigger.kind == "timer" else "completed tasks wait for the sweep"
 
 
 def _differences(found: TriggerFacts, declared: TriggerFacts) -> str:
@@ -54,15 +43,13 @@ def _differences(found: TriggerFacts, declared: TriggerFacts) -> str:
 
 def _properties(trigger: TriggerFacts) -> dict[str, object]:
     """Return the properties that are compared, by their names in messages."""
-    config = trigger.config
-    match trigger.kind:
-        case "oss":
-            special: dict[str, object] = {"prefix": trigger.prefix, "suffix": trigger.suffix, "events": trigger.events}
-        case "timer":
-            special = {"schedule": config.get("cronExpression"), "enabled": bool(config.get("enable"))}
-        case _:
-            special = {name: config.get(name) for name in ("notifyContentFormat", "notifyStrategy", "filterTag")}
-    return {"type": trigger.kind, "source": trigger.source, **special}
+    config, common = trigger.config, {"type": trigger.kind, "source": trigger.source}
+    if trigger.kind == "oss":
+        return {**common, "prefix": trigger.prefix, "suffix": trigger.suffix, "events": trigger.events}
+    if trigger.kind == "timer":
+        return {**common, "schedule": config.get("cronExpression"), "enabled": bool(config.get("enable"))}
+    names = ("notifyContentFormat", "notifyStrategy", "filterTag")
+    return {**common, **{name: config.get(name) for name in names}}
 
 
 def loops(

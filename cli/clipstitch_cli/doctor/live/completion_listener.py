@@ -7,10 +7,10 @@ from datetime import timedelta
 
 from clipstitch.common.clock import Clock
 from clipstitch.common.credentials import AccessKey
-from clipstitch.common.errors import ClipstitchError, InvalidNotification
-from clipstitch.inbound.completion_notification import parse_notification
+from clipstitch.common.errors import ClipstitchError
 from clipstitch.usecases.settings import Settings
 from clipstitch_cli.doctor.live.cleanup import CleanupStack
+from clipstitch_cli.doctor.live.experiments import notification_in
 from clipstitch_cli.doctor.live.temporary_queues import create_queue, subscribe_queue
 from clipstitch_cli.smq_queue import SmqQueue, smq_account
 
@@ -41,8 +41,8 @@ class CompletionListener:
         deadline = clock.now() + wait
         while not self.error and len(bodies) < len(tasks) and clock.now() < deadline:
             body = self._receive_one()
-            if body and (task := _task_of(body)) in tasks:
-                bodies[task] = body
+            if (notification := notification_in(body)) and notification.task_id in tasks:
+                bodies[notification.task_id] = body
         return bodies
 
     def _receive_one(self) -> str:
@@ -54,12 +54,3 @@ class CompletionListener:
         except ClipstitchError as error:
             self.error = str(error)
         return ""
-
-
-def _task_of(body: str) -> str:
-    """Return the task of a notification; "" if it cannot be parsed."""
-    try:
-        notification = parse_notification(body.encode())
-    except InvalidNotification:
-        return ""
-    return notification.task_id if notification else ""

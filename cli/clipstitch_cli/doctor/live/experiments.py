@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from clipstitch.common.errors import InvalidNotification
 from clipstitch.common.identifiers import ObjectRef
+from clipstitch.inbound.completion_notification import CompletionNotification, parse_notification
 from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, format_process
 from clipstitch_cli.doctor.live.tones import RATE, DetectedTone, Tone
 
@@ -17,21 +19,16 @@ TASK_REQUESTS = 2  # by `complete`, to find that a task is not clipstitch's: ver
 LISTING_REQUESTS, DELETION_REQUESTS = 2, 1  # a prefix is listed before and after one deletion
 
 
-class TrimmedClip(NamedTuple):
-    """A clip before or after the posted one, with its trim in milliseconds."""
-
-    clip: str
-    ss: int | None = None
-    t: int | None = None
-
-
 class Experiment(NamedTuple):
-    """One request, posted to `main`. `ss` and `t` are the action's own; `where` is HOME or UNBOUND."""
+    """One request, posted to `main`. `ss` and `t` are the action's own; `where` is HOME or UNBOUND.
+
+    The segments before and after `main` name clips, not keys.
+    """
 
     name: str
     main: str
-    pre: tuple[TrimmedClip, ...] = ()
-    sur: tuple[TrimmedClip, ...] = ()
+    pre: tuple[Segment, ...] = ()
+    sur: tuple[Segment, ...] = ()
     ss: int | None = None
     t: int | None = None
     where: str = HOME
@@ -39,7 +36,7 @@ class Experiment(NamedTuple):
     @property
     def clips(self) -> tuple[str, ...]:
         """All sources, in order."""
-        return (*(part.clip for part in self.pre), self.main, *(part.clip for part in self.sur))
+        return (*(part.key for part in self.pre), self.main, *(part.key for part in self.sur))
 
     @property
     def has_audio(self) -> bool:
@@ -50,21 +47,21 @@ class Experiment(NamedTuple):
         """Return the process string: FLAC under the prefix, with a notification to the topic."""
         target = ObjectRef(bucket, target_of(self, prefix))
         transcode = Transcode("flac", ss=self.ss, t=self.t, ac=1, ar=RATE)
-        pre, sur = (tuple(Segment(key_of(p.clip, prefix), p.ss, p.t) for p in parts) for parts in (self.pre, self.sur))
+        pre, sur = (tuple(p._replace(key=key_of(p.key, prefix)) for p in parts) for parts in (self.pre, self.sur))
         return format_process(Process(transcode, pre, sur, Saveas.literal(target), topic))
 
 
 EXPERIMENTS = (
-    Experiment("pair", "a", sur=(TrimmedClip("b"),)),
-    Experiment("order", "c", pre=(TrimmedClip("a"), TrimmedClip("b"))),
-    Experiment("whole", "b", pre=(TrimmedClip("a"),), sur=(TrimmedClip("c"),), ss=300, t=900),
-    Experiment("cut", "a", sur=(TrimmedClip("c", 200, 500),)),
-    Experiment("twelve", "n00", sur=tuple(TrimmedClip(tone.name) for tone in MANY[1:])),
-    Experiment("unbound", "a", sur=(TrimmedClip("a"),), where=UNBOUND),
-    Experiment("segment missing", "a", sur=(TrimmedClip(MISSING),)),
-    Experiment("main missing", MISSING, sur=(TrimmedClip("a"),)),
-    Experiment("no audio", "a", sur=(TrimmedClip(NO_AUDIO),)),
-    Experiment("twice", "a", sur=(TrimmedClip("a"),)),
+    Experiment("pair", "a", sur=(Segment("b"),)),
+    Experiment("order", "c", pre=(Segment("a"), Segment("b"))),
+    Experiment("whole", "b", pre=(Segment("a"),), sur=(Segment("c"),), ss=300, t=900),
+    Experiment("cut", "a", sur=(Segment("c", 200, 500),)),
+    Experiment("twelve", "n00", sur=tuple(Segment(tone.name) for tone in MANY[1:])),
+    Experiment("unbound", "a", sur=(Segment("a"),), where=UNBOUND),
+    Experiment("segment missing", "a", sur=(Segment(MISSING),)),
+    Experiment("main missing", MISSING, sur=(Segment("a"),)),
+    Experiment("no audio", "a", sur=(Segment(NO_AUDIO),)),
+    Experiment("twice", "a", sur=(Segment("a"),)),
 )
 
 
@@ -102,6 +99,14 @@ class Observation(NamedTuple):
     tones: tuple[DetectedTone, ...] = ()
     definition: Mapping[str, Any] = {}
     error: str = ""
+
+
+def notification_in(body: str) -> CompletionNotification | None:
+    """Return the notification in a message; None if there is none, or it cannot be parsed."""
+    try:
+        return parse_notification(body.encode())
+    except InvalidNotification:
+        return None
 
 
 class Spending(NamedTuple):

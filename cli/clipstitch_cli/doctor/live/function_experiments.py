@@ -2,9 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from clipstitch.common.errors import ClipstitchError, CloudBusy, InvalidManifest, ObjectNotFound
@@ -16,6 +16,7 @@ from clipstitch_cli.doctor.findings import format_age
 from clipstitch_cli.doctor.live.cleanup import CleanupStack
 from clipstitch_cli.doctor.live.experiment_runner import TemporaryNames
 from clipstitch_cli.doctor.live.experiments import TONES
+from clipstitch_cli.doctor.live.options import LiveOptions
 from clipstitch_cli.doctor.live.questions import Answer, OpenQuestion, answered, not_answered
 from clipstitch_cli.doctor.live.trial_jobs import TrialManifest, pauses, trial_manifest
 from clipstitch_cli.smq_queue import QueueMessage, SmqQueue
@@ -36,23 +37,14 @@ REDELIVERY = OpenQuestion(
 )
 
 
-class FunctionExperiments:
-    """Experiments with the deployed functions. `queue`: dead-letter messages; None if its name is unknown.
+class FunctionExperiments(NamedTuple):
+    """Experiments with the deployed functions. `queue`: dead-letter messages; None if its name is unknown."""
 
-    `waits`: how long to wait for answers, and for a dead-letter message.
-    """
-
-    def __init__(
-        self,
-        names: TemporaryNames,
-        context: Context,
-        cleanup: CleanupStack,
-        queue: SmqQueue | None,
-        waits: Sequence[timedelta],
-    ) -> None:
-        self._names, self._context, self._cleanup, self._queue = names, context, cleanup, queue
-        self._answer_wait, self._dead_letter_wait = waits
-        self._store = context.store
+    names: TemporaryNames
+    context: Context
+    cleanup: CleanupStack
+    queue: SmqQueue | None
+    options: LiveOptions
 
     def answers(self) -> Iterator[tuple[OpenQuestion, Answer]]:
         """Yield the answers to both questions; an error in one does not stop the other."""
@@ -70,8 +62,8 @@ class FunctionExperiments:
         `submit` URL-decodes a key once if the object does not exist, so only the second manifest makes the difference:
         an encoded event names it. The sweep finds the first manifest, too, but not before its grace period is over.
         """
-        grace_period = timedelta(seconds=self._context.settings.grace_period_s)
-        quoted, odd = (trial_manifest(name, self._names, self._context) for name in (quote(ODD_NAME), ODD_NAME))
+        grace_period = timedelta(seconds=self.context.settings.grace_period_s)
+        quoted, odd = (trial_manifest(name, self.names, self.context) for name in (quote(ODD_NAME), ODD_NAME))
         if self._time_to_plan(quoted, grace_period) is None:
             return not_answered(f"no function planned {quoted.ref.uri} in time: see `clipstitch doctor`")
         took, key = self._time_to_plan(odd, grace_period), odd.ref.key
@@ -81,18 +73,18 @@ class FunctionExperiments:
 
     def _time_to_plan(self, trial: TrialManifest, limit: timedelta) -> timedelta | None:
         """Upload a manifest; return how long it took until its job was planned, None if longer than the limit."""
-        trial.plan(self._context)
-        self._cleanup.add(f"job of {trial.ref.uri}", lambda: self._remove_upload(trial.ref))
-        self._context.objects.write(trial.ref, trial.body, ObjectHeaders("application/json"))
-        job_id, before = uploaded_job_id(trial.ref, self._context), self._context.clock.now()
+        trial.plan(self.context)
+        self.cleanup.add(f"job of {trial.ref.uri}", lambda: self._remove_upload(trial.ref))
+        self.context.objects.write(trial.ref, trial.body, ObjectHeaders("application/json"))
+        job_id, before = uploaded_job_id(trial.ref, self.context), self.context.clock.now()
         planned = self._wait_for(job_id, limit, lambda job: job.has(PLANNED) or job.has(DECISION))
-        took = self._context.clock.now() - before
+        took = self.context.clock.now() - before
         return took if planned and took < limit else None
 
     def _wait_for(self, job_id: str, limit: timedelta, condition: Callable[[Job], bool]) -> bool:
         """Wait until a job meets a condition; return False if that takes too long."""
         for pause in pauses(limit):
-            if condition(self._store.load(job_id)):
+            if condition(self.context.store.load(job_id)):
                 return True
             time.sleep(pause)
         return False
@@ -103,63 +95,65 @@ class FunctionExperiments:
         Retries of Function Compute would end in a dead-letter message. If none comes, create the output; the
         redelivered message then succeeds.
         """
-        if self._queue is None:
+        if self.queue is None:
             return not_answered("the dead-letter queue is unknown; set CLIPSTITCH_DEAD_LETTER_QUEUE")
-        trial, task = trial_manifest("never.json", self._names, self._context), self._names.queue
-        plan = trial.plan(self._context)
+        trial, task = trial_manifest("never.json", self.names, self.context), self.names.queue
+        plan = trial.plan(self.context)
         target = plan.final.target
-        self._cleanup.add(f"job {plan.job_id}", lambda: self._remove_unstarted(plan.job_id, trial.ref))
-        self._cleanup.add(f"dead-letter message of {task}", lambda: self._remove_dead_letter(task))
-        self._store.record(Job(plan.job_id), plan)
-        self._context.messages.publish(self._context.settings.completion_topic, notification(task, target))
-        for pause in pauses(self._dead_letter_wait):
+        self.cleanup.add(f"job {plan.job_id}", lambda: self._remove_unstarted(plan.job_id, trial.ref))
+        self.cleanup.add(f"dead-letter message of {task}", lambda: self._remove_dead_letter(task))
+        self.context.store.record(Job(plan.job_id), plan)
+        self.context.messages.publish(self.context.settings.completion_topic, notification(task, target))
+        for pause in pauses(self.options.dead_letter_wait):
             if message := self._dead_letter(task):
                 found = f"a dead-letter message, after {_attempts(message)} attempts of Function Compute"
                 return answered(as_assumed=False, found=found)
             time.sleep(pause)
-        self._context.objects.write(target, TONES["a"].wav(), ObjectHeaders())
-        none = f"no dead-letter message within {format_age(self._dead_letter_wait)}"
-        if self._wait_for(plan.job_id, self._answer_wait, lambda job: job.has(SUCCEEDED)):
+        self.context.objects.write(target, TONES["a"].wav(), ObjectHeaders())
+        none = f"no dead-letter message within {format_age(self.options.dead_letter_wait)}"
+        if self._wait_for(plan.job_id, self.options.wait, lambda job: job.has(SUCCEEDED)):
             return answered(as_assumed=True, found=f"{none}; then the message was redelivered")
         return not_answered(f"{none}, and the message was not redelivered either")
 
     def _dead_letter(self, task: str) -> QueueMessage | None:
         """Return the doctor's dead-letter message if it is visible."""
-        return next((one for one in self._queue.peek() if task in one.body), None) if self._queue else None
+        return next((one for one in self.queue.peek() if task in one.body), None) if self.queue else None
 
     def _remove_dead_letter(self, task: str) -> None:
         """Delete the doctor's dead-letter message, if there is one; make the others visible again."""
-        if self._queue is None or self._dead_letter(task) is None:
+        if self.queue is None or self._dead_letter(task) is None:
             return
         others: list[QueueMessage] = []
-        while len(others) < MAX_RECEIVED and (message := self._queue.receive(1)):
+        while len(others) < MAX_RECEIVED and (message := self.queue.receive(1)):
             if task in message.body:
-                self._queue.delete(message.handle)
+                self.queue.delete(message.handle)
                 break
             others.append(message)
         for message in others:
-            self._queue.release(message.handle)
+            self.queue.release(message.handle)
 
     def _remove_upload(self, manifest: ObjectRef) -> None:
         """Remove a manifest, and its job after it has ended."""
         try:
-            job_id = uploaded_job_id(manifest, self._context)
+            job_id = uploaded_job_id(manifest, self.context)
         except ObjectNotFound:
             return
         ended = self._has_ended(job_id)
-        self._context.objects.delete([manifest])
+        self.context.objects.delete([manifest])
         self._remove_job(job_id, manifest, ended=ended)
 
     def _remove_unstarted(self, job_id: str, manifest: ObjectRef) -> None:
         """Remove a job that was never started; if its notification succeeded, after the job has ended."""
-        self._remove_job(job_id, manifest, ended=not self._store.load(job_id).has(SUCCEEDED) or self._has_ended(job_id))
+        self._remove_job(
+            job_id, manifest, ended=not self.context.store.load(job_id).has(SUCCEEDED) or self._has_ended(job_id)
+        )
 
     def _has_ended(self, job_id: str) -> bool:
         """Wait until nothing writes to a job any more: its marker is deleted last."""
-        return self._wait_for(job_id, JOB_END, lambda job: job.closed and job_id not in self._store.open_jobs())
+        return self._wait_for(job_id, JOB_END, lambda job: job.closed and job_id not in self.context.store.open_jobs())
 
     def _remove_job(self, job_id: str, manifest: ObjectRef, *, ended: bool) -> None:
-        self._context.objects.delete(objects_of(job_id, manifest, self._context))
+        self.context.objects.delete(objects_of(job_id, manifest, self.context))
         if not ended:
             raise CloudBusy(f"job {job_id} has not ended; what it writes from now on remains")
 

@@ -1,15 +1,13 @@
 """Open questions about the cloud: the assumption, and the answer that an observation gives. Pure."""
 
-import base64
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from clipstitch.common.cloud_errors import is_transient
-from clipstitch.common.errors import InvalidNotification
-from clipstitch.inbound.completion_notification import CompletionNotification, parse_notification
-from clipstitch_cli.doctor.live.experiments import Observation
+from clipstitch_cli.doctor.live.experiments import Observation, RejectedRequest, notification_in
 from clipstitch_cli.doctor.live.tones import DetectedTone, equal
+from clipstitch_cli.function_compute.dead_letters import parse_body
 
 AS_ASSUMED, DIFFERENT, OPEN = "as assumed", "DIFFERENT", "not answered"
 
@@ -43,33 +41,29 @@ def not_answered(reason: str) -> Answer:
     return Answer(OPEN, reason)
 
 
-def _expect_tones(name: str, *expected: DetectedTone) -> Evaluate:
-    def evaluate(seen: Mapping[str, Observation]) -> Answer:
-        one = seen[name]
-        if one.rejected:
-            return answered(as_assumed=False, found=f"rejected: {one.rejected}")
-        if one.tones:
-            found = ", ".join(f"{tone.name} for {tone.milliseconds} ms" for tone in one.tones)
-            return answered(equal(one.tones, expected), f"output is {found}")
-        failed = _notification(one)
-        if failed and not failed.succeeded and not is_transient(failed.code, failed.message):
-            return answered(as_assumed=False, found=f"accepted{_end(one)}")
-        return not_answered(one.error or f"there was no output{_end(one)}")
-
-    return evaluate
+def _tones(name: str, expected: Sequence[DetectedTone], seen: Mapping[str, Observation]) -> Answer:
+    """Answer whether an experiment's output has the expected tones."""
+    one = seen[name]
+    if one.rejected:
+        return answered(as_assumed=False, found=f"rejected: {one.rejected}")
+    if one.tones:
+        found = ", ".join(f"{tone.name} for {tone.milliseconds} ms" for tone in one.tones)
+        return answered(equal(one.tones, expected), f"output is {found}")
+    failed = notification_in(one.body)
+    if failed and not failed.succeeded and not is_transient(failed.code, failed.message):
+        return answered(as_assumed=False, found=f"accepted{_end(one)}")
+    return not_answered(one.error or f"there was no output{_end(one)}")
 
 
-def _expect_rejection(name: str, status: int, code: str, words: str = "") -> Evaluate:
-    def evaluate(seen: Mapping[str, Observation]) -> Answer:
-        one = seen[name]
-        if one.rejected:
-            expected = (status, code) == one.rejected[:2] and words in one.rejected.message
-            return answered(expected, str(one.rejected))
-        if one.error:
-            return not_answered(one.error)
-        return answered(as_assumed=False, found=f"accepted as task {one.task}{_end(one)}")
-
-    return evaluate
+def _rejection(name: str, expected: RejectedRequest, seen: Mapping[str, Observation]) -> Answer:
+    """Answer whether an experiment was rejected as expected, with a message that contains the expected one."""
+    one = seen[name]
+    if one.rejected:
+        as_assumed = expected[:2] == one.rejected[:2] and expected.message in one.rejected.message
+        return answered(as_assumed, str(one.rejected))
+    if one.error:
+        return not_answered(one.error)
+    return answered(as_assumed=False, found=f"accepted as task {one.task}{_end(one)}")
 
 
 def _missing_segment(seen: Mapping[str, Observation]) -> Answer:
@@ -83,23 +77,15 @@ def _missing_segment(seen: Mapping[str, Observation]) -> Answer:
 
 def _end(one: Observation) -> str:
     """Return how a task ended, by its notification."""
-    notification = _notification(one)
+    notification = notification_in(one.body)
     if notification is None:
         return ", with a message that cannot be parsed" if one.body else ""
     failure = f", then Failed with {notification.code}: {notification.message}"
     return ", then Succeeded" if notification.succeeded else failure
 
 
-def _notification(one: Observation) -> CompletionNotification | None:
-    """Return the parsed notification; None if there is none, or it cannot be parsed."""
-    try:
-        return parse_notification(one.body.encode()) if one.body else None
-    except InvalidNotification:
-        return None
-
-
 def _failure_message(seen: Mapping[str, Observation]) -> Answer:
-    notifications = [(one, _notification(one)) for one in seen.values() if one.body]
+    notifications = [(one, notification_in(one.body)) for one in seen.values() if one.body]
     for one, notification in notifications:
         if notification is None:
             return answered(as_assumed=False, found=f"cannot be parsed: {one.body}")
@@ -121,45 +107,39 @@ def _same_id(seen: Mapping[str, Observation]) -> Answer:
     one = next((one for one in seen.values() if one.body and one.event), None)
     if one is None:
         return not_answered("no message came")
-    found = _message_id(one.body)
+    message = parse_body(one.body)
+    has_id = isinstance(message, dict) and "id" in message
+    found = str(message["id"]) if has_id else "without an id that can be parsed"
     return answered(found == one.event, f"submission {one.event}, message {found}")
-
-
-def _message_id(body: str) -> str:
-    """Return the id of a message that is JSON, or JSON in Base64."""
-    for decode in (str.encode, base64.b64decode):
-        try:
-            return str(json.loads(decode(body))["id"])
-        except (ValueError, LookupError, TypeError):
-            continue
-    return "without an id that can be parsed"
 
 
 a, b, c = DetectedTone("a", 500), DetectedTone("b", 700), DetectedTone("c", 1000)
 QUESTIONS = (
-    OpenQuestion("1", "Is the object that a request is posted to a source?", "yes", _expect_tones("pair", a, b)),
+    OpenQuestion("1", "Is the object that a request is posted to a source?", "yes", partial(_tones, "pair", (a, b))),
     OpenQuestion(
-        "2", "In which order are several /pre joined?", "in the order of the request", _expect_tones("order", a, b, c)
+        "2", "In which order are several /pre joined?", "in the order of the request",
+        partial(_tones, "order", (a, b, c)),
     ),
     OpenQuestion(
         "3", "What do the action's own ss and t trim?", "the merged audio; the planner never sends them",
-        _expect_tones("whole", DetectedTone("a", 200), b),
+        partial(_tones, "whole", (DetectedTone("a", 200), b)),
     ),
     OpenQuestion(
-        "4", "Is t a duration, or the end of a clip?", "a duration", _expect_tones("cut", a, DetectedTone("c", 500))
+        "4", "Is t a duration, or the end of a clip?", "a duration",
+        partial(_tones, "cut", (a, DetectedTone("c", 500))),
     ),
     OpenQuestion(
         "5", "What happens with a 12th object?", "the request is rejected: 400 Imm Client, InvalidArgument",
-        _expect_rejection("twelve", 400, "Imm Client", "InvalidArgument"),
+        partial(_rejection, "twelve", RejectedRequest(400, "Imm Client", "InvalidArgument")),
     ),
     OpenQuestion(
         "6", "Which HTTP status has Imm Client, for a bucket without a project?", "400",
-        _expect_rejection("unbound", 400, "Imm Client", "Attachment is not found"),
+        partial(_rejection, "unbound", RejectedRequest(400, "Imm Client", "Attachment is not found")),
     ),
     OpenQuestion("7", "When is a missing /sur detected?", "later: the task fails", _missing_segment),
     OpenQuestion(
         "7b", "When is it detected that the posted object is missing?", "at once: 404 NoSuchKey",
-        _expect_rejection("main missing", 404, "NoSuchKey"),
+        partial(_rejection, "main missing", RejectedRequest(404, "NoSuchKey", "")),
     ),
     OpenQuestion(
         "8", "What is in the message of a failed task?", "the usual fields, with Status Failed, Code and Message",
@@ -168,6 +148,6 @@ QUESTIONS = (
     OpenQuestion("9", "Is a message JSON, or JSON in Base64?", "JSON", _plain_json),
     OpenQuestion("10", "Is a message's id the EventId of the submission?", "yes", _same_id),
     OpenQuestion(
-        "11", "May the posted object be a segment, too?", "yes", _expect_tones("twice", DetectedTone("a", 1000))
+        "11", "May the posted object be a segment, too?", "yes", partial(_tones, "twice", (DetectedTone("a", 1000),))
     ),
 )  # fmt: skip

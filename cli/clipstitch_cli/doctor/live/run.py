@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from clipstitch.bootstrap import build_context
 from clipstitch.common.clock import timestamp
@@ -16,16 +16,17 @@ from clipstitch_cli.doctor.deployment_facts import ExpectedDeployment, FunctionF
 from clipstitch_cli.doctor.expected import ACCOUNT, account_of, expected_deployment
 from clipstitch_cli.doctor.findings import result_of
 from clipstitch_cli.doctor.inspect_cloud import CloudInspector
-from clipstitch_cli.doctor.inspect_openapi import OpenApiService, task_definition
+from clipstitch_cli.doctor.inspect_openapi import task_definition
 from clipstitch_cli.doctor.live import questions, trial_jobs
 from clipstitch_cli.doctor.live.cleanup import CleanupStack
 from clipstitch_cli.doctor.live.completion_listener import CompletionListener
-from clipstitch_cli.doctor.live.experiment_runner import ExperimentRunner, TaskDefinition, TemporaryNames
+from clipstitch_cli.doctor.live.experiment_runner import ExperimentRunner, TemporaryNames
 from clipstitch_cli.doctor.live.experiments import EXPERIMENTS, Spending, spending
 from clipstitch_cli.doctor.live.function_experiments import KEY_ENCODING, REDELIVERY, FunctionExperiments
 from clipstitch_cli.doctor.live.options import LiveOptions
 from clipstitch_cli.doctor.live.report import LiveReport, as_json, write
 from clipstitch_cli.errors import UsageError
+from clipstitch_cli.openapi import client_config
 from clipstitch_cli.smq_queue import SmqQueue, smq_account
 
 STYLES = {questions.AS_ASSUMED: "green", questions.DIFFERENT: "bold red", questions.OPEN: "yellow"}
@@ -65,7 +66,7 @@ def run_live(options: LiveOptions, command: CommandContext, project: Path | None
     announced = _spending(names, target.context, options)
     _confirm(announced, names, options, command)
     report = _run(names, target, options, command)._replace(announced=announced)
-    _write_answers(report, options.report, command)
+    command.write(lambda: as_json(report), lambda: _write_answers(report, options.report, command))
     write(report, options.report)
     return report.code
 
@@ -133,7 +134,7 @@ def _run(names: TemporaryNames, target: LiveTarget, options: LiveOptions, comman
     runner = ExperimentRunner(names, context, target.key, cleanup)
     listener = CompletionListener(names.queue, target.account, context.settings, target.key)
     try:
-        seen = runner.run(listener, _task_definition(target), options.wait)
+        seen = runner.run(listener, partial(_task_definition, target), options.wait)
         answers = [(question, question.evaluate(seen)) for question in questions.QUESTIONS]
         answers += _function_answers(names, target, cleanup, options)
     finally:
@@ -144,18 +145,14 @@ def _run(names: TemporaryNames, target: LiveTarget, options: LiveOptions, comman
     return LiveReport(timestamp(context.clock.now()), where, Spending(), runner.requests, answers, seen, not_removed)
 
 
-def _task_definition(target: LiveTarget) -> TaskDefinition:
-    """Return a function that returns the definition of a task; {} if IMM does not answer."""
-    project = target.context.settings.imm_project
-    service = OpenApiService(target.imm_endpoint, target.context.settings.oss_region, target.key)
-    if not (target.imm_endpoint and project):
-        return lambda _task: {}
-
-    def definition(task: str) -> dict[str, object]:
-        found = result_of(lambda: task_definition(task, project, service))
-        return {} if isinstance(found, ClipstitchError) else found
-
-    return definition
+def _task_definition(target: LiveTarget, task: str) -> dict[str, Any]:
+    """Return the definition of a task; {} if IMM does not answer."""
+    settings = target.context.settings
+    if not (target.imm_endpoint and settings.imm_project):
+        return {}
+    config = client_config(target.imm_endpoint, target.key, settings.oss_region)
+    found = result_of(partial(task_definition, task, settings.imm_project, config))
+    return {} if isinstance(found, ClipstitchError) else found
 
 
 def _function_answers(
@@ -164,17 +161,13 @@ def _function_answers(
     if options.functions:
         name, endpoint = target.expected.dead_letter_queue, target.context.settings.mns_endpoint
         queue = SmqQueue(smq_account(endpoint, target.key), name) if name else None
-        waits = (options.wait, options.dead_letter_wait)
-        yield from FunctionExperiments(names, target.context, cleanup, queue, waits).answers()
+        yield from FunctionExperiments(names, target.context, cleanup, queue, options).answers()
     else:
         yield from ((question, question.evaluate({})) for question in (KEY_ENCODING, REDELIVERY))
     yield QUOTAS, QUOTAS.evaluate({})
 
 
 def _write_answers(report: LiveReport, file: Path, command: CommandContext) -> None:
-    if command.json:
-        command.write_json(as_json(report))
-        return
     for question, answer in report.answers:
         number, outcome = (f"{question.number:>3}  ", "bold"), (answer.outcome, STYLES[answer.outcome])
         command.write_line(number, question.text, "  ", outcome)
