@@ -1,14 +1,14 @@
 """Connect settings to adapters: the only module that knows which SDK implements which port."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import Generic, TypeVar
+from functools import cache
+from typing import Any, TypeVar
 
 from clipstitch.adapters.oss import OssAudioService, OssBuckets, OssObjectStore, TaskLookup
 from clipstitch.adapters.system_clock import SystemClock
 from clipstitch.common.clock import Clock
 from clipstitch.common.credentials import AccessKey, read_access_key
-from clipstitch.common.ports import MessageSender, TaskOutcome, TaskRunning, Webhook, WebhookResponse, WebhookSender
+from clipstitch.common.ports import MessageSender, TaskOutcome, TaskRunning, WebhookSender
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.settings import Settings, read_settings
 
@@ -27,8 +27,8 @@ def build_context(env: Mapping[str, str], fc_context: object = None, clock: Cloc
     return Context(
         objects=OssObjectStore(buckets),
         audio=OssAudioService(buckets, _task_lookup(settings, key)),
-        messages=_LazyMessageSender(lambda: _smq(settings, key)),
-        webhooks=_LazyWebhookSender(lambda: _webhooks(settings)),
+        messages=_lazy(lambda: _smq(settings, key)),
+        webhooks=_lazy(lambda: _webhooks(settings)),
         clock=clock or SystemClock(),
         settings=settings,
         unversioned=_UNVERSIONED,
@@ -60,27 +60,15 @@ def _webhooks(settings: Settings) -> WebhookSender:
     return HttpWebhookSender(allow_private=settings.webhook_allow_private)
 
 
-class _Lazy(Generic[T]):
+class _Lazy:
     """A port that is made when it is first used: most invocations send no event, most deployments have no webhook."""
 
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._made: T | None = None
+    def __init__(self, make: Callable[[], object]) -> None:
+        self._make = cache(make)
 
-    @property
-    def port(self) -> T:
-        self._made = self._made or self._make()
-        return self._made
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._make(), name)
 
 
-class _LazyWebhookSender(_Lazy[WebhookSender]):
-    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
-        return self.port.post(hook, event_id, text, at)
-
-
-class _LazyMessageSender(_Lazy[MessageSender]):
-    def publish(self, topic: str, text: str) -> None:
-        self.port.publish(topic, text)
-
-    def send(self, queue: str, text: str) -> None:
-        self.port.send(queue, text)
+def _lazy(make: Callable[[], T]) -> T:
+    return _Lazy(make)  # type: ignore[return-value] # it has the methods of the port

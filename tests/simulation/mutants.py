@@ -248,7 +248,7 @@ MUTANTS = (
     ),
     Mutant(
         "a busy probe hides other issues",
-        ((PLAN, "if isinstance(probe, CloudBusy)), None):", "if probe is None), None):"),),
+        ((PLAN, "if isinstance(probe, errors.CloudBusy)), None):", "if probe is None), None):"),),
     ),
     Mutant(
         "an archived clip is an error of the job",
@@ -266,7 +266,13 @@ MUTANTS = (
     ),
     Mutant(
         "a throttled start is final",
-        (("common/errors.py", """    code = "THROTTLED"\n""", """    code = "THROTTLED"\n    retryable = False\n"""),),
+        (
+            (
+                "common/errors.py",
+                'class Throttled(CloudBusy, code="THROTTLED"):\n',
+                'class Throttled(CloudBusy, code="THROTTLED"):\n    retryable = False\n',
+            ),
+        ),
     ),
     Mutant(
         "a pending delivery is retried at every sweep",

@@ -9,29 +9,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from clipstitch.common import errors, ports
 from clipstitch.common.clock import Clock
-from clipstitch.common.errors import (
-    AlreadyExists,
-    BucketNotBound,
-    ClipstitchError,
-    NotAudio,
-    ObjectNotFound,
-    SinkTargetNotFound,
-)
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import (
-    CopiedObject,
-    HeadReplacement,
-    ListedObject,
-    ObjectContent,
-    ObjectHeaders,
-    ObjectInfo,
-    Probe,
-    TaskOutcome,
-    TaskRunning,
-    Webhook,
-    WebhookResponse,
-)
 from clipstitch.planning.process_string import Process, Segment, parse_process
 
 
@@ -41,52 +21,52 @@ class MemoryObjectStore:
     def __init__(self, clock: Clock, versioned_buckets: Sequence[str] = ()) -> None:
         self._clock = clock
         self._versioned = frozenset(versioned_buckets)
-        self.stored: dict[ObjectRef, ObjectContent] = {}
+        self.stored: dict[ObjectRef, ports.ObjectContent] = {}
 
-    def read(self, ref: ObjectRef, limit: int | None = None) -> ObjectContent:
+    def read(self, ref: ObjectRef, limit: int | None = None) -> ports.ObjectContent:
         """Return an object with at most `limit` bytes of its content; raise `ObjectNotFound` if there is none."""
         content = self._content(ref)
         return content._replace(body=content.body[:limit])
 
-    def describe(self, ref: ObjectRef) -> ObjectInfo:
+    def describe(self, ref: ObjectRef) -> ports.ObjectInfo:
         """Return the metadata of an object; raise `ObjectNotFound` if there is none."""
         return self._content(ref).about
 
-    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
+    def write(self, ref: ObjectRef, body: bytes, labels: ports.ObjectHeaders, *, once: bool = False) -> None:
         """Write an object; with `once`, raise `AlreadyExists` if there is one."""
         if once and ref in self.stored:
-            raise AlreadyExists(f"{ref.uri} exists")
+            raise errors.AlreadyExists(f"{ref.uri} exists")
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest().upper()
-        about = ObjectInfo(etag, len(body), self._clock.now().replace(microsecond=0), dict(labels.meta))
-        self.stored[ref] = ObjectContent(about, body)
+        about = ports.ObjectInfo(etag, len(body), self._clock.now().replace(microsecond=0), dict(labels.meta))
+        self.stored[ref] = ports.ObjectContent(about, body)
 
     def copy(
         self,
         source: ObjectRef,
         target: ObjectRef,
-        labels: ObjectHeaders,
+        labels: ports.ObjectHeaders,
         *,
         once: bool = False,
-        front: HeadReplacement | None = None,
-    ) -> CopiedObject:
+        front: ports.HeadReplacement | None = None,
+    ) -> ports.CopiedObject:
         """Copy an object."""
         body = self._content(source).body
         if front:
             body = front.body + body[front.replaces :]
         self.write(target, body, labels, once=once)
-        return CopiedObject(self.describe(target).etag, len(body))
+        return ports.CopiedObject(self.describe(target).etag, len(body))
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Delete objects; missing objects are ignored."""
         for ref in refs:
             self.stored.pop(ref, None)
 
-    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ports.ListedObject]:
         """Yield the objects below a prefix whose keys come after `after`, in the order of their keys."""
         for ref in sorted(ref for ref in self.stored if ref.bucket == bucket and ref.key.startswith(prefix)):
             if ref.key > after:
                 about = self.stored[ref].about
-                yield ListedObject(ref.key, about.size, about.last_modified, about.etag)
+                yield ports.ListedObject(ref.key, about.size, about.last_modified, about.etag)
 
     def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
         """Return the names of the folders directly below a prefix that ends in a slash, in order."""
@@ -101,9 +81,9 @@ class MemoryObjectStore:
         """Return True if the bucket has, or had, versioning."""
         return bucket in self._versioned
 
-    def _content(self, ref: ObjectRef) -> ObjectContent:
+    def _content(self, ref: ObjectRef) -> ports.ObjectContent:
         if ref not in self.stored:
-            raise ObjectNotFound(f"{ref.uri} does not exist")
+            raise errors.ObjectNotFound(f"{ref.uri} does not exist")
         return self.stored[ref]
 
 
@@ -128,30 +108,30 @@ class MemoryAudioService:
         self._objects = objects
         self._unbound = frozenset(unbound)
         self.accepted: list[Task] = []
-        self._ended: dict[str, TaskOutcome] = {}
+        self._ended: dict[str, ports.TaskOutcome] = {}
 
-    def task_outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
+    def task_outcome(self, task_id: str) -> ports.TaskOutcome | ports.TaskRunning | None:
         """Return how a task ended, or that it is running; None for an unknown task."""
         known = any(task.id == task_id for task in self.accepted)
-        return self._ended.get(task_id, TaskRunning() if known else None)
+        return self._ended.get(task_id, ports.TaskRunning() if known else None)
 
-    def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
+    def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, ports.Probe | errors.ClipstitchError]:
         """Probe every object."""
         return {ref: self._probe(ref) for ref in refs}
 
-    def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
+    def _probe(self, ref: ObjectRef) -> ports.Probe | errors.ClipstitchError:
         if ref.bucket in self._unbound:
-            return BucketNotBound(f"{ref.bucket} has no IMM project")
+            return errors.BucketNotBound(f"{ref.bucket} has no IMM project")
         try:
             made = _made(self._objects, ref)
-        except (ObjectNotFound, NotAudio) as error:
+        except (errors.ObjectNotFound, errors.NotAudio) as error:
             return error
-        return Probe(made["duration_s"], made["sample_rate"], made["channels"])
+        return ports.Probe(made["duration_s"], made["sample_rate"], made["channels"])
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Start a process on an object and return the task id."""
         if main.bucket in self._unbound:
-            raise BucketNotBound(f"{main.bucket} has no IMM project")
+            raise errors.BucketNotBound(f"{main.bucket} has no IMM project")
         self._objects.describe(main)
         task = Task(f"MediaConvert-{len(self.accepted):04d}", main, parse_process(process))
         self.accepted.append(task)
@@ -161,16 +141,16 @@ class MemoryAudioService:
         """Join the sources of a task, or fail, and return the completion notification."""
         target = ObjectRef((task.process.saveas and task.process.saveas.bucket) or task.main.bucket, _key(task.process))
         try:
-            self._objects.write(target, self._join(task), ObjectHeaders("audio/memory"))
-        except ClipstitchError as error:
+            self._objects.write(target, self._join(task), ports.ObjectHeaders("audio/memory"))
+        except errors.ClipstitchError as error:
             return self.fail(task, "InvalidArgument", str(error))
-        self._ended[task.id] = TaskOutcome(succeeded=True)
+        self._ended[task.id] = ports.TaskOutcome(succeeded=True)
         return format_notification(task.id, "Succeeded", target)
 
     def fail(self, task: Task, code: str, message: str) -> bytes:
         """Fail a task and return the completion notification."""
         target = ObjectRef(task.main.bucket, _key(task.process))
-        self._ended[task.id] = TaskOutcome(succeeded=False, code=code, message=message)
+        self._ended[task.id] = ports.TaskOutcome(succeeded=False, code=code, message=message)
         return format_notification(task.id, "Failed", target, code=code, message=message)
 
     def _join(self, task: Task) -> bytes:
@@ -202,7 +182,7 @@ def _made(objects: MemoryObjectStore, ref: ObjectRef) -> dict[str, Any]:
     try:
         return json.loads(body)  # type: ignore[no-any-return]
     except ValueError as error:
-        raise NotAudio(f"{ref.uri} is not audio") from error
+        raise errors.NotAudio(f"{ref.uri} is not audio") from error
 
 
 def format_notification(task_id: str, status: str, target: ObjectRef, *, code: str = "", message: str = "") -> bytes:
@@ -236,7 +216,7 @@ class MemoryMessageSender:
 
     def _send(self, kind: str, name: str, text: str) -> None:
         if (kind, name) not in self._known:
-            raise SinkTargetNotFound(f"{kind} {name} does not exist")
+            raise errors.SinkTargetNotFound(f"{kind} {name} does not exist")
         self.said.append((kind, name, text))
 
 
@@ -253,14 +233,14 @@ class MemoryWebhookSender:
     """The `WebhookSender` port. Receivers give the responses of `answers` in order, then 204."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, list[WebhookResponse | BaseException]] = {}
+        self.answers: dict[str, list[ports.WebhookResponse | BaseException]] = {}
         self.posted: list[Posted] = []
 
-    def post(self, hook: Webhook, event_id: str, text: str, at: datetime) -> WebhookResponse:
+    def post(self, hook: ports.Webhook, event_id: str, text: str, at: datetime) -> ports.WebhookResponse:
         """Record the event and return the next response, or raise it."""
         self.posted.append(Posted(hook.name, event_id, text, at))
         prepared = self.answers.get(hook.name)
-        answer = prepared.pop(0) if prepared else WebhookResponse(204)
+        answer = prepared.pop(0) if prepared else ports.WebhookResponse(204)
         if isinstance(answer, BaseException):
             raise answer
         return answer

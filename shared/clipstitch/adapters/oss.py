@@ -2,27 +2,17 @@
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from clipstitch.adapters.backoff import Backoff
 from clipstitch.adapters.oss2_import import oss2
+from clipstitch.common import ports
 from clipstitch.common.cloud_errors import classify
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused, NotAudio, ProcessRefused
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import (
-    CopiedObject,
-    HeadReplacement,
-    ListedObject,
-    ObjectContent,
-    ObjectHeaders,
-    ObjectInfo,
-    Probe,
-    TaskOutcome,
-    TaskRunning,
-)
 
 TIMEOUT_S = 20
 MAX_CONCURRENT = 8
@@ -93,20 +83,20 @@ class OssObjectStore:
         self._single_bytes = single_bytes
         self._part_bytes = part_bytes
 
-    def read(self, ref: ObjectRef, limit: int | None = None) -> ObjectContent:
+    def read(self, ref: ObjectRef, limit: int | None = None) -> ports.ObjectContent:
         """Return an object with at most `limit` bytes of its content; raise `ObjectNotFound` if there is none."""
         with _translated_errors(f"reading {ref.uri}"):
             got = self._bucket(ref.bucket).get_object(ref.key)
             body = got.read() if limit is None else got.read(limit)
             got.close()
-        return ObjectContent(_described(got), body)
+        return ports.ObjectContent(_described(got), body)
 
-    def describe(self, ref: ObjectRef) -> ObjectInfo:
+    def describe(self, ref: ObjectRef) -> ports.ObjectInfo:
         """Return the metadata of an object; raise `ObjectNotFound` if there is none."""
         with _translated_errors(f"looking at {ref.uri}"):
             return _described(self._bucket(ref.bucket).head_object(ref.key))
 
-    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
+    def write(self, ref: ObjectRef, body: bytes, labels: ports.ObjectHeaders, *, once: bool = False) -> None:
         """Write an object; with `once`, raise `AlreadyExists` if there is one."""
         with _translated_errors(f"writing {ref.uri}"):
             self._bucket(ref.bucket).put_object(ref.key, body, headers=_headers(labels, once=once))
@@ -115,24 +105,24 @@ class OssObjectStore:
         self,
         source: ObjectRef,
         target: ObjectRef,
-        labels: ObjectHeaders,
+        labels: ports.ObjectHeaders,
         *,
         once: bool = False,
-        front: HeadReplacement | None = None,
-    ) -> CopiedObject:
+        front: ports.HeadReplacement | None = None,
+    ) -> ports.CopiedObject:
         """Copy an object inside OSS: in one request, or in parts if it is large or its head is replaced."""
         with _translated_errors(f"copying {source.uri} to {target.uri}"):
             size = self._bucket(source.bucket).head_object(source.key).content_length
             headers = _headers(labels, once=once)
             if front or size > self._single_bytes:
-                return self._copy_parts(source, target, headers, size, front or HeadReplacement(b""))
+                return self._copy_parts(source, target, headers, size, front or ports.HeadReplacement(b""))
             headers["x-oss-metadata-directive"] = "REPLACE"
             made = self._bucket(target.bucket).copy_object(source.bucket, source.key, target.key, headers=headers)
-            return CopiedObject(_bare(made.etag), size)
+            return ports.CopiedObject(_bare(made.etag), size)
 
     def _copy_parts(
-        self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], size: int, front: HeadReplacement
-    ) -> CopiedObject:
+        self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], size: int, front: ports.HeadReplacement
+    ) -> ports.CopiedObject:
         """Copy in parts; the object becomes visible once all parts are complete."""
         bucket = self._bucket(target.bucket)
         upload = bucket.init_multipart_upload(target.key, headers=headers).upload_id
@@ -147,7 +137,7 @@ class OssObjectStore:
         listed = [oss2.models.PartInfo(number, part.etag) for number, part in enumerate([*first, *copied], start=1)]
         once = {name: value for name, value in headers.items() if name == _ONCE}
         made = bucket.complete_multipart_upload(target.key, upload, listed, headers=once)
-        return CopiedObject(_bare(made.etag), size - front.replaces + len(front.body))
+        return ports.CopiedObject(_bare(made.etag), size - front.replaces + len(front.body))
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Delete objects, up to 1,000 per request; missing objects are ignored."""
@@ -159,11 +149,11 @@ class OssObjectStore:
                 with _translated_errors(f"deleting {len(keys)} objects of {bucket}"):
                     self._bucket(bucket).batch_delete_objects(keys[start : start + PAGE])
 
-    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
+    def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ports.ListedObject]:
         """Yield the objects below a prefix whose keys come after `after`, in the order of their keys."""
         for found in self._listed(bucket, prefix, start_after=after):
             modified = datetime.fromtimestamp(found.last_modified, timezone.utc)
-            yield ListedObject(found.key, found.size, modified, _bare(found.etag))
+            yield ports.ListedObject(found.key, found.size, modified, _bare(found.etag))
 
     def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
         """Return the names of the folders directly below a prefix that ends in a slash, in order."""
@@ -196,7 +186,7 @@ def _concurrently(call: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
 _ONCE = "x-oss-forbid-overwrite"
 
 
-def _headers(labels: ObjectHeaders, *, once: bool) -> dict[str, str]:
+def _headers(labels: ports.ObjectHeaders, *, once: bool) -> dict[str, str]:
     headers = {_META + name: value for name, value in labels.meta.items()}
     headers["Content-Type"] = labels.content_type
     if once:
@@ -204,14 +194,14 @@ def _headers(labels: ObjectHeaders, *, once: bool) -> dict[str, str]:
     return headers
 
 
-def _described(result: Any) -> ObjectInfo:
+def _described(result: Any) -> ports.ObjectInfo:
     meta = {
         name.lower().removeprefix(_META): value
         for name, value in result.headers.items()
         if name.lower().startswith(_META)
     }
     modified = datetime.fromtimestamp(result.last_modified, timezone.utc)
-    return ObjectInfo(_bare(result.etag), int(result.content_length or 0), modified, meta)
+    return ports.ObjectInfo(_bare(result.etag), int(result.content_length or 0), modified, meta)
 
 
 def _bare(etag: str) -> str:
@@ -219,7 +209,7 @@ def _bare(etag: str) -> str:
     return etag.strip('"').upper()
 
 
-TaskLookup = Callable[[str], TaskOutcome | TaskRunning | None]
+TaskLookup = Callable[[str], ports.TaskOutcome | ports.TaskRunning | None]
 
 
 class OssAudioService:
@@ -238,11 +228,11 @@ class OssAudioService:
         self._backoff = backoff or Backoff()
         self.task_outcome = task_lookup
 
-    def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
+    def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, ports.Probe | ClipstitchError]:
         """Probe every object, several at once."""
         return dict(zip(refs, _concurrently(self._probe, refs), strict=True))
 
-    def _probe(self, ref: ObjectRef) -> Probe | ClipstitchError:
+    def _probe(self, ref: ObjectRef) -> ports.Probe | ClipstitchError:
         try:
             return _read_probe(self._backoff(lambda: self._info(ref)), ref)
         except ClipstitchError as error:
@@ -268,18 +258,17 @@ class OssAudioService:
 
 def _started(post: Callable[[str, str], Any], main: ObjectRef, process: str) -> str:
     """Post the process. Responses without ids were reported publicly; the SDK raises KeyError for them."""
-    try:
+    with suppress(KeyError, ValueError):
         return str(post(main.key, process).task_id or "")
-    except (KeyError, ValueError):
-        return ""
+    return ""
 
 
-def _read_probe(answer: bytes, ref: ObjectRef) -> Probe | NotAudio:
+def _read_probe(answer: bytes, ref: ObjectRef) -> ports.Probe | NotAudio:
     """Parse the response of audio/info (OSS user guide, "Extract audio information", page dated 2026-03-20)."""
     try:
         info = json.loads(answer)
         stream = info["AudioStreams"][0]
-        return Probe(
+        return ports.Probe(
             duration_s=float(stream.get("Duration") or info["Duration"]),
             sample_rate=int(stream["SampleRate"]),
             channels=int(stream["Channels"]),

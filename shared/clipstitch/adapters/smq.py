@@ -8,24 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from mns.account import Account
-from mns.mns_exception import MNSClientNetworkException, MNSExceptionBase, MNSServerException
+from mns.mns_exception import MNSExceptionBase, MNSServerException
 from mns.queue import Message
 from mns.topic import TopicMessage
 
+from clipstitch.common import errors
 from clipstitch.common.credentials import AccessKey
-from clipstitch.common.errors import (
-    AccessDenied,
-    ClipstitchError,
-    ClockSkewed,
-    CloudBusy,
-    CloudRefused,
-    SinkTargetNotFound,
-    Throttled,
-)
 
-_DENIED = frozenset({"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken"})
-_MISSING = frozenset({"TopicNotExist", "QueueNotExist"})
-_BUSY = frozenset({"InternalError", "InternalServerError", "ServiceUnavailable"})
+_DENIED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken")
+_BUSY = ("InternalError", "InternalServerError", "ServiceUnavailable")
+_MEANINGS: dict[str, type[errors.ClipstitchError]] = {
+    "QpsLimitExceeded": errors.Throttled,
+    "TimeExpired": errors.ClockSkewed,
+    **dict.fromkeys(("TopicNotExist", "QueueNotExist"), errors.SinkTargetNotFound),
+    **dict.fromkeys(_DENIED, errors.AccessDenied),
+    **dict.fromkeys(_BUSY, errors.CloudBusy),
+}
 
 
 @contextmanager
@@ -36,23 +34,13 @@ def translated_errors(doing: str) -> Iterator[None]:
     except MNSExceptionBase as error:
         raise _translate(error, doing) from error
     except OSError as error:
-        raise CloudBusy(f"{doing}: {error}") from error
+        raise errors.CloudBusy(f"{doing}: {error}") from error
 
 
-def _translate(error: MNSExceptionBase, doing: str) -> ClipstitchError:
-    text = f"{doing}: {error.type}: {error.message}"
-    if error.type == "QpsLimitExceeded":
-        return Throttled(text)
-    if error.type == "TimeExpired":
-        return ClockSkewed(text)
-    if isinstance(error, MNSClientNetworkException) or error.type in _BUSY:
-        return CloudBusy(text)
-    if error.type in _MISSING:
-        return SinkTargetNotFound(text)
-    if error.type in _DENIED:
-        return AccessDenied(text)
+def _translate(error: MNSExceptionBase, doing: str) -> errors.ClipstitchError:
     # A response that the SDK cannot parse was not sent by SMQ.
-    return CloudRefused(text) if isinstance(error, MNSServerException) else CloudBusy(text)
+    unknown = errors.CloudRefused if isinstance(error, MNSServerException) else errors.CloudBusy
+    return _MEANINGS.get(error.type, unknown)(f"{doing}: {error.type}: {error.message}")
 
 
 class SmqMessageSender:

@@ -49,60 +49,59 @@ class HttpWebhookSender:
 
         Raises `WebhookNoResponse` and `WebhookAddressRefused`.
         """
-        target, line = _target(hook.url), _Connection()
-        message = _Message(_headers(hook, event_id, text, at), text.encode())
+        request, line = _request(hook.url, _headers(hook, event_id, text, at), text.encode()), _Connection()
         responses: SimpleQueue[WebhookResponse | ClipstitchError] = SimpleQueue()
-        Thread(target=lambda: responses.put(self._call(target, message, line)), name="webhook", daemon=True).start()
+        Thread(target=lambda: responses.put(self._call(request, line)), name="webhook", daemon=True).start()
         try:
             answer = responses.get(timeout=self._timeout_s)
         except Empty:
-            raise WebhookNoResponse(f"{target.host} did not respond within {self._timeout_s:g} s") from None
+            raise WebhookNoResponse(f"{request.host} did not respond within {self._timeout_s:g} s") from None
         finally:
             line.cut()
         if isinstance(answer, ClipstitchError):
             raise answer
         return answer
 
-    def _call(self, target: "_Target", message: "_Message", line: "_Connection") -> WebhookResponse | ClipstitchError:
+    def _call(self, request: "_Request", line: "_Connection") -> WebhookResponse | ClipstitchError:
         """Post once. Errors are named by their type, since the words of a receiver may be anything."""
         try:
-            return self._exchange(target, message, line)
+            return self._exchange(request, line)
         except WebhookAddressRefused as refused:
             return refused
         except ssl.SSLCertVerificationError as error:
-            return WebhookNoResponse(f"{target.host}: its certificate is not accepted: {error.verify_message}")
+            return WebhookNoResponse(f"{request.host}: its certificate is not accepted: {error.verify_message}")
         except TimeoutError:  # of the socket, before that of the queue
-            return WebhookNoResponse(f"{target.host} did not respond within {self._timeout_s:g} s")
+            return WebhookNoResponse(f"{request.host} did not respond within {self._timeout_s:g} s")
         except OSError as error:
-            return WebhookNoResponse(f"{target.host}: {error.strerror or type(error).__name__}")
+            return WebhookNoResponse(f"{request.host}: {error.strerror or type(error).__name__}")
         except (HTTPException, ValueError) as error:
-            return WebhookNoResponse(f"{target.host}: {type(error).__name__}")
+            return WebhookNoResponse(f"{request.host}: {type(error).__name__}")
 
-    def _exchange(self, target: "_Target", message: "_Message", line: "_Connection") -> WebhookResponse:
+    def _exchange(self, request: "_Request", line: "_Connection") -> WebhookResponse:
         """Connect, post, and return the status."""
-        with self._connected(target, line) as wire:
-            connection = HTTPConnection(target.host, target.port)
+        with self._connected(request, line) as wire:
+            connection = HTTPConnection(request.host, request.port)
             connection.sock, connection.auto_open = wire, 0
-            connection.request("POST", target.path, message.body, {"Host": target.netloc, **message.headers})
+            connection.request("POST", request.path, request.body, {"Host": request.netloc, **request.headers})
             response = connection.getresponse()
             return WebhookResponse(response.status, response.headers.get("Retry-After", "").strip())
 
-    def _connected(self, target: "_Target", line: "_Connection") -> socket.socket:
+    def _connected(self, request: "_Request", line: "_Connection") -> socket.socket:
         """Connect to the first permitted address that accepts a connection; perform the TLS handshake."""
-        raw = self._reach(target)
+        raw = self._reach(request)
         line.take(raw)
-        if not target.secure:
+        if not request.secure:
             return raw
         with raw:  # detached by wrap_socket on success
-            return self._trust().wrap_socket(raw, server_hostname=target.host)
+            return self._trust().wrap_socket(raw, server_hostname=request.host)
 
-    def _reach(self, target: "_Target") -> socket.socket:
+    def _reach(self, request: "_Request") -> socket.socket:
         """Connect to an address that was checked."""
-        found = self._resolve(target.host, target.port, type=socket.SOCK_STREAM)
-        addresses = [(family, address) for family, _, _, _, address in found if self._is_permitted(address[0], target)]
+        found = self._resolve(request.host, request.port, type=socket.SOCK_STREAM)
+        addresses = [(family, address) for family, _, _, _, address in found if self._is_permitted(address[0], request)]
         if not addresses:
             named = ", ".join(dict.fromkeys(str(entry[4][0]) for entry in found))
-            raise WebhookAddressRefused(f"{target.host} is at {named}, where {target.scheme} webhooks are not sent")
+            raise WebhookAddressRefused(f"{request.host} is at {named}, where {request.scheme} webhooks are not sent")
         last_error = OSError("no address")
         for family, address in addresses:
             wire = socket.socket(family, socket.SOCK_STREAM)
@@ -116,9 +115,9 @@ class HttpWebhookSender:
                 return wire
         raise last_error
 
-    def _is_permitted(self, address: str, target: "_Target") -> bool:
+    def _is_permitted(self, address: str, request: "_Request") -> bool:
         """Return True if an address is permitted: a public one with TLS only, a private one if that is allowed."""
-        return target.secure if is_public(address) else self._allow_private
+        return request.secure if is_public(address) else self._allow_private
 
 
 def is_public(address: str) -> bool:
@@ -142,14 +141,16 @@ def _embedded(ip: _Address) -> _Address:
     return inner or ip
 
 
-class _Target(NamedTuple):
-    """The parts of the URL of a webhook."""
+class _Request(NamedTuple):
+    """A request: the parts of the URL of a webhook, headers and body."""
 
     scheme: str
     host: str
     port: int
     netloc: str
     path: str
+    headers: Mapping[str, str]
+    body: bytes
 
     @property
     def secure(self) -> bool:
@@ -157,19 +158,12 @@ class _Target(NamedTuple):
         return self.scheme == "https"
 
 
-def _target(url: str) -> _Target:
-    """Return the parts of a URL, which `read_settings` has checked."""
+def _request(url: str, headers: Mapping[str, str], body: bytes) -> _Request:
+    """Return the request to a URL, which `read_settings` has checked."""
     parts = urlsplit(url)
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    return _Target(parts.scheme, parts.hostname or "", port, parts.netloc, path)
-
-
-class _Message(NamedTuple):
-    """Headers and body of a request."""
-
-    headers: Mapping[str, str]
-    body: bytes
+    return _Request(parts.scheme, parts.hostname or "", port, parts.netloc, path, headers, body)
 
 
 def _headers(hook: Webhook, event_id: str, text: str, at: datetime) -> dict[str, str]:

@@ -26,6 +26,7 @@ class CloudErrorRule(NamedTuple):
         return self.status in (0, status) and self.code in ("", code) and self.words.casefold() in message.casefold()
 
 
+_DENIED = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "SecurityTokenExpired", "InvalidSecurityToken")
 IMM_CODE = "Imm Client"  # OSS's code for every error of IMM; IMM's own code is the first word of the message
 
 # The first rule that matches applies.
@@ -36,10 +37,7 @@ CLOUD_ERROR_RULES = (
     CloudErrorRule(errors.BucketNotFound, "NoSuchBucket"),
     CloudErrorRule(errors.ObjectArchived, "InvalidObjectState"),  # EC 0016-00000404, page of 2024-04-29
     CloudErrorRule(errors.ClockSkewed, "RequestTimeTooSkewed"),
-    CloudErrorRule(errors.AccessDenied, "SignatureDoesNotMatch"),
-    CloudErrorRule(errors.AccessDenied, "InvalidAccessKeyId"),
-    CloudErrorRule(errors.AccessDenied, "SecurityTokenExpired"),
-    CloudErrorRule(errors.AccessDenied, "InvalidSecurityToken"),
+    *(CloudErrorRule(errors.AccessDenied, code) for code in _DENIED),
     CloudErrorRule(errors.AccessDenied, "AccessDenied"),
     CloudErrorRule(errors.BucketNotBound, IMM_CODE, "Attachment is not found"),
     CloudErrorRule(errors.BucketNotBound, IMM_CODE, "project is not found"),

@@ -14,194 +14,163 @@ class ClipstitchError(Exception):
     remedy: ClassVar[str] = ""
     retryable: ClassVar[bool] = False
 
+    def __init_subclass__(cls, code: str = "", *, retryable: bool = False) -> None:
+        """Set the code of a class of errors; its remedy, and whether a retry can help, are inherited if not set."""
+        cls.code = code or cls.code
+        cls.retryable = retryable or cls.retryable
+
     def as_json(self) -> dict[str, str]:
         """Return code, message and remedy, as facts and events have them."""
         return {"code": self.code, "message": str(self), "remedy": self.remedy}
 
 
-class CloudBusy(ClipstitchError):
+class CloudBusy(ClipstitchError, code="CLOUD_BUSY", retryable=True):
     """The cloud is temporarily unavailable or did not respond; a retry may succeed."""
 
-    code = "CLOUD_BUSY"
     remedy = "No action needed: the call is retried."
-    retryable = True
 
 
-class Throttled(CloudBusy):
+class Throttled(CloudBusy, code="THROTTLED"):
     """The cloud rejected a call because of its rate limits; a retry after a delay may succeed."""
 
-    code = "THROTTLED"
     remedy = "No action needed: the call is retried. If it persists, request higher limits; docs/operate.md says where."
 
 
-class CloudRefused(ClipstitchError):
+class CloudRefused(ClipstitchError, code="CLOUD_REFUSED"):
     """The cloud rejected a call; a retry would fail, too."""
 
-    code = "CLOUD_REFUSED"
     remedy = "Read the cloud's message; docs/errors.md explains the common ones."
 
 
-class AccessDenied(CloudRefused):
+class AccessDenied(CloudRefused, code="ACCESS_DENIED", retryable=True):
     """The credentials are wrong or lack a permission. Retryable, since the operator can fix that."""
 
-    code = "ACCESS_DENIED"
     remedy = "Check the access key, the session token and the permissions of the role that uses them."
-    retryable = True
 
 
-class ClockSkewed(AccessDenied):
+class ClockSkewed(AccessDenied, code="CLOCK_WRONG"):
     """OSS or SMQ rejected a request that was signed more than 15 minutes before or after their time."""
 
-    code = "CLOCK_WRONG"
     remedy = "Set this machine's clock; in a function, report it to the vendor."
 
 
-class BucketNotFound(CloudRefused):
+class BucketNotFound(CloudRefused, code="BUCKET_MISSING"):
     """The bucket does not exist in this account and region."""
 
-    code = "BUCKET_MISSING"
     remedy = "Create the bucket, or correct CLIPSTITCH_BUCKET, CLIPSTITCH_OUTPUT_BUCKETS or OSS_REGION."
 
 
-class ObjectArchived(CloudRefused):
+class ObjectArchived(CloudRefused, code="ARCHIVED"):
     """The object is archived and cannot be read before it is restored."""
 
-    code = "ARCHIVED"
     remedy = "Restore the object (OSS RestoreObject), or upload it as Standard or IA; then upload the manifest again."
 
 
-class ProcessRefused(CloudRefused):
+class ProcessRefused(CloudRefused, code="PROCESS_REFUSED"):
     """The cloud rejected the process string; the message has its reason."""
 
-    code = "PROCESS_REFUSED"
     remedy = "Run `clipstitch explain` on the process string; if it has no warnings, please report a bug."
 
 
-class OperationNotSupported(CloudRefused):
+class OperationNotSupported(CloudRefused, code="NOT_OFFERED"):
     """The cloud does not support the operation in this region."""
 
-    code = "NOT_OFFERED"
     remedy = 'Use a region where IMM processes audio: OSS user guide, "Audio merging", supported regions.'
 
 
-class BucketNotBound(CloudRefused):
+class BucketNotBound(CloudRefused, code="BUCKET_NOT_BOUND"):
     """The bucket has no IMM project, so OSS cannot process audio in it."""
 
-    code = "BUCKET_NOT_BOUND"
     remedy = "Bind the bucket to an IMM project: IMM AttachOSSBucket, or the OSS console under IMM."
 
 
-class SinkTargetNotFound(CloudRefused):
+class SinkTargetNotFound(CloudRefused, code="SINK_TARGET_MISSING", retryable=True):
     """A topic or queue of the settings does not exist. Retryable, since the operator can create it."""
 
-    code = "SINK_TARGET_MISSING"
     remedy = "Create the topic or queue, or correct CLIPSTITCH_SINKS."
-    retryable = True
 
 
-class WebhookNoResponse(ClipstitchError):
+class WebhookNoResponse(ClipstitchError, code="WEBHOOK_NO_ANSWER", retryable=True):
     """A webhook receiver sent no valid HTTP response in time."""
 
-    code = "WEBHOOK_NO_ANSWER"
     remedy = "No action needed if it is temporary: the delivery is retried for three days. Else check the receiver."
-    retryable = True
 
 
-class WebhookBadResponse(ClipstitchError):
+class WebhookBadResponse(ClipstitchError, code="WEBHOOK_ANSWER", retryable=True):
     """A webhook receiver responded with a status other than 2xx."""
 
-    code = "WEBHOOK_ANSWER"
     remedy = "Search the receiver's log for the id of the event; the delivery is retried for three days."
-    retryable = True
 
 
-class WebhookAddressRefused(ClipstitchError):
+class WebhookAddressRefused(ClipstitchError, code="WEBHOOK_ADDRESS", retryable=True):
     """The host of a webhook has an address to which clipstitch does not send."""
 
-    code = "WEBHOOK_ADDRESS"
     remedy = "Use https and a public host, or, for a receiver of your own, set CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE=true."
-    retryable = True
 
 
-class SinkSwitchedOff(ClipstitchError):
+class SinkSwitchedOff(ClipstitchError, code="SINK_OFF"):
     """A webhook receiver responded with 410 Gone; the sink stays off until the operator switches it on."""
 
-    code = "SINK_OFF"
     remedy = "Remove the sink; or delete the object that the message names, which switches the sink on again."
 
 
-class ObjectNotFound(ClipstitchError):
+class ObjectNotFound(ClipstitchError, code="NOT_FOUND"):
     """The object does not exist."""
 
-    code = "NOT_FOUND"
     remedy = "Check the bucket and the key; keys are exact, including case and spaces."
 
 
-class AlreadyExists(ClipstitchError):
+class AlreadyExists(ClipstitchError, code="ALREADY_THERE"):
     """A create-once write found an existing object, whose content is the decision."""
 
-    code = "ALREADY_THERE"
 
-
-class NotAudio(ClipstitchError):
+class NotAudio(ClipstitchError, code="NOT_AUDIO"):
     """The cloud finds no audio in an object."""
 
-    code = "NOT_AUDIO"
     remedy = "Upload the clip in a format that the action supports: mp3 wav flac oga aac m4a wma opus ac3 amr."
 
 
-class OutputNotVisible(ClipstitchError):
+class OutputNotVisible(ClipstitchError, code="NOT_YET_THERE", retryable=True):
     """A completion notification reports success, but its output object does not exist yet."""
 
-    code = "NOT_YET_THERE"
     remedy = (
         "No action needed: the notification is redelivered. If it persists, the notification is not from the cloud."
     )
-    retryable = True
 
 
-class FailureUnconfirmed(ClipstitchError):
+class FailureUnconfirmed(ClipstitchError, code="NOTICE_UNCONFIRMED", retryable=True):
     """A completion notification reports a failure that no other source confirms."""
 
-    code = "NOTICE_UNCONFIRMED"
-    remedy = (
-        "No action needed: the notification is redelivered. If it persists, the notification is not from the cloud."
-    )
-    retryable = True
+    remedy = OutputNotVisible.remedy
 
 
-class InvalidSettings(ClipstitchError):
+class InvalidSettings(ClipstitchError, code="BAD_SETTINGS"):
     """Environment variables are missing or not valid."""
 
-    code = "BAD_SETTINGS"
     remedy = "Set the variables named in the message; docs/settings.md describes each."
 
 
-class StateBucketVersioned(ClipstitchError):
+class StateBucketVersioned(ClipstitchError, code="STATE_BUCKET_VERSIONED"):
     """The state bucket is versioned; there create-once writes overwrite silently."""
 
-    code = "STATE_BUCKET_VERSIONED"
     remedy = "Use a bucket that never had versioning, and name it in CLIPSTITCH_STATE_BUCKET."
 
 
-class InvalidTriggerEvent(ClipstitchError):
+class InvalidTriggerEvent(ClipstitchError, code="BAD_TRIGGER"):
     """The event is not that of an OSS trigger."""
 
-    code = "BAD_TRIGGER"
     remedy = "Connect the function to an OSS trigger; see s.yaml."
 
 
-class InvalidNotification(ClipstitchError):
+class InvalidNotification(ClipstitchError, code="BAD_NOTICE"):
     """The message has no known format of a completion notification."""
 
-    code = "BAD_NOTICE"
     remedy = "No action needed: the message goes to the dead-letter queue unchanged."
 
 
-class InvalidProcessString(ClipstitchError):
+class InvalidProcessString(ClipstitchError, code="BAD_PROCESS"):
     """The string is not a process string."""
 
-    code = "BAD_PROCESS"
     remedy = "Compare it with the grammar in docs/process-strings.md."
 
 
@@ -223,13 +192,12 @@ class Issue(NamedTuple):
         return cls(*(issue[name] for name in cls._fields))
 
 
-class InvalidManifest(ClipstitchError):
+class InvalidManifest(ClipstitchError, code="BAD_MANIFEST"):
     """A manifest with errors; `issues` has all of them.
 
     `clips` are path and key of the clips without an issue, so that probing can add the cloud's issues.
     """
 
-    code = "BAD_MANIFEST"
     remedy = "Correct every issue and upload the manifest again."
 
     def __init__(self, issues: Sequence[Issue], clips: Sequence[tuple[str, str]] = ()) -> None:

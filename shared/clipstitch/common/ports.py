@@ -103,15 +103,12 @@ class ObjectStore(Protocol):
 
     def read(self, ref: ObjectRef, limit: int | None = None) -> ObjectContent:
         """Return an object with at most `limit` bytes of its content. Raises `ObjectNotFound`."""
-        ...
 
     def describe(self, ref: ObjectRef) -> ObjectInfo:
         """Return an object without its content. Raises `ObjectNotFound`."""
-        ...
 
     def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
         """Store an object. With `once`, raises `AlreadyExists` if there is an object of that name, and keeps it."""
-        ...
 
     def copy(
         self,
@@ -126,23 +123,18 @@ class ObjectStore(Protocol):
 
         The copy begins with `front`, of at least 100 KB, if it is given. The rest is not downloaded.
         """
-        ...
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Delete objects, in any order. Objects that do not exist are ignored."""
-        ...
 
     def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
         """Yield the objects whose keys begin with a prefix and are greater than `after`, in the order of their keys."""
-        ...
 
     def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
         """Return the folders directly under a prefix that ends in a slash, in order, without listing their content."""
-        ...
 
     def is_versioned(self, bucket: str) -> bool:
         """Return True if the bucket has or had versioning: there OSS ignores `once`."""
-        ...
 
 
 class AudioService(Protocol):
@@ -150,15 +142,12 @@ class AudioService(Protocol):
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
         """Return the probe of each object, or the error in its place, such as `ObjectNotFound` or `NotAudio`."""
-        ...
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Start a task with a process string on an object; return its id. Raises `BucketNotBound`, `ObjectNotFound`."""
-        ...
 
     def task_outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
         """Return the result of a task, or that it is running; None if the state of tasks cannot be looked up."""
-        ...
 
 
 class MessageSender(Protocol):
@@ -166,11 +155,9 @@ class MessageSender(Protocol):
 
     def publish(self, topic: str, text: str) -> None:
         """Publish a message to a topic. Raises `SinkTargetNotFound`."""
-        ...
 
     def send(self, queue: str, text: str) -> None:
         """Send a message to a queue. Raises `SinkTargetNotFound`."""
-        ...
 
 
 class WebhookSender(Protocol):
@@ -181,4 +168,3 @@ class WebhookSender(Protocol):
 
         Raises `WebhookNoResponse`, after which the event may have arrived all the same, and `WebhookAddressRefused`.
         """
-        ...

@@ -1,7 +1,8 @@
-"""Named tuples to JSON values."""
+"""Named tuples to JSON values, and back."""
 
 from collections.abc import Mapping
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
 
 def to_json_value(value: Any) -> Any:
@@ -11,3 +12,18 @@ def to_json_value(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {name: to_json_value(inner) for name, inner in value.items()}
     return [to_json_value(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def from_json_value(kind: Any, value: Any) -> Any:
+    """Return the value of type `kind` that `to_json_value` was called on. Names that are not its fields are ignored.
+
+    A type is a named tuple, `tuple[X, ...]`, `tuple[X, X]`, `X | None`, or one that JSON has.
+    """
+    if hasattr(kind, "_fields"):
+        known = {name: inner for name, inner in kind.__annotations__.items() if name in value}
+        return kind(**{name: from_json_value(inner, value[name]) for name, inner in known.items()})
+    if get_origin(kind) is tuple:
+        return tuple(from_json_value(get_args(kind)[0], inner) for inner in value)
+    if get_origin(kind) in (Union, UnionType) and value is not None:
+        return from_json_value(get_args(kind)[0], value)
+    return value

@@ -8,6 +8,7 @@ Sources: IMM, "Asynchronous notification format"; Function Compute, "SMQ topic t
 import base64
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from clipstitch.common.errors import InvalidNotification
@@ -59,9 +60,8 @@ def _content(event: bytes) -> Mapping[str, Any]:
             value = _decode(value, event)
         if not isinstance(value, dict):
             break
-        wrapped = (
-            "SubscriptionName" in value and "Message" in value
-        )  # FC's JSON, which has message attributes of any name, too
+        # FC's JSON has message attributes of any name, too.
+        wrapped = "SubscriptionName" in value and "Message" in value
         if not wrapped and ("TaskId" in value or "TaskType" in value):
             return value
         value = next((value[name] for name in _WRAPPERS if name in value), None)
@@ -69,10 +69,8 @@ def _content(event: bytes) -> Mapping[str, Any]:
 
 
 def _decode(text: bytes | str, event: bytes) -> object:
-    try:
+    with suppress(ValueError, RecursionError):
         return json.loads(text)
-    except (ValueError, RecursionError):
-        pass
     try:
         return json.loads(base64.b64decode(text, validate=True))
     except (ValueError, RecursionError) as error:

@@ -72,7 +72,7 @@ def _data(job: Job, decision: Decision) -> dict[str, Any]:
             data["chapters"] = {"webvtt": webvtt_ref(job.plan).uri}
         data["output"] |= {"etag": made.etag, "size": made.size, "duration_ms": made.duration_ms}
     if error:
-        data["error"] = {"code": error.code, "message": error.message, "remedy": error.remedy}
+        data["error"] = error._asdict()
     if decision.issues:
         data["issues"] = [issue.as_json() for issue in decision.issues]
     return data

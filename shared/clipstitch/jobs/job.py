@@ -11,8 +11,8 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 from clipstitch.common.errors import Issue
-from clipstitch.common.identifiers import ManifestRef, ObjectRef
-from clipstitch.common.serialization import to_json_value
+from clipstitch.common.identifiers import ManifestRef
+from clipstitch.common.serialization import from_json_value, to_json_value
 from clipstitch.planning.plan import Plan
 
 PLANNED, WAITING, CLAIMED, ACCEPTED = "planned", "waiting", "claimed", "accepted"
@@ -61,17 +61,14 @@ class Fact(NamedTuple):
         if kind not in PROGRESS or (step is not None) != (kind in _STEP_KINDS):
             return None
         fact = cls(kind, None if step is None else int(step), unquote(detail or ""))
-        return fact if fact._is_well_formed() else None
-
-    def _is_well_formed(self) -> bool:
         try:
-            if self.kind == PENDING:
-                PendingDelivery.parse(self)
-            if self.kind == WAITING:
-                _moment(self.detail)
+            if kind == PENDING:
+                PendingDelivery.parse(fact)
+            if kind == WAITING:
+                _moment(fact.detail)
         except ValueError:
-            return False
-        return True
+            return None
+        return fact
 
 
 class PendingDelivery(NamedTuple):
@@ -143,16 +140,7 @@ class Decision(NamedTuple):
     @classmethod
     def from_json(cls, decision: Mapping[str, Any]) -> "Decision":
         """Return what `as_json` was called on."""
-        return cls(
-            kind=decision["kind"],
-            manifest=ManifestRef(ObjectRef(**decision["manifest"]["ref"]), decision["manifest"]["etag"]),
-            at=decision["at"],
-            sinks=tuple(decision["sinks"]),
-            error=Failure(**decision["error"]) if decision["error"] else None,
-            issues=tuple(Issue.from_json(issue) for issue in decision["issues"]),
-            tasks=tuple(decision["tasks"]),
-            planned=decision["planned"],
-        )
+        return from_json_value(cls, decision)  # type: ignore[no-any-return] # a decision
 
 
 class Published(NamedTuple):
@@ -177,11 +165,7 @@ class Result(NamedTuple):
     @classmethod
     def from_json(cls, result: Mapping[str, Any]) -> "Result":
         """Return what `as_json` was called on."""
-        return cls(
-            at=result["at"],
-            output=Published(**result["output"]) if result["output"] else None,
-            error=Failure(**result["error"]) if result["error"] else None,
-        )
+        return from_json_value(cls, result)  # type: ignore[no-any-return] # a result
 
 
 class Job(NamedTuple):

@@ -3,15 +3,14 @@
 `planner` makes it. A plan is stored with the job and does not change afterwards.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
-from clipstitch.common.serialization import to_json_value
+from clipstitch.common.serialization import from_json_value, to_json_value
 
 WORK, ASSETS = "work/", "assets/"
-_T = TypeVar("_T")
 
 
 class Step(NamedTuple):
@@ -99,26 +98,7 @@ class Plan(NamedTuple):
     @classmethod
     def from_json(cls, plan: Mapping[str, Any]) -> "Plan":
         """Return the plan of what `as_json` returned."""
-        values = {
-            **plan,
-            "manifest": _restore(ManifestRef, plan["manifest"], "ref"),
-            "output": _restore(PlannedOutput, plan["output"], "ref"),
-            "clips": tuple(_restore(PlacedClip, clip) for clip in plan["clips"]),
-            "steps": tuple(
-                _restore(Step, step, "main", "target")._replace(needs=tuple(step["needs"]), clips=tuple(step["clips"]))
-                for step in plan["steps"]
-            ),
-            "sinks": tuple(plan["sinks"]),
-            "warnings": tuple(plan["warnings"]),
-            "silences": tuple(_restore(SilenceAsset, silence, "ref") for silence in plan["silences"]),
-        }
-        return _restore(cls, values)
-
-
-def _restore(kind: Callable[..., _T], value: Mapping[str, Any], *refs: str) -> _T:
-    """Return a named tuple of its JSON. `refs` are its object references; names that are not its fields are ignored."""
-    known = {name: value[name] for name in kind._fields if name in value}  # type: ignore[attr-defined]
-    return kind(**{**known, **{name: ObjectRef(**value[name]) for name in refs}})
+        return from_json_value(cls, plan)  # type: ignore[no-any-return] # a plan
 
 
 class PlanningContext(NamedTuple):

@@ -10,21 +10,7 @@ from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.exhaustive import assert_never
 from clipstitch.common.identifiers import ManifestRef
 from clipstitch.common.logging import log_event
-from clipstitch.jobs.decide import (
-    Action,
-    Cause,
-    Close,
-    Deliver,
-    Fail,
-    LookUp,
-    MakePlan,
-    Observed,
-    Publish,
-    RecordDecision,
-    Start,
-    decide,
-    manifest_gone,
-)
+from clipstitch.jobs import decide
 from clipstitch.jobs.job import ACCEPTED, FAILED, Decision, Fact, Failure, Job, Result
 from clipstitch.planning.plan import Plan, Step
 from clipstitch.usecases.context import Context
@@ -43,9 +29,9 @@ class Run(NamedTuple):
     """
 
     unresponsive: set[str]
-    cause: Cause = "upload"
+    cause: decide.Cause = "upload"
     upload: UploadedManifest | None = None
-    observed: Observed = Observed()
+    observed: decide.Observed = decide.Observed()
     before_long_action: Callable[[str], None] = lambda _job_id: None
     immediate: bool = False
 
@@ -58,7 +44,7 @@ def execute(job: Job, context: Context, run: Run | None = None) -> Job:
     run = run or Run(set())
     policy = context.policy._replace(immediate=run.immediate)
     seen = run.observed._replace(unresponsive=frozenset(run.unresponsive))
-    while actions := decide(job, context.clock.now(), policy, run.cause, seen):
+    while actions := decide.decide(job, context.clock.now(), policy, run.cause, seen):
         action = actions[0]
         log_event("action", job=job.id, action=action.kind)
         job = _perform(action, job, context, run)
@@ -66,27 +52,27 @@ def execute(job: Job, context: Context, run: Run | None = None) -> Job:
     return job
 
 
-def _perform(action: Action, job: Job, context: Context, run: Run) -> Job:  # noqa: PLR0911, RET503 - one return for each action, and assert_never
+def _perform(action: decide.Action, job: Job, context: Context, run: Run) -> Job:  # noqa: PLR0911, RET503 - one return for each action, and assert_never
     """Perform one action and return the job with what it recorded."""
-    if isinstance(action, MakePlan | Publish):
+    if isinstance(action, decide.MakePlan | decide.Publish):
         run.before_long_action(job.id)
     match action:
-        case MakePlan():
+        case decide.MakePlan():
             return _make_plan(job, context, run.upload)
-        case LookUp(step):
+        case decide.LookUp(step):
             return look_up(step, job, context)
-        case Start(step, claim_for):
+        case decide.Start(step, claim_for):
             claimed = claim_for is None or context.store.claim(job, step.number, claim_for)
             return _start(step, job, context) if claimed else job
-        case RecordDecision(failed):
+        case decide.RecordDecision(failed):
             return context.store.record(job, _decision(failed, job, context))
-        case Fail(error):
+        case decide.Fail(error):
             return _fail(job, error, context)
-        case Publish():
+        case decide.Publish():
             return context.store.record(job, publish(_plan_of(job), context))
-        case Deliver(sink):
+        case decide.Deliver(sink):
             return deliver(sink, job, context, run.unresponsive)
-        case Close():
+        case decide.Close():
             log_event("job-closed", job=job.id, state=job.state)
             return context.store.close(job)
         case _:
@@ -104,7 +90,7 @@ def _make_plan(job: Job, context: Context, upload: UploadedManifest | None) -> J
         ref = context.store.manifest_of(job.id)
         upload = read_manifest(ref, context)
         if upload is None or upload.job_id != job.id:
-            return _fail(job, manifest_gone(ref.uri), context)
+            return _fail(job, decide.manifest_gone(ref.uri), context)
     return plan_job(job, upload, context)
 
 

@@ -144,11 +144,10 @@ class JobStore:
 
     def step_of_task(self, task_id: str) -> tuple[str, int] | None:
         """Return the job and the step of a task; None if the task is unknown."""
-        try:
+        with suppress(ObjectNotFound):
             pointer = self._read(self._task_ref(task_id))
-        except ObjectNotFound:
-            return None
-        return pointer["job"], pointer["step"]
+            return pointer["job"], pointer["step"]
+        return None
 
     def task_pointers(self) -> Iterator[tuple[str, datetime]]:
         """Yield the ids of the tasks that have a pointer to their step, with the time at which it was recorded."""
@@ -166,11 +165,10 @@ class JobStore:
 
     def is_sink_disabled(self, sink: str) -> bool:
         """Return True if a sink is disabled."""
-        try:
+        with suppress(ObjectNotFound):
             self._objects.describe(self.disabled_sink_ref(sink))
-        except ObjectNotFound:
-            return False
-        return True
+            return True
+        return False
 
     def disabled_sinks(self) -> list[ObjectRef]:
         """Return the objects that disable sinks."""
@@ -197,10 +195,9 @@ class JobStore:
 
     def sweep_progress(self) -> Mapping[str, Any]:
         """Return the progress of the last sweep as it was saved; an empty mapping if none was."""
-        try:
+        with suppress(ObjectNotFound):
             return self._read(self._ref(_SWEEP))
-        except ObjectNotFound:
-            return {}
+        return {}
 
     def save_sweep_progress(self, document: Mapping[str, Any]) -> None:
         """Save the progress of a sweep for the next one."""

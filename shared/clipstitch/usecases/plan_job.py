@@ -6,16 +6,8 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from urllib.parse import unquote
 
+from clipstitch.common import errors
 from clipstitch.common.clock import timestamp
-from clipstitch.common.errors import (
-    AlreadyExists,
-    ClipstitchError,
-    CloudBusy,
-    InvalidManifest,
-    NotAudio,
-    ObjectArchived,
-    ObjectNotFound,
-)
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of, uploaded_at
 from clipstitch.common.ports import ObjectHeaders
 from clipstitch.jobs.job import Decision, Failure, Job, waiting_fact
@@ -51,7 +43,7 @@ def read_manifest(ref: ObjectRef, context: Context) -> UploadedManifest | None:
     """
     for key in dict.fromkeys((ref.key, unquote(ref.key))):
         found = ObjectRef(ref.bucket, key)
-        with suppress(ObjectNotFound):
+        with suppress(errors.ObjectNotFound):
             content = context.objects.read(found, limit=MAX_BYTES + 1)
             return UploadedManifest(ManifestRef(found, content.about.etag), content.about.last_modified, content.body)
     return None
@@ -69,13 +61,13 @@ def plan_job(job: Job, upload: UploadedManifest, context: Context) -> Job:
         plan = _plan(job.id, upload.manifest, parsed, context)
         _make_silences(plan, context)
         return context.store.record(job, plan)
-    except InvalidManifest as invalid:
+    except errors.InvalidManifest as invalid:
         until = uploaded_at(job.id) + wait
         if wait and context.clock.now() < until and {issue.code for issue in invalid.issues} <= _MAY_APPEAR:
             missing = [issue.as_json() for issue in invalid.issues]
             return context.store.add(job, waiting_fact(until), {"until": timestamp(until), "missing": missing})
         decision = _decision("reject", upload, context)._replace(issues=invalid.issues)
-    except ClipstitchError as error:
+    except errors.ClipstitchError as error:
         if error.retryable:
             raise
         decision = _decision("fail", upload, context)._replace(error=Failure(**error.as_json()))
@@ -114,23 +106,23 @@ def _all_issues(manifest: ManifestRef, context: Context) -> Iterator[None]:
     """Probe the clips of an invalid manifest too, so that its author sees all issues at once."""
     try:
         yield
-    except InvalidManifest as invalid:
+    except errors.InvalidManifest as invalid:
         clips = [(path, ObjectRef(manifest.ref.bucket, key)) for path, key in invalid.clips]
         probes = context.audio.probe(list(dict.fromkeys(ref for _, ref in clips)))
-        if busy := next((probe for probe in probes.values() if isinstance(probe, CloudBusy)), None):
+        if busy := next((probe for probe in probes.values() if isinstance(probe, errors.CloudBusy)), None):
             raise busy from invalid  # the issues of that clip are still unknown
         unusable = [
             (path, ref, probe)
             for path, ref in clips
-            if isinstance(probe := probes[ref], ObjectArchived | ObjectNotFound | NotAudio)
+            if isinstance(probe := probes[ref], errors.ObjectArchived | errors.ObjectNotFound | errors.NotAudio)
         ]
         more = [issue for path, ref, probe in unusable for issue in clip_issues(path, Clip(ref.key), probe)]
-        raise InvalidManifest(in_order([*invalid.issues, *more])) from invalid
+        raise errors.InvalidManifest(in_order([*invalid.issues, *more])) from invalid
 
 
 def _make_silences(plan: Plan, context: Context) -> None:
     """Create the silence assets of the steps. The name of an asset determines its content: an existing one is kept."""
     for silence in plan.silences:
         body = silence_flac(silence.samples, silence.sample_rate, silence.channels)
-        with suppress(AlreadyExists):
+        with suppress(errors.AlreadyExists):
             context.objects.write(silence.ref, body, ObjectHeaders("audio/flac"), once=True)

@@ -1,17 +1,12 @@
 """Publish the output: copy it to the key of the manifest, whole or not at all."""
 
+from contextlib import suppress
+
 from clipstitch.common.audio_formats import FORMATS
 from clipstitch.common.errors import AlreadyExists, ClipstitchError, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import HeadReplacement, ObjectHeaders, ObjectInfo
-from clipstitch.jobs.decide import (
-    DURATION_META,
-    JOB_META,
-    MANIFEST_META,
-    OutputConflict,
-    manifest_label,
-    output_conflict,
-)
+from clipstitch.jobs import decide
 from clipstitch.jobs.job import Failure, Published, Result
 from clipstitch.planning.chapters import ID3_HEADER_BYTES, chapters_of, id3_size, id3_tag, webvtt, webvtt_ref
 from clipstitch.planning.plan import Plan
@@ -38,7 +33,7 @@ def _publish(plan: Plan, context: Context) -> Published | Failure:
     """
     ref, limits = plan.output.ref, context.settings.limits
     existing = describe(ref, context)
-    conflict = output_conflict(plan, ref, existing)
+    conflict = decide.output_conflict(plan, ref, existing)
     violation = limits.against_bucket(ref.bucket, plan.manifest.ref.bucket) or limits.against_key(ref.key)
     if violation and conflict != "own":
         return Failure(violation.code, f"{ref.uri}: {violation.message}", violation.remedy)
@@ -46,7 +41,7 @@ def _publish(plan: Plan, context: Context) -> Published | Failure:
         if isinstance(found, Failure):
             return found
     if conflict == "own" and existing:
-        published = Published(existing.etag, existing.size, int(existing.meta.get(DURATION_META, "0")))
+        published = Published(existing.etag, existing.size, int(existing.meta.get(decide.DURATION_META, "0")))
     else:
         try:
             published = _copy(plan, context, once=conflict == "free")
@@ -56,20 +51,19 @@ def _publish(plan: Plan, context: Context) -> Published | Failure:
     return published
 
 
-def _sidecar_conflict(plan: Plan, context: Context) -> OutputConflict:
+def _sidecar_conflict(plan: Plan, context: Context) -> decide.OutputConflict:
     """Return whether the chapters may be written beside the output."""
     if not plan.output.chapters:
         return "free"
     ref = webvtt_ref(plan)
-    return output_conflict(plan, ref, describe(ref, context))
+    return decide.output_conflict(plan, ref, describe(ref, context))
 
 
 def describe(ref: ObjectRef, context: Context) -> ObjectInfo | None:
     """Return the metadata of an object; None if it does not exist."""
-    try:
+    with suppress(ObjectNotFound):
         return context.objects.describe(ref)
-    except ObjectNotFound:
-        return None
+    return None
 
 
 def _copy(plan: Plan, context: Context, *, once: bool) -> Published:
@@ -79,11 +73,16 @@ def _copy(plan: Plan, context: Context, *, once: bool) -> Published:
     if isinstance(probe, ClipstitchError):
         raise probe
     duration_ms = round(probe.duration_s * 1000)
-    meta = {JOB_META: plan.job_id, MANIFEST_META: manifest_label(plan), DURATION_META: str(duration_ms)}
+    meta = {**_origin(plan), decide.DURATION_META: str(duration_ms)}
     headers = ObjectHeaders(FORMATS[plan.output.format].content_type, meta)
     head = _id3_head(plan, context) if plan.output.chapters and plan.output.format == "mp3" else None
     copied = context.objects.copy(source, plan.output.ref, headers, once=once, front=head)
     return Published(copied.etag, copied.size, duration_ms)
+
+
+def _origin(plan: Plan) -> dict[str, str]:
+    """Return the metadata that names the job and the manifest of an object."""
+    return {decide.JOB_META: plan.job_id, decide.MANIFEST_META: decide.manifest_label(plan)}
 
 
 def _id3_head(plan: Plan, context: Context) -> HeadReplacement:
@@ -96,6 +95,5 @@ def _id3_head(plan: Plan, context: Context) -> HeadReplacement:
 def _write_chapters(plan: Plan, context: Context) -> None:
     """Write the chapters beside the output; the same job always writes the same."""
     if plan.output.chapters:
-        meta = {JOB_META: plan.job_id, MANIFEST_META: manifest_label(plan)}
-        headers = ObjectHeaders("text/vtt; charset=utf-8", meta)
+        headers = ObjectHeaders("text/vtt; charset=utf-8", _origin(plan))
         context.objects.write(webvtt_ref(plan), webvtt(chapters_of(plan)).encode(), headers)

@@ -95,13 +95,9 @@ def sweep(context: Context) -> SweepReport:
     _delete_orphans(this)
     last = _recover_all(slow, this)
     progress.save()
-    parts = (recovered, searched, last)
-    return SweepReport(
-        looked_at=recovered.looked_at + last.looked_at,
-        found=searched.found,
-        failed=tuple(name for part in parts for name in part.failed),
-        interrupted=any(part.interrupted for part in parts),
-    )
+    interrupted = recovered.interrupted or searched.interrupted or last.interrupted
+    failed = recovered.failed + searched.failed + last.failed
+    return SweepReport(recovered.looked_at + last.looked_at, searched.found, failed, interrupted)
 
 
 def _from(place: str, names: Sequence[str]) -> Iterator[str]:
