@@ -8,6 +8,10 @@ from clipstitch.common.audio_formats import Format
 from clipstitch.common.errors import Issue
 from clipstitch.common.identifiers import ObjectRef
 
+# Defaults of the settings of the same name.
+MANIFEST_PREFIX, STATE_PREFIX, RESULT_PREFIX = "manifests/", "_clipstitch/", "results/"
+MAX_CLIPS = 2000
+
 
 class Clip(NamedTuple):
     """A source object, trimmed to `duration_ms` (0: to the end) from `start_ms`. `title` names its chapter."""
@@ -76,9 +80,9 @@ class Limits(NamedTuple):
     output_buckets: tuple[str, ...] = ()
     output_prefixes: tuple[str, ...] = ("",)
     source_prefixes: tuple[str, ...] = ("",)
-    reserved: tuple[str, ...] = ("manifests/", "_clipstitch/", "results/")
+    reserved: tuple[str, ...] = (MANIFEST_PREFIX, STATE_PREFIX, RESULT_PREFIX)
     sinks: tuple[str, ...] = ()
-    max_clips: int = 2000
+    max_clips: int = MAX_CLIPS
 
     def against_bucket(self, bucket: str, home: str) -> Issue | None:
         """Return the issue of an output in `bucket`, None if it is allowed; `home` is the manifest's bucket."""

@@ -10,7 +10,7 @@ from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Webhook
 from clipstitch.jobs.job import RESULT_SINK
 from clipstitch.jobs.webhook_policy import read_webhook
-from clipstitch.manifest.model import Limits
+from clipstitch.manifest.model import MANIFEST_PREFIX, MAX_CLIPS, RESULT_PREFIX, STATE_PREFIX, Limits
 
 SinkKind = Literal["topic", "queue", "webhook"]
 SINK_KINDS: tuple[SinkKind, ...] = get_args(SinkKind)
@@ -34,13 +34,13 @@ class Settings(NamedTuple):
     completion_topic: str
     sinks: tuple[Sink, ...] = ()
     state_bucket: str | None = None
-    state_prefix: str = "_clipstitch/"
-    manifest_prefix: str = "manifests/"
-    result_prefix: str = "results/"
+    state_prefix: str = STATE_PREFIX
+    manifest_prefix: str = MANIFEST_PREFIX
+    result_prefix: str = RESULT_PREFIX
     output_buckets: tuple[str, ...] = ()
     output_prefixes: tuple[str, ...] = ("",)
     source_prefixes: tuple[str, ...] = ("",)
-    max_clips: int = 2000
+    max_clips: int = MAX_CLIPS
     max_retries: int = 3
     grace_period_s: int = 120
     deadline_s: int = 6 * 3600
