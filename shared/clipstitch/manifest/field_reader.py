@@ -120,7 +120,7 @@ class FieldReader:
             remedy = f"Add `{field.needs}`, or remove `{name}`."
             self.add(name, "FIELD_NEEDS", f"needs `{field.needs}`", remedy)
         names = list(self._fields)
-        if self.has(field.excludes) and names.index(field.excludes) < names.index(name):
+        if field.excludes and self.has(field.excludes) and names.index(field.excludes) < names.index(name):
             remedy = f"Keep `{field.excludes}` or `{name}`, not both."
             self.add(name, "FIELDS_EXCLUSIVE", f"excludes `{field.excludes}`", remedy)
         value = self._given[name]

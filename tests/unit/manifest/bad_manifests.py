@@ -135,6 +135,7 @@ TOP_LEVEL = (
     bad("misspelled field", changed(notifiy=["events"]), "FIELD_UNKNOWN /notifiy", words=("Did you mean `notify`?",)),
     bad("unknown field", changed(zz=1), "FIELD_UNKNOWN /zz", words=("Known fields: version, output",)),
     bad("field with a slash", {**GOOD, "a/b~c": 1}, "FIELD_UNKNOWN /a~1b~0c"),
+    bad("field without a name", {**GOOD, "": 1}, "FIELD_UNKNOWN /"),
     bad("gap as words", changed(gap="some"), "TIME_INVALID /gap", words=('"300ms"',)),
     bad("gap below the minimum zero", changed(gap=-1), "TIME_INVALID /gap"),
     bad("gap as list", changed(gap=["1s"]), "TIME_INVALID /gap"),
