@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from starlette.types import ASGIApp
@@ -78,6 +79,7 @@ class LocalCloud:
     `time_scale`: divides the delays of retries and timers. `from_build`: run the built packages instead of the sources.
     `variables`: values of `${env(...)}` in s.yaml. `watch`: receives every access check of a role. `fault_profile`: the
     faults to inject. `approve`: receives the deployment before anything starts; its exceptions abort the start.
+    `role_delay_s`: for so many seconds after the start no role has its permissions, as after its creation in the cloud.
     """
 
     project: Path
@@ -91,6 +93,7 @@ class LocalCloud:
     watch: Callable[[AccessCheck], None] | None = None
     fault_profile: FaultProfile | None = None
     approve: Callable[[Deployment], None] | None = None
+    role_delay_s: float = 0.0
     faults: FaultInjector = field(default=NO_FAULTS, init=False)  # also after `stop`: it counts the faults
     _exits: ExitStack = field(default_factory=ExitStack, init=False)
     _services: Services | None = field(default=None, init=False)
@@ -141,7 +144,7 @@ class LocalCloud:
             self.clock,
             Keyring(endpoints.credential),
             endpoints.variables(),
-            _authorizer(deployment, self.watch),
+            self._authorizer(deployment),
             self.faults,
             self.time_scale,
         )
@@ -152,6 +155,20 @@ class LocalCloud:
         self._services = services
         return endpoints
 
+    def _authorizer(self, deployment: Deployment) -> Authorizer:
+        """Return the authorizer of the declared roles."""
+        roles = {role.arn: role.statements() for role in deployment.roles}
+        projects = {attached.bucket: attached.project for attached in deployment.attachments}
+        effective_at = self.clock.now() + timedelta(seconds=self.role_delay_s)
+        return Authorizer(
+            roles,
+            deployment.account_id,
+            deployment.region,
+            project_of=projects.get,
+            watch=self.watch,
+            in_effect=lambda: self.clock.now() >= effective_at,
+        )
+
     def _bind(self, exits: ExitStack) -> list[socket.socket]:
         """Bind one socket per service."""
         ports = [self.port + offset if self.port else 0 for offset in range(SERVICE_COUNT)]
@@ -160,13 +177,6 @@ class LocalCloud:
         except OSError as error:
             message = f"ports {ports} of {HOST} are needed: {error.strerror}; choose another port, or 0"
             raise CannotStart(message) from error
-
-
-def _authorizer(deployment: Deployment, watch: Callable[[AccessCheck], None] | None) -> Authorizer:
-    """Return the authorizer of the declared roles."""
-    roles = {role.arn: role.statements() for role in deployment.roles}
-    projects = {attached.bucket: attached.project for attached in deployment.attachments}
-    return Authorizer(roles, deployment.account_id, deployment.region, project_of=projects.get, watch=watch)
 
 
 def _apps(services: Services, context: ServiceContext, deployment: Deployment) -> list[ASGIApp]:

@@ -112,6 +112,7 @@ class Authorizer:
     """Checks permissions of roles in one account and region. The root key has every permission.
 
     `project_of` returns the IMM project to which a bucket is attached; `watch` receives every check of a role.
+    `in_effect` returns False while the roles are too young to have their permissions.
     """
 
     def __init__(
@@ -122,16 +123,17 @@ class Authorizer:
         *,
         project_of: Callable[[str], str | None] = lambda _bucket: None,
         watch: Callable[[AccessCheck], None] | None = None,
+        in_effect: Callable[[], bool] = lambda: True,
     ) -> None:
         self._roles = {arn.lower(): tuple(statements) for arn, statements in roles.items()}
         self._account, self._region = account_id, region
-        self._project_of, self._watch = project_of, watch
+        self._project_of, self._watch, self._in_effect = project_of, watch, in_effect
 
     def is_allowed(self, principal: str, action: str, resource: str) -> bool:
         """Return True if a role has a permission; an undeclared role has none."""
         if principal == ROOT:
             return True
-        allowed = evaluate(self._roles.get(principal.lower(), ()), action, resource)
+        allowed = self._in_effect() and evaluate(self._roles.get(principal.lower(), ()), action, resource)
         if self._watch:
             self._watch(AccessCheck(principal, action, resource, allowed))
         return allowed

@@ -1,6 +1,7 @@
 """The function in template.yml that attaches the bucket to the IMM project, run against the local IMM."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,18 +16,24 @@ EVENT = b'{"OSSBucket": "clipstitch", "ProjectName": "clipstitch"}'
 Attach = Callable[[], InvocationResult]
 
 
-@pytest.fixture
-def attaching(tmp_path: Path) -> Iterator[tuple[LocalCloud, Attach, list[AccessCheck]]]:
-    """Deploy the function of the template with its role. Yield the cloud, the function and all permission checks."""
-    checks: list[AccessCheck] = []
+@contextmanager
+def deployed(tmp_path: Path, cloud: LocalCloud) -> Iterator[tuple[LocalCloud, Attach]]:
+    """Deploy the function of the template with its role; yield the running cloud and the function."""
     properties = yaml.safe_load((ROOT / "template.yml").read_text("utf-8"))["Resources"]["AttachFunction"]["Properties"]
     (tmp_path / "index.py").write_text(properties["Code"]["SourceCode"], "utf-8")
-    cloud = LocalCloud(ROOT, watch=checks.append)
     with cloud as endpoints:
         [role] = [role.arn for role in endpoints.deployment.roles if role.arn.endswith("-attach")]
-        config = FunctionConfig("attach", properties["Handler"], (tmp_path,), timeout=20, role=role)
+        config = FunctionConfig("attach", properties["Handler"], (tmp_path,), timeout=properties["Timeout"], role=role)
         cloud.services.functions.deploy(config)
-        yield cloud, lambda: cloud.services.functions.invoke("attach", EVENT), checks
+        yield cloud, lambda: cloud.services.functions.invoke("attach", EVENT)
+
+
+@pytest.fixture
+def attaching(tmp_path: Path) -> Iterator[tuple[LocalCloud, Attach, list[AccessCheck]]]:
+    """Yield a running cloud, the function, and all permission checks."""
+    checks: list[AccessCheck] = []
+    with deployed(tmp_path, LocalCloud(ROOT, watch=checks.append)) as (cloud, attach):
+        yield cloud, attach, checks
 
 
 def test_attaching_the_bucket_twice_succeeds(
@@ -40,15 +47,31 @@ def test_attaching_the_bucket_twice_succeeds(
 
     assert ["", ""] == [first.error_type, second.error_type], first.payload
     assert "clipstitch" == cloud.services.tasks.attachment("clipstitch")
-    used = {(one.action, one.allowed) for one in checks if one.principal.endswith("-attach")}
-    assert {("imm:AttachOSSBucket", True), ("imm:GetOSSBucketAttachment", True)} == used
+    assert {("imm:AttachOSSBucket", True), ("imm:GetOSSBucketAttachment", True)} == permissions_used(checks)
+
+
+def permissions_used(checks: list[AccessCheck]) -> set[tuple[str, bool]]:
+    """Return the actions that the function called, and whether its role allowed them."""
+    return {(check.action, check.allowed) for check in checks if check.principal.endswith("-attach")}
+
+
+def test_a_role_that_takes_effect_late_is_waited_for(tmp_path: Path) -> None:
+    """A role acts only some seconds after its creation; until then the refused call is repeated."""
+    checks: list[AccessCheck] = []
+    with deployed(tmp_path, LocalCloud(ROOT, watch=checks.append, role_delay_s=3)) as (cloud, attach):
+        cloud.services.tasks.detach("clipstitch")
+        result = attach()
+
+        assert "" == result.error_type, result.payload
+        assert "clipstitch" == cloud.services.tasks.attachment("clipstitch")
+    assert {("imm:AttachOSSBucket", False), ("imm:AttachOSSBucket", True)} <= permissions_used(checks)
 
 
 def test_a_bucket_of_another_project_stays_attached_to_it(
     attaching: tuple[LocalCloud, Attach, list[AccessCheck]],
 ) -> None:
     """The deployment fails with a message that says what to do."""
-    cloud, attach, _ = attaching
+    cloud, attach, checks = attaching
     cloud.services.tasks.create_project("other")
     cloud.services.tasks.detach("clipstitch")
     cloud.services.tasks.attach("clipstitch", "other")
@@ -58,6 +81,7 @@ def test_a_bucket_of_another_project_stays_attached_to_it(
     assert "UnhandledInvocationError" == result.error_type
     assert b"attached to IMM project other; detach it there first" in result.payload
     assert "other" == cloud.services.tasks.attachment("clipstitch")
+    assert {("imm:GetOSSBucketAttachment", True)} == permissions_used(checks)
 
 
 def test_the_source_is_within_the_limit_of_a_template() -> None:

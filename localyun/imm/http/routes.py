@@ -22,6 +22,9 @@ from localyun.ram.http.signatures import authenticate, is_acs3, parameters
 
 VERSION = "2020-09-30"
 MAX_PAGE = 100
+# Actions without resource-level permissions: only a policy with `Resource: '*'` grants them (IMM,
+# "GetOSSBucketAttachment", authorization table, 2026-06-15: "All Resource").
+ALL_RESOURCES = frozenset({"GetOSSBucketAttachment"})
 SORT_KEYS: Mapping[str, Callable[[MediaTask], Any]] = {
     "TaskId": lambda task: task.task_id,
     "StartTime": lambda task: (task.started, task.task_id),
@@ -55,7 +58,8 @@ class ImmEndpoint(Endpoint):
         if action not in ACTIONS:
             message = f"{action!r} is not supported here; supported actions: {', '.join(ACTIONS)}."
             raise ServiceError(404, "InvalidAction.NotFound", message)
-        resource = f"acs:imm:{self.tasks.region}:{self.tasks.account_id}:project/{values.get('ProjectName', '*')}"
+        project = f"acs:imm:{self.tasks.region}:{self.tasks.account_id}:project/{values.get('ProjectName', '*')}"
+        resource = "*" if action in ALL_RESOURCES else project
         if not self.allow(credential, f"imm:{action}", resource):
             message = f"{credential.principal} may not imm:{action} on {resource}; grant it in the role's policy."
             raise ServiceError(403, "NoPermission", message)

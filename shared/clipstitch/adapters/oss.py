@@ -1,10 +1,12 @@
 """Objects, audio/info and audio/concat through `oss2`."""
 
+import ipaddress
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 from clipstitch.adapters.backoff import Backoff
 from clipstitch.adapters.oss2_import import oss2
@@ -70,7 +72,22 @@ class OssBuckets:
             session=self._session,
             connect_timeout=TIMEOUT_S,
             region=self._region,
+            is_cname=is_custom_domain(self._endpoint),
         )
+
+
+def is_custom_domain(endpoint: str) -> bool:
+    """Return True if an endpoint is a domain bound to one bucket, whose requests do not name the bucket again.
+
+    >>> [is_custom_domain(host) for host in ("https://oss-cn-hangzhou.aliyuncs.com", "http://[::1]:80", "cdn.example")]
+    [False, False, True]
+    """
+    host = (urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname or "").rstrip(".")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host != "localhost" and not host.endswith((".aliyuncs.com", ".localhost"))
+    return False
 
 
 class OssObjectStore:

@@ -35,6 +35,8 @@ CLOUD_ERROR_RULES = (
     CloudErrorRule(errors.ObjectNotFound, "NoSuchKey"),
     CloudErrorRule(errors.ObjectNotFound, "SymlinkTargetNotExist"),
     CloudErrorRule(errors.BucketNotFound, "NoSuchBucket"),
+    # EC 0048-00000401; OSS, "Access OSS through a custom domain name", 2025-12-25.
+    CloudErrorRule(errors.PublicEndpointForbidden, "PublicEndpointForbidden"),
     CloudErrorRule(errors.ObjectArchived, "InvalidObjectState"),  # EC 0016-00000404, page of 2024-04-29
     CloudErrorRule(errors.ClockSkewed, "RequestTimeTooSkewed"),
     *(CloudErrorRule(errors.AccessDenied, code) for code in _DENIED),

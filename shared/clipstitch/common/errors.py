@@ -60,6 +60,15 @@ class BucketNotFound(CloudRefused, code="BUCKET_MISSING"):
     remedy = "Create the bucket, or correct CLIPSTITCH_BUCKET, CLIPSTITCH_OUTPUT_BUCKETS or OSS_REGION."
 
 
+class PublicEndpointForbidden(CloudRefused, code="PUBLIC_ENDPOINT_FORBIDDEN", retryable=True):
+    """The account may not use OSS's default public endpoint for data. Retryable, since the operator can set another."""
+
+    remedy = (
+        "Set OSS_ENDPOINT to a domain of your own that is bound to the bucket, or, on a machine in the region, to the "
+        "-internal endpoint; or deploy to another region; see docs/deploy.md, step 2."
+    )
+
+
 class ObjectArchived(CloudRefused, code="ARCHIVED"):
     """The object is archived and cannot be read before it is restored."""
 

@@ -68,6 +68,7 @@ def audio_on(bucket: ScriptedBucket) -> tuple[OssAudioService, list[float]]:
         (400, "Imm Client", "InternalError, please retry. 9D31", "CLOUD_BUSY", True),
         (400, "InvalidRequest", "no x-oss-async-process parameter found", "PROCESS_REFUSED", False),
         (404, "NoSuchBucket", "The specified bucket does not exist.", "BUCKET_MISSING", False),
+        (400, "PublicEndpointForbidden", "Please use CNAME instead.", "PUBLIC_ENDPOINT_FORBIDDEN", True),
         (404, "NoSuchKey", "The specified key does not exist.", "NOT_FOUND", False),
         (403, "SignatureDoesNotMatch", "The request signature we calculated", "ACCESS_DENIED", True),
         (403, "AccessDenied", "You have no right to access this object.", "ACCESS_DENIED", True),

@@ -91,6 +91,10 @@ def test_every_output_on_the_page_is_in_the_template() -> None:
     assert "AccountId" in outputs
 
 
+# Serverless Devs reads it (its ros component, `src/impl/ros.ts`), not a file of this project.
+READ_BY_THE_TOOL = {"FC_CLIENT_READ_TIMEOUT"}
+
+
 def test_every_setting_on_the_page_exists() -> None:
     """A variable on the page that no file reads would have no effect."""
     files = [S_YAML, ROOT / "docs" / "settings.md", ROOT / "localyun" / "deploy" / "project.py"]
@@ -98,7 +102,7 @@ def test_every_setting_on_the_page_exists() -> None:
     known = "".join(file.read_text("utf-8") for file in files)
     named = set(re.findall(r"\b((?:CLIPSTITCH|OSS|MNS|IMM|FC|ROS|ALIBABA_CLOUD)_[A-Z_]+)\b", page()))
 
-    assert set() == {name for name in named if name not in known}
+    assert READ_BY_THE_TOOL == {name for name in named if name not in known}
     assert "state_bucket" in Settings._fields
 
 
