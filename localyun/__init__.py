@@ -18,5 +18,6 @@ errors  the error that every service raises
 faults  fault injection
 clock  time and ids
 data_dir  the data directory: lock, root access key, fault counts
+documents  JSON documents in SQLite
 sqlite  the database file of every store
 """

@@ -9,7 +9,6 @@ import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import KW_ONLY, dataclass, field
-from datetime import timedelta
 from pathlib import Path
 
 from starlette.types import ASGIApp
@@ -26,6 +25,7 @@ from localyun.listeners import Listeners, bind
 from localyun.oss.http.routes import OssEndpoint
 from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.policies import AccessCheck, Authorizer
+from localyun.ram.store import RoleStore
 from localyun.services import ServiceContext, Services, make_services
 from localyun.smq.http.routes import MnsEndpoint
 
@@ -79,7 +79,7 @@ class LocalCloud:
     `time_scale`: divides the delays of retries and timers. `from_build`: run the built packages instead of the sources.
     `variables`: values of `${env(...)}` in s.yaml. `watch`: receives every access check of a role. `fault_profile`: the
     faults to inject. `approve`: receives the deployment before anything starts; its exceptions abort the start.
-    `role_delay_s`: for so many seconds after the start no role has its permissions, as after its creation in the cloud.
+    `role_delay_s`: for so many seconds after its creation no role has its permissions, as may happen in the cloud.
     """
 
     project: Path
@@ -139,12 +139,22 @@ class LocalCloud:
         exits.callback(listeners.join)
         if self.fault_profile:
             self.faults = FaultInjector(self.fault_profile, data.fault_counts(), data.save_fault_counts)
+        roles = RoleStore(data.path / "roles.sqlite", self.clock, self.role_delay_s)
+        exits.callback(roles.close)
+        authorizer = Authorizer(
+            roles.statements,
+            deployment.account_id,
+            deployment.region,
+            project_of=lambda bucket: services.tasks.attachment(bucket),  # noqa: PLW0108 - created below
+            watch=self.watch,
+        )
         context = ServiceContext(
             data.path,
             self.clock,
             Keyring(endpoints.credential),
             endpoints.variables(),
-            self._authorizer(deployment),
+            roles,
+            authorizer,
             self.faults,
             self.time_scale,
         )
@@ -154,20 +164,6 @@ class LocalCloud:
         services.start()  # last: unfinished work of an earlier run sends requests to the endpoints
         self._services = services
         return endpoints
-
-    def _authorizer(self, deployment: Deployment) -> Authorizer:
-        """Return the authorizer of the declared roles."""
-        roles = {role.arn: role.statements() for role in deployment.roles}
-        projects = {attached.bucket: attached.project for attached in deployment.attachments}
-        effective_at = self.clock.now() + timedelta(seconds=self.role_delay_s)
-        return Authorizer(
-            roles,
-            deployment.account_id,
-            deployment.region,
-            project_of=projects.get,
-            watch=self.watch,
-            in_effect=lambda: self.clock.now() >= effective_at,
-        )
 
     def _bind(self, exits: ExitStack) -> list[socket.socket]:
         """Bind one socket per service."""
@@ -186,5 +182,5 @@ def _apps(services: Services, context: ServiceContext, deployment: Deployment) -
     oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.oss, faults=faults)
     mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.mns, faults=faults)
     imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.imm, faults=faults)
-    fc = FcEndpoint(keys, clock, services.functions, deployment.triggers, allow=authorizer.fc, faults=faults)
+    fc = FcEndpoint(keys, clock, services.manager, allow=authorizer.fc, faults=faults)
     return [asgi_app(endpoint.answer) for endpoint in (oss, mns, imm, fc)]

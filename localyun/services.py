@@ -7,26 +7,27 @@ import json
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from localyun.clock import CloudClock
-from localyun.deploy.declared import DeclaredResource, Deployment
+from localyun.deploy.declared import Deployment
 from localyun.errors import ServiceError
 from localyun.faults import FaultInjector
+from localyun.fc.code_uploads import CodeUploads
 from localyun.fc.destinations import deliver_record
+from localyun.fc.management import FunctionManager
 from localyun.fc.service import FunctionService
-from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers
-from localyun.fc.values import FcSettings, ObjectTrigger, TimerTrigger, TopicTrigger, function_of
+from localyun.fc.triggers import Triggers
+from localyun.fc.values import FcSettings, function_of
 from localyun.imm.service import TaskService
+from localyun.imm.values import DEFAULT_ROLE
 from localyun.oss.service import ObjectService
 from localyun.ram.credentials import Keyring
 from localyun.ram.policies import Authorizer
-from localyun.smq.queues import Queues
+from localyun.ram.store import RoleStore
+from localyun.ram.values import role_arn
 from localyun.smq.service import MessageService
-from localyun.smq.topics import Topics
-
-Trigger = TypeVar("Trigger")
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class ServiceContext:
     clock: CloudClock
     keyring: Keyring
     variables: Mapping[str, str]
+    roles: RoleStore
     authorizer: Authorizer
     faults: FaultInjector
     time_scale: float = 1.0
@@ -44,20 +46,22 @@ class ServiceContext:
 
 @dataclass(frozen=True)
 class Services:
-    """The four services and the timers."""
+    """The services of a local cloud."""
 
     objects: ObjectService
     messages: MessageService
     tasks: TaskService
     functions: FunctionService
-    timers: Timers
+    triggers: Triggers
+    manager: FunctionManager
+    roles: RoleStore
 
     def start(self) -> None:
         """Start the workers; unfinished work of an earlier run comes first."""
         self.functions.start()
         self.messages.start()
         self.tasks.start()
-        self.timers.start()
+        self.triggers.start()
 
 
 def make_services(deployment: Deployment, context: ServiceContext, exits: ExitStack) -> Services:
@@ -76,51 +80,61 @@ def make_services(deployment: Deployment, context: ServiceContext, exits: ExitSt
     functions = _functions(deployment, context, messages)
     exits.callback(functions.close)
     exits.callback(messages.stop)
-    publish = _publisher(deployment, context.authorizer, messages)
+    triggers = Triggers(functions, objects, messages, clock, faults)
+    exits.callback(triggers.close)
+    publish = _publisher(context, account, messages, lambda project: tasks.project(project).service_role)
     tasks = TaskService(
         data / "tasks", clock, objects=objects, publish=publish, account_id=account, region=region, faults=faults
     )
     exits.callback(tasks.close)
-    timers = Timers(_of_type(TimerTrigger, deployment), functions, clock)
-    exits.callback(timers.close)
-    services = Services(objects, messages, tasks, functions, timers)
-    _create(deployment, services, faults)
+
+    uploads = CodeUploads(objects, context.keyring, context.roles, clock, account)
+    check_role = partial(_check_role, context.roles)
+    manager = FunctionManager(data / "functions", clock, functions, triggers, uploads, check_role)
+    exits.callback(manager.close)
+    services = Services(objects, messages, tasks, functions, triggers, manager, context.roles)
+    manager.restore()
+    _create(deployment, services)
     return services
 
 
-def _of_type(kind: type[Trigger], deployment: Deployment) -> list[Trigger]:
-    return [trigger for trigger in deployment.triggers if isinstance(trigger, kind)]
+def _check_role(roles: RoleStore, arn: str) -> None:
+    """Raise ServiceError if Function Compute cannot assume a role."""
+    role = roles.find(arn)
+    if role is None or not role.trusts("fc.aliyuncs.com"):
+        why = "does not exist" if role is None else "does not trust fc.aliyuncs.com"
+        raise ServiceError(400, "InvalidArgument", f"the role {arn} cannot be assumed: it {why}")
 
 
 def _functions(deployment: Deployment, context: ServiceContext, messages: MessageService) -> FunctionService:
-    """Return the function service with the declared functions."""
+    """Return the function service, without functions."""
     site = FcSettings(deployment.account_id, deployment.region, context.variables, time_scale=context.time_scale)
-    roles = {config.name: config.role for config in deployment.functions}
 
     def send_record(arn: str, record: str) -> None:
         """Send an invocation record to its destination, with the permissions of the function's role."""
         function = function_of(json.loads(record)["requestContext"]["functionArn"])
-        if not context.authorizer.may_send(roles.get(function, ""), arn):
+        if not context.authorizer.may_send(functions.get(function).role, arn):
             text = f"the role of function {function} may not deliver to {arn}; grant it"
             raise ServiceError(403, "AccessDenied", text)
         deliver_record(messages, arn, record)
 
     folder = context.data / "functions"
     functions = FunctionService(folder, context.clock, context.keyring, site, send_record, context.faults)
-    for config in deployment.functions:
-        functions.deploy(config)
     return functions
 
 
-def _publisher(deployment: Deployment, authorizer: Authorizer, messages: MessageService) -> Callable[[str, str], None]:
-    """Return how IMM publishes completion notifications: with the service role of the task's project, if declared.
+def _publisher(
+    context: ServiceContext, account_id: str, messages: MessageService, service_role: Callable[[str], str]
+) -> Callable[[str, str], None]:
+    """Return how IMM publishes completion notifications: with the service role of the task's project.
 
-    Other projects, such as those of CreateProject, have IMM's default role, which may publish to every topic.
+    IMM's default role may publish to every topic.
     """
 
     def publish(topic: str, text: str) -> None:
-        role = deployment.service_roles.get(json.loads(json.loads(text)["content"])["ProjectName"])
-        if role and not authorizer.may_send(role, f":/topics/{topic}/messages"):
+        role = service_role(json.loads(json.loads(text)["content"])["ProjectName"])
+        may_send = partial(context.authorizer.may_send, role_arn(account_id, role))
+        if role != DEFAULT_ROLE and not may_send(f":/topics/{topic}/messages"):
             text = f"IMM's service role may not mns:PublishMessage to {topic}; grant it"
             raise ServiceError(403, "AccessDenied", text)
         messages.publish(topic, text)
@@ -128,31 +142,32 @@ def _publisher(deployment: Deployment, authorizer: Authorizer, messages: Message
     return publish
 
 
-def _create(deployment: Deployment, services: Services, faults: FaultInjector) -> None:
+def _create(deployment: Deployment, services: Services) -> None:
     """Create the declared resources; update the attributes of existing ones."""
     messages, tasks = services.messages, services.tasks
+    for role in deployment.roles:
+        services.roles.put(role)
     for bucket in deployment.buckets:
         services.objects.create_bucket(bucket)
     for queue in deployment.queues:
-        _create_or_change(messages.queues, queue)
+        messages.queues.put(queue.name, **queue.attributes)
     for topic in deployment.topics:
-        _create_or_change(messages.topics, topic)
+        messages.topics.put(topic.name, **topic.attributes)
     for project in deployment.projects:
         tasks.create_project(project)
+        tasks.set_service_role(project, deployment.service_roles.get(project, DEFAULT_ROLE).rpartition("/")[2])
     for attachment in deployment.attachments:
         if tasks.attachment(attachment.bucket) != attachment.project:
             tasks.attach(attachment.bucket, attachment.project)
+    _deploy(deployment, services)
+
+
+def _deploy(deployment: Deployment, services: Services) -> None:
+    """Deploy the declared functions, and connect what invokes them."""
     for sub in deployment.subscriptions:
         options = {"strategy": sub.strategy, "content_format": sub.content_format, "filter_tag": sub.filter_tag}
-        messages.topics.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
-    ObjectTriggers(_of_type(ObjectTrigger, deployment), services.functions, faults).connect(services.objects)
-    TopicTriggers(_of_type(TopicTrigger, deployment), services.functions).connect(messages)
-
-
-def _create_or_change(resources: Queues | Topics, declared: DeclaredResource) -> None:
-    try:
-        resources.create(declared.name, **declared.attributes)
-    except ServiceError as error:
-        if error.status != 409:
-            raise
-        resources.change(declared.name, **declared.attributes)
+        services.messages.topics.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
+    for config in deployment.functions:
+        services.functions.deploy(config)
+    for trigger in deployment.triggers:
+        services.triggers.put(trigger)

@@ -8,7 +8,6 @@ serverless_devs  resolves s.yaml of Serverless Devs: resources, inheritance, ref
 ros_template     resolves a native ROS template: parameters, conditions, functions, outputs
 ros_types        the resource types that the local cloud supports, and their attributes
 cycles           detects values that refer to themselves
-triggers         parses and checks the triggers of functions
+triggers         checks the triggers of functions against the declared resources
 roles            checks that roles are declared and trusted
-interpreters     finds the Python interpreter of a runtime
 """

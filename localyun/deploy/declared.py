@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from localyun.fc.values import FunctionConfig, Trigger
-from localyun.ram.policies import Statement, parse_policy, system_policy
+from localyun.ram.values import Role
 
 
 class BadDeployment(Exception):
@@ -40,34 +40,6 @@ class DeclaredAttachment:
 
 
 @dataclass(frozen=True)
-class DeclaredRole:
-    """A role: the services that may assume it, and its permissions, as RAM policy documents."""
-
-    arn: str
-    trust: Mapping[str, object]
-    policies: tuple[Mapping[str, object], ...] = ()
-    system_policies: tuple[str, ...] = ()
-
-    def statements(self) -> tuple[Statement, ...]:
-        """Return the statements of all its policies; raise `BadPolicy` if the local cloud cannot evaluate one."""
-        own = [statement for policy in self.policies for statement in parse_policy(policy)]
-        return (*own, *(statement for name in self.system_policies for statement in system_policy(name)))
-
-    def trusts(self, service: str) -> bool:
-        """Return True if a service may assume the role."""
-        statements = self.trust.get("Statement")
-        return isinstance(statements, list) and any(_allows(statement, service) for statement in statements)
-
-
-def _allows(statement: object, service: str) -> bool:
-    if not isinstance(statement, Mapping) or statement.get("Effect") != "Allow":
-        return False
-    principal = statement.get("Principal")
-    services = principal.get("Service") if isinstance(principal, Mapping) else None
-    return service in (services if isinstance(services, list) else [services])
-
-
-@dataclass(frozen=True)
 class Deployment:
     """Everything that a project declares.
 
@@ -84,7 +56,7 @@ class Deployment:
     projects: tuple[str, ...] = ()
     service_roles: Mapping[str, str] = field(default_factory=dict)
     attachments: tuple[DeclaredAttachment, ...] = ()
-    roles: tuple[DeclaredRole, ...] = ()
+    roles: tuple[Role, ...] = ()
     functions: tuple[FunctionConfig, ...] = ()
     triggers: tuple[Trigger, ...] = ()
     outputs: Mapping[str, str] = field(default_factory=dict)

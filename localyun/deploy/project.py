@@ -5,6 +5,7 @@ Knows the `ros` and `fc3` components of Serverless Devs (fc3 0.1.22, read 2026-1
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,29 +13,30 @@ from localyun.deploy.declared import (
     BadDeployment,
     DeclaredAttachment,
     DeclaredResource,
-    DeclaredRole,
     DeclaredSubscription,
     Deployment,
 )
-from localyun.deploy.interpreters import interpreter
 from localyun.deploy.roles import check_roles
 from localyun.deploy.ros_template import Stack, StackLocation, StackResource
 from localyun.deploy.serverless_devs import ServerlessFile, load_yaml
-from localyun.deploy.triggers import check_triggers, parse_trigger
-from localyun.fc.values import AsyncConfig, FunctionConfig, LifecycleHook, Trigger
+from localyun.deploy.triggers import check_triggers, deployment_errors
+from localyun.fc.configuration import (
+    parse_async_config,
+    parse_function,
+    parse_trigger,
+)
+from localyun.fc.interpreters import interpreter
+from localyun.fc.values import FunctionCode, FunctionConfig, Trigger
+from localyun.ram.values import Role, role_arn
 from localyun.smq.values import QUEUE_ELEMENTS, SUBSCRIPTION_ELEMENTS
 
 DEFAULT_ACCOUNT = "1234567890123456"
 DEFAULT_REGION = "cn-hangzhou"
 IMM_DEFAULT_ROLE = "AliyunIMMDefaultRole"
-# The properties of an fc3 resource; those that this module does not read have no effect on one machine.
-FC3_PROPS = frozenset(
-    """
-    region functionName description code runtime handler cpu memorySize diskSize timeout instanceConcurrency
-    environmentVariables role logConfig internetAccess layers vpcConfig nasConfig ossMountConfig customDNS
-    customRuntimeConfig customContainerConfig gpuConfig tracingConfig tags annotations instanceLifecycleConfig
-    triggers asyncInvokeConfig vpcBinding customDomain concurrencyConfig provisionConfig scalingConfig endpoint
-    """.split()  # noqa: SIM905 - forty quoted words are harder to read
+# The properties of an fc3 resource that are not fields of the function itself; most have no effect on one machine.
+OTHER_PROPS = frozenset(
+    {"region", "code", "triggers", "asyncInvokeConfig", "annotations", "vpcBinding", "customDomain", "endpoint"}
+    | {"concurrencyConfig", "provisionConfig", "scalingConfig"}
 )
 ATTRIBUTES = {**QUEUE_ELEMENTS, "LoggingEnabled": "logging_enabled"}
 
@@ -92,7 +94,9 @@ class _Reader:
             subscriptions=tuple(_subscription(props) for props in of_type["ALIYUN::MNS::Subscription"]),
             projects=tuple(projects),
             # The default role has all permissions that IMM needs.
-            service_roles={n: _role_arn(self._account, r) for n, r in service_roles.items() if r != IMM_DEFAULT_ROLE},
+            service_roles={
+                n: role_arn(self._account, str(r)) for n, r in service_roles.items() if r != IMM_DEFAULT_ROLE
+            },
             attachments=attachments,
             roles=tuple(_role(self._account, props) for props in of_type["ALIYUN::RAM::Role"]),
             functions=tuple(self._function(name, props) for name, props in functions.items()),
@@ -129,33 +133,16 @@ class _Reader:
     def _function(self, name: str, props: Mapping[str, Any]) -> FunctionConfig:
         """Return the function of an `fc3` resource."""
         at = f"s.yaml: resources.{name}"
-        if unknown := sorted(set(props) - FC3_PROPS):
-            raise BadDeployment(f"{at}: unknown: {', '.join(unknown)}; known: {', '.join(sorted(FC3_PROPS))}")
-        if missing := [key for key in ("functionName", "runtime", "handler", "code") if not props.get(key)]:
-            raise BadDeployment(f"{at}: {', '.join(missing)} missing; only built-in Python runtimes run here")
-        if not str(props["runtime"]).startswith("python3"):
-            raise BadDeployment(f"{at}: runtime {props['runtime']} cannot run here; known: python3.9, 3.10, 3.12")
-        hooks = props.get("instanceLifecycleConfig") or {}
-        log = props.get("logConfig") if isinstance(props.get("logConfig"), Mapping) else None
-        log_project, log_store = (str((log or {}).get(key, "")) for key in ("project", "logstore"))
-        return FunctionConfig(
-            name=str(props["functionName"]),
-            handler=str(props["handler"]),
-            code=self._code(at, str(props["code"])),
-            runtime=str(props["runtime"]),
-            timeout=int(props.get("timeout", 3)),
-            memory=int(props.get("memorySize", 512)),
-            environment={key: str(value) for key, value in (props.get("environmentVariables") or {}).items()},
-            role=str(props.get("role", "")),
-            description=str(props.get("description", "")),
-            log_project=log_project,
-            log_store=log_store,
-            initializer=_hook(hooks.get("initializer")),
-            pre_stop=_hook(hooks.get("preStop")),
-            asynchronous=_async_config(props.get("asyncInvokeConfig") or {}),
-            built=self._from_build,
-            python=interpreter(str(props["runtime"])) if self._from_build else "",
-        )
+        if not props.get("code"):
+            raise BadDeployment(f"{at}: code missing; name the directory, such as ./build/{name}")
+        document = {key: value for key, value in props.items() if key not in OTHER_PROPS}
+        python = interpreter(str(props.get("runtime"))) if self._from_build else ""
+        code = FunctionCode(self._code(at, str(props["code"])), built=self._from_build, python=python)
+        with deployment_errors():
+            config = parse_function(document, code, at)
+            asynchronous = props.get("asyncInvokeConfig")
+            parsed = parse_async_config(asynchronous, f"{at}.asyncInvokeConfig") if asynchronous else None
+        return replace(config, asynchronous=parsed)
 
     def _code(self, at: str, code: str) -> tuple[Path, ...]:
         """Return the directories of a function's code: the built one, or the sources of the build."""
@@ -173,24 +160,11 @@ class _Reader:
 
 def _triggers(name: str, props: Mapping[str, Any]) -> list[Trigger]:
     function = str(props.get("functionName", name))
-    return [
-        parse_trigger(function, spec, f"s.yaml: resources.{name}.triggers[{index}]")
-        for index, spec in enumerate(props.get("triggers") or [])
-    ]
-
-
-def _hook(spec: Mapping[str, Any] | None) -> LifecycleHook | None:
-    return LifecycleHook(str(spec["handler"]), int(spec.get("timeout", 30))) if spec else None
-
-
-def _async_config(spec: Mapping[str, Any]) -> AsyncConfig:
-    destinations = spec.get("destinationConfig") or {}
-    return AsyncConfig(
-        retries=int(spec.get("maxAsyncRetryAttempts", 3)),
-        max_age_seconds=int(spec.get("maxAsyncEventAgeInSeconds", 86400)),
-        on_success=str((destinations.get("onSuccess") or {}).get("destination", "")),
-        on_failure=str((destinations.get("onFailure") or {}).get("destination", "")),
-    )
+    with deployment_errors():
+        return [
+            parse_trigger(function, spec, f"s.yaml: resources.{name}.triggers[{index}]")
+            for index, spec in enumerate(props.get("triggers") or [])
+        ]
 
 
 def _resource(resource: StackResource, name: str) -> DeclaredResource:
@@ -220,14 +194,9 @@ def _attachments(stack: Stack) -> list[DeclaredAttachment]:
     ]
 
 
-def _role_arn(account: str, name: object) -> str:
-    """Return a role's ARN in lower case, as fc3 writes it into functions and triggers."""
-    return f"acs:ram::{account}:role/{name}".lower()
-
-
-def _role(account: str, props: Mapping[str, Any]) -> DeclaredRole:
-    return DeclaredRole(
-        arn=_role_arn(account, props["RoleName"]),
+def _role(account: str, props: Mapping[str, Any]) -> Role:
+    return Role(
+        arn=role_arn(account, str(props["RoleName"])),
         trust=props.get("AssumeRolePolicyDocument") or {},
         policies=tuple(policy["PolicyDocument"] for policy in props.get("Policies") or ()),
         system_policies=tuple((props.get("PolicyAttachments") or {}).get("System") or ()),

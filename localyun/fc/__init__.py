@@ -7,6 +7,11 @@ http              the APIs 2016-08-15 and 2023-03-30 over HTTP
 runtime           the program inside a function's process
 values            configurations of functions, triggers, and invocations
 store             keeps unfinished asynchronous invocations in SQLite
+configuration     functions, triggers and settings as documents of the API, parsed and formatted
+code              the code packages of functions
+code_uploads      where clients upload code packages: a bucket of the service itself
+interpreters      finds the Python interpreter of a runtime
+management        creates, changes and deletes functions, triggers and asynchronous settings
 service           the rules: deploy, invoke, retry, send records to destinations
 instances         one child process of a function
 instance_pool     a deployed function: its reusable instances and its log

@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Callable
 
-from localyun.errors import ServiceError
 from localyun.fc.instances import Instance, InstanceSpec
 from localyun.fc.logs import FunctionLog
 from localyun.fc.values import FunctionConfig
@@ -26,12 +25,12 @@ class InstancePool:
             if not self._idle and not self._closed:
                 self._idle.append(Instance(self._spec, self.log))
 
-    def acquire(self) -> Instance:
-        """Return an instance for one request; wait while all are busy. Raises `ServiceError` if the pool is closed."""
+    def acquire(self) -> Instance | None:
+        """Return an instance for one request; wait while all are busy. None if the pool is closed or retired."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed or self._idle or len(self._busy) < self._limit)
             if self._closed:
-                raise ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
+                return None
             self._idle = [instance for instance in self._idle if instance.usable()]
             instance = self._idle.pop() if self._idle else Instance(self._spec, self.log)
             self._busy.add(instance)
@@ -48,15 +47,25 @@ class InstancePool:
         if not keep:
             instance.end()
 
-    def close(self, new_request_id: Callable[[], str]) -> None:
-        """End all instances, each idle one after its preStop hook, and the log."""
+    def retire(self, new_request_id: Callable[[], str]) -> None:
+        """Accept no more requests, and end the idle instances; busy ones end after their request."""
         with self._changed:
             self._closed = True
-            idle, busy, self._idle = self._idle, list(self._busy), []
+            idle, self._idle = self._idle, []
             self._changed.notify_all()
+        self._end(idle, new_request_id)
+
+    def close(self, new_request_id: Callable[[], str]) -> None:
+        """End all instances, each idle one after its preStop hook."""
+        self.retire(new_request_id)
+        with self._changed:
+            busy = list(self._busy)
+        for instance in busy:
+            instance.end()
+
+    def _end(self, idle: list[Instance], new_request_id: Callable[[], str]) -> None:
         if hook := self.config.pre_stop:
             for instance in idle:
                 instance.pre_stop(new_request_id(), hook.timeout)
-        for instance in [*idle, *busy]:
+        for instance in idle:
             instance.end()
-        self.log.close()

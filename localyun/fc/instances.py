@@ -73,7 +73,9 @@ class Instance:
             self._tail.clear()
         error_type, body = self._exchange(request_id, payload, retry_count)
         duration_ms = round((time.monotonic() - started) * 1000)
-        return InvocationResult(request_id, body, error_type, bytes(self._tail[-LOG_TAIL_BYTES:]), duration_ms)
+        tail = bytes(self._tail[-LOG_TAIL_BYTES:])
+        instance_id = self._spec.environment.get("FC_INSTANCE_ID", "")
+        return InvocationResult(request_id, body, error_type, tail, duration_ms, instance_id)
 
     def _exchange(self, request_id: str, payload: bytes, retry_count: int) -> tuple[str, bytes]:
         """Send the request and return the answer: the error type, if any, and the body."""

@@ -6,6 +6,7 @@ triggers and the server call it.
 
 import json
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,19 @@ from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.dispatcher import Dispatcher
 from localyun.fc.instance_pool import InstancePool
-from localyun.fc.instances import InstanceSpec
+from localyun.fc.instances import Instance, InstanceSpec
 from localyun.fc.logs import FunctionLog
 from localyun.fc.process_setup import environment, setup_frame
 from localyun.fc.store import InvocationStore
-from localyun.fc.values import AsyncInvocation, FcSettings, FunctionConfig, InvocationResult, function_of
+from localyun.fc.values import (
+    DEFAULT_ASYNC,
+    AsyncConfig,
+    AsyncInvocation,
+    FcSettings,
+    FunctionConfig,
+    InvocationResult,
+    function_of,
+)
 from localyun.ram.credentials import Credential, Keyring
 
 # FC "Limits" (2026-06): 32 MB for synchronous, 128 KB for asynchronous invocations.
@@ -50,39 +59,62 @@ class FunctionService:
         self.settings = settings
         self._send_record = send_record
         self._faults = faults
-        self._functions: dict[str, InstancePool] = {}
+        self._configs: dict[str, FunctionConfig] = {}
+        self._pools: dict[str, InstancePool] = {}
+        self._function_logs: dict[str, FunctionLog] = {}
+        self._lock = threading.Lock()
         self._closed = False
         self._store = InvocationStore(root / "invocations.sqlite")
         self._dispatcher = Dispatcher(self._run, clock, settings.max_instances)
 
     def deploy(self, config: FunctionConfig) -> None:
-        """Deploy a function, replacing one of the same name; raise `ServiceError` if its code is missing."""
+        """Deploy a function, replacing one of the same name; raise `ServiceError` if its code is missing.
+
+        Requests that the replaced function is running finish first.
+        """
         if missing := [path for path in config.code if not path.is_dir()]:
             raise ServiceError(400, "InvalidArgument", f"function '{config.name}': no directory {missing[0]}")
-        if config.name in self._functions:
-            self._functions[config.name].close(self.request_id)
-        log, spec = FunctionLog(self._logs / f"{config.name}.log"), self._instance_spec(config)
-        self._functions[config.name] = InstancePool(config, spec, log, self.settings.max_instances)
+        spec = self._instance_spec(config)
+        with self._lock:
+            log = self._function_logs.setdefault(config.name, FunctionLog(self._logs / f"{config.name}.log"))
+            pool = InstancePool(config, spec, log, self.settings.max_instances)
+            old, self._pools[config.name], self._configs[config.name] = self._pools.get(config.name), pool, config
+        if old:
+            old.retire(self.request_id)
+
+    def remove(self, name: str) -> None:
+        """Delete a function; requests that it is running finish first. Raises `ServiceError` if it does not exist."""
+        with self._lock:
+            pool = self._pool(name)
+            del self._pools[name], self._configs[name]
+        pool.retire(self.request_id)
+
+    def set_async(self, name: str, rules: AsyncConfig | None) -> None:
+        """Change how asynchronous invocations of a function are retried; raise `ServiceError` if it does not exist."""
+        with self._lock:
+            self._pool(name)
+            self._configs[name] = replace(self._configs[name], asynchronous=rules)
 
     def start(self) -> None:
         """Start one instance of every function, and run the unfinished invocations of an earlier process."""
-        for function in self._functions.values():
-            function.warm()
+        for pool in list(self._pools.values()):
+            pool.warm()
         self._dispatcher.start()
         for invocation in self._store.all():
             self._dispatcher.put(invocation)
 
     def get(self, name: str) -> FunctionConfig:
         """Return a function's configuration; raise `ServiceError` (404 FunctionNotFound) if it does not exist."""
-        return self._function(name).config
+        self._pool(name)
+        return self._configs[name]
 
     def list(self) -> list[FunctionConfig]:
         """Return all functions in order of their names."""
-        return [self._functions[name].config for name in sorted(self._functions)]
+        return [self._configs[name] for name in sorted(self._configs)]
 
     def logs(self, name: str) -> str:
         """Return the output of a function's instances; raise `ServiceError` if it does not exist."""
-        return self._function(name).log.read()
+        return self._pool(name).log.read()
 
     def invoke(self, name: str, payload: bytes, *, request_id: str = "", retry_count: int = 0) -> InvocationResult:
         """Run a function and return its result; an error of the function is a result, not an exception.
@@ -90,8 +122,7 @@ class FunctionService:
         Raises `ServiceError` if the function does not exist or the payload is too large.
         """
         _check_size(payload, MAX_SYNC_BYTES)
-        pool = self._function(name)
-        instance = pool.acquire()
+        pool, instance = self._acquire(name)
         try:
             with self._faults.random_kill(instance.kill):
                 return instance.invoke(request_id or self.request_id(), payload, retry_count)
@@ -120,27 +151,46 @@ class FunctionService:
         """End all instances. The next service runs the unfinished invocations."""
         self._closed = True
         self._dispatcher.stop()
-        for function in self._functions.values():
-            function.close(self.request_id)
+        for pool in list(self._pools.values()):
+            pool.close(self.request_id)
         self._dispatcher.join()
+        for log in self._function_logs.values():
+            log.close()
         self._store.close()
 
-    def _function(self, name: str) -> InstancePool:
-        if name not in self._functions:
-            known = ", ".join(self._functions) or "none"
+    def _acquire(self, name: str) -> tuple[InstancePool, Instance]:
+        """Return an instance of a function and its pool. Raises ServiceError if there is none."""
+        while True:
+            pool = self._pool(name)
+            if instance := pool.acquire():
+                return pool, instance
+            if self._closed:
+                raise ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
+
+    def _pool(self, name: str) -> InstancePool:
+        if name not in self._pools:
+            known = ", ".join(sorted(self._pools)) or "none"
             raise ServiceError(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
-        return self._functions[name]
+        return self._pools[name]
+
+    def _rules(self, name: str) -> AsyncConfig:
+        return self.get(name).asynchronous or DEFAULT_ASYNC
 
     def _run(self, invocation: AsyncInvocation) -> None:
         try:
             self._run_once(invocation)
+        except ServiceError as error:
+            if invocation.function in self._pools or self._closed:
+                raise
+            logger.warning("Dropped the invocation %s: %s", invocation.request_id, error)
+            self._store.remove(invocation.request_id)
         except Exception:
             logger.exception("Internal error in the invocation %s of %s", invocation.request_id, invocation.function)
 
     def _run_once(self, invocation: AsyncInvocation) -> None:
         """Run an asynchronous invocation once, then finish it or schedule a retry."""
         name, request_id, attempt = invocation.function, invocation.request_id, invocation.attempt
-        config = self.get(name).asynchronous
+        config = self._rules(name)
         if self._clock.now().timestamp() - invocation.accepted > config.max_age_seconds:
             self._finish(invocation, InvocationResult(request_id, b"", "EventAgeExceeded"))
             return
@@ -162,7 +212,7 @@ class FunctionService:
 
     def _finish(self, invocation: AsyncInvocation, result: InvocationResult) -> None:
         """Send the record, then delete the invocation: a crash in between sends the record twice."""
-        config = self.get(invocation.function).asynchronous
+        config = self._rules(invocation.function)
         if destination := config.on_failure if result.error_type else config.on_success:
             self._send(destination, self._record(invocation, result))
         self._store.remove(invocation.request_id)

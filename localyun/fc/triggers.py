@@ -1,4 +1,4 @@
-"""Invokes functions for object events, topic messages and times. `localyun.services` connects the triggers.
+"""Invokes functions for object events, topic messages and times. Triggers may come and go while the cloud runs.
 
 Object and timer triggers invoke asynchronously. A topic trigger waits for the function, so that SMQ retries a message
 whose function fails.
@@ -7,12 +7,12 @@ whose function fails.
 import json
 import logging
 import threading
-from collections.abc import Sequence
 from datetime import datetime
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.fc.configuration import BadConfiguration, check_bucket_triggers
 from localyun.fc.schedule import Schedule
 from localyun.fc.service import FunctionService
 from localyun.fc.trigger_payloads import message_payload, object_payload, timer_payload
@@ -21,6 +21,7 @@ from localyun.fc.values import (
     ObjectTrigger,
     TimerTrigger,
     TopicTrigger,
+    Trigger,
     event_matches,
     function_of,
 )
@@ -35,27 +36,151 @@ class FunctionError(Exception):
     """A function failed to handle a message; SMQ must retry the delivery."""
 
 
-class ObjectTriggers:
-    """Invokes every function whose trigger matches an object event."""
+class Triggers:
+    """The triggers of all functions. One that is put works at once; timers tick from `start` on."""
 
     def __init__(
-        self, triggers: Sequence[ObjectTrigger], functions: FunctionService, faults: FaultInjector = NO_FAULTS
+        self,
+        functions: FunctionService,
+        objects: ObjectService,
+        messages: MessageService,
+        clock: CloudClock,
+        faults: FaultInjector = NO_FAULTS,
     ) -> None:
-        self._triggers, self._functions, self._faults = triggers, functions, faults
+        self._functions, self._objects, self._messages = functions, objects, messages
+        self._clock, self._faults = clock, faults
+        self._triggers: dict[tuple[str, str], Trigger] = {}
+        self._timers: dict[tuple[str, str], _Timer] = {}
+        self._started = False
+        self._lock = threading.RLock()
+        objects.listen(self.handle)
+        messages.deliver_to("acs:fc:", self.deliver)
 
-    def connect(self, objects: ObjectService) -> None:
-        """Start to receive the events of an object store."""
-        if self._triggers:
-            objects.listen(self.handle)
+    def put(self, trigger: Trigger) -> None:
+        """Create a trigger, or replace that of the same function and name.
+
+        Raises `ServiceError` if its bucket or topic does not exist, or if OSS rejects it beside the others.
+        """
+        key = trigger.function, trigger.name
+        with self._lock:
+            others = [other for other_key, other in self._triggers.items() if other_key != key]
+            self._check(trigger, others)
+            old = self._triggers.get(key)
+            if isinstance(old, TopicTrigger) and not isinstance(trigger, TopicTrigger):
+                self._unsubscribe(old)
+            if isinstance(trigger, TopicTrigger):
+                self._subscribe(trigger)
+            self._stop_timer(key)
+            self._triggers[key] = trigger
+            if isinstance(trigger, TimerTrigger):
+                self._start_timer(key, trigger)
+
+    def remove(self, function: str, name: str) -> None:
+        """Delete a trigger; raise `ServiceError` if it does not exist."""
+        with self._lock:
+            trigger = self.get(function, name)
+            del self._triggers[function, name]
+            self._stop_timer((function, name))
+            if isinstance(trigger, TopicTrigger):
+                self._unsubscribe(trigger)
+
+    def get(self, function: str, name: str) -> Trigger:
+        """Return a trigger; raise `ServiceError` (404 TriggerNotFound) if it does not exist."""
+        with self._lock:
+            if found := self._triggers.get((function, name)):
+                return found
+        raise ServiceError(404, "TriggerNotFound", f"trigger '{name}' does not exist in function '{function}'")
+
+    def of(self, function: str) -> list[Trigger]:
+        """Return the triggers of a function, in the order of their creation."""
+        with self._lock:
+            return [trigger for trigger in self._triggers.values() if trigger.function == function]
+
+    def start(self) -> None:
+        """Start all timers; remove the subscriptions of triggers that existed in an earlier run only."""
+        with self._lock:
+            self._remove_unknown_subscriptions()
+            self._started = True
+            for key, trigger in self._triggers.items():
+                if isinstance(trigger, TimerTrigger):
+                    self._start_timer(key, trigger)
+
+    def close(self) -> None:
+        """Stop all timers."""
+        with self._lock:
+            timers, self._timers, self._started = list(self._timers.values()), {}, False
+        for timer in timers:
+            timer.stop()
 
     def handle(self, event: ObjectEvent) -> None:
-        """Invoke the functions of all matching triggers; the invocations are durable on return."""
-        for trigger in self._triggers:
-            if matches(trigger, event):
+        """Invoke the functions of all triggers that match an object event; the invocations are durable on return."""
+        with self._lock:
+            triggers = list(self._triggers.values())
+        for trigger in triggers:
+            if isinstance(trigger, ObjectTrigger) and matches(trigger, event):
                 settings = self._functions.settings
                 payload = object_payload(trigger, event, settings.region, settings.account_id)
                 for delay in self._faults.delivery_delays("event"):
                     self._functions.invoke_async(trigger.function, payload, delay=delay)
+
+    def deliver(self, subscription: Subscription, message: TopicMessage) -> None:
+        """Invoke the function of a subscription with a message; raise `FunctionError` if it fails."""
+        payload = message_payload(subscription, message, self._functions.settings.account_id)
+        result = self._functions.invoke(function_of(subscription.endpoint), payload)
+        if result.error_type:
+            raise FunctionError(describe_error(result))
+
+    def _check(self, trigger: Trigger, others: list[Trigger]) -> None:
+        if isinstance(trigger, ObjectTrigger):
+            if not self._objects.has_bucket(trigger.bucket):
+                text = f"trigger '{trigger.name}': bucket '{trigger.bucket}' of sourceArn does not exist"
+                raise ServiceError(400, "InvalidArgument", text)
+            try:
+                check_bucket_triggers([*others, trigger])
+            except BadConfiguration as error:
+                raise ServiceError(400, "InvalidArgument", str(error)) from error
+
+    def _subscribe(self, trigger: TopicTrigger) -> None:
+        """Subscribe one function; replace a different subscription of the same trigger."""
+        settings, topics, name = self._functions.settings, self._messages.topics, _subscription_name(trigger)
+        options = {
+            "endpoint": f"acs:fc:{settings.region}:{settings.account_id}:functions/{trigger.function}",
+            "strategy": trigger.strategy,
+            "content_format": trigger.content_format,
+            "filter_tag": trigger.filter_tag,
+        }
+        try:
+            topics.subscribe(trigger.topic, name, **options)
+        except ServiceError as error:
+            if error.status != 409:
+                raise
+            topics.unsubscribe(trigger.topic, name)
+            topics.subscribe(trigger.topic, name, **options)
+
+    def _unsubscribe(self, trigger: TopicTrigger) -> None:
+        """Remove a trigger's subscription, which is gone already if its topic was deleted."""
+        try:
+            self._messages.topics.unsubscribe(trigger.topic, _subscription_name(trigger))
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+
+    def _remove_unknown_subscriptions(self) -> None:
+        topics = self._messages.topics
+        known = {(t.topic, _subscription_name(t)) for t in self._triggers.values() if isinstance(t, TopicTrigger)}
+        for topic in topics.names().names:
+            for name in topics.subscriptions(topic).names:
+                endpoint = topics.subscription(topic, name).endpoint
+                if endpoint.startswith("acs:fc:") and (topic, name) not in known:
+                    topics.unsubscribe(topic, name)
+
+    def _start_timer(self, key: tuple[str, str], trigger: TimerTrigger) -> None:
+        if self._started and trigger.enabled:
+            self._timers[key] = _Timer(trigger, self._functions, self._clock)
+
+    def _stop_timer(self, key: tuple[str, str]) -> None:
+        if timer := self._timers.pop(key, None):
+            timer.stop()
 
 
 def matches(trigger: ObjectTrigger, event: ObjectEvent) -> bool:
@@ -66,53 +191,6 @@ def matches(trigger: ObjectTrigger, event: ObjectEvent) -> bool:
         and event.key.endswith(trigger.suffix)
         and any(event_matches(pattern, f"oss:{event.name}") for pattern in trigger.events)
     )
-
-
-class TopicTriggers:
-    """Invokes a function for every message of a topic."""
-
-    def __init__(self, triggers: Sequence[TopicTrigger], functions: FunctionService) -> None:
-        self._triggers, self._functions = triggers, functions
-
-    def connect(self, messages: MessageService) -> None:
-        """Subscribe the functions as declared, and start to receive their messages."""
-        messages.deliver_to("acs:fc:", self.deliver)
-        for trigger in self._triggers:
-            self._subscribe(messages, trigger)
-        self._remove_undeclared(messages)
-
-    def _remove_undeclared(self, messages: MessageService) -> None:
-        """Remove subscriptions of triggers that an earlier s.yaml declared; their functions may not exist any more."""
-        declared = {(trigger.topic, _subscription_name(trigger)) for trigger in self._triggers}
-        for topic in messages.topics.names().names:
-            for name in messages.topics.subscriptions(topic).names:
-                endpoint = messages.topics.subscription(topic, name).endpoint
-                if endpoint.startswith("acs:fc:") and (topic, name) not in declared:
-                    messages.topics.unsubscribe(topic, name)
-
-    def _subscribe(self, messages: MessageService, trigger: TopicTrigger) -> None:
-        """Subscribe one function; replace a different subscription that an earlier s.yaml declared."""
-        settings, name = self._functions.settings, _subscription_name(trigger)
-        options = {
-            "endpoint": f"acs:fc:{settings.region}:{settings.account_id}:functions/{trigger.function}",
-            "strategy": trigger.strategy,
-            "content_format": trigger.content_format,
-            "filter_tag": trigger.filter_tag,
-        }
-        try:
-            messages.topics.subscribe(trigger.topic, name, **options)
-        except ServiceError as error:
-            if error.status != 409:
-                raise
-            messages.topics.unsubscribe(trigger.topic, name)
-            messages.topics.subscribe(trigger.topic, name, **options)
-
-    def deliver(self, subscription: Subscription, message: TopicMessage) -> None:
-        """Invoke the function of a subscription with a message; raise `FunctionError` if it fails."""
-        payload = message_payload(subscription, message, self._functions.settings.account_id)
-        result = self._functions.invoke(function_of(subscription.endpoint), payload)
-        if result.error_type:
-            raise FunctionError(describe_error(result))
 
 
 def _subscription_name(trigger: TopicTrigger) -> str:
@@ -128,40 +206,30 @@ def describe_error(result: InvocationResult) -> str:
         return f"{result.error_type}: {result.payload[:300].decode(errors='replace')}"
 
 
-class Timers:
-    """Invokes functions at the declared times. `@every` intervals are divided by `time_scale`."""
+class _Timer:
+    """One running timer. `@every` intervals are divided by the time scale."""
 
-    def __init__(self, triggers: Sequence[TimerTrigger], functions: FunctionService, clock: CloudClock) -> None:
-        self._functions, self._clock = functions, clock
+    def __init__(self, trigger: TimerTrigger, functions: FunctionService, clock: CloudClock) -> None:
+        self._trigger, self._functions, self._clock = trigger, functions, clock
         self._stopped = threading.Event()
-        self._threads = [
-            threading.Thread(target=self._run, args=(trigger,), name=f"timer-{trigger.name}", daemon=True)
-            for trigger in triggers
-            if trigger.enabled
-        ]
+        self._thread = threading.Thread(target=self._run, name=f"timer-{trigger.name}", daemon=True)
+        self._thread.start()
 
-    def start(self) -> None:
-        """Start all timers."""
-        for thread in self._threads:
-            thread.start()
-
-    def close(self) -> None:
-        """Stop all timers."""
+    def stop(self) -> None:
+        """Stop the timer."""
         self._stopped.set()
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join()
+        self._thread.join()
 
-    def _run(self, trigger: TimerTrigger) -> None:
-        schedule, time_scale = Schedule.parse(trigger.expression), self._functions.settings.time_scale
+    def _run(self) -> None:
+        schedule, time_scale = Schedule.parse(self._trigger.expression), self._functions.settings.time_scale
         due = schedule.after(self._clock.now(), time_scale)
         while not self._stopped.wait(max(0.0, (due - self._clock.now()).total_seconds())):
             if self._clock.now() >= due:
-                self._fire(trigger, due)
+                self._fire(due)
                 due = schedule.after(self._clock.now(), time_scale)
 
-    def _fire(self, trigger: TimerTrigger, due: datetime) -> None:
+    def _fire(self, due: datetime) -> None:
         try:
-            self._functions.invoke_async(trigger.function, timer_payload(trigger, due))
+            self._functions.invoke_async(self._trigger.function, timer_payload(self._trigger, due))
         except ServiceError as error:
-            logger.warning("Timer %s could not invoke its function: %s", trigger.name, error)
+            logger.warning("Timer %s could not invoke its function: %s", self._trigger.name, error)

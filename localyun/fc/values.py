@@ -3,7 +3,11 @@
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from localyun.ram.credentials import Credential
 
 
 @dataclass(frozen=True)
@@ -24,13 +28,42 @@ class AsyncConfig:
     on_failure: str = ""
 
 
+DEFAULT_ASYNC = AsyncConfig()
+
+
+@dataclass(frozen=True)
+class FunctionCode:
+    """The code of a function.
+
+    `paths` is the code directory, followed by other directories to import from; `size` is that of the package in bytes,
+    `checksum` its CRC-64/ECMA. A `built` function brings its packages and runs with `python`.
+    """
+
+    paths: tuple[Path, ...]
+    size: int = 0
+    checksum: str = ""
+    built: bool = False
+    python: str = ""
+
+
+@dataclass(frozen=True)
+class CodeUpload:
+    """Where a client may upload one code package, and the temporary access key for it."""
+
+    bucket: str
+    key: str
+    credential: Credential
+    expires: datetime
+
+
 @dataclass(frozen=True)
 class FunctionConfig:
     """A function as it is deployed.
 
     `code` is the code directory, followed by other directories to import from. `timeout` is in seconds, `memory` in MB.
     A `built` function brings its packages: it sees none of the local cloud's and writes no bytecode. `python` is its
-    interpreter if that differs from the one in `FcSettings`.
+    interpreter if that differs from the one in `FcSettings`. `asynchronous` is None without a configuration of its own.
+    `document`: the fields with which it was created, also those that have no effect on one machine.
     """
 
     name: str
@@ -46,9 +79,14 @@ class FunctionConfig:
     log_store: str = ""
     initializer: LifecycleHook | None = None
     pre_stop: LifecycleHook | None = None
-    asynchronous: AsyncConfig = AsyncConfig()
+    asynchronous: AsyncConfig | None = None
     built: bool = False
     python: str = ""
+    document: Mapping[str, Any] = field(default_factory=dict)
+    code_size: int = 0
+    code_checksum: str = ""
+    created: datetime | None = None
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -87,6 +125,7 @@ class InvocationResult:
     error_type: str = ""
     log_tail: bytes = b""
     duration_ms: int = 0
+    instance_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,6 +142,8 @@ class ObjectTrigger:
     prefix: str = ""
     suffix: str = ""
     role: str = ""
+    description: str = ""
+    qualifier: str = "LATEST"
 
 
 @dataclass(frozen=True)
@@ -116,6 +157,8 @@ class TopicTrigger:
     strategy: str = "BACKOFF_RETRY"
     filter_tag: str = ""
     role: str = ""
+    description: str = ""
+    qualifier: str = "LATEST"
 
 
 @dataclass(frozen=True)
@@ -127,6 +170,8 @@ class TimerTrigger:
     expression: str
     payload: str = ""
     enabled: bool = True
+    description: str = ""
+    qualifier: str = "LATEST"
 
 
 Trigger = ObjectTrigger | TopicTrigger | TimerTrigger

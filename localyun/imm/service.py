@@ -72,6 +72,20 @@ class TaskService:
         role = service_role or values.DEFAULT_ROLE
         return self._store.add_project(Project(name, self._clock.now(), description, role))
 
+    def set_service_role(self, project: str, role: str) -> None:
+        """Change the name of the role that IMM assumes for a project's tasks."""
+        self._store.set_service_role(project, role)
+
+    def delete_project(self, name: str) -> None:
+        """Delete a project; raise `ImmError` if it does not exist or a bucket is attached to it."""
+        self.project(name)
+        if self._store.attached_to(name):
+            # IMM "DeleteProject", error codes, read 2026-11: StatusConflict, 400.
+            raise ImmError(
+                "StatusConflict", f"Project {name} cannot be deleted while buckets are attached; detach them."
+            )
+        self._store.delete_project(name)
+
     def project(self, name: str) -> Project:
         """Return a project; raise `ImmError` if it does not exist."""
         for project in self._store.projects():

@@ -33,6 +33,19 @@ class TaskStore:
         values = (project.name, project.created.isoformat(), project.description, project.service_role)
         return self._execute("INSERT OR IGNORE INTO project VALUES (?,?,?,?)", *values)
 
+    def set_service_role(self, name: str, role: str) -> None:
+        """Store the service role of a project."""
+        self._execute("UPDATE project SET service_role = ? WHERE name = ?", role, name)
+
+    def delete_project(self, name: str) -> bool:
+        """Remove a project; return False if there is none."""
+        return self._execute("DELETE FROM project WHERE name = ?", name)
+
+    def attached_to(self, project: str) -> list[str]:
+        """Return the buckets that are attached to a project."""
+        rows = self._db.rows("SELECT bucket FROM attachment WHERE project = ?", project)
+        return [str(row["bucket"]) for row in rows]
+
     def projects(self) -> list[Project]:
         """Return all projects in order of their names."""
         return [Project(**_values(row)) for row in self._db.rows("SELECT * FROM project ORDER BY name")]

@@ -3,5 +3,7 @@
 http  signatures of OpenAPI requests
 credentials  access keys and session tokens
 policies  RAM policies of roles, and their evaluation
+store  the roles of the account
+values  roles
 signing  HMACs and checks that all signature schemes share
 """

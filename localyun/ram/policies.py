@@ -111,29 +111,28 @@ def evaluate(statements: Iterable[Statement], action: str, resource: str) -> boo
 class Authorizer:
     """Checks permissions of roles in one account and region. The root key has every permission.
 
-    `project_of` returns the IMM project to which a bucket is attached; `watch` receives every check of a role.
-    `in_effect` returns False while the roles are too young to have their permissions.
+    `statements_of` returns the statements that are in effect for a role, none for one that does not exist;
+    `project_of` the IMM project to which a bucket is attached. `watch` receives every check of a role.
     """
 
     def __init__(
         self,
-        roles: Mapping[str, Sequence[Statement]],
+        statements_of: Callable[[str], Sequence[Statement]],
         account_id: str,
         region: str,
         *,
         project_of: Callable[[str], str | None] = lambda _bucket: None,
         watch: Callable[[AccessCheck], None] | None = None,
-        in_effect: Callable[[], bool] = lambda: True,
     ) -> None:
-        self._roles = {arn.lower(): tuple(statements) for arn, statements in roles.items()}
+        self._statements_of = statements_of
         self._account, self._region = account_id, region
-        self._project_of, self._watch, self._in_effect = project_of, watch, in_effect
+        self._project_of, self._watch = project_of, watch
 
     def is_allowed(self, principal: str, action: str, resource: str) -> bool:
         """Return True if a role has a permission; an undeclared role has none."""
         if principal == ROOT:
             return True
-        allowed = self._in_effect() and evaluate(self._roles.get(principal.lower(), ()), action, resource)
+        allowed = evaluate(self._statements_of(principal), action, resource)
         if self._watch:
             self._watch(AccessCheck(principal, action, resource, allowed))
         return allowed

@@ -77,6 +77,15 @@ class NamedResources(Generic[Attributes, Description]):
             insert(db, kind.table, name=name, attributes=to_json(asdict(wanted)), created=now, modified=now)
         return True
 
+    def put(self, name: str, **attributes: Any) -> None:
+        """Create a resource, or change the attributes of an existing one; raise `ServiceError` for an invalid value."""
+        try:
+            self.create(name, **attributes)
+        except ServiceError as error:
+            if error.status != 409:
+                raise
+            self.change(name, **attributes)
+
     def get(self, name: str) -> Description:
         """Return a resource with its counts; raise `ServiceError` if it does not exist."""
         with self._database.change() as db:

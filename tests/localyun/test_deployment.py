@@ -237,7 +237,7 @@ def test_a_missing_build_is_an_error_with_the_remedy(tmp_path: Path) -> None:
         ("suffix: .json", "sufix: .json", "both keys"),
         ("notifyContentFormat: JSON", "notifyContentFormat: XML", "known: STREAM, JSON"),
         ("1:${resources.infra.output.BucketName}", "1:other", "bucket 'other', which no template declares"),
-        ("functionName: one", "functionName: one\n      memory: 1", "unknown: memory"),
+        ("functionName: one", "functionName: one\n      memory: 1", "memory is unknown; known: cpu"),
         ("python3.10", "nodejs20", "runtime nodejs20 cannot run here"),
         ("./build/one", "./build/three", "no directory functions/three"),
         ("{Name: ", "{Nmae: ", "Nmae is not declared; known: Name, Big"),

@@ -17,7 +17,7 @@ from localyun.data_dir import DataDir
 from localyun.faults import NO_FAULTS, PROBABILITIES, FaultInjector, FaultProfile
 from localyun.fc.service import FunctionService
 from localyun.fc.store import InvocationStore
-from localyun.fc.triggers import ObjectTriggers
+from localyun.fc.triggers import Triggers
 from localyun.fc.values import FcSettings, FunctionConfig, ObjectTrigger
 from localyun.imm.task_spec import Encoding, TaskSource, TaskSpec
 from localyun.imm.values import FAILED, SUCCEEDED
@@ -111,7 +111,8 @@ class RecordedUploads:
         (root / "index.py").write_text("def handler(event, context):\n    open('seen', 'ab').write(event + b'\\n')\n")
         self.functions.deploy(FunctionConfig("f", "index.handler", (root,), timeout=10))
         trigger = ObjectTrigger("f", "t", "bkt", ("oss:ObjectCreated:PutObject",), "", "")
-        ObjectTriggers([trigger], self.functions, faults).connect(self.objects)
+        self.messages = MessageService(root / "m", HostClock(), account_id="1", region="r")
+        Triggers(self.functions, self.objects, self.messages, HostClock(), faults).put(trigger)
         self.functions.start()
         self._seen = root / "seen"
 
@@ -123,6 +124,7 @@ class RecordedUploads:
     def close(self) -> None:
         """Stop the services."""
         self.functions.close()
+        self.messages.close()
         self.objects.close()
 
 

@@ -303,12 +303,12 @@ def test_the_newer_client_lists_and_describes_functions(cloud: Endpoints) -> Non
 
 
 def test_an_unsupported_action_has_a_remedy(cloud: Endpoints) -> None:
-    """Functions are declared in s.yaml."""
+    """The older API only invokes and reads; the current one also creates, changes and deletes."""
     with pytest.raises(fc2.FcError) as error:
         fc2_client(cloud).delete_function("any", "echo")
 
     assert (error.value.status_code, error.value.err_code) == (501, "NotImplemented")
-    assert "edit s.yaml" in str(error.value)
+    assert "supported: POST /2023-03-30/functions/:name/invocations" in str(error.value)
 
 
 def test_start_is_fast_and_stop_closes_all_ports(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from localyun.clock import HostClock
 from localyun.fc.destinations import deliver_record
 from localyun.fc.service import FunctionService
 from localyun.fc.trigger_payloads import message_payload, object_payload
-from localyun.fc.triggers import ObjectTriggers, Timers, TopicTriggers, describe_error, matches
+from localyun.fc.triggers import Triggers, describe_error, matches
 from localyun.fc.values import (
     FcSettings,
     FunctionConfig,
@@ -67,6 +67,7 @@ class World:
         self._fifo = self.code / "fifo"
         os.mkfifo(self._fifo)
         self.functions.deploy(FunctionConfig("f", "index.handler", (self.code,), timeout=10))
+        self.triggers = Triggers(self.functions, self.objects, self.messages, clock)
 
     def events(self) -> list[bytes]:
         """Wait until the function has succeeded once, and return all its events until then."""
@@ -79,6 +80,7 @@ class World:
 
     def close(self) -> None:
         """Close all services."""
+        self.triggers.close()
         self.functions.close()
         self.messages.close()
         self.objects.close()
@@ -167,9 +169,9 @@ def test_a_message_has_the_format_of_the_trigger(form: str, attributes: dict[str
 
 def test_an_uploaded_object_invokes_its_function(world: World) -> None:
     """The function receives one event for the matching object."""
-    ObjectTriggers([TRIGGER], world.functions).connect(world.objects)
     world.functions.start()
     world.objects.create_bucket("bkt")
+    world.triggers.put(TRIGGER)
 
     world.objects.put("bkt", "elsewhere/a.json", b"x")
     stored = world.objects.put("bkt", "manifests/a.json", b"{}")
@@ -182,7 +184,7 @@ def test_an_uploaded_object_invokes_its_function(world: World) -> None:
 def test_a_message_is_delivered_again_if_its_function_fails(world: World) -> None:
     """An error of the function makes SMQ retry."""
     world.messages.topics.create("jobs")
-    TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
+    world.triggers.put(TopicTrigger("f", "t", "jobs", "JSON"))
     (world.code / "fail").touch()
     world.messages.start()
 
@@ -194,11 +196,11 @@ def test_a_message_is_delivered_again_if_its_function_fails(world: World) -> Non
 
 
 def test_a_changed_trigger_replaces_its_subscription(world: World) -> None:
-    """The current s.yaml overrides an earlier one."""
+    """A trigger is identified by its function and its name."""
     world.messages.topics.create("jobs")
-    TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
+    world.triggers.put(TopicTrigger("f", "t", "jobs", "JSON"))
 
-    TopicTriggers([TopicTrigger("f", "t", "jobs", "STREAM")], world.functions).connect(world.messages)
+    world.triggers.put(TopicTrigger("f", "t", "jobs", "STREAM"))
 
     assert world.messages.topics.subscription("jobs", "f-t").content_format == "STREAM"
 
@@ -207,21 +209,45 @@ def test_a_removed_trigger_is_no_longer_subscribed(world: World) -> None:
     """Other subscriptions of the topic remain."""
     world.messages.topics.create("jobs")
     world.messages.topics.subscribe("jobs", "mine", endpoint="http://127.0.0.1:1/")
-    TopicTriggers([TopicTrigger("f", "t", "jobs", "JSON")], world.functions).connect(world.messages)
+    world.triggers.put(TopicTrigger("f", "t", "jobs", "JSON"))
 
-    TopicTriggers([], world.functions).connect(world.messages)
+    world.triggers.remove("f", "t")
 
     assert world.messages.topics.subscriptions("jobs").names == ("mine",)
 
 
+def test_a_trigger_of_an_earlier_run_is_no_longer_subscribed(world: World) -> None:
+    """It is not in s.yaml any more, so the start removes its subscription."""
+    world.messages.topics.create("jobs")
+    world.triggers.put(TopicTrigger("f", "t", "jobs", "JSON"))
+    later = Triggers(world.functions, world.objects, world.messages, HostClock())
+
+    later.start()
+
+    assert world.messages.topics.subscriptions("jobs").names == ()
+
+
+def test_a_trigger_that_is_put_or_removed_while_the_cloud_runs_counts_at_once(world: World) -> None:
+    """A removed object trigger and a stopped timer invoke nothing any more."""
+    world.functions.start()
+    world.triggers.start()
+    world.objects.create_bucket("bkt")
+    world.triggers.put(TRIGGER)
+    world.triggers.remove("f", "t")
+    world.objects.put("bkt", "manifests/a.json", b"{}")
+
+    world.triggers.put(TimerTrigger("f", "sweep", "@every 1m", "p"))
+
+    assert {"sweep"} == {json.loads(event)["triggerName"] for event in world.events()}
+
+
 def test_a_timer_event_has_time_name_and_payload(world: World) -> None:
     """An interval of a minute is divided by the time scale of 200."""
-    timers = Timers([TimerTrigger("f", "sweep", "@every 1m", "p")], world.functions, HostClock())
+    world.triggers.put(TimerTrigger("f", "sweep", "@every 1m", "p"))
     world.functions.start()
-    timers.start()
+    world.triggers.start()
 
     event, *_ = world.events()
-    timers.close()
 
     payload = json.loads(event)
     assert (payload["triggerName"], payload["payload"]) == ("sweep", "p")
@@ -230,10 +256,10 @@ def test_a_timer_event_has_time_name_and_payload(world: World) -> None:
 
 def test_a_disabled_timer_never_starts(world: World) -> None:
     """Its configuration has `enable: false`."""
-    timers = Timers([TimerTrigger("f", "sweep", "@every 1s", "", enabled=False)], world.functions, HostClock())
+    world.triggers.put(TimerTrigger("f", "sweep", "@every 1s", "", enabled=False))
 
-    timers.start()
-    timers.close()
+    world.triggers.start()
+    world.triggers.close()
 
     assert not (world.code / "seen").exists()
 

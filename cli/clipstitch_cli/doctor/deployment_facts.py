@@ -145,14 +145,14 @@ class ExpectedDeployment(NamedTuple):
 
 def declared_functions(deployment: "Deployment") -> tuple[FunctionFacts, ...]:
     """Return the functions that a project declares, as FC would describe them."""
-    from localyun.fc.http.documents import async_document, function_document, trigger_document  # noqa: PLC0415
-    from localyun.fc.values import FcSettings  # noqa: PLC0415 - only where it is needed
+    from localyun.fc.configuration import async_document, function_document, trigger_document  # noqa: PLC0415
+    from localyun.fc.values import DEFAULT_ASYNC, FcSettings  # noqa: PLC0415 - only where it is needed
 
     site = FcSettings(deployment.account_id, deployment.region)
     return tuple(
         parse_function(
-            function_document(config),
-            async_document(config, site),
+            function_document(config, site),
+            async_document(config.name, config.asynchronous or DEFAULT_ASYNC, site),
             [trigger_document(t, site, as_string=False) for t in deployment.triggers if t.function == config.name],
         )
         for config in deployment.functions

@@ -1,0 +1,311 @@
+"""Functions, triggers and asynchronous settings as documents of API 2023-03-30, parsed and formatted. Pure.
+
+The HTTP endpoint and s.yaml of Serverless Devs use the same names. Sources: models of alibabacloud-fc20230330 4.8;
+fc3 0.1.22, src/interface/base.ts and schema.json; FC "Overview of OSS triggers" (read 2026-11).
+"""
+
+import itertools
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime, timezone
+from typing import Any, cast
+
+from localyun.fc.schedule import BadSchedule, Schedule
+from localyun.fc.values import (
+    AsyncConfig,
+    FcSettings,
+    FunctionCode,
+    FunctionConfig,
+    LifecycleHook,
+    ObjectTrigger,
+    TimerTrigger,
+    TopicTrigger,
+    Trigger,
+    event_matches,
+)
+from localyun.smq.values import STRATEGIES
+
+MAX_TRIGGERS_PER_BUCKET = 10
+# The fields of CreateFunctionInput except `code`; those that have no default here are answered only if they were set.
+FUNCTION_DEFAULTS: Mapping[str, Any] = {
+    "cpu": 0.35,
+    "description": "",
+    "diskSize": 512,
+    "environmentVariables": {},
+    "instanceIsolationMode": "SHARE",
+    "internetAccess": True,
+    "memorySize": 512,
+    "role": "",
+    "sessionAffinity": "NONE",
+    "timeout": 3,
+}
+FUNCTION_FIELDS = frozenset(FUNCTION_DEFAULTS) | frozenset(
+    """
+    functionName runtime handler instanceConcurrency layers logConfig vpcConfig nasConfig ossMountConfig customDNS
+    customRuntimeConfig customContainerConfig gpuConfig tracingConfig tags instanceLifecycleConfig idleTimeout
+    disableInjectCredentials disableOndemand enableLongLiving juiceFsConfig microSandboxConfig polarFsConfig
+    resourceGroupId sessionAffinityConfig
+    """.split()  # noqa: SIM905 - twenty quoted words are harder to read
+)
+OSS_EVENTS = frozenset(
+    f"oss:{group}:{name}"
+    for group, names in {
+        "ObjectCreated": "* PutObject PostObject CopyObject PutSymlink AppendObject InitiateMultipartUpload "
+        "UploadPart UploadPartCopy CompleteMultipartUpload",
+        "ObjectRemoved": "* DeleteObject DeleteObjects AbortMultipartUpload",
+        "ObjectModified": "* UpdateObjectMeta",
+        "ObjectReplication": "* ObjectCreated ObjectRemoved ObjectModified",
+    }.items()
+    for name in names.split()
+)
+TRIGGER_FIELDS = frozenset(
+    {"triggerName", "triggerType", "qualifier", "description", "sourceArn", "invocationRole", "triggerConfig"}
+)
+
+
+class BadConfiguration(ValueError):
+    """A function or trigger that is not valid; the message has the place, the error and the known values."""
+
+
+def parse_function(document: Mapping[str, Any], code: FunctionCode, at: str) -> FunctionConfig:
+    """Return the function of a document; `at` is its place in messages. Raises BadConfiguration."""
+    _check_keys(document, FUNCTION_FIELDS, at)
+    if missing := [key for key in ("functionName", "runtime", "handler") if not document.get(key)]:
+        raise BadConfiguration(f"{at}: {', '.join(missing)} missing; only built-in Python runtimes run here")
+    if not str(document["runtime"]).startswith("python3"):
+        known = "known: python3.9, python3.10, python3.12"
+        raise BadConfiguration(f"{at}: runtime {document['runtime']} cannot run here; {known}")
+    values = {**FUNCTION_DEFAULTS, **document}
+    hooks, log = (_mapping(values.get(name), f"{at}.{name}") for name in ("instanceLifecycleConfig", "logConfig"))
+    variables = _mapping(values["environmentVariables"], f"{at}.environmentVariables")
+    return FunctionConfig(
+        name=str(values["functionName"]),
+        handler=str(values["handler"]),
+        code=code.paths,
+        runtime=str(values["runtime"]),
+        timeout=_integer(values["timeout"], f"{at}.timeout", 1, 86400),
+        memory=_integer(values["memorySize"], f"{at}.memorySize", 128, 32768),
+        environment={key: str(value) for key, value in variables.items()},
+        role=str(values["role"] or ""),
+        description=str(values["description"] or ""),
+        log_project=str(log.get("project") or ""),
+        log_store=str(log.get("logstore") or ""),
+        initializer=_hook(hooks.get("initializer")),
+        pre_stop=_hook(hooks.get("preStop")),
+        built=code.built,
+        python=code.python,
+        document=dict(document),
+        code_size=code.size,
+        code_checksum=code.checksum,
+    )
+
+
+def parse_async_config(document: Mapping[str, Any], at: str = "asyncInvokeConfig") -> AsyncConfig:
+    """Return the settings of asynchronous invocations; defaults as in PutAsyncInvokeConfig. Raises BadConfiguration."""
+    destinations = _mapping(document.get("destinationConfig"), f"{at}.destinationConfig")
+    targets = {name: _mapping(destinations.get(name), f"{at}.{name}") for name in ("onSuccess", "onFailure")}
+    retries, age = document.get("maxAsyncRetryAttempts"), document.get("maxAsyncEventAgeInSeconds")
+    return AsyncConfig(
+        retries=_integer(3 if retries is None else retries, f"{at}.maxAsyncRetryAttempts", 0, 8),
+        max_age_seconds=_integer(86400 if age is None else age, f"{at}.maxAsyncEventAgeInSeconds", 1, 604800),
+        on_success=str(targets["onSuccess"].get("destination") or ""),
+        on_failure=str(targets["onFailure"].get("destination") or ""),
+    )
+
+
+def parse_trigger(function: str, document: Mapping[str, Any], at: str) -> Trigger:
+    """Return a trigger of a function; its configuration may be a JSON string. Raises BadConfiguration."""
+    _check_keys(document, TRIGGER_FIELDS, at)
+    parsers: Mapping[str, tuple[Callable[[str, Mapping[str, Any], Mapping[str, Any], str], Trigger], set[str]]] = {
+        "oss": (_object_trigger, {"events", "filter"}),
+        "mns_topic": (_topic_trigger, {"notifyContentFormat", "notifyStrategy", "filterTag"}),
+        "timer": (_timer_trigger, {"cronExpression", "enable", "payload"}),
+    }
+    if (kind := str(document.get("triggerType"))) not in parsers:
+        raise BadConfiguration(f"{at}: trigger type {kind!r} is unknown here; known: {', '.join(parsers)}")
+    if not document.get("triggerName"):
+        raise BadConfiguration(f"{at}: triggerName is missing; give the trigger a name")
+    parse, known = parsers[kind]
+    config = _decoded(document.get("triggerConfig") or {}, f"{at}.triggerConfig")
+    _check_keys(config, known, f"{at}.triggerConfig")
+    return parse(function, document, config, at)
+
+
+def check_bucket_triggers(triggers: Iterable[Trigger]) -> None:
+    """Raise BadConfiguration if OSS would reject triggers: at most ten per bucket, no two that match the same event."""
+    on_objects = sorted((t for t in triggers if isinstance(t, ObjectTrigger)), key=lambda trigger: trigger.bucket)
+    for bucket, group in itertools.groupby(on_objects, key=lambda trigger: trigger.bucket):
+        of_bucket = list(group)
+        if len(of_bucket) > MAX_TRIGGERS_PER_BUCKET:
+            allowed = f"OSS allows {MAX_TRIGGERS_PER_BUCKET}"
+            raise BadConfiguration(f"bucket {bucket} has {len(of_bucket)} triggers; {allowed}")
+        for one, other in itertools.combinations(of_bucket, 2):
+            if _overlap(one, other):
+                raise BadConfiguration(
+                    f"triggers {one.name} and {other.name} would both match an event, which OSS rejects: "
+                    "make their events, prefixes or suffixes differ"
+                )
+
+
+def function_document(config: FunctionConfig, settings: FcSettings) -> dict[str, Any]:
+    """Return the document of a function, as GetFunction answers it."""
+    values = {
+        **FUNCTION_DEFAULTS,
+        **config.document,
+        "functionName": config.name,
+        "functionId": config.name,
+        "functionArn": function_arn(config.name, settings),
+        "description": config.description,
+        "runtime": config.runtime,
+        "handler": config.handler,
+        "timeout": config.timeout,
+        "memorySize": config.memory,
+        "role": config.role,
+        "environmentVariables": dict(config.environment),
+        "codeSize": config.code_size,
+        "codeChecksum": config.code_checksum,
+        "state": "Active",
+        "lastUpdateStatus": "Successful",
+        "createdTime": format_time(config.created),
+        "lastModifiedTime": format_time(config.modified),
+    }
+    log = {"logConfig": {"project": config.log_project, "logstore": config.log_store}}
+    return {name: value for name, value in {**log, **values}.items() if value not in ([], None)}
+
+
+def async_document(name: str, config: AsyncConfig, settings: FcSettings) -> dict[str, Any]:
+    """Return the document of a function's asynchronous settings."""
+    destinations = {"onSuccess": config.on_success, "onFailure": config.on_failure}
+    return {
+        "functionArn": function_arn(name, settings),
+        "maxAsyncRetryAttempts": config.retries,
+        "maxAsyncEventAgeInSeconds": config.max_age_seconds,
+        "destinationConfig": {side: {"destination": arn} for side, arn in destinations.items() if arn},
+    }
+
+
+def trigger_document(trigger: Trigger, settings: FcSettings, *, as_string: bool) -> dict[str, Any]:
+    """Return the document of a trigger; its configuration is an object in 2016-08-15, a JSON string in 2023-03-30."""
+    kind, source, config = _type_source_config(trigger, f"{settings.region}:{settings.account_id}")
+    return {
+        "triggerName": trigger.name,
+        "triggerType": kind,
+        "triggerConfig": json.dumps(config) if as_string else config,
+        "sourceArn": source,
+        "invocationRole": None if isinstance(trigger, TimerTrigger) else trigger.role,
+        "description": trigger.description,
+        "qualifier": trigger.qualifier,
+    }
+
+
+def function_arn(name: str, settings: FcSettings) -> str:
+    """Return the ARN of a function."""
+    return f"acs:fc:{settings.region}:{settings.account_id}:functions/{name}"
+
+
+def format_time(time: datetime | None) -> str:
+    """Return a time as FC's API writes it, such as 2026-11-23T01:02:03Z; "" for None."""
+    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if time else ""
+
+
+def _hook(spec: Mapping[str, Any] | None) -> LifecycleHook | None:
+    return LifecycleHook(str(spec["handler"]), int(spec.get("timeout", 30))) if spec and spec.get("handler") else None
+
+
+def _object_trigger(function: str, spec: Mapping[str, Any], config: Mapping[str, Any], at: str) -> ObjectTrigger:
+    events = tuple(config.get("events") or ())
+    if unknown := sorted(set(events) - OSS_EVENTS):
+        known = ", ".join(sorted(OSS_EVENTS))
+        raise BadConfiguration(f"{at}: event {', '.join(unknown)} is unknown; known: {known}")
+    key = (config.get("filter") or {}).get("key")
+    if not events or not isinstance(key, Mapping) or set(key) != {"prefix", "suffix"}:
+        raise BadConfiguration(f"{at}: needs events and filter: {{key: {{prefix: ..., suffix: ...}}}}, both keys")
+    bucket = str(spec.get("sourceArn") or "").rpartition(":")[2]
+    prefix, suffix = key["prefix"] or "", key["suffix"] or ""
+    return ObjectTrigger(function, spec["triggerName"], bucket, events, prefix, suffix, **_options(spec))
+
+
+def _topic_trigger(function: str, spec: Mapping[str, Any], config: Mapping[str, Any], at: str) -> TopicTrigger:
+    form = _choice(config, "notifyContentFormat", ("STREAM", "JSON"), at)
+    strategy = _choice(config, "notifyStrategy", STRATEGIES, at)
+    topic = str(spec.get("sourceArn") or "").rpartition("/topics/")[2]
+    tag = str(config.get("filterTag") or "")
+    return TopicTrigger(function, spec["triggerName"], topic, form, strategy, tag, **_options(spec))
+
+
+def _timer_trigger(function: str, spec: Mapping[str, Any], config: Mapping[str, Any], at: str) -> TimerTrigger:
+    expression = str(config.get("cronExpression", ""))
+    try:
+        Schedule.parse(expression)
+    except BadSchedule as error:
+        raise BadConfiguration(f"{at}: {error}") from error
+    payload, enabled = str(config.get("payload") or ""), bool(config.get("enable", True))
+    options = _options(spec)
+    del options["role"]
+    return TimerTrigger(function, spec["triggerName"], expression, payload, enabled, **options)
+
+
+def _options(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Return what triggers of all types have, by the names of their attributes."""
+    return {
+        "role": str(spec.get("invocationRole") or ""),
+        "description": str(spec.get("description") or ""),
+        "qualifier": str(spec.get("qualifier") or "LATEST"),
+    }
+
+
+def _type_source_config(trigger: Trigger, region_and_account: str) -> tuple[str, str | None, dict[str, Any]]:
+    match trigger:
+        case ObjectTrigger():
+            key = {"prefix": trigger.prefix, "suffix": trigger.suffix}
+            config: dict[str, Any] = {"events": list(trigger.events), "filter": {"key": key}}
+            return "oss", f"acs:oss:{region_and_account}:{trigger.bucket}", config
+        case TopicTrigger():
+            config = {"notifyContentFormat": trigger.content_format, "notifyStrategy": trigger.strategy}
+            tag = {"filterTag": trigger.filter_tag} if trigger.filter_tag else {}
+            return "mns_topic", f"acs:mns:{region_and_account}:/topics/{trigger.topic}", config | tag
+        case TimerTrigger():
+            config = {"cronExpression": trigger.expression, "enable": trigger.enabled, "payload": trigger.payload}
+            return "timer", None, config
+
+
+def _overlap(one: ObjectTrigger, other: ObjectTrigger) -> bool:
+    """Return True if an event could match both triggers."""
+    events = any(event_matches(a, b) or event_matches(b, a) for a in one.events for b in other.events)
+    prefixes = one.prefix.startswith(other.prefix) or other.prefix.startswith(one.prefix)
+    suffixes = one.suffix.endswith(other.suffix) or other.suffix.endswith(one.suffix)
+    return events and prefixes and suffixes
+
+
+def _choice(config: Mapping[str, Any], name: str, known: Sequence[str], at: str) -> str:
+    """Return an option, by default the first known value. Raises BadConfiguration for an unknown value."""
+    if (value := config.get(name, known[0])) not in known:
+        raise BadConfiguration(f"{at}: {name} {value!r} is unknown; known: {', '.join(known)}")
+    return str(value)
+
+
+def _integer(value: object, at: str, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise BadConfiguration(f"{at} is {value!r}; write an integer from {low} to {high}")
+    return value
+
+
+def _mapping(value: object, at: str) -> Mapping[str, Any]:
+    if value is not None and not isinstance(value, Mapping):
+        raise BadConfiguration(f"{at} is {value!r}; write a mapping")
+    return cast("Mapping[str, Any]", value or {})
+
+
+def _decoded(value: object, at: str) -> Any:
+    """Return a value, or what its JSON string means."""
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError as error:
+        raise BadConfiguration(f"{at} is a string and not valid JSON: {error}") from error
+
+
+def _check_keys(spec: Any, known: Iterable[str], at: str) -> None:
+    if not isinstance(spec, Mapping):
+        raise BadConfiguration(f"{at}: must be a mapping with {', '.join(sorted(known))}")
+    if unknown := sorted(set(spec) - set(known)):
+        raise BadConfiguration(f"{at}: {', '.join(unknown)} is unknown; known: {', '.join(sorted(known))}")
