@@ -23,7 +23,9 @@ from localyun.fc.values import (
     TopicTrigger,
     Trigger,
     event_matches,
+    function_arn,
     function_of,
+    qualifier_of,
 )
 from localyun.oss.service import ObjectEvent, ObjectService
 from localyun.smq.service import MessageService
@@ -121,14 +123,24 @@ class Triggers:
                 settings = self._functions.settings
                 payload = object_payload(trigger, event, settings.region, settings.account_id)
                 for delay in self._faults.delivery_delays("event"):
-                    self._functions.invoke_async(trigger.function, payload, delay=delay)
+                    self._invoke(trigger, payload, delay)
 
     def deliver(self, subscription: Subscription, message: TopicMessage) -> None:
         """Invoke the function of a subscription with a message; raise `FunctionError` if it fails."""
         payload = message_payload(subscription, message, self._functions.settings.account_id)
-        result = self._functions.invoke(function_of(subscription.endpoint), payload)
+        endpoint = subscription.endpoint
+        result = self._functions.invoke(function_of(endpoint), payload, qualifier=qualifier_of(endpoint))
         if result.error_type:
             raise FunctionError(describe_error(result))
+
+    def _invoke(self, trigger: ObjectTrigger, payload: bytes, delay: float) -> None:
+        """Invoke a function; an event whose function or alias was deleted is dropped: its object is stored already."""
+        try:
+            self._functions.invoke_async(trigger.function, payload, qualifier=trigger.qualifier, delay=delay)
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            logger.warning("Dropped an event for trigger %s: %s", trigger.name, error)
 
     def _check(self, trigger: Trigger, others: list[Trigger]) -> None:
         if isinstance(trigger, ObjectTrigger):
@@ -144,7 +156,7 @@ class Triggers:
         """Subscribe one function; replace a different subscription of the same trigger."""
         settings, topics, name = self._functions.settings, self._messages.topics, _subscription_name(trigger)
         options = {
-            "endpoint": f"acs:fc:{settings.region}:{settings.account_id}:functions/{trigger.function}",
+            "endpoint": function_arn(trigger.function, settings, trigger.qualifier),
             "strategy": trigger.strategy,
             "content_format": trigger.content_format,
             "filter_tag": trigger.filter_tag,
@@ -230,6 +242,7 @@ class _Timer:
 
     def _fire(self, due: datetime) -> None:
         try:
-            self._functions.invoke_async(self._trigger.function, timer_payload(self._trigger, due))
+            payload, qualifier = timer_payload(self._trigger, due), self._trigger.qualifier
+            self._functions.invoke_async(self._trigger.function, payload, qualifier=qualifier)
         except ServiceError as error:
             logger.warning("Timer %s could not invoke its function: %s", self._trigger.name, error)

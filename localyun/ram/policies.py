@@ -152,9 +152,9 @@ class Authorizer:
         """Check a permission of IMM on a resource name."""
         return self.is_allowed(credential.principal, action, resource)
 
-    def fc(self, credential: Credential, action: str, name: str) -> bool:
-        """Check a permission of Function Compute on a function."""
-        return self.is_allowed(credential.principal, action, self._arn("fc", f"functions/{name or '*'}"))
+    def fc(self, credential: Credential, action: str, resource: str) -> bool:
+        """Check a permission of Function Compute on a resource such as `functions/NAME`."""
+        return self.is_allowed(credential.principal, action, self._arn("fc", resource))
 
     def may_send(self, principal: str, arn: str) -> bool:
         """Return True if a role may send messages to a queue or topic."""
