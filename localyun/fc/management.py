@@ -80,7 +80,7 @@ class FunctionManager:
                 raise ServiceError(409, "FunctionAlreadyExists", f"function '{name}' already exists")
             if (code := self._new_code(document.get("code"))) is None:
                 raise BadConfiguration(f"function '{name}': code is missing")
-            return self._deploy(_without_code(document), code, self._clock.now())
+            return self._deploy(_without_code(document), code)
 
     def update(self, name: str, changes: Mapping[str, Any]) -> FunctionConfig:
         """Change the given fields of a function; others, and the code if none is given, stay. Raises `ServiceError`."""
@@ -88,7 +88,7 @@ class FunctionManager:
             config = self.functions.get(name)
             code = self._new_code(changes.get("code")) or code_of(config)
             document = {**config.document, **_without_code(changes), "functionName": name}
-            return self._deploy(document, code, config.created or self._clock.now())
+            return self._deploy(document, code, config.created)
 
     def delete(self, name: str) -> None:
         """Delete a function with its versions and settings.
@@ -231,12 +231,14 @@ class FunctionManager:
             raise BadConfiguration("code: write zipFile, or ossBucketName and ossObjectName")
         return self.uploads.read(bucket, key).read_bytes()
 
-    def _deploy(self, document: Mapping[str, Any], code: FunctionCode, created: datetime) -> FunctionConfig:
+    def _deploy(
+        self, document: Mapping[str, Any], code: FunctionCode, created: datetime | None = None
+    ) -> FunctionConfig:
         """Deploy a function, and store it if its code is a package."""
-        name, ours = str(document["functionName"]), self._store.code.has(code)
+        name, ours, now = str(document["functionName"]), self._store.code.has(code), self._clock.now()
         if ours:
             code = self._store.code.find(code.paths[0].name, code.size, code.checksum, str(document.get("runtime")))
-        config = replace(parse_function(document, code, "function"), created=created, modified=self._clock.now())
+        config = replace(parse_function(document, code, "function"), created=created or now, modified=now)
         if config.role:
             self._check_role(config.role)
         self.functions.deploy(config)
