@@ -29,7 +29,10 @@ class FunctionStore:
         self.code = CodeFolder(root / "code", clock)
 
     def clean(self) -> None:
-        """Delete what an interrupted deletion has left: parts and code of functions that do not exist."""
+        """Delete the parts of functions that are not kept, and code that no function uses any more.
+
+        Such parts belong to functions of s.yaml, or are what an interrupted deletion has left.
+        """
         functions = self._documents.all(FUNCTION)
         for kind in PARTS:
             for key in self._documents.all(kind):
@@ -73,9 +76,8 @@ class FunctionStore:
         ]
 
     def put_part(self, kind: str, function: str, name: str, content: Mapping[str, Any]) -> None:
-        """Store a part of a function, unless the function itself is not kept."""
-        if self._documents.get(FUNCTION, function):
-            self._documents.put(kind, f"{function}/{name}", content)
+        """Store a part of a function; the next `clean` deletes it if the function itself is not kept."""
+        self._documents.put(kind, f"{function}/{name}", content)
 
     def parts(self, kind: str, function: str) -> dict[str, dict[str, Any]]:
         """Return the parts of a kind by their names."""

@@ -113,9 +113,13 @@ class FcWorld:
         body = models.UpdateFunctionInput(**changes)
         return self.fc.update_function(name, models.UpdateFunctionRequest(body=body)).body
 
-    def invoke(self, name: str, event: bytes = b"", qualifier: str | None = None, kind: str = "Sync") -> bytes:
-        """Invoke a function and return its payload."""
+    def invoke(
+        self, name: str, event: bytes = b"", qualifier: str | None = None, *, kind: str = "Sync", delay: int = 0
+    ) -> bytes:
+        """Invoke a function and return its payload; an asynchronous invocation runs after `delay` seconds."""
         headers = models.InvokeFunctionHeaders(x_fc_invocation_type=kind)
+        if delay:
+            headers.common_headers = {"x-fc-async-delay": str(delay)}
         request = models.InvokeFunctionRequest(body=event, qualifier=qualifier)
         response = self.fc.invoke_function_with_options(name, request, headers, RuntimeOptions())
         assert (202 if kind == "Async" else 200) == response.status_code

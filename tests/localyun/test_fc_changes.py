@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ def test_no_request_is_lost_while_a_function_is_replaced(world: FcWorld) -> None
     """Synchronous and asynchronous invocations from four threads during ten updates."""
     with ThreadPoolExecutor(4) as pool:
         results = [pool.submit(world.invoke, "f", b"sync") for _ in range(30)]
-        accepted = [pool.submit(world.invoke, "f", b"async", None, "Async") for _ in range(30)]
+        accepted = [pool.submit(world.invoke, "f", b"async", kind="Async") for _ in range(30)]
         for number in range(10):
             world.update("f", tag=f"tag{number}")
         payloads = {result.result() for result in results}
@@ -144,15 +145,13 @@ def test_waiting_invocations_of_a_deleted_function_are_dropped(
     world.reserve("f", 0)
     for number in range(12):
         world.invoke("f", b"old %d" % number, kind="Async")
+    world.invoke("f", b"old, due later", kind="Async", delay=1)
     world.fc.delete_function("f")
     world.create("f", tag="second")
-    world.invoke("f", b"new", kind="Async")
-    lines = world.lines()
-    world.invoke("f", b"last")
+    world.invoke("f", b"new, due later", kind="Async", delay=2)
 
-    assert "Dropped 12 asynchronous invocations of the deleted function f" in caplog.text
-    assert ["second new"] == lines
-    assert ["second new", "second last"] == world.lines(2)
+    assert ["second new, due later"] == world.lines()
+    assert "Dropped 13 asynchronous invocations of the deleted function f" in caplog.text
 
 
 def test_everything_that_was_created_survives_a_kill(tmp_path: Path) -> None:
@@ -204,28 +203,43 @@ def test_everything_that_was_created_survives_a_kill(tmp_path: Path) -> None:
 
 
 def test_what_is_made_for_a_declared_function_ends_with_the_cloud(tmp_path: Path) -> None:
-    """s.yaml alone decides what such a function has; versions of it are refused, because it has no package."""
+    """s.yaml alone decides what it has; a function of the same name that is created later does not inherit it."""
     project = write_project(tmp_path / "project")
-    (project / "s.yaml").write_text((project / "s.yaml").read_text() + ECHO)
+    without = (project / "s.yaml").read_text()
     (project / "functions" / "echo").mkdir(parents=True)
     (project / "functions" / "echo" / "index.py").write_text("def handler(event, context):\n    return event")
-    cloud = LocalCloud(project, data=tmp_path / "data")
-    with cloud as endpoints:
-        world = FcWorld((endpoints.fc, endpoints.oss), endpoints.credential, tmp_path, cloud)
+    (project / "s.yaml").write_text(without + ECHO)
+    with running_again(project, tmp_path) as world:
         world.trigger("echo", "in")
         world.reserve("echo", 2)
-        refusals = (
-            refused(lambda: world.publish("echo")),
-            refused(lambda: world.fc.get_function_code("echo", models.GetFunctionCodeRequest())),
-        )
-    with cloud as endpoints:
-        world = FcWorld((endpoints.fc, endpoints.oss), endpoints.credential, tmp_path, cloud)
-        triggers = world.fc.list_triggers("echo", models.ListTriggersRequest()).body.triggers
-        concurrency = refused(lambda: world.fc.get_concurrency_config("echo"))
-        payload = world.invoke("echo", b"hello")
+        version = refused(lambda: world.publish("echo"))
+        code = refused(lambda: world.fc.get_function_code("echo", models.GetFunctionCodeRequest()))
+    with running_again(project, tmp_path) as world:
+        declared, payload = settings_of_echo(world), world.invoke("echo", b"hello")
+    (project / "s.yaml").write_text(without)
+    with running_again(project, tmp_path) as world:
+        world.create("echo")
+    with running_again(project, tmp_path) as world:
+        created = settings_of_echo(world)
 
-    assert ((400, "InvalidArgument"), (404, "FunctionCodeNotFound")) == refusals
-    assert ([], (404, "OnDemandConfigNotFound"), b"hello") == (triggers, concurrency, payload)
+    assert ((400, "InvalidArgument"), (404, "FunctionCodeNotFound")) == (version, code)
+    nothing: tuple[list[str], tuple[int, str]] = ([], (404, "OnDemandConfigNotFound"))
+    assert (nothing, nothing, b"hello") == (declared, created, payload)
+
+
+@contextmanager
+def running_again(project: Path, folder: Path) -> Iterator[FcWorld]:
+    """Run a local cloud on the folder `data` for the duration of the block."""
+    cloud = LocalCloud(project, data=folder / "data")
+    with cloud as endpoints:
+        yield FcWorld((endpoints.fc, endpoints.oss), endpoints.credential, folder, cloud)
+
+
+def settings_of_echo(world: FcWorld) -> tuple[list[str], tuple[int, str]]:
+    """Return the names of the triggers of `echo`, and the answer about its concurrency."""
+    triggers = world.fc.list_triggers("echo", models.ListTriggersRequest()).body.triggers
+    concurrency = refused(lambda: world.fc.get_concurrency_config("echo"))
+    return [trigger.trigger_name for trigger in triggers], concurrency
 
 
 def serve(project: Path, folder: Path) -> tuple["subprocess.Popen[bytes]", FcWorld]:
