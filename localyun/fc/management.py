@@ -69,7 +69,7 @@ class FunctionManager:
                 function.reserve(parse_concurrency(content))
             for content in self._store.parts(TRIGGER, name).values():
                 trigger = _timed(parse_trigger(name, content["document"], "trigger"), content)
-                self.triggers.put(replace(trigger, id=content["id"]))
+                self.triggers.restore(replace(trigger, id=content["id"]))
 
     def create(self, document: Mapping[str, Any]) -> FunctionConfig:
         """Create a function from its document and `code`. Raises `ServiceError` if it exists or is not valid."""

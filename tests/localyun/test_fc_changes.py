@@ -17,7 +17,7 @@ from alibabacloud_fc20230330 import models
 from localyun.ram.credentials import Credential
 from localyun.server import LocalCloud
 from tests.child_process import wait_until
-from tests.localyun.fc_world import FcWorld, refused, running_fc_world, write_project
+from tests.localyun.fc_world import RECORDER, FcWorld, refused, running_fc_world, write_project
 
 SERVE = """
 import json, sys, threading
@@ -200,6 +200,46 @@ def test_everything_that_was_created_survives_a_kill(tmp_path: Path) -> None:
     assert from_trigger.startswith("first {")
     assert [b"first", b"first", b"third"] == payloads
     assert "3" == number
+
+
+def test_a_changed_topic_trigger_keeps_messages_that_wait_for_a_retry(world: FcWorld) -> None:
+    """The function fails at first; after the change the message is delivered in the new format."""
+    world.create("g", "def handler(event, context):\n    raise ValueError('later')")
+    config = '{"notifyStrategy": "EXPONENTIAL_DECAY_RETRY", "notifyContentFormat": "%s"}'
+    topic = {"trigger_type": "mns_topic", "source_arn": "acs:mns:cn-hangzhou:1234567890123456:/topics/jobs"}
+    world.trigger("g", "topic", trigger_config=config.replace("%s", "JSON"), **topic)
+    world.services.messages.publish("jobs", "a message")
+    wait_until(lambda: "ValueError: later" in world.services.functions.logs("g"))
+    body = models.UpdateTriggerInput(trigger_config=config.replace("%s", "STREAM"))
+    world.fc.update_trigger("g", "topic", models.UpdateTriggerRequest(body=body))
+    world.update("g", source=RECORDER)
+
+    assert ["first a message"] == world.lines()
+
+
+def test_a_trigger_survives_its_bucket_and_its_topic(tmp_path: Path) -> None:
+    """The cloud starts again although both were deleted, and its other triggers work."""
+    project = write_project(tmp_path / "project")
+    topic = {
+        "trigger_type": "mns_topic",
+        "source_arn": "acs:mns:cn-hangzhou:1234567890123456:/topics/other",
+        "trigger_config": "{}",
+    }
+    with running_again(project, tmp_path) as world:
+        world.create("f")
+        world.services.messages.topics.put("other")
+        world.trigger("f", "topic", **topic)
+        world.trigger("f", "in", source_arn="acs:oss:cn-hangzhou:1234567890123456:bkt")
+        world.services.messages.topics.delete("other")
+        world.services.objects.create_bucket("second")
+        world.trigger("f", "second", source_arn="acs:oss:cn-hangzhou:1234567890123456:second")
+        world.services.objects.delete_bucket("second")
+    with running_again(project, tmp_path) as world:
+        triggers = world.fc.list_triggers("f", models.ListTriggersRequest()).body.triggers
+        world.bucket.put_object("in/a", b"")
+        world.lines()
+
+    assert ["in", "second", "topic"] == [trigger.trigger_name for trigger in triggers]
 
 
 def test_what_is_made_for_a_declared_function_ends_with_the_cloud(tmp_path: Path) -> None:

@@ -236,11 +236,13 @@ def test_invalid_triggers_are_rejected(world: FcWorld) -> None:
     """Nothing of a rejected trigger remains."""
     world.create("f")
     world.trigger("f", "t")
+    no_topic = "acs:mns:cn-hangzhou:1234567890123456:/topics/absent"
     no_bucket = "acs:oss:cn-hangzhou:1234567890123456:absent"
 
     assert (409, "TriggerAlreadyExists") == refused(lambda: world.trigger("f", "t"))
     invalid = (400, "InvalidArgument")
     assert invalid == refused(lambda: world.trigger("f", "u", source_arn=no_bucket))
+    assert invalid == refused(lambda: world.trigger("f", "u", trigger_type="mns_topic", source_arn=no_topic))
     assert invalid == refused(lambda: world.trigger("f", "u", trigger_type="http"))
     assert invalid == refused(lambda: world.trigger("f", "u", trigger_config="{"))
     assert (404, "AliasNotFound") == refused(lambda: world.trigger("f", "u", qualifier="prod"))
@@ -295,7 +297,10 @@ def test_what_one_machine_has_not_is_listed_as_empty_and_refused(world: FcWorld)
     """The deployment tool lists VPC bindings and scaling; calls that set them are refused."""
     world.create("f")
     provision = models.PutProvisionConfigRequest(body=models.PutProvisionConfigInput(target=1))
+    found = world.fc.get_provision_config("f", models.GetProvisionConfigRequest()).body
+    scaling = world.fc.get_scaling_config("f", models.GetScalingConfigRequest()).body
 
+    assert (0, 0, None) == (found.target, found.current, scaling.min_instances)
     assert [] == world.fc.list_vpc_bindings("f").body.vpc_ids
     assert [] == world.fc.list_scaling_configs(models.ListScalingConfigsRequest()).body.scaling_configs
     assert [] == world.fc.list_provision_configs(models.ListProvisionConfigsRequest()).body.provision_configs
