@@ -24,7 +24,7 @@ class DeployedFunction:
         self._pools: dict[str, InstancePool] = {}
         self._reserved: int | None = None
         self._running = 0
-        self._stopped = False
+        self._end: ServiceError | None = None
         self._changed = threading.Condition()
 
     @property
@@ -45,12 +45,12 @@ class DeployedFunction:
             self._version(version)
             return self._pools.pop(version)
 
-    def take_all(self) -> list[InstancePool]:
-        """Remove all versions and return their pools; requests that wait for a slot fail."""
+    def end(self, error: ServiceError) -> list[InstancePool]:
+        """Return the pools of all versions; requests that wait for a slot, and later ones, raise an error."""
         with self._changed:
-            pools, self._pools = list(self._pools.values()), {}
+            self._end = error
             self._changed.notify_all()
-        return pools
+        return self.pools()
 
     def pools(self) -> list[InstancePool]:
         """Return the pools of all versions."""
@@ -65,6 +65,7 @@ class DeployedFunction:
     def pool(self, qualifier: str) -> InstancePool:
         """Return the pool of a version, or of the version that an alias chooses. Raises `ServiceError`."""
         with self._changed:
+            self._check_end()
             alias = self.aliases.get(qualifier)
             return self._version(self._chosen(alias) if alias else qualifier)
 
@@ -80,27 +81,18 @@ class DeployedFunction:
             self._reserved = concurrency
             self._changed.notify_all()
 
-    def stop(self) -> None:
-        """End the wait of all requests, which then fail."""
-        with self._changed:
-            self._stopped = True
-            self._changed.notify_all()
-
     @contextmanager
     def slot(self, *, wait: bool) -> Iterator[None]:
         """Count a request against the reserved concurrency while the block runs.
 
-        If all is in use, wait, or raise `ServiceError` (429 ResourceThrottled). Raises `ServiceError` if the function
-        is deleted or stopped meanwhile.
+        If all is in use, wait, or raise `ServiceError` (429 ResourceThrottled).
         """
         with self._changed:
             if not wait and not self._has_slot():
                 text = f"function '{self.name}' has a reserved concurrency of {self._reserved}, all of it in use"
                 raise ServiceError(429, "ResourceThrottled", text)
-            self._changed.wait_for(lambda: self._stopped or not self._pools or self._has_slot())
-            self._check_exists()
-            if self._stopped:
-                raise ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
+            self._changed.wait_for(lambda: self._end or self._has_slot())
+            self._check_end()
             self._running += 1
         try:
             yield
@@ -122,7 +114,6 @@ class DeployedFunction:
         return alias.version
 
     def _version(self, version: str) -> InstancePool:
-        self._check_exists()
         if found := self._pools.get(version):
             return found
         kind = "version" if version.isdigit() else "alias"
@@ -131,9 +122,9 @@ class DeployedFunction:
         )
         raise ServiceError(404, f"{kind.title()}NotFound", text)
 
-    def _check_exists(self) -> None:
-        if not self._pools:
-            raise ServiceError(404, "FunctionNotFound", f"function '{self.name}' does not exist")
+    def _check_end(self) -> None:
+        if self._end:
+            raise self._end
 
 
 def _known(pools: Mapping[str, InstancePool], aliases: Mapping[str, FunctionAlias]) -> str:

@@ -7,7 +7,7 @@ triggers and the server call it.
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,7 +95,7 @@ class FunctionService:
         with self._lock:
             function = self.function(name)
             del self._functions[name]
-        for pool in function.take_all():
+        for pool in function.end(ServiceError(404, "FunctionNotFound", f"function '{name}' was deleted")):
             pool.retire(self.request_id)
         if count := self._store.remove_of(name):
             logger.warning("Dropped %d asynchronous invocations of the deleted function %s", count, name)
@@ -106,7 +106,7 @@ class FunctionService:
 
     def start(self) -> None:
         """Start one instance of every function, and run the unfinished invocations of an earlier process."""
-        for function in list(self._functions.values()):
+        for function in self.functions():
             function.pool(LATEST).warm()
         self._dispatcher.start()
         for invocation in self._store.all():
@@ -127,9 +127,13 @@ class FunctionService:
         """Return the configuration of a function's version; raise `ServiceError` (404) if it does not exist."""
         return self.function(name).config(qualifier)
 
-    def list(self) -> list[FunctionConfig]:
-        """Return all functions in order of their names."""
-        return [function.config() for _, function in sorted(self._functions.items())]
+    def list(self) -> Sequence[FunctionConfig]:
+        """Return the current configurations of all functions in order of their names."""
+        return [function.config() for function in self.functions()]
+
+    def functions(self) -> Sequence[DeployedFunction]:
+        """Return all functions in order of their names, with their versions and settings."""
+        return [function for _, function in sorted(self._functions.items())]
 
     def logs(self, name: str) -> str:
         """Return the output of a function's instances; raise `ServiceError` if it does not exist."""
@@ -179,9 +183,8 @@ class FunctionService:
         """End all instances. The next service runs the unfinished invocations."""
         self._closed = True
         self._dispatcher.stop()
-        for function in list(self._functions.values()):
-            function.stop()
-            for pool in function.pools():
+        for function in self.functions():
+            for pool in function.end(_shutting_down()):
                 pool.close(self.request_id)
         self._dispatcher.join()
         for log in self._function_logs.values():
@@ -189,12 +192,11 @@ class FunctionService:
         self._store.close()
 
     def _acquire(self, function: DeployedFunction, qualifier: str) -> tuple[InstancePool, Instance]:
-        """Return an instance of a function and its pool. Raises ServiceError if there is none."""
-        while not self._closed:
+        """Return an instance of a function and its pool. Raises ServiceError if there is no such version."""
+        while True:
             pool = function.pool(qualifier)
             if instance := pool.acquire():
                 return pool, instance
-        raise ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
 
     def _rules(self, invocation: AsyncInvocation) -> AsyncConfig:
         rules = self.function(invocation.function).asynchronous
@@ -296,6 +298,10 @@ class FunctionService:
         )
         self._keyring.add(key)
         return key
+
+
+def _shutting_down() -> ServiceError:
+    return ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
 
 
 def _check_size(payload: bytes, limit: int) -> None:

@@ -50,6 +50,8 @@ EXPECTED = {
     "PUT functions/:name/aliases/:part": ("fc:UpdateAlias", "functions/f/aliases/p"),
     "DELETE functions/:name/aliases/:part": ("fc:DeleteAlias", "functions/f/aliases/p"),
     "GET functions/:name/vpc-bindings": ("fc:ListVpcBindings", "functions/f/vpc-bindings/*"),
+    "GET functions/:name/provision-config": ("fc:GetProvisionConfig", "functions/f/prod"),
+    "GET functions/:name/scaling-config": ("fc:GetScalingConfig", "functions/f/prod"),
     "GET provision-configs": ("fc:ListProvisionConfigs", "provision-configs/*"),
     "GET scaling-configs": ("fc:ListScalingConfigs", "scaling-configs/*"),
 }

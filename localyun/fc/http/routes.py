@@ -82,10 +82,12 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", "functions/:name/vpc-bindings"): Route(
         "ListVpcBindings", "functions/{name}/vpc-bindings/*", settings.none_of("vpcIds")
     ),
+    ("GET", "functions/:name/provision-config"): Route("GetProvisionConfig", _QUALIFIED, settings.get_provision),
     ("GET", "provision-configs"): Route(
         "ListProvisionConfigs", "provision-configs/*", settings.none_of("provisionConfigs")
     ),
-    # Neither this action nor GetTempBucketToken is on the vendor's page.
+    # Neither these actions nor GetTempBucketToken are on the vendor's page.
+    ("GET", "functions/:name/scaling-config"): Route("GetScalingConfig", _QUALIFIED, settings.get_scaling),
     ("GET", "scaling-configs"): Route("ListScalingConfigs", "scaling-configs/*", settings.none_of("scalingConfigs")),
 }
 # What API 2016-08-15 alone has.

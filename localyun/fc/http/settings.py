@@ -1,9 +1,12 @@
 """The actions on asynchronous settings and reserved concurrency, and lists of what the local cloud never has."""
 
+from collections.abc import Sequence
+
 from localyun.fc.answers import async_document, concurrency_document
 from localyun.fc.deployed import DeployedFunction
 from localyun.fc.http.request import Action, FcRequest, json_response
 from localyun.fc.management import FunctionManager
+from localyun.fc.values import function_arn
 from localyun.http import HttpResponse
 
 
@@ -76,8 +79,20 @@ def none_of(field: str) -> Action:
     return list_none
 
 
-def _functions(manager: FunctionManager, request: FcRequest) -> list[DeployedFunction]:
+def get_provision(manager: FunctionManager, request: FcRequest) -> HttpResponse:
+    """GetProvisionConfig: no instance is provisioned."""
+    arn = function_arn(request.name, manager.functions.settings, request.qualifier)
+    manager.functions.get(request.name, request.qualifier)
+    return json_response({"functionArn": arn, "target": 0, "current": 0})
+
+
+def get_scaling(manager: FunctionManager, request: FcRequest) -> HttpResponse:
+    """GetScalingConfig: nothing is set. fc3 0.1.22 repeats the call after other answers than 200, 400, 403 and 404."""
+    manager.functions.get(request.name, request.qualifier)
+    return json_response({})
+
+
+def _functions(manager: FunctionManager, request: FcRequest) -> Sequence[DeployedFunction]:
     """Return the function that the query names, or all in order of their names."""
-    names = [config.name for config in manager.functions.list()]
     given = request.call.query.get("functionName")
-    return [manager.functions.function(name) for name in ([given] if given else names)]
+    return [manager.functions.function(given)] if given else manager.functions.functions()
