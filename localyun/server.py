@@ -8,7 +8,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from localyun.fc.http.routes import FcEndpoint
 from localyun.http import asgi_app
 from localyun.imm.http.routes import ImmEndpoint
 from localyun.listeners import Listeners, bind
+from localyun.oss.http.custom_domains import CustomDomains
 from localyun.oss.http.routes import OssEndpoint
 from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.policies import AccessCheck, Authorizer
@@ -37,7 +38,10 @@ SERVICE_COUNT = 4  # OSS, MNS, IMM, FC, in the order of their ports
 
 @dataclass(frozen=True)
 class Endpoints:
-    """The endpoint URLs of a running local cloud, and its root access key."""
+    """The endpoint URLs of a running local cloud, and its root access key.
+
+    `oss_internal`: the endpoint of functions if data calls are forbidden at `oss`, otherwise "".
+    """
 
     oss: str
     mns: str
@@ -45,6 +49,7 @@ class Endpoints:
     fc: str
     credential: Credential
     deployment: Deployment
+    oss_internal: str = ""
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that the SDKs and the `clipstitch` command read."""
@@ -55,6 +60,7 @@ class Endpoints:
             "OSS_SESSION_TOKEN": "",
             "OSS_REGION": self.deployment.region,
             **self.variables(),
+            "OSS_ENDPOINT": self.oss,
             "CLIPSTITCH_BUCKET": outputs.get("BucketName", ""),
             "CLIPSTITCH_EVENTS_TOPIC": outputs.get("EventsTopicName", ""),
             "CLIPSTITCH_EVENTS_QUEUE": outputs.get("EventsQueueName", ""),
@@ -64,7 +70,7 @@ class Endpoints:
     def variables(self) -> dict[str, str]:
         """Return the endpoint variables, which override those of s.yaml in every function."""
         return {
-            "OSS_ENDPOINT": self.oss,
+            "OSS_ENDPOINT": self.oss_internal or self.oss,
             "MNS_ENDPOINT": self.mns,
             "IMM_ENDPOINT": self.imm,
             "FC_ENDPOINT": self.fc,
@@ -79,6 +85,8 @@ class LocalCloud:
     `time_scale`: divides the delays of retries and timers. `from_build`: run the built packages instead of the sources.
     `variables`: values of `${env(...)}` in s.yaml. `watch`: receives every access check of a role. `fault_profile`: the
     faults to inject. `approve`: receives the deployment before anything starts; its exceptions abort the start.
+    `forbid_public_endpoint`: refuse data calls at the public endpoint of OSS; functions use an internal one, and every
+    other host name, such as localhost, is a custom domain of the first bucket.
     `role_delay_s`: for so many seconds after the start no role has its permissions, as after its creation in the cloud.
     """
 
@@ -94,6 +102,7 @@ class LocalCloud:
     fault_profile: FaultProfile | None = None
     approve: Callable[[Deployment], None] | None = None
     role_delay_s: float = 0.0
+    forbid_public_endpoint: bool = False
     faults: FaultInjector = field(default=NO_FAULTS, init=False)  # also after `stop`: it counts the faults
     _exits: ExitStack = field(default_factory=ExitStack, init=False)
     _services: Services | None = field(default=None, init=False)
@@ -135,6 +144,9 @@ class LocalCloud:
         sockets = self._bind(exits)
         oss, mns, imm, fc = (f"http://{host}:{port}" for host, port in (bound.getsockname() for bound in sockets))
         endpoints = Endpoints(oss, mns, imm, fc, data.root_key(self.clock), deployment)
+        if self.forbid_public_endpoint:
+            sockets.append(exits.enter_context(bind(HOST, 0)))
+            endpoints = replace(endpoints, oss_internal="http://{}:{}".format(*sockets[-1].getsockname()))
         listeners = Listeners()
         exits.callback(listeners.join)
         if self.fault_profile:
@@ -150,7 +162,8 @@ class LocalCloud:
         )
         services = make_services(deployment, context, exits)
         exits.callback(listeners.stop)
-        listeners.start(list(zip(sockets, _apps(services, context, deployment), strict=True)))
+        apps = _apps(services, context, deployment, forbid_public_endpoint=self.forbid_public_endpoint)
+        listeners.start(list(zip(sockets, apps, strict=True)))
         services.start()  # last: unfinished work of an earlier run sends requests to the endpoints
         self._services = services
         return endpoints
@@ -179,12 +192,18 @@ class LocalCloud:
             raise CannotStart(message) from error
 
 
-def _apps(services: Services, context: ServiceContext, deployment: Deployment) -> list[ASGIApp]:
-    """Return the HTTP endpoints, in the order of their ports."""
+def _apps(
+    services: Services, context: ServiceContext, deployment: Deployment, *, forbid_public_endpoint: bool
+) -> list[ASGIApp]:
+    """Return the HTTP endpoints, in the order of their ports; the internal one of OSS, if it differs, is the last."""
     keys, clock, authorizer, faults = context.keyring, context.clock, context.authorizer, context.faults
     region, account = deployment.region, deployment.account_id
     oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.oss, faults=faults)
     mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.mns, faults=faults)
     imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.imm, faults=faults)
     fc = FcEndpoint(keys, clock, services.functions, deployment.triggers, allow=authorizer.fc, faults=faults)
-    return [asgi_app(endpoint.answer) for endpoint in (oss, mns, imm, fc)]
+    endpoints = [oss, mns, imm, fc]
+    if forbid_public_endpoint:
+        public = replace(oss, domains=CustomDomains(next(iter(deployment.buckets), "")))
+        endpoints = [public, *endpoints[1:], oss]
+    return [asgi_app(endpoint.answer) for endpoint in endpoints]

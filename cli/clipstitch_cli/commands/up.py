@@ -26,6 +26,11 @@ _FAULTS = (
     "may happen in the cloud happens here often. Counted in DIR/faults.json."
 )
 
+_FORBID = (
+    "Refuse data calls at OSS_ENDPOINT, as for new accounts in mainland China; with `localhost` as its host, it is a "
+    "custom domain of the bucket, which accepts them."
+)
+
 
 def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     ctx: typer.Context,
@@ -37,6 +42,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     time_scale: Annotated[float, typer.Option(help=_TIME_SCALE, min=0.1)] = 1.0,
     faults: Annotated[int | None, typer.Option(help=_FAULTS)] = None,
     fault_rate: Annotated[float, typer.Option(help="Multiplies the probability of faults.", min=0.0, max=10.0)] = 1.0,
+    forbid: Annotated[bool, typer.Option("--forbid-public-endpoint", help=_FORBID)] = False,
     project: Project = None,
 ) -> int:
     """Run the local cloud until Ctrl-C or SIGTERM; prints the variables that the other commands need."""
@@ -44,11 +50,15 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
         raise UsageError(f"--from {source!r}: write `build` or `sources`")
     profile = None if faults is None else (faults, fault_rate)
     options = {"data": data, "port": port, "time_scale": time_scale, "from_build": source == "build"}
+    options["forbid_public_endpoint"] = forbid
     command, folder = command_of(ctx), project_folder(project)
     with _stop_event() as stop, ExitStack() as exits:
         exported = exits.enter_context(running_local_cloud(folder, command.env, profile, **options))
         if faults is not None:
             command.write_note(f"Injecting faults, seed {faults}, fault rate {fault_rate:g}.", style="")
+        if forbid:
+            custom_domain = exported["OSS_ENDPOINT"].replace("127.0.0.1", "localhost")
+            command.write_note(f"OSS_ENDPOINT refuses data calls; a custom domain is {custom_domain}.", style="")
         if env_file:
             exits.enter_context(_env_file(env_file, exported))
         command.write(lambda: exported, lambda: _write_ready(exported, env_file, command))

@@ -109,6 +109,9 @@ class Inspector(Protocol):
     def bucket(self, name: str) -> BucketFacts | None:
         """Return a bucket; None if it does not exist. Raises AccessKeyRejected, RegionMismatch."""
 
+    def list_one(self, bucket: str) -> None:
+        """List at most one object of a bucket: a data call. Raises PublicEndpointForbidden."""
+
     def imm_project(self, bucket: str) -> str | None:
         """Return the IMM project that a bucket is bound to; None if there is none."""
 

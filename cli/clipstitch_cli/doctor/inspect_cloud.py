@@ -37,6 +37,10 @@ class CloudInspector:
         """Call GetBucketInfo."""
         return inspect_oss.bucket(name, self._settings, self._key)
 
+    def list_one(self, bucket: str) -> None:
+        """Call ListObjectsV2 with max-keys 1."""
+        inspect_oss.list_one(bucket, self._settings, self._key)
+
     def imm_project(self, bucket: str) -> str | None:
         """Call GetOSSBucketAttachment."""
         return inspect_openapi.imm_project(bucket, self._imm)

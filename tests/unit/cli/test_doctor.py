@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
-from clipstitch.common.errors import AccessDenied, CloudBusy
+from clipstitch.common.errors import AccessDenied, CloudBusy, PublicEndpointForbidden
 from clipstitch.usecases.settings import Settings, Sink
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import endpoint_of
@@ -60,6 +60,7 @@ class Answers(NamedTuple):
 
     ahead: timedelta | Exception = timedelta()
     buckets: Mapping[str, BucketFacts | Exception] = {"acme": BucketFacts("acme", "cn-hangzhou")}
+    listed: Exception | None = None
     project: str | Exception | None = "proj"
     topics: tuple[str, ...] = ("completions", "events")
     queues: tuple[QueueFacts, ...] = (QueueFacts("events"), QueueFacts("dead"))
@@ -74,6 +75,10 @@ class Answers(NamedTuple):
     def bucket(self, name: str) -> BucketFacts | None:
         """Return a bucket."""
         return answer(self.buckets.get(name))
+
+    def list_one(self, bucket: str) -> None:
+        """List an object."""
+        answer(self.listed)
 
     def imm_project(self, bucket: str) -> str | None:
         """Return the project."""
@@ -152,6 +157,8 @@ ERRORS: tuple[tuple[str, Answers, str, str, str], ...] = (
     ("no binding", Answers(project=None), "binding", "bound to no IMM project", "AttachOSSBucket"),
     ("another project", Answers(project="theirs"), "binding", "project theirs", "DetachOSSBucket"),
     ("no right", Answers(project=AccessDenied("no")), "binding", "no answer: no", "Check the access key"),
+    ("no data calls", Answers(listed=PublicEndpointForbidden("no")), "endpoint", "refuses data calls", "https://DOMAIN"),
+    ("no listing", Answers(listed=AccessDenied("no")), "endpoint", "no answer: no", "Check the access key"),
     ("no topic", Answers(topics=("events",)), "topic", "no topic completions", "CreateTopic --region cn-hangzhou"),
     ("no sink's topic", Answers(topics=("completions",)), "sinks", "no topic events", "--TopicName events"),
     ("no sink's queue", Answers(queues=(QueueFacts("dead"),)), "sinks", "no queue events", "--QueueName events"),
@@ -364,7 +371,7 @@ def test_a_missing_bucket_skips_only_dependent_checks() -> None:
     states = {one.name: one.state for one in found(Answers(buckets={}))}
 
     assert BAD == states["bucket"]
-    assert {"region", "versioning", "binding", "open jobs", "webhooks"} == {
+    assert {"region", "versioning", "binding", "endpoint", "open jobs", "webhooks"} == {
         n for n, s in states.items() if s == SKIPPED
     }
     assert {OK} == {states[name] for name in ("topic", "sinks", "dead letters", "functions", "triggers", "loops")}
@@ -442,7 +449,9 @@ def test_the_content_of_a_bucket_in_another_region_is_skipped() -> None:
     """IMM and the job store would only fail for the same reason."""
     states = {one.name: one.state for one in found(bucket(region="cn-beijing"))}
 
-    assert {"binding", "open jobs", "webhooks"} == {name for name, state in states.items() if state == SKIPPED}
+    assert {"binding", "endpoint", "open jobs", "webhooks"} == {
+        name for name, state in states.items() if state == SKIPPED
+    }
 
 
 def test_open_jobs_are_counted_with_the_age_of_the_oldest() -> None:
@@ -451,6 +460,17 @@ def test_open_jobs_are_counted_with_the_age_of_the_oldest() -> None:
     (line,) = (one.message for one in found(Answers(jobs=jobs)) if one.name == "open jobs")
 
     assert "2 are running, the oldest 4 min old" == line
+
+
+@pytest.mark.parametrize("error", [PublicEndpointForbidden("no"), AccessDenied("no"), CloudBusy("no")])
+def test_what_needs_data_calls_is_skipped_if_they_are_refused(error: Exception) -> None:
+    """It would fail for the same reason."""
+    findings = found(Answers(listed=error))
+
+    assert ["open jobs", "webhooks"] == [one.name for one in findings if one.state == SKIPPED]
+    assert {"not checked: http://127.0.0.1:1 answers no data calls, see `endpoint`"} == {
+        one.message for one in findings if one.state == SKIPPED
+    }
 
 
 def test_without_settings_all_other_checks_are_skipped() -> None:

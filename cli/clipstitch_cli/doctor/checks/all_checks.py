@@ -10,7 +10,7 @@ from clipstitch.common.errors import ClipstitchError
 from clipstitch.usecases.settings import Settings
 from clipstitch_cli.doctor import deployment_facts as facts
 from clipstitch_cli.doctor.checks import functions, jobs, messages, storage, triggers
-from clipstitch_cli.doctor.findings import Finding, all_or_ok, checked, ok, result_of, skipped
+from clipstitch_cli.doctor.findings import OK, Finding, all_or_ok, checked, ok, result_of, skipped
 
 
 class Check(NamedTuple):
@@ -33,6 +33,11 @@ CHECKS = (
         "`CLIPSTITCH_BUCKET=… s deploy`: a bucket that never had it",
     ),
     Check("binding", "the bucket's IMM project against `CLIPSTITCH_IMM_PROJECT`", "`aliyun imm AttachOSSBucket …`"),
+    Check(
+        "endpoint",
+        "whether `OSS_ENDPOINT` accepts data calls, by listing one object",
+        "`export OSS_ENDPOINT=…`: a domain of yours, or the `-internal` endpoint; or another region",
+    ),
     Check("topic", "the topic to which IMM sends completion notifications", "`aliyun mns-open CreateTopic …`"),
     Check("sinks", "the topics and queues of `CLIPSTITCH_SINKS`", "`aliyun mns-open CreateTopic …`, `CreateQueue …`"),
     Check("dead letters", "the number of dead-letter messages, and their age", "`clipstitch retry --dead-letters`"),
@@ -84,9 +89,11 @@ def examine(inspector: facts.Inspector, expected: facts.ExpectedDeployment, now:
     if isinstance(home, facts.RegionMismatch):  # s.yaml was read for the wrong region, too
         yield from _skip_after("binding", "the region is wrong")
         return
+    data_calls = _endpoint(home, inspector, settings)
+    yield data_calls
     yield from _messages(inspector, expected, now)
     yield from _functions(inspector, expected)
-    yield from _state(home, inspector, settings, now)
+    yield from _state(home, inspector, settings, now, data_calls)
 
 
 def _buckets(home: Home, inspector: facts.Inspector, settings: Settings) -> Iterator[Finding]:
@@ -116,6 +123,12 @@ def _binding(home: Home, inspector: facts.Inspector, expected: facts.ExpectedDep
     else:
         inspect = partial(inspector.imm_project, settings.bucket)
         yield from checked("binding", inspect, partial(storage.binding, settings=settings))
+
+
+def _endpoint(home: Home, inspector: facts.Inspector, settings: Settings) -> Finding:
+    if reason := _unreachable(home, settings):
+        return skipped("endpoint", reason)
+    return storage.endpoint(result_of(partial(inspector.list_one, settings.bucket)), settings)
 
 
 def _messages(inspector: facts.Inspector, expected: facts.ExpectedDeployment, now: datetime) -> Iterator[Finding]:
@@ -161,9 +174,12 @@ def _names(functions_: Iterable[facts.FunctionFacts]) -> str:
     return ", ".join(function.name for function in functions_)
 
 
-def _state(home: Home, inspector: facts.Inspector, settings: Settings, now: datetime) -> Iterator[Finding]:
-    if reason := _unreachable(home, settings):
-        yield from _skip(_STATE_CHECKS, reason)
+def _state(
+    home: Home, inspector: facts.Inspector, settings: Settings, now: datetime, data_calls: Finding
+) -> Iterator[Finding]:
+    reason = _unreachable(home, settings)
+    if reason or data_calls.state != OK:
+        yield from _skip(_STATE_CHECKS, reason or f"{settings.oss_endpoint} answers no data calls, see `endpoint`")
         return
     yield from checked("open jobs", inspector.open_jobs, partial(jobs.open_jobs, now=now))
     yield from checked("webhooks", inspector.switched_off_sinks, messages.switched_off)
