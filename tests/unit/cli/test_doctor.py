@@ -19,6 +19,7 @@ from clipstitch_cli.doctor.deployment_facts import (
     OpenJob,
     QueueFacts,
     RegionMismatch,
+    StackFacts,
     TriggerFacts,
     parse_function,
 )
@@ -61,6 +62,7 @@ class Answers(NamedTuple):
     ahead: timedelta | Exception = timedelta()
     buckets: Mapping[str, BucketFacts | Exception] = {"acme": BucketFacts("acme", "cn-hangzhou")}
     listed: Exception | None = None
+    stacks: tuple[StackFacts, ...] | Exception = (StackFacts("clipstitch", "CREATE_COMPLETE"),)
     project: str | Exception | None = "proj"
     topics: tuple[str, ...] = ("completions", "events")
     queues: tuple[QueueFacts, ...] = (QueueFacts("events"), QueueFacts("dead"))
@@ -75,6 +77,10 @@ class Answers(NamedTuple):
     def bucket(self, name: str) -> BucketFacts | None:
         """Return a bucket."""
         return answer(self.buckets.get(name))
+
+    def stack(self, name: str) -> StackFacts | None:
+        """Return a stack."""
+        return next((stack for stack in answer(self.stacks) if stack.name == name), None)
 
     def list_one(self, bucket: str) -> None:
         """List an object."""
@@ -142,6 +148,11 @@ def test_a_healthy_cloud_has_one_ok_finding_per_check() -> None:
     assert exit_codes.OK == exit_code(findings)
 
 
+def stacked(status: str, **changes: Any) -> Answers:
+    """Have a stack in another state."""
+    return Answers(stacks=(StackFacts("clipstitch", status, "why"),))._replace(**changes)
+
+
 def bucket(**changes: Any) -> Answers:
     """Have another bucket."""
     return Answers(buckets={"acme": BucketFacts("acme", "cn-hangzhou")._replace(**changes)})
@@ -157,6 +168,9 @@ ERRORS: tuple[tuple[str, Answers, str, str, str], ...] = (
     ("no binding", Answers(project=None), "binding", "bound to no IMM project", "AttachOSSBucket"),
     ("another project", Answers(project="theirs"), "binding", "project theirs", "DetachOSSBucket"),
     ("no right", Answers(project=AccessDenied("no")), "binding", "no answer: no", "Check the access key"),
+    ("a failed update", stacked("UPDATE_FAILED"), "stack", "is UPDATE_FAILED (why)", "s deploy"),
+    ("a failed rollback", stacked("ROLLBACK_FAILED"), "stack", "is ROLLBACK_FAILED (why)", "s deploy"),
+    ("a failed deletion", stacked("DELETE_FAILED"), "stack", "ROS can only delete it", "DetachOSSBucket"),
     ("no data calls", Answers(listed=PublicEndpointForbidden("no")), "endpoint", "refuses data calls", "https://DOMAIN"),
     ("no listing", Answers(listed=AccessDenied("no")), "endpoint", "no answer: no", "Check the access key"),
     ("no topic", Answers(topics=("events",)), "topic", "no topic completions", "CreateTopic --region cn-hangzhou"),
@@ -228,6 +242,11 @@ def test_an_error_is_one_bad_finding_with_its_repair(answers: Answers, name: str
 
 WARNINGS: tuple[tuple[str, Answers, str, str, str], ...] = (
     ("a clock a little off", Answers(timedelta(seconds=31)), "clock", "31 s ahead", "timedatectl"),
+    ("an undone update", stacked("ROLLBACK_COMPLETE"), "stack", "was undone", "s deploy"),
+    ("a stack in creation", stacked("CREATE_IN_PROGRESS"), "stack", "is CREATE_IN_PROGRESS", "wait until it has ended"),
+    ("a rollback", stacked("CREATE_ROLLBACK_IN_PROGRESS"), "stack", "ROLLBACK_IN_PROGRESS", "wait until it has ended"),
+    ("an unknown state", stacked("NEW_STATE"), "stack", "is NEW_STATE (why), which is unknown", "s infra info"),
+    ("no answer of ROS", Answers(stacks=CloudBusy("no route")), "stack", "unknown: no route", "ros-intl.aliyuncs.com"),
     ("an old runtime", submit_with(runtime="python3.9"), "functions", "runs on python3.9", "s deploy"),
     (
         "another value",
@@ -462,6 +481,62 @@ def test_open_jobs_are_counted_with_the_age_of_the_oldest() -> None:
     assert "2 are running, the oldest 4 min old" == line
 
 
+DETACH = "aliyun imm DetachOSSBucket --region cn-hangzhou --OSSBucket acme && "
+LEFT_OVER: tuple[tuple[str, Answers, str, str], ...] = (
+    ("all", stacked("CREATE_FAILED"), "bucket acme stays, attached to IMM project proj",
+     f"{DETACH}s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
+    ("the bucket", stacked("CREATE_ROLLBACK_COMPLETE", project=None), "bucket acme stays",
+     "s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
+    ("an unknown project", stacked("CREATE_ROLLBACK_FAILED", project=AccessDenied("no")), "bucket acme stays",
+     "s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
+    ("nothing", stacked("CREATE_ROLLBACK_COMPLETE", buckets={}), "there is no bucket acme",
+     "s infra remove && s deploy"),
+    ("an unknown bucket", stacked("CREATE_FAILED", buckets={"acme": CloudBusy("no")}), "bucket acme exists is unknown",
+     "s infra remove; then, if bucket acme exists: CLIPSTITCH_NEW_BUCKET=false s deploy; otherwise: s deploy"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answers", "left", "remedy"), [one[1:] for one in LEFT_OVER], ids=[one[0] for one in LEFT_OVER]
+)
+def test_a_failed_creation_says_what_stays_and_how_to_go_on(answers: Answers, left: str, remedy: str) -> None:
+    """Every other check of the deployment is skipped: its remedy would be a deployment, which ROS refuses."""
+    findings = {one.name: one for one in found(answers)}
+
+    assert findings["stack"].message.endswith(left)
+    assert remedy == findings["stack"].remedy
+    assert ["stack"] == [name for name, one in findings.items() if one.state == BAD]
+    assert [check.name for check in CHECKS] == list(findings)
+    assert "not checked: the stack has to be deleted first" == findings["triggers"].message
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "CHECK_COMPLETE", "IMPORT_UPDATE_COMPLETE"])
+def test_a_stack_that_can_be_updated_is_ok(status: str) -> None:
+    """Whatever completed last."""
+    assert {OK} == {one.state for one in found(stacked(status))}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [Answers(stacks=()), Answers(stacks=AccessDenied("no")), Answers(stacks=(StackFacts("other", "CREATE_FAILED"),))],
+)
+def test_without_a_stack_the_check_is_skipped(answers: Answers) -> None:
+    """Or without permission to read it; the exit code is OK."""
+    findings = found(answers)
+
+    assert ["stack"] == [one.name for one in findings if one.state == SKIPPED]
+    assert exit_codes.OK == exit_code(findings)
+
+
+def test_the_reason_of_a_stack_is_one_short_line() -> None:
+    """The vendor puts whole documents into it."""
+    stacks = (StackFacts("clipstitch", "CREATE_FAILED", "a\n b" + "x" * 5000),)
+    (finding,) = (one for one in found(Answers(stacks=stacks)) if one.name == "stack")
+
+    assert "(a bx" in finding.message
+    assert len(finding.message) < 600
+
+
 @pytest.mark.parametrize("error", [PublicEndpointForbidden("no"), AccessDenied("no"), CloudBusy("no")])
 def test_what_needs_data_calls_is_skipped_if_they_are_refused(error: Exception) -> None:
     """It would fail for the same reason."""
@@ -508,6 +583,11 @@ ENDPOINTS: tuple[tuple[Callable[[], str], str], ...] = (
         lambda: endpoint_of("FC", {}, SETTINGS._replace(oss_endpoint="https://oss-cn-hangzhou.aliyuncs.com")),
         "https://fcv3.cn-hangzhou.aliyuncs.com",
     ),
+    (
+        lambda: endpoint_of("ROS", {}, SETTINGS._replace(oss_endpoint="https://oss-cn-hangzhou.aliyuncs.com")),
+        "https://ros.aliyuncs.com",
+    ),
+    (lambda: endpoint_of("ROS", {"ROS_ENDPOINT": "ros-intl.aliyuncs.com"}, SETTINGS), "ros-intl.aliyuncs.com"),
     (
         lambda: endpoint_of("IMM", {}, SETTINGS._replace(oss_endpoint="oss-cn-hangzhou.aliyuncs.com")),
         "https://imm.cn-hangzhou.aliyuncs.com",
