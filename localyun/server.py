@@ -158,13 +158,11 @@ class LocalCloud:
     def _authorizer(self, deployment: Deployment) -> Authorizer:
         """Return the authorizer of the declared roles."""
         roles = {role.arn: role.statements() for role in deployment.roles}
-        projects = {attached.bucket: attached.project for attached in deployment.attachments}
         effective_at = self.clock.now() + timedelta(seconds=self.role_delay_s)
         return Authorizer(
             roles,
             deployment.account_id,
             deployment.region,
-            project_of=projects.get,
             watch=self.watch,
             in_effect=lambda: self.clock.now() >= effective_at,
         )
@@ -183,8 +181,8 @@ def _apps(services: Services, context: ServiceContext, deployment: Deployment) -
     """Return the HTTP endpoints, in the order of their ports."""
     keys, clock, authorizer, faults = context.keyring, context.clock, context.authorizer, context.faults
     region, account = deployment.region, deployment.account_id
-    oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.oss, faults=faults)
-    mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.mns, faults=faults)
-    imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.imm, faults=faults)
-    fc = FcEndpoint(keys, clock, services.functions, deployment.triggers, allow=authorizer.fc, faults=faults)
+    oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.allow, faults=faults)
+    mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.allow, faults=faults)
+    imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.allow, faults=faults)
+    fc = FcEndpoint(keys, clock, services.functions, deployment.triggers, allow=authorizer.allow, faults=faults)
     return [asgi_app(endpoint.answer) for endpoint in (oss, mns, imm, fc)]

@@ -60,6 +60,10 @@ class RecordingTasks:
         self.submitted.append((bucket, key, process))
         return SUBMITTED
 
+    def attachment(self, bucket: str) -> str:
+        """Return the same project for every bucket."""
+        return "project"
+
     def info(self, bucket: str, key: str) -> Mapping[str, object]:
         """Return one second of audio for every object."""
         return {"Duration": 1.0, "bucket": bucket, "key": key}
@@ -101,7 +105,7 @@ class World:
 
 
 @contextmanager
-def world(root: Path, *, allow: Callable[..., bool] = lambda *_: True) -> Iterator[World]:
+def world(root: Path, *, allow: Callable[..., bool] = lambda *_, **__: True) -> Iterator[World]:
     """Serve an object service with one bucket."""
     clock, tasks = TurnedClock(), RecordingTasks()
     objects = ObjectService(root, clock)

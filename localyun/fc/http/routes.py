@@ -63,7 +63,7 @@ class FcEndpoint(Endpoint):
         if (call.method, resource) not in ROUTES:
             raise _unsupported(call)
         action, answer = ROUTES[call.method, resource]
-        if not self.allow(credential, action, name):
+        if not self.permits(call, credential, action, name):
             message = f"{credential.principal} may not {action} on {name or 'functions'}; grant it in the role's policy"
             raise ServiceError(403, "AccessDenied", message)
         return answer(self, FcRequest(call, version, name, request_id))
@@ -122,7 +122,7 @@ ROUTES: Mapping[tuple[str, str], tuple[str, Callable[[FcEndpoint, FcRequest], Ht
     ("GET", "function"): ("fc:GetFunction", FcEndpoint.get_function),
     ("GET", "functions"): ("fc:ListFunctions", FcEndpoint.list_functions),
     ("GET", "triggers"): ("fc:ListTriggers", FcEndpoint.list_triggers),
-    ("GET", "async-invoke-config"): ("fc:GetAsyncInvokeConfig", FcEndpoint.get_async_config),
+    ("GET", "async-invoke-config"): ("fc:GetFunctionAsyncInvokeConfig", FcEndpoint.get_async_config),
 }
 _PATH = re.compile(rf"/(?:{OLD}/services/[^/]+|{NEW})/functions(?:/(?P<name>[^/]+)(?:/(?P<part>[\w-]+))?)?/?", re.ASCII)
 

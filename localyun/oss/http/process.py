@@ -32,8 +32,10 @@ def process(request: OssRequest) -> HttpResponse:
 
 
 def _check_object(request: OssRequest, imm_permission: str) -> None:
-    for permission in (*_PERMISSIONS, imm_permission):
+    for permission in _PERMISSIONS:
         request.require(permission, request.bucket, request.key)
+    if project := request.context.tasks.attachment(request.bucket):  # without a project, the submission fails anyway
+        request.require(imm_permission, project)
     request.objects.head(request.bucket, request.key)
 
 

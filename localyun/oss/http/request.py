@@ -30,6 +30,9 @@ class TaskSubmitter(Protocol):
     def submit_process(self, bucket: str, key: str, process: str) -> AcceptedTask:
         """Submit a process string for an object. Raises ServiceError."""
 
+    def attachment(self, bucket: str) -> str | None:
+        """Return the IMM project of a bucket, or None."""
+
     def info(self, bucket: str, key: str) -> Mapping[str, object]:
         """Return the audio properties of an object. Raises ServiceError."""
 
@@ -118,11 +121,14 @@ class OssRequest:
             raise invalid_argument(header, value, text)
         return value
 
-    def require(self, action: str, bucket: str, key: str = "") -> None:
-        """Raise AccessDenied unless the credential has a permission, such as "oss:GetObject"."""
+    def require(self, action: str, *names: str) -> None:
+        """Raise AccessDenied unless the credential has a permission, such as "oss:GetObject" on a bucket and a key."""
         credential = self.credential
-        if credential is not None and not self.context.allow(credential, action, bucket, key):
-            text = f"You have no right to access this object: {credential.principal} lacks {action} on {bucket}/{key}."
+        values = {"oss:Prefix": self.query.get("prefix", ""), "oss:Delimiter": self.query.get("delimiter", "")}
+        if credential is not None and not self.context.permits(self.http, credential, action, *names, values=values):
+            text = (
+                f"You have no right to access this object: {credential.principal} lacks {action} on {'/'.join(names)}."
+            )
             raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
 
     def check_md5(self) -> None:
