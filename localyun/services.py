@@ -76,9 +76,16 @@ def make_services(deployment: Deployment, context: ServiceContext, exits: ExitSt
     functions = _functions(deployment, context, messages)
     exits.callback(functions.close)
     exits.callback(messages.stop)
-    publish = _publisher(deployment, context.authorizer, messages)
+    role_may = _service_roles(deployment, context.authorizer)
     tasks = TaskService(
-        data / "tasks", clock, objects=objects, publish=publish, account_id=account, region=region, faults=faults
+        data / "tasks",
+        clock,
+        objects=objects,
+        publish=_publisher(role_may, messages),
+        account_id=account,
+        region=region,
+        role_may=role_may,
+        faults=faults,
     )
     exits.callback(tasks.close)
     timers = Timers(_of_type(TimerTrigger, deployment), functions, clock)
@@ -112,15 +119,26 @@ def _functions(deployment: Deployment, context: ServiceContext, messages: Messag
     return functions
 
 
-def _publisher(deployment: Deployment, authorizer: Authorizer, messages: MessageService) -> Callable[[str, str], None]:
-    """Return how IMM publishes completion notifications: with the service role of the task's project, if declared.
+def _service_roles(deployment: Deployment, authorizer: Authorizer) -> Callable[..., bool]:
+    """Return what tests permissions of the service roles of IMM projects: `may(project, action, *names)`.
 
-    Other projects, such as those of CreateProject, have IMM's default role, which may publish to every topic.
+    Projects without a declared role, such as those of CreateProject, have IMM's default role, which may read and write
+    every bucket and publish to every topic.
     """
 
+    def may(project: str, action: str, *names: str) -> bool:
+        role = deployment.service_roles.get(project)
+        return not role or authorizer.may(role, action, *names)
+
+    return may
+
+
+def _publisher(role_may: Callable[..., bool], messages: MessageService) -> Callable[[str, str], None]:
+    """Return how IMM publishes completion notifications: with the service role of the task's project."""
+
     def publish(topic: str, text: str) -> None:
-        role = deployment.service_roles.get(json.loads(json.loads(text)["content"])["ProjectName"])
-        if role and not authorizer.may_send(role, f":/topics/{topic}/messages"):
+        project = json.loads(json.loads(text)["content"])["ProjectName"]
+        if not role_may(project, "mns:PublishMessage", topic):
             text = f"IMM's service role may not mns:PublishMessage to {topic}; grant it"
             raise ServiceError(403, "AccessDenied", text)
         messages.publish(topic, text)

@@ -52,11 +52,14 @@ class RecordingTasks:
 
     submitted: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def submit_process(self, bucket: str, key: str, process: str) -> AcceptedTask:
-        """Record a submission. Raises ServiceError unless it is audio."""
+    def submit_process(
+        self, bucket: str, key: str, process: str, check_target: Callable[[str, str], None]
+    ) -> AcceptedTask:
+        """Record a submission, whose target is the object itself. Raises ServiceError unless it is audio."""
         if not process.startswith("audio/"):
             text = "ResourceNotFound, The specified resource Route is not found. 9D31D05E-FC1C-582E-B31E-3E1327F90000"
             raise ServiceError(400, "Imm Client", text, ec="0056-00000001")
+        check_target(bucket, key)
         self.submitted.append((bucket, key, process))
         return SUBMITTED
 

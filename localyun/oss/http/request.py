@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -27,8 +27,13 @@ OSS_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-cla
 class TaskSubmitter(Protocol):
     """The media task service."""
 
-    def submit_process(self, bucket: str, key: str, process: str) -> AcceptedTask:
-        """Submit a process string for an object. Raises ServiceError."""
+    def submit_process(
+        self, bucket: str, key: str, process: str, check_target: Callable[[str, str], None]
+    ) -> AcceptedTask:
+        """Submit a process string for an object; `check_target` receives bucket and key of what it will write.
+
+        Raises ServiceError, also that of `check_target`.
+        """
 
     def attachment(self, bucket: str) -> str | None:
         """Return the IMM project of a bucket, or None."""
