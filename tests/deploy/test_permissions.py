@@ -26,6 +26,7 @@ from tests.deploy.calls import CALLS
 from tests.deploy.flow import run_job
 from tests.deploy.projects import SPY, changed_project, environment_of_role
 from tests.deploy.tools import ROOT
+from tests.unit.usecases.harness import log_lines
 
 ROLE = "role/clipstitch-functions"
 PolicyStatement = dict[str, object]
@@ -125,6 +126,22 @@ def test_jobs_use_all_permissions_of_the_policy(checked_jobs: CheckedJobs) -> No
         pair for pair, rule in rules.items() if not any(rule.covers(check.action, check.resource) for check in own)
     }
     assert {call.action for call in CALLS if not find_action(call.action).asked} == {action for action, _ in unused}
+
+
+def test_a_missing_right_to_look_up_tasks_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise the sweep would never say that it cannot ask IMM."""
+    folder = changed_project(tmp_path, {"imm:CreateMediaConvertTask, imm:GetTask]": "imm:CreateMediaConvertTask]"})
+    cloud = LocalCloud(folder)
+    with cloud as endpoints:
+        env = environment_of_role(cloud, endpoints, folder, "clipstitch-functions")
+        lookup = ImmTaskLookup(env["IMM_ENDPOINT"], "clipstitch", read_access_key(env))
+        with caplog.at_level("INFO", "clipstitch"):
+            assert lookup("MediaConvert-1") is None
+    (line,) = log_lines(caplog)
+
+    assert ("task-lookup-refused", "ERROR", "ACCESS_DENIED") == (line["event"], line["level"], line["code"])
+    assert "NoPermission (403)" in line["message"]
+    assert "imm:GetTask on IMM project clipstitch" == line["grant"]
 
 
 @pytest.mark.parametrize(
