@@ -83,8 +83,8 @@ def test_the_documented_policies_are_enough_for_the_command_and_no_more(
 
 def test_state_and_outputs_in_other_buckets(tmp_path: Path) -> None:
     """The functions' role needs exactly the documented statements; IMM's role needs none."""
-    _, state, outputs = policies_of(ROOT / "docs" / "deploy.md")
-    added = [*state["Statement"], *outputs["Statement"]]
+    _, facts, outputs = policies_of(ROOT / "docs" / "deploy.md")
+    added = [*facts["Statement"], *outputs["Statement"]]
     place = "            Statement:\n              - Effect: Allow\n                Action: [oss:GetBucketVersioning"
     first, _, rest = place.partition("\n")
     more = yaml.safe_dump(added).replace("\n", "\n              ").rstrip()
@@ -103,6 +103,8 @@ def test_state_and_outputs_in_other_buckets(tmp_path: Path) -> None:
         manifest["output"] |= {"bucket": "acme-public", "overwrite": True}
         bucket.put_object("manifests/far.json", json.dumps(manifest))
         result = wait_for(bucket, "results/manifests/far.json.json", 30)
+        state = oss2.Bucket(bucket.auth, endpoints.oss, "acme-state")
+        wait_until(lambda: not list(oss2.ObjectIteratorV2(state, prefix="_clipstitch/open/")), 10)
 
         assert "succeeded" == result["data"]["state"], result
         published = oss2.Bucket(bucket.auth, endpoints.oss, "acme-public")

@@ -77,7 +77,7 @@ def test_every_action_that_the_documentation_names_exists() -> None:
         ("mns:SendMessage", "acs:mns:*:*:queues/q/messages", "mns:SendMessage has no effect"),
         ("mns:CreateQueue", "acs:mns:*:*:/queues/q/messages", "mns:CreateQueue has no effect"),
         ("fc:ListTriggers", "acs:fc:*:*:functions/f", "fc:ListTriggers has no effect"),
-        ("fc:GetFunction", "acs:fc:*:*:services/s/functions/f", "fc:GetFunction has no effect"),
+        ("fc:GetFunction", "acs:fc:*:*:functions/f", "fc:GetFunction has no effect"),
         ("fc:GetAsyncInvokeConfig", "*", "fc:GetAsyncInvokeConfig is not in"),
         ("log:PostLogStoreLogs", "acs:log:*:*:project/p", "log:PostLogStoreLogs has no effect"),
         ("ram:PassRole", "acs:ram::*:user/u", "ram:PassRole has no effect"),
