@@ -48,6 +48,8 @@ ROS = 4  # the index of its port
 class Endpoints:
     """The endpoint URLs of a running local cloud, its root access key, and the certificate file of its ROS.
 
+    `ros_tls` is ROS over HTTPS, as tools need it.
+
     `oss_internal`: the endpoint of functions if data calls are forbidden at `oss`, otherwise "".
     """
 
@@ -58,6 +60,7 @@ class Endpoints:
     credential: Credential
     deployment: Deployment
     ros: str = ""
+    ros_tls: str = ""
     certificate: Path = Path()
     oss_internal: str = ""
 
@@ -76,6 +79,7 @@ class Endpoints:
             "OSS_REGION": self.deployment.region,
             **self.variables(),
             "OSS_ENDPOINT": self.oss,
+            "ROS_ENDPOINT": self.ros,
             **({} if self.is_empty else named),
             "ALIBABA_CLOUD_ACCOUNT_ID": self.deployment.account_id,
         }
@@ -93,7 +97,7 @@ class Endpoints:
             "AccessKeySecret": self.credential.access_key_secret,
             "FC_CLIENT_CUSTOM_ENDPOINT": self.fc,
             "FC_CODE_TEMP_OSS_ENDPOINT": self.oss,
-            "ROS_ENDPOINT": self.ros.removeprefix("https://"),
+            "ROS_ENDPOINT": self.ros_tls.removeprefix("https://"),
             "NODE_EXTRA_CA_CERTS": str(self.certificate),
         }
 
@@ -190,6 +194,7 @@ class LocalCloud:
             f"http://{fc}",
             data.root_key(self.clock),
             deployment,
+            f"http://{answers}",
             f"https://{ros}",
             tls[0],
             f"http://{hosts[-1]}" if self.forbid_public_endpoint else "",
@@ -204,7 +209,6 @@ class LocalCloud:
             roles.statements,
             deployment.account_id,
             deployment.region,
-            project_of=lambda bucket: services.tasks.attachment(bucket),  # noqa: PLW0108 - created below
             watch=self.watch,
         )
         context = ServiceContext(
@@ -255,11 +259,11 @@ def _apps(
     """Return the HTTP endpoints, in the order of their ports; the internal one of OSS, if it differs, is the last."""
     keys, clock, authorizer, faults = context.keyring, context.clock, context.authorizer, context.faults
     region, account = deployment.region, deployment.account_id
-    oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.oss, faults=faults)
-    mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.mns, faults=faults)
-    imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.imm, faults=faults)
-    fc = FcEndpoint(keys, clock, services.manager, allow=authorizer.fc, faults=faults)
-    ros = RosEndpoint(keys, clock, stacks, region, account, allow=authorizer.imm, faults=faults)
+    oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.allow, faults=faults)
+    mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.allow, faults=faults)
+    imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.allow, faults=faults)
+    fc = FcEndpoint(keys, clock, services.manager, allow=authorizer.allow, faults=faults)
+    ros = RosEndpoint(keys, clock, stacks, region, allow=authorizer.allow, faults=faults)
     endpoints = [oss, mns, imm, fc, ros, ros]
     if forbid_public_endpoint:
         public = replace(oss, domains=CustomDomains(next(iter(deployment.buckets), "")))

@@ -59,7 +59,7 @@ class Ros:
 
     def __init__(self, endpoints: Endpoints) -> None:
         key = endpoints.credential
-        host = endpoints.ros.removeprefix("https://")
+        host = endpoints.ros_tls.removeprefix("https://")
         self._client = OpenApiClient(Config(key.access_key_id, key.access_key_secret, endpoint=host))
         self._options = RuntimeOptions(ca=str(endpoints.certificate))
 

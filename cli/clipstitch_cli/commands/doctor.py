@@ -80,7 +80,8 @@ def _findings(command: CommandContext, project: Path | None) -> Iterable[Finding
     endpoints = {service: endpoint_of(service, env, settings) for service in ("FC", "IMM", "ROS")}
     missing = {name: f"{name}_ENDPOINT is not set" for name, endpoint in endpoints.items() if not endpoint}
     expected = expected_deployment(command, project, settings, key.id)._replace(not_inspected=missing)
-    inspector = CloudInspector(build_context(env, clock=command.clock), key, *endpoints.values())
+    certificates = env.get("NODE_EXTRA_CA_CERTS", "")  # `clipstitch up --empty` sets it for Serverless Devs
+    inspector = CloudInspector(build_context(env, clock=command.clock), key, *endpoints.values(), certificates)
     return examine(inspector, expected, command.clock.now())
 
 

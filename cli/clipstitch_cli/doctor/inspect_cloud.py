@@ -20,12 +20,19 @@ class CloudInspector:
     """The `Inspector` over HTTP."""
 
     def __init__(
-        self, context: Context, key: AccessKey, fc_endpoint: str, imm_endpoint: str, ros_endpoint: str = ""
+        self,
+        context: Context,
+        key: AccessKey,
+        fc_endpoint: str,
+        imm_endpoint: str,
+        ros_endpoint: str = "",
+        ros_certificates: str = "",
     ) -> None:
         self._context, self._key, self._settings = context, key, context.settings
         self._account = smq_account(self._settings.mns_endpoint, key)
         region = self._settings.oss_region
         endpoints = (fc_endpoint, imm_endpoint, ros_endpoint)
+        self._ros_certificates = ros_certificates
         self._fc, self._imm, self._ros = (client_config(endpoint, key, region) for endpoint in endpoints)
 
     def clock_skew(self) -> timedelta:
@@ -42,7 +49,7 @@ class CloudInspector:
 
     def stack(self, name: str) -> StackFacts | None:
         """Call ROS's ListStacks."""
-        return inspect_openapi.stack(name, self._settings.oss_region, self._ros)
+        return inspect_openapi.stack(name, self._settings.oss_region, self._ros, self._ros_certificates)
 
     def list_one(self, bucket: str) -> None:
         """Call ListObjectsV2 with max-keys 1."""

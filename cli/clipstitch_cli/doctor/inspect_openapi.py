@@ -51,11 +51,14 @@ _LIST_STACKS = Params(
 )
 
 
-def stack(name: str, region: str, config: Config) -> StackFacts | None:
-    """Call ROS's ListStacks; return None if no stack has exactly this name, or it was deleted."""
+def stack(name: str, region: str, config: Config, certificates: str = "") -> StackFacts | None:
+    """Call ROS's ListStacks; return None if no stack has exactly this name, or it was deleted.
+
+    `certificates`: a file with certificates to trust; "" for the usual ones.
+    """
     request = OpenApiRequest(query={"RegionId": region, "StackName.1": name, "PageSize": "50"})
     with openapi_errors(f"looking for stack {name}"):
-        answer = OpenApiClient(config).call_api(_LIST_STACKS, request, RuntimeOptions())
+        answer = OpenApiClient(config).call_api(_LIST_STACKS, request, RuntimeOptions(ca=certificates or None))
     found = [StackFacts(one["StackName"], one["Status"], one.get("StatusReason") or "") for one in _stacks(answer)]
     return next((one for one in found if one.name == name and one.status != "DELETE_COMPLETE"), None)
 

@@ -185,9 +185,9 @@ ROUTES: Mapping[tuple[str, str], tuple[str, Action]] = {
     ("GET", "functions/:name/triggers/:part"): ("fc:GetTrigger", get_trigger),
     ("PUT", "functions/:name/triggers/:part"): ("fc:UpdateTrigger", update_trigger),
     ("DELETE", "functions/:name/triggers/:part"): ("fc:DeleteTrigger", delete_trigger),
-    ("PUT", "functions/:name/async-invoke-config"): ("fc:PutAsyncInvokeConfig", put_async_config),
-    ("GET", "functions/:name/async-invoke-config"): ("fc:GetAsyncInvokeConfig", get_async_config),
-    ("DELETE", "functions/:name/async-invoke-config"): ("fc:DeleteAsyncInvokeConfig", delete_async_config),
+    ("PUT", "functions/:name/async-invoke-config"): ("fc:PutFunctionAsyncInvokeConfig", put_async_config),
+    ("GET", "functions/:name/async-invoke-config"): ("fc:GetFunctionAsyncInvokeConfig", get_async_config),
+    ("DELETE", "functions/:name/async-invoke-config"): ("fc:DeleteFunctionAsyncInvokeConfig", delete_async_config),
 }
 
 

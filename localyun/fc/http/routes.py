@@ -50,7 +50,7 @@ class FcEndpoint(Endpoint):
         credential = authenticate(call, self.keyring, self.clock.now())
         permission, action, names = _route(call)
         name = names.get("name", "").partition(".")[0]
-        if not self.allow(credential, permission, name):
+        if not self.permits(call, credential, permission, name):
             message = (
                 f"{credential.principal} may not {permission} on {name or 'functions'}; grant it in the role's policy"
             )

@@ -74,12 +74,11 @@ class RosRequest:
 class RosEndpoint(Endpoint):
     """The HTTP endpoint of a `StackService`.
 
-    `allow(credential, "ros:CreateStack", "acs:ros:<region>:<account>:stack/*")` returns True if the key may call it.
+    `allow(credential, "ros:CreateStack", "*")` returns True if the key may call it.
     """
 
     stacks: StackService
     region: str
-    account_id: str
 
     def new_request_id(self) -> str:
         """Return a new request id in OpenAPI's form."""
@@ -101,9 +100,8 @@ class RosEndpoint(Endpoint):
         if action not in ACTIONS:
             message = f"{action!r} is not supported here; supported actions: {', '.join(ACTIONS)}."
             raise ServiceError(404, "InvalidAction.NotFound", message)
-        resource = f"acs:ros:{self.region}:{self.account_id}:stack/{values.get('StackId') or '*'}"
-        if not self.allow(credential, f"ros:{action}", resource):
-            message = f"{credential.principal} may not ros:{action} on {resource}; grant it in the policy."
+        if not self.permits(call, credential, f"ros:{action}", values.get("StackId") or "*"):
+            message = f"{credential.principal} may not ros:{action}; grant it in the policy."
             raise ServiceError(403, "NoPermission", message)
         return _json(200, {"RequestId": request_id, **ACTIONS[action](self.stacks, RosRequest(values, self.region))})
 
