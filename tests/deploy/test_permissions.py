@@ -292,6 +292,14 @@ def test_an_action_is_allowed_if_one_statement_allows_it_and_none_denies_it(
     assert allowed == evaluate(statements, action, resource)
 
 
+def test_both_trigger_roles_may_only_invoke_functions() -> None:
+    """With the vendor's policy for that; the one of SMQ's service role is not for other roles."""
+    roles = [role for role in read(ROOT, {}).roles if role.arn.endswith("-trigger")]
+
+    assert [("AliyunFCInvocationAccess",)] * 2 == [role.system_policies for role in roles]
+    assert [()] * 2 == [role.policies for role in roles]
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [

@@ -180,6 +180,17 @@ def test_alarms_are_created_only_for_given_recipients(recipients: dict[str, str]
     assert alarms == [resource.logical_id for resource in resources if resource.logical_id.endswith("Alarm")]
 
 
+def test_no_parameter_is_empty() -> None:
+    """It is not known whether ROS takes a parameter without a value for a missing one."""
+    files = Files.unchanged()
+    passed = yaml.safe_load(files.serverless)["resources"]["infra"]["props"]["parameters"]
+    defaults = dict(re.findall(r"^  (\w+): \$\{env\('\w+', '([^']*)'\)\}$", files.serverless, re.MULTILINE))
+    used = {name: defaults[text.removeprefix("${vars.").removesuffix("}")] for name, text in passed.items()}
+
+    assert {"Prefix", "BucketName", "NewBucket", "AlarmPolicy", "AlarmContacts"} == set(used)
+    assert all(used.values())
+
+
 def alarm_queries() -> dict[str, str]:
     """Return the log query of each alarm."""
     resources = yaml.safe_load(Files.unchanged().template)["Resources"]

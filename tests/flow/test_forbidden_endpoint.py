@@ -107,7 +107,7 @@ def test_the_doctor_has_one_bad_finding(env: Env) -> None:
     for way in (
         "https://DOMAIN",
         "https://oss-cn-hangzhou-internal.aliyuncs.com",
-        "OSS_REGION=ap-southeast-1 s deploy",
+        "OSS_REGION=ap-southeast-1 CLIPSTITCH_PREFIX=",
     ):
         assert way in findings["endpoint"]["remedy"]
     assert {"open jobs", "webhooks"} <= {name for name, found in findings.items() if found["state"] == "skipped"}

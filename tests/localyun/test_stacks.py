@@ -166,7 +166,7 @@ def test_an_update_creates_changes_and_deletes(ros: tuple[Ros, LocalCloud]) -> N
 
 
 def test_an_update_that_fails_is_rolled_back(ros: tuple[Ros, LocalCloud]) -> None:
-    """Everything is as before, and the reason stands in the stack."""
+    """Everything is as before, and the stack has the reason."""
     client, cloud = ros
     stack_id = client.create(TEMPLATE)["StackId"]
     bad = "  P: {Type: 'ALIYUN::IMM::Project2', DependsOn: [Q, T], Properties: {ProjectName: p, ServiceRole: none}}\n"

@@ -81,7 +81,8 @@ def _findings(command: CommandContext, project: Path | None) -> Iterable[Finding
     missing = {name: f"{name}_ENDPOINT is not set" for name, endpoint in endpoints.items() if not endpoint}
     expected = expected_deployment(command, project, settings, key.id)._replace(not_inspected=missing)
     certificates = env.get("NODE_EXTRA_CA_CERTS", "")  # `clipstitch up --empty` sets it for Serverless Devs
-    inspector = CloudInspector(build_context(env, clock=command.clock), key, *endpoints.values(), certificates)
+    fc, imm, ros = endpoints.values()
+    inspector = CloudInspector(build_context(env, clock=command.clock), key, fc, imm, ros, certificates)
     return examine(inspector, expected, command.clock.now())
 
 

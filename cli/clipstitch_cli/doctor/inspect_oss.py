@@ -7,13 +7,21 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen  # noqa: TID251 - a request without a signature, for the Date of the response
 
-from clipstitch.adapters.oss import OssBuckets, describe_error
+from clipstitch.adapters.oss import OssBuckets, describe_error, is_custom_domain
 from clipstitch.adapters.oss2_import import oss2
 from clipstitch.common.cloud_errors import classify
 from clipstitch.common.credentials import AccessKey
-from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused
+from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused, InvalidSettings
 from clipstitch.usecases.settings import Settings
 from clipstitch_cli.doctor.deployment_facts import AccessKeyRejected, BucketFacts, RegionMismatch
+
+
+class BucketOutOfReach(InvalidSettings):
+    """OSS_ENDPOINT is a domain of another bucket."""
+
+    code = "BUCKET_OUT_OF_REACH"
+    remedy = "The functions reach it; to check it, run the doctor in the region with the -internal endpoint of OSS."
+
 
 TIMEOUT_S = 20
 _KEY_ERRORS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken", "SecurityTokenExpired"})
@@ -38,6 +46,8 @@ def date_of(endpoint: str) -> datetime:
 
 def bucket(name: str, settings: Settings, key: AccessKey) -> BucketFacts | None:
     """Call GetBucketInfo, which every endpoint answers, or names the right one ("GetBucketInfo", 2021)."""
+    if name != settings.bucket and is_custom_domain(settings.oss_endpoint):
+        raise BucketOutOfReach(f"{settings.oss_endpoint} is a domain of bucket {settings.bucket}, not of {name}")
     try:
         info = OssBuckets(settings.oss_endpoint, settings.oss_region, key)(name).get_bucket_info()
     except oss2.exceptions.OssError as error:

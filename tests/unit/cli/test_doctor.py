@@ -356,6 +356,17 @@ def test_the_manifest_prefix_of_the_settings_must_be_watched() -> None:
     assert "no trigger watches oss://acme/jobs/ for .json" in line
 
 
+def test_a_changed_topic_trigger_is_deleted_first() -> None:
+    """Serverless Devs never updates one, so a deployment alone would change nothing."""
+    wanted = TriggerFacts("task-ended", "mns_topic", "acs:mns:x", {"notifyContentFormat": "JSON"}, "acs:ram::1:role/m")
+    deployed = wanted._replace(config={"notifyContentFormat": "STREAM"})
+    expected = EXPECTED._replace(functions=(SUBMIT, SWEEP._replace(triggers=(TIMER, wanted))))
+    finding = only(Answers(functions=(SUBMIT, SWEEP._replace(triggers=(TIMER, deployed)))), expected)
+
+    delete = "aliyun fc DeleteTrigger --region cn-hangzhou --functionName sweep --triggerName task-ended"
+    assert ("triggers", BAD, f"{delete} && s deploy -y") == (*finding[:2], finding.remedy)
+
+
 def test_a_changed_trigger_lists_its_differences() -> None:
     """Prefix, suffix, events, source."""
     changed = SUBMIT.triggers[0]._replace(source="acs:oss:cn-hangzhou:1:other")
@@ -487,8 +498,9 @@ LEFT_OVER: tuple[tuple[str, Answers, str, str], ...] = (
      f"{DETACH}s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
     ("the bucket", stacked("CREATE_ROLLBACK_COMPLETE", project=None), "bucket acme stays",
      "s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
-    ("an unknown project", stacked("CREATE_ROLLBACK_FAILED", project=AccessDenied("no")), "bucket acme stays",
-     "s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
+    ("an unknown project", stacked("CREATE_ROLLBACK_FAILED", project=AccessDenied("no")),
+     "perhaps attached to an IMM project",
+     f"{DETACH[:-4]}; s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
     ("nothing", stacked("CREATE_ROLLBACK_COMPLETE", buckets={}), "there is no bucket acme",
      "s infra remove && s deploy"),
     ("an unknown bucket", stacked("CREATE_FAILED", buckets={"acme": CloudBusy("no")}), "bucket acme exists is unknown",
@@ -508,6 +520,14 @@ def test_a_failed_creation_says_what_stays_and_how_to_go_on(answers: Answers, le
     assert ["stack"] == [name for name, one in findings.items() if one.state == BAD]
     assert [check.name for check in CHECKS] == list(findings)
     assert "not checked: the stack has to be deleted first" == findings["triggers"].message
+
+
+def test_without_an_endpoint_of_imm_the_binding_of_the_bucket_is_unknown() -> None:
+    """The bucket is detached anyway: that command fails harmlessly if there is nothing to detach."""
+    expected = EXPECTED._replace(not_inspected={"IMM": "IMM_ENDPOINT is not set"})
+    findings = {one.name: one for one in found(stacked("CREATE_FAILED", project=KeyError("asked")), expected)}
+
+    assert findings["stack"].remedy.startswith(f"{DETACH[:-4]}; s infra remove")
 
 
 @pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "CHECK_COMPLETE", "IMPORT_UPDATE_COMPLETE"])

@@ -114,10 +114,11 @@ def _stack(
     if reason:
         yield skipped("stack", reason)
         return False
-    found, project = result_of(partial(inspector.stack, name)), None
-    failed = stack.must_be_deleted(found)
-    if failed and "IMM" not in expected.not_inspected:
-        project = result_of(partial(inspector.imm_project, settings.bucket))
+    found = result_of(partial(inspector.stack, name))
+    project: str | ClipstitchError | None = None
+    if failed := stack.must_be_deleted(found):
+        unknown = expected.not_inspected.get("IMM")
+        project = ClipstitchError(unknown) if unknown else result_of(partial(inspector.imm_project, settings.bucket))
     yield stack.stack(found, name, settings, home, project)
     return failed
 

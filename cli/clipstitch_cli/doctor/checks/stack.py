@@ -28,7 +28,8 @@ def stack(
 
     A stack that may not be read, or does not exist, is no error: functions may be deployed without one.
     """
-    if isinstance(found, AccessDenied):
+    other_site = "InvalidAccessKeyId" in str(found)  # ROS knows the keys of one site only
+    if isinstance(found, AccessDenied) and not other_site:
         return skipped("stack", str(found), "grant ros:ListStacks to this access key")
     if isinstance(found, ClipstitchError):
         return warning("stack", f"unknown: {found}", "international site: export ROS_ENDPOINT=ros-intl.aliyuncs.com")
@@ -69,7 +70,9 @@ def _left_over(
     if isinstance(bucket, ClipstitchError):
         remedy = f"s infra remove; then, if bucket {name} exists: {again}; otherwise: s deploy"
         return f"whether bucket {name} exists is unknown", remedy
-    if not isinstance(project, str):
+    if project is None:
         return f"bucket {name} stays", f"s infra remove && {again}"
     detach = f"aliyun imm DetachOSSBucket --region {settings.oss_region} --OSSBucket {name}"
+    if isinstance(project, ClipstitchError):
+        return f"bucket {name} stays, perhaps attached to an IMM project", f"{detach}; s infra remove && {again}"
     return f"bucket {name} stays, attached to IMM project {project}", f"{detach} && s infra remove && {again}"

@@ -95,7 +95,9 @@ def endpoint(result: ClipstitchError | None, settings: Settings) -> Finding:
         message = f"{settings.oss_endpoint} refuses data calls of this account (PublicEndpointForbidden)"
         domain = f"export OSS_ENDPOINT=https://DOMAIN, a domain of yours that is bound to bucket {settings.bucket}"
         internal = f"on a machine in {region}: export OSS_ENDPOINT=https://oss-{region}-internal.aliyuncs.com"
-        return bad("endpoint", message, f"{domain}; or {internal}; or OSS_REGION=ap-southeast-1 s deploy")
+        # Roles belong to the account and bucket names to the whole cloud, so neither name can be used twice.
+        elsewhere = "OSS_REGION=ap-southeast-1 CLIPSTITCH_PREFIX=OTHER CLIPSTITCH_BUCKET=OTHER s deploy"
+        return bad("endpoint", message, f"{domain}; or {internal}; or in another region: {elsewhere}")
     if result:
         return no_answer("endpoint", result)
     return ok("endpoint", f"{settings.oss_endpoint} accepts data calls")

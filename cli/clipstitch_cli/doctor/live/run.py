@@ -22,9 +22,9 @@ from clipstitch_cli.doctor.live.cleanup import CleanupStack
 from clipstitch_cli.doctor.live.completion_listener import CompletionListener
 from clipstitch_cli.doctor.live.experiment_runner import ExperimentRunner, TemporaryNames
 from clipstitch_cli.doctor.live.experiments import EXPERIMENTS, Spending, spending
-from clipstitch_cli.doctor.live.function_experiments import KEY_ENCODING, REDELIVERY, FunctionExperiments
+from clipstitch_cli.doctor.live.function_experiments import FUNCTION_QUESTIONS, FunctionExperiments
 from clipstitch_cli.doctor.live.options import LiveOptions
-from clipstitch_cli.doctor.live.report import LiveReport, as_json, write
+from clipstitch_cli.doctor.live.report import LiveReport, as_json, change_of, write
 from clipstitch_cli.errors import UsageError
 from clipstitch_cli.openapi import client_config
 from clipstitch_cli.smq_queue import SmqQueue, smq_account
@@ -35,6 +35,7 @@ QUOTAS = questions.OpenQuestion(
     "How long and how large may media be, and how many requests per second?",
     "no limit that clipstitch reaches",
     lambda _: questions.not_answered("only the console's quota page says so"),
+    "ask for higher limits there",
 )
 
 
@@ -169,10 +170,10 @@ def _function_answers(
     if options.functions:
         name, endpoint = target.expected.dead_letter_queue, target.context.settings.mns_endpoint
         queue = SmqQueue(smq_account(endpoint, target.key), name) if name else None
-        yield from FunctionExperiments(names, target.context, cleanup, queue, options).answers()
+        answers = list(FunctionExperiments(names, target.context, cleanup, queue, options).answers())
     else:
-        yield from ((question, question.evaluate({})) for question in (KEY_ENCODING, REDELIVERY))
-    yield QUOTAS, QUOTAS.evaluate({})
+        answers = [(question, question.evaluate({})) for question in FUNCTION_QUESTIONS]
+    yield from sorted([*answers, (QUOTAS, QUOTAS.evaluate({}))], key=lambda pair: int(pair[0].number))
 
 
 def _write_answers(report: LiveReport, file: Path, command: CommandContext) -> None:
@@ -181,4 +182,6 @@ def _write_answers(report: LiveReport, file: Path, command: CommandContext) -> N
         command.write_line(number, question.text, "  ", outcome)
         command.write_line(("     assumed    ", "dim"), question.assumed)
         command.write_line(("     found      ", "dim"), visible(answer.found))
+        if change := change_of(question, answer):
+            command.write_line(("     to change  ", "dim"), (change, "bold"))
     command.write_line((f"{report.counts}; the report is in {file}", "bold"))
