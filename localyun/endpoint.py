@@ -2,7 +2,7 @@
 
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass
 from time import monotonic
 from typing import ClassVar
@@ -11,19 +11,24 @@ from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.http import HttpRequest, HttpResponse
-from localyun.ram.credentials import Keyring
+from localyun.ram.conditions import NO_VALUES
+from localyun.ram.credentials import Credential, Keyring
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class Endpoint(ABC):
-    """The HTTP endpoint of a service. `allow(credential, action, ...)` returns True if a key may call an action."""
+    """The HTTP endpoint of a service.
+
+    `allow(credential, action, *names, conditions=...)` returns True if a key may call an action on the resource with
+    these names, such as a bucket and a key; `conditions` are the values of the condition keys.
+    """
 
     keyring: Keyring
     clock: CloudClock
     _: KW_ONLY
-    allow: Callable[..., bool] = lambda *_: True
+    allow: Callable[..., bool] = lambda *_, **__: True
     faults: FaultInjector = NO_FAULTS
     internal_error: ClassVar = ServiceError(500, "InternalError", "An internal error of the local cloud; see its log.")
 
@@ -40,6 +45,16 @@ class Endpoint(ABC):
             )
             response = self.error_response(call, self.internal_error, request_id)
         return self.complete(response, request_id, monotonic() - begun)
+
+    def permits(
+        self, call: HttpRequest, credential: Credential, action: str, *names: str, values: Mapping[str, str] = NO_VALUES
+    ) -> bool:
+        """Return True if a key may call an action; `values` are the action's own condition keys in this request.
+
+        The local cloud is reached without TLS, so `acs:SecureTransport` is false.
+        """
+        common = {"acs:SourceIp": call.client, "acs:SecureTransport": "false"}
+        return self.allow(credential, action, *names, conditions={**common, **values})
 
     def new_request_id(self) -> str:
         """Return a new request id in the form of the service."""

@@ -82,9 +82,16 @@ def make_services(deployment: Deployment, context: ServiceContext, exits: ExitSt
     exits.callback(messages.stop)
     triggers = Triggers(functions, objects, messages, clock, faults)
     exits.callback(triggers.close)
-    publish = _publisher(context, account, messages, lambda project: tasks.project(project).service_role)
+    role_may = _service_roles(context, account, lambda project: tasks.project(project).service_role)
     tasks = TaskService(
-        data / "tasks", clock, objects=objects, publish=publish, account_id=account, region=region, faults=faults
+        data / "tasks",
+        clock,
+        objects=objects,
+        publish=_publisher(role_may, messages),
+        account_id=account,
+        region=region,
+        role_may=role_may,
+        faults=faults,
     )
     exits.callback(tasks.close)
 
@@ -123,18 +130,25 @@ def _functions(deployment: Deployment, context: ServiceContext, messages: Messag
     return functions
 
 
-def _publisher(
-    context: ServiceContext, account_id: str, messages: MessageService, service_role: Callable[[str], str]
-) -> Callable[[str, str], None]:
-    """Return how IMM publishes completion notifications: with the service role of the task's project.
+def _service_roles(context: ServiceContext, account_id: str, service_role: Callable[[str], str]) -> Callable[..., bool]:
+    """Return what tests permissions of the service roles of IMM projects: `may(project, action, *names)`.
 
-    IMM's default role may publish to every topic.
+    IMM's default role may read and write every bucket and publish to every topic.
     """
 
+    def may(project: str, action: str, *names: str) -> bool:
+        role = service_role(project)
+        return role == DEFAULT_ROLE or context.authorizer.may(role_arn(account_id, role), action, *names)
+
+    return may
+
+
+def _publisher(role_may: Callable[..., bool], messages: MessageService) -> Callable[[str, str], None]:
+    """Return how IMM publishes completion notifications: with the service role of the task's project."""
+
     def publish(topic: str, text: str) -> None:
-        role = service_role(json.loads(json.loads(text)["content"])["ProjectName"])
-        may_send = partial(context.authorizer.may_send, role_arn(account_id, role))
-        if role != DEFAULT_ROLE and not may_send(f":/topics/{topic}/messages"):
+        project = json.loads(json.loads(text)["content"])["ProjectName"]
+        if not role_may(project, "mns:PublishMessage", topic):
             text = f"IMM's service role may not mns:PublishMessage to {topic}; grant it"
             raise ServiceError(403, "AccessDenied", text)
         messages.publish(topic, text)

@@ -49,7 +49,7 @@ def openapi_error(
     text = f"{doing}: {code}: {message}" if code else f"{doing}: {message}"
     if not status or status == 429 or status >= 500:
         return CloudBusy(text)
-    if status == 404 or "NotFound" in (code or ""):
-        return not_found(text)
-    denied = status in (401, 403) or any(word in (code or "") for word in _KEY_ERRORS)
-    return AccessDenied(text) if denied else CloudRefused(text)
+    # First, since a code of OpenAPI is InvalidAccessKeyId.NotFound, with status 404.
+    if status in (401, 403) or any(word in (code or "") for word in _KEY_ERRORS):
+        return AccessDenied(text)
+    return not_found(text) if status == 404 or "NotFound" in (code or "") else CloudRefused(text)

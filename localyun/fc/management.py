@@ -31,8 +31,6 @@ from localyun.fc.triggers import Triggers
 from localyun.fc.values import LATEST, AsyncConfig, FunctionCode, FunctionConfig, Trigger
 from localyun.fc.versions import FunctionVersions
 
-TRIGGER_IDENTITY = ("triggerName", "triggerType", "sourceArn")  # UpdateTriggerInput has none of them
-
 
 class FunctionManager:
     """Creates, changes and deletes what a `FunctionService` runs; one change at a time.
@@ -172,7 +170,7 @@ class FunctionManager:
             if any(trigger.name == name for trigger in self.triggers.of(function)):
                 text = f"trigger '{name}' of function '{function}' already exists"
                 raise ServiceError(409, "TriggerAlreadyExists", text)
-            return self._put_trigger(function, document, self._clock.token(16), self._clock.now())
+            return self._put_trigger(function, document, self._clock.token(16))
 
     def update_trigger(self, function: str, name: str, changes: Mapping[str, Any]) -> Trigger:
         """Change the given fields of a trigger. Raises `ServiceError`; name, type and source cannot be changed."""
@@ -180,14 +178,12 @@ class FunctionManager:
             self.functions.get(function)
             old = self.triggers.get(function, name)
             document = trigger_document(old, self.functions.settings, as_string=True)
-            fields = (*TRIGGER_IDENTITY, "invocationRole", "qualifier", "description", "triggerConfig")
+            fields = ("triggerType", "sourceArn", "invocationRole", "qualifier", "description", "triggerConfig")
             kept = {field: document[field] for field in fields}
             new = {**kept, **{field: value for field, value in changes.items() if value is not None}}
-            if changed := [field for field in TRIGGER_IDENTITY if new[field] != kept[field]]:
-                raise BadConfiguration(
-                    f"trigger '{name}': {', '.join(changed)} cannot be changed; create another trigger"
-                )
-            return self._put_trigger(function, new, old.id, old.created or self._clock.now())
+            if _source(parse_trigger(function, {"triggerName": name, **new}, "trigger")) != _source(old):
+                raise BadConfiguration(f"trigger '{name}': name, type and source cannot be changed; create another one")
+            return self._put_trigger(function, {**new, "triggerName": name}, old.id, old.created)
 
     def delete_trigger(self, function: str, name: str) -> None:
         """Delete a trigger; raise `ServiceError` if it does not exist."""
@@ -200,10 +196,12 @@ class FunctionManager:
         """Close the file."""
         self._store.close()
 
-    def _put_trigger(self, function: str, document: Mapping[str, Any], trigger_id: str, created: datetime) -> Trigger:
-        parsed = parse_trigger(function, document, "trigger")
+    def _put_trigger(
+        self, function: str, document: Mapping[str, Any], trigger_id: str, created: datetime | None = None
+    ) -> Trigger:
+        parsed, now = parse_trigger(function, document, "trigger"), self._clock.now()
         self.functions.get(function, parsed.qualifier)
-        trigger = replace(parsed, id=trigger_id, created=created, modified=self._clock.now())
+        trigger = replace(parsed, id=trigger_id, created=created or now, modified=now)
         self.triggers.put(trigger)
         content = {"document": dict(document), "id": trigger.id, **_times(trigger)}
         self._store.put_part(TRIGGER, function, trigger.name, content)
@@ -246,6 +244,11 @@ class FunctionManager:
             found = self._store.get(name)
             self._store.put(document, config, found[1] if found else 0)
         return config
+
+
+def _source(trigger: Trigger) -> tuple[object, ...]:
+    """Return what an update of a trigger cannot change: UpdateTriggerInput has none of it."""
+    return trigger.name, type(trigger), getattr(trigger, "bucket", ""), getattr(trigger, "topic", "")
 
 
 def _timed(value: Any, content: Mapping[str, Any]) -> Any:

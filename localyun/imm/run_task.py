@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from localyun.errors import ServiceError
@@ -17,12 +18,25 @@ SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 ATTEMPTS = 3  # a source may be overwritten between its lookup and the opening of its file
 
 
-def run_task(spec: TaskSpec, objects: ObjectService, ffmpeg: Ffmpeg, folder: Path, request_id: str) -> None:
-    """Join the sources in `folder`, which no other task uses, and store the target; raise `ImmError` if that fails."""
+def run_task(
+    spec: TaskSpec,
+    objects: ObjectService,
+    ffmpeg: Ffmpeg,
+    folder: Path,
+    request_id: str,
+    check: Callable[[str, str, str], None],
+) -> None:
+    """Join the sources in `folder`, which no other task uses, and store the target; raise `ImmError` if that fails.
+
+    `check("oss:GetObject", bucket, key)` raises `ImmError` if IMM may not read or write an object.
+    """
+    for source in spec.sources:
+        check("oss:GetObject", source.bucket, source.key)
     clips = [_fetch(objects, source, folder, number) for number, source in enumerate(spec.sources)]
     output_trim = Trim(spec.start_ms, spec.duration_ms)
     joined = join(ffmpeg, folder, clips, spec.encoding, align=spec.align, output_trim=output_trim)
     options = WriteOptions(FORMATS[spec.encoding.format].content_type, origin=Origin(request_id))
+    check("oss:PutObject", spec.bucket, spec.key)
     try:
         objects.put(spec.bucket, spec.key, joined.file, options)
     except ServiceError as error:

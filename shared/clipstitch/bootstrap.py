@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, TypeVar
 
-from clipstitch.adapters.oss import OssAudioService, OssBuckets, OssObjectStore, TaskLookup
+from clipstitch.adapters.oss import OssAudioService, OssBuckets, OssObjectStore, TaskLookup, is_custom_domain
 from clipstitch.adapters.system_clock import SystemClock
 from clipstitch.common.clock import Clock
 from clipstitch.common.credentials import AccessKey, read_access_key
+from clipstitch.common.errors import InvalidSettings
 from clipstitch.common.ports import MessageSender, TaskOutcome, TaskRunning, WebhookSender
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.settings import Settings, read_settings
@@ -22,6 +23,11 @@ def build_context(env: Mapping[str, str], fc_context: object = None, clock: Cloc
     Called for every event, since Function Compute renews the access key in the environment.
     """
     settings = read_settings(env)
+    if settings.state_bucket_name != settings.bucket and is_custom_domain(settings.oss_endpoint):
+        message = (
+            f"OSS_ENDPOINT {settings.oss_endpoint} is a domain of one bucket; facts are in {settings.state_bucket}"
+        )
+        raise InvalidSettings(f"{message}, so set it to an endpoint of OSS, such as the -internal one")
     key = read_access_key(env, fc_context)
     buckets = OssBuckets(settings.oss_endpoint, settings.oss_region, key)
     return Context(

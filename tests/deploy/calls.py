@@ -1,59 +1,58 @@
 """Every cloud call of the functions, with the permission that it needs.
 
-One line per port method and permission. tests/deploy/test_permissions.py compares the table with the ports, with the
-policy of the functions' role in template.yml, and with the permissions that whole jobs use.
+One line per port method and permission; localyun/ram/actions.tsv has the shape of the resource, and the vendor's page.
+tests/deploy/test_permissions.py compares the calls with the ports, with the policy of the functions' role in
+template.yml, and with the permissions that whole jobs use.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-BUCKET = "acs:oss:*:{account}:{bucket}"
-OBJECTS = BUCKET + "/*"
-STATE = BUCKET + "/_clipstitch/*"
-PROJECT = "acs:imm:*:{account}:project/{project}"
-TOPIC = "acs:mns:*:{account}:/topics/{events_topic}/messages"
-QUEUE = "acs:mns:*:{account}:/queues/{events_queue}/messages"
-DEAD_LETTERS = "acs:mns:*:{account}:/queues/{dead_letters}/messages"
-LOGS = "acs:log:*:{account}:project/{logs}/logstore/functions"
+from localyun.ram.actions import find_action
 
 
 class Call(NamedTuple):
-    """A call, the action and the resource of its permission, and the vendor's page that says so."""
+    """A call, the action of its permission, and the parts of the resource, which may name an output of the template."""
 
     by: str
     action: str
-    resource: str
-    source: str
+    parts: tuple[str, ...]
+
+    def resource(self, account: str, names: Mapping[str, str]) -> str:
+        """Return the resource in the words of the template: in every region."""
+        return find_action(self.action).arn(account, "*", [part.format_map(names) for part in self.parts])
 
 
-_RAM = "OSS, Grant access by using RAM policies, 2025-12-06"
-_IMM = "OSS, Permissions, 2026-03-20"
-_SMQ = "SMQ, RAM authorization, 2026-11"
+_BUCKET = ("{bucket}",)
+_OBJECTS = (*_BUCKET, "*")
+_PROJECT = ("{project}",)
 
 CALLS = (
-    Call("ObjectStore.read", "oss:GetObject", OBJECTS, _RAM),
-    Call("ObjectStore.describe", "oss:GetObject", OBJECTS, _RAM),
-    Call("ObjectStore.write", "oss:PutObject", OBJECTS, _RAM),
-    Call("ObjectStore.copy", "oss:GetObject", OBJECTS, _RAM),
-    Call("ObjectStore.copy", "oss:PutObject", OBJECTS, _RAM),  # RAM checks PutObject for parts too
-    Call(
-        "ObjectStore.delete", "oss:DeleteObject", STATE, _RAM
-    ),  # temporary objects, pointers and markers; never a user's object
-    Call("ObjectStore.list", "oss:ListObjects", BUCKET, _RAM),
-    Call("ObjectStore.list_folders", "oss:ListObjects", BUCKET, _RAM),
-    Call("ObjectStore.is_versioned", "oss:GetBucketVersioning", BUCKET, _RAM),
-    Call("AudioService.probe", "oss:GetObject", OBJECTS, _IMM),
-    Call("AudioService.probe", "oss:ProcessImm", OBJECTS, _IMM),
-    Call("AudioService.probe", "imm:DetectMediaMeta", PROJECT, _IMM),
-    Call("AudioService.start", "oss:GetObject", OBJECTS, _IMM),
-    Call("AudioService.start", "oss:ProcessImm", OBJECTS, _IMM),
-    Call("AudioService.start", "oss:PostProcessTask", OBJECTS, _IMM),
-    Call("AudioService.start", "oss:PutObject", OBJECTS, _IMM),  # sys/saveas
-    Call("AudioService.start", "imm:CreateMediaConvertTask", PROJECT, _IMM),
-    Call("AudioService.task_outcome", "imm:GetTask", PROJECT, "IMM, RAM authorization, 2026-11"),
-    Call("MessageSender.publish", "mns:PublishMessage", TOPIC, _SMQ),
-    Call("MessageSender.send", "mns:SendMessage", QUEUE, _SMQ),
+    Call("ObjectStore.read", "oss:GetObject", _OBJECTS),
+    Call("ObjectStore.describe", "oss:GetObject", _OBJECTS),
+    Call("ObjectStore.write", "oss:PutObject", _OBJECTS),
+    Call("ObjectStore.copy", "oss:GetObject", _OBJECTS),
+    Call("ObjectStore.copy", "oss:PutObject", _OBJECTS),  # RAM checks PutObject for parts too
+    # Temporary objects, pointers and markers; never a user's object.
+    Call("ObjectStore.delete", "oss:DeleteObject", (*_BUCKET, "_clipstitch/*")),
+    Call("ObjectStore.list", "oss:ListObjects", _BUCKET),
+    Call("ObjectStore.list_folders", "oss:ListObjects", _BUCKET),
+    Call("ObjectStore.is_versioned", "oss:GetBucketVersioning", _BUCKET),
+    Call("AudioService.probe", "oss:GetObject", _OBJECTS),
+    Call("AudioService.probe", "oss:ProcessImm", _OBJECTS),
+    Call("AudioService.probe", "imm:DetectMediaMeta", _PROJECT),
+    Call("AudioService.start", "oss:GetObject", _OBJECTS),
+    Call("AudioService.start", "oss:ProcessImm", _OBJECTS),
+    Call("AudioService.start", "oss:PostProcessTask", _OBJECTS),
+    Call("AudioService.start", "oss:PutObject", _OBJECTS),  # sys/saveas
+    Call("AudioService.start", "imm:CreateMediaConvertTask", _PROJECT),
+    # A page about documents and AliyunIMMFullAccess have it; "Permissions" and CreateMediaConvertTask do not.
+    Call("AudioService.probe", "ram:PassRole", ("{imm_role}",)),
+    Call("AudioService.start", "ram:PassRole", ("{imm_role}",)),
+    Call("AudioService.task_outcome", "imm:GetTask", _PROJECT),
+    Call("MessageSender.publish", "mns:PublishMessage", ("{events_topic}",)),
+    Call("MessageSender.send", "mns:SendMessage", ("{events_queue}",)),
     # Calls that Function Compute makes with the function's role.
-    Call("asynchronous destination", "mns:SendMessage", DEAD_LETTERS, "FC 3.0, Result callback, 2026-04"),
-    Call("log configuration", "log:PostLogStoreLogs", LOGS, "FC 3.0, Configure logging, 2026-11"),
+    Call("asynchronous destination", "mns:SendMessage", ("{dead_letters}",)),
+    Call("log configuration", "log:PostLogStoreLogs", ("{logs}", "functions")),
 )
-NOT_LOCAL = frozenset({"log:PostLogStoreLogs"})  # the local cloud writes logs to files

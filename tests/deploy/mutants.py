@@ -50,6 +50,7 @@ MUTANTS = (
     Mutant("a reference to a missing resource", T, "GetAtt': [LogStore,", "GetAtt': [LogsStore,", CLASSES, "LogsStore"),
     Mutant("an unknown CMS comparison", T, "GreaterThanThreshold", "MoreThan", CLASSES, "comparisonOperator"),
     Mutant("an alarm for no contact", T, "      ContactGroups: [{Ref: AlarmContacts}]\n", "", CLASSES, "contactGroups"),
+    Mutant("a pause in words", T, "CreateDuration: 15", "CreateDuration: short", CLASSES, "createDuration"),
     Mutant("a property of another type", T, "TTL: {Ref", "RetentionDays: {Ref", TYPES, "no property RetentionDays"),
     Mutant("an attribute of another type", T, "[ImmRole, RoleName]", "[ImmRole, Name]", TYPES, "no attribute Name"),
     Mutant("a misspelled output", S, "output.LogStore}", "output.Logstore}", CROSS, "the output Logstore"),

@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,14 @@ from clipstitch.common.credentials import read_access_key
 from clipstitch.common.ports import TaskOutcome
 from localyun.deploy.declared import BadDeployment, Deployment
 from localyun.deploy.project import read
-from localyun.fc.values import FunctionConfig
+from localyun.ram.actions import find_action
 from localyun.ram.policies import AccessCheck, BadPolicy, Statement, evaluate, parse_policy
 from localyun.server import Endpoints, LocalCloud
-from tests.deploy.calls import CALLS, NOT_LOCAL
+from tests.deploy.calls import CALLS
 from tests.deploy.flow import run_job
+from tests.deploy.projects import SPY, changed_project, environment_of_role
 from tests.deploy.tools import ROOT
+from tests.unit.usecases.harness import log_lines
 
 ROLE = "role/clipstitch-functions"
 PolicyStatement = dict[str, object]
@@ -43,15 +44,15 @@ def needed_by_calls(deployment: Deployment) -> set[tuple[str, str]]:
     """Return the permissions in the table of calls."""
     outputs = deployment.outputs
     names = {
-        "account": deployment.account_id,
         "bucket": outputs["BucketName"],
         "project": outputs["ImmProjectName"],
         "events_topic": outputs["EventsTopicName"],
         "events_queue": outputs["EventsQueueName"],
         "dead_letters": outputs["DeadLetterQueueArn"].split("/")[2],
         "logs": outputs["LogProject"],
+        "imm_role": "clipstitch-imm",
     }
-    return {(call.action, call.resource.format_map(names)) for call in CALLS}
+    return {(call.action, call.resource(deployment.account_id, names)) for call in CALLS}
 
 
 def test_every_port_method_is_in_the_table_of_calls() -> None:
@@ -89,10 +90,7 @@ def checked_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedJo
 
 def look_up_task(cloud: LocalCloud, endpoints: Endpoints, folder: Path) -> None:
     """Look up a task as the sweep does if a completion notification is lost, with a key of the functions' role."""
-    (folder / "index.py").write_text(SPY)
-    [role] = [role.arn for role in endpoints.deployment.roles if role.arn.endswith(ROLE)]
-    cloud.services.functions.deploy(FunctionConfig("lookup", "index.handler", (folder,), timeout=20, role=role))
-    env = json.loads(cloud.services.functions.invoke("lookup", b"").payload)
+    env = environment_of_role(cloud, endpoints, folder, "clipstitch-functions")
     [task, *_] = cloud.services.tasks.list(endpoints.deployment.outputs["ImmProjectName"])
 
     lookup = ImmTaskLookup(env["IMM_ENDPOINT"], endpoints.deployment.outputs["ImmProjectName"], read_access_key(env))
@@ -120,7 +118,7 @@ def test_all_permissions_that_a_job_uses_are_allowed(checked_jobs: CheckedJobs) 
 
 
 def test_jobs_use_all_permissions_of_the_policy(checked_jobs: CheckedJobs) -> None:
-    """Every action on every resource of the policy was checked at least once."""
+    """Every action on every resource of the policy that the local cloud checks was checked at least once."""
     deployment, checks = checked_jobs
     rules = {pair: Statement(True, (pair[0],), (pair[1],)) for pair in allowed_by_template(deployment)}
     own = [check for check in checks if check.principal.endswith(ROLE)]
@@ -128,7 +126,23 @@ def test_jobs_use_all_permissions_of_the_policy(checked_jobs: CheckedJobs) -> No
     unused = {
         pair for pair, rule in rules.items() if not any(rule.covers(check.action, check.resource) for check in own)
     }
-    assert NOT_LOCAL == {action for action, _ in unused}
+    assert {call.action for call in CALLS if not find_action(call.action).asked} == {action for action, _ in unused}
+
+
+def test_a_missing_right_to_look_up_tasks_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Otherwise the sweep would never say that it cannot ask IMM."""
+    folder = changed_project(tmp_path, {"imm:CreateMediaConvertTask, imm:GetTask]": "imm:CreateMediaConvertTask]"})
+    cloud = LocalCloud(folder)
+    with cloud as endpoints:
+        env = environment_of_role(cloud, endpoints, folder, "clipstitch-functions")
+        lookup = ImmTaskLookup(env["IMM_ENDPOINT"], "clipstitch", read_access_key(env))
+        with caplog.at_level("INFO", "clipstitch"):
+            assert lookup("MediaConvert-1") is None
+    (line,) = log_lines(caplog)
+
+    assert ("task-lookup-refused", "ERROR", "ACCESS_DENIED") == (line["event"], line["level"], line["code"])
+    assert "NoPermission (403)" in line["message"]
+    assert "imm:GetTask on IMM project clipstitch" == line["grant"]
 
 
 @pytest.mark.parametrize(
@@ -137,23 +151,15 @@ def test_jobs_use_all_permissions_of_the_policy(checked_jobs: CheckedJobs) -> No
 )
 def test_a_missing_permission_is_reported_by_the_local_cloud(tmp_path: Path, action: str, missing: str) -> None:
     """The event of the upload becomes a dead-letter message that names the missing permission."""
-    for name in ("functions", "shared"):
-        (tmp_path / name).symlink_to(ROOT / name)
-    shutil.copy(ROOT / "s.yaml", tmp_path)
-    text = (ROOT / "template.yml").read_text("utf-8")
-    assert f"Action: [{action}" in text
-    (tmp_path / "template.yml").write_text(text.replace(f"Action: [{action}", "Action: ["))
+    folder = changed_project(tmp_path, {f"Action: [{action}": "Action: ["})
 
-    with LocalCloud(tmp_path, time_scale=100) as endpoints:
+    with LocalCloud(folder, time_scale=100) as endpoints:
         with pytest.raises(AssertionError, match="no results/"):
             run_job(endpoints, timeout_s=0.5)
         record = receive(endpoints, "clipstitch-dead-letters")
 
     assert "AccessDenied" == json.loads(record["responsePayload"])["errorType"]
     assert f"lacks {missing}" in record["responsePayload"]
-
-
-SPY = "import json, os\ndef handler(event, context):\n    return json.dumps(dict(os.environ))\n"
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +202,8 @@ Resources:
             Version: '1'
             Statement:
               - {Effect: Allow, Action: 'oss:Get*', Resource: 'acs:oss:*:*:bkt/in/*'}
+              - {Effect: Allow, Action: 'oss:ListObjects', Resource: 'acs:oss:*:*:bkt', Condition: {
+                  StringLike: {'oss:Prefix': 'in/*'}, IpAddress: {'acs:SourceIp': [127.0.0.0/8]}}}
               - {Effect: Deny, Action: '*', Resource: 'acs:oss:*:*:bkt/in/secret*'}
               - {Effect: Allow, Action: [mns:SendMessage], Resource: 'acs:mns:*:*:/queues/mine/messages'}
 Outputs:
@@ -205,7 +213,7 @@ Outputs:
 
 
 def test_oss_denies_what_the_policy_of_a_role_does_not_allow(spy: Spy) -> None:
-    """The error is 403 AccessDenied; a Deny overrides an Allow; the account's owner is always allowed."""
+    """403 AccessDenied; a Deny overrides an Allow; a condition limits one; the account's owner is always allowed."""
     endpoints, env = spy
     key = endpoints.credential
     owner = oss2.Bucket(oss2.Auth(key.access_key_id, key.access_key_secret), endpoints.oss, "bkt")
@@ -218,9 +226,11 @@ def test_oss_denies_what_the_policy_of_a_role_does_not_allow(spy: Spy) -> None:
         lambda: bucket.get_object("out/a"),
         lambda: bucket.put_object("in/b", b"text"),
         lambda: list(oss2.ObjectIteratorV2(bucket)),
+        lambda: list(oss2.ObjectIteratorV2(bucket, prefix="out/")),
     ]
 
     assert b"text" == bucket.get_object("in/a").read()
+    assert ["in/a", "in/secret"] == [found.key for found in oss2.ObjectIteratorV2(bucket, prefix="in/")]
     for attempt in attempts:
         with pytest.raises(oss2.exceptions.AccessDenied) as denied:
             attempt()
@@ -282,15 +292,23 @@ def test_an_action_is_allowed_if_one_statement_allows_it_and_none_denies_it(
     assert allowed == evaluate(statements, action, resource)
 
 
+def test_both_trigger_roles_may_only_invoke_functions() -> None:
+    """With the vendor's policy for that; the one of SMQ's service role is not for other roles."""
+    roles = [role for role in read(ROOT, {}).roles if role.arn.endswith("-trigger")]
+
+    assert [("AliyunFCInvocationAccess",)] * 2 == [role.system_policies for role in roles]
+    assert [()] * 2 == [role.policies for role in roles]
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ({**ALLOW, "Condition": {}}, "Condition; exactly Effect, Action, Resource"),
+        ({**ALLOW, "NotAction": "oss:*"}, "NotAction; Effect, Action, Resource and optionally Condition"),
         ({**ALLOW, "Effect": "allow"}, "'allow'; known: Allow, Deny"),
         ({**ALLOW, "Action": ["GetObject"]}, "write service:Action"),
         ({**ALLOW, "Action": []}, "a list of strings"),
         ({**ALLOW, "Resource": "b/in/*"}, "write acs:service:region:account:resource"),
-        ({"Effect": "Allow", "Action": "*"}, "Effect, Action; exactly"),
+        ({"Effect": "Allow", "Action": "*"}, "Effect, Action; Effect, Action, Resource"),
     ],
 )
 def test_an_unsupported_statement_is_an_error(statement: PolicyStatement, message: str) -> None:
@@ -301,6 +319,89 @@ def test_an_unsupported_statement_is_an_error(statement: PolicyStatement, messag
     assert message in str(error.value)
 
 
+PASS_ROLE = {"Effect": "Allow", "Action": "ram:PassRole", "Resource": "acs:ram::1:role/x"}
+LIST = {"Effect": "Allow", "Action": ["oss:ListObjects"], "Resource": "acs:oss:*:*:b"}
+BUCKET = "acs:oss:oss-cn-hangzhou:1:b"
+
+
+@pytest.mark.parametrize(
+    ("condition", "values", "allowed"),
+    [
+        ({"StringEquals": {"oss:Prefix": "in/"}}, {"oss:Prefix": "in/"}, True),
+        ({"StringEquals": {"oss:Prefix": ["a/", "in/"]}}, {"oss:Prefix": "in/"}, True),
+        ({"StringEquals": {"oss:Prefix": "in/"}}, {"oss:Prefix": "in/a"}, False),
+        ({"StringEquals": {"oss:Prefix": "in/"}}, {}, False),
+        ({"StringEqualsIgnoreCase": {"oss:Prefix": "IN/"}}, {"oss:Prefix": "in/"}, True),
+        ({"StringNotEquals": {"oss:Prefix": ["in/", "out/"]}}, {"oss:Prefix": "out/"}, False),
+        ({"StringNotEquals": {"oss:Prefix": "in/"}}, {}, True),
+        ({"StringNotEqualsIgnoreCase": {"oss:Prefix": "IN/"}}, {"oss:Prefix": "in/"}, False),
+        ({"StringLike": {"oss:Prefix": "in/*"}}, {"oss:Prefix": "in/a/b"}, True),
+        ({"StringNotLike": {"oss:Prefix": "in/*"}}, {"oss:Prefix": "in/a"}, False),
+        ({"StringLike": {"oss:Prefix": "in/*", "oss:Delimiter": "/"}}, {"oss:Prefix": "in/a"}, False),
+        ({"Bool": {"acs:SecureTransport": True}}, {"acs:SecureTransport": "false"}, False),
+        ({"Bool": {"acs:SecureTransport": "false"}}, {"acs:SecureTransport": "false"}, True),
+        ({"IpAddress": {"acs:SourceIp": ["10.0.0.0/8", "127.0.0.1"]}}, {"acs:SourceIp": "127.0.0.1"}, True),
+        ({"IpAddress": {"acs:SourceIp": "10.0.0.0/8"}}, {"acs:SourceIp": "127.0.0.1"}, False),
+        ({"NotIpAddress": {"acs:SourceIp": "10.0.0.0/8"}}, {"acs:SourceIp": "127.0.0.1"}, True),
+    ],
+)
+def test_a_statement_applies_if_all_its_conditions_hold(
+    condition: dict[str, object], values: dict[str, str], allowed: bool
+) -> None:
+    """One of several values suffices, but none may match a negated operator."""
+    statements = parse_policy({"Statement": [{**LIST, "Condition": condition}]})
+
+    assert allowed == evaluate(statements, "oss:ListObjects", BUCKET, values)
+
+
+def test_a_deny_with_a_condition_denies_only_where_it_holds() -> None:
+    """A Deny is not stronger than its condition."""
+    deny = {**LIST, "Effect": "Deny", "Condition": {"StringLike": {"oss:Prefix": "secret/*"}}}
+    statements = parse_policy({"Statement": [LIST, deny]})
+
+    assert evaluate(statements, "oss:ListObjects", BUCKET, {"oss:Prefix": "in/"})
+    assert not evaluate(statements, "oss:ListObjects", BUCKET, {"oss:Prefix": "secret/a"})
+
+
+def test_a_role_may_be_passed_to_one_service_only() -> None:
+    """The condition of the vendor's own policy AliyunIMMFullAccess."""
+    condition = {"StringEquals": {"acs:Service": "imm.aliyuncs.com"}}
+    statements = parse_policy({"Statement": [{**PASS_ROLE, "Condition": condition}]})
+
+    assert evaluate(statements, "ram:PassRole", "acs:ram::1:role/x", {"acs:Service": "imm.aliyuncs.com"})
+    assert not evaluate(statements, "ram:PassRole", "acs:ram::1:role/x", {"acs:Service": "fc.aliyuncs.com"})
+    assert not evaluate(statements, "ram:PassRole", "acs:ram::1:role/x")
+
+
+@pytest.mark.parametrize(
+    ("statement", "condition", "message"),
+    [
+        (LIST, {"StringEquals": {"acs:Service": "x"}}, "'acs:Service'; keys of oss:ListObjects known here"),
+        ({**LIST, "Action": ["oss:ListObjects", "oss:GetObject"]}, {"Bool": {"oss:Prefix": "x"}}, "oss:GetObject"),
+        ({**LIST, "Action": "ecs:Run*"}, {"StringEquals": {"ecs:tag": "x"}}, "'ecs:tag'; keys of ecs:Run* known here"),
+        (LIST, {"StringMatches": {"oss:Prefix": "x"}}, "operator 'StringMatches'; known here: StringEquals"),
+        (LIST, {"IpAddress": {"acs:SourceIp": "ten"}}, "Condition.IpAddress.acs:SourceIp: 'ten'"),
+        (LIST, {"StringEquals": {"oss:Prefix": []}}, "a list of strings"),
+        (LIST, {"StringEquals": "oss:Prefix"}, "write operators with keys and values"),
+        (LIST, ["StringEquals"], "write operators with keys and values"),
+    ],
+)
+def test_an_unknown_condition_is_an_error(statement: PolicyStatement, condition: object, message: str) -> None:
+    """Ignoring it would allow what the cloud denies, or the reverse. Nothing starts with such a role."""
+    with pytest.raises(BadPolicy, match="Condition") as error:
+        parse_policy({"Statement": [{**statement, "Condition": condition}]})
+
+    assert message in str(error.value)
+
+
+def test_a_wildcard_action_has_the_keys_of_the_actions_that_it_means() -> None:
+    """`oss:*` includes ListObjects."""
+    condition = {"StringLike": {"oss:Prefix": "in/*"}}
+    statements = parse_policy({"Statement": [{**LIST, "Action": "oss:*", "Condition": condition}]})
+
+    assert evaluate(statements, "oss:ListObjects", BUCKET, {"oss:Prefix": "in/a"})
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
@@ -308,17 +409,18 @@ def test_an_unsupported_statement_is_an_error(statement: PolicyStatement, messag
         ("Service: [imm.aliyuncs.com]", "Service: [fc.aliyuncs.com]", "imm.aliyuncs.com may not assume"),
         ("System: [AliyunFCInvocationAccess]", "System: [AliyunFcInvoke]", "'AliyunFcInvoke' is unknown here; known"),
         ("Action: [oss:DeleteObject]", "Action: [DeleteObject]", "clipstitch-functions: Statement[2].Action"),
+        (
+            "Action: [oss:DeleteObject]",
+            "Condition: {StringEquals: {'acs:Service': x}}\n                Action: [oss:DeleteObject]",
+            "clipstitch-functions: Statement[2].Condition has 'acs:Service'; keys of oss:DeleteObject known here",
+        ),
     ],
 )
 def test_an_unusable_role_stops_the_local_cloud(tmp_path: Path, old: str, new: str, message: str) -> None:
     """The error names the role, the service that assumes it, and the known values."""
-    text = (ROOT / "template.yml").read_text("utf-8")
-    (tmp_path / "functions").symlink_to(ROOT / "functions")
-    shutil.copy(ROOT / "s.yaml", tmp_path)
-    (tmp_path / "template.yml").write_text(text.replace(old, new))
-    assert old in text
+    folder = changed_project(tmp_path, {old: new})
 
     with pytest.raises(BadDeployment) as error:
-        read(tmp_path, {})
+        read(folder, {})
 
     assert message in str(error.value)

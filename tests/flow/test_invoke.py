@@ -160,7 +160,7 @@ def test_the_command_writes_nothing_else(cloud: RunningCloud, tmp_path: Path) ->
     received = queue.receive_message(5)
     queue.delete_message(received.receipt_handle)
 
-    assert (exit_codes.ERROR, "") == (code, child.log)
+    assert (exit_codes.ERROR, f"remedy: {FunctionReturnedError.remedy}\n") == (code, child.log)
     assert 1 == len(child.output_lines)
     assert (
         "not retried: clipstitch-submit failed: InvalidTriggerEvent: not an OSS trigger's event"

@@ -78,6 +78,7 @@ class AudioWorld:
     root: Path
     before_publish: Callable[[str], None] = lambda topic: None
     faults: FaultInjector = NO_FAULTS
+    role_may: Callable[[str, str, str, str], bool] = lambda *_: True
     notifications: list[tuple[str, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -89,6 +90,7 @@ class AudioWorld:
             publish=self._publish,
             account_id=ACCOUNT,
             region=REGION,
+            role_may=self.role_may,
             faults=self.faults,
         )
         for bucket in ("media", "out"):

@@ -52,13 +52,20 @@ class RecordingTasks:
 
     submitted: list[tuple[str, str, str]] = field(default_factory=list)
 
-    def submit_process(self, bucket: str, key: str, process: str) -> AcceptedTask:
-        """Record a submission. Raises ServiceError unless it is audio."""
+    def submit_process(
+        self, bucket: str, key: str, process: str, check_target: Callable[[str, str], None]
+    ) -> AcceptedTask:
+        """Record a submission, whose target is the object itself. Raises ServiceError unless it is audio."""
         if not process.startswith("audio/"):
             text = "ResourceNotFound, The specified resource Route is not found. 9D31D05E-FC1C-582E-B31E-3E1327F90000"
             raise ServiceError(400, "Imm Client", text, ec="0056-00000001")
+        check_target(bucket, key)
         self.submitted.append((bucket, key, process))
         return SUBMITTED
+
+    def attachment(self, bucket: str) -> str:
+        """Return the same project for every bucket."""
+        return "project"
 
     def info(self, bucket: str, key: str) -> Mapping[str, object]:
         """Return one second of audio for every object."""
@@ -101,7 +108,7 @@ class World:
 
 
 @contextmanager
-def world(root: Path, *, allow: Callable[..., bool] = lambda *_: True) -> Iterator[World]:
+def world(root: Path, *, allow: Callable[..., bool] = lambda *_, **__: True) -> Iterator[World]:
     """Serve an object service with one bucket."""
     clock, tasks = TurnedClock(), RecordingTasks()
     objects = ObjectService(root, clock)

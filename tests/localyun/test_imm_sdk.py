@@ -250,11 +250,11 @@ def test_a_role_key_with_its_token_is_accepted(host: str) -> None:
 
 
 def test_the_allow_hook_decides_about_actions(world: AudioWorld) -> None:
-    """It receives the key, the action and the resource."""
+    """It receives the key, the action and the project; the answer names the resource."""
     seen: list[tuple[str, str, str]] = []
 
-    def allow(credential: Credential, action: str, resource: str) -> bool:
-        seen.append((credential.principal, action, resource))
+    def allow(credential: Credential, action: str, project: str, **_: object) -> bool:
+        seen.append((credential.principal, action, project))
         return credential is not ROLE
 
     with served(ImmEndpoint(Keyring(KEY, ROLE), HostClock(), world.tasks, allow=allow).answer) as host:
@@ -262,9 +262,9 @@ def test_the_allow_hook_decides_about_actions(world: AudioWorld) -> None:
         client(host).get_project(request)
         error = rejection(lambda: client(host, ROLE).get_project(request))
 
-    resource = f"acs:imm:{REGION}:{ACCOUNT}:project/proj"
-    assert [("root", "imm:GetProject", resource), ("role/worker", "imm:GetProject", resource)] == seen
+    assert [("root", "imm:GetProject", "proj"), ("role/worker", "imm:GetProject", "proj")] == seen
     assert (403, "NoPermission") == (error.status_code, error.code)
+    assert f"imm:GetProject on acs:imm:{REGION}:{ACCOUNT}:project/proj" in error.message
 
 
 def common(host: str, action: str, **words: str) -> CommonRequest:

@@ -275,11 +275,11 @@ def test_receipt_handles_need_no_escaping(w: World) -> None:
 
 
 def test_denied_action_is_rejected(tmp_path: Path, address: tuple[EndpointSlot, str]) -> None:
-    """The hook receives key, action and resource; a denied action is AccessDenied."""
+    """The hook receives key, action and name; a denied action is AccessDenied."""
     asked: list[tuple[str, str, str]] = []
 
-    def allow(credential: Credential, action: str, resource: str) -> bool:
-        asked.append((credential.principal, action, resource))
+    def allow(credential: Credential, action: str, name: str, **_: object) -> bool:
+        asked.append((credential.principal, action, name))
         return action != "mns:DeleteQueue"
 
     with running(*address, tmp_path, allow=allow) as w:
@@ -291,6 +291,6 @@ def test_denied_action_is_rejected(tmp_path: Path, address: tuple[EndpointSlot, 
 
     assert denied.value.type == "AccessDenied"
     assert asked == [
-        ("role/worker", "mns:GetQueueAttributes", "/queues/q"),
-        ("role/worker", "mns:DeleteQueue", "/queues/q"),
+        ("role/worker", "mns:GetQueueAttributes", "q"),
+        ("role/worker", "mns:DeleteQueue", "q"),
     ]

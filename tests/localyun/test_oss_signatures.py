@@ -277,7 +277,7 @@ def test_permissions_of_roles_are_checked(tmp_path: Path) -> None:
     """`allow` receives action, bucket and key; a copy needs permissions for source and target."""
     checks: list[tuple[str, str, str]] = []
 
-    def allow(credential: Credential, action: str, bucket: str, key: str) -> bool:
+    def allow(credential: Credential, action: str, bucket: str, key: str, **_: object) -> bool:
         checks.append((credential.principal, action, f"{bucket}/{key}"))
         return key != "forbidden"
 

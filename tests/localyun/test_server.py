@@ -217,7 +217,8 @@ def test_the_environment_has_exactly_the_documented_variables(cloud: Endpoints) 
 
     assert " ".join(environment) == (
         "OSS_ACCESS_KEY_ID OSS_ACCESS_KEY_SECRET OSS_SESSION_TOKEN OSS_REGION OSS_ENDPOINT MNS_ENDPOINT IMM_ENDPOINT "
-        "FC_ENDPOINT CLIPSTITCH_BUCKET CLIPSTITCH_EVENTS_TOPIC CLIPSTITCH_EVENTS_QUEUE ALIBABA_CLOUD_ACCOUNT_ID"
+        "FC_ENDPOINT ROS_ENDPOINT CLIPSTITCH_BUCKET CLIPSTITCH_EVENTS_TOPIC CLIPSTITCH_EVENTS_QUEUE "
+        "ALIBABA_CLOUD_ACCOUNT_ID"
     )
     named = [name for name in environment if name.startswith("CLIPSTITCH_")]
     assert [environment[name] for name in named] == ["bkt", "jobs", "events"]

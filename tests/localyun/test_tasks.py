@@ -243,6 +243,65 @@ def test_a_topic_that_rejects_a_notification_does_not_fail_the_task(tmp_path: Pa
     assert (SUCCEEDED, []) == (task.status, world.notifications)
 
 
+@pytest.mark.parametrize(
+    ("action", "where"),
+    [
+        ("oss:GetObject", "media/a.wav"),
+        ("oss:GetObject", "media/b.wav"),
+        ("oss:PutObject", "out/result.flac"),
+    ],
+)
+def test_a_task_fails_if_the_service_role_may_not_read_a_source_or_write_the_target(
+    action: str, where: str, tmp_path: Path, tones: list[Path]
+) -> None:
+    """The task is accepted, since the caller may start it; the notification has the error, which names the right."""
+
+    def role_may(project: str, asked: str, bucket: str, key: str) -> bool:
+        assert "proj" == project
+        return (asked, f"{bucket}/{key}") != (action, where)
+
+    world = AudioWorld(tmp_path, role_may=role_may)
+    world.upload(*tones)
+    world.tasks.start()
+    request = process(pre=["b.wav"], bucket="out")
+    task = world.finished(world.tasks.submit_process("media", "a.wav", request).task_id)
+    content = json.loads(json.loads(world.notifications[0][1])["content"])
+    made = world.objects.find("out", "result.flac")
+    world.close()
+
+    message = f"The service role of project proj lacks {action} on oss://{where}."
+    assert (FAILED, "AccessDenied", message) == (task.status, task.code, task.message)
+    assert ("Failed", "AccessDenied", message) == tuple(content[name] for name in ("Status", "Code", "Message"))
+    assert made is None
+
+
+def test_audio_info_is_refused_if_the_service_role_may_not_read_the_object(tmp_path: Path, tones: list[Path]) -> None:
+    """In the form in which OSS forwards the errors of IMM."""
+    world = AudioWorld(tmp_path, role_may=lambda *_: False)
+    world.upload(*tones)
+    with pytest.raises(ServiceError) as caught:
+        world.tasks.info("media", "a.wav")
+    world.close()
+
+    assert (400, "Imm Client") == (caught.value.status, caught.value.code)
+    assert "AccessDenied, The service role of project proj lacks oss:GetObject" in caught.value.message
+
+
+def test_the_target_of_a_process_is_checked_before_its_task_is_accepted(world: AudioWorld) -> None:
+    """With the names that its variables have."""
+    targets: list[str] = []
+
+    def check_target(bucket: str, key: str) -> None:
+        targets.append(f"{bucket}/{key}")
+        raise ServiceError(403, "AccessDenied", "no right")
+
+    with pytest.raises(ServiceError, match="no right"):
+        world.tasks.submit_process("media", "a.wav", process(key="{barename}2.flac", bucket="out"), check_target)
+
+    assert ["out/a2.flac"] == targets
+    assert [] == world.tasks.list("proj")
+
+
 def test_a_waiting_task_runs_after_a_restart(tmp_path: Path, tones: list[Path]) -> None:
     """An accepted task is on disk: the next service runs the tasks of one that was never started."""
     world = AudioWorld(tmp_path)

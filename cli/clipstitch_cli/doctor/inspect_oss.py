@@ -7,13 +7,21 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen  # noqa: TID251 - a request without a signature, for the Date of the response
 
-from clipstitch.adapters.oss import OssBuckets, describe_error
+from clipstitch.adapters.oss import OssBuckets, describe_error, is_custom_domain
 from clipstitch.adapters.oss2_import import oss2
 from clipstitch.common.cloud_errors import classify
 from clipstitch.common.credentials import AccessKey
-from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused
+from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused, InvalidSettings
 from clipstitch.usecases.settings import Settings
 from clipstitch_cli.doctor.deployment_facts import AccessKeyRejected, BucketFacts, RegionMismatch
+
+
+class BucketOutOfReach(InvalidSettings):
+    """OSS_ENDPOINT is a domain of another bucket."""
+
+    code = "BUCKET_OUT_OF_REACH"
+    remedy = "The functions reach it; to check it, run the doctor in the region with the -internal endpoint of OSS."
+
 
 TIMEOUT_S = 20
 _KEY_ERRORS = frozenset({"InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken", "SecurityTokenExpired"})
@@ -38,6 +46,8 @@ def date_of(endpoint: str) -> datetime:
 
 def bucket(name: str, settings: Settings, key: AccessKey) -> BucketFacts | None:
     """Call GetBucketInfo, which every endpoint answers, or names the right one ("GetBucketInfo", 2021)."""
+    if name != settings.bucket and is_custom_domain(settings.oss_endpoint):
+        raise BucketOutOfReach(f"{settings.oss_endpoint} is a domain of bucket {settings.bucket}, not of {name}")
     try:
         info = OssBuckets(settings.oss_endpoint, settings.oss_region, key)(name).get_bucket_info()
     except oss2.exceptions.OssError as error:
@@ -45,6 +55,16 @@ def bucket(name: str, settings: Settings, key: AccessKey) -> BucketFacts | None:
             return None
         raise bucket_error(error, name, settings) from error
     return BucketFacts(name, str(info.location).removeprefix("oss-"), info.versioning_status or "")
+
+
+def list_one(name: str, settings: Settings, key: AccessKey) -> None:
+    """Call ListObjectsV2 with max-keys 1, below the prefix of facts, which every deployment may list."""
+    try:
+        bucket = OssBuckets(settings.oss_endpoint, settings.oss_region, key)(name)
+        bucket.list_objects_v2(prefix=settings.state_prefix, max_keys=1)
+    except oss2.exceptions.OssError as error:
+        text = f"listing bucket {name}: {describe_error(error)}"
+        raise classify(error.status, error.code or "", error.message or "")(text) from error
 
 
 def bucket_error(error: Any, name: str, settings: Settings) -> ClipstitchError:

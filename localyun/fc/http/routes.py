@@ -24,75 +24,60 @@ _SEGMENT = r"(?P<\1>[^/]+)"
 
 @dataclass(frozen=True)
 class Route:
-    """An action, the RAM action that permits it, and its resource: FC 3.0 "RAM policies" (read 2026-11).
+    """An action and the RAM action that permits it, on the resource that `localyun/ram/actions.tsv` has.
 
-    `resource` may have {name}, the function; {part}, the other name in the path; {new}, the field `new_name` of the
-    body; {qualified}, the function with a qualifier other than LATEST.
+    `new_name` is the field of the body that names what is created. A `qualified` action is on a function's version or
+    alias, which FC 3.0 "Policies and sample policies" writes as NAME/QUALIFIER (read 2026-11).
     """
 
     permission: str
-    resource: str
     action: Action
     new_name: str = ""
+    qualified: bool = False
 
 
-_ALIASES, _CONCURRENCY, _TRIGGERS = "functions/:name/aliases", "functions/:name/concurrency", "functions/:name/triggers"
-_ALIAS, _ASYNC, _TRIGGER = f"{_ALIASES}/:part", "functions/:name/async-invoke-config", f"{_TRIGGERS}/:part"
-_ONE, _QUALIFIED = "functions/{name}", "functions/{qualified}"
-_ONE_ALIAS, _ONE_TRIGGER = "functions/{name}/aliases/{part}", "functions/{name}/triggers/{part}"
-_NEW_ALIAS, _NEW_TRIGGER = "functions/{name}/aliases/{new}", "functions/{name}/triggers/{new}"
+_FUNCTION, _CONCURRENCY, _ASYNC = (f"functions/:name{part}" for part in ("", "/concurrency", "/async-invoke-config"))
+_TRIGGERS, _ALIASES, _VERSIONS = (f"functions/:name/{part}" for part in ("triggers", "aliases", "versions"))
+_TRIGGER, _ALIAS, _VERSION = (f"{part}/:part" for part in (_TRIGGERS, _ALIASES, _VERSIONS))
 # By method and path below the version; `:name` is a function, `:part` its trigger, alias or version.
 ROUTES: Mapping[tuple[str, str], Route] = {
-    ("POST", "functions/:name/invocations"): Route("InvokeFunction", _QUALIFIED, actions.invoke),
-    ("POST", "functions"): Route("CreateFunction", "functions/{new}", actions.create_function, "functionName"),
-    ("GET", "functions"): Route("ListFunctions", "functions/*", actions.list_functions),
-    ("GET", "functions/:name"): Route("GetFunction", _ONE, actions.get_function),
-    ("PUT", "functions/:name"): Route("UpdateFunction", _ONE, actions.update_function),
-    ("DELETE", "functions/:name"): Route("DeleteFunction", _ONE, actions.delete_function),
-    ("GET", "functions/:name/code"): Route("GetFunctionCode", _QUALIFIED, actions.get_function_code),
-    ("POST", _TRIGGERS): Route("CreateTrigger", _NEW_TRIGGER, actions.create_trigger, "triggerName"),
-    ("GET", _TRIGGERS): Route("ListTriggers", "functions/{name}/triggers/*", actions.list_triggers),
-    ("GET", _TRIGGER): Route("GetTrigger", _ONE_TRIGGER, actions.get_trigger),
-    ("PUT", _TRIGGER): Route("UpdateTrigger", _ONE_TRIGGER, actions.update_trigger),
-    ("DELETE", _TRIGGER): Route("DeleteTrigger", _ONE_TRIGGER, actions.delete_trigger),
-    ("PUT", _ASYNC): Route("PutFunctionAsyncInvokeConfig", _QUALIFIED, settings.put_async_config),
-    ("GET", _ASYNC): Route("GetFunctionAsyncInvokeConfig", _QUALIFIED, settings.get_async_config),
-    ("DELETE", _ASYNC): Route("DeleteFunctionAsyncInvokeConfig", _QUALIFIED, settings.delete_async_config),
-    ("GET", "async-invoke-configs"): Route(
-        "ListFunctionAsyncInvokeConfigs", "async-invoke-configs/*", settings.list_async_configs
-    ),
-    ("PUT", _CONCURRENCY): Route("PutConcurrencyConfig", _ONE, settings.put_concurrency),
-    ("GET", _CONCURRENCY): Route("GetConcurrencyConfig", _ONE, settings.get_concurrency),
-    ("DELETE", _CONCURRENCY): Route("DeleteConcurrencyConfig", _ONE, settings.delete_concurrency),
-    ("GET", "concurrency-configs"): Route("ListConcurrencyConfigs", "concurrency-configs/*", settings.list_concurrency),
-    ("POST", "functions/:name/versions"): Route(
-        "PublishFunctionVersion", "functions/{name}/versions", versions.publish_version
-    ),
-    ("GET", "functions/:name/versions"): Route(
-        "ListFunctionVersions", "functions/{name}/versions/*", versions.list_versions
-    ),
-    ("DELETE", "functions/:name/versions/:part"): Route(
-        "DeleteFunctionVersion", "functions/{name}/versions/{part}", versions.delete_version
-    ),
-    ("POST", _ALIASES): Route("CreateAlias", _NEW_ALIAS, versions.create_alias, "aliasName"),
-    ("GET", _ALIASES): Route("ListAliases", "functions/{name}/aliases/*", versions.list_aliases),
-    ("GET", _ALIAS): Route("GetAlias", _ONE_ALIAS, versions.get_alias),
-    ("PUT", _ALIAS): Route("UpdateAlias", _ONE_ALIAS, versions.update_alias),
-    ("DELETE", _ALIAS): Route("DeleteAlias", _ONE_ALIAS, versions.delete_alias),
-    ("GET", "functions/:name/vpc-bindings"): Route(
-        "ListVpcBindings", "functions/{name}/vpc-bindings/*", settings.none_of("vpcIds")
-    ),
-    ("GET", "functions/:name/provision-config"): Route("GetProvisionConfig", _QUALIFIED, settings.get_provision),
-    ("GET", "provision-configs"): Route(
-        "ListProvisionConfigs", "provision-configs/*", settings.none_of("provisionConfigs")
-    ),
-    # Neither these actions nor GetTempBucketToken are on the vendor's page.
-    ("GET", "functions/:name/scaling-config"): Route("GetScalingConfig", _QUALIFIED, settings.get_scaling),
-    ("GET", "scaling-configs"): Route("ListScalingConfigs", "scaling-configs/*", settings.none_of("scalingConfigs")),
+    ("POST", "functions/:name/invocations"): Route("InvokeFunction", actions.invoke, qualified=True),
+    ("POST", "functions"): Route("CreateFunction", actions.create_function, "functionName"),
+    ("GET", "functions"): Route("ListFunctions", actions.list_functions),
+    ("GET", _FUNCTION): Route("GetFunction", actions.get_function),
+    ("PUT", _FUNCTION): Route("UpdateFunction", actions.update_function),
+    ("DELETE", _FUNCTION): Route("DeleteFunction", actions.delete_function),
+    ("GET", "functions/:name/code"): Route("GetFunctionCode", actions.get_function_code, qualified=True),
+    ("POST", _TRIGGERS): Route("CreateTrigger", actions.create_trigger, "triggerName"),
+    ("GET", _TRIGGERS): Route("ListTriggers", actions.list_triggers),
+    ("GET", _TRIGGER): Route("GetTrigger", actions.get_trigger),
+    ("PUT", _TRIGGER): Route("UpdateTrigger", actions.update_trigger),
+    ("DELETE", _TRIGGER): Route("DeleteTrigger", actions.delete_trigger),
+    ("PUT", _ASYNC): Route("PutFunctionAsyncInvokeConfig", settings.put_async_config, qualified=True),
+    ("GET", _ASYNC): Route("GetFunctionAsyncInvokeConfig", settings.get_async_config, qualified=True),
+    ("DELETE", _ASYNC): Route("DeleteFunctionAsyncInvokeConfig", settings.delete_async_config, qualified=True),
+    ("GET", "async-invoke-configs"): Route("ListFunctionAsyncInvokeConfigs", settings.list_async_configs),
+    ("PUT", _CONCURRENCY): Route("PutConcurrencyConfig", settings.put_concurrency),
+    ("GET", _CONCURRENCY): Route("GetConcurrencyConfig", settings.get_concurrency),
+    ("DELETE", _CONCURRENCY): Route("DeleteConcurrencyConfig", settings.delete_concurrency),
+    ("GET", "concurrency-configs"): Route("ListConcurrencyConfigs", settings.list_concurrency),
+    ("POST", _VERSIONS): Route("PublishFunctionVersion", versions.publish_version),
+    ("GET", _VERSIONS): Route("ListFunctionVersions", versions.list_versions),
+    ("DELETE", _VERSION): Route("DeleteFunctionVersion", versions.delete_version),
+    ("POST", _ALIASES): Route("CreateAlias", versions.create_alias, "aliasName"),
+    ("GET", _ALIASES): Route("ListAliases", versions.list_aliases),
+    ("GET", _ALIAS): Route("GetAlias", versions.get_alias),
+    ("PUT", _ALIAS): Route("UpdateAlias", versions.update_alias),
+    ("DELETE", _ALIAS): Route("DeleteAlias", versions.delete_alias),
+    ("GET", "functions/:name/vpc-bindings"): Route("ListVpcBindings", settings.none_of("vpcIds")),
+    ("GET", "functions/:name/provision-config"): Route("GetProvisionConfig", settings.get_provision, qualified=True),
+    ("GET", "provision-configs"): Route("ListProvisionConfigs", settings.none_of("provisionConfigs")),
+    ("GET", "functions/:name/scaling-config"): Route("GetScalingConfig", settings.get_scaling, qualified=True),
+    ("GET", "scaling-configs"): Route("ListScalingConfigs", settings.none_of("scalingConfigs")),
 }
 # What API 2016-08-15 alone has.
 OLD_ROUTES: Mapping[tuple[str, str], Route] = {
-    ("GET", "tempBucketToken"): Route("GetTempBucketToken", "*", actions.get_temp_bucket_token),
+    ("GET", "tempBucketToken"): Route("GetTempBucketToken", actions.get_temp_bucket_token),
 }
 _PATTERNS: Mapping[tuple[str, str], re.Pattern[str]] = {
     (method, path): re.compile(re.sub(r":(\w+)", _SEGMENT, path) + "/?") for method, path in ROUTES
@@ -103,7 +88,7 @@ _PATTERNS: Mapping[tuple[str, str], re.Pattern[str]] = {
 class FcEndpoint(Endpoint):
     """The HTTP endpoint of Function Compute.
 
-    `allow(credential, "fc:InvokeFunction", "functions/NAME")` returns True if the key may call it.
+    `allow(credential, "fc:InvokeFunction", "NAME")` returns True if the key may call it.
     """
 
     manager: FunctionManager
@@ -128,8 +113,9 @@ class FcEndpoint(Endpoint):
         name, part, qualifier = (names.get(key) or "" for key in ("name", "part", "qualifier"))
         request = FcRequest(call, version, name, part, request_id, qualifier)
         permission, resource = f"fc:{route.permission}", _resource(route, request)
-        if not self.allow(credential, permission, resource):
-            message = f"{credential.principal} may not {permission} on {resource}; grant it in the role's policy"
+        if not self.permits(call, credential, permission, *resource):
+            on = "/".join(resource) or "functions"
+            message = f"{credential.principal} may not {permission} on {on}; grant it in the role's policy"
             raise ServiceError(403, "AccessDenied", message)
         return route.action(self.manager, request)
 
@@ -157,8 +143,10 @@ def _route(call: HttpRequest) -> tuple[Route, Mapping[str, str | None]]:
     raise ServiceError(501, "NotImplemented", message)
 
 
-def _resource(route: Route, request: FcRequest) -> str:
-    """Return the resource of a request, as policies name it after region and account."""
-    new = str(request.document().get(route.new_name) or "*") if route.new_name else ""
-    qualified = request.name if request.qualifier == LATEST else f"{request.name}/{request.qualifier}"
-    return route.resource.format(name=request.name, part=request.part, new=new, qualified=qualified)
+def _resource(route: Route, request: FcRequest) -> tuple[str, ...]:
+    """Return the names of a request's resource: the function, and its trigger, alias or version."""
+    new = str(request.document().get(route.new_name) or "") if route.new_name else ""
+    function = request.name
+    if route.qualified and request.qualifier != LATEST:
+        function = f"{function}/{request.qualifier}"
+    return tuple(name for name in (function, request.part, new) if name)

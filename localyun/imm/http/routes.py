@@ -18,13 +18,11 @@ from localyun.imm.http.request import ImmRequest, parse_task_spec
 from localyun.imm.service import TaskService
 from localyun.imm.task_spec import request_definition
 from localyun.imm.values import TASK_TYPE, MediaTask, Project, new_request_id, rfc3339
+from localyun.ram.actions import find_action
 from localyun.ram.http.signatures import authenticate, is_acs3, parameters
 
 VERSION = "2020-09-30"
 MAX_PAGE = 100
-# Actions without resource-level permissions: only a policy with `Resource: '*'` grants them (IMM,
-# "GetOSSBucketAttachment", authorization table, 2026-06-15: "All Resource").
-ALL_RESOURCES = frozenset({"GetOSSBucketAttachment"})
 SORT_KEYS: Mapping[str, Callable[[MediaTask], Any]] = {
     "TaskId": lambda task: task.task_id,
     "StartTime": lambda task: (task.started, task.task_id),
@@ -36,7 +34,7 @@ SORT_KEYS: Mapping[str, Callable[[MediaTask], Any]] = {
 class ImmEndpoint(Endpoint):
     """The HTTP endpoint of a `TaskService`.
 
-    `allow(credential, "imm:GetTask", "acs:imm:<region>:<account>:project/<name>")` returns True if the key may call it.
+    `allow(credential, "imm:GetTask", project)` returns True if the key may call it.
     """
 
     tasks: TaskService
@@ -58,9 +56,9 @@ class ImmEndpoint(Endpoint):
         if action not in ACTIONS:
             message = f"{action!r} is not supported here; supported actions: {', '.join(ACTIONS)}."
             raise ServiceError(404, "InvalidAction.NotFound", message)
-        project = f"acs:imm:{self.tasks.region}:{self.tasks.account_id}:project/{values.get('ProjectName', '*')}"
-        resource = "*" if action in ALL_RESOURCES else project
-        if not self.allow(credential, f"imm:{action}", resource):
+        project = values.get("ProjectName", "")
+        if not self.permits(call, credential, f"imm:{action}", project):
+            resource = find_action(f"imm:{action}").arn(self.tasks.account_id, self.tasks.region, [project])
             message = f"{credential.principal} may not imm:{action} on {resource}; grant it in the role's policy."
             raise ServiceError(403, "NoPermission", message)
         return _json(200, {"RequestId": request_id, **ACTIONS[action](self.tasks, ImmRequest(values))})

@@ -7,7 +7,8 @@ from localyun.http import HttpResponse
 from localyun.oss.http.request import OssRequest, not_implemented
 
 PARAMETER = "x-oss-async-process"
-# OSS, "Permissions" (2026-03-20): both of OSS, and the permission of the IMM operation that the process needs.
+# OSS, "Permissions" (2026-03-20): both of OSS, and the permission of the IMM operation that the process needs. A
+# process that saves its output (sys/saveas) also needs oss:PutObject.
 _PERMISSIONS = ("oss:GetObject", "oss:ProcessImm")
 
 
@@ -18,7 +19,11 @@ def async_process(request: OssRequest) -> HttpResponse:
         text = f"no {PARAMETER} parameter found: the body must be {PARAMETER}=<process>."
         raise ServiceError(400, "InvalidRequest", text)
     _check_object(request, "imm:CreateMediaConvertTask")
-    task = request.context.tasks.submit_process(request.bucket, request.key, process)
+
+    def check_target(bucket: str, key: str) -> None:
+        request.require("oss:PutObject", bucket, key)
+
+    task = request.context.tasks.submit_process(request.bucket, request.key, process, check_target)
     return _json({"EventId": task.event_id, "RequestId": task.request_id, "TaskId": task.task_id})
 
 
@@ -32,8 +37,10 @@ def process(request: OssRequest) -> HttpResponse:
 
 
 def _check_object(request: OssRequest, imm_permission: str) -> None:
-    for permission in (*_PERMISSIONS, imm_permission):
+    for permission in _PERMISSIONS:
         request.require(permission, request.bucket, request.key)
+    if project := request.context.tasks.attachment(request.bucket):  # without a project, the submission fails anyway
+        request.require(imm_permission, project)
     request.objects.head(request.bucket, request.key)
 
 

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -27,8 +27,16 @@ OSS_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-cla
 class TaskSubmitter(Protocol):
     """The media task service."""
 
-    def submit_process(self, bucket: str, key: str, process: str) -> AcceptedTask:
-        """Submit a process string for an object. Raises ServiceError."""
+    def submit_process(
+        self, bucket: str, key: str, process: str, check_target: Callable[[str, str], None]
+    ) -> AcceptedTask:
+        """Submit a process string for an object; `check_target` receives bucket and key of what it will write.
+
+        Raises ServiceError, also that of `check_target`.
+        """
+
+    def attachment(self, bucket: str) -> str | None:
+        """Return the IMM project of a bucket, or None."""
 
     def info(self, bucket: str, key: str) -> Mapping[str, object]:
         """Return the audio properties of an object. Raises ServiceError."""
@@ -118,11 +126,14 @@ class OssRequest:
             raise invalid_argument(header, value, text)
         return value
 
-    def require(self, action: str, bucket: str, key: str = "") -> None:
-        """Raise AccessDenied unless the credential has a permission, such as "oss:GetObject"."""
+    def require(self, action: str, *names: str) -> None:
+        """Raise AccessDenied unless the credential has a permission, such as "oss:GetObject" on a bucket and a key."""
         credential = self.credential
-        if credential is not None and not self.context.allow(credential, action, bucket, key):
-            text = f"You have no right to access this object: {credential.principal} lacks {action} on {bucket}/{key}."
+        values = {"oss:Prefix": self.query.get("prefix", ""), "oss:Delimiter": self.query.get("delimiter", "")}
+        if credential is not None and not self.context.permits(self.http, credential, action, *names, values=values):
+            text = (
+                f"You have no right to access this object: {credential.principal} lacks {action} on {'/'.join(names)}."
+            )
             raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
 
     def check_md5(self) -> None:
@@ -141,11 +152,15 @@ class OssRequest:
 def locate(request: HttpRequest) -> tuple[str, str]:
     """Return the bucket and the key of a request, from host or path; the raw path is decoded once."""
     host = VIRTUAL_HOST.fullmatch(request.headers.get("host", ""))
-    path = request.raw_path.removeprefix("/")
     if host and host[1] != "oss":
-        return host[1], _decoded(path)
-    bucket, _, key = path.partition("/")
+        return host[1], path_of(request)
+    bucket, _, key = request.raw_path.removeprefix("/").partition("/")
     return unquote(bucket), _decoded(key)
+
+
+def path_of(request: HttpRequest) -> str:
+    """Return the path of a request without its first slash, decoded once. Raises InvalidObjectName."""
+    return _decoded(request.raw_path.removeprefix("/"))
 
 
 def copy_source(header: str) -> tuple[str, str]:

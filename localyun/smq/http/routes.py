@@ -69,8 +69,8 @@ ROUTES = (
 class MnsEndpoint(Endpoint):
     """The HTTP endpoint of a `MessageService`; it also registers the pushes to http(s) endpoints.
 
-    Create it before the service starts. `allow(credential, "mns:SendMessage", "/queues/q/messages")` returns True if
-    the key may call it. `base_url` is where receivers of pushes fetch the certificate; if unset, the address that the
+    Create it before the service starts. `allow(credential, "mns:SendMessage", queue)` returns True if the key
+    may call it. `base_url` is where receivers of pushes fetch the certificate; if unset, the address that the
     latest caller used.
     """
 
@@ -97,8 +97,8 @@ class MnsEndpoint(Endpoint):
         self._latest_host = host = _host(call)
         check_md5(call)
         route, names = _find(call)
-        resource = "/" + "/".join(_parts(call))  # normalized, so that an extra slash cannot evade a deny
-        if not self.allow(credential, f"mns:{route.action}", resource):
+        resource = "/" + "/".join(_parts(call))
+        if not self.permits(call, credential, f"mns:{route.action}", *names):
             message = f"{credential.principal} may not mns:{route.action} on {resource}; grant it in the role's policy."
             raise ServiceError(403, "AccessDenied", message)
         return route.answer(MnsRequest(call, self.messages, host, names))

@@ -15,9 +15,10 @@ from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
 from urllib.request import Request, urlopen  # noqa: TID251 - an adapter
 
+from clipstitch.common.cloud_errors import classify
 from clipstitch.common.credentials import AccessKey
-from clipstitch.common.errors import CloudBusy
-from clipstitch.common.logging import log_event
+from clipstitch.common.errors import AccessDenied, CloudBusy
+from clipstitch.common.logging import log_event, log_refusal
 from clipstitch.common.ports import TaskOutcome, TaskRunning
 
 VERSION, TASK_TYPE = "2020-09-30", "MediaConvert"
@@ -34,13 +35,14 @@ class ImmTaskLookup:
         self._key = key
 
     def __call__(self, task_id: str) -> TaskOutcome | TaskRunning | None:
-        """Return how a task ended, or that it is running; None if IMM does not know it (any more)."""
+        """Return how a task ended, or that it is running; None if IMM does not know it (any more), or does not say it.
+
+        A refusal is logged: the sweep has other jobs, and this one has a deadline.
+        """
         try:
             task = self._call({"ProjectName": self._project, "TaskType": TASK_TYPE, "TaskId": task_id})
         except HTTPError as error:
-            if error.code >= 500:
-                raise CloudBusy(f"asking IMM about {task_id}: {error}") from error
-            log_event("task-unknown", task=task_id, code=_code(error))
+            self._log_refusal(task_id, error)
             return None
         except (OSError, ValueError, HTTPException) as error:
             raise CloudBusy(f"asking IMM about {task_id}: {error!r}") from error
@@ -49,6 +51,18 @@ class ImmTaskLookup:
         if task.get("Status") not in ("Succeeded", "Failed"):
             return TaskRunning()
         return TaskOutcome(task["Status"] == "Succeeded", str(task.get("Code") or ""), str(task.get("Message") or ""))
+
+    def _log_refusal(self, task_id: str, error: HTTPError) -> None:
+        """Log why IMM did not answer. Raises CloudBusy if a retry may succeed."""
+        code, message = _code_and_message(error)
+        means = classify(error.code, code.partition(".")[0], f"{code} {message}")
+        refused = means(f"asking IMM about {task_id}: {code} ({error.code}): {message}")
+        if isinstance(refused, CloudBusy):
+            raise refused from error
+        if error.code == 404 and means is not AccessDenied:
+            log_event("task-unknown", task=task_id, code=code)
+        else:
+            log_refusal("task-lookup-refused", refused, f"imm:GetTask on IMM project {self._project}", task=task_id)
 
     def _call(self, parameters: Mapping[str, str]) -> Mapping[str, object]:
         query = urlencode(sorted(parameters.items()), quote_via=quote)
@@ -84,9 +98,11 @@ def _signed(headers: Mapping[str, str], query: str, key: AccessKey) -> dict[str,
     return {**headers, "authorization": authorization}
 
 
-def _code(error: HTTPError) -> str:
-    """Return the error code of IMM, or the HTTP status if there is none."""
+def _code_and_message(error: HTTPError) -> tuple[str, str]:
+    """Return the error code and the message of IMM, or HTTP's if there are none."""
     try:
-        return str(json.load(error).get("Code"))
+        answer = json.load(error)
     except ValueError:
-        return str(error.code)
+        answer = None
+    answer = answer if isinstance(answer, dict) else {}
+    return str(answer.get("Code") or error.code), str(answer.get("Message") or error.reason)

@@ -46,6 +46,9 @@ CLOUD_ERROR_RULES = (
     CloudErrorRule(errors.OperationNotSupported, IMM_CODE, "Route is not found"),
     CloudErrorRule(errors.AccessDenied, IMM_CODE, "AccessDenied"),
     CloudErrorRule(errors.AccessDenied, IMM_CODE, "not authorized"),
+    # OpenAPI's codes of missing rights; which of them IMM has, its pages do not say.
+    CloudErrorRule(errors.AccessDenied, IMM_CODE, "NoPermission"),
+    CloudErrorRule(errors.AccessDenied, IMM_CODE, "Forbidden"),
     CloudErrorRule(errors.AccessDenied, status=403),
     CloudErrorRule(errors.ProcessRefused, IMM_CODE),
     CloudErrorRule(errors.ProcessRefused, "InvalidRequest", "x-oss-async-process"),

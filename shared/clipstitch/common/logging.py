@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Literal
 
-from clipstitch.common.errors import ClipstitchError, CloudBusy, error_json
+from clipstitch.common.errors import AccessDenied, ClipstitchError, CloudBusy, error_json
 
 _LOGGER = logging.getLogger("clipstitch")
 _LOGGER.addHandler(logging.NullHandler())  # programs that set up no logging print nothing
@@ -44,3 +44,8 @@ def log_error(event: str, error: Exception, **fields: object) -> None:
 
         trace = {"traceback": "".join(traceback.format_exception(error))}
     log_event(event, level, **fields, **error_json(error), **trace)
+
+
+def log_refusal(event: str, error: ClipstitchError, right: str, **fields: object) -> None:
+    """Log an error of the cloud that is not raised; `grant` is the right to grant if one is missing."""
+    log_error(event, error, **fields, **({"grant": right} if isinstance(error, AccessDenied) else {}))

@@ -1,6 +1,6 @@
 """Plan a job: parse its manifest, expand globs, probe the clips, and record a plan or a decision."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -9,7 +9,8 @@ from urllib.parse import unquote
 from clipstitch.common import errors
 from clipstitch.common.clock import timestamp
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of, uploaded_at
-from clipstitch.common.ports import ObjectHeaders
+from clipstitch.common.logging import log_refusal
+from clipstitch.common.ports import ObjectHeaders, Probe
 from clipstitch.jobs.job import Decision, Failure, Job, waiting_fact
 from clipstitch.manifest.documents import MAX_BYTES
 from clipstitch.manifest.expand_globs import expand_globs
@@ -116,8 +117,21 @@ def _all_issues(manifest: ManifestRef, context: Context) -> Iterator[None]:
             for path, ref in clips
             if isinstance(probe := probes[ref], errors.ObjectArchived | errors.ObjectNotFound | errors.NotAudio)
         ]
+        _log_refusals(probes)
         more = [issue for path, ref, probe in unusable for issue in clip_issues(path, Clip(ref.key), probe)]
         raise errors.InvalidManifest(in_order([*invalid.issues, *more])) from invalid
+
+
+def _log_refusals(probes: Mapping[ObjectRef, Probe | errors.ClipstitchError]) -> None:
+    """Log why clips of an invalid manifest could not be probed, once for each code: it is rejected without them."""
+    refused = {
+        probe.code: (ref, probe)
+        for ref, probe in probes.items()
+        if isinstance(probe, errors.CloudRefused) and not isinstance(probe, errors.ObjectArchived)
+    }
+    for ref, error in refused.values():
+        right = f"oss:GetObject and oss:ProcessImm on {ref.bucket}/*, imm:DetectMediaMeta on its IMM project"
+        log_refusal("clip-not-probed", error, right, clip=ref.uri)
 
 
 def _make_silences(plan: Plan, context: Context) -> None:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 
 from clipstitch.common.errors import CloudRefused, ObjectNotFound, error_json
-from clipstitch.common.logging import log_error, log_job
+from clipstitch.common.logging import log_error, log_job, log_refusal
 from clipstitch.jobs.decide import Observed, decide, is_overdue, output_conflict
 from clipstitch.jobs.job import Failure, Job
 from clipstitch.usecases.context import Context
@@ -56,6 +56,9 @@ def _observe(job: Job, context: Context) -> Observed:
     ref = job.plan.output.ref
     try:
         existing = context.objects.describe(ref)
-    except (ObjectNotFound, CloudRefused):
-        return Observed()  # there is no output, or no right to look at it
+    except ObjectNotFound:
+        return Observed()
+    except CloudRefused as error:
+        log_refusal("output-not-checked", error, f"oss:GetObject on {ref.bucket}/*", output=ref.uri)
+        return Observed()
     return Observed(published=output_conflict(job.plan, ref, existing) == "own")

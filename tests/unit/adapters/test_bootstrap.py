@@ -42,6 +42,16 @@ def test_invalid_settings_raise_before_anything_is_imported() -> None:
         build_context({})
 
 
+def test_a_custom_domain_does_not_reach_a_separate_state_bucket() -> None:
+    """A domain is bound to one bucket; a request for another has a wrong signature, as if the key were wrong."""
+    domain = {**ENV, "OSS_ENDPOINT": "https://audio.acme.example"}
+
+    assert "acme" == build_context(domain).settings.bucket
+    assert "facts" == build_context({**ENV, "CLIPSTITCH_STATE_BUCKET": "facts"}).settings.state_bucket_name
+    with pytest.raises(InvalidSettings, match=r"audio\.acme\.example is a domain of one bucket; facts are in facts"):
+        build_context({**domain, "CLIPSTITCH_STATE_BUCKET": "facts"})
+
+
 def test_a_message_to_a_closed_port_is_a_busy_cloud() -> None:
     """The sender is built by the first message, and used by later ones."""
     context = build_context(ENV)

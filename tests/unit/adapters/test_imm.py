@@ -11,7 +11,7 @@ import pytest
 
 from clipstitch.adapters.imm import ImmTaskLookup
 from clipstitch.common.credentials import AccessKey
-from clipstitch.common.errors import CloudBusy
+from clipstitch.common.errors import CloudBusy, Throttled
 from clipstitch.common.ports import TaskOutcome, TaskRunning
 from tests.unit.usecases.harness import log_lines
 
@@ -96,6 +96,40 @@ def test_a_task_that_imm_does_not_know_has_no_outcome(
     (line,) = log_lines(caplog)
 
     assert ("task-unknown", "MediaConvert-1", code) == (line["event"], line["task"], line["code"])
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (403, "NoPermission", "ACCESS_DENIED"),
+        (403, "Forbidden.RAM", "ACCESS_DENIED"),
+        (404, "InvalidAccessKeyId.NotFound", "ACCESS_DENIED"),
+        (400, "SignatureDoesNotMatch", "ACCESS_DENIED"),
+        (400, "InvalidSecurityToken.Expired", "ACCESS_DENIED"),
+        (400, "InvalidArgument", "CLOUD_REFUSED"),
+    ],
+)
+def test_a_refusal_is_logged_and_is_no_unknown_task(
+    status: int, code: str, expected: str, imm: ImmServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As an error, which raises the alarm; a missing right is named."""
+    imm.answer({"Code": code, "Message": "not you"}, status)
+    with caplog.at_level("INFO", "clipstitch"):
+        assert imm.look_up() is None
+    (line,) = log_lines(caplog)
+
+    assert ("task-lookup-refused", "ERROR", expected) == (line["event"], line["level"], line["code"])
+    assert f"asking IMM about MediaConvert-1: {code} ({status}): not you" == line["message"]
+    grant = "imm:GetTask on IMM project project" if expected == "ACCESS_DENIED" else None
+    assert ("MediaConvert-1", grant) == (line["task"], line.get("grant"))
+
+
+def test_a_throttled_lookup_is_repeated_later(imm: ImmServer) -> None:
+    """IMM throttles with status 400."""
+    imm.answer({"Code": "Throttling.User", "Message": "Request was denied."}, 400)
+
+    with pytest.raises(Throttled, match="MediaConvert-1"):
+        imm.look_up()
 
 
 @pytest.mark.parametrize(("status", "body"), [(500, b"{}"), (503, b""), (200, b"<html>"), (200, b""), (200, b"[]")])

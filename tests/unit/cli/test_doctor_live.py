@@ -38,7 +38,7 @@ from clipstitch_cli.doctor.live.questions import (
     OpenQuestion,
     not_answered,
 )
-from clipstitch_cli.doctor.live.report import LiveReport, as_json, as_markdown, write
+from clipstitch_cli.doctor.live.report import LiveReport, as_json, as_markdown, change_of, write
 from clipstitch_cli.doctor.live.tones import DetectedTone, detect, equal
 from clipstitch_cli.doctor.live.trial_jobs import pauses
 from clipstitch_cli.doctor.live.trial_jobs import spending as spending_of_trials
@@ -191,7 +191,7 @@ def test_trial_jobs_cost_more_the_longer_the_wait() -> None:
     short, long = (spending_of_trials(NAMES, cloud, (timedelta(), timedelta(seconds=wait))) for wait in (1, 60))
 
     assert short.oss_requests < long.oss_requests
-    assert (2, 2) == (short.imm_tasks, long.imm_tasks)
+    assert (3, 3) == (short.imm_tasks, long.imm_tasks)
 
 
 def test_pauses_add_up_to_the_wait() -> None:
@@ -233,6 +233,18 @@ def test_only_a_difference_or_a_remaining_resource_is_an_error() -> None:
     assert exit_codes.OK == report(good, open_one).code
     assert exit_codes.ERROR == report(good, Answer(DIFFERENT, "no")).code
     assert exit_codes.ERROR == report(good, not_removed=("bucket x: no right",)).code
+
+
+def test_an_answer_that_differs_says_what_to_change() -> None:
+    """Such as IMM's role, if tasks fail with AccessDenied. Answers as assumed, and open ones, need no change."""
+    refused = Observation(task="t", event="181-x", body=message("t", "Failed", "AccessDenied", "oss:GetBucketInfo"))
+    first = QUESTIONS[0]
+    answers = [first.evaluate({"pair": one}) for one in (refused, ASSUMED["pair"], Observation(error="no message"))]
+    changes = [change_of(first, answer) for answer in answers]
+
+    assert "accepted, then Failed with AccessDenied: oss:GetBucketInfo" == answers[0].found
+    assert "add oss:GetBucketInfo and oss:ListObjects on the bucket to ImmRole" in changes[0]
+    assert ["", ""] == changes[1:]
 
 
 def test_a_report_is_written_as_markdown_and_json(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from clipstitch.usecases.settings import Sink
 from clipstitch.usecases.submit import submit
 from clipstitch_cli.doctor.deployment_facts import AccessKeyRejected, OpenJob, RegionMismatch
 from clipstitch_cli.doctor.inspect_cloud import CloudInspector
-from clipstitch_cli.doctor.inspect_oss import bucket_error
+from clipstitch_cli.doctor.inspect_oss import BucketOutOfReach, bucket, bucket_error
 from tests.world import DOCUMENT, SETTINGS, World
 
 ELSEWHERE = {"Code": "AccessDenied", "Message": "another endpoint", "Endpoint": "oss-cn-beijing.aliyuncs.com"}
@@ -28,6 +28,14 @@ REFUSALS: tuple[tuple[int, dict[str, str], type[ClipstitchError]], ...] = (
     (503, {}, CloudBusy),
     (-2, {}, CloudBusy),
 )
+
+
+def test_a_custom_domain_reaches_one_bucket() -> None:
+    """OSS would refuse the signature, as if the key were wrong; so no request is made."""
+    settings = SETTINGS._replace(oss_endpoint="https://audio.acme.example")
+
+    with pytest.raises(BucketOutOfReach, match=r"audio\.acme\.example is a domain of bucket acme, not of out"):
+        bucket("out", settings, AccessKey("id", "secret"))
 
 
 @pytest.mark.parametrize(("status", "details", "kind"), REFUSALS)

@@ -264,6 +264,7 @@ def test_a_message_that_names_no_function_is_an_error(body: str) -> None:
         (404, "FunctionNotFound", FunctionNotFound),
         (403, "AccessDenied", AccessDenied),
         (400, "SignatureDoesNotMatch", AccessDenied),
+        (404, "InvalidAccessKeyId.NotFound", AccessDenied),
         (400, "InvalidArgument", CloudRefused),
         (413, "RequestEntityTooLarge", CloudRefused),
     ],

@@ -195,9 +195,9 @@ def test_every_file_on_the_page_exists() -> None:
 def test_every_link_to_a_heading_of_the_page_has_a_target() -> None:
     """Links from the page itself and from docs/operate.md are checked."""
     headings = {
-        re.sub(r"[^a-z0-9 -]", "", line[3:].lower()).replace(" ", "-")
+        re.sub(r"[^a-z0-9 -]", "", line.lstrip("# ").lower()).replace(" ", "-")
         for line in page().splitlines()
-        if line[:3] == "## "
+        if line.startswith(("## ", "### "))
     }
     operate = (ROOT / "docs" / "operate.md").read_text("utf-8")
     linked = {*re.findall(r"\]\(#([\w-]+)\)", page()), *re.findall(r"deploy\.md#([\w-]+)", operate)}
@@ -210,6 +210,41 @@ def test_the_page_names_the_tested_version_of_serverless_devs() -> None:
     pinned = json.loads((ROOT / "tests" / "deploy" / "package.json").read_text())["dependencies"]["@serverless-devs/s"]
 
     assert f"@serverless-devs/s@{pinned}" in page()
+
+
+# Risks
+
+CHECKS_PAGE = ROOT / "docs" / "deploy-checks.md"
+
+
+def risks() -> list[list[str]]:
+    """Return the rows of the table of risks: number, risk, what removes it, what shows that."""
+    section = CHECKS_PAGE.read_text("utf-8").partition("## The risks of a first deployment")[2].partition("\n## ")[0]
+    return [[cell.strip() for cell in row.strip("|").split(" | ")] for row in section.splitlines() if row[:1] == "|"][
+        2:
+    ]
+
+
+def test_the_table_of_risks_is_complete() -> None:
+    """Three that would stop a first deployment, eight that might, and eight questions to the cloud."""
+    numbers = [row[0].strip("| ") for row in risks()]
+
+    assert [
+        *(f"A{n}" for n in range(1, 4)),
+        *(f"B{n}" for n in range(1, 9)),
+        *(f"C{n}" for n in range(1, 9)),
+    ] == numbers
+
+
+@pytest.mark.parametrize("row", risks(), ids=lambda row: row[0].strip("| "))
+def test_every_risk_names_tests_that_exist_or_says_who_must_look(row: list[str]) -> None:
+    """A test is named with its file; what no test can show, a person has to look at on an account."""
+    tests = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", row[3])
+
+    assert 4 == len(row)
+    assert tests or "on an account" in row[3]
+    for file, name in tests:
+        assert f"def {name}(" in (ROOT / file).read_text("utf-8"), name
 
 
 # Costs

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from clipstitch_cli.doctor.checks.all_checks import CHECKS
-from clipstitch_cli.doctor.live.function_experiments import KEY_ENCODING, REDELIVERY
+from clipstitch_cli.doctor.live.function_experiments import FUNCTION_QUESTIONS
 from clipstitch_cli.doctor.live.questions import QUESTIONS
 from clipstitch_cli.doctor.live.run import QUOTAS
 
@@ -25,6 +25,7 @@ def test_every_check_is_on_the_page() -> None:
 
 def test_every_question_is_on_the_page() -> None:
     """With its assumption."""
-    questions = (*QUESTIONS, KEY_ENCODING, REDELIVERY, QUOTAS)
+    last = sorted((*FUNCTION_QUESTIONS, QUOTAS), key=lambda one: int(one.number))
+    questions = (*QUESTIONS, *last)
 
-    assert [f"| {one.number} | {one.text} | {one.assumed} |" for one in questions] == table("#")
+    assert [f"| {one.number} | {one.text} | {one.assumed} | {one.change} |" for one in questions] == table("#")

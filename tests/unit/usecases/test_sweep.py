@@ -16,7 +16,7 @@ from clipstitch.jobs.job import CLAIMED, FAILED_TRANSIENTLY, Fact, Job
 from clipstitch.usecases.complete import complete
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.sweep import SweepReport, sweep
-from tests.unit.usecases.harness import TimeLimitExceeded, drop_other, failing, faults, output_names, plan_of
+from tests.unit.usecases.harness import TimeLimitExceeded, drop_other, failing, faults, log_lines, output_names, plan_of
 from tests.world import (
     BUCKET,
     DOCUMENT,
@@ -569,19 +569,23 @@ def test_an_output_that_cannot_be_published_before_the_deadline_fails_its_job() 
     assert [] == world.leftovers()
 
 
-def test_an_output_that_cannot_be_described_before_the_deadline_fails_its_job() -> None:
-    """It is unknown whether the output exists, but every job finishes."""
+def test_an_output_that_cannot_be_described_before_the_deadline_fails_its_job(caplog: pytest.LogCaptureFixture) -> None:
+    """It is unknown whether the output exists, but every job finishes; the log has the missing right."""
     world = submitted()
     denied = failing(world.objects, "describe", AccessDenied("no right to describe"), lambda ref: ref == OUTPUT)
     context = world.context()._replace(objects=denied)
     with pytest.raises(AccessDenied):
         complete_in(context, world.run())
     world.clock.advance(SETTINGS.deadline_s)
-    sweep(context)
+    with caplog.at_level("INFO", "clipstitch"):
+        sweep(context)
+    line, *_ = [line for line in log_lines(caplog) if line["event"] == "output-not-checked"]
 
     assert "failed" == only_job(world).state
     assert "ACCESS_DENIED" == world.result()["data"]["error"]["code"]
     assert [] == world.leftovers()
+    assert ("ERROR", "ACCESS_DENIED", OUTPUT.uri) == (line["level"], line["code"], line["output"])
+    assert f"oss:GetObject on {BUCKET}/*" == line["grant"]
 
 
 def published_late(error: Exception, name: str, times: int, **fields: Any) -> tuple[World, Context]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, format_notification, tone
 from clipstitch.common.errors import (
+    AccessDenied,
     ClipstitchError,
     CloudBusy,
     CloudRefused,
@@ -708,3 +709,25 @@ def test_a_busy_cloud_does_not_hide_an_issue(world: World) -> None:
 
     assert job.decision
     assert ["CLIP_NOT_FOUND", "FIELD_UNKNOWN"] == [issue.code for issue in job.decision.issues]
+
+
+class RefusingAudioService(MemoryAudioService):
+    """An audio service that may not probe any object, as the adapter of OSS reports it."""
+
+    def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, Probe | ClipstitchError]:
+        """Refuse every object."""
+        return {ref: AccessDenied(f"probing {ref.uri}: AccessDenied (403)") for ref in refs}
+
+
+def test_a_refused_probe_of_an_invalid_manifest_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    """The manifest is rejected for its own issues; the log has the missing right, once for all clips."""
+    world.audio = RefusingAudioService(world.objects)
+    world.drop({**DOCUMENT, "outptu": {}, "clips": ["a.mp3", "b.wav"]})
+    with caplog.at_level("INFO", "clipstitch"):
+        job = world.submit()
+    (line,) = [line for line in log_lines(caplog) if line["level"] == "ERROR"]
+
+    assert job.decision
+    assert ["FIELD_UNKNOWN"] == [issue.code for issue in job.decision.issues]
+    assert ("clip-not-probed", "ACCESS_DENIED", job.id) == (line["event"], line["code"], line["job"])
+    assert "oss:GetObject and oss:ProcessImm on acme/*, imm:DetectMediaMeta on its IMM project" == line["grant"]

@@ -15,17 +15,19 @@ DEPLOY = "s deploy"
 def triggers(declared: FunctionFacts, function: FunctionFacts, region: str) -> Iterator[Finding]:
     """Check that every declared trigger of a function exists, as declared, and that there are no others."""
     by_name = {trigger.name: trigger for trigger in function.triggers}
+    delete = f"aliyun fc DeleteTrigger --region {region} --functionName {function.name} --triggerName"
     for trigger in declared.triggers:
         found = by_name.pop(trigger.name, None)
         if found is None:
             message = f"{function.name} has no trigger {trigger.name}: {_consequence(trigger)}"
             yield bad("triggers", message, DEPLOY)
         elif differences := _differences(found, trigger):
-            yield bad("triggers", f"trigger {trigger.name} of {function.name} has {differences}", DEPLOY)
+            # Serverless Devs' component never updates a trigger of this type (devsapp/fc3 0.1.22).
+            remedy = f"{delete} {trigger.name} && s deploy -y" if trigger.kind == "mns_topic" else DEPLOY
+            yield bad("triggers", f"trigger {trigger.name} of {function.name} has {differences}", remedy)
     for name in by_name:
         message = f"{function.name} has a trigger {name} that s.yaml does not declare"
-        remedy = f"aliyun fc DeleteTrigger --region {region} --functionName {function.name} --triggerName {name}"
-        yield warning("triggers", message, remedy)
+        yield warning("triggers", message, f"{delete} {name}")
 
 
 def _consequence(trigger: TriggerFacts) -> str:

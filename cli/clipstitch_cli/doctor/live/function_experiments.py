@@ -1,4 +1,4 @@
-"""Two questions that need the deployed functions: how an event encodes a key, and what redelivers a failed message."""
+"""Questions that need the deployed functions: events, redeliveries, sinks, and the permission to ask IMM."""
 
 import json
 import time
@@ -10,7 +10,8 @@ from urllib.parse import quote
 from clipstitch.common.errors import ClipstitchError, CloudBusy, InvalidManifest, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectHeaders
-from clipstitch.jobs.job import DECISION, PLANNED, SUCCEEDED, Job
+from clipstitch.jobs.job import ACCEPTED, DECISION, DELIVERED, FAILED, PLANNED, RESULT, SUCCEEDED, Fact, Job
+from clipstitch.planning.plan import Plan
 from clipstitch.usecases.context import Context
 from clipstitch_cli.doctor.findings import format_age
 from clipstitch_cli.doctor.live.cleanup import CleanupStack
@@ -24,17 +25,40 @@ from clipstitch_cli.stored_jobs import objects_of, uploaded_job_id
 
 ODD_NAME = "a b+中.json"
 JOB_END = timedelta(seconds=60)  # for a running job to end before it is removed
+NOT_BELIEVED = timedelta(seconds=30)  # a notification is delivered at once; a false one must have no effect
 MAX_RECEIVED = 50  # dead-letter messages that are received to find the doctor's own
 _NOT_RUN = not_answered("--with-functions was not given")
 KEY_ENCODING = OpenQuestion(
-    "12", "Does an event contain an object's key unencoded?", "yes, not URL-encoded", lambda _: _NOT_RUN
+    "12",
+    "Does an event contain an object's key unencoded?",
+    "yes, not URL-encoded",
+    lambda _: _NOT_RUN,
+    "nothing, as `submit` tries the decoded key, too; avoid manifests whose names differ only in their encoding",
 )
 REDELIVERY = OpenQuestion(
     "13",
     "What redelivers a message that a function fails on?",
     "SMQ, until the function succeeds; it becomes no dead-letter message of Function Compute",
     lambda _: _NOT_RUN,
+    "nothing: `clipstitch retry --dead-letters` handles such messages; the alarm for dead letters fires more often",
 )
+SINK_DELIVERY = OpenQuestion(
+    "15",
+    "Does a sink get its event, over SMQ's -internal endpoint by HTTPS?",
+    "yes, when the job has finished",
+    lambda _: _NOT_RUN,
+    "in s.yaml and template.yml write MNS_ENDPOINT without -internal, then `s deploy -y`; if the functions' log says "
+    "ACCESS_DENIED or SINK_TARGET_MISSING, correct that instead",
+)
+TASK_LOOKUP = OpenQuestion(
+    "16",
+    "May the functions ask IMM about tasks (imm:GetTask on the project)?",
+    "yes: a failure is not believed of a task that IMM says has succeeded",
+    lambda _: _NOT_RUN,
+    "in template.yml give FunctionRole a statement of its own for imm:GetTask with Resource '*', then `s deploy -y`",
+)
+FUNCTION_QUESTIONS = (KEY_ENCODING, REDELIVERY, SINK_DELIVERY, TASK_LOOKUP)
+SINK_TRIAL = "events.json"
 
 
 class FunctionExperiments(NamedTuple):
@@ -47,8 +71,9 @@ class FunctionExperiments(NamedTuple):
     options: LiveOptions
 
     def answers(self) -> Iterator[tuple[OpenQuestion, Answer]]:
-        """Yield the answers to both questions; an error in one does not stop the other."""
-        for question, experiment in ((KEY_ENCODING, self._key_encoding), (REDELIVERY, self._redelivery)):
+        """Yield the answers to all questions; an error in one does not stop the others."""
+        experiments = (self._key_encoding, self._redelivery, self._sink_delivery, self._task_lookup)
+        for question, experiment in zip(FUNCTION_QUESTIONS, experiments, strict=True):
             try:
                 yield question, experiment()
             except InvalidManifest as error:
@@ -73,13 +98,17 @@ class FunctionExperiments(NamedTuple):
 
     def _time_to_plan(self, trial: TrialManifest, limit: timedelta) -> timedelta | None:
         """Upload a manifest; return how long it took until its job was planned, None if longer than the limit."""
-        trial.plan(self.context)
-        self.cleanup.add(f"job of {trial.ref.uri}", lambda: self._remove_upload(trial.ref))
-        self.context.objects.write(trial.ref, trial.body, ObjectHeaders("application/json"))
-        job_id, before = uploaded_job_id(trial.ref, self.context), self.context.clock.now()
+        job_id, before = self._upload(trial), self.context.clock.now()
         planned = self._wait_for(job_id, limit, lambda job: job.has(PLANNED) or job.has(DECISION))
         took = self.context.clock.now() - before
         return took if planned and took < limit else None
+
+    def _upload(self, trial: TrialManifest) -> str:
+        """Upload a manifest and return the id of its job. Raises InvalidManifest before if the limits forbid it."""
+        trial.plan(self.context)
+        self.cleanup.add(f"job of {trial.ref.uri}", lambda: self._remove_upload(trial.ref))
+        self.context.objects.write(trial.ref, trial.body, ObjectHeaders("application/json"))
+        return uploaded_job_id(trial.ref, self.context)
 
     def _wait_for(self, job_id: str, limit: timedelta, condition: Callable[[Job], bool]) -> bool:
         """Wait until a job meets a condition; return False if that takes too long."""
@@ -97,12 +126,9 @@ class FunctionExperiments(NamedTuple):
         """
         if self.queue is None:
             return not_answered("the dead-letter queue is unknown; set CLIPSTITCH_DEAD_LETTER_QUEUE")
-        trial, task = trial_manifest("never.json", self.names, self.context), self.names.queue
-        plan = trial.plan(self.context)
+        task, plan = self.names.queue, self._record_unstarted("never.json")
         target = plan.final.target
-        self.cleanup.add(f"job {plan.job_id}", lambda: self._remove_unstarted(plan.job_id, trial.ref))
         self.cleanup.add(f"dead-letter message of {task}", lambda: self._remove_dead_letter(task))
-        self.context.store.record(Job(plan.job_id), plan)
         self.context.messages.publish(self.context.settings.completion_topic, notification(task, target))
         for pause in pauses(self.options.dead_letter_wait):
             if message := self._dead_letter(task):
@@ -114,6 +140,61 @@ class FunctionExperiments(NamedTuple):
         if self._wait_for(plan.job_id, self.options.wait, lambda job: job.has(SUCCEEDED)):
             return answered(as_assumed=True, found=f"{none}; then the message was redelivered")
         return not_answered(f"{none}, and the message was not redelivered either")
+
+    def _record_unstarted(self, name: str) -> Plan:
+        """Record the plan of a job that no function starts, because its manifest is not uploaded."""
+        trial = trial_manifest(name, self.names, self.context)
+        plan = trial.plan(self.context)
+        self.cleanup.add(f"job {plan.job_id}", lambda: self._remove_unstarted(plan.job_id, trial.ref))
+        self.context.store.record(Job(plan.job_id), plan)
+        return plan
+
+    def _sink_delivery(self) -> Answer:
+        """Run a job whose event goes to a topic, or else to a queue: both are reached through the same endpoint."""
+        sinks = self.context.settings.sinks
+        sink = next((one for kind in ("topic", "queue") for one in sinks if one.kind == kind), None)
+        if sink is None:
+            return not_answered("no topic or queue is among the sinks")
+        job_id = self._upload(trial_manifest(SINK_TRIAL, self.names, self.context, [sink.name]))
+        if not self._wait_for(job_id, self.options.wait, lambda job: job.has(RESULT)):
+            return not_answered("the job did not finish in time: see `clipstitch doctor`")
+        target, delivered = f"{sink.kind} {sink.target}", Fact(DELIVERED, detail=sink.name)
+        if not self._wait_for(job_id, self.options.wait, lambda job: delivered in job.facts):
+            waited = format_age(self.options.wait)
+            return answered(as_assumed=False, found=f"{target} got no event within {waited} after the job had finished")
+        error = self.context.store.document(job_id, delivered).get("error")
+        return answered(not error, f"{target} refused the event: {error}" if error else f"{target} got the event")
+
+    def _task_lookup(self) -> Answer:
+        """Report a failure of a task that has succeeded: `complete` asks IMM, and believes IMM.
+
+        If it may not ask, it believes the notification. The success that is reported later shows that it runs at all.
+        """
+        if (task := self._finished_task()) is None:
+            return not_answered("no task has succeeded: see question 15")
+        plan, topic = self._record_unstarted("failure.json"), self.context.settings.completion_topic
+        target, step = plan.final.target, plan.final.number
+        self.context.store.add(self.context.store.load(plan.job_id), Fact(ACCEPTED, step, task))
+        self.context.messages.publish(topic, notification(task, target, succeeded=False))
+        limit = min(NOT_BELIEVED, self.options.dead_letter_wait)
+        if self._wait_for(plan.job_id, limit, lambda job: job.has(FAILED)):
+            return answered(as_assumed=False, found="a false failure was believed, so IMM was not asked")
+        self.context.objects.write(target, TONES["a"].wav(), ObjectHeaders())
+        self.context.messages.publish(topic, notification(task, target))
+        if self._wait_for(plan.job_id, self.options.wait, lambda job: job.has(SUCCEEDED) or job.has(FAILED)):
+            believed = self.context.store.load(plan.job_id).has(FAILED)
+            return answered(not believed, f"a false failure was {'' if believed else 'not '}believed")
+        return not_answered("no function recorded the success that was reported later")
+
+    def _finished_task(self) -> str | None:
+        """Return a task of the job of question 15 that has succeeded."""
+        manifest = trial_manifest(SINK_TRIAL, self.names, self.context).ref
+        try:
+            job = self.context.store.load(uploaded_job_id(manifest, self.context))
+        except ObjectNotFound:
+            return None
+        accepted = {fact.detail for fact in job.facts if fact.kind == ACCEPTED}
+        return next((fact.detail for fact in job.facts if fact.kind == SUCCEEDED and fact.detail in accepted), None)
 
     def _dead_letter(self, task: str) -> QueueMessage | None:
         """Return the doctor's dead-letter message if it is visible."""
@@ -150,7 +231,8 @@ class FunctionExperiments(NamedTuple):
 
     def _has_ended(self, job_id: str) -> bool:
         """Wait until nothing writes to a job any more: its marker is deleted last."""
-        return self._wait_for(job_id, JOB_END, lambda job: job.closed and job_id not in self.context.store.open_jobs())
+        limit = min(JOB_END, self.options.wait)
+        return self._wait_for(job_id, limit, lambda job: job.closed and job_id not in self.context.store.open_jobs())
 
     def _remove_job(self, job_id: str, manifest: ObjectRef, *, ended: bool) -> None:
         self.context.objects.delete(objects_of(job_id, manifest, self.context))
@@ -163,8 +245,11 @@ def _attempts(message: QueueMessage) -> str:
     return str(json.loads(message.body).get("requestContext", {}).get("approximateInvokeCount"))
 
 
-def notification(task: str, target: ObjectRef) -> str:
-    """Return the notification of a task that made an object, as IMM sends it."""
-    content: dict[str, Any] = {"TaskType": "MediaConvert", "TaskId": task, "Status": "Succeeded"}
+def notification(task: str, target: ObjectRef, *, succeeded: bool = True) -> str:
+    """Return the notification of a task that made an object, or failed to, as IMM sends it."""
+    status = (
+        {"Status": "Succeeded"} if succeeded else {"Status": "Failed", "Code": "InvalidArgument", "Message": "test"}
+    )
+    content: dict[str, Any] = {"TaskType": "MediaConvert", "TaskId": task, **status}
     content["Targets"] = [{"URI": target.uri}]
     return json.dumps({"id": task, "type": "imm:Task:MediaConvert", "content": json.dumps(content)})

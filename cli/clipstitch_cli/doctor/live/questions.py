@@ -22,13 +22,20 @@ class Answer(NamedTuple):
 Evaluate = Callable[[Mapping[str, Observation]], Answer]
 
 
+REPORT_IT = "nothing in the settings helps; report it with the report of this command"
+
+
 class OpenQuestion(NamedTuple):
-    """A question by its number in docs/doctor.md, the assumption, and how observations answer it."""
+    """A question by its number in docs/doctor.md, the assumption, and how observations answer it.
+
+    `change`: what to do if the answer is another one.
+    """
 
     number: str
     text: str
     assumed: str
     evaluate: Evaluate
+    change: str = REPORT_IT
 
 
 def answered(as_assumed: bool, found: str) -> Answer:
@@ -115,7 +122,11 @@ def _same_id(seen: Mapping[str, Observation]) -> Answer:
 
 a, b, c = DetectedTone("a", 500), DetectedTone("b", 700), DetectedTone("c", 1000)
 QUESTIONS = (
-    OpenQuestion("1", "Is the object that a request is posted to a source?", "yes", partial(_tones, "pair", (a, b))),
+    OpenQuestion(
+        "1", "Is the object that a request is posted to a source?", "yes", partial(_tones, "pair", (a, b)),
+        "after AccessDenied: in template.yml add oss:GetBucketInfo and oss:ListObjects on the bucket to ImmRole, then "
+        "`s deploy -y`; otherwise report it",
+    ),
     OpenQuestion(
         "2", "In which order are several /pre joined?", "in the order of the request",
         partial(_tones, "order", (a, b, c)),

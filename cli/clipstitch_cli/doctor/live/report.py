@@ -43,7 +43,14 @@ def as_json(report: LiveReport) -> dict[str, Any]:
         "where": dict(report.where),
         "spending": {"announced": report.announced._asdict(), "oss_requests": report.requests},
         "questions": [
-            {"number": q.number, "question": q.text, "assumed": q.assumed, "found": a.found, "outcome": a.outcome}
+            {
+                "number": q.number,
+                "question": q.text,
+                "assumed": q.assumed,
+                "found": a.found,
+                "outcome": a.outcome,
+                "change": change_of(q, a),
+            }
             for q, a in report.answers
         ],
         "observations": seen,
@@ -51,9 +58,17 @@ def as_json(report: LiveReport) -> dict[str, Any]:
     }
 
 
+def change_of(question: OpenQuestion, answer: Answer) -> str:
+    """Return what to change because of an answer; "" unless it differs from the assumption."""
+    return question.change if answer.outcome == DIFFERENT else ""
+
+
 def as_markdown(report: LiveReport) -> str:
     """Return a report as Markdown."""
-    rows = (f"| {q.number} | {q.text} | {q.assumed} | {_cell(a.found)} | **{a.outcome}** |" for q, a in report.answers)
+    rows = (
+        f"| {q.number} | {q.text} | {q.assumed} | {_cell(a.found)} | **{a.outcome}** | {_cell(change_of(q, a))} |"
+        for q, a in report.answers
+    )
     where = ", ".join(f"{name} `{value}`" for name, value in report.where.items())
     spent = f"Announced: at most {report.announced}. OSS requests for questions 1 to 11: {report.requests}."
     parts = {
@@ -66,7 +81,7 @@ def as_markdown(report: LiveReport) -> str:
     return "\n\n".join(f"{title}\n\n{text}" for title, text in parts.items()) + "\n"
 
 
-_HEAD = "| # | question | assumed | found | |\n| --- | --- | --- | --- | --- |"
+_HEAD = "| # | question | assumed | found | | to change |\n| --- | --- | --- | --- | --- | --- |"
 
 
 def _observation(name: str, one: Observation) -> str:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from clipstitch.bootstrap import build_context
 from clipstitch.common.clock import timestamp
 from clipstitch.common.credentials import AccessKey, read_access_key
-from clipstitch.common.errors import ClipstitchError, InvalidManifest
+from clipstitch.common.errors import ClipstitchError, InvalidManifest, PublicEndpointForbidden
 from clipstitch.usecases.context import Context
 from clipstitch_cli.connection import complete_environment, connect, endpoint_of
 from clipstitch_cli.context import CommandContext, visible
@@ -22,9 +22,9 @@ from clipstitch_cli.doctor.live.cleanup import CleanupStack
 from clipstitch_cli.doctor.live.completion_listener import CompletionListener
 from clipstitch_cli.doctor.live.experiment_runner import ExperimentRunner, TemporaryNames
 from clipstitch_cli.doctor.live.experiments import EXPERIMENTS, Spending, spending
-from clipstitch_cli.doctor.live.function_experiments import KEY_ENCODING, REDELIVERY, FunctionExperiments
+from clipstitch_cli.doctor.live.function_experiments import FUNCTION_QUESTIONS, FunctionExperiments
 from clipstitch_cli.doctor.live.options import LiveOptions
-from clipstitch_cli.doctor.live.report import LiveReport, as_json, write
+from clipstitch_cli.doctor.live.report import LiveReport, as_json, change_of, write
 from clipstitch_cli.errors import UsageError
 from clipstitch_cli.openapi import client_config
 from clipstitch_cli.smq_queue import SmqQueue, smq_account
@@ -35,6 +35,7 @@ QUOTAS = questions.OpenQuestion(
     "How long and how large may media be, and how many requests per second?",
     "no limit that clipstitch reaches",
     lambda _: questions.not_answered("only the console's quota page says so"),
+    "ask for higher limits there",
 )
 
 
@@ -61,6 +62,7 @@ def run_live(options: LiveOptions, command: CommandContext, project: Path | None
     if not options.report.resolve().parent.is_dir():
         raise UsageError(f"--report {options.report}: there is no such folder")
     target = _connect(command, project)
+    _check_endpoint(target)
     names = _temporary_names(target.context, options)
     _check_prefix(names, target)
     announced = _spending(names, target.context, options)
@@ -89,6 +91,13 @@ def _temporary_names(context: Context, options: LiveOptions) -> TemporaryNames:
     stamp, bucket = context.clock.now().strftime("%Y%m%dt%H%M%Sz"), context.settings.bucket
     unbound = options.unbound_bucket or f"{bucket[:38]}-doctor-{stamp}"
     return TemporaryNames(stamp, bucket, unbound, not options.unbound_bucket)
+
+
+def _check_endpoint(target: LiveTarget) -> None:
+    """Raise PublicEndpointForbidden if no data call can succeed, so that no experiment would say anything."""
+    refused = result_of(partial(target.inspector.list_one, target.context.settings.bucket))
+    if isinstance(refused, PublicEndpointForbidden):
+        raise refused
 
 
 def _check_prefix(names: TemporaryNames, target: LiveTarget) -> None:
@@ -161,10 +170,10 @@ def _function_answers(
     if options.functions:
         name, endpoint = target.expected.dead_letter_queue, target.context.settings.mns_endpoint
         queue = SmqQueue(smq_account(endpoint, target.key), name) if name else None
-        yield from FunctionExperiments(names, target.context, cleanup, queue, options).answers()
+        answers = list(FunctionExperiments(names, target.context, cleanup, queue, options).answers())
     else:
-        yield from ((question, question.evaluate({})) for question in (KEY_ENCODING, REDELIVERY))
-    yield QUOTAS, QUOTAS.evaluate({})
+        answers = [(question, question.evaluate({})) for question in FUNCTION_QUESTIONS]
+    yield from sorted([*answers, (QUOTAS, QUOTAS.evaluate({}))], key=lambda pair: int(pair[0].number))
 
 
 def _write_answers(report: LiveReport, file: Path, command: CommandContext) -> None:
@@ -173,4 +182,6 @@ def _write_answers(report: LiveReport, file: Path, command: CommandContext) -> N
         command.write_line(number, question.text, "  ", outcome)
         command.write_line(("     assumed    ", "dim"), question.assumed)
         command.write_line(("     found      ", "dim"), visible(answer.found))
+        if change := change_of(question, answer):
+            command.write_line(("     to change  ", "dim"), (change, "bold"))
     command.write_line((f"{report.counts}; the report is in {file}", "bold"))

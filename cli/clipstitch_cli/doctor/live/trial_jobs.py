@@ -19,7 +19,8 @@ from clipstitch_cli.doctor.live.tones import RATE
 
 LOAD_REQUESTS = 4  # to load a job: its facts and documents
 REMOVAL_REQUESTS = 8  # manifest, marker, facts, result, and what is left of them
-JOB_COUNT = 3
+JOB_COUNT = 5
+STARTED_COUNT = 3  # the other two are recorded as if their tasks had been started
 
 
 class ToneAudioService:
@@ -52,17 +53,17 @@ class TrialManifest(NamedTuple):
         return plan_for(job_id, manifest, self.body, context._replace(audio=ToneAudioService()))
 
 
-def trial_manifest(name: str, names: TemporaryNames, context: Context) -> TrialManifest:
-    """Return a manifest that merges two tones under the temporary prefix, and has no sinks."""
+def trial_manifest(name: str, names: TemporaryNames, context: Context, notify: Sequence[str] = ()) -> TrialManifest:
+    """Return a manifest that merges two tones under the temporary prefix; without `notify` it has no sinks."""
     key = f"{context.settings.manifest_prefix}{names.prefix}{name}"
     output = f"{names.prefix}out/{quote(name, safe='')}.flac"
     clips = [key_of(clip, names.prefix) for clip in ("a", "b")]
-    document = {"version": 1, "output": {"key": output}, "clips": clips, "notify": []}
+    document = {"version": 1, "output": {"key": output}, "clips": clips, "notify": list(notify)}
     return TrialManifest(ObjectRef(names.bucket, key), json.dumps(document).encode())
 
 
 def spending(names: TemporaryNames, context: Context, waits: Sequence[timedelta]) -> Spending:
-    """Return the maximum cost of the jobs, one of which starts no task, and of loading them while waiting.
+    """Return the maximum cost of the jobs, two of which start no task, and of loading them while waiting.
 
     `waits`: how long to wait for answers, and for a dead-letter message.
     """
@@ -76,8 +77,8 @@ def spending(names: TemporaryNames, context: Context, waits: Sequence[timedelta]
     retries = 3 * (round(sum(waits, timedelta()).total_seconds()).bit_length() + 1)
     return Spending(
         oss_requests=JOB_COUNT * (job.oss + LOAD_REQUESTS * loads + REMOVAL_REQUESTS) + retries,
-        imm_tasks=(JOB_COUNT - 1) * len(plan.steps),
-        smq_messages=JOB_COUNT * 2 * job.smq,
+        imm_tasks=STARTED_COUNT * len(plan.steps),
+        smq_messages=JOB_COUNT * 2 * job.smq + 2,  # one event, delivered to one sink and to what subscribes to it
         stored_bytes=JOB_COUNT * (len(trial.body) + 2 * size),
     )
 
