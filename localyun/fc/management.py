@@ -227,7 +227,10 @@ class FunctionManager:
         bucket, key = (str(location.get(name) or "") for name in ("ossBucketName", "ossObjectName"))
         if not bucket or not key:
             raise BadConfiguration("code: write zipFile, or ossBucketName and ossObjectName")
-        return self.uploads.read(bucket, key).read_bytes()
+        try:
+            return self.uploads.read(bucket, key).read_bytes()
+        except ServiceError as error:
+            raise BadConfiguration(f"code: {key} in bucket {bucket}: {error.message}") from error
 
     def _deploy(
         self, document: Mapping[str, Any], code: FunctionCode, created: datetime | None = None

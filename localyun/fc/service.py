@@ -139,24 +139,16 @@ class FunctionService:
         """Return the output of a function's instances; raise `ServiceError` if it does not exist."""
         return self.function(name).log.read()
 
-    def invoke(
-        self, name: str, payload: bytes, *, qualifier: str = LATEST, request_id: str = "", attempt: int | None = None
-    ) -> InvocationResult:
+    def invoke(self, name: str, payload: bytes, *, qualifier: str = LATEST, request_id: str = "") -> InvocationResult:
         """Run a function and return its result; an error of the function is a result, not an exception.
 
         Raises `ServiceError` if the function does not exist, the payload is too large, or the reserved concurrency is
-        in use. An `attempt`, from 0, is one of an asynchronous invocation, which waits in the latter case.
+        in use.
         """
         _check_size(payload, MAX_SYNC_BYTES)
         function = self.function(name)
-        with function.slot(wait=attempt is not None):
-            pool, instance = self._acquire(function, qualifier)
-            try:
-                with self._faults.random_kill(instance.kill):
-                    result = instance.invoke(request_id or self.request_id(), payload, attempt or 0)
-            finally:
-                pool.release(instance)
-        return replace(result, version=pool.config.version, code_checksum=pool.config.code_checksum)
+        with function.slot(wait=False):
+            return self._execute(function, payload, qualifier, request_id or self.request_id())
 
     def invoke_async(
         self, name: str, payload: bytes, *, qualifier: str = LATEST, request_id: str = "", delay: float = 0.0
@@ -219,18 +211,32 @@ class FunctionService:
 
     def _run_once(self, invocation: AsyncInvocation) -> None:
         """Run an asynchronous invocation once, then finish it or schedule a retry."""
-        name, request_id, attempt = invocation.function, invocation.request_id, invocation.attempt
-        config, qualifier = self._rules(invocation), invocation.qualifier
-        if self._clock.now().timestamp() - invocation.accepted > config.max_age_seconds:
-            self._finish(invocation, InvocationResult(request_id, b"", "EventAgeExceeded"))
-            return
-        result = self.invoke(name, invocation.payload, qualifier=qualifier, request_id=request_id, attempt=attempt)
+        rules, function, attempt = self._rules(invocation), self.function(invocation.function), invocation.attempt
+        with function.slot(wait=True):
+            if self._clock.now().timestamp() - invocation.accepted > rules.max_age_seconds:
+                attempt, result = rules.retries, InvocationResult(invocation.request_id, b"", "EventAgeExceeded")
+            else:
+                result = self._execute(
+                    function, invocation.payload, invocation.qualifier, invocation.request_id, attempt
+                )
         if self._closed:
             return  # `close` ended its instance: the next service runs the invocation again
-        if result.error_type and attempt < config.retries:
+        if result.error_type and attempt < rules.retries:
             self._retry(invocation)
         else:
             self._finish(invocation, result)
+
+    def _execute(
+        self, function: DeployedFunction, payload: bytes, qualifier: str, request_id: str, attempt: int = 0
+    ) -> InvocationResult:
+        """Run a function in an instance of the version that a qualifier selects."""
+        pool, instance = self._acquire(function, qualifier)
+        try:
+            with self._faults.random_kill(instance.kill):
+                result = instance.invoke(request_id, payload, attempt)
+        finally:
+            pool.release(instance)
+        return replace(result, version=pool.config.version, code_checksum=pool.config.code_checksum)
 
     def _retry(self, invocation: AsyncInvocation) -> None:
         """Schedule the next attempt, with exponential back-off."""

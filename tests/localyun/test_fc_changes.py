@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -113,6 +114,19 @@ def test_a_reserved_concurrency_of_zero_stops_a_function(world: FcWorld) -> None
     assert THROTTLED == throttled
     assert not nothing
     assert ["delayed", "in/a"] == sorted(("in/a" if "in/a" in line else line[6:]) for line in world.lines(2))
+
+
+def test_an_invocation_that_waits_too_long_expires(world: FcWorld) -> None:
+    """Its maximum age also counts while it waits for the reserved concurrency."""
+    body = models.PutAsyncInvokeConfigInput(max_async_event_age_in_seconds=1)
+    world.fc.put_async_invoke_config("f", models.PutAsyncInvokeConfigRequest(body=body))
+    world.reserve("f", 0)
+    world.invoke("f", b"expired", kind="Async")
+    time.sleep(1.2)
+    world.fc.delete_concurrency_config("f")
+    wait_until(lambda: not world.services.functions._store.all())
+
+    assert "FC Invoke Start" not in world.services.functions.logs("f")
 
 
 def test_reserved_concurrency_can_be_read_listed_and_removed(world: FcWorld) -> None:

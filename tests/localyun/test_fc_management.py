@@ -131,7 +131,7 @@ def test_a_deleted_function_is_gone(world: FcWorld) -> None:
 
 
 def test_invalid_functions_are_rejected(world: FcWorld) -> None:
-    """InvalidArgument for values, FunctionAlreadyExists for a name in use, NoSuchKey for code that is not there."""
+    """InvalidArgument for values and for code that is not there, FunctionAlreadyExists for a name in use."""
     world.create("f")
     wrong = models.InputCodeLocation(zip_file=zipped_source("index.py", ""), checksum="1")
     absent = models.InputCodeLocation(oss_bucket_name="bkt", oss_object_name="absent.zip")
@@ -143,7 +143,7 @@ def test_invalid_functions_are_rejected(world: FcWorld) -> None:
     assert invalid == refused(lambda: world.create("g", runtime="nodejs20"))
     assert invalid == refused(lambda: world.create("g", code=wrong))
     assert invalid == refused(lambda: world.create("g", code=models.InputCodeLocation(zip_file="bm8gemlw")))
-    assert (404, "NoSuchKey") == refused(lambda: world.create("g", code=absent))
+    assert invalid == refused(lambda: world.create("g", code=absent))
     assert (404, "FunctionNotFound") == refused(lambda: world.invoke("g"))
 
 
