@@ -103,8 +103,8 @@ def parse_function(document: Mapping[str, Any], code: FunctionCode, at: str) -> 
         description=str(values["description"] or ""),
         log_project=str(log.get("project") or ""),
         log_store=str(log.get("logstore") or ""),
-        initializer=_hook(hooks.get("initializer")),
-        pre_stop=_hook(hooks.get("preStop")),
+        initializer=_hook(hooks, "initializer", f"{at}.instanceLifecycleConfig"),
+        pre_stop=_hook(hooks, "preStop", f"{at}.instanceLifecycleConfig"),
         built=code.built,
         python=code.python,
         document=dict(document),
@@ -187,21 +187,27 @@ def check_bucket_triggers(triggers: Iterable[Trigger]) -> None:
                 )
 
 
-def _hook(spec: Mapping[str, Any] | None) -> LifecycleHook | None:
-    return LifecycleHook(str(spec["handler"]), int(spec.get("timeout", 30))) if spec and spec.get("handler") else None
+def _hook(hooks: Mapping[str, Any], name: str, at: str) -> LifecycleHook | None:
+    hook = _mapping(hooks.get(name), f"{at}.{name}")
+    if not hook.get("handler"):
+        return None
+    # FC "Limits" (2026-06): an initializer has 300 s, preStop 90 s.
+    longest = 300 if name == "initializer" else 90
+    return LifecycleHook(str(hook["handler"]), _integer(hook.get("timeout", 30), f"{at}.{name}.timeout", 1, longest))
 
 
 def _object_trigger(function: str, spec: Mapping[str, Any], config: Mapping[str, Any], at: str) -> ObjectTrigger:
-    events = tuple(config.get("events") or ())
-    if unknown := sorted(set(events) - OSS_EVENTS):
+    events = config.get("events") or []
+    if not isinstance(events, list) or (unknown := sorted({str(event) for event in events} - OSS_EVENTS)):
         known = ", ".join(sorted(OSS_EVENTS))
-        raise BadConfiguration(f"{at}: event {', '.join(unknown)} is unknown; known: {known}")
-    key = (config.get("filter") or {}).get("key")
-    if not events or not isinstance(key, Mapping) or set(key) != {"prefix", "suffix"}:
+        found = ", ".join(unknown) if isinstance(events, list) else repr(events)
+        raise BadConfiguration(f"{at}: event {found} is unknown; known: {known}")
+    key = _mapping(_mapping(config.get("filter"), f"{at}.filter").get("key"), f"{at}.filter.key")
+    if not events or set(key) != {"prefix", "suffix"}:
         raise BadConfiguration(f"{at}: needs events and filter: {{key: {{prefix: ..., suffix: ...}}}}, both keys")
     bucket = str(spec.get("sourceArn") or "").rpartition(":")[2]
-    prefix, suffix = key["prefix"] or "", key["suffix"] or ""
-    return ObjectTrigger(function, spec["triggerName"], bucket, events, prefix, suffix, **_options(spec))
+    prefix, suffix = (str(key[name] or "") for name in ("prefix", "suffix"))
+    return ObjectTrigger(function, spec["triggerName"], bucket, tuple(events), prefix, suffix, **_options(spec))
 
 
 def _topic_trigger(function: str, spec: Mapping[str, Any], config: Mapping[str, Any], at: str) -> TopicTrigger:

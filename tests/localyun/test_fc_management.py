@@ -13,8 +13,11 @@ import pytest
 from alibabacloud_fc20230330 import models
 from oss2.utils import Crc64
 
+from localyun.errors import ServiceError
 from localyun.fc.answers import function_document
 from localyun.fc.code import zipped_source
+from localyun.fc.http.request import FcRequest
+from localyun.http import HttpRequest
 from tests.localyun.fc_world import RECORDER, FcWorld, refused, running_fc_world
 
 
@@ -134,17 +137,29 @@ def test_invalid_functions_are_rejected(world: FcWorld) -> None:
     """InvalidArgument for values and for code that is not there, FunctionAlreadyExists for a name in use."""
     world.create("f")
     wrong = models.InputCodeLocation(zip_file=zipped_source("index.py", ""), checksum="1")
+    hook = models.LifecycleHook(handler="index.initialize", timeout=301)
     absent = models.InputCodeLocation(oss_bucket_name="bkt", oss_object_name="absent.zip")
 
     assert (409, "FunctionAlreadyExists") == refused(lambda: world.create("f"))
     invalid = (400, "InvalidArgument")
     assert invalid == refused(lambda: world.create("1f"))
     assert invalid == refused(lambda: world.create("g", timeout=0))
+    assert invalid == refused(lambda: world.create("g", instance_lifecycle_config=models.InstanceLifecycleConfig(hook)))
     assert invalid == refused(lambda: world.create("g", runtime="nodejs20"))
     assert invalid == refused(lambda: world.create("g", code=wrong))
     assert invalid == refused(lambda: world.create("g", code=models.InputCodeLocation(zip_file="bm8gemlw")))
     assert invalid == refused(lambda: world.create("g", code=absent))
     assert (404, "FunctionNotFound") == refused(lambda: world.invoke("g"))
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'"text"', b'{"cpu": NaN}', rb'{"description": "\ud800"}', b"\xff"])
+def test_a_body_that_cannot_be_answered_as_json_is_rejected(body: bytes) -> None:
+    """No such value reaches a function, where it would break the next answer or restart."""
+    call = HttpRequest("PUT", "/2023-03-30/functions/f", "", {}, io.BytesIO(body))
+    with pytest.raises(ServiceError) as error:
+        FcRequest(call, "2023-03-30", "f", "", "id").document()
+
+    assert (400, "InvalidArgument") == (error.value.status, error.value.code)
 
 
 def test_code_can_be_uploaded_with_a_temporary_key(world: FcWorld) -> None:
@@ -244,7 +259,8 @@ def test_invalid_triggers_are_rejected(world: FcWorld) -> None:
     assert invalid == refused(lambda: world.trigger("f", "u", source_arn=no_bucket))
     assert invalid == refused(lambda: world.trigger("f", "u", trigger_type="mns_topic", source_arn=no_topic))
     assert invalid == refused(lambda: world.trigger("f", "u", trigger_type="http"))
-    assert invalid == refused(lambda: world.trigger("f", "u", trigger_config="{"))
+    for config in ("{", '{"events": 3}', '{"events": [[]]}', '{"events": ["oss:ObjectCreated:*"], "filter": 3}'):
+        assert invalid == refused(lambda: world.trigger("f", "u", trigger_config=config))  # noqa: B023 - called at once
     assert (404, "AliasNotFound") == refused(lambda: world.trigger("f", "u", qualifier="prod"))
     assert (404, "VersionNotFound") == refused(lambda: world.trigger("f", "u", qualifier="1"))
     assert (404, "TriggerNotFound") == refused(lambda: world.fc.get_trigger("f", "u"))

@@ -41,7 +41,8 @@ class FcRequest:
     def document(self) -> dict[str, Any]:
         """Return the JSON object in the body; raise `ServiceError` for anything else."""
         try:
-            content = json.loads(self.call.read() or b"{}")
+            content = json.loads(self.call.read() or b"{}", parse_constant=_refuse_constant)
+            json.dumps(content, ensure_ascii=False).encode()  # an unpaired surrogate cannot be stored or answered
         except ValueError as error:
             raise ServiceError(400, "InvalidArgument", f"the body is not valid JSON: {error}") from error
         if not isinstance(content, dict):
@@ -63,6 +64,10 @@ class FcRequest:
         page, following = rest[: int(limit)], rest[int(limit) :]
         token = {"nextToken": following[0][0]} if following else {}
         return json_response({field: [document for _, document in page], **token})
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 Action = Callable[[FunctionManager, FcRequest], HttpResponse]
