@@ -40,7 +40,7 @@ coverage: $(READY)  ## branch coverage of what is deployed, by unit and contract
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
-tools: $(READY)  ## download the validators of s.yaml and template.yml into build/
+tools: $(READY)  ## download the validators of s.yaml and template.yml, and the FC client for Node, into build/
 	$(BIN)/python -m tests.deploy.tools
 
 soak: $(READY)  ## 100,000 simulated schedules

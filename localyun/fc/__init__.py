@@ -7,14 +7,18 @@ http              the APIs 2016-08-15 and 2023-03-30 over HTTP
 runtime           the program inside a function's process
 values            configurations of functions, triggers, and invocations
 store             keeps unfinished asynchronous invocations in SQLite
-configuration     functions, triggers and settings as documents of the API, parsed and formatted
+function_store    keeps functions that were created through the API, with their code
+configuration     functions, triggers, aliases and settings in documents of the API, parsed
+answers           what the API answers: functions, triggers and settings as documents
 code              the code packages of functions
-code_uploads      where clients upload code packages: a bucket of the service itself
+code_uploads      where clients upload and download code packages: a bucket of the service itself
 interpreters      finds the Python interpreter of a runtime
-management        creates, changes and deletes functions, triggers and asynchronous settings
+management        creates, changes and deletes functions, triggers and settings
+versions          publishes versions; creates, changes and deletes aliases
 service           the rules: deploy, invoke, retry, send records to destinations
 instances         one child process of a function
-instance_pool     a deployed function: its reusable instances and its log
+deployed          a deployed function: its versions, aliases and reserved concurrency
+instance_pool     the reusable instances of one version of a function, and its log
 process_setup     the environment and the set-up frame of a child process
 logs              the log file of a function
 dispatcher        runs asynchronous invocations when they are due

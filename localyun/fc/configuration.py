@@ -1,4 +1,4 @@
-"""Functions, triggers and asynchronous settings as documents of API 2023-03-30, parsed and formatted. Pure.
+"""Functions, triggers, aliases and settings in documents of API 2023-03-30, parsed. Pure.
 
 The HTTP endpoint and s.yaml of Serverless Devs use the same names. Sources: models of alibabacloud-fc20230330 4.8;
 fc3 0.1.22, src/interface/base.ts and schema.json; FC "Overview of OSS triggers" (read 2026-11).
@@ -6,14 +6,17 @@ fc3 0.1.22, src/interface/base.ts and schema.json; FC "Overview of OSS triggers"
 
 import itertools
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime, timezone
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, cast
 
+from localyun.errors import ServiceError
 from localyun.fc.schedule import BadSchedule, Schedule
 from localyun.fc.values import (
+    LATEST,
     AsyncConfig,
-    FcSettings,
+    FunctionAlias,
     FunctionCode,
     FunctionConfig,
     LifecycleHook,
@@ -47,6 +50,7 @@ FUNCTION_FIELDS = frozenset(FUNCTION_DEFAULTS) | frozenset(
     resourceGroupId sessionAffinityConfig
     """.split()  # noqa: SIM905 - twenty quoted words are harder to read
 )
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")  # FC API 2023-03-30, CreateFunction and CreateAlias
 OSS_EVENTS = frozenset(
     f"oss:{group}:{name}"
     for group, names in {
@@ -65,6 +69,15 @@ TRIGGER_FIELDS = frozenset(
 
 class BadConfiguration(ValueError):
     """A function or trigger that is not valid; the message has the place, the error and the known values."""
+
+
+@contextmanager
+def rejected() -> Iterator[None]:
+    """Raise errors of a configuration as `ServiceError`."""
+    try:
+        yield
+    except BadConfiguration as error:
+        raise ServiceError(400, "InvalidArgument", str(error)) from error
 
 
 def parse_function(document: Mapping[str, Any], code: FunctionCode, at: str) -> FunctionConfig:
@@ -102,6 +115,8 @@ def parse_function(document: Mapping[str, Any], code: FunctionCode, at: str) -> 
 
 def parse_async_config(document: Mapping[str, Any], at: str = "asyncInvokeConfig") -> AsyncConfig:
     """Return the settings of asynchronous invocations; defaults as in PutAsyncInvokeConfig. Raises BadConfiguration."""
+    if document.get("asyncTask"):
+        raise BadConfiguration(f"{at}.asyncTask: asynchronous tasks are not supported here; leave it out")
     destinations = _mapping(document.get("destinationConfig"), f"{at}.destinationConfig")
     targets = {name: _mapping(destinations.get(name), f"{at}.{name}") for name in ("onSuccess", "onFailure")}
     retries, age = document.get("maxAsyncRetryAttempts"), document.get("maxAsyncEventAgeInSeconds")
@@ -111,6 +126,31 @@ def parse_async_config(document: Mapping[str, Any], at: str = "asyncInvokeConfig
         on_success=str(targets["onSuccess"].get("destination") or ""),
         on_failure=str(targets["onFailure"].get("destination") or ""),
     )
+
+
+def parse_concurrency(document: Mapping[str, Any]) -> int:
+    """Return the reserved concurrency of PutConcurrencyConfig. Raises BadConfiguration."""
+    return _integer(document.get("reservedConcurrency"), "reservedConcurrency", 0, 1_000_000)
+
+
+def parse_alias(document: Mapping[str, Any]) -> FunctionAlias:
+    """Return the alias of a document; the versions need not exist. Raises BadConfiguration."""
+    name, version = (str(document.get(key) or "") for key in ("aliasName", "versionId"))
+    check_name("aliasName", name)
+    if name == LATEST or not version:
+        raise BadConfiguration(f"alias {name!r}: needs a name other than {LATEST}, and versionId")
+    weights = _mapping(document.get("additionalVersionWeight"), "additionalVersionWeight")
+    numbers = [weight for weight in weights.values() if isinstance(weight, int | float) and 0 <= weight <= 1]
+    if len(numbers) < len(weights) or sum(numbers) > 1:
+        raise BadConfiguration(f"additionalVersionWeight {weights}: write numbers from 0 to 1, at most 1 in all")
+    return FunctionAlias(name, version, str(document.get("description") or ""), dict(weights))
+
+
+def check_name(field: str, name: str) -> None:
+    """Raise BadConfiguration unless a text may be the name of a function, a trigger or an alias."""
+    if not NAME.fullmatch(name):
+        rule = "letters, digits, _ and -, no digit or - first, at most 128 characters"
+        raise BadConfiguration(f"{field} {name!r}: {rule}")
 
 
 def parse_trigger(function: str, document: Mapping[str, Any], at: str) -> Trigger:
@@ -145,67 +185,6 @@ def check_bucket_triggers(triggers: Iterable[Trigger]) -> None:
                     f"triggers {one.name} and {other.name} would both match an event, which OSS rejects: "
                     "make their events, prefixes or suffixes differ"
                 )
-
-
-def function_document(config: FunctionConfig, settings: FcSettings) -> dict[str, Any]:
-    """Return the document of a function, as GetFunction answers it."""
-    values = {
-        **FUNCTION_DEFAULTS,
-        **config.document,
-        "functionName": config.name,
-        "functionId": config.name,
-        "functionArn": function_arn(config.name, settings),
-        "description": config.description,
-        "runtime": config.runtime,
-        "handler": config.handler,
-        "timeout": config.timeout,
-        "memorySize": config.memory,
-        "role": config.role,
-        "environmentVariables": dict(config.environment),
-        "codeSize": config.code_size,
-        "codeChecksum": config.code_checksum,
-        "state": "Active",
-        "lastUpdateStatus": "Successful",
-        "createdTime": format_time(config.created),
-        "lastModifiedTime": format_time(config.modified),
-    }
-    log = {"logConfig": {"project": config.log_project, "logstore": config.log_store}}
-    return {name: value for name, value in {**log, **values}.items() if value not in ([], None)}
-
-
-def async_document(name: str, config: AsyncConfig, settings: FcSettings) -> dict[str, Any]:
-    """Return the document of a function's asynchronous settings."""
-    destinations = {"onSuccess": config.on_success, "onFailure": config.on_failure}
-    return {
-        "functionArn": function_arn(name, settings),
-        "maxAsyncRetryAttempts": config.retries,
-        "maxAsyncEventAgeInSeconds": config.max_age_seconds,
-        "destinationConfig": {side: {"destination": arn} for side, arn in destinations.items() if arn},
-    }
-
-
-def trigger_document(trigger: Trigger, settings: FcSettings, *, as_string: bool) -> dict[str, Any]:
-    """Return the document of a trigger; its configuration is an object in 2016-08-15, a JSON string in 2023-03-30."""
-    kind, source, config = _type_source_config(trigger, f"{settings.region}:{settings.account_id}")
-    return {
-        "triggerName": trigger.name,
-        "triggerType": kind,
-        "triggerConfig": json.dumps(config) if as_string else config,
-        "sourceArn": source,
-        "invocationRole": None if isinstance(trigger, TimerTrigger) else trigger.role,
-        "description": trigger.description,
-        "qualifier": trigger.qualifier,
-    }
-
-
-def function_arn(name: str, settings: FcSettings) -> str:
-    """Return the ARN of a function."""
-    return f"acs:fc:{settings.region}:{settings.account_id}:functions/{name}"
-
-
-def format_time(time: datetime | None) -> str:
-    """Return a time as FC's API writes it, such as 2026-11-23T01:02:03Z; "" for None."""
-    return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if time else ""
 
 
 def _hook(spec: Mapping[str, Any] | None) -> LifecycleHook | None:
@@ -245,28 +224,13 @@ def _timer_trigger(function: str, spec: Mapping[str, Any], config: Mapping[str, 
     return TimerTrigger(function, spec["triggerName"], expression, payload, enabled, **options)
 
 
-def _options(spec: Mapping[str, Any]) -> dict[str, str]:
+def _options(spec: Mapping[str, Any]) -> dict[str, Any]:
     """Return what triggers of all types have, by the names of their attributes."""
     return {
         "role": str(spec.get("invocationRole") or ""),
         "description": str(spec.get("description") or ""),
-        "qualifier": str(spec.get("qualifier") or "LATEST"),
+        "qualifier": str(spec.get("qualifier") or LATEST),
     }
-
-
-def _type_source_config(trigger: Trigger, region_and_account: str) -> tuple[str, str | None, dict[str, Any]]:
-    match trigger:
-        case ObjectTrigger():
-            key = {"prefix": trigger.prefix, "suffix": trigger.suffix}
-            config: dict[str, Any] = {"events": list(trigger.events), "filter": {"key": key}}
-            return "oss", f"acs:oss:{region_and_account}:{trigger.bucket}", config
-        case TopicTrigger():
-            config = {"notifyContentFormat": trigger.content_format, "notifyStrategy": trigger.strategy}
-            tag = {"filterTag": trigger.filter_tag} if trigger.filter_tag else {}
-            return "mns_topic", f"acs:mns:{region_and_account}:/topics/{trigger.topic}", config | tag
-        case TimerTrigger():
-            config = {"cronExpression": trigger.expression, "enable": trigger.enabled, "payload": trigger.payload}
-            return "timer", None, config
 
 
 def _overlap(one: ObjectTrigger, other: ObjectTrigger) -> bool:

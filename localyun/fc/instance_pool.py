@@ -1,4 +1,4 @@
-"""A deployed function: its reusable instances and its log. Knows limits and concurrency, no requests."""
+"""The reusable instances of one version of a function, and its log. Knows limits and concurrency, no requests."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from localyun.fc.values import FunctionConfig
 
 
 class InstancePool:
-    """The instances of one function: idle ones are reused, new ones start while fewer than `limit` are busy."""
+    """The instances of one version: idle ones are reused, new ones start while fewer than `limit` are busy."""
 
     def __init__(self, config: FunctionConfig, spec: InstanceSpec, log: FunctionLog, limit: int) -> None:
         self.config, self.log = config, log

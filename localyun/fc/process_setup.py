@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from localyun.fc.values import FcSettings, FunctionConfig
+from localyun.fc.values import LATEST, FcSettings, FunctionConfig
 from localyun.ram.credentials import Credential
 
 PATH = "/usr/local/bin:/usr/bin:/bin"
@@ -20,6 +20,7 @@ def setup_frame(config: FunctionConfig, settings: FcSettings, key: Credential) -
         "account_id": settings.account_id,
         "log": {"project": config.log_project, "store": config.log_store},
         "function": {key: getattr(config, key) for key in ("name", "handler", "memory", "timeout")},
+        "version": _version(config),
         "credentials": _secrets(key),
     }
 
@@ -40,14 +41,19 @@ def environment(config: FunctionConfig, settings: FcSettings, key: Credential, i
         "FC_FUNCTION_HANDLER": config.handler,
         "FC_FUNCTION_NAME": config.name,
         "FC_SERVICE_NAME": "",
-        "FC_VER_ID": "",
-        "FC_QUALIFIER": "LATEST",
+        "FC_VER_ID": _version(config)["version_id"],
+        "FC_QUALIFIER": config.version,
         "FC_REGION": settings.region,
         "FC_INSTANCE_ID": f"c-{instance}",
     }
     keys = {f"ALIBABA_CLOUD_{name.upper()}": value for name, value in _secrets(key).items()}
     base = {"PATH": PATH, "LANG": "C.UTF-8", "HOME": "/tmp"}  # noqa: S108 - as in FC, the only writable directory
     return base | clean | own | runtime | keys | dict(settings.endpoints)
+
+
+def _version(config: FunctionConfig) -> dict[str, str]:
+    """Return the version of a function as its context has it; the id of LATEST is empty."""
+    return {"qualifier": config.version, "version_id": "" if config.version == LATEST else config.version}
 
 
 def _secrets(key: Credential) -> dict[str, str]:

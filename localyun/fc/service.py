@@ -7,13 +7,14 @@ triggers and the server call it.
 import json
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.fc.deployed import DeployedFunction
 from localyun.fc.dispatcher import Dispatcher
 from localyun.fc.instance_pool import InstancePool
 from localyun.fc.instances import Instance, InstanceSpec
@@ -22,12 +23,15 @@ from localyun.fc.process_setup import environment, setup_frame
 from localyun.fc.store import InvocationStore
 from localyun.fc.values import (
     DEFAULT_ASYNC,
+    LATEST,
     AsyncConfig,
     AsyncInvocation,
     FcSettings,
     FunctionConfig,
     InvocationResult,
+    function_arn,
     function_of,
+    qualifier_of,
 )
 from localyun.ram.credentials import Credential, Keyring
 
@@ -59,8 +63,7 @@ class FunctionService:
         self.settings = settings
         self._send_record = send_record
         self._faults = faults
-        self._configs: dict[str, FunctionConfig] = {}
-        self._pools: dict[str, InstancePool] = {}
+        self._functions: dict[str, DeployedFunction] = {}
         self._function_logs: dict[str, FunctionLog] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -68,76 +71,105 @@ class FunctionService:
         self._dispatcher = Dispatcher(self._run, clock, settings.max_instances)
 
     def deploy(self, config: FunctionConfig) -> None:
-        """Deploy a function, replacing one of the same name; raise `ServiceError` if its code is missing.
+        """Deploy a version of a function, replacing that version; raise `ServiceError` if its code is missing.
 
-        Requests that the replaced function is running finish first.
+        Requests that the replaced version is running finish first.
         """
         if missing := [path for path in config.code if not path.is_dir()]:
             raise ServiceError(400, "InvalidArgument", f"function '{config.name}': no directory {missing[0]}")
         spec = self._instance_spec(config)
         with self._lock:
             log = self._function_logs.setdefault(config.name, FunctionLog(self._logs / f"{config.name}.log"))
-            pool = InstancePool(config, spec, log, self.settings.max_instances)
-            old, self._pools[config.name], self._configs[config.name] = self._pools.get(config.name), pool, config
+            function = self._functions.setdefault(config.name, DeployedFunction(config.name, log, self._random))
+            old = function.put(InstancePool(config, spec, log, self.settings.max_instances))
+        if config.asynchronous:
+            function.asynchronous[config.version] = config.asynchronous
         if old:
             old.retire(self.request_id)
 
     def remove(self, name: str) -> None:
-        """Delete a function; requests that it is running finish first. Raises `ServiceError` if it does not exist."""
-        with self._lock:
-            pool = self._pool(name)
-            del self._pools[name], self._configs[name]
-        pool.retire(self.request_id)
+        """Delete a function; requests that it is running finish first, asynchronous ones that wait are dropped.
 
-    def set_async(self, name: str, rules: AsyncConfig | None) -> None:
-        """Change how asynchronous invocations of a function are retried; raise `ServiceError` if it does not exist."""
+        Raises `ServiceError` if it does not exist.
+        """
         with self._lock:
-            self._pool(name)
-            self._configs[name] = replace(self._configs[name], asynchronous=rules)
+            function = self.function(name)
+            del self._functions[name]
+        for pool in function.end(ServiceError(404, "FunctionNotFound", f"function '{name}' was deleted")):
+            pool.retire(self.request_id)
+        if count := self._store.remove_of(name):
+            logger.warning("Dropped %d asynchronous invocations of the deleted function %s", count, name)
+
+    def remove_version(self, name: str, version: str) -> None:
+        """Delete a version; requests that it is running finish first. Raises `ServiceError` if it does not exist."""
+        self.function(name).take(version).retire(self.request_id)
 
     def start(self) -> None:
         """Start one instance of every function, and run the unfinished invocations of an earlier process."""
-        for pool in list(self._pools.values()):
-            pool.warm()
+        for function in self.functions():
+            function.pool(LATEST).warm()
         self._dispatcher.start()
         for invocation in self._store.all():
             self._dispatcher.put(invocation)
 
-    def get(self, name: str) -> FunctionConfig:
-        """Return a function's configuration; raise `ServiceError` (404 FunctionNotFound) if it does not exist."""
-        self._pool(name)
-        return self._configs[name]
+    def function(self, name: str) -> DeployedFunction:
+        """Return a function; raise `ServiceError` (404 FunctionNotFound) if it does not exist."""
+        if found := self._functions.get(name):
+            return found
+        known = ", ".join(sorted(self._functions)) or "none"
+        raise ServiceError(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
 
-    def list(self) -> list[FunctionConfig]:
-        """Return all functions in order of their names."""
-        return [self._configs[name] for name in sorted(self._configs)]
+    def has(self, name: str) -> bool:
+        """Return True if a function exists."""
+        return name in self._functions
+
+    def get(self, name: str, qualifier: str = LATEST) -> FunctionConfig:
+        """Return the configuration of a function's version; raise `ServiceError` (404) if it does not exist."""
+        return self.function(name).config(qualifier)
+
+    def list(self) -> Sequence[FunctionConfig]:
+        """Return the current configurations of all functions in order of their names."""
+        return [function.config() for function in self.functions()]
+
+    def functions(self) -> Sequence[DeployedFunction]:
+        """Return all functions in order of their names, with their versions and settings."""
+        return [function for _, function in sorted(self._functions.items())]
 
     def logs(self, name: str) -> str:
         """Return the output of a function's instances; raise `ServiceError` if it does not exist."""
-        return self._pool(name).log.read()
+        return self.function(name).log.read()
 
-    def invoke(self, name: str, payload: bytes, *, request_id: str = "", retry_count: int = 0) -> InvocationResult:
+    def invoke(
+        self, name: str, payload: bytes, *, qualifier: str = LATEST, request_id: str = "", attempt: int | None = None
+    ) -> InvocationResult:
         """Run a function and return its result; an error of the function is a result, not an exception.
 
-        Raises `ServiceError` if the function does not exist or the payload is too large.
+        Raises `ServiceError` if the function does not exist, the payload is too large, or the reserved concurrency is
+        in use. An `attempt`, from 0, is one of an asynchronous invocation, which waits in the latter case.
         """
         _check_size(payload, MAX_SYNC_BYTES)
-        pool, instance = self._acquire(name)
-        try:
-            with self._faults.random_kill(instance.kill):
-                return instance.invoke(request_id or self.request_id(), payload, retry_count)
-        finally:
-            pool.release(instance)
+        function = self.function(name)
+        with function.slot(wait=attempt is not None):
+            pool, instance = self._acquire(function, qualifier)
+            try:
+                with self._faults.random_kill(instance.kill):
+                    result = instance.invoke(request_id or self.request_id(), payload, attempt or 0)
+            finally:
+                pool.release(instance)
+        return replace(result, version=pool.config.version, code_checksum=pool.config.code_checksum)
 
-    def invoke_async(self, name: str, payload: bytes, *, request_id: str = "", delay: float = 0.0) -> str:
+    def invoke_async(
+        self, name: str, payload: bytes, *, qualifier: str = LATEST, request_id: str = "", delay: float = 0.0
+    ) -> str:
         """Accept an asynchronous invocation, which is durable on return, and return its request id.
 
-        It runs `delay` seconds later. Raises `ServiceError` if the function does not exist or the payload is too large.
+        It runs `delay` seconds later. Raises `ServiceError` if the function or the qualifier does not exist, or the
+        payload is too large.
         """
         _check_size(payload, MAX_ASYNC_BYTES)
-        self.get(name)
+        self.get(name, qualifier)
         now = self._clock.now().timestamp()
-        invocation = AsyncInvocation(request_id or self.request_id(), name, payload, 0, now + delay, now)
+        invocation = AsyncInvocation(request_id or self.request_id(), name, payload, 0, now + delay, now, qualifier)
         self._store.save(invocation)
         self._dispatcher.put(invocation)
         return invocation.request_id
@@ -151,38 +183,36 @@ class FunctionService:
         """End all instances. The next service runs the unfinished invocations."""
         self._closed = True
         self._dispatcher.stop()
-        for pool in list(self._pools.values()):
-            pool.close(self.request_id)
+        for function in self.functions():
+            for pool in function.end(_shutting_down()):
+                pool.close(self.request_id)
         self._dispatcher.join()
         for log in self._function_logs.values():
             log.close()
         self._store.close()
 
-    def _acquire(self, name: str) -> tuple[InstancePool, Instance]:
-        """Return an instance of a function and its pool. Raises ServiceError if there is none."""
+    def _acquire(self, function: DeployedFunction, qualifier: str) -> tuple[InstancePool, Instance]:
+        """Return an instance of a function and its pool. Raises ServiceError if there is no such version."""
         while True:
-            pool = self._pool(name)
+            pool = function.pool(qualifier)
             if instance := pool.acquire():
                 return pool, instance
-            if self._closed:
-                raise ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
 
-    def _pool(self, name: str) -> InstancePool:
-        if name not in self._pools:
-            known = ", ".join(sorted(self._pools)) or "none"
-            raise ServiceError(404, "FunctionNotFound", f"function '{name}' does not exist; deployed are: {known}")
-        return self._pools[name]
+    def _rules(self, invocation: AsyncInvocation) -> AsyncConfig:
+        rules = self.function(invocation.function).asynchronous
+        return rules.get(invocation.qualifier, DEFAULT_ASYNC)
 
-    def _rules(self, name: str) -> AsyncConfig:
-        return self.get(name).asynchronous or DEFAULT_ASYNC
+    def _random(self) -> float:
+        return int(self._clock.token(4), 16) / 0x100000000
 
     def _run(self, invocation: AsyncInvocation) -> None:
         try:
-            self._run_once(invocation)
+            if self._store.has(invocation.request_id):  # else its function was deleted
+                self._run_once(invocation)
         except ServiceError as error:
-            if invocation.function in self._pools or self._closed:
-                raise
-            logger.warning("Dropped the invocation %s: %s", invocation.request_id, error)
+            if self._closed:
+                return  # the next service runs it
+            logger.warning("Dropped the invocation %s of %s: %s", invocation.request_id, invocation.function, error)
             self._store.remove(invocation.request_id)
         except Exception:
             logger.exception("Internal error in the invocation %s of %s", invocation.request_id, invocation.function)
@@ -190,11 +220,11 @@ class FunctionService:
     def _run_once(self, invocation: AsyncInvocation) -> None:
         """Run an asynchronous invocation once, then finish it or schedule a retry."""
         name, request_id, attempt = invocation.function, invocation.request_id, invocation.attempt
-        config = self._rules(name)
+        config, qualifier = self._rules(invocation), invocation.qualifier
         if self._clock.now().timestamp() - invocation.accepted > config.max_age_seconds:
             self._finish(invocation, InvocationResult(request_id, b"", "EventAgeExceeded"))
             return
-        result = self.invoke(name, invocation.payload, request_id=request_id, retry_count=attempt)
+        result = self.invoke(name, invocation.payload, qualifier=qualifier, request_id=request_id, attempt=attempt)
         if self._closed:
             return  # `close` ended its instance: the next service runs the invocation again
         if result.error_type and attempt < config.retries:
@@ -212,18 +242,19 @@ class FunctionService:
 
     def _finish(self, invocation: AsyncInvocation, result: InvocationResult) -> None:
         """Send the record, then delete the invocation: a crash in between sends the record twice."""
-        config = self._rules(invocation.function)
+        config = self._rules(invocation)
         if destination := config.on_failure if result.error_type else config.on_success:
             self._send(destination, self._record(invocation, result))
         self._store.remove(invocation.request_id)
 
     def _send(self, destination: str, record: str) -> None:
         """Send a record to another function, or to a queue or topic."""
-        if destination.startswith("acs:fc:"):
-            self.invoke_async(function_of(destination), record.encode())
-            return
         try:
-            self._send_record(destination, record)
+            if destination.startswith("acs:fc:"):
+                function, qualifier = function_of(destination), qualifier_of(destination)
+                self.invoke_async(function, record.encode(), qualifier=qualifier)
+            else:
+                self._send_record(destination, record)
         except ServiceError as error:
             logger.warning("The record of an invocation could not be sent to %s: %s", destination, error)
 
@@ -236,7 +267,7 @@ class FunctionService:
         settings, error_type = self.settings, result.error_type
         context = {
             "requestId": invocation.request_id,
-            "functionArn": f"acs:fc:{settings.region}:{settings.account_id}:functions/{invocation.function}",
+            "functionArn": function_arn(invocation.function, settings, invocation.qualifier),
             "condition": error_type,
             "approximateInvokeCount": invocation.attempt + 1,
         }
@@ -267,6 +298,10 @@ class FunctionService:
         )
         self._keyring.add(key)
         return key
+
+
+def _shutting_down() -> ServiceError:
+    return ServiceError(503, "ServiceUnavailable", "The local Function Compute is shutting down.")
 
 
 def _check_size(payload: bytes, limit: int) -> None:

@@ -23,7 +23,9 @@ from localyun.fc.values import (
     TopicTrigger,
     Trigger,
     event_matches,
+    function_arn,
     function_of,
+    qualifier_of,
 )
 from localyun.oss.service import ObjectEvent, ObjectService
 from localyun.smq.service import MessageService
@@ -63,17 +65,24 @@ class Triggers:
         """
         key = trigger.function, trigger.name
         with self._lock:
-            others = [other for other_key, other in self._triggers.items() if other_key != key]
-            self._check(trigger, others)
+            self._check(trigger, [other for other_key, other in self._triggers.items() if other_key != key])
             old = self._triggers.get(key)
             if isinstance(old, TopicTrigger) and not isinstance(trigger, TopicTrigger):
                 self._unsubscribe(old)
             if isinstance(trigger, TopicTrigger):
                 self._subscribe(trigger)
             self._stop_timer(key)
-            self._triggers[key] = trigger
-            if isinstance(trigger, TimerTrigger):
-                self._start_timer(key, trigger)
+            self._set(key, trigger)
+
+    def restore(self, trigger: Trigger) -> None:
+        """Put a trigger of an earlier run; it stays if its bucket or topic has been deleted meanwhile."""
+        with self._lock:
+            try:
+                if isinstance(trigger, TopicTrigger):
+                    self._subscribe(trigger)
+            except ServiceError as error:
+                logger.warning("Trigger %s of %s receives no messages: %s", trigger.name, trigger.function, error)
+            self._set((trigger.function, trigger.name), trigger)
 
     def remove(self, function: str, name: str) -> None:
         """Delete a trigger; raise `ServiceError` if it does not exist."""
@@ -121,41 +130,64 @@ class Triggers:
                 settings = self._functions.settings
                 payload = object_payload(trigger, event, settings.region, settings.account_id)
                 for delay in self._faults.delivery_delays("event"):
-                    self._functions.invoke_async(trigger.function, payload, delay=delay)
+                    self._invoke(trigger, payload, delay)
 
     def deliver(self, subscription: Subscription, message: TopicMessage) -> None:
         """Invoke the function of a subscription with a message; raise `FunctionError` if it fails."""
         payload = message_payload(subscription, message, self._functions.settings.account_id)
-        result = self._functions.invoke(function_of(subscription.endpoint), payload)
+        endpoint = subscription.endpoint
+        result = self._functions.invoke(function_of(endpoint), payload, qualifier=qualifier_of(endpoint))
         if result.error_type:
             raise FunctionError(describe_error(result))
+
+    def _invoke(self, trigger: ObjectTrigger, payload: bytes, delay: float) -> None:
+        """Invoke a function; an event whose function or alias was deleted is dropped: its object is stored already."""
+        try:
+            self._functions.invoke_async(trigger.function, payload, qualifier=trigger.qualifier, delay=delay)
+        except ServiceError as error:
+            if error.status != 404:
+                raise
+            logger.warning("Dropped an event for trigger %s: %s", trigger.name, error)
+
+    def _set(self, key: tuple[str, str], trigger: Trigger) -> None:
+        self._triggers[key] = trigger
+        if isinstance(trigger, TimerTrigger):
+            self._start_timer(key, trigger)
 
     def _check(self, trigger: Trigger, others: list[Trigger]) -> None:
         if isinstance(trigger, ObjectTrigger):
             if not self._objects.has_bucket(trigger.bucket):
-                text = f"trigger '{trigger.name}': bucket '{trigger.bucket}' of sourceArn does not exist"
-                raise ServiceError(400, "InvalidArgument", text)
+                raise _no_source(trigger, f"bucket '{trigger.bucket}'")
             try:
                 check_bucket_triggers([*others, trigger])
             except BadConfiguration as error:
                 raise ServiceError(400, "InvalidArgument", str(error)) from error
 
+        if isinstance(trigger, TopicTrigger):
+            try:
+                self._messages.topics.get(trigger.topic)
+            except ServiceError as error:
+                raise _no_source(trigger, f"topic '{trigger.topic}'") from error
+
     def _subscribe(self, trigger: TopicTrigger) -> None:
-        """Subscribe one function; replace a different subscription of the same trigger."""
-        settings, topics, name = self._functions.settings, self._messages.topics, _subscription_name(trigger)
+        """Subscribe one function; change or replace a different subscription of the same trigger."""
+        topics, topic, name = self._messages.topics, trigger.topic, _subscription_name(trigger)
+        endpoint = function_arn(trigger.function, self._functions.settings, trigger.qualifier)
         options = {
-            "endpoint": f"acs:fc:{settings.region}:{settings.account_id}:functions/{trigger.function}",
             "strategy": trigger.strategy,
             "content_format": trigger.content_format,
             "filter_tag": trigger.filter_tag,
         }
         try:
-            topics.subscribe(trigger.topic, name, **options)
+            topics.subscribe(topic, name, endpoint=endpoint, **options)
         except ServiceError as error:
             if error.status != 409:
                 raise
-            topics.unsubscribe(trigger.topic, name)
-            topics.subscribe(trigger.topic, name, **options)
+            if topics.subscription(topic, name).endpoint == endpoint:
+                topics.change_subscription(topic, name, **options)  # keeps the messages that wait for a retry
+            else:
+                topics.unsubscribe(topic, name)
+                topics.subscribe(topic, name, endpoint=endpoint, **options)
 
     def _unsubscribe(self, trigger: TopicTrigger) -> None:
         """Remove a trigger's subscription, which is gone already if its topic was deleted."""
@@ -191,6 +223,11 @@ def matches(trigger: ObjectTrigger, event: ObjectEvent) -> bool:
         and event.key.endswith(trigger.suffix)
         and any(event_matches(pattern, f"oss:{event.name}") for pattern in trigger.events)
     )
+
+
+def _no_source(trigger: Trigger, source: str) -> ServiceError:
+    text = f"trigger '{trigger.name}': {source} of sourceArn does not exist"
+    return ServiceError(400, "InvalidArgument", text)
 
 
 def _subscription_name(trigger: TopicTrigger) -> str:
@@ -230,6 +267,7 @@ class _Timer:
 
     def _fire(self, due: datetime) -> None:
         try:
-            self._functions.invoke_async(self._trigger.function, timer_payload(self._trigger, due))
+            payload, qualifier = timer_payload(self._trigger, due), self._trigger.qualifier
+            self._functions.invoke_async(self._trigger.function, payload, qualifier=qualifier)
         except ServiceError as error:
             logger.warning("Timer %s could not invoke its function: %s", self._trigger.name, error)

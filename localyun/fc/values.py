@@ -9,6 +9,8 @@ from typing import Any
 
 from localyun.ram.credentials import Credential
 
+LATEST = "LATEST"  # the qualifier of the version that is not published
+
 
 @dataclass(frozen=True)
 class LifecycleHook:
@@ -26,6 +28,8 @@ class AsyncConfig:
     max_age_seconds: int = 86400
     on_success: str = ""
     on_failure: str = ""
+    created: datetime | None = None
+    modified: datetime | None = None
 
 
 DEFAULT_ASYNC = AsyncConfig()
@@ -63,7 +67,8 @@ class FunctionConfig:
     `code` is the code directory, followed by other directories to import from. `timeout` is in seconds, `memory` in MB.
     A `built` function brings its packages: it sees none of the local cloud's and writes no bytecode. `python` is its
     interpreter if that differs from the one in `FcSettings`. `asynchronous` is None without a configuration of its own.
-    `document`: the fields with which it was created, also those that have no effect on one machine.
+    `document`: the fields with which it was created, also those that have no effect on one machine. `version` is
+    `LATEST`, or the number of a published version, whose description is `version_description`.
     """
 
     name: str
@@ -87,6 +92,20 @@ class FunctionConfig:
     code_checksum: str = ""
     created: datetime | None = None
     modified: datetime | None = None
+    version: str = LATEST
+    version_description: str = ""
+
+
+@dataclass(frozen=True)
+class FunctionAlias:
+    """A name for a published version; `weights` are the shares, from 0 to 1, of other versions in the invocations."""
+
+    name: str
+    version: str
+    description: str = ""
+    weights: Mapping[str, float] = field(default_factory=dict)
+    created: datetime | None = None
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -105,7 +124,7 @@ class FcSettings:
 class AsyncInvocation:
     """An asynchronous invocation that is not finished.
 
-    `attempt` counts from 0; `due` and `accepted` are seconds since 1970.
+    `attempt` counts from 0; `due` and `accepted` are seconds since 1970. `qualifier` is a version or an alias.
     """
 
     request_id: str
@@ -114,6 +133,7 @@ class AsyncInvocation:
     attempt: int
     due: float
     accepted: float
+    qualifier: str = LATEST
 
 
 @dataclass(frozen=True)
@@ -126,10 +146,23 @@ class InvocationResult:
     log_tail: bytes = b""
     duration_ms: int = 0
     instance_id: str = ""
+    version: str = LATEST
+    code_checksum: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TriggerOptions:
+    """What triggers of all types have. A trigger that s.yaml declares has neither id nor times."""
+
+    description: str = ""
+    qualifier: str = LATEST
+    id: str = ""
+    created: datetime | None = None
+    modified: datetime | None = None
 
 
 @dataclass(frozen=True)
-class ObjectTrigger:
+class ObjectTrigger(TriggerOptions):
     """Invokes a function for events of objects; event names as in the configuration, `oss:...`.
 
     `role`, here and in `TopicTrigger`, is the ARN of the role with which the source invokes.
@@ -142,12 +175,10 @@ class ObjectTrigger:
     prefix: str = ""
     suffix: str = ""
     role: str = ""
-    description: str = ""
-    qualifier: str = "LATEST"
 
 
 @dataclass(frozen=True)
-class TopicTrigger:
+class TopicTrigger(TriggerOptions):
     """Invokes a function for every message of a topic."""
 
     function: str
@@ -157,12 +188,10 @@ class TopicTrigger:
     strategy: str = "BACKOFF_RETRY"
     filter_tag: str = ""
     role: str = ""
-    description: str = ""
-    qualifier: str = "LATEST"
 
 
 @dataclass(frozen=True)
-class TimerTrigger:
+class TimerTrigger(TriggerOptions):
     """Invokes a function at times: `@every 5m`, or six cron fields."""
 
     function: str
@@ -170,8 +199,6 @@ class TimerTrigger:
     expression: str
     payload: str = ""
     enabled: bool = True
-    description: str = ""
-    qualifier: str = "LATEST"
 
 
 Trigger = ObjectTrigger | TopicTrigger | TimerTrigger
@@ -185,3 +212,14 @@ def event_matches(pattern: str, event: str) -> bool:
 def function_of(arn: str) -> str:
     """Return the function's name in its ARN, which may have a service, a qualifier and a path."""
     return arn.rpartition("functions/")[2].partition("/")[0].partition(".")[0]
+
+
+def qualifier_of(arn: str) -> str:
+    """Return the qualifier in a function's ARN, `functions/NAME/QUALIFIER`; LATEST if it has none."""
+    return arn.rpartition("functions/")[2].partition("/")[2] or LATEST
+
+
+def function_arn(name: str, settings: FcSettings, qualifier: str = LATEST) -> str:
+    """Return the ARN of a function, with a qualifier other than LATEST as FC's RAM page writes it (read 2026-11)."""
+    suffix = "" if qualifier == LATEST else f"/{qualifier}"
+    return f"acs:fc:{settings.region}:{settings.account_id}:functions/{name}{suffix}"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-import localyun.fc.http.actions
+import localyun.fc.http.routes
 import localyun.imm.http.routes
 import localyun.oss.http.routes
 import localyun.ros.http.routes
@@ -174,9 +174,9 @@ def asked_actions() -> set[str]:
     oss = {action for action, _ in localyun.oss.http.routes.ROUTES.values() if action} | {"oss:ProcessImm"}
     imm = {f"imm:{action}" for action in localyun.imm.http.routes.ACTIONS} | {"imm:DetectMediaMeta"}
     smq = {f"mns:{route.action}" for route in localyun.smq.http.routes.ROUTES}
-    routes = (*localyun.fc.http.actions.ROUTES.values(), *localyun.fc.http.actions.OLD_ROUTES.values())
+    routes = (*localyun.fc.http.routes.ROUTES.values(), *localyun.fc.http.routes.OLD_ROUTES.values())
     ros = {f"ros:{action}" for action in localyun.ros.http.routes.ACTIONS}
-    return oss | imm | smq | ros | {action for action, _ in routes}
+    return oss | imm | smq | ros | {f"fc:{route.permission}" for route in routes}
 
 
 def test_the_table_has_every_action_that_the_local_cloud_checks() -> None:

@@ -20,6 +20,8 @@ TOOLS = ROOT / "build" / "tools"
 CDK = TOOLS / "cdk"
 SERVERLESS = TOOLS / "node_modules" / "@serverless-devs" / "s" / "bin" / "s"
 CDK_MODULES = TOOLS / "node_modules" / "@alicloud"
+FC_CLIENT = CDK_MODULES / "fc20230330"
+GO_MODULES = ROOT / "tests" / "localyun" / "sdk"
 SCHEMAS = ROOT.parent / "shared" / "schemas"
 FC3_SCHEMA = SCHEMAS / "fc3.schema.json"
 ROS_TYPES = SCHEMAS / "ros-resource-types.subset.json"
@@ -44,7 +46,10 @@ def skip_or_fail(message: str) -> NoReturn:
 
 
 def install() -> None:
-    """Install the pinned tools: Serverless Devs from npm, without install scripts, and the ROS classes from PyPI."""
+    """Install the pinned tools: from npm, without install scripts, and the ROS classes from PyPI; download Go modules.
+
+    Go keeps its modules in its own cache.
+    """
     TOOLS.mkdir(parents=True, exist_ok=True)
     (TOOLS / "package.json").write_bytes((Path(__file__).parent / "package.json").read_bytes())
     npm = ["npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", "--no-package-lock"]
@@ -55,6 +60,10 @@ def install() -> None:
     subprocess.run(pip, check=True)
     for packed in sorted(CDK.glob("*/_jsii/*.tgz")):
         unpack(packed)
+    if shutil.which("go"):
+        for name in ("go.mod", "go.sum"):
+            shutil.copy(GO_MODULES / name, TOOLS)
+        subprocess.run(["go", "mod", "download"], cwd=TOOLS, check=True)
 
 
 def unpack(packed: Path) -> None:

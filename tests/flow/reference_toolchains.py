@@ -1,4 +1,4 @@
-"""Run Python, Java and Go programs in child processes, with the vendor's SDK from the public registries.
+"""Run Python, Java, Go and JavaScript programs in child processes, with the vendor's SDK from the public registries.
 
 Downloads stay in the caches of Maven, Go and the user, so that only the first run is slow.
 """
@@ -40,15 +40,21 @@ def run_java(code: str, folder: Path, variables: Mapping[str, str]) -> str:
     )
 
 
-def run_go(code: str, folder: Path, variables: Mapping[str, str]) -> str:
-    """Build a Go program, run it, and return what it prints."""
+def run_go(code: str, folder: Path, variables: Mapping[str, str], modules: Path = DATA) -> str:
+    """Build a Go program with the go.mod of a folder, run it, and return what it prints."""
     _require_programs("go")
     for name in ("go.mod", "go.sum"):
-        shutil.copy(DATA / name, folder)
+        shutil.copy(modules / name, folder)
     _fetch(["go", "mod", "download"], folder, GO)
     _write(folder / "main.go", code)
     _run(["go", "build", "-o", "demo", "."], folder, GO)
     return _run([str(folder / "demo")], folder, variables)
+
+
+def run_node(file: Path, folder: Path, variables: Mapping[str, str], modules: Path) -> str:
+    """Run a JavaScript program, whose argument is the folder of its modules, and return what it prints."""
+    _require_programs("node")
+    return _run(["node", str(file), str(modules)], folder, variables)
 
 
 def child_environment(extra: Mapping[str, str]) -> dict[str, str]:

@@ -2,11 +2,13 @@
 
 import json
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,8 @@ import pytest
 from localyun.clock import HostClock
 from localyun.errors import ServiceError
 from localyun.fc.service import FunctionService
-from localyun.fc.values import AsyncConfig, FcSettings, FunctionConfig, LifecycleHook
+from localyun.fc.store import InvocationStore
+from localyun.fc.values import AsyncConfig, AsyncInvocation, FcSettings, FunctionConfig, LifecycleHook
 from localyun.ram.credentials import Credential, Keyring
 
 TIME_SCALE = 50.0  # the first retry after 20 ms
@@ -433,3 +436,18 @@ def _until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline, "the condition is not true after 10 s"
         time.sleep(0.01)
+
+
+def test_a_data_directory_of_the_first_version_can_be_opened(tmp_path: Path) -> None:
+    """Its table of invocations has no qualifiers: they are all LATEST."""
+    with closing(sqlite3.connect(tmp_path / "invocations.sqlite")) as db, db:
+        db.execute(
+            "CREATE TABLE invocations (request_id TEXT PRIMARY KEY, function TEXT NOT NULL, payload BLOB NOT NULL, "
+            "attempt INTEGER NOT NULL, due REAL NOT NULL, accepted REAL NOT NULL)"
+        )
+        db.execute("INSERT INTO invocations VALUES ('r', 'f', x'61', 1, 2.0, 3.0)")
+    store = InvocationStore(tmp_path / "invocations.sqlite")
+    found = store.all()
+    store.close()
+
+    assert [AsyncInvocation("r", "f", b"a", 1, 2.0, 3.0, "LATEST")] == found

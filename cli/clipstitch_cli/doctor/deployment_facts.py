@@ -160,7 +160,7 @@ class ExpectedDeployment(NamedTuple):
 
 def declared_functions(deployment: "Deployment") -> tuple[FunctionFacts, ...]:
     """Return the functions that a project declares, as FC would describe them."""
-    from localyun.fc.configuration import async_document, function_document, trigger_document  # noqa: PLC0415
+    from localyun.fc.answers import async_document, function_document, trigger_document  # noqa: PLC0415
     from localyun.fc.values import DEFAULT_ASYNC, FcSettings  # noqa: PLC0415 - only where it is needed
 
     site = FcSettings(deployment.account_id, deployment.region)

@@ -1,6 +1,9 @@
 """Function Compute over HTTP. No rules; those are in `localyun.fc.service` and `localyun.fc.management`.
 
 signatures  checks the signature of API 2016-08-15
-routes      selects the action, authenticates, formats errors
-actions     one function per action: invocations, and the management of functions and triggers
+routes      selects the action, authenticates, authorizes, formats errors
+request     a request, JSON responses, pages
+actions     one function per action on functions and triggers
+versions    one function per action on versions and aliases
+settings    one function per action on asynchronous settings and reserved concurrency
 """

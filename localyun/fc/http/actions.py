@@ -1,69 +1,30 @@
-"""The actions of Function Compute's API: one function each, from a request to a response. No signatures."""
+"""The actions on functions and triggers: one function each, from a request to a response. No signatures."""
 
-import json
 import re
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from localyun.errors import ServiceError
-from localyun.fc.configuration import async_document, format_time, function_document, trigger_document
+from localyun.fc.answers import format_time, function_document, trigger_document
+from localyun.fc.http.request import FcRequest, json_response
 from localyun.fc.management import FunctionManager
-from localyun.http import HttpRequest, HttpResponse
-
-OLD, NEW = "2016-08-15", "2023-03-30"
-MAX_PAGE = 100
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class FcRequest:
-    """A request: the call, the version of the API, the names of the function and of its part, and the request id."""
-
-    call: HttpRequest
-    version: str
-    name: str
-    part: str
-    request_id: str
-
-    @property
-    def is_new(self) -> bool:
-        """True for API 2023-03-30, whose triggers have their configuration as a JSON string."""
-        return self.version == NEW
-
-    def document(self) -> dict[str, Any]:
-        """Return the JSON object in the body; raise `ServiceError` for anything else."""
-        try:
-            content = json.loads(self.call.read() or b"{}")
-        except ValueError as error:
-            raise ServiceError(400, "InvalidArgument", f"the body is not valid JSON: {error}") from error
-        if not isinstance(content, dict):
-            raise ServiceError(400, "InvalidArgument", "the body must be a JSON object")
-        return content
-
-
-Action = Callable[[FunctionManager, FcRequest], HttpResponse]
-
-
-def json_response(document: Mapping[str, Any], status: int = 200) -> HttpResponse:
-    """Return a JSON response."""
-    return HttpResponse(status, json.dumps(document).encode(), {"Content-Type": "application/json"})
+from localyun.http import HttpResponse
 
 
 def invoke(manager: FunctionManager, request: FcRequest) -> HttpResponse:
     """InvokeFunction, synchronous or asynchronous."""
     functions, payload, headers = manager.functions, request.call.read(), request.call.headers
+    options: dict[str, Any] = {"qualifier": request.qualifier, "request_id": request.request_id}
     if headers.get("x-fc-invocation-type", "Sync").lower() == "async":
-        delay = _delay(headers.get("x-fc-async-delay", "0"))
-        functions.invoke_async(request.name, payload, request_id=request.request_id, delay=delay)
+        functions.invoke_async(request.name, payload, delay=_delay(headers.get("x-fc-async-delay", "0")), **options)
         return HttpResponse(202)
-    result = functions.invoke(request.name, payload, request_id=request.request_id)
+    result = functions.invoke(request.name, payload, **options)
     reply_headers = {
         "Content-Type": "application/octet-stream",
         "X-Fc-Invocation-Duration": str(result.duration_ms),
+        "X-Fc-Invocation-Service-Version": result.version,
         "X-Fc-Instance-Id": result.instance_id,
-        "X-Fc-Code-Checksum": functions.get(request.name).code_checksum,
+        "X-Fc-Code-Checksum": result.code_checksum,
     }
     if result.error_type:
         reply_headers |= {"X-Fc-Error-Type": result.error_type, "Content-Type": "application/json"}
@@ -80,7 +41,15 @@ def create_function(manager: FunctionManager, request: FcRequest) -> HttpRespons
 
 def get_function(manager: FunctionManager, request: FcRequest) -> HttpResponse:
     """GetFunction."""
-    return json_response(function_document(manager.functions.get(request.name), manager.functions.settings))
+    config = manager.functions.get(request.name, request.qualifier)
+    return json_response(function_document(config, manager.functions.settings))
+
+
+def get_function_code(manager: FunctionManager, request: FcRequest) -> HttpResponse:
+    """GetFunctionCode."""
+    url = manager.code_url(request.name, request.qualifier)
+    checksum = manager.functions.get(request.name, request.qualifier).code_checksum
+    return json_response({"url": url, "checksum": checksum})
 
 
 def update_function(manager: FunctionManager, request: FcRequest) -> HttpResponse:
@@ -96,11 +65,10 @@ def delete_function(manager: FunctionManager, request: FcRequest) -> HttpRespons
 
 
 def list_functions(manager: FunctionManager, request: FcRequest) -> HttpResponse:
-    """ListFunctions in order of their names, in pages."""
-    prefix, settings = request.call.query.get("prefix", ""), manager.functions.settings
-    configs = [config for config in manager.functions.list() if config.name.startswith(prefix)]
-    page, token = _page(request, configs, lambda config: config.name)
-    return json_response({"functions": [function_document(config, settings) for config in page], **token})
+    """ListFunctions."""
+    settings = manager.functions.settings
+    configs = manager.functions.list()
+    return request.page("functions", ((config.name, function_document(config, settings)) for config in configs))
 
 
 def create_trigger(manager: FunctionManager, request: FcRequest) -> HttpResponse:
@@ -129,30 +97,13 @@ def delete_trigger(manager: FunctionManager, request: FcRequest) -> HttpResponse
 
 
 def list_triggers(manager: FunctionManager, request: FcRequest) -> HttpResponse:
-    """ListTriggers in order of their names, in pages."""
+    """ListTriggers."""
     manager.functions.get(request.name)
     settings, triggers = manager.functions.settings, sorted(manager.triggers.of(request.name), key=lambda t: t.name)
-    page, token = _page(request, triggers, lambda trigger: trigger.name)
-    documents = [trigger_document(trigger, settings, as_string=request.is_new) for trigger in page]
-    return json_response({"triggers": documents, **token})
-
-
-def put_async_config(manager: FunctionManager, request: FcRequest) -> HttpResponse:
-    """PutAsyncInvokeConfig."""
-    rules = manager.put_async(request.name, request.document())
-    return json_response(async_document(request.name, rules, manager.functions.settings))
-
-
-def get_async_config(manager: FunctionManager, request: FcRequest) -> HttpResponse:
-    """GetAsyncInvokeConfig."""
-    rules = manager.async_config(request.name)
-    return json_response(async_document(request.name, rules, manager.functions.settings))
-
-
-def delete_async_config(manager: FunctionManager, request: FcRequest) -> HttpResponse:
-    """DeleteAsyncInvokeConfig."""
-    manager.delete_async(request.name)
-    return HttpResponse(204)
+    return request.page(
+        "triggers",
+        ((trigger.name, trigger_document(trigger, settings, as_string=request.is_new)) for trigger in triggers),
+    )
 
 
 def get_temp_bucket_token(manager: FunctionManager, _request: FcRequest) -> HttpResponse:
@@ -166,42 +117,6 @@ def get_temp_bucket_token(manager: FunctionManager, _request: FcRequest) -> Http
         "Expiration": format_time(upload.expires),
     }
     return json_response({"credentials": credentials, "ossBucket": upload.bucket, "objectName": upload.key})
-
-
-# Actions that API 2016-08-15 alone has, by method and path below the version.
-OLD_ROUTES: Mapping[tuple[str, str], tuple[str, Action]] = {
-    ("GET", "tempBucketToken"): ("fc:GetTempBucketToken", get_temp_bucket_token),
-}
-# By method and path below the version; `:name` is a function, `:part` a trigger. The permission, and the action.
-ROUTES: Mapping[tuple[str, str], tuple[str, Action]] = {
-    ("POST", "functions/:name/invocations"): ("fc:InvokeFunction", invoke),
-    ("POST", "functions"): ("fc:CreateFunction", create_function),
-    ("GET", "functions"): ("fc:ListFunctions", list_functions),
-    ("GET", "functions/:name"): ("fc:GetFunction", get_function),
-    ("PUT", "functions/:name"): ("fc:UpdateFunction", update_function),
-    ("DELETE", "functions/:name"): ("fc:DeleteFunction", delete_function),
-    ("POST", "functions/:name/triggers"): ("fc:CreateTrigger", create_trigger),
-    ("GET", "functions/:name/triggers"): ("fc:ListTriggers", list_triggers),
-    ("GET", "functions/:name/triggers/:part"): ("fc:GetTrigger", get_trigger),
-    ("PUT", "functions/:name/triggers/:part"): ("fc:UpdateTrigger", update_trigger),
-    ("DELETE", "functions/:name/triggers/:part"): ("fc:DeleteTrigger", delete_trigger),
-    ("PUT", "functions/:name/async-invoke-config"): ("fc:PutFunctionAsyncInvokeConfig", put_async_config),
-    ("GET", "functions/:name/async-invoke-config"): ("fc:GetFunctionAsyncInvokeConfig", get_async_config),
-    ("DELETE", "functions/:name/async-invoke-config"): ("fc:DeleteFunctionAsyncInvokeConfig", delete_async_config),
-}
-
-
-def _page(
-    request: FcRequest, items: Sequence[Item], name: Callable[[Item], str]
-) -> tuple[Sequence[Item], dict[str, str]]:
-    """Return a page of items in order of their names, and the token of the next page, which is its first name."""
-    query = request.call.query
-    limit, start = query.get("limit") or str(MAX_PAGE), query.get("nextToken") or ""
-    if not limit.isdigit() or not 1 <= int(limit) <= MAX_PAGE:
-        raise ServiceError(400, "InvalidArgument", f"limit is {limit!r}; give an integer from 1 to {MAX_PAGE}")
-    rest = [item for item in items if name(item) >= start]
-    page = rest[: int(limit)]
-    return page, {"nextToken": name(rest[len(page)])} if len(page) < len(rest) else {}
 
 
 def _delay(text: str) -> float:

@@ -133,7 +133,7 @@ def context_for(setup: Mapping[str, Any], request: Mapping[str, Any]) -> SimpleN
     context.region, context.account_id = setup["region"], setup["account_id"]
     context.tracing, context.logger = None, logging.getLogger()
     if setup["runtime"] == "python3.12":
-        function.update(version_id="", qualifier="LATEST")
+        function.update(setup["version"])
         context.log_project, context.log_store = log["project"], log["store"]
     else:
         context.credentials = SimpleNamespace(**setup["credentials"])
@@ -141,8 +141,7 @@ def context_for(setup: Mapping[str, Any], request: Mapping[str, Any]) -> SimpleN
             name="",
             log_project=log["project"],
             log_store=log["store"],
-            qualifier="LATEST",
-            version_id="",
+            **setup["version"],
         )
     context.function = SimpleNamespace(**function)
     return context
