@@ -7,6 +7,7 @@ imm  media processing: tasks, process strings, audio joins
 smq  queues and topics (MNS)
 fc  functions, instances, triggers
 ram  access keys, policies, signatures
+ros  stacks of resources
 deploy  parses s.yaml and template.yml into the declared resources
 server  starts and stops a local cloud
 services  creates the services with the declared resources

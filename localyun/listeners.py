@@ -7,6 +7,8 @@ import asyncio
 import socket
 import threading
 from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -29,6 +31,14 @@ def bind(host: str, port: int) -> socket.socket:
         bound.close()
         raise
     return bound
+
+
+class Site(NamedTuple):
+    """An app and its bound socket. `tls`: the files of the certificate and its key, if it is served over HTTPS."""
+
+    socket: socket.socket
+    app: ASGIApp
+    tls: tuple[Path, Path] | None = None
 
 
 class _Protocol(HttpToolsProtocol):
@@ -60,14 +70,14 @@ class Listeners:
         self._servers: list[_Server] = []
         self._thread: threading.Thread | None = None
 
-    def start(self, apps: Sequence[tuple[socket.socket, ASGIApp]]) -> None:
+    def start(self, sites: Sequence[Site]) -> None:
         """Serve each app at its socket; return when all accept requests."""
         started = threading.Semaphore(0)
-        self._servers = [_Server(_config(app), started) for _, app in apps]
-        sockets = [bound for bound, _ in apps]
+        self._servers = [_Server(_config(site), started) for site in sites]
+        sockets = [site.socket for site in sites]
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(sockets),), name="http", daemon=True)
         self._thread.start()
-        for _ in apps:
+        for _ in sites:
             started.acquire()
 
     async def _serve(self, sockets: Sequence[socket.socket]) -> None:
@@ -85,10 +95,13 @@ class Listeners:
             self._thread.join()
 
 
-def _config(app: ASGIApp) -> uvicorn.Config:
+def _config(site: Site) -> uvicorn.Config:
     """Leave the logging configuration of the process alone; the endpoints send their own Date and Server headers."""
+    certificate, key = site.tls or (None, None)
     return uvicorn.Config(
-        app,
+        site.app,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
         http=_Protocol,
         ws="none",
         lifespan="off",

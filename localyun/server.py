@@ -16,28 +16,35 @@ from starlette.types import ASGIApp
 from localyun.clock import CloudClock, HostClock
 from localyun.data_dir import CannotStart, DataDir
 from localyun.deploy.declared import Deployment
-from localyun.deploy.project import read
+from localyun.deploy.project import empty_deployment, read
+from localyun.deploy.ros_template import StackLocation
 from localyun.faults import NO_FAULTS, FaultInjector, FaultProfile
 from localyun.fc.http.routes import FcEndpoint
 from localyun.http import asgi_app
 from localyun.imm.http.routes import ImmEndpoint
-from localyun.listeners import Listeners, bind
+from localyun.listeners import Listeners, Site, bind
 from localyun.oss.http.routes import OssEndpoint
 from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.policies import AccessCheck, Authorizer
 from localyun.ram.store import RoleStore
+from localyun.ros.http.routes import RosEndpoint
+from localyun.ros.http.tls import certificate_files
+from localyun.ros.provision import Provisioner
+from localyun.ros.service import StackService
+from localyun.ros.store import StackStore
 from localyun.services import ServiceContext, Services, make_services
 from localyun.smq.http.routes import MnsEndpoint
 
 __all__ = ["CannotStart", "Endpoints", "FaultProfile", "LocalCloud"]
 
 HOST = "127.0.0.1"
-SERVICE_COUNT = 4  # OSS, MNS, IMM, FC, in the order of their ports
+# OSS, MNS, IMM, FC, ROS over HTTPS for tools, and ROS over HTTP, where functions post the answers of custom resources.
+PORT_COUNT = 6
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """The endpoint URLs of a running local cloud, and its root access key."""
+    """The endpoint URLs of a running local cloud, its root access key, and the certificate file of its ROS."""
 
     oss: str
     mns: str
@@ -45,20 +52,42 @@ class Endpoints:
     fc: str
     credential: Credential
     deployment: Deployment
+    ros: str = ""
+    certificate: Path = Path()
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that the SDKs and the `clipstitch` command read."""
         outputs = self.deployment.outputs
+        named = {
+            "CLIPSTITCH_BUCKET": outputs.get("BucketName", ""),
+            "CLIPSTITCH_EVENTS_TOPIC": outputs.get("EventsTopicName", ""),
+            "CLIPSTITCH_EVENTS_QUEUE": outputs.get("EventsQueueName", ""),
+        }
         return {
             "OSS_ACCESS_KEY_ID": self.credential.access_key_id,
             "OSS_ACCESS_KEY_SECRET": self.credential.access_key_secret,
             "OSS_SESSION_TOKEN": "",
             "OSS_REGION": self.deployment.region,
             **self.variables(),
-            "CLIPSTITCH_BUCKET": outputs.get("BucketName", ""),
-            "CLIPSTITCH_EVENTS_TOPIC": outputs.get("EventsTopicName", ""),
-            "CLIPSTITCH_EVENTS_QUEUE": outputs.get("EventsQueueName", ""),
+            **({} if self.is_empty else named),
             "ALIBABA_CLOUD_ACCOUNT_ID": self.deployment.account_id,
+        }
+
+    @property
+    def is_empty(self) -> bool:
+        """True if no project declared what the cloud has; the names of its resources are then unknown."""
+        return not self.deployment.outputs and not self.deployment.functions
+
+    def tool_environment(self) -> dict[str, str]:
+        """Return the environment variables with which Serverless Devs deploys into this cloud."""
+        return {
+            "AccountID": self.deployment.account_id,
+            "AccessKeyID": self.credential.access_key_id,
+            "AccessKeySecret": self.credential.access_key_secret,
+            "FC_CLIENT_CUSTOM_ENDPOINT": self.fc,
+            "FC_CODE_TEMP_OSS_ENDPOINT": self.oss,
+            "ROS_ENDPOINT": self.ros.removeprefix("https://"),
+            "NODE_EXTRA_CA_CERTS": str(self.certificate),
         }
 
     def variables(self) -> dict[str, str]:
@@ -75,14 +104,16 @@ class Endpoints:
 class LocalCloud:
     """A local cloud for one project.
 
-    `data`: state directory, or None for a temporary one. `port`: the first of four ports, or 0 for free ones.
+    `project`: its directory, or None for an empty cloud, into which tools deploy.
+    `data`: state directory, or None for a temporary one. `port`: the first of six ports, or 0 for free ones.
     `time_scale`: divides the delays of retries and timers. `from_build`: run the built packages instead of the sources.
     `variables`: values of `${env(...)}` in s.yaml. `watch`: receives every access check of a role. `fault_profile`: the
     faults to inject. `approve`: receives the deployment before anything starts; its exceptions abort the start.
     `role_delay_s`: for so many seconds after its creation no role has its permissions, as may happen in the cloud.
+    `fail_resource`: the logical id of a resource of a stack whose creation fails.
     """
 
-    project: Path
+    project: Path | None
     _: KW_ONLY
     data: Path | None = None
     port: int = 0
@@ -94,6 +125,7 @@ class LocalCloud:
     fault_profile: FaultProfile | None = None
     approve: Callable[[Deployment], None] | None = None
     role_delay_s: float = 0.0
+    fail_resource: str = ""
     faults: FaultInjector = field(default=NO_FAULTS, init=False)  # also after `stop`: it counts the faults
     _exits: ExitStack = field(default_factory=ExitStack, init=False)
     _services: Services | None = field(default=None, init=False)
@@ -127,14 +159,28 @@ class LocalCloud:
         self.stop()
 
     def _start(self, exits: ExitStack) -> Endpoints:
-        deployment = read(self.project, self.variables or {}, from_build=self.from_build)
+        variables = self.variables or {}
+        if self.project:
+            deployment = read(self.project, variables, from_build=self.from_build)
+        else:
+            deployment = empty_deployment(variables)
         if self.approve:
             self.approve(deployment)
         data = DataDir(self.data or Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="localyun-"))))
         exits.callback(data.release)
         sockets = self._bind(exits)
-        oss, mns, imm, fc = (f"http://{host}:{port}" for host, port in (bound.getsockname() for bound in sockets))
-        endpoints = Endpoints(oss, mns, imm, fc, data.root_key(self.clock), deployment)
+        oss, mns, imm, fc, ros, answers = (f"{HOST}:{bound.getsockname()[1]}" for bound in sockets)
+        tls = certificate_files(data.path, HOST, self.clock)
+        endpoints = Endpoints(
+            f"http://{oss}",
+            f"http://{mns}",
+            f"http://{imm}",
+            f"http://{fc}",
+            data.root_key(self.clock),
+            deployment,
+            f"https://{ros}",
+            tls[0],
+        )
         listeners = Listeners()
         exits.callback(listeners.join)
         if self.fault_profile:
@@ -159,15 +205,24 @@ class LocalCloud:
             self.time_scale,
         )
         services = make_services(deployment, context, exits)
+        provisioner = Provisioner(services, deployment.account_id, f"http://{answers}", self.clock, self.time_scale)
+        location = StackLocation(deployment.account_id, deployment.region, "", "TemplateBody")
+        store = StackStore(data.path / "stacks.sqlite")
+        stacks = StackService(store, self.clock, provisioner, location, self.fail_resource)
+        exits.callback(stacks.close)
         exits.callback(listeners.stop)
-        listeners.start(list(zip(sockets, _apps(services, context, deployment), strict=True)))
+        ros_app, *apps = _apps(services, context, deployment, stacks)
+        sites = [Site(bound, app) for bound, app in zip(sockets, (*apps, ros_app, ros_app), strict=True)]
+        sites[-2] = sites[-2]._replace(tls=tls)
+        listeners.start(sites)
+        stacks.start()
         services.start()  # last: unfinished work of an earlier run sends requests to the endpoints
         self._services = services
         return endpoints
 
     def _bind(self, exits: ExitStack) -> list[socket.socket]:
         """Bind one socket per service."""
-        ports = [self.port + offset if self.port else 0 for offset in range(SERVICE_COUNT)]
+        ports = [self.port + offset if self.port else 0 for offset in range(PORT_COUNT)]
         try:
             return [exits.enter_context(bind(HOST, port)) for port in ports]
         except OSError as error:
@@ -175,12 +230,13 @@ class LocalCloud:
             raise CannotStart(message) from error
 
 
-def _apps(services: Services, context: ServiceContext, deployment: Deployment) -> list[ASGIApp]:
-    """Return the HTTP endpoints, in the order of their ports."""
+def _apps(services: Services, context: ServiceContext, deployment: Deployment, stacks: StackService) -> list[ASGIApp]:
+    """Return the HTTP endpoints: that of ROS, then the others in the order of their ports."""
     keys, clock, authorizer, faults = context.keyring, context.clock, context.authorizer, context.faults
     region, account = deployment.region, deployment.account_id
     oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.oss, faults=faults)
     mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.mns, faults=faults)
     imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.imm, faults=faults)
     fc = FcEndpoint(keys, clock, services.manager, allow=authorizer.fc, faults=faults)
-    return [asgi_app(endpoint.answer) for endpoint in (oss, mns, imm, fc)]
+    ros = RosEndpoint(keys, clock, stacks, region, account, allow=authorizer.imm, faults=faults)
+    return [asgi_app(endpoint.answer) for endpoint in (ros, oss, mns, imm, fc)]

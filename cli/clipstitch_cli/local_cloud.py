@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 @contextmanager
 def running_local_cloud(
-    project: Path, env: Mapping[str, str] | None = None, faults: tuple[int, float] | None = None, **options: Any
+    project: Path | None, env: Mapping[str, str] | None = None, faults: tuple[int, float] | None = None, **options: Any
 ) -> Iterator[dict[str, str]]:
-    """Run the local cloud of a project; yield the variables for its clients. Raises LocalCloudError.
+    """Run the local cloud of a project, or an empty one; yield the variables for its clients. Raises LocalCloudError.
 
     `env` supplies the variables that s.yaml uses. `faults`: the seed of injected faults, and what multiplies their
     probabilities. `options` are those of `LocalCloud`: `data`, `port`, `time_scale`, `from_build`.
@@ -26,14 +26,14 @@ def running_local_cloud(
     from localyun.server import CannotStart, FaultProfile, LocalCloud  # noqa: PLC0415 - likewise
 
     profile = FaultProfile(*faults) if faults else None
-    approve = partial(_refuse_loops, project / "s.yaml")
+    approve = partial(_refuse_loops, project / "s.yaml") if project else None
     cloud = LocalCloud(project, variables=env, approve=approve, fault_profile=profile, **options)
     try:
         endpoints = cloud.start()
     except (BadDeployment, CannotStart, OSError) as error:
         raise LocalCloudError(str(error)) from error
     try:
-        yield endpoints.environment()
+        yield endpoints.environment() | ({} if project else endpoints.tool_environment())
     finally:
         cloud.stop()
 

@@ -6,6 +6,7 @@ declared         the declared resources, and the error of a file that is not val
 project          reads a project's s.yaml and its templates
 serverless_devs  resolves s.yaml of Serverless Devs: resources, inheritance, references
 ros_template     resolves a native ROS template: parameters, conditions, functions, outputs
+ros_resources    the resources of a template as the local services know them
 ros_types        the resource types that the local cloud supports, and their attributes
 cycles           detects values that refer to themselves
 triggers         checks the triggers of functions against the declared resources

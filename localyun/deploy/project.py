@@ -12,12 +12,11 @@ from typing import Any
 from localyun.deploy.declared import (
     BadDeployment,
     DeclaredAttachment,
-    DeclaredResource,
-    DeclaredSubscription,
     Deployment,
 )
 from localyun.deploy.roles import check_roles
-from localyun.deploy.ros_template import Stack, StackLocation, StackResource
+from localyun.deploy.ros_resources import declared_resource, declared_role, declared_subscription
+from localyun.deploy.ros_template import Stack, StackLocation
 from localyun.deploy.serverless_devs import ServerlessFile, load_yaml
 from localyun.deploy.triggers import check_triggers, deployment_errors
 from localyun.fc.configuration import (
@@ -27,8 +26,7 @@ from localyun.fc.configuration import (
 )
 from localyun.fc.interpreters import interpreter
 from localyun.fc.values import FunctionCode, FunctionConfig, Trigger
-from localyun.ram.values import Role, role_arn
-from localyun.smq.values import QUEUE_ELEMENTS, SUBSCRIPTION_ELEMENTS
+from localyun.ram.values import role_arn
 
 DEFAULT_ACCOUNT = "1234567890123456"
 DEFAULT_REGION = "cn-hangzhou"
@@ -38,7 +36,6 @@ OTHER_PROPS = frozenset(
     {"region", "code", "triggers", "asyncInvokeConfig", "annotations", "vpcBinding", "customDomain", "endpoint"}
     | {"concurrencyConfig", "provisionConfig", "scalingConfig"}
 )
-ATTRIBUTES = {**QUEUE_ELEMENTS, "LoggingEnabled": "logging_enabled"}
 
 
 def read(project: Path, env: Mapping[str, str], *, from_build: bool = False) -> Deployment:
@@ -48,6 +45,12 @@ def read(project: Path, env: Mapping[str, str], *, from_build: bool = False) -> 
     in `./build/NAME` is replaced by its sources, `functions/NAME` and `shared`, so that no build is necessary.
     """
     return _Reader(project, env, from_build=from_build).deployment()
+
+
+def empty_deployment(env: Mapping[str, str]) -> Deployment:
+    """Return a deployment that declares nothing, in the account and the region of the environment."""
+    account = env.get("ALIBABA_CLOUD_ACCOUNT_ID") or DEFAULT_ACCOUNT
+    return Deployment(account, env.get("OSS_REGION") or DEFAULT_REGION)
 
 
 class _Reader:
@@ -89,16 +92,16 @@ class _Reader:
             region=self._region(functions),
             # An attached bucket may exist without the template.
             buckets=tuple(dict.fromkeys([*declared_buckets, *(attachment.bucket for attachment in attachments)])),
-            topics=tuple(_resource(r, "TopicName") for r in resources if r.type == "ALIYUN::MNS::Topic"),
-            queues=tuple(_resource(r, "QueueName") for r in resources if r.type == "ALIYUN::MNS::Queue"),
-            subscriptions=tuple(_subscription(props) for props in of_type["ALIYUN::MNS::Subscription"]),
+            topics=tuple(declared_resource(r, "TopicName") for r in resources if r.type == "ALIYUN::MNS::Topic"),
+            queues=tuple(declared_resource(r, "QueueName") for r in resources if r.type == "ALIYUN::MNS::Queue"),
+            subscriptions=tuple(declared_subscription(props) for props in of_type["ALIYUN::MNS::Subscription"]),
             projects=tuple(projects),
             # The default role has all permissions that IMM needs.
             service_roles={
                 n: role_arn(self._account, str(r)) for n, r in service_roles.items() if r != IMM_DEFAULT_ROLE
             },
             attachments=attachments,
-            roles=tuple(_role(self._account, props) for props in of_type["ALIYUN::RAM::Role"]),
+            roles=tuple(declared_role(self._account, props) for props in of_type["ALIYUN::RAM::Role"]),
             functions=tuple(self._function(name, props) for name, props in functions.items()),
             triggers=tuple(trigger for name, props in functions.items() for trigger in _triggers(name, props)),
             outputs={name: value for stack in stacks for name, value in stack.outputs().items()},
@@ -167,23 +170,6 @@ def _triggers(name: str, props: Mapping[str, Any]) -> list[Trigger]:
         ]
 
 
-def _resource(resource: StackResource, name: str) -> DeclaredResource:
-    """Return a queue or topic; `name` is the property that has its name."""
-    attributes = {key: value for key, value in resource.properties.items() if key not in (name, "Tags")}
-    if unknown := sorted(set(attributes) - set(ATTRIBUTES)):
-        known = ", ".join([name, *ATTRIBUTES])
-        raise BadDeployment(f"Resources.{resource.logical_id}: {', '.join(unknown)} is unknown here; known: {known}")
-    return DeclaredResource(
-        str(resource.properties[name]), {ATTRIBUTES[key]: value for key, value in attributes.items()}
-    )
-
-
-def _subscription(props: Mapping[str, Any]) -> DeclaredSubscription:
-    options = {option: str(props[name]) for name, option in SUBSCRIPTION_ELEMENTS.items() if name in props}
-    topic, name, endpoint = (str(props[name]) for name in ("TopicName", "SubscriptionName", "Endpoint"))
-    return DeclaredSubscription(topic, name, endpoint, **options)
-
-
 def _attachments(stack: Stack) -> list[DeclaredAttachment]:
     return [
         DeclaredAttachment(
@@ -192,12 +178,3 @@ def _attachments(stack: Stack) -> list[DeclaredAttachment]:
         )
         for entry in stack.metadata().get("attach", ())
     ]
-
-
-def _role(account: str, props: Mapping[str, Any]) -> Role:
-    return Role(
-        arn=role_arn(account, str(props["RoleName"])),
-        trust=props.get("AssumeRolePolicyDocument") or {},
-        policies=tuple(policy["PolicyDocument"] for policy in props.get("Policies") or ()),
-        system_policies=tuple((props.get("PolicyAttachments") or {}).get("System") or ()),
-    )

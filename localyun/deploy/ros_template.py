@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from localyun.deploy.cycles import resolving
@@ -28,11 +29,13 @@ class StackLocation:
 
 @dataclass(frozen=True)
 class StackResource:
-    """A resource of a stack, with resolved properties."""
+    """A resource of a stack, with resolved properties. `needs`: the resources that must exist before it."""
 
     logical_id: str
     type: str
     properties: Mapping[str, Any]
+    needs: frozenset[str] = frozenset()
+    is_retained: bool = False
 
 
 class Stack:
@@ -58,6 +61,15 @@ class Stack:
     def resources(self) -> list[StackResource]:
         """Return the resources whose condition is true, in the order of the template."""
         return [self._resource(logical_id) for logical_id in self._section("Resources") if self._exists(logical_id)]
+
+    def in_order(self) -> list[StackResource]:
+        """Return the resources so that each follows those that it needs; otherwise in the order of the template."""
+        resources = {resource.logical_id: resource for resource in self.resources()}
+        sorter = TopologicalSorter({name: sorted(resource.needs) for name, resource in resources.items()})
+        try:
+            return [resources[name] for name in sorter.static_order() if name in resources]
+        except CycleError as error:
+            raise self._bad("Resources", f"they need each other: {error.args[1]}", "remove a DependsOn") from error
 
     def outputs(self) -> dict[str, str]:
         """Return all outputs."""
@@ -122,7 +134,11 @@ class Stack:
         spec = self._entry("Resources", logical_id, "Resources")
         self._kind(logical_id, spec)
         properties = self._value(spec.get("Properties") or {}, f"Resources.{logical_id}")
-        return StackResource(logical_id, spec["Type"], properties)
+        depends = spec.get("DependsOn") or []
+        needs = {depends} if isinstance(depends, str) else set(depends)
+        needs |= set(_references(spec.get("Properties") or {})) & set(self._section("Resources"))
+        retained = spec.get("DeletionPolicy") == "Retain"
+        return StackResource(logical_id, spec["Type"], properties, frozenset(needs), retained)
 
     def _kind(self, logical_id: str, spec: Mapping[str, Any]) -> Mapping[str, str]:
         if (kind := str(spec.get("Type"))) not in TYPES:
@@ -241,6 +257,23 @@ class Stack:
     def _bad(self, at: str, what: str, remedy: str) -> BadDeployment:
         """Return an error with the file, the place, the error and the remedy."""
         return BadDeployment(f"{self._location.file}: {at}: {what}; {remedy}")
+
+
+def _references(node: Any) -> Iterator[str]:
+    """Yield the names that a node of the template refers to, and some other strings."""
+    if isinstance(node, list):
+        for item in node:
+            yield from _references(item)
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            if key in ("Ref", "Fn::GetAtt"):
+                yield value if isinstance(value, str) else value[0]
+            elif key == "Fn::Sub":
+                text = value if isinstance(value, str) else value[0]
+                yield from (match[1].partition(".")[0] for match in _VARIABLE.finditer(text))
+                yield from _references(value)
+            else:
+                yield from _references(value)
 
 
 def _english(text: Any) -> str:

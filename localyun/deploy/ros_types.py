@@ -48,4 +48,6 @@ TYPES: Mapping[str, Mapping[str, str]] = {
     "ALIYUN::FC3::Trigger": {"TriggerName": "{TriggerName}", "FunctionName": "{FunctionName}"},
     "ALIYUN::FC3::AsyncInvokeConfig": {"FunctionName": "{FunctionName}"},
     "ALIYUN::FC3::FunctionInvoker": {},
+    "ALIYUN::ROS::Sleep": {},
+    "ALIYUN::ROS::CustomResource": {},
 }

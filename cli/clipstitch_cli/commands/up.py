@@ -26,16 +26,23 @@ _FAULTS = (
     "may happen in the cloud happens here often. Counted in DIR/faults.json."
 )
 
+_EMPTY = "Declare nothing: start without s.yaml, and deploy into it with Serverless Devs (`s deploy`)."
+_ROLE_DELAY = "For so many seconds after its creation, a role has no permissions yet, as may happen in the cloud."
+_FAIL_RESOURCE = "Let the creation of this resource of a stack fail, such as `Attach`."
+
 
 def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     ctx: typer.Context,
     _json: Json = False,
     data: Annotated[Path | None, typer.Option(help="Keep state in this folder, DIR; default: a temporary one.")] = None,
-    port: Annotated[int, typer.Option(help="First of four ports; 0: free ones.", min=0, max=65532)] = 0,
+    port: Annotated[int, typer.Option(help="First of six ports; 0: free ones.", min=0, max=65530)] = 0,
     env_file: Annotated[Path | None, typer.Option(help="Write export lines to this file while running.")] = None,
     source: Annotated[str, typer.Option("--from", help="Run the `sources`, or the `build` of build.py.")] = "sources",
     time_scale: Annotated[float, typer.Option(help=_TIME_SCALE, min=0.1)] = 1.0,
     faults: Annotated[int | None, typer.Option(help=_FAULTS)] = None,
+    empty: Annotated[bool, typer.Option("--empty", help=_EMPTY)] = False,
+    role_delay: Annotated[float, typer.Option(help=_ROLE_DELAY, min=0.0)] = 0.0,
+    fail_resource: Annotated[str, typer.Option(help=_FAIL_RESOURCE)] = "",
     fault_rate: Annotated[float, typer.Option(help="Multiplies the probability of faults.", min=0.0, max=10.0)] = 1.0,
     project: Project = None,
 ) -> int:
@@ -43,8 +50,15 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     if source not in ("sources", "build"):
         raise UsageError(f"--from {source!r}: write `build` or `sources`")
     profile = None if faults is None else (faults, fault_rate)
-    options = {"data": data, "port": port, "time_scale": time_scale, "from_build": source == "build"}
-    command, folder = command_of(ctx), project_folder(project)
+    options = {
+        "data": data,
+        "port": port,
+        "time_scale": time_scale,
+        "from_build": source == "build",
+        "role_delay_s": role_delay,
+        "fail_resource": fail_resource,
+    }
+    command, folder = command_of(ctx), None if empty else project_folder(project)
     with _stop_event() as stop, ExitStack() as exits:
         exported = exits.enter_context(running_local_cloud(folder, command.env, profile, **options))
         if faults is not None:
@@ -93,8 +107,9 @@ def _write_ready(env: Mapping[str, str], env_file: Path | None, command: Command
     """Write the variables: a table, and lines to copy."""
     table = Table(title="The local cloud is running", box=None, padding=(0, 2, 0, 0), show_header=False)
     table.title_justify = "left"
-    for name in ("OSS_ENDPOINT", "MNS_ENDPOINT", "IMM_ENDPOINT", "FC_ENDPOINT", "CLIPSTITCH_BUCKET"):
-        table.add_row(name, env[name])
+    for name in ("OSS_ENDPOINT", "MNS_ENDPOINT", "IMM_ENDPOINT", "FC_ENDPOINT", "ROS_ENDPOINT", "CLIPSTITCH_BUCKET"):
+        if name in env:
+            table.add_row(name, env[name])
     command.out.print(table)
     how = f". {shlex.quote(str(env_file.resolve()))}" if env_file else "paste these lines"
     command.write_line((f"\nIn another terminal, {how}:\n", "bold"))
