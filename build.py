@@ -2,8 +2,11 @@
 
 For every function, build/NAME/ has functions/NAME and everything that it imports from clipstitch and from the pinned
 packages, for Python on linux x86_64; build/NAME.zip has the same files. Needs only pip, no Docker. The build is
-reproducible: the same sources and pins give the same bytes. s.yaml calls it before every deployment.
+reproducible: the same sources and pins give the same bytes. s.yaml calls it before every deployment, with the
+`python3` of the search path, which may be old or lack pip: the Python of .venv takes over if there is one.
 """
+
+from __future__ import annotations  # or a Python before 3.10 could not even hand over
 
 import argparse
 import ast
@@ -98,7 +101,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def build(name: str, out: Path, wheels: "Wheels") -> BuiltFunction:
+def build(name: str, out: Path, wheels: Wheels) -> BuiltFunction:
     """Build one function. An earlier build is replaced only after this one is complete. Raises BuildError."""
     out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out, prefix=f".{name}-") as scratch:
@@ -116,7 +119,7 @@ def build(name: str, out: Path, wheels: "Wheels") -> BuiltFunction:
     return BuiltFunction(name, len(files), sum(path.stat().st_size for path in files), size, has_bytecode)
 
 
-def assemble(code: Path, name: str, wheels: "Wheels") -> None:
+def assemble(code: Path, name: str, wheels: Wheels) -> None:
     """Write the function, the modules of clipstitch and the packages into a folder."""
     shutil.copytree(ROOT / "functions" / name, code, ignore=_IGNORED)
     for module in find_imports(name).modules:
@@ -190,14 +193,13 @@ def find_imports(name: str) -> Imports:
 def imports(tree: ast.AST) -> Iterator[str]:
     """Yield the names that a module imports, by statement or by `importlib.import_module("name")`."""
     for node in ast.walk(tree):
-        match node:
-            case ast.Import(names=names):
-                yield from (alias.name for alias in names)
-            case ast.ImportFrom(module=str(module), names=names, level=0):
-                yield module
-                yield from (f"{module}.{alias.name}" for alias in names)
-            case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(module))]):
-                yield module
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "import_module":
+            yield from (one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str))
 
 
 def _files_of(module: str) -> list[Path]:
@@ -248,7 +250,7 @@ class Wheels:
 def _pip(command: str, *arguments: str) -> bool:
     """Run pip without dependencies. Return True if it succeeded."""
     if importlib.util.find_spec("pip") is None:
-        raise BuildError(f"{sys.executable} has no pip; run build.py with a Python that has pip")
+        raise BuildError(f"{sys.executable} has no pip; `make setup` makes .venv, which has it")
     pip = [sys.executable, "-m", "pip", command, "--quiet", "--disable-pip-version-check", "--no-deps", *arguments]
     return subprocess.run(pip, capture_output=True, check=False).returncode == 0  # noqa: S603 - fixed arguments
 
@@ -314,5 +316,24 @@ def table(built: list[BuiltFunction], python: str) -> str:
     return "\n".join(lines) + "\n"
 
 
+def venv_python(venv: Path, prefix: str) -> str | None:
+    """Return the Python of a virtual environment if it has pip; None if this process, with its prefix, runs in it."""
+    python = venv / "bin" / "python"
+    if not python.exists() or venv.resolve() == Path(prefix).resolve():
+        return None
+    with_pip = subprocess.run([str(python), "-c", "import pip"], capture_output=True, check=False)  # noqa: S603 - fixed
+    return None if with_pip.returncode else str(python)
+
+
+def start(arguments: list[str]) -> int:
+    """Run `main`, in the Python of .venv if that has pip. Return the exit code."""
+    if python := venv_python(ROOT / ".venv", sys.prefix):
+        return subprocess.run([python, __file__, *arguments], check=False).returncode  # noqa: S603 - the same arguments
+    if sys.version_info < (3, 10):  # noqa: UP036 - the search path may have an older one
+        sys.stderr.write(f"build.py: needs Python 3.10, not {sys.version.split()[0]}: `make setup PYTHON=python3.10`\n")
+        return 1
+    return main(arguments)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(start(sys.argv[1:]))

@@ -8,7 +8,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from pathlib import Path
 
 from starlette.types import ASGIApp
@@ -23,6 +23,7 @@ from localyun.fc.http.routes import FcEndpoint
 from localyun.http import asgi_app
 from localyun.imm.http.routes import ImmEndpoint
 from localyun.listeners import Listeners, Site, bind
+from localyun.oss.http.custom_domains import CustomDomains
 from localyun.oss.http.routes import OssEndpoint
 from localyun.ram.credentials import Credential, Keyring
 from localyun.ram.policies import AccessCheck, Authorizer
@@ -40,11 +41,15 @@ __all__ = ["CannotStart", "Endpoints", "FaultProfile", "LocalCloud"]
 HOST = "127.0.0.1"
 # OSS, MNS, IMM, FC, ROS over HTTPS for tools, and ROS over HTTP, where functions post the answers of custom resources.
 PORT_COUNT = 6
+ROS = 4  # the index of its port
 
 
 @dataclass(frozen=True)
 class Endpoints:
-    """The endpoint URLs of a running local cloud, its root access key, and the certificate file of its ROS."""
+    """The endpoint URLs of a running local cloud, its root access key, and the certificate file of its ROS.
+
+    `oss_internal`: the endpoint of functions if data calls are forbidden at `oss`, otherwise "".
+    """
 
     oss: str
     mns: str
@@ -54,6 +59,7 @@ class Endpoints:
     deployment: Deployment
     ros: str = ""
     certificate: Path = Path()
+    oss_internal: str = ""
 
     def environment(self) -> dict[str, str]:
         """Return the environment variables that the SDKs and the `clipstitch` command read."""
@@ -69,6 +75,7 @@ class Endpoints:
             "OSS_SESSION_TOKEN": "",
             "OSS_REGION": self.deployment.region,
             **self.variables(),
+            "OSS_ENDPOINT": self.oss,
             **({} if self.is_empty else named),
             "ALIBABA_CLOUD_ACCOUNT_ID": self.deployment.account_id,
         }
@@ -93,7 +100,7 @@ class Endpoints:
     def variables(self) -> dict[str, str]:
         """Return the endpoint variables, which override those of s.yaml in every function."""
         return {
-            "OSS_ENDPOINT": self.oss,
+            "OSS_ENDPOINT": self.oss_internal or self.oss,
             "MNS_ENDPOINT": self.mns,
             "IMM_ENDPOINT": self.imm,
             "FC_ENDPOINT": self.fc,
@@ -111,6 +118,9 @@ class LocalCloud:
     faults to inject. `approve`: receives the deployment before anything starts; its exceptions abort the start.
     `role_delay_s`: for so many seconds after its creation no role has its permissions, as may happen in the cloud.
     `fail_resource`: the logical id of a resource of a stack whose creation fails.
+    `forbid_public_endpoint`: refuse data calls at the public endpoint of OSS; functions use an internal one, and every
+    other host name, such as localhost, is a custom domain of the first bucket.
+    `role_delay_s`: for so many seconds after the start no role has its permissions, as after its creation in the cloud.
     """
 
     project: Path | None
@@ -126,6 +136,7 @@ class LocalCloud:
     approve: Callable[[Deployment], None] | None = None
     role_delay_s: float = 0.0
     fail_resource: str = ""
+    forbid_public_endpoint: bool = False
     faults: FaultInjector = field(default=NO_FAULTS, init=False)  # also after `stop`: it counts the faults
     _exits: ExitStack = field(default_factory=ExitStack, init=False)
     _services: Services | None = field(default=None, init=False)
@@ -169,7 +180,8 @@ class LocalCloud:
         data = DataDir(self.data or Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="localyun-"))))
         exits.callback(data.release)
         sockets = self._bind(exits)
-        oss, mns, imm, fc, ros, answers = (f"{HOST}:{bound.getsockname()[1]}" for bound in sockets)
+        hosts = [f"{HOST}:{bound.getsockname()[1]}" for bound in sockets]
+        oss, mns, imm, fc, ros, answers = hosts[:PORT_COUNT]
         tls = certificate_files(data.path, HOST, self.clock)
         endpoints = Endpoints(
             f"http://{oss}",
@@ -180,6 +192,7 @@ class LocalCloud:
             deployment,
             f"https://{ros}",
             tls[0],
+            f"http://{hosts[-1]}" if self.forbid_public_endpoint else "",
         )
         listeners = Listeners()
         exits.callback(listeners.join)
@@ -211,18 +224,19 @@ class LocalCloud:
         stacks = StackService(store, self.clock, provisioner, location, self.fail_resource)
         exits.callback(stacks.close)
         exits.callback(listeners.stop)
-        ros_app, *apps = _apps(services, context, deployment, stacks)
-        sites = [Site(bound, app) for bound, app in zip(sockets, (*apps, ros_app, ros_app), strict=True)]
-        sites[-2] = sites[-2]._replace(tls=tls)
-        listeners.start(sites)
+        apps = _apps(services, context, deployment, stacks, forbid_public_endpoint=self.forbid_public_endpoint)
+        listeners.start(
+            [Site(*pair, tls if pair[0] is sockets[ROS] else None) for pair in zip(sockets, apps, strict=True)]
+        )
         stacks.start()
         services.start()  # last: unfinished work of an earlier run sends requests to the endpoints
         self._services = services
         return endpoints
 
     def _bind(self, exits: ExitStack) -> list[socket.socket]:
-        """Bind one socket per service."""
+        """Bind one socket per endpoint; that of the internal OSS, if it differs, has any port."""
         ports = [self.port + offset if self.port else 0 for offset in range(PORT_COUNT)]
+        ports += [0] if self.forbid_public_endpoint else []
         try:
             return [exits.enter_context(bind(HOST, port)) for port in ports]
         except OSError as error:
@@ -230,8 +244,15 @@ class LocalCloud:
             raise CannotStart(message) from error
 
 
-def _apps(services: Services, context: ServiceContext, deployment: Deployment, stacks: StackService) -> list[ASGIApp]:
-    """Return the HTTP endpoints: that of ROS, then the others in the order of their ports."""
+def _apps(
+    services: Services,
+    context: ServiceContext,
+    deployment: Deployment,
+    stacks: StackService,
+    *,
+    forbid_public_endpoint: bool,
+) -> list[ASGIApp]:
+    """Return the HTTP endpoints, in the order of their ports; the internal one of OSS, if it differs, is the last."""
     keys, clock, authorizer, faults = context.keyring, context.clock, context.authorizer, context.faults
     region, account = deployment.region, deployment.account_id
     oss = OssEndpoint(keys, clock, services.objects, services.tasks, region, allow=authorizer.oss, faults=faults)
@@ -239,4 +260,8 @@ def _apps(services: Services, context: ServiceContext, deployment: Deployment, s
     imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.imm, faults=faults)
     fc = FcEndpoint(keys, clock, services.manager, allow=authorizer.fc, faults=faults)
     ros = RosEndpoint(keys, clock, stacks, region, account, allow=authorizer.imm, faults=faults)
-    return [asgi_app(endpoint.answer) for endpoint in (ros, oss, mns, imm, fc)]
+    endpoints = [oss, mns, imm, fc, ros, ros]
+    if forbid_public_endpoint:
+        public = replace(oss, domains=CustomDomains(next(iter(deployment.buckets), "")))
+        endpoints = [public, *endpoints[1:], oss]
+    return [asgi_app(endpoint.answer) for endpoint in endpoints]

@@ -90,14 +90,17 @@ def dead_letter_queue(deployment: "Deployment") -> str:
 
 
 def endpoint_of(service: str, env: Mapping[str, str], settings: Settings) -> str:
-    """Return the endpoint of FC or IMM: the shell's; the vendor's if OSS_ENDPOINT is the vendor's; otherwise "".
+    """Return the endpoint of FC, IMM or ROS: the shell's; the vendor's if OSS_ENDPOINT is the vendor's; otherwise "".
 
-    Endpoints: clients alibabacloud-fc20230330 4.8 and alibabacloud-imm20200930 5.0, read 2026-11.
+    Endpoints: clients alibabacloud-fc20230330 4.8 and alibabacloud-imm20200930 5.0, read 2026-11; ROS has one for all
+    regions, and another for the international site.
     """
     if endpoint := env.get(f"{service}_ENDPOINT"):
         return endpoint
     if not settings.oss_endpoint.rstrip("/").endswith(".aliyuncs.com"):
         return ""
+    if service == "ROS":
+        return "https://ros.aliyuncs.com"
     return f"https://{'fcv3' if service == 'FC' else 'imm'}.{settings.oss_region}.aliyuncs.com"
 
 

@@ -20,7 +20,8 @@ def running_local_cloud(
     """Run the local cloud of a project, or an empty one; yield the variables for its clients. Raises LocalCloudError.
 
     `env` supplies the variables that s.yaml uses. `faults`: the seed of injected faults, and what multiplies their
-    probabilities. `options` are those of `LocalCloud`: `data`, `port`, `time_scale`, `from_build`.
+    probabilities. `options` are those of `LocalCloud`: `data`, `port`, `time_scale`, `from_build`,
+    `forbid_public_endpoint`.
     """
     from localyun.deploy.declared import BadDeployment  # noqa: PLC0415 - only where it is needed
     from localyun.server import CannotStart, FaultProfile, LocalCloud  # noqa: PLC0415 - likewise

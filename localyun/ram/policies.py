@@ -50,14 +50,19 @@ class Statement:
     allows: bool
     actions: tuple[str, ...]
     resources: tuple[str, ...]
+    services: tuple[str, ...] = ()
 
-    def covers(self, action: str, resource: str) -> bool:
-        """Return True if the statement applies to an action on a resource."""
-        return _matches_any(self.actions, action) and _matches_any(self.resources, resource)
+    def covers(self, action: str, resource: str, service: str = "") -> bool:
+        """Return True if the statement applies to an action on a resource.
+
+        `service` receives the passed role; with `services`, the statement applies only if it is one of them.
+        """
+        in_context = not self.services or service in self.services
+        return in_context and _matches_any(self.actions, action) and _matches_any(self.resources, resource)
 
 
 def parse_policy(document: Mapping[str, Any]) -> tuple[Statement, ...]:
-    """Return the statements of a policy document. Raises BadPolicy for unsupported elements, such as conditions."""
+    """Return the statements of a policy document. Raises BadPolicy for unsupported elements and conditions."""
     statements = document.get("Statement")
     if not isinstance(statements, list) or not statements:
         raise BadPolicy("a policy needs a list of statements under Statement")
@@ -72,9 +77,9 @@ def system_policy(name: str) -> tuple[Statement, ...]:
 
 
 def _parse_statement(spec: Any, at: str) -> Statement:
-    if not isinstance(spec, Mapping) or set(spec) != set(ELEMENTS):
+    if not isinstance(spec, Mapping) or set(spec) - {"Condition"} != set(ELEMENTS):
         given = ", ".join(map(str, spec)) if isinstance(spec, Mapping) else repr(spec)
-        raise BadPolicy(f"{at} has {given}; exactly {', '.join(ELEMENTS)} are supported")
+        raise BadPolicy(f"{at} has {given}; exactly {', '.join(ELEMENTS)}, and Condition, are supported")
     if spec["Effect"] not in ("Allow", "Deny"):
         raise BadPolicy(f"{at}.Effect is {spec['Effect']!r}; known: Allow, Deny")
     actions, resources = _strings(spec["Action"], f"{at}.Action"), _strings(spec["Resource"], f"{at}.Resource")
@@ -82,7 +87,17 @@ def _parse_statement(spec: Any, at: str) -> Statement:
         raise BadPolicy(f"{at}.Action has {wrong[0]!r}; write service:Action")
     if wrong := [one for one in resources if one != "*" and len(one.split(":", 4)) < 5]:
         raise BadPolicy(f"{at}.Resource has {wrong[0]!r}; write acs:service:region:account:resource")
-    return Statement(spec["Effect"] == "Allow", actions, resources)
+    return Statement(spec["Effect"] == "Allow", actions, resources, _services(spec.get("Condition"), f"{at}.Condition"))
+
+
+def _services(condition: Any, at: str) -> tuple[str, ...]:
+    """Return the services of the only supported condition, `StringEquals` on `acs:Service`; () without a condition."""
+    match condition:
+        case None:
+            return ()
+        case {"StringEquals": {"acs:Service": services, **others}, **more} if not (others or more):
+            return _strings(services, f"{at}.StringEquals.acs:Service")
+    raise BadPolicy(f"{at} is {condition!r}; only StringEquals on acs:Service is supported")
 
 
 def _strings(value: Any, at: str) -> tuple[str, ...]:
@@ -103,9 +118,9 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     return re.compile(re.escape(pattern).replace(r"\*", ".*").replace(r"\?", "."), re.DOTALL)
 
 
-def evaluate(statements: Iterable[Statement], action: str, resource: str) -> bool:
-    """Return True if a statement allows an action on a resource, and none denies it."""
-    return {statement.allows for statement in statements if statement.covers(action, resource)} == {True}
+def evaluate(statements: Iterable[Statement], action: str, resource: str, service: str = "") -> bool:
+    """Return True if a statement allows an action on a resource, and none denies it; `service` as in `covers`."""
+    return {statement.allows for statement in statements if statement.covers(action, resource, service)} == {True}
 
 
 class Authorizer:

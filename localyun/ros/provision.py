@@ -22,10 +22,11 @@ from localyun.imm.values import DEFAULT_ROLE
 from localyun.ram.policies import BadPolicy
 from localyun.ram.values import role_arn
 from localyun.ros.custom_resources import ANSWERS_PATH, CustomResourceAnswers
-from localyun.ros.values import ResourceRecord
+from localyun.ros.values import ResourceRecord, StackRecord
 from localyun.services import Services
 
 Properties = Mapping[str, Any]
+CUSTOM = "ALIYUN::ROS::CustomResource"  # its function creates, changes and deletes it
 # Mappings whose keys are names of users, which keep their case.
 _FREE_MAPS = frozenset({"EnvironmentVariables", "TriggerConfig", "Tags"})
 
@@ -65,17 +66,22 @@ class Provisioner:
         self.stopping.set()
         self.answers.stop()
 
-    def create(self, resource: StackResource, *, fail: bool = False) -> str:
+    def create(self, resource: StackResource, stack: StackRecord, *, fail: bool = False) -> str:
         """Create a resource and return its physical id. Raises ProvisionFailed, with `fail` in any case."""
         if fail:
             raise ProvisionFailed("failed on purpose, as the option of the local cloud asks")
         with _failures():
+            if resource.type == CUSTOM:
+                return self._call_custom("Create", stack, resource.logical_id, resource.properties)
             return _KINDS[resource.type].create(self, resource)
 
-    def update(self, resource: StackResource, old: ResourceRecord) -> None:
+    def update(self, resource: StackResource, old: ResourceRecord, stack: StackRecord) -> None:
         """Give a resource new properties; one with another name replaces the old one. Raises ProvisionFailed."""
-        kind = _KINDS[resource.type]
         with _failures():
+            if resource.type == CUSTOM:
+                self._call_custom("Update", stack, resource.logical_id, resource.properties, old.physical_id)
+                return
+            kind = _KINDS[resource.type]
             if any(resource.properties.get(name) != old.properties.get(name) for name in kind.identity):
                 kind.create(self, resource)
                 if not old.is_retained:
@@ -83,10 +89,13 @@ class Provisioner:
             else:
                 kind.update(self, resource)
 
-    def delete(self, record: ResourceRecord) -> None:
+    def delete(self, record: ResourceRecord, stack: StackRecord) -> None:
         """Delete a resource. Raises ProvisionFailed."""
         with _failures():
-            _KINDS[record.type].delete(self, record)
+            if record.type == CUSTOM:
+                self._call_custom("Delete", stack, record.logical_id, record.properties, record.physical_id)
+            else:
+                _KINDS[record.type].delete(self, record)
 
     def create_bucket(self, resource: StackResource) -> str:
         """Create a bucket. What ROS does with a bucket that the account has already is not documented: refused here."""
@@ -208,19 +217,13 @@ class Provisioner:
         self.stopping.wait(float(resource.properties.get("CreateDuration") or 0) / self.time_scale)
         return resource.logical_id
 
-    def create_custom(self, resource: StackResource) -> str:
-        """Let the function of a custom resource create it."""
-        return self._call_custom("Create", resource.logical_id, resource.properties)
+    def record_only(self, resource: StackResource) -> str:
+        """Create nothing: the local cloud has no such service."""
+        return resource.logical_id
 
-    def update_custom(self, resource: StackResource) -> None:
-        """Let the function of a custom resource change it."""
-        self._call_custom("Update", resource.logical_id, resource.properties)
-
-    def delete_custom(self, record: ResourceRecord) -> None:
-        """Let the function of a custom resource delete it."""
-        self._call_custom("Delete", record.logical_id, record.properties, record.physical_id)
-
-    def _call_custom(self, request: str, logical_id: str, properties: Properties, physical_id: str = "") -> str:
+    def _call_custom(
+        self, request: str, stack: StackRecord, logical_id: str, properties: Properties, physical_id: str = ""
+    ) -> str:
         """Send an event to the function of a custom resource, wait for its answer, and return the physical id."""
         function = function_of(str(properties["ServiceToken"]))
         token = self.clock.token(16)
@@ -230,8 +233,11 @@ class Provisioner:
             "RequestId": token,
             "ResponseURL": url,
             "IntranetResponseURL": url,
+            "StackId": stack.stack_id,
+            "StackName": stack.name,
+            "RegionId": self.services.functions.settings.region,
             "LogicalResourceId": logical_id,
-            "ResourceType": "ALIYUN::ROS::CustomResource",
+            "ResourceType": CUSTOM,
             "ResourceProperties": properties.get("Parameters") or {},
             **({"PhysicalResourceId": physical_id} if physical_id else {}),
         }
@@ -241,10 +247,6 @@ class Provisioner:
         if answer.get("Status") != "SUCCESS":
             raise ProvisionFailed(f"the function {function} failed: {answer.get('Reason') or 'it gave no reason'}")
         return str(answer.get("PhysicalResourceId") or logical_id)
-
-    def record_only(self, resource: StackResource) -> str:
-        """Create nothing: the local cloud has no such service."""
-        return resource.logical_id
 
     def _check_service_role(self, name: str) -> None:
         if name in ("", DEFAULT_ROLE):
@@ -317,9 +319,6 @@ _KINDS: Mapping[str, _Kind] = {
     ),
     "ALIYUN::FC3::FunctionInvoker": _Kind(Provisioner.invoke, Provisioner.invoke, _nothing),
     "ALIYUN::ROS::Sleep": _Kind(Provisioner.sleep, _nothing, _nothing),
-    "ALIYUN::ROS::CustomResource": _Kind(
-        Provisioner.create_custom, Provisioner.update_custom, Provisioner.delete_custom, ("ServiceToken",)
-    ),
 }
 
 

@@ -185,7 +185,7 @@ class StackService:
         )
         stack = self._set_resource(stack, record, "state changed")
         try:
-            physical_id = self._provisioner.create(resource, fail=resource.logical_id == self._fail_resource)
+            physical_id = self._provisioner.create(resource, stack, fail=resource.logical_id == self._fail_resource)
         except ProvisionFailed as error:
             self._set_resource(stack, replace(record, status="CREATE_FAILED"), str(error))
             raise
@@ -220,7 +220,7 @@ class StackService:
             if existing is None or existing.type != resource.type:
                 stack = self._create_resource(stack, resource)
             elif dict(existing.properties) != dict(resource.properties):
-                self._provisioner.update(resource, existing)
+                self._provisioner.update(resource, existing, stack)
                 changed = replace(existing, properties=resource.properties, status="UPDATE_COMPLETE")
                 stack = self._set_resource(stack, changed, "state changed")
         kept = {resource.logical_id for resource in resources}
@@ -247,7 +247,7 @@ class StackService:
         if exists and not record.is_retained and not retain:
             stack = self._set_resource(stack, replace(record, status="DELETE_IN_PROGRESS"), "state changed")
             try:
-                self._provisioner.delete(record)
+                self._provisioner.delete(record, stack)
             except ProvisionFailed as error:
                 self._set_resource(stack, replace(record, status="DELETE_FAILED"), str(error))
                 raise

@@ -15,6 +15,8 @@ QUEUE = "acs:mns:*:{account}:/queues/{events_queue}/messages"
 DEAD_LETTERS = "acs:mns:*:{account}:/queues/{dead_letters}/messages"
 LOGS = "acs:log:*:{account}:project/{logs}/logstore/functions"
 
+IMM_ROLE = "acs:ram::{account}:role/{imm_role}"
+
 
 class Call(NamedTuple):
     """A call, the action and the resource of its permission, and the vendor's page that says so."""
@@ -27,6 +29,8 @@ class Call(NamedTuple):
 
 _RAM = "OSS, Grant access by using RAM policies, 2025-12-06"
 _IMM = "OSS, Permissions, 2026-03-20"
+# A page about documents, and the policy AliyunIMMFullAccess; "Permissions" and "CreateMediaConvertTask" do not name it.
+_PASS = "OSS, Common examples of RAM policies, scenario 11, 2026"
 _SMQ = "SMQ, RAM authorization, 2026-11"
 
 CALLS = (
@@ -49,6 +53,8 @@ CALLS = (
     Call("AudioService.start", "oss:PostProcessTask", OBJECTS, _IMM),
     Call("AudioService.start", "oss:PutObject", OBJECTS, _IMM),  # sys/saveas
     Call("AudioService.start", "imm:CreateMediaConvertTask", PROJECT, _IMM),
+    Call("AudioService.probe", "ram:PassRole", IMM_ROLE, _PASS),
+    Call("AudioService.start", "ram:PassRole", IMM_ROLE, _PASS),
     Call("AudioService.task_outcome", "imm:GetTask", PROJECT, "IMM, RAM authorization, 2026-11"),
     Call("MessageSender.publish", "mns:PublishMessage", TOPIC, _SMQ),
     Call("MessageSender.send", "mns:SendMessage", QUEUE, _SMQ),
@@ -56,4 +62,5 @@ CALLS = (
     Call("asynchronous destination", "mns:SendMessage", DEAD_LETTERS, "FC 3.0, Result callback, 2026-04"),
     Call("log configuration", "log:PostLogStoreLogs", LOGS, "FC 3.0, Configure logging, 2026-11"),
 )
-NOT_LOCAL = frozenset({"log:PostLogStoreLogs"})  # the local cloud writes logs to files
+# The local cloud writes logs to files, and does not check whether a role may be passed.
+NOT_LOCAL = frozenset({"log:PostLogStoreLogs", "ram:PassRole"})

@@ -1,5 +1,6 @@
 """The output of build.py is reproducible, complete, small, and runs without other packages."""
 
+import ast
 import filecmp
 import json
 import os
@@ -200,6 +201,54 @@ def test_an_import_of_an_unlisted_package_stops_the_build(tmp_path: Path) -> Non
 
     assert (1, True) == (done.returncode, "submit imports numpy, which the table PACKAGES" in done.stderr), done.stderr
     assert not (tmp_path / "build" / "submit").exists()
+
+
+def project_with_venv(folder: Path, python: str) -> Path:
+    """Copy build.py beside a .venv whose Python is a shell script; return the copy."""
+    shutil.copy(ROOT / "build.py", folder)
+    (folder / "functions" / "submit").mkdir(parents=True)
+    (folder / "functions" / "submit" / "index.py").touch()
+    interpreter = folder / ".venv" / "bin" / "python"
+    interpreter.parent.mkdir(parents=True)
+    interpreter.write_text(f"#!/bin/sh\n{python}\n")
+    interpreter.chmod(0o755)
+    return folder / "build.py"
+
+
+def test_the_python_of_the_virtual_environment_takes_over(tmp_path: Path) -> None:
+    """With all arguments, and its exit code: the search path may have a python3 that is old, or has no pip."""
+    script = project_with_venv(tmp_path, 'test "$1" = -c && exit 0; echo "taken over: $@"; exit 7')
+
+    done = run_build("submit", "--python", "3.12", script=script)
+
+    assert 7 == done.returncode
+    assert done.stdout.startswith(f"taken over: {script} ")
+    assert done.stdout.endswith(" submit --python 3.12\n")
+
+
+def test_a_virtual_environment_without_pip_does_not(tmp_path: Path) -> None:
+    """Then the Python that was started does the work."""
+    done = run_build("sumbit", script=project_with_venv(tmp_path, "exit 1"))
+
+    assert 2 == done.returncode
+    assert "no function sumbit; known: submit" in done.stderr
+
+
+def test_the_virtual_environment_does_not_start_itself(tmp_path: Path) -> None:
+    """Nor one that does not exist."""
+    project_with_venv(tmp_path, "exit 0")
+
+    assert str(tmp_path / ".venv/bin/python") == build.venv_python(tmp_path / ".venv", sys.prefix)
+    assert build.venv_python(tmp_path / ".venv", str(tmp_path / ".venv")) is None
+    assert build.venv_python(tmp_path / "none", sys.prefix) is None
+
+
+def test_an_old_python_can_read_the_script() -> None:
+    """Python 3.8, of Ubuntu 20.04, can hand over; its grammar has no match statement."""
+    source = (ROOT / "build.py").read_text("utf-8")
+    ast.parse(source, feature_version=(3, 8))
+
+    assert "from __future__ import annotations" in source
 
 
 def test_an_unknown_function_is_an_error() -> None:

@@ -50,6 +50,7 @@ def needed_by_calls(deployment: Deployment) -> set[tuple[str, str]]:
         "events_queue": outputs["EventsQueueName"],
         "dead_letters": outputs["DeadLetterQueueArn"].split("/")[2],
         "logs": outputs["LogProject"],
+        "imm_role": "clipstitch-imm",
     }
     return {(call.action, call.resource.format_map(names)) for call in CALLS}
 
@@ -257,6 +258,7 @@ def test_function_compute_denies_an_invocation_without_permission(spy: Spy) -> N
 
 
 ALLOW = {"Effect": "Allow", "Action": ["oss:Get*"], "Resource": "acs:oss:*:1:b/in/*"}
+PASS_TO_IMM = {"StringEquals": {"acs:Service": "imm.aliyuncs.com"}}
 DENY = {"Effect": "Deny", "Action": "oss:GetObject", "Resource": ["acs:oss:*:1:b/in/??.secret"]}
 
 
@@ -282,10 +284,25 @@ def test_an_action_is_allowed_if_one_statement_allows_it_and_none_denies_it(
     assert allowed == evaluate(statements, action, resource)
 
 
+@pytest.mark.parametrize(("service", "allowed"), [("imm.aliyuncs.com", True), ("fc.aliyuncs.com", False), ("", False)])
+def test_a_condition_on_the_service_is_evaluated(service: str, allowed: bool) -> None:
+    """The functions may pass IMM's role to IMM only; a call that passes no role does not meet the condition."""
+    deployment = read(ROOT, {})
+    [functions] = [role for role in deployment.roles if role.arn.endswith(ROLE)]
+    role = f"acs:ram::{deployment.account_id}:role/clipstitch-imm"
+
+    assert allowed == evaluate(functions.statements(), "ram:PassRole", role, service)
+    assert not evaluate(functions.statements(), "ram:PassRole", role.replace("imm", "functions"), service)
+
+
 @pytest.mark.parametrize(
     ("statement", "message"),
     [
-        ({**ALLOW, "Condition": {}}, "Condition; exactly Effect, Action, Resource"),
+        ({**ALLOW, "Condition": {}}, "Condition is {}; only StringEquals on acs:Service"),
+        ({**ALLOW, "Condition": {"StringLike": {"acs:Service": "imm.*"}}}, "only StringEquals on acs:Service"),
+        ({**ALLOW, "Condition": {"StringEquals": {"acs:SourceIp": "::1"}}}, "only StringEquals on acs:Service"),
+        ({**ALLOW, "Condition": {**PASS_TO_IMM, "Bool": {}}}, "only StringEquals on acs:Service"),
+        ({**ALLOW, "Condition": {"StringEquals": {"acs:Service": 1}}}, "must be a string or a list of strings"),
         ({**ALLOW, "Effect": "allow"}, "'allow'; known: Allow, Deny"),
         ({**ALLOW, "Action": ["GetObject"]}, "write service:Action"),
         ({**ALLOW, "Action": []}, "a list of strings"),

@@ -166,6 +166,8 @@ def test_every_constraint_has_invalid_values() -> None:
     ("recipients", "alarms"),
     [
         ({}, []),
+        ({"AlarmPolicy": "none", "AlarmContacts": "none"}, []),
+        ({"AlarmPolicy": "", "AlarmContacts": ""}, []),
         ({"AlarmPolicy": "mail-us"}, ["FailureAlarm", "FailedJobAlarm", "AttentionAlarm"]),
         ({"AlarmContacts": "on call"}, ["DeadLetterAlarm"]),
     ],
@@ -253,6 +255,23 @@ def test_only_the_bucket_is_kept_when_the_stack_is_deleted() -> None:
     kept = [name for name, resource in resources.items() if resource.get("DeletionPolicy") == "Retain"]
     assert ["Bucket"] == kept
     assert "VersioningConfiguration" not in resources["Bucket"]["Properties"]
+
+
+def test_new_roles_are_used_only_after_a_pause() -> None:
+    """A role takes effect some seconds after its creation; the pause follows every role that the stack itself uses."""
+    resources = yaml.safe_load(Files.unchanged().template)["Resources"]
+    [pause] = [name for name, resource in resources.items() if resource["Type"] == "ALIYUN::ROS::Sleep"]
+    users = {
+        name: re.findall(r"'Fn::GetAtt': \['(\w+Role)'", str(resource))
+        for name, resource in resources.items()
+        if "Condition" not in resource
+    }
+    used = {name: roles for name, roles in users.items() if roles}
+
+    assert {"ImmProject": ["ImmRole"], "AttachFunction": ["AttachRole"]} == used
+    assert {pause} == {resources[name]["DependsOn"] for name in used}
+    assert sorted(role for roles in used.values() for role in roles) == sorted(resources[pause]["DependsOn"])
+    assert 10 <= resources[pause]["Properties"]["CreateDuration"]
 
 
 def test_every_parameter_is_described() -> None:

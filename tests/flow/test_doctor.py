@@ -99,7 +99,8 @@ def test_a_local_cloud_has_no_errors(shared: Env) -> None:
 
     assert (exit_codes.OK, NAMES) == (output.code, [finding["name"] for finding in output.findings])
     assert [] == output.errors
-    assert (exit_codes.OK, "everything is OK") == (code, out.getvalue().splitlines()[-1])
+    summary = "everything is OK" if "ROS_ENDPOINT" in shared else "1 skipped"  # the stack
+    assert (exit_codes.OK, summary) == (code, out.getvalue().splitlines()[-1])
 
 
 def test_a_versioned_bucket(env: Env) -> None:

@@ -77,10 +77,10 @@ def _findings(command: CommandContext, project: Path | None) -> Iterable[Finding
     from clipstitch.bootstrap import build_context  # noqa: PLC0415 - loads the SDKs
     from clipstitch_cli.doctor.inspect_cloud import CloudInspector  # noqa: PLC0415 - likewise
 
-    endpoints = {service: endpoint_of(service, env, settings) for service in ("FC", "IMM")}
+    endpoints = {service: endpoint_of(service, env, settings) for service in ("FC", "IMM", "ROS")}
     missing = {name: f"{name}_ENDPOINT is not set" for name, endpoint in endpoints.items() if not endpoint}
     expected = expected_deployment(command, project, settings, key.id)._replace(not_inspected=missing)
-    inspector = CloudInspector(build_context(env, clock=command.clock), key, endpoints["FC"], endpoints["IMM"])
+    inspector = CloudInspector(build_context(env, clock=command.clock), key, *endpoints.values())
     return examine(inspector, expected, command.clock.now())
 
 

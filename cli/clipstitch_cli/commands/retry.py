@@ -118,6 +118,9 @@ def retry_dead_letters(
         command.write_json([_retried_as_json(one) for one in retried])
     elif not retried:
         command.write_line("no dead-letter messages")
+    else:
+        for remedy in dict.fromkeys(one.error.remedy for one in retried if one.error and one.error.remedy):
+            command.write_note(("remedy: ", "bold"), remedy, style="")
     return exit_codes.ERROR if any(one.error for one in retried) else exit_codes.OK
 
 

@@ -29,6 +29,10 @@ _FAULTS = (
 _EMPTY = "Declare nothing: start without s.yaml, and deploy into it with Serverless Devs (`s deploy`)."
 _ROLE_DELAY = "For so many seconds after its creation, a role has no permissions yet, as may happen in the cloud."
 _FAIL_RESOURCE = "Let the creation of this resource of a stack fail, such as `Attach`."
+_FORBID = (
+    "Refuse data calls at OSS_ENDPOINT, as for new accounts in mainland China; with `localhost` as its host, it is a "
+    "custom domain of the bucket, which accepts them."
+)
 
 
 def up(  # noqa: PLR0913, PLR0917 - one parameter per option
@@ -44,6 +48,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     role_delay: Annotated[float, typer.Option(help=_ROLE_DELAY, min=0.0)] = 0.0,
     fail_resource: Annotated[str, typer.Option(help=_FAIL_RESOURCE)] = "",
     fault_rate: Annotated[float, typer.Option(help="Multiplies the probability of faults.", min=0.0, max=10.0)] = 1.0,
+    forbid: Annotated[bool, typer.Option("--forbid-public-endpoint", help=_FORBID)] = False,
     project: Project = None,
 ) -> int:
     """Run the local cloud until Ctrl-C or SIGTERM; prints the variables that the other commands need."""
@@ -57,12 +62,16 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
         "from_build": source == "build",
         "role_delay_s": role_delay,
         "fail_resource": fail_resource,
+        "forbid_public_endpoint": forbid,
     }
     command, folder = command_of(ctx), None if empty else project_folder(project)
     with _stop_event() as stop, ExitStack() as exits:
         exported = exits.enter_context(running_local_cloud(folder, command.env, profile, **options))
         if faults is not None:
             command.write_note(f"Injecting faults, seed {faults}, fault rate {fault_rate:g}.", style="")
+        if forbid:
+            custom_domain = exported["OSS_ENDPOINT"].replace("127.0.0.1", "localhost")
+            command.write_note(f"OSS_ENDPOINT refuses data calls; a custom domain is {custom_domain}.", style="")
         if env_file:
             exits.enter_context(_env_file(env_file, exported))
         command.write(lambda: exported, lambda: _write_ready(exported, env_file, command))

@@ -38,6 +38,14 @@ class BucketFacts(NamedTuple):
     versioning: str = ""
 
 
+class StackFacts(NamedTuple):
+    """A ROS stack: its name, its status as ROS writes it, and the reason of the status."""
+
+    name: str
+    status: str
+    reason: str = ""
+
+
 class QueueFacts(NamedTuple):
     """A queue. `messages`: how many it has, hidden ones included; `since`: when the oldest visible one was sent."""
 
@@ -109,6 +117,12 @@ class Inspector(Protocol):
     def bucket(self, name: str) -> BucketFacts | None:
         """Return a bucket; None if it does not exist. Raises AccessKeyRejected, RegionMismatch."""
 
+    def stack(self, name: str) -> StackFacts | None:
+        """Return a ROS stack; None if it does not exist."""
+
+    def list_one(self, bucket: str) -> None:
+        """List at most one object of a bucket: a data call. Raises PublicEndpointForbidden."""
+
     def imm_project(self, bucket: str) -> str | None:
         """Return the IMM project that a bucket is bound to; None if there is none."""
 
@@ -131,8 +145,8 @@ class Inspector(Protocol):
 class ExpectedDeployment(NamedTuple):
     """What the settings and the deployment files declare.
 
-    `functions` is empty if the files cannot be read; `files_error` is the reason. `not_inspected`: why FC or IMM, by
-    name, cannot be inspected.
+    `functions` is empty if the files cannot be read; `files_error` is the reason. `stack` is the name of the ROS stack.
+    `not_inspected`: why FC, IMM or ROS, by name, cannot be inspected.
     """
 
     settings: Settings
@@ -141,6 +155,7 @@ class ExpectedDeployment(NamedTuple):
     dead_letter_queue: str = ""
     files_error: str = ""
     not_inspected: Mapping[str, str] = MappingProxyType({})
+    stack: str = "clipstitch"
 
 
 def declared_functions(deployment: "Deployment") -> tuple[FunctionFacts, ...]:

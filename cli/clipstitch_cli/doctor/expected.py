@@ -9,6 +9,7 @@ from clipstitch_cli.doctor.deployment_facts import ExpectedDeployment, declared_
 from clipstitch_cli.errors import LocalCloudError
 
 ACCOUNT = "ALIBABA_CLOUD_ACCOUNT_ID"
+DEFAULT_STACK = "clipstitch"  # as in s.yaml
 
 
 def expected_deployment(
@@ -16,14 +17,15 @@ def expected_deployment(
 ) -> ExpectedDeployment:
     """Return what should be deployed."""
     queue = command.env.get(DEAD_LETTER_QUEUE, "")
+    stack = command.env.get("CLIPSTITCH_PREFIX") or DEFAULT_STACK
     try:
         deployment = deployment_of(project, {ACCOUNT: account_of(settings.mns_endpoint), **command.env})
     except LocalCloudError as error:
-        return ExpectedDeployment(settings, key_id, dead_letter_queue=queue, files_error=str(error))
+        return ExpectedDeployment(settings, key_id, dead_letter_queue=queue, files_error=str(error), stack=stack)
     imm_project = settings.imm_project or next(iter(deployment.projects), None)
     functions = declared_functions(deployment)
     queue = queue or dead_letter_queue(deployment)
-    return ExpectedDeployment(settings._replace(imm_project=imm_project), key_id, functions, queue)
+    return ExpectedDeployment(settings._replace(imm_project=imm_project), key_id, functions, queue, stack=stack)
 
 
 def account_of(mns_endpoint: str) -> str:

@@ -10,7 +10,7 @@ from clipstitch.jobs.decide import deadline_start
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.job_store import JobStore
 from clipstitch_cli.doctor import inspect_openapi, inspect_oss
-from clipstitch_cli.doctor.deployment_facts import BucketFacts, FunctionFacts, OpenJob, QueueFacts
+from clipstitch_cli.doctor.deployment_facts import BucketFacts, FunctionFacts, OpenJob, QueueFacts, StackFacts
 from clipstitch_cli.openapi import client_config
 from clipstitch_cli.smq_queue import SmqQueue, smq_account
 from clipstitch_cli.stored_jobs import pending_sinks
@@ -19,11 +19,14 @@ from clipstitch_cli.stored_jobs import pending_sinks
 class CloudInspector:
     """The `Inspector` over HTTP."""
 
-    def __init__(self, context: Context, key: AccessKey, fc_endpoint: str, imm_endpoint: str) -> None:
+    def __init__(
+        self, context: Context, key: AccessKey, fc_endpoint: str, imm_endpoint: str, ros_endpoint: str = ""
+    ) -> None:
         self._context, self._key, self._settings = context, key, context.settings
         self._account = smq_account(self._settings.mns_endpoint, key)
         region = self._settings.oss_region
-        self._fc, self._imm = (client_config(endpoint, key, region) for endpoint in (fc_endpoint, imm_endpoint))
+        endpoints = (fc_endpoint, imm_endpoint, ros_endpoint)
+        self._fc, self._imm, self._ros = (client_config(endpoint, key, region) for endpoint in endpoints)
 
     def clock_skew(self) -> timedelta:
         """Compare the middle of a request with the Date of its answer; differences under a second count as none."""
@@ -36,6 +39,14 @@ class CloudInspector:
     def bucket(self, name: str) -> BucketFacts | None:
         """Call GetBucketInfo."""
         return inspect_oss.bucket(name, self._settings, self._key)
+
+    def stack(self, name: str) -> StackFacts | None:
+        """Call ROS's ListStacks."""
+        return inspect_openapi.stack(name, self._settings.oss_region, self._ros)
+
+    def list_one(self, bucket: str) -> None:
+        """Call ListObjectsV2 with max-keys 1."""
+        inspect_oss.list_one(bucket, self._settings, self._key)
 
     def imm_project(self, bucket: str) -> str | None:
         """Call GetOSSBucketAttachment."""

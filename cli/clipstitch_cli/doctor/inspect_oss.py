@@ -47,6 +47,16 @@ def bucket(name: str, settings: Settings, key: AccessKey) -> BucketFacts | None:
     return BucketFacts(name, str(info.location).removeprefix("oss-"), info.versioning_status or "")
 
 
+def list_one(name: str, settings: Settings, key: AccessKey) -> None:
+    """Call ListObjectsV2 with max-keys 1, below the prefix of facts, which every deployment may list."""
+    try:
+        bucket = OssBuckets(settings.oss_endpoint, settings.oss_region, key)(name)
+        bucket.list_objects_v2(prefix=settings.state_prefix, max_keys=1)
+    except oss2.exceptions.OssError as error:
+        text = f"listing bucket {name}: {describe_error(error)}"
+        raise classify(error.status, error.code or "", error.message or "")(text) from error
+
+
 def bucket_error(error: Any, name: str, settings: Settings) -> ClipstitchError:
     """Return what an SDK error means; the answer to a request for a bucket in another region names the region.
 

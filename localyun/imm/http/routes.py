@@ -24,7 +24,7 @@ VERSION = "2020-09-30"
 MAX_PAGE = 100
 # Actions without resource-level permissions: only a policy with `Resource: '*'` grants them (IMM,
 # "GetOSSBucketAttachment", authorization table, 2026-06-15: "All Resource").
-ALL_RESOURCES = frozenset({"GetOSSBucketAttachment"})
+ALL_RESOURCES = frozenset({"GetOSSBucketAttachment", "DetachOSSBucket"})
 SORT_KEYS: Mapping[str, Callable[[MediaTask], Any]] = {
     "TaskId": lambda task: task.task_id,
     "StartTime": lambda task: (task.started, task.task_id),

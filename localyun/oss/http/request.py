@@ -141,11 +141,15 @@ class OssRequest:
 def locate(request: HttpRequest) -> tuple[str, str]:
     """Return the bucket and the key of a request, from host or path; the raw path is decoded once."""
     host = VIRTUAL_HOST.fullmatch(request.headers.get("host", ""))
-    path = request.raw_path.removeprefix("/")
     if host and host[1] != "oss":
-        return host[1], _decoded(path)
-    bucket, _, key = path.partition("/")
+        return host[1], path_of(request)
+    bucket, _, key = request.raw_path.removeprefix("/").partition("/")
     return unquote(bucket), _decoded(key)
+
+
+def path_of(request: HttpRequest) -> str:
+    """Return the path of a request without its first slash, decoded once. Raises InvalidObjectName."""
+    return _decoded(request.raw_path.removeprefix("/"))
 
 
 def copy_source(header: str) -> tuple[str, str]:

@@ -2,13 +2,14 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import ClassVar
 
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse
 from localyun.oss.http import buckets, lists, metadata, multipart, objects, post_object, process
 from localyun.oss.http.conditions import http_date
+from localyun.oss.http.custom_domains import CustomDomains
 from localyun.oss.http.request import OssContext, OssRequest, locate, not_implemented
 from localyun.oss.http.signatures import SignedRequest, authenticate
 from localyun.oss.http.subresources import SELECTING
@@ -57,9 +58,12 @@ WRITE_ACTIONS = ("oss:PutObject", "oss:DeleteObject")
 PUBLIC_ACTIONS = {"public-read": READ_ACTIONS, "public-read-write": READ_ACTIONS + WRITE_ACTIONS}
 
 
+@dataclass(eq=False)
 class OssEndpoint(OssContext):
-    """OSS over HTTP, for one region and one keyring."""
+    """OSS over HTTP, for one region and one keyring. With `domains`, a public endpoint that forbids data calls."""
 
+    _: KW_ONLY
+    domains: CustomDomains | None = None
     internal_error: ClassVar = ServiceError(500, "InternalError", "See the log of the local cloud.")
 
     def complete(self, response: HttpResponse, request_id: str, seconds: float) -> HttpResponse:
@@ -75,9 +79,11 @@ class OssEndpoint(OssContext):
 
     def dispatch(self, http: HttpRequest, request_id: str) -> HttpResponse:
         """Authenticate and authorize a request, then execute its action."""
-        bucket, key = locate(http)
+        bucket, key = self.domains.locate(http) if self.domains else locate(http)
         request = OssRequest(http, bucket, key, request_id, self)
         action, answer = _route(request)
+        if self.domains:
+            self.domains.check(http, action, key)
         if answer is post_object.post_object:
             return answer(replace(request, credential=post_object.authenticate_form(request)))
         request = _authorize(request, action)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
-from clipstitch.common.errors import AccessDenied, CloudBusy
+from clipstitch.common.errors import AccessDenied, CloudBusy, PublicEndpointForbidden
 from clipstitch.usecases.settings import Settings, Sink
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import endpoint_of
@@ -19,6 +19,7 @@ from clipstitch_cli.doctor.deployment_facts import (
     OpenJob,
     QueueFacts,
     RegionMismatch,
+    StackFacts,
     TriggerFacts,
     parse_function,
 )
@@ -60,6 +61,8 @@ class Answers(NamedTuple):
 
     ahead: timedelta | Exception = timedelta()
     buckets: Mapping[str, BucketFacts | Exception] = {"acme": BucketFacts("acme", "cn-hangzhou")}
+    listed: Exception | None = None
+    stacks: tuple[StackFacts, ...] | Exception = (StackFacts("clipstitch", "CREATE_COMPLETE"),)
     project: str | Exception | None = "proj"
     topics: tuple[str, ...] = ("completions", "events")
     queues: tuple[QueueFacts, ...] = (QueueFacts("events"), QueueFacts("dead"))
@@ -74,6 +77,14 @@ class Answers(NamedTuple):
     def bucket(self, name: str) -> BucketFacts | None:
         """Return a bucket."""
         return answer(self.buckets.get(name))
+
+    def stack(self, name: str) -> StackFacts | None:
+        """Return a stack."""
+        return next((stack for stack in answer(self.stacks) if stack.name == name), None)
+
+    def list_one(self, bucket: str) -> None:
+        """List an object."""
+        answer(self.listed)
 
     def imm_project(self, bucket: str) -> str | None:
         """Return the project."""
@@ -137,6 +148,11 @@ def test_a_healthy_cloud_has_one_ok_finding_per_check() -> None:
     assert exit_codes.OK == exit_code(findings)
 
 
+def stacked(status: str, **changes: Any) -> Answers:
+    """Have a stack in another state."""
+    return Answers(stacks=(StackFacts("clipstitch", status, "why"),))._replace(**changes)
+
+
 def bucket(**changes: Any) -> Answers:
     """Have another bucket."""
     return Answers(buckets={"acme": BucketFacts("acme", "cn-hangzhou")._replace(**changes)})
@@ -152,6 +168,11 @@ ERRORS: tuple[tuple[str, Answers, str, str, str], ...] = (
     ("no binding", Answers(project=None), "binding", "bound to no IMM project", "AttachOSSBucket"),
     ("another project", Answers(project="theirs"), "binding", "project theirs", "DetachOSSBucket"),
     ("no right", Answers(project=AccessDenied("no")), "binding", "no answer: no", "Check the access key"),
+    ("a failed update", stacked("UPDATE_FAILED"), "stack", "is UPDATE_FAILED (why)", "s deploy"),
+    ("a failed rollback", stacked("ROLLBACK_FAILED"), "stack", "is ROLLBACK_FAILED (why)", "s deploy"),
+    ("a failed deletion", stacked("DELETE_FAILED"), "stack", "ROS can only delete it", "DetachOSSBucket"),
+    ("no data calls", Answers(listed=PublicEndpointForbidden("no")), "endpoint", "refuses data calls", "https://DOMAIN"),
+    ("no listing", Answers(listed=AccessDenied("no")), "endpoint", "no answer: no", "Check the access key"),
     ("no topic", Answers(topics=("events",)), "topic", "no topic completions", "CreateTopic --region cn-hangzhou"),
     ("no sink's topic", Answers(topics=("completions",)), "sinks", "no topic events", "--TopicName events"),
     ("no sink's queue", Answers(queues=(QueueFacts("dead"),)), "sinks", "no queue events", "--QueueName events"),
@@ -221,6 +242,11 @@ def test_an_error_is_one_bad_finding_with_its_repair(answers: Answers, name: str
 
 WARNINGS: tuple[tuple[str, Answers, str, str, str], ...] = (
     ("a clock a little off", Answers(timedelta(seconds=31)), "clock", "31 s ahead", "timedatectl"),
+    ("an undone update", stacked("ROLLBACK_COMPLETE"), "stack", "was undone", "s deploy"),
+    ("a stack in creation", stacked("CREATE_IN_PROGRESS"), "stack", "is CREATE_IN_PROGRESS", "wait until it has ended"),
+    ("a rollback", stacked("CREATE_ROLLBACK_IN_PROGRESS"), "stack", "ROLLBACK_IN_PROGRESS", "wait until it has ended"),
+    ("an unknown state", stacked("NEW_STATE"), "stack", "is NEW_STATE (why), which is unknown", "s infra info"),
+    ("no answer of ROS", Answers(stacks=CloudBusy("no route")), "stack", "unknown: no route", "ros-intl.aliyuncs.com"),
     ("an old runtime", submit_with(runtime="python3.9"), "functions", "runs on python3.9", "s deploy"),
     (
         "another value",
@@ -364,7 +390,7 @@ def test_a_missing_bucket_skips_only_dependent_checks() -> None:
     states = {one.name: one.state for one in found(Answers(buckets={}))}
 
     assert BAD == states["bucket"]
-    assert {"region", "versioning", "binding", "open jobs", "webhooks"} == {
+    assert {"region", "versioning", "binding", "endpoint", "open jobs", "webhooks"} == {
         n for n, s in states.items() if s == SKIPPED
     }
     assert {OK} == {states[name] for name in ("topic", "sinks", "dead letters", "functions", "triggers", "loops")}
@@ -442,7 +468,9 @@ def test_the_content_of_a_bucket_in_another_region_is_skipped() -> None:
     """IMM and the job store would only fail for the same reason."""
     states = {one.name: one.state for one in found(bucket(region="cn-beijing"))}
 
-    assert {"binding", "open jobs", "webhooks"} == {name for name, state in states.items() if state == SKIPPED}
+    assert {"binding", "endpoint", "open jobs", "webhooks"} == {
+        name for name, state in states.items() if state == SKIPPED
+    }
 
 
 def test_open_jobs_are_counted_with_the_age_of_the_oldest() -> None:
@@ -451,6 +479,73 @@ def test_open_jobs_are_counted_with_the_age_of_the_oldest() -> None:
     (line,) = (one.message for one in found(Answers(jobs=jobs)) if one.name == "open jobs")
 
     assert "2 are running, the oldest 4 min old" == line
+
+
+DETACH = "aliyun imm DetachOSSBucket --region cn-hangzhou --OSSBucket acme && "
+LEFT_OVER: tuple[tuple[str, Answers, str, str], ...] = (
+    ("all", stacked("CREATE_FAILED"), "bucket acme stays, attached to IMM project proj",
+     f"{DETACH}s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
+    ("the bucket", stacked("CREATE_ROLLBACK_COMPLETE", project=None), "bucket acme stays",
+     "s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
+    ("an unknown project", stacked("CREATE_ROLLBACK_FAILED", project=AccessDenied("no")), "bucket acme stays",
+     "s infra remove && CLIPSTITCH_NEW_BUCKET=false s deploy"),
+    ("nothing", stacked("CREATE_ROLLBACK_COMPLETE", buckets={}), "there is no bucket acme",
+     "s infra remove && s deploy"),
+    ("an unknown bucket", stacked("CREATE_FAILED", buckets={"acme": CloudBusy("no")}), "bucket acme exists is unknown",
+     "s infra remove; then, if bucket acme exists: CLIPSTITCH_NEW_BUCKET=false s deploy; otherwise: s deploy"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("answers", "left", "remedy"), [one[1:] for one in LEFT_OVER], ids=[one[0] for one in LEFT_OVER]
+)
+def test_a_failed_creation_says_what_stays_and_how_to_go_on(answers: Answers, left: str, remedy: str) -> None:
+    """Every other check of the deployment is skipped: its remedy would be a deployment, which ROS refuses."""
+    findings = {one.name: one for one in found(answers)}
+
+    assert findings["stack"].message.endswith(left)
+    assert remedy == findings["stack"].remedy
+    assert ["stack"] == [name for name, one in findings.items() if one.state == BAD]
+    assert [check.name for check in CHECKS] == list(findings)
+    assert "not checked: the stack has to be deleted first" == findings["triggers"].message
+
+
+@pytest.mark.parametrize("status", ["CREATE_COMPLETE", "UPDATE_COMPLETE", "CHECK_COMPLETE", "IMPORT_UPDATE_COMPLETE"])
+def test_a_stack_that_can_be_updated_is_ok(status: str) -> None:
+    """Whatever completed last."""
+    assert {OK} == {one.state for one in found(stacked(status))}
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [Answers(stacks=()), Answers(stacks=AccessDenied("no")), Answers(stacks=(StackFacts("other", "CREATE_FAILED"),))],
+)
+def test_without_a_stack_the_check_is_skipped(answers: Answers) -> None:
+    """Or without permission to read it; the exit code is OK."""
+    findings = found(answers)
+
+    assert ["stack"] == [one.name for one in findings if one.state == SKIPPED]
+    assert exit_codes.OK == exit_code(findings)
+
+
+def test_the_reason_of_a_stack_is_one_short_line() -> None:
+    """The vendor puts whole documents into it."""
+    stacks = (StackFacts("clipstitch", "CREATE_FAILED", "a\n b" + "x" * 5000),)
+    (finding,) = (one for one in found(Answers(stacks=stacks)) if one.name == "stack")
+
+    assert "(a bx" in finding.message
+    assert len(finding.message) < 600
+
+
+@pytest.mark.parametrize("error", [PublicEndpointForbidden("no"), AccessDenied("no"), CloudBusy("no")])
+def test_what_needs_data_calls_is_skipped_if_they_are_refused(error: Exception) -> None:
+    """It would fail for the same reason."""
+    findings = found(Answers(listed=error))
+
+    assert ["open jobs", "webhooks"] == [one.name for one in findings if one.state == SKIPPED]
+    assert {"not checked: http://127.0.0.1:1 answers no data calls, see `endpoint`"} == {
+        one.message for one in findings if one.state == SKIPPED
+    }
 
 
 def test_without_settings_all_other_checks_are_skipped() -> None:
@@ -488,6 +583,11 @@ ENDPOINTS: tuple[tuple[Callable[[], str], str], ...] = (
         lambda: endpoint_of("FC", {}, SETTINGS._replace(oss_endpoint="https://oss-cn-hangzhou.aliyuncs.com")),
         "https://fcv3.cn-hangzhou.aliyuncs.com",
     ),
+    (
+        lambda: endpoint_of("ROS", {}, SETTINGS._replace(oss_endpoint="https://oss-cn-hangzhou.aliyuncs.com")),
+        "https://ros.aliyuncs.com",
+    ),
+    (lambda: endpoint_of("ROS", {"ROS_ENDPOINT": "ros-intl.aliyuncs.com"}, SETTINGS), "ros-intl.aliyuncs.com"),
     (
         lambda: endpoint_of("IMM", {}, SETTINGS._replace(oss_endpoint="oss-cn-hangzhou.aliyuncs.com")),
         "https://imm.cn-hangzhou.aliyuncs.com",

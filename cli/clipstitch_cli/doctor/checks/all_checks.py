@@ -1,6 +1,6 @@
 """All checks in their order. A failed check skips only those that depend on it, and they say so."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from itertools import starmap
@@ -9,8 +9,8 @@ from typing import NamedTuple
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.usecases.settings import Settings
 from clipstitch_cli.doctor import deployment_facts as facts
-from clipstitch_cli.doctor.checks import functions, jobs, messages, storage, triggers
-from clipstitch_cli.doctor.findings import Finding, all_or_ok, checked, ok, result_of, skipped
+from clipstitch_cli.doctor.checks import functions, jobs, messages, stack, storage, triggers
+from clipstitch_cli.doctor.findings import OK, Finding, all_or_ok, checked, ok, result_of, skipped
 
 
 class Check(NamedTuple):
@@ -25,6 +25,11 @@ CHECKS = (
     Check("settings", "the environment, as `docs/settings.md` describes it", "set the variables that are named"),
     Check("clock", "this machine's clock against the `Date` of an OSS answer", "`sudo timedatectl set-ntp true`"),
     Check("access key", "whether OSS accepts it", "set `OSS_ACCESS_KEY_ID`, `…_SECRET` and `OSS_SESSION_TOKEN`"),
+    Check(
+        "stack",
+        "the state of the ROS stack `CLIPSTITCH_PREFIX`, if there is one",
+        "`s infra remove && s deploy` after a failed creation, otherwise `s deploy`",
+    ),
     Check("bucket", "whether `CLIPSTITCH_BUCKET` exists", "`s deploy`"),
     Check("region", "the bucket's region against `OSS_REGION`", "`OSS_REGION=… s deploy`, or `export OSS_REGION=…`"),
     Check(
@@ -33,6 +38,11 @@ CHECKS = (
         "`CLIPSTITCH_BUCKET=… s deploy`: a bucket that never had it",
     ),
     Check("binding", "the bucket's IMM project against `CLIPSTITCH_IMM_PROJECT`", "`aliyun imm AttachOSSBucket …`"),
+    Check(
+        "endpoint",
+        "whether `OSS_ENDPOINT` accepts data calls, by listing one object",
+        "`export OSS_ENDPOINT=…`: a domain of yours, or the `-internal` endpoint; or another region",
+    ),
     Check("topic", "the topic to which IMM sends completion notifications", "`aliyun mns-open CreateTopic …`"),
     Check("sinks", "the topics and queues of `CLIPSTITCH_SINKS`", "`aliyun mns-open CreateTopic …`, `CreateQueue …`"),
     Check("dead letters", "the number of dead-letter messages, and their age", "`clipstitch retry --dead-letters`"),
@@ -79,14 +89,37 @@ def examine(inspector: facts.Inspector, expected: facts.ExpectedDeployment, now:
     if isinstance(home, facts.AccessKeyRejected):
         yield from _skip_after("access key", "the access key is rejected")
         return
+    failed = yield from _stack(home, inspector, expected)
+    if failed:
+        yield from _skip_after("stack", "the stack has to be deleted first")
+        return
     yield from _buckets(home, inspector, settings)
     yield from _binding(home, inspector, expected)
     if isinstance(home, facts.RegionMismatch):  # s.yaml was read for the wrong region, too
         yield from _skip_after("binding", "the region is wrong")
         return
+    data_calls = _endpoint(home, inspector, settings)
+    yield data_calls
     yield from _messages(inspector, expected, now)
     yield from _functions(inspector, expected)
-    yield from _state(home, inspector, settings, now)
+    yield from _state(home, inspector, settings, now, data_calls)
+
+
+def _stack(
+    home: Home, inspector: facts.Inspector, expected: facts.ExpectedDeployment
+) -> Generator[Finding, None, bool]:
+    """Yield the finding about the stack; return True if nothing can be repaired before the stack is deleted."""
+    settings, name = expected.settings, expected.stack
+    reason = "the region is wrong" if isinstance(home, facts.RegionMismatch) else expected.not_inspected.get("ROS")
+    if reason:
+        yield skipped("stack", reason)
+        return False
+    found, project = result_of(partial(inspector.stack, name)), None
+    failed = stack.must_be_deleted(found)
+    if failed and "IMM" not in expected.not_inspected:
+        project = result_of(partial(inspector.imm_project, settings.bucket))
+    yield stack.stack(found, name, settings, home, project)
+    return failed
 
 
 def _buckets(home: Home, inspector: facts.Inspector, settings: Settings) -> Iterator[Finding]:
@@ -116,6 +149,12 @@ def _binding(home: Home, inspector: facts.Inspector, expected: facts.ExpectedDep
     else:
         inspect = partial(inspector.imm_project, settings.bucket)
         yield from checked("binding", inspect, partial(storage.binding, settings=settings))
+
+
+def _endpoint(home: Home, inspector: facts.Inspector, settings: Settings) -> Finding:
+    if reason := _unreachable(home, settings):
+        return skipped("endpoint", reason)
+    return storage.endpoint(result_of(partial(inspector.list_one, settings.bucket)), settings)
 
 
 def _messages(inspector: facts.Inspector, expected: facts.ExpectedDeployment, now: datetime) -> Iterator[Finding]:
@@ -161,9 +200,12 @@ def _names(functions_: Iterable[facts.FunctionFacts]) -> str:
     return ", ".join(function.name for function in functions_)
 
 
-def _state(home: Home, inspector: facts.Inspector, settings: Settings, now: datetime) -> Iterator[Finding]:
-    if reason := _unreachable(home, settings):
-        yield from _skip(_STATE_CHECKS, reason)
+def _state(
+    home: Home, inspector: facts.Inspector, settings: Settings, now: datetime, data_calls: Finding
+) -> Iterator[Finding]:
+    reason = _unreachable(home, settings)
+    if reason or data_calls.state != OK:
+        yield from _skip(_STATE_CHECKS, reason or f"{settings.oss_endpoint} answers no data calls, see `endpoint`")
         return
     yield from checked("open jobs", inspector.open_jobs, partial(jobs.open_jobs, now=now))
     yield from checked("webhooks", inspector.switched_off_sinks, messages.switched_off)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from clipstitch.common.errors import AccessDenied, ClipstitchError
+from clipstitch.common.errors import AccessDenied, ClipstitchError, PublicEndpointForbidden
 from clipstitch.usecases.settings import Settings
 from clipstitch_cli.doctor.deployment_facts import AccessKeyRejected, BucketFacts, RegionMismatch
 from clipstitch_cli.doctor.findings import Finding, bad, no_answer, ok, skipped, warning
@@ -86,6 +86,19 @@ def _replace_bucket(other: str, name: str, settings: Settings) -> str:
 
 def _make_bucket(name: str, settings: Settings) -> str:
     return f"ossutil mb oss://{name} --region {settings.oss_region}"
+
+
+def endpoint(result: ClipstitchError | None, settings: Settings) -> Finding:
+    """Check by one listing whether OSS accepts data calls of this account at this endpoint."""
+    if isinstance(result, PublicEndpointForbidden):
+        region = settings.oss_region
+        message = f"{settings.oss_endpoint} refuses data calls of this account (PublicEndpointForbidden)"
+        domain = f"export OSS_ENDPOINT=https://DOMAIN, a domain of yours that is bound to bucket {settings.bucket}"
+        internal = f"on a machine in {region}: export OSS_ENDPOINT=https://oss-{region}-internal.aliyuncs.com"
+        return bad("endpoint", message, f"{domain}; or {internal}; or OSS_REGION=ap-southeast-1 s deploy")
+    if result:
+        return no_answer("endpoint", result)
+    return ok("endpoint", f"{settings.oss_endpoint} accepts data calls")
 
 
 def binding(project: str | None, settings: Settings) -> list[Finding]:

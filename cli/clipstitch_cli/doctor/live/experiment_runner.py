@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
-from clipstitch.adapters.oss import OssBuckets, describe_error
+from clipstitch.adapters.oss import OssBuckets, describe_error, is_custom_domain
 from clipstitch.adapters.oss2_import import oss2
 from clipstitch.common.cloud_errors import IMM_CODE, is_transient
 from clipstitch.common.credentials import AccessKey
@@ -72,11 +72,16 @@ class ExperimentRunner:
     def _upload(self, where: str) -> None:
         """Upload the clips; create the bucket if it is a new one."""
         name, prefix, bucket_error = self._names.bucket_for(where), self._names.prefix, ""
+        clips = experiments.objects_of(experiments.EXPERIMENTS, where)
+        if where != experiments.HOME and is_custom_domain(self._context.settings.oss_endpoint):
+            reason = f"OSS_ENDPOINT is a domain of bucket {self._names.bucket}, and reaches no other"
+            self._upload_errors.update({(where, clip): reason for clip in clips})
+            return
         if where != experiments.HOME and self._names.new:
             self._cleanup.add(f"bucket {name}", partial(self._call, self._bucket(name).delete_bucket))
             bucket_error = _error_of(partial(self._call, self._bucket(name).create_bucket))
         self._cleanup.add(f"oss://{name}/{prefix}", partial(self._clear, name))
-        for clip, body in experiments.objects_of(experiments.EXPERIMENTS, where).items():
+        for clip, body in clips.items():
             self.requests += 1
             write = partial(self._context.objects.write, ObjectRef(name, key_of(clip, prefix)), body, ObjectHeaders())
             if error := bucket_error or _error_of(write):

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from clipstitch.bootstrap import build_context
 from clipstitch.common.clock import timestamp
 from clipstitch.common.credentials import AccessKey, read_access_key
-from clipstitch.common.errors import ClipstitchError, InvalidManifest
+from clipstitch.common.errors import ClipstitchError, InvalidManifest, PublicEndpointForbidden
 from clipstitch.usecases.context import Context
 from clipstitch_cli.connection import complete_environment, connect, endpoint_of
 from clipstitch_cli.context import CommandContext, visible
@@ -61,6 +61,7 @@ def run_live(options: LiveOptions, command: CommandContext, project: Path | None
     if not options.report.resolve().parent.is_dir():
         raise UsageError(f"--report {options.report}: there is no such folder")
     target = _connect(command, project)
+    _check_endpoint(target)
     names = _temporary_names(target.context, options)
     _check_prefix(names, target)
     announced = _spending(names, target.context, options)
@@ -89,6 +90,13 @@ def _temporary_names(context: Context, options: LiveOptions) -> TemporaryNames:
     stamp, bucket = context.clock.now().strftime("%Y%m%dt%H%M%Sz"), context.settings.bucket
     unbound = options.unbound_bucket or f"{bucket[:38]}-doctor-{stamp}"
     return TemporaryNames(stamp, bucket, unbound, not options.unbound_bucket)
+
+
+def _check_endpoint(target: LiveTarget) -> None:
+    """Raise PublicEndpointForbidden if no data call can succeed, so that no experiment would say anything."""
+    refused = result_of(partial(target.inspector.list_one, target.context.settings.bucket))
+    if isinstance(refused, PublicEndpointForbidden):
+        raise refused
 
 
 def _check_prefix(names: TemporaryNames, target: LiveTarget) -> None:
