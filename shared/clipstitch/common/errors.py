@@ -129,6 +129,21 @@ class ObjectNotFound(ClipstitchError, code="NOT_FOUND"):
     remedy = "Check the bucket and the key; keys are exact, including case and spaces."
 
 
+class NewerState(ClipstitchError, code="NEWER_STATE", retryable=True):
+    """A later version of clipstitch has recorded something that this one cannot read. It is left untouched."""
+
+    remedy = (
+        "Deploy the later version again: its jobs go on then. To go back for good, first let its open jobs finish "
+        "(`clipstitch jobs`)."
+    )
+
+
+class StateUnreadable(ClipstitchError, code="STATE_UNREADABLE", retryable=True):
+    """A document of a job is damaged. clipstitch writes documents whole: something else changed it."""
+
+    remedy = "Find out what writes below the state prefix, and upload the manifest again for a new job."
+
+
 class AlreadyExists(ClipstitchError, code="ALREADY_THERE"):
     """A create-once write found an existing object, whose content is the decision."""
 

@@ -70,6 +70,12 @@ class Fact(NamedTuple):
             return None
         return fact
 
+    @staticmethod
+    def may_be_newer(name: str) -> bool:
+        """Return True if a name has the form of a fact, but a kind that only a later version can have."""
+        parts = _FACT_NAME.fullmatch(name)
+        return parts is not None and parts[2] not in PROGRESS
+
 
 class PendingDelivery(NamedTuple):
     """A delivery that failed: the number of attempts so far, and when the next one is due."""

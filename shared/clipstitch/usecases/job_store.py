@@ -15,12 +15,22 @@ from typing import Any
 from urllib.parse import quote
 
 from clipstitch.common.clock import Clock, timestamp
-from clipstitch.common.errors import AlreadyExists, ObjectNotFound, StateBucketVersioned
+from clipstitch.common.errors import (
+    AlreadyExists,
+    NewerState,
+    ObjectNotFound,
+    StateBucketVersioned,
+    StateUnreadable,
+)
 from clipstitch.common.identifiers import ObjectRef, day_of, is_job_id
+from clipstitch.common.logging import log_error
 from clipstitch.common.ports import ObjectHeaders, ObjectStore
 from clipstitch.jobs.job import CLAIMED, CLOSED, DECISION, PLANNED, RESULT, Decision, Fact, Failure, Job, Result
 from clipstitch.planning.plan import WORK, Plan
 
+# The format of all documents. Increment it when an earlier version would misread a document or overlook a new fact: it
+# then refuses the job, and leaves it to the later version. A field that may be ignored needs no new format.
+FORMAT = 1
 REFUSED = "refused"  # in place of the task id of a step that the cloud refused to start
 _OPEN, _JOBS, _TASKS, _SINKS, _SWEEP = "open/", "jobs/", "tasks/", "sinks/", "sweep.json"
 _JSON = ObjectHeaders("application/json")
@@ -54,7 +64,7 @@ class JobStore:
         """Return the job with the facts that were recorded since; plan, decision and result are not read twice."""
         prefix = self._job_prefix(job.id)
         listed = self._objects.list(self._bucket, prefix)
-        named = [(Fact.parse(found.key.removeprefix(prefix)), found.last_modified) for found in listed]
+        named = [(_fact(found.key.removeprefix(prefix), job.id), found.last_modified) for found in listed]
         job = job._replace(facts={**job.facts, **{fact: at for fact, at in named if fact}})
         documents: dict[str, Any] = {
             field: cls.from_json(self.document(job.id, Fact(kind)))
@@ -194,10 +204,17 @@ class JobStore:
         self._objects.delete([self._marker(job.id)])
 
     def sweep_progress(self) -> Mapping[str, Any]:
-        """Return the progress of the last sweep as it was saved; an empty mapping if none was."""
-        with suppress(ObjectNotFound):
+        """Return the progress of the last sweep as it was saved; an empty mapping if none was, or none can be read.
+
+        Without it a sweep begins at the first job, which loses nothing.
+        """
+        try:
             return self._read(self._ref(_SWEEP))
-        return {}
+        except ObjectNotFound:
+            return {}
+        except (NewerState, StateUnreadable) as error:
+            log_error("sweep-progress-unreadable", error)
+            return {}
 
     def save_sweep_progress(self, document: Mapping[str, Any]) -> None:
         """Save the progress of a sweep for the next one."""
@@ -228,7 +245,17 @@ class JobStore:
             self._unversioned.add(self._bucket)
 
     def _read(self, ref: ObjectRef) -> Mapping[str, Any]:
-        return json.loads(self._objects.read(ref).body)  # type: ignore[no-any-return]
+        """Return a document; raise `StateUnreadable` if it is damaged, `NewerState` if a later version wrote it."""
+        body = self._objects.read(ref).body
+        try:
+            document: Mapping[str, Any] = json.loads(body)
+        except ValueError as error:
+            raise StateUnreadable(f"{ref.uri} ({len(body)} bytes) is not valid JSON: {error}") from error
+        if not isinstance(document, dict):
+            raise StateUnreadable(f"{ref.uri} is not a JSON object")
+        if document.get("format", FORMAT) > FORMAT:
+            raise NewerState(f"{ref.uri} has format {document['format']}; this version knows up to {FORMAT}")
+        return document
 
     def _list(self, prefix: str) -> Iterator[Any]:
         return self._objects.list(self._bucket, prefix)
@@ -254,5 +281,13 @@ def step_of_target(key: str, state_prefix: str) -> tuple[str, int] | None:
     return parts[1], int(parts[2])
 
 
+def _fact(name: str, job_id: str) -> Fact | None:
+    """Return the fact of a name, or None for another object. Raises `NewerState` for a fact of a later version."""
+    fact = Fact.parse(name)
+    if fact is None and Fact.may_be_newer(name):
+        raise NewerState(f"job {job_id} has the fact {name}, which this version does not know")
+    return fact
+
+
 def _encode(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True).encode()
+    return json.dumps({"format": FORMAT, **document}, ensure_ascii=False, indent=1, sort_keys=True).encode()
