@@ -10,6 +10,7 @@ from localyun.server import Endpoints
 from tests.deploy.tools import ROOT
 
 DEMO = ROOT / "examples" / "demo"
+DEFAULT_BUCKET = "clipstitch"  # in s.yaml; an empty cloud does not know the name
 CLIP_SUFFIXES = (".mp3", ".wav", ".oga", ".aac", ".wma")
 
 
@@ -32,7 +33,8 @@ def bucket_of(endpoints: Endpoints) -> Any:
     """Return a client of the bucket, with the key of the account's owner."""
     key = endpoints.credential
     auth = oss2.Auth(key.access_key_id, key.access_key_secret)
-    return oss2.Bucket(auth, endpoints.oss, endpoints.environment()["CLIPSTITCH_BUCKET"])
+    name = endpoints.environment().get("CLIPSTITCH_BUCKET", DEFAULT_BUCKET)
+    return oss2.Bucket(auth, endpoints.oss, name)
 
 
 def wait_for(bucket: Any, key: str, timeout_s: float) -> dict[str, Any]:
