@@ -53,6 +53,7 @@ MUTANTS = (
     Mutant("a pause in words", T, "CreateDuration: 15", "CreateDuration: short", CLASSES, "createDuration"),
     Mutant("a property of another type", T, "TTL: {Ref", "RetentionDays: {Ref", TYPES, "no property RetentionDays"),
     Mutant("an attribute of another type", T, "[ImmRole, RoleName]", "[ImmRole, Name]", TYPES, "no attribute Name"),
+    Mutant("a variable as access", S, "access: default", "access: ${vars.prefix}", CROSS, "is not rendered"),
     Mutant("a misspelled output", S, "output.LogStore}", "output.Logstore}", CROSS, "the output Logstore"),
     Mutant("a misspelled parameter", S, "BucketName: $", "Bucket: $", CROSS, "the parameter Bucket"),
     Mutant("a missing handler", S, "index.handler", "index.handle", CROSS, "has no function handle"),

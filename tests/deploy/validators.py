@@ -285,11 +285,19 @@ def localyun(folder: Path, variables: Mapping[str, str] | None = None) -> list[s
 def cross_check(rendered: JSON, template: JSON, folder: Path) -> list[str]:
     """Return complaints that no other validator has: about both files together, the handlers and the settings."""
     return [
+        *_access(folder),
         *_outputs_and_parameters(rendered, template),
         *(complaint for name, props in functions_of(rendered) for complaint in _handler(name, props, folder)),
         *_settings(folder),
         *_same_functions(rendered, template),
     ]
+
+
+def _access(folder: Path) -> Iterator[str]:
+    """Check that the alias of the key is no variable: `s preview` renders it, the commands do not (s 3.1.10)."""
+    alias = yaml.safe_load((folder / "s.yaml").read_text("utf-8")).get("access", "default")
+    if "${" in alias:
+        yield f"access: {alias} is not rendered; write an alias"
 
 
 def _outputs_and_parameters(rendered: JSON, template: JSON) -> Iterator[str]:

@@ -4,7 +4,7 @@ In the older API every function appears under any service name, and only what in
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -24,55 +24,54 @@ _SEGMENT = r"(?P<\1>[^/]+)"
 
 @dataclass(frozen=True)
 class Route:
-    """An action and the RAM action that permits it, on the resource that `localyun/ram/actions.tsv` has.
+    """An action, the RAM action that permits it, and the field of the body that names what it creates.
 
-    `new_name` is the field of the body that names what is created. A `qualified` action is on a function's version or
-    alias, which FC 3.0 "Policies and sample policies" writes as NAME/QUALIFIER (read 2026-11).
+    `is_qualified`: the resource has the version or alias of the function.
     """
 
     permission: str
     action: Action
     new_name: str = ""
-    qualified: bool = False
+    is_qualified: bool = False
 
 
-_FUNCTION, _CONCURRENCY, _ASYNC = (f"functions/:name{part}" for part in ("", "/concurrency", "/async-invoke-config"))
-_TRIGGERS, _ALIASES, _VERSIONS = (f"functions/:name/{part}" for part in ("triggers", "aliases", "versions"))
-_TRIGGER, _ALIAS, _VERSION = (f"{part}/:part" for part in (_TRIGGERS, _ALIASES, _VERSIONS))
+_ALIASES, _CONCURRENCY, _TRIGGERS = "functions/:name/aliases", "functions/:name/concurrency", "functions/:name/triggers"
+_ALIAS, _ASYNC, _TRIGGER = f"{_ALIASES}/:part", "functions/:name/async-invoke-config", f"{_TRIGGERS}/:part"
 # By method and path below the version; `:name` is a function, `:part` its trigger, alias or version.
 ROUTES: Mapping[tuple[str, str], Route] = {
-    ("POST", "functions/:name/invocations"): Route("InvokeFunction", actions.invoke, qualified=True),
+    ("POST", "functions/:name/invocations"): Route("InvokeFunction", actions.invoke, is_qualified=True),
     ("POST", "functions"): Route("CreateFunction", actions.create_function, "functionName"),
     ("GET", "functions"): Route("ListFunctions", actions.list_functions),
-    ("GET", _FUNCTION): Route("GetFunction", actions.get_function),
-    ("PUT", _FUNCTION): Route("UpdateFunction", actions.update_function),
-    ("DELETE", _FUNCTION): Route("DeleteFunction", actions.delete_function),
-    ("GET", "functions/:name/code"): Route("GetFunctionCode", actions.get_function_code, qualified=True),
+    ("GET", "functions/:name"): Route("GetFunction", actions.get_function),
+    ("PUT", "functions/:name"): Route("UpdateFunction", actions.update_function),
+    ("DELETE", "functions/:name"): Route("DeleteFunction", actions.delete_function),
+    ("GET", "functions/:name/code"): Route("GetFunctionCode", actions.get_function_code, is_qualified=True),
     ("POST", _TRIGGERS): Route("CreateTrigger", actions.create_trigger, "triggerName"),
     ("GET", _TRIGGERS): Route("ListTriggers", actions.list_triggers),
     ("GET", _TRIGGER): Route("GetTrigger", actions.get_trigger),
     ("PUT", _TRIGGER): Route("UpdateTrigger", actions.update_trigger),
     ("DELETE", _TRIGGER): Route("DeleteTrigger", actions.delete_trigger),
-    ("PUT", _ASYNC): Route("PutFunctionAsyncInvokeConfig", settings.put_async_config, qualified=True),
-    ("GET", _ASYNC): Route("GetFunctionAsyncInvokeConfig", settings.get_async_config, qualified=True),
-    ("DELETE", _ASYNC): Route("DeleteFunctionAsyncInvokeConfig", settings.delete_async_config, qualified=True),
+    ("PUT", _ASYNC): Route("PutFunctionAsyncInvokeConfig", settings.put_async_config, is_qualified=True),
+    ("GET", _ASYNC): Route("GetFunctionAsyncInvokeConfig", settings.get_async_config, is_qualified=True),
+    ("DELETE", _ASYNC): Route("DeleteFunctionAsyncInvokeConfig", settings.delete_async_config, is_qualified=True),
     ("GET", "async-invoke-configs"): Route("ListFunctionAsyncInvokeConfigs", settings.list_async_configs),
     ("PUT", _CONCURRENCY): Route("PutConcurrencyConfig", settings.put_concurrency),
     ("GET", _CONCURRENCY): Route("GetConcurrencyConfig", settings.get_concurrency),
     ("DELETE", _CONCURRENCY): Route("DeleteConcurrencyConfig", settings.delete_concurrency),
     ("GET", "concurrency-configs"): Route("ListConcurrencyConfigs", settings.list_concurrency),
-    ("POST", _VERSIONS): Route("PublishFunctionVersion", versions.publish_version),
-    ("GET", _VERSIONS): Route("ListFunctionVersions", versions.list_versions),
-    ("DELETE", _VERSION): Route("DeleteFunctionVersion", versions.delete_version),
+    ("POST", "functions/:name/versions"): Route("PublishFunctionVersion", versions.publish_version),
+    ("GET", "functions/:name/versions"): Route("ListFunctionVersions", versions.list_versions),
+    ("DELETE", "functions/:name/versions/:part"): Route("DeleteFunctionVersion", versions.delete_version),
     ("POST", _ALIASES): Route("CreateAlias", versions.create_alias, "aliasName"),
     ("GET", _ALIASES): Route("ListAliases", versions.list_aliases),
     ("GET", _ALIAS): Route("GetAlias", versions.get_alias),
     ("PUT", _ALIAS): Route("UpdateAlias", versions.update_alias),
     ("DELETE", _ALIAS): Route("DeleteAlias", versions.delete_alias),
     ("GET", "functions/:name/vpc-bindings"): Route("ListVpcBindings", settings.none_of("vpcIds")),
-    ("GET", "functions/:name/provision-config"): Route("GetProvisionConfig", settings.get_provision, qualified=True),
+    ("GET", "functions/:name/provision-config"): Route("GetProvisionConfig", settings.get_provision, is_qualified=True),
     ("GET", "provision-configs"): Route("ListProvisionConfigs", settings.none_of("provisionConfigs")),
-    ("GET", "functions/:name/scaling-config"): Route("GetScalingConfig", settings.get_scaling, qualified=True),
+    # Neither these actions nor GetTempBucketToken are on the vendor's page.
+    ("GET", "functions/:name/scaling-config"): Route("GetScalingConfig", settings.get_scaling, is_qualified=True),
     ("GET", "scaling-configs"): Route("ListScalingConfigs", settings.none_of("scalingConfigs")),
 }
 # What API 2016-08-15 alone has.
@@ -88,7 +87,7 @@ _PATTERNS: Mapping[tuple[str, str], re.Pattern[str]] = {
 class FcEndpoint(Endpoint):
     """The HTTP endpoint of Function Compute.
 
-    `allow(credential, "fc:InvokeFunction", "NAME")` returns True if the key may call it.
+    `allow(credential, "fc:InvokeFunction", NAME)` returns True if the key may call it.
     """
 
     manager: FunctionManager
@@ -112,10 +111,9 @@ class FcEndpoint(Endpoint):
         route, names = _route(call)
         name, part, qualifier = (names.get(key) or "" for key in ("name", "part", "qualifier"))
         request = FcRequest(call, version, name, part, request_id, qualifier)
-        permission, resource = f"fc:{route.permission}", _resource(route, request)
-        if not self.permits(call, credential, permission, *resource):
-            on = "/".join(resource) or "functions"
-            message = f"{credential.principal} may not {permission} on {on}; grant it in the role's policy"
+        permission = f"fc:{route.permission}"
+        if not self.permits(call, credential, permission, *_names(route, request)):
+            message = f"{credential.principal} may not {permission} on {name or 'functions'}; grant it in the policy"
             raise ServiceError(403, "AccessDenied", message)
         return route.action(self.manager, request)
 
@@ -143,10 +141,10 @@ def _route(call: HttpRequest) -> tuple[Route, Mapping[str, str | None]]:
     raise ServiceError(501, "NotImplemented", message)
 
 
-def _resource(route: Route, request: FcRequest) -> tuple[str, ...]:
-    """Return the names of a request's resource: the function, and its trigger, alias or version."""
-    new = str(request.document().get(route.new_name) or "") if route.new_name else ""
-    function = request.name
-    if route.qualified and request.qualifier != LATEST:
-        function = f"{function}/{request.qualifier}"
-    return tuple(name for name in (function, request.part, new) if name)
+def _names(route: Route, request: FcRequest) -> Iterator[str]:
+    """Yield the names in the resource of a request: the function with its qualifier; its trigger, alias or version."""
+    if request.name:
+        qualified = route.is_qualified and request.qualifier != LATEST
+        yield f"{request.name}/{request.qualifier}" if qualified else request.name
+    if name := str(request.document().get(route.new_name) or "") if route.new_name else request.part:
+        yield name
