@@ -49,6 +49,14 @@ class _Protocol(HttpToolsProtocol):
         super().on_message_begin()
         self.scope["extensions"] = {ABORT: {"now": self.transport.abort}}
 
+    def shutdown(self) -> None:
+        """Close the connection; an idle one with TLS without waiting for the client's part, which may never come."""
+        is_idle = self.cycle is None or self.cycle.response_complete
+        if is_idle and self.transport.get_extra_info("sslcontext"):
+            self.transport.abort()
+        else:
+            super().shutdown()
+
 
 class _Server(uvicorn.Server):
     """A uvicorn server that releases a semaphore once it accepts requests."""

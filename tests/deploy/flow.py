@@ -30,11 +30,14 @@ def run_job(endpoints: Endpoints, suffix: str = ".json", timeout_s: float = 30) 
 
 
 def bucket_of(endpoints: Endpoints) -> Any:
-    """Return a client of the bucket, with the key of the account's owner."""
+    """Return a client of the project's bucket."""
+    return bucket_named(endpoints, endpoints.environment().get("CLIPSTITCH_BUCKET", DEFAULT_BUCKET))
+
+
+def bucket_named(endpoints: Endpoints, name: str) -> Any:
+    """Return a client of a bucket, with the key of the account's owner."""
     key = endpoints.credential
-    auth = oss2.Auth(key.access_key_id, key.access_key_secret)
-    name = endpoints.environment().get("CLIPSTITCH_BUCKET", DEFAULT_BUCKET)
-    return oss2.Bucket(auth, endpoints.oss, name)
+    return oss2.Bucket(oss2.Auth(key.access_key_id, key.access_key_secret), endpoints.oss, name)
 
 
 def wait_for(bucket: Any, key: str, timeout_s: float) -> dict[str, Any]:
