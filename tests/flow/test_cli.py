@@ -25,7 +25,7 @@ DEMO = Path(__file__).parents[2] / "examples" / "demo"
 # Design, section 12: exactly these.
 VARIABLES = {
     *("OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN", "OSS_REGION"),
-    *("OSS_ENDPOINT", "MNS_ENDPOINT", "IMM_ENDPOINT", "FC_ENDPOINT"),
+    *("OSS_ENDPOINT", "MNS_ENDPOINT", "IMM_ENDPOINT", "FC_ENDPOINT", "ROS_ENDPOINT"),
     *("CLIPSTITCH_BUCKET", "CLIPSTITCH_EVENTS_TOPIC", "CLIPSTITCH_EVENTS_QUEUE", "ALIBABA_CLOUD_ACCOUNT_ID"),
 }
 COMMAND = (sys.executable, "-c", "import sys; from clipstitch_cli.main import run; sys.exit(run())")
