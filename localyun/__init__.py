@@ -1,4 +1,4 @@
-"""A local cloud: OSS, IMM, SMQ/MNS and Function Compute on loopback, compatible with the vendor's own SDKs.
+"""A local cloud: OSS, IMM, SMQ/MNS, Function Compute and ROS on loopback, compatible with the vendor's own SDKs.
 
 It imports nothing from clipstitch: two independent implementations of one grammar are unlikely to share an error.
 

@@ -96,7 +96,7 @@ class Endpoints:
             "AccessKeyID": self.credential.access_key_id,
             "AccessKeySecret": self.credential.access_key_secret,
             "FC_CLIENT_CUSTOM_ENDPOINT": self.fc,
-            "FC_CODE_TEMP_OSS_ENDPOINT": self.oss,
+            "FC_CODE_TEMP_OSS_ENDPOINT": self.oss_internal or self.oss,
             "ROS_ENDPOINT": self.ros_tls.removeprefix("https://"),
             "NODE_EXTRA_CA_CERTS": str(self.certificate),
         }
@@ -228,7 +228,7 @@ class LocalCloud:
         stacks = StackService(store, self.clock, provisioner, location, self.fail_resource)
         exits.callback(stacks.close)
         exits.callback(listeners.stop)
-        apps = _apps(services, context, deployment, stacks, forbid_public_endpoint=self.forbid_public_endpoint)
+        apps = _apps(services, context, deployment, stacks, self._domains(deployment))
         listeners.start(
             [Site(*pair, tls if pair[0] is sockets[ROS] else None) for pair in zip(sockets, apps, strict=True)]
         )
@@ -236,6 +236,14 @@ class LocalCloud:
         services.start()  # last: unfinished work of an earlier run sends requests to the endpoints
         self._services = services
         return endpoints
+
+    def _domains(self, deployment: Deployment) -> CustomDomains | None:
+        """Return the custom domains of the bucket; None if the public endpoint accepts data calls.
+
+        In an empty cloud it is the bucket that the deployment will have: s.yaml names it in the same way.
+        """
+        named = (self.variables or {}).get("CLIPSTITCH_BUCKET") or "clipstitch"
+        return CustomDomains(next(iter(deployment.buckets), named)) if self.forbid_public_endpoint else None
 
     def _bind(self, exits: ExitStack) -> list[socket.socket]:
         """Bind one socket per endpoint; that of the internal OSS, if it differs, has any port."""
@@ -253,8 +261,7 @@ def _apps(
     context: ServiceContext,
     deployment: Deployment,
     stacks: StackService,
-    *,
-    forbid_public_endpoint: bool,
+    domains: CustomDomains | None,
 ) -> list[ASGIApp]:
     """Return the HTTP endpoints, in the order of their ports; the internal one of OSS, if it differs, is the last."""
     keys, clock, authorizer, faults = context.keyring, context.clock, context.authorizer, context.faults
@@ -265,7 +272,7 @@ def _apps(
     fc = FcEndpoint(keys, clock, services.manager, allow=authorizer.allow, faults=faults)
     ros = RosEndpoint(keys, clock, stacks, region, allow=authorizer.allow, faults=faults)
     endpoints = [oss, mns, imm, fc, ros, ros]
-    if forbid_public_endpoint:
-        public = replace(oss, domains=CustomDomains(next(iter(deployment.buckets), "")))
+    if domains:
+        public = replace(oss, domains=domains)
         endpoints = [public, *endpoints[1:], oss]
     return [asgi_app(endpoint.answer) for endpoint in endpoints]

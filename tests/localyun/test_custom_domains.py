@@ -160,3 +160,14 @@ def test_without_the_switch_there_is_one_endpoint(cloud_environment: dict[str, s
     bucket.put_object("custom-domains/k", b"3")
 
     assert b"3" == bucket.get_object("custom-domains/k").read()
+
+
+def test_an_empty_cloud_has_the_domain_of_the_bucket_to_come() -> None:
+    """Code packages are uploaded to the internal endpoint: Function Compute's bucket is not the user's."""
+    with LocalCloud(None, forbid_public_endpoint=True, variables={"CLIPSTITCH_BUCKET": BUCKET}) as endpoints:
+        bucket_at(endpoints.oss, endpoints).create_bucket()
+
+        bucket_at(local_domain(endpoints), endpoints, is_cname=True).put_object("k", b"1")
+
+        assert b"1" == bucket_at(endpoints.oss_internal, endpoints).get_object("k").read()
+        assert endpoints.oss_internal == endpoints.tool_environment()["FC_CODE_TEMP_OSS_ENDPOINT"]
