@@ -13,6 +13,7 @@ server  starts and stops a local cloud
 services  creates the services with the declared resources
 listeners  runs the HTTP servers
 endpoint  what the HTTP endpoints of all services share
+openapi  what the endpoints with OpenAPI in RPC style share
 http  HTTP requests and responses of all endpoints
 xml  XML documents of all services
 errors  the error that every service raises

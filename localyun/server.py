@@ -270,7 +270,7 @@ def _apps(
     mns = MnsEndpoint(keys, clock, services.messages, account, allow=authorizer.allow, faults=faults)
     imm = ImmEndpoint(keys, clock, services.tasks, allow=authorizer.allow, faults=faults)
     fc = FcEndpoint(keys, clock, services.manager, allow=authorizer.allow, faults=faults)
-    ros = RosEndpoint(keys, clock, stacks, region, allow=authorizer.allow, faults=faults)
+    ros = RosEndpoint(keys, clock, stacks, allow=authorizer.allow, faults=faults)
     endpoints = [oss, mns, imm, fc, ros, ros]
     if domains:
         public = replace(oss, domains=domains)

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
+from uuid import UUID
 
 import yaml
 
@@ -42,7 +43,7 @@ class StackService:
         fail_resource: str = "",
     ) -> None:
         self._store, self._clock, self._provisioner = store, clock, provisioner
-        self._location, self._fail_resource = location, fail_resource
+        self.location, self._fail_resource = location, fail_resource
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
         self._stopping = threading.Event()
@@ -59,8 +60,7 @@ class StackService:
         if not name:
             raise ServiceError(400, "MissingParameter", "StackName is mandatory for this action.")
         parsed = self._parsed(name, template, parameters)
-        token, now = self._clock.token(16), self._clock.now()
-        stack_id = "-".join((token[:8], token[8:12], token[12:16], token[16:20], token[20:32]))
+        stack_id, now = str(UUID(hex=self._clock.token(16))), self._clock.now()
         with self._lock:
             if any(stack.name == name for stack in self.list()):
                 raise ServiceError(409, "StackExists", f"The Stack already exists: {name}.")
@@ -139,7 +139,7 @@ class StackService:
             document = yaml.safe_load(template)
             if not isinstance(document, dict):
                 raise ServiceError(400, "StackValidationFailed", "TemplateBody: must be a mapping")
-            stack = Stack(document, parameters, replace(self._location, stack=name))
+            stack = Stack(document, parameters, replace(self.location, stack=name))
             stack.in_order()
             stack.outputs()
         except (yaml.YAMLError, BadDeployment) as error:

@@ -8,18 +8,15 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
-from localyun.http import HttpRequest, HttpResponse
 from localyun.imm.errors import invalid, not_found
 from localyun.imm.http.request import ImmRequest, parse_task_spec
 from localyun.imm.service import TaskService
 from localyun.imm.task_spec import request_definition
 from localyun.imm.values import TASK_TYPE, MediaTask, Project, new_request_id, rfc3339
-from localyun.ram.actions import find_action
-from localyun.ram.http.signatures import authenticate, is_acs3, parameters
+from localyun.openapi import OpenApiEndpoint
 
 VERSION = "2020-09-30"
 MAX_PAGE = 100
@@ -28,47 +25,6 @@ SORT_KEYS: Mapping[str, Callable[[MediaTask], Any]] = {
     "StartTime": lambda task: (task.started, task.task_id),
     "EndTime": lambda task: (task.ended or task.started, task.task_id),
 }
-
-
-@dataclass(eq=False)
-class ImmEndpoint(Endpoint):
-    """The HTTP endpoint of a `TaskService`.
-
-    `allow(credential, "imm:GetTask", project)` returns True if the key may call it.
-    """
-
-    tasks: TaskService
-
-    def new_request_id(self) -> str:
-        """Return a new request id in IMM's form."""
-        return new_request_id(self.clock)
-
-    def dispatch(self, call: HttpRequest, request_id: str) -> HttpResponse:
-        """Authenticate and authorize a request, then execute its action."""
-        credential = authenticate(call, self.keyring, self.clock.now())
-        values = parameters(call)
-        signed = call.headers if is_acs3(call) else {}
-        action = signed.get("x-acs-action") or values.get("Action", "")
-        version = signed.get("x-acs-version") or values.get("Version", "")
-        if version != VERSION:
-            message = f"Specified parameter Version {version!r} is not valid: {VERSION}."
-            raise ServiceError(400, "InvalidVersion", message)
-        if action not in ACTIONS:
-            message = f"{action!r} is not supported here; supported actions: {', '.join(ACTIONS)}."
-            raise ServiceError(404, "InvalidAction.NotFound", message)
-        project = values.get("ProjectName", "")
-        if not self.permits(call, credential, f"imm:{action}", project):
-            resource = find_action(f"imm:{action}").arn(self.tasks.account_id, self.tasks.region, [project])
-            message = f"{credential.principal} may not imm:{action} on {resource}; grant it in the role's policy."
-            raise ServiceError(403, "NoPermission", message)
-        return _json(200, {"RequestId": request_id, **ACTIONS[action](self.tasks, ImmRequest(values))})
-
-    def error_response(self, call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
-        """Return OpenAPI's error document."""
-        host = call.headers.get("host", "127.0.0.1")
-        recommend = f"https://api.aliyun.com/troubleshoot?q={error.code}&product=imm"
-        ids = {"RequestId": request_id, "HostId": host, "Recommend": recommend}
-        return _json(error.status, {"Code": error.code, "Message": error.message, **ids})
 
 
 def create_project(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
@@ -163,6 +119,32 @@ ACTIONS: Mapping[str, Callable[[TaskService, ImmRequest], Mapping[str, Any]]] = 
 }
 
 
+@dataclass(eq=False)
+class ImmEndpoint(OpenApiEndpoint):
+    """The HTTP endpoint of a `TaskService`.
+
+    `allow(credential, "imm:GetTask", project)` returns True if the key may call it.
+    """
+
+    tasks: TaskService
+    product: ClassVar = "imm"
+    version: ClassVar = VERSION
+    actions: ClassVar = ACTIONS
+    resource_name: ClassVar = "ProjectName"
+
+    def new_request_id(self) -> str:
+        """Return a new request id in IMM's form."""
+        return new_request_id(self.clock)
+
+    def location(self) -> tuple[str, str]:
+        """Return the account and the region."""
+        return self.tasks.account_id, self.tasks.region
+
+    def execute(self, action: str, values: Mapping[str, str]) -> Mapping[str, Any]:
+        """Execute an action with its parameters and return the answer. Raises ServiceError."""
+        return ACTIONS[action](self.tasks, ImmRequest(values))
+
+
 def _page_start(found: list[MediaTask], token: str) -> int:
     """Return the index of the first task after a token."""
     if not token:
@@ -224,8 +206,3 @@ def _project(project: Project) -> dict[str, Any]:
         "CreateTime": time,
         "UpdateTime": time,
     }
-
-
-def _json(status: int, values: Mapping[str, Any]) -> HttpResponse:
-    body = json.dumps(values, ensure_ascii=False).encode()
-    return HttpResponse(status, body, {"Content-Type": "application/json;charset=utf-8"})

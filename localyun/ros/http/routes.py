@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from itertools import count, takewhile
-from typing import Any
+from typing import Any, ClassVar
+from uuid import UUID
 
-from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse
-from localyun.ram.http.signatures import authenticate, is_acs3, parameters
+from localyun.openapi import OpenApiEndpoint, openapi_response
 from localyun.ros.custom_resources import ANSWERS_PATH
 from localyun.ros.service import StackService
-from localyun.ros.values import StackRecord
+from localyun.ros.values import ResourceRecord, StackEvent, StackRecord
 
 VERSION = "2019-09-10"
 MAX_PAGE = 50
@@ -24,10 +24,9 @@ MAX_PAGE = 50
 
 @dataclass(frozen=True)
 class RosRequest:
-    """The parameters of a request by their wire names, and the region of the service."""
+    """The parameters of a request by their wire names."""
 
     values: Mapping[str, str]
-    region: str
 
     def required(self, name: str) -> str:
         """Return a parameter; raise `ServiceError` if it is missing or empty."""
@@ -70,58 +69,6 @@ class RosRequest:
         return int(number), int(size)
 
 
-@dataclass(eq=False)
-class RosEndpoint(Endpoint):
-    """The HTTP endpoint of a `StackService`.
-
-    `allow(credential, "ros:CreateStack", "*")` returns True if the key may call it.
-    """
-
-    stacks: StackService
-    region: str
-
-    def new_request_id(self) -> str:
-        """Return a new request id in OpenAPI's form."""
-        token = self.clock.token(16).upper()
-        return "-".join((token[:8], token[8:12], token[12:16], token[16:20], token[20:32]))
-
-    def dispatch(self, call: HttpRequest, request_id: str) -> HttpResponse:
-        """Authenticate and authorize a request, then execute its action; answers of custom resources have no key."""
-        if call.path.startswith(ANSWERS_PATH):
-            return self._answer(call)
-        credential = authenticate(call, self.keyring, self.clock.now())
-        values = parameters(call)
-        signed = call.headers if is_acs3(call) else {}
-        action = signed.get("x-acs-action") or values.get("Action", "")
-        version = signed.get("x-acs-version") or values.get("Version", "")
-        if version != VERSION:
-            message = f"Specified parameter Version {version!r} is not valid: {VERSION}."
-            raise ServiceError(400, "InvalidVersion", message)
-        if action not in ACTIONS:
-            message = f"{action!r} is not supported here; supported actions: {', '.join(ACTIONS)}."
-            raise ServiceError(404, "InvalidAction.NotFound", message)
-        if not self.permits(call, credential, f"ros:{action}", values.get("StackId") or "*"):
-            message = f"{credential.principal} may not ros:{action}; grant it in the policy."
-            raise ServiceError(403, "NoPermission", message)
-        return _json(200, {"RequestId": request_id, **ACTIONS[action](self.stacks, RosRequest(values, self.region))})
-
-    def error_response(self, call: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
-        """Return OpenAPI's error document."""
-        host = call.headers.get("host", "127.0.0.1")
-        recommend = f"https://api.aliyun.com/troubleshoot?q={error.code}&product=ROS"
-        ids = {"RequestId": request_id, "HostId": host, "Recommend": recommend}
-        return _json(error.status, {"Code": error.code, "Message": error.message, **ids})
-
-    def _answer(self, call: HttpRequest) -> HttpResponse:
-        try:
-            content = json.loads(call.read())
-        except ValueError:
-            raise ServiceError(400, "InvalidParameter", "The body is not valid JSON.") from None
-        if not isinstance(content, dict) or not self.stacks.answer(call.path.removeprefix(ANSWERS_PATH), content):
-            raise ServiceError(404, "ResourceNotFound", "No stack waits for this answer.")
-        return _json(200, {})
-
-
 def create_stack(stacks: StackService, request: RosRequest) -> Mapping[str, Any]:
     """CreateStack."""
     can_roll_back = not request.is_true("DisableRollback")
@@ -147,7 +94,7 @@ def get_stack(stacks: StackService, request: RosRequest) -> Mapping[str, Any]:
     stack = stacks.get(request.required("StackId"))
     outputs = [{"OutputKey": key, "OutputValue": value} for key, value in stack.outputs.items()]
     given = [{"ParameterKey": key, "ParameterValue": value} for key, value in stack.parameters.items()]
-    return {**_summary(stack, request), "Outputs": outputs, "Parameters": given}
+    return {**_summary(stack, stacks), "Outputs": outputs, "Parameters": given}
 
 
 def list_stacks(stacks: StackService, request: RosRequest) -> Mapping[str, Any]:
@@ -155,7 +102,7 @@ def list_stacks(stacks: StackService, request: RosRequest) -> Mapping[str, Any]:
     found = stacks.list(request.repeated("StackName"), request.repeated("Status"))
     if stack_id := request.get("StackId"):
         found = [stack for stack in found if stack.stack_id == stack_id]
-    return _page(request, "Stacks", [_summary(stack, request) for stack in found])
+    return _page(request, "Stacks", [_summary(stack, stacks) for stack in found])
 
 
 def list_stack_events(stacks: StackService, request: RosRequest) -> Mapping[str, Any]:
@@ -164,12 +111,7 @@ def list_stack_events(stacks: StackService, request: RosRequest) -> Mapping[str,
     events = [
         {
             "EventId": event.event_id,
-            "StackId": stack.stack_id,
-            "StackName": stack.name,
-            "LogicalResourceId": event.logical_id,
-            "PhysicalResourceId": event.physical_id,
-            "ResourceType": event.type,
-            "Status": event.status,
+            **_resource(stack, event),
             "StatusReason": event.reason,
             "CreateTime": _time(event.time),
         }
@@ -181,18 +123,7 @@ def list_stack_events(stacks: StackService, request: RosRequest) -> Mapping[str,
 def list_stack_resources(stacks: StackService, request: RosRequest) -> Mapping[str, Any]:
     """ListStackResources."""
     stack = stacks.get(request.required("StackId"))
-    resources = [
-        {
-            "StackId": stack.stack_id,
-            "StackName": stack.name,
-            "LogicalResourceId": resource.logical_id,
-            "PhysicalResourceId": resource.physical_id,
-            "ResourceType": resource.type,
-            "Status": resource.status,
-            "StatusReason": "",
-        }
-        for resource in stack.resources
-    ]
+    resources = [{**_resource(stack, resource), "StatusReason": ""} for resource in stack.resources]
     return {"Resources": resources}
 
 
@@ -207,16 +138,69 @@ ACTIONS: Mapping[str, Callable[[StackService, RosRequest], Mapping[str, Any]]] =
 }
 
 
-def _summary(stack: StackRecord, request: RosRequest) -> dict[str, Any]:
+@dataclass(eq=False)
+class RosEndpoint(OpenApiEndpoint):
+    """The HTTP endpoint of a `StackService`.
+
+    `allow(credential, "ros:GetStack", stack_id)` returns True if the key may call it.
+    """
+
+    stacks: StackService
+    product: ClassVar = "ros"
+    version: ClassVar = VERSION
+    actions: ClassVar = ACTIONS
+    resource_name: ClassVar = "StackId"
+
+    def new_request_id(self) -> str:
+        """Return a new request id in OpenAPI's form."""
+        return str(UUID(hex=self.clock.token(16))).upper()
+
+    def location(self) -> tuple[str, str]:
+        """Return the account and the region."""
+        return self.stacks.location.account_id, self.stacks.location.region
+
+    def dispatch(self, call: HttpRequest, request_id: str) -> HttpResponse:
+        """Execute an action, or accept the answer of a custom resource, which has no key."""
+        if call.path.startswith(ANSWERS_PATH):
+            return self._answer(call)
+        return super().dispatch(call, request_id)
+
+    def execute(self, action: str, values: Mapping[str, str]) -> Mapping[str, Any]:
+        """Execute an action with its parameters and return the answer. Raises ServiceError."""
+        return ACTIONS[action](self.stacks, RosRequest(values))
+
+    def _answer(self, call: HttpRequest) -> HttpResponse:
+        try:
+            content = json.loads(call.read())
+        except ValueError:
+            raise ServiceError(400, "InvalidParameter", "The body is not valid JSON.") from None
+        if not isinstance(content, dict) or not self.stacks.answer(call.path.removeprefix(ANSWERS_PATH), content):
+            raise ServiceError(404, "ResourceNotFound", "No stack waits for this answer.")
+        return openapi_response(200, {})
+
+
+def _summary(stack: StackRecord, stacks: StackService) -> dict[str, Any]:
     return {
         "StackId": stack.stack_id,
         "StackName": stack.name,
-        "RegionId": request.region,
+        "RegionId": stacks.location.region,
         "Status": stack.status,
         "StatusReason": stack.reason,
         "CreateTime": _time(stack.created),
         "UpdateTime": _time(stack.updated),
         "TimeoutInMinutes": 60,
+    }
+
+
+def _resource(stack: StackRecord, record: ResourceRecord | StackEvent) -> dict[str, Any]:
+    """Return what a resource and an event have in common."""
+    return {
+        "StackId": stack.stack_id,
+        "StackName": stack.name,
+        "LogicalResourceId": record.logical_id,
+        "PhysicalResourceId": record.physical_id,
+        "ResourceType": record.type,
+        "Status": record.status,
     }
 
 
@@ -230,8 +214,3 @@ def _page(request: RosRequest, name: str, items: list[dict[str, Any]]) -> dict[s
 def _time(time: datetime | None) -> str:
     """Return a time as ROS writes it: UTC without a zone; "" for None."""
     return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S") if time else ""
-
-
-def _json(status: int, values: Mapping[str, Any]) -> HttpResponse:
-    body = json.dumps(values, ensure_ascii=False).encode()
-    return HttpResponse(status, body, {"Content-Type": "application/json;charset=utf-8"})
