@@ -107,10 +107,8 @@ def make_services(deployment: Deployment, context: ServiceContext, exits: ExitSt
 
 def _check_role(roles: RoleStore, arn: str) -> None:
     """Raise ServiceError if Function Compute cannot assume a role."""
-    role = roles.find(arn)
-    if role is None or not role.trusts("fc.aliyuncs.com"):
-        why = "does not exist" if role is None else "does not trust fc.aliyuncs.com"
-        raise ServiceError(400, "InvalidArgument", f"the role {arn} cannot be assumed: it {why}")
+    if why := roles.why_not_assumable(arn, "fc.aliyuncs.com"):
+        raise ServiceError(400, "InvalidArgument", f"the role {arn} cannot be assumed: {why}")
 
 
 def _functions(deployment: Deployment, context: ServiceContext, messages: MessageService) -> FunctionService:

@@ -7,17 +7,15 @@ from collections.abc import Collection
 from io import BytesIO
 from pathlib import Path
 
-import crcmod
-
 from localyun.clock import CloudClock
 from localyun.fc.configuration import BadConfiguration
 from localyun.fc.interpreters import interpreter
 from localyun.fc.values import FunctionCode
+from localyun.oss.blobs import new_crc64
 
 # FC "Limits" (2026-06): 500 MB of code package, and no figure for the unpacked code. Ours keeps a laptop's disk safe.
 MAX_PACKAGE_BYTES = 500 << 20
 MAX_UNPACKED_BYTES = 2 << 30
-CRC64_POLYNOMIAL = 0x142F0E1EBA9EA3693  # as in OSS: fc3 compares it with that of its zip file
 
 
 class CodeFolder:
@@ -38,7 +36,7 @@ class CodeFolder:
                 archive.extractall(folder)
         except zipfile.BadZipFile as error:
             raise BadConfiguration(f"code: not a valid zip file: {error}") from error
-        checksum = crcmod.mkCrcFun(CRC64_POLYNOMIAL, initCrc=0, xorOut=0xFFFFFFFFFFFFFFFF)(package)
+        checksum = new_crc64(package).crcValue  # fc3 compares it with that of its zip file
         (folder.with_suffix(".zip")).write_bytes(package)
         return FunctionCode((folder,), len(package), str(checksum), built=True)
 

@@ -68,7 +68,4 @@ class CodeUploads:
         statement = {"Effect": "Allow", "Action": f"oss:{action}", "Resource": resource}
         role = Role(role_arn(self._account_id, f"{BUCKET}-{action}"), {}, ({"Version": "1", "Statement": [statement]},))
         self._roles.put(role, is_old=True)
-        access_key_id, secret, token = (self._clock.token(size) for size in (12, 22, 64))
-        credential = Credential(f"STS.{access_key_id}", secret, token, principal=role.arn)
-        self._keyring.add(credential)
-        return credential
+        return self._keyring.issue(self._clock, role.arn)

@@ -33,7 +33,7 @@ from localyun.fc.values import (
     function_of,
     qualifier_of,
 )
-from localyun.ram.credentials import Credential, Keyring
+from localyun.ram.credentials import Keyring
 
 # FC "Limits" (2026-06): 32 MB for synchronous, 128 KB for asynchronous invocations.
 MAX_SYNC_BYTES = 32 << 20
@@ -288,22 +288,11 @@ class FunctionService:
 
     def _instance_spec(self, config: FunctionConfig) -> InstanceSpec:
         """Return how instances of a function start, with an access key of the function's role."""
-        key = self._issue_key(config)
+        key = self._keyring.issue(self._clock, config.role or f"function/{config.name}")
         setup = setup_frame(config, self.settings, key)
         variables = environment(config, self.settings, key, self._clock.token(8))
         python = config.python or self.settings.python
         return InstanceSpec(python, config.code[0], variables, setup, config.timeout, bare=config.built)
-
-    def _issue_key(self, config: FunctionConfig) -> Credential:
-        """Issue the temporary access key with which the function runs."""
-        key = Credential(
-            access_key_id=f"STS.{self._clock.token(12)}",
-            access_key_secret=self._clock.token(22),
-            security_token=self._clock.token(64),
-            principal=config.role or f"function/{config.name}",
-        )
-        self._keyring.add(key)
-        return key
 
 
 def _shutting_down() -> ServiceError:

@@ -105,10 +105,17 @@ def chunks_of(source: Source) -> Iterator[bytes]:
 def _copy(chunks: Iterable[bytes], target: Path) -> tuple[int, bytes, int]:
     """Write chunks to a file; return their size, MD5 and CRC-64."""
     size, md5 = 0, hashlib.md5(usedforsecurity=False)
-    crc = crcmod.Crc(CRC64_POLYNOMIAL, initCrc=0, rev=True, xorOut=0xFFFFFFFFFFFFFFFF)
+    crc = new_crc64()
     with target.open("wb") as out:
         for chunk in chunks:
             size += out.write(chunk)
             md5.update(chunk)
             crc.update(chunk)
     return size, md5.digest(), int(crc.crcValue)
+
+
+def new_crc64(first: bytes = b"") -> crcmod.Crc:
+    """Return a CRC-64 as OSS computes it, of the first bytes; `update` adds more."""
+    crc = crcmod.Crc(CRC64_POLYNOMIAL, initCrc=0, rev=True, xorOut=0xFFFFFFFFFFFFFFFF)
+    crc.update(first)
+    return crc

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass, field
 
+from localyun.clock import CloudClock
+
 
 @dataclass(frozen=True)
 class Credential:
@@ -22,6 +24,13 @@ class Keyring:
     def add(self, credential: Credential) -> None:
         """Issue a key."""
         self._by_id[credential.access_key_id] = credential
+
+    def issue(self, clock: CloudClock, principal: str) -> Credential:
+        """Issue a temporary key, which is valid with its session token only, and return it."""
+        key_id, secret, token = (clock.token(size) for size in (12, 22, 64))
+        credential = Credential(f"STS.{key_id}", secret, token, principal=principal)
+        self.add(credential)
+        return credential
 
     def find(self, access_key_id: str) -> Credential | None:
         """Return the key with an id, or None if the local cloud has not issued it."""

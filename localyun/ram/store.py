@@ -29,7 +29,7 @@ class RoleStore:
 
         `is_old`: it has its permissions at once.
         """
-        role.statements()
+        role.statements()  # raises before anything is stored
         arn, now = role.arn.lower(), self._clock.now()
         created = self._cache[arn][0] if arn in self._cache else now - self._delay * is_old
         document = {**asdict(role), "arn": arn, "created": created.isoformat()}
@@ -40,6 +40,13 @@ class RoleStore:
         """Return a role, or None."""
         found = self._cache.get(arn.lower())
         return found[1] if found else None
+
+    def why_not_assumable(self, arn: str, service: str) -> str:
+        """Return why a service cannot assume a role; "" if it can."""
+        role = self.find(arn)
+        if role is None:
+            return "it does not exist"
+        return "" if role.trusts(service) else f"it does not trust {service}"
 
     def all(self) -> list[Role]:
         """Return all roles in order of their ARNs."""

@@ -251,10 +251,9 @@ class Provisioner:
     def _check_service_role(self, name: str) -> None:
         if name in ("", DEFAULT_ROLE):
             return
-        role = self.services.roles.find(role_arn(self.account_id, name))
-        if role is None or not role.trusts("imm.aliyuncs.com"):
-            why = "does not exist" if role is None else "does not trust imm.aliyuncs.com"
-            raise ProvisionFailed(f"the service role {name} cannot be assumed by IMM: it {why}")
+        arn = role_arn(self.account_id, name)
+        if why := self.services.roles.why_not_assumable(arn, "imm.aliyuncs.com"):
+            raise ProvisionFailed(f"the service role {name} cannot be assumed by IMM: {why}")
 
 
 def _nothing(*_: object) -> None:
