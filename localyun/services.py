@@ -177,8 +177,7 @@ def _create(deployment: Deployment, services: Services) -> None:
 def _deploy(deployment: Deployment, services: Services) -> None:
     """Deploy the declared functions, and connect what invokes them."""
     for sub in deployment.subscriptions:
-        options = {"strategy": sub.strategy, "content_format": sub.content_format, "filter_tag": sub.filter_tag}
-        services.messages.topics.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
+        services.messages.topics.subscribe(sub.topic, sub.name, **sub.options)
     for config in deployment.functions:
         services.functions.deploy(config)
     for trigger in deployment.triggers:

@@ -1,7 +1,7 @@
 """What a project declares, with all references resolved: plain values. `localyun.deploy.project` creates them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from localyun.fc.values import FunctionConfig, Trigger
 from localyun.ram.values import Role
@@ -29,6 +29,11 @@ class DeclaredSubscription:
     strategy: str = "BACKOFF_RETRY"
     content_format: str = "XML"
     filter_tag: str = ""
+
+    @property
+    def options(self) -> dict[str, str]:
+        """What `Topics.subscribe` takes besides topic and name."""
+        return {name: value for name, value in asdict(self).items() if name not in ("topic", "name")}
 
 
 @dataclass(frozen=True)

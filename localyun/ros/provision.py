@@ -24,6 +24,8 @@ from localyun.ram.values import role_arn
 from localyun.ros.custom_resources import ANSWERS_PATH, CustomResourceAnswers
 from localyun.ros.values import ResourceRecord, StackRecord
 from localyun.services import Services
+from localyun.smq.queues import Queues
+from localyun.smq.topics import Topics
 
 Properties = Mapping[str, Any]
 CUSTOM = "ALIYUN::ROS::CustomResource"  # its function creates, changes and deletes it
@@ -110,33 +112,10 @@ class Provisioner:
         """Delete an empty bucket."""
         self.services.objects.delete_bucket(str(record.properties["BucketName"]))
 
-    def create_topic(self, resource: StackResource) -> str:
-        """Create a topic."""
-        declared = declared_resource(resource, "TopicName")
-        self.services.messages.topics.create(declared.name, **declared.attributes)
-        return declared.name
-
-    def update_topic(self, resource: StackResource) -> None:
-        """Change the attributes of a topic."""
-        declared = declared_resource(resource, "TopicName")
-        self.services.messages.topics.change(declared.name, **declared.attributes)
-
-    def create_queue(self, resource: StackResource) -> str:
-        """Create a queue."""
-        declared = declared_resource(resource, "QueueName")
-        self.services.messages.queues.create(declared.name, **declared.attributes)
-        return declared.name
-
-    def update_queue(self, resource: StackResource) -> None:
-        """Change the attributes of a queue."""
-        declared = declared_resource(resource, "QueueName")
-        self.services.messages.queues.change(declared.name, **declared.attributes)
-
     def create_subscription(self, resource: StackResource) -> str:
         """Subscribe an endpoint to a topic."""
         sub = declared_subscription(resource.properties)
-        options = {"strategy": sub.strategy, "content_format": sub.content_format, "filter_tag": sub.filter_tag}
-        self.services.messages.topics.subscribe(sub.topic, sub.name, endpoint=sub.endpoint, **options)
+        self.services.messages.topics.subscribe(sub.topic, sub.name, **sub.options)
         return sub.name
 
     def delete_subscription(self, record: ResourceRecord) -> None:
@@ -260,21 +239,29 @@ def _nothing(*_: object) -> None:
     """Do nothing."""
 
 
+def _message_kind(name: str, of: Callable[[Provisioner], Queues | Topics]) -> _Kind:
+    """Return how queues or topics are created, changed and deleted; `name` is the property that has their name."""
+
+    def create(self: Provisioner, resource: StackResource) -> str:
+        declared = declared_resource(resource, name)
+        of(self).create(declared.name, **declared.attributes)
+        return declared.name
+
+    def update(self: Provisioner, resource: StackResource) -> None:
+        declared = declared_resource(resource, name)
+        of(self).change(declared.name, **declared.attributes)
+
+    def delete(self: Provisioner, record: ResourceRecord) -> None:
+        of(self).delete(record.properties[name])
+
+    return _Kind(create, update, delete, (name,))
+
+
 _RECORD_ONLY = _Kind(Provisioner.record_only, _nothing, _nothing)
 _KINDS: Mapping[str, _Kind] = {
     "ALIYUN::OSS::Bucket": _Kind(Provisioner.create_bucket, _nothing, Provisioner.delete_bucket, ("BucketName",)),
-    "ALIYUN::MNS::Topic": _Kind(
-        Provisioner.create_topic,
-        Provisioner.update_topic,
-        lambda self, record: self.services.messages.topics.delete(record.properties["TopicName"]),
-        ("TopicName",),
-    ),
-    "ALIYUN::MNS::Queue": _Kind(
-        Provisioner.create_queue,
-        Provisioner.update_queue,
-        lambda self, record: self.services.messages.queues.delete(record.properties["QueueName"]),
-        ("QueueName",),
-    ),
+    "ALIYUN::MNS::Topic": _message_kind("TopicName", lambda self: self.services.messages.topics),
+    "ALIYUN::MNS::Queue": _message_kind("QueueName", lambda self: self.services.messages.queues),
     "ALIYUN::MNS::Subscription": _Kind(
         Provisioner.create_subscription,
         _nothing,
