@@ -132,6 +132,29 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def test_an_empty_cloud_says_what_comes_first() -> None:
+    """Nothing is deployed yet, so every other command would wait for functions that do not exist."""
+    child = started("--empty")
+    assert child.stdout
+    printed = ""
+    while "Ctrl-C stops the local cloud" not in printed:
+        printed += child.stdout.readline() or pytest.fail(printed)
+    child.send_signal(signal.SIGTERM)
+    child.communicate(timeout=20)
+
+    assert "First deploy into it, in the project's folder: `s deploy -y`" in printed
+    assert exit_codes.OK == child.returncode
+
+
+@pytest.mark.parametrize("option", [("--project", "."), ("--from", "build")])
+def test_an_empty_cloud_takes_no_project(option: tuple[str, str]) -> None:
+    """It would be ignored silently."""
+    done = ran("up", "--empty", *option, env={})
+
+    assert exit_codes.USAGE == done.returncode
+    assert "--empty starts without a project" in done.stderr
+
+
 def test_up_from_build_needs_a_build(project: Path) -> None:
     """The message says how to build."""
     done = ran("up", "--from", "build", "--project", str(project), env={})

@@ -54,6 +54,8 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
     """Run the local cloud until Ctrl-C or SIGTERM; prints the variables that the other commands need."""
     if source not in ("sources", "build"):
         raise UsageError(f"--from {source!r}: write `build` or `sources`")
+    if empty and (project or source == "build"):
+        raise UsageError("--empty starts without a project: leave out --project and --from; `s deploy` reads s.yaml")
     profile = None if faults is None else (faults, fault_rate)
     options = {
         "data": data,
@@ -123,6 +125,8 @@ def _write_ready(env: Mapping[str, str], env_file: Path | None, command: Command
     how = f". {shlex.quote(str(env_file.resolve()))}" if env_file else "paste these lines"
     command.write_line((f"\nIn another terminal, {how}:\n", "bold"))
     command.write_line(exports(env))
+    if "FC_CLIENT_CUSTOM_ENDPOINT" in env:  # an empty cloud
+        command.write_line("First deploy into it, in the project's folder: `s deploy -y` (Serverless Devs).")
     command.write_line("Then try `clipstitch put CLIP…`, `clipstitch plan M.json`, `clipstitch drop M.json --wait`,")
     command.write_line("`clipstitch jobs`, `clipstitch show JOB`. Ctrl-C stops the local cloud.")
     command.out.file.flush()
