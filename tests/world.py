@@ -16,7 +16,7 @@ from clipstitch.adapters.memory import (
 )
 from clipstitch.common.errors import CloudBusy
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import ObjectHeaders, Webhook, WebhookResponse
+from clipstitch.common.ports import ObjectHeaders, SequentialWorkers, Webhook, WebhookResponse
 from clipstitch.inbound.completion_notification import parse_notification
 from clipstitch.jobs.job import DELIVERED, Fact, Job
 from clipstitch.usecases.complete import complete
@@ -155,7 +155,8 @@ class World:
 
     def context(self, interceptor: CallInterceptor | None = None) -> Context:
         """Return the context of a new function instance, with its ports guarded if an interceptor is given."""
-        context = Context(self.objects, self.audio, self.messages, self.webhooks, self.clock, self.settings, set())
+        ports = (self.objects, self.audio, self.messages, self.webhooks)
+        context = Context(*ports, self.clock, self.settings, set(), SequentialWorkers())
         if interceptor is None:
             return context
         guard = interceptor.guard

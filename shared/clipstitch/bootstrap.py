@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 from clipstitch.adapters.oss import OssAudioService, OssBuckets, OssObjectStore, TaskLookup, is_custom_domain
 from clipstitch.adapters.system_clock import SystemClock
+from clipstitch.adapters.threads import ThreadWorkers
 from clipstitch.common.clock import Clock
 from clipstitch.common.credentials import AccessKey, read_access_key
 from clipstitch.common.errors import InvalidSettings
@@ -38,6 +39,7 @@ def build_context(env: Mapping[str, str], fc_context: object = None, clock: Cloc
         clock=clock or SystemClock(),
         settings=settings,
         unversioned=_UNVERSIONED,
+        workers=ThreadWorkers(),
     )
 
 

@@ -10,6 +10,7 @@ from mns.queue import QueueMeta
 from clipstitch.adapters.memory import MemoryAudioService, MemoryMessageSender, MemoryObjectStore, MemoryWebhookSender
 from clipstitch.adapters.memory import tone as memory_tone
 from clipstitch.adapters.system_clock import SystemClock
+from clipstitch.adapters.threads import ThreadWorkers
 from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.usecases.context import Context
@@ -66,7 +67,9 @@ def cloud(kind: str, resources: Resources) -> Context:
         messages = MemoryMessageSender((resources.topic,), (resources.topic, resources.queue))
         settings = SETTINGS._replace(bucket=resources.bucket)
         webhooks = MemoryWebhookSender()
-        return Context(objects, MemoryAudioService(objects), messages, webhooks, SystemClock(), settings, set())
+        return Context(
+            objects, MemoryAudioService(objects), messages, webhooks, SystemClock(), settings, set(), ThreadWorkers()
+        )
     return build_context(resources.env)
 
 

@@ -3,19 +3,22 @@
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from clipstitch.adapters.threads import MAX_CONCURRENT
 from clipstitch.common.errors import CloudBusy, WebhookNoResponse
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.usecases.context import Context
 from tests.simulation.faults import CRASH_AFTER, CRASH_BEFORE, RESPONSE_LOST, TIMED_OUT, CallFault
 from tests.simulation.receivers import RESPONSE_TIMEOUT_S
-from tests.simulation.scheduler import CooperativeThread
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 TIMEOUT_S = {"submit": 60, "complete": 60, "sweep": 300}  # the limits of one run, as in s.yaml
+A = TypeVar("A")
+T = TypeVar("T")
 MAX_CALLS = 600  # of one run; more than any run needs here
 
 
@@ -36,9 +39,9 @@ class FunctionRun:
         self.started_at = world.scheduler.now
         self.observed_at: dict[ObjectRef, float] = {}
         self.listed_at: dict[str, float] = {}
-        self.thread: CooperativeThread | None = None
         self.cause_step = -1
         self._calls = 0
+        self._crashed = False
 
     @property
     def name(self) -> str:
@@ -58,15 +61,39 @@ class FunctionRun:
         world = self._world
         ports = (_Port(self, name, getattr(world, name)) for name in ("objects", "audio", "messages", "webhooks"))
         objects, audio, messages, webhooks = ports
-        return Context(objects, audio, messages, webhooks, self, world.settings, set())
+        return Context(objects, audio, messages, webhooks, self, world.settings, set(), self)
+
+    def map(self, call: Callable[[A], T], arguments: Iterable[A]) -> list[T]:
+        """Make calls at the same time, as the `Workers` port does; a crash in one of them ends the whole run."""
+        listed = list(arguments)
+        results: dict[int, T] = {}
+        errors: dict[int, Exception] = {}
+
+        def work(number: int) -> None:
+            try:
+                results[number] = call(listed[number])
+            except Crashed:
+                self._crashed = True
+            except Exception as error:  # noqa: BLE001 - re-raised by the caller of `map`
+                errors[number] = error
+
+        for start in range(0, len(listed), MAX_CONCURRENT):
+            numbers = range(start, min(start + MAX_CONCURRENT, len(listed)))
+            self._world.scheduler.run_together(partial(work, number) for number in numbers)
+            if self._crashed:
+                raise Crashed
+        if errors:
+            raise errors[min(errors)]
+        return [results[number] for number in range(len(listed))]
 
     def call(self, port: str, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Perform a port call after its latency, or the fault that is drawn for it."""
         world, name = self._world, method.__name__
         args = tuple(list(arg) if isinstance(arg, Iterator) else arg for arg in args)
         fault = world.injector.draw_call_fault(name)
-        assert self.thread is not None
-        world.scheduler.pause(self.thread, world.injector.latency())
+        world.scheduler.pause(world.injector.latency())
+        if self._crashed:
+            raise Crashed
         if world.scheduler.now - self.started_at > TIMEOUT_S[self.kind]:
             fault = CRASH_BEFORE
             world.injector.counts[TIMED_OUT] += 1
@@ -79,7 +106,7 @@ class FunctionRun:
         try:
             answer = self._perform(port, name, method, args, kwargs)
         except WebhookNoResponse:
-            world.scheduler.pause(self.thread, RESPONSE_TIMEOUT_S)
+            world.scheduler.pause(RESPONSE_TIMEOUT_S)
             raise
         _raise_after_call(fault, name)
         return answer

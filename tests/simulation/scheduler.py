@@ -6,7 +6,8 @@ the event queue and passes control to it, so the order of execution depends on t
 
 import heapq
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 
 class CooperativeThread:
@@ -54,6 +55,7 @@ class Scheduler:
         self._main = threading.Lock()
         self._main.acquire()
         self._error: BaseException | None = None
+        self._current: CooperativeThread | None = None
 
     def at(self, time: float, entry: CooperativeThread | Callable[[], None]) -> None:
         """Schedule a thread to resume, or a callback, at a time in seconds; not before `now`."""
@@ -76,9 +78,34 @@ class Scheduler:
         self.at(self.now, thread)
         return thread
 
-    def pause(self, thread: CooperativeThread, seconds: float) -> None:
+    def pause(self, seconds: float) -> None:
         """Pause the calling thread for a simulated time."""
-        self.at(self.now + seconds, thread)
+        assert self._current is not None
+        self.at(self.now + seconds, self._current)
+        self._suspend()
+
+    def run_together(self, works: Iterable[Callable[[], None]]) -> None:
+        """Execute works at the same time, each in a thread of its own; return when all have ended."""
+        parent, running = self._current, 0
+
+        def run(work: Callable[[], None]) -> None:
+            nonlocal running
+            work()
+            running -= 1
+            if not running:
+                assert parent is not None
+                self.at(self.now, parent)
+
+        for work in works:
+            running += 1
+            self.spawn(partial(run, work))
+        if running:
+            self._suspend()
+
+    def _suspend(self) -> None:
+        """Suspend the calling thread until the queue resumes it."""
+        thread = self._current
+        assert thread is not None
         if not self._pass_control(thread):
             assert thread.worker is not None
             thread.worker.control.acquire()
@@ -97,6 +124,8 @@ class Scheduler:
         try:
             while self._queue and self._queue[0][0] <= self._end:
                 self.now, _, entry = heapq.heappop(self._queue)
+                if isinstance(entry, CooperativeThread):
+                    self._current = entry
                 if entry is caller:
                     return True
                 if isinstance(entry, CooperativeThread):

@@ -130,7 +130,7 @@ class World:
             elif failed:
                 self.faults["retries of FC exhausted"] += 1
 
-        run.thread = self.scheduler.spawn(execute)
+        self.scheduler.spawn(execute)
 
     def _succeeds(self, run: FunctionRun) -> bool:
         """Run a function to its end; return False if it failed."""

@@ -5,6 +5,7 @@ oss2_import   `oss2` without the parts that make its import slow
 imm           the states of tasks through IMM's GetTask
 smq           topics and queues through `aliyun-mns-sdk`
 webhook_http  webhooks over HTTP, signed by `standardwebhooks`
+threads       several calls at once, in threads
 backoff       retries of throttled calls
 system_clock  the clock of the machine
 memory        all ports in memory, for tests

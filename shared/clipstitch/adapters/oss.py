@@ -5,11 +5,12 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import urlsplit
 
 from clipstitch.adapters.backoff import Backoff
 from clipstitch.adapters.oss2_import import oss2
+from clipstitch.adapters.threads import MAX_CONCURRENT, ThreadWorkers
 from clipstitch.common import ports
 from clipstitch.common.cloud_errors import classify
 from clipstitch.common.credentials import AccessKey
@@ -17,13 +18,11 @@ from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused, N
 from clipstitch.common.identifiers import ObjectRef
 
 TIMEOUT_S = 20
-MAX_CONCURRENT = 8
 PAGE = 1000
 # OSS, "CopyObject", 2026: above 1 GB a copy has to be made in parts.
 SINGLE_COPY_BYTES = 1 << 30
 COPY_PART_BYTES = 256 << 20
 _META = "x-oss-meta-"
-T = TypeVar("T")
 
 
 @contextmanager
@@ -147,10 +146,11 @@ class OssObjectStore:
         starts = range(front.replaces, size, self._part_bytes)
         spans = [(start, min(start + self._part_bytes, size) - 1) for start in starts]
 
-        def copy_part(number: int, span: tuple[int, int]) -> Any:
+        def copy_part(part: tuple[int, tuple[int, int]]) -> Any:
+            number, span = part
             return bucket.upload_part_copy(source.bucket, source.key, span, target.key, upload, number)
 
-        copied = _concurrently(copy_part, range(len(first) + 1, len(first) + len(spans) + 1), spans)
+        copied = ThreadWorkers().map(copy_part, enumerate(spans, start=len(first) + 1))
         listed = [oss2.models.PartInfo(number, part.etag) for number, part in enumerate([*first, *copied], start=1)]
         once = {name: value for name, value in headers.items() if name == _ONCE}
         made = bucket.complete_multipart_upload(target.key, upload, listed, headers=once)
@@ -172,10 +172,11 @@ class OssObjectStore:
             modified = datetime.fromtimestamp(found.last_modified, timezone.utc)
             yield ports.ListedObject(found.key, found.size, modified, _bare(found.etag))
 
-    def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
-        """Return the names of the folders directly below a prefix that ends in a slash, in order."""
-        found = self._listed(bucket, prefix, delimiter="/")
-        return [each.key.removeprefix(prefix)[:-1] for each in found if each.is_prefix()]
+    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
+        """Return the names, greater than `after`, of the folders directly below a prefix that ends in a slash."""
+        found = self._listed(bucket, prefix, delimiter="/", start_after=prefix + after if after else "")
+        names = [each.key.removeprefix(prefix)[:-1] for each in found if each.is_prefix()]
+        return [name for name in names if name > after]  # a folder called `after` has a slash, so OSS lists it
 
     def _listed(self, bucket: str, prefix: str, **options: str) -> Iterator[Any]:
         """Yield the entries of a listing, 1,000 per request."""
@@ -188,16 +189,6 @@ class OssObjectStore:
         """Return True if the bucket has, or had, versioning."""
         with _translated_errors(f"asking for the versioning of {bucket}"):
             return self._bucket(bucket).get_bucket_versioning().status is not None
-
-
-def _concurrently(call: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
-    """Call a function for each set of arguments, several at once, and return the results in order."""
-    if len(arguments[0]) < 2:
-        return [call(*each) for each in zip(*arguments, strict=True)]
-    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415 - most invocations never need it
-
-    with ThreadPoolExecutor(MAX_CONCURRENT) as pool:
-        return list(pool.map(call, *arguments))
 
 
 _ONCE = "x-oss-forbid-overwrite"
@@ -247,7 +238,7 @@ class OssAudioService:
 
     def probe(self, refs: Sequence[ObjectRef]) -> Mapping[ObjectRef, ports.Probe | ClipstitchError]:
         """Probe every object, several at once."""
-        return dict(zip(refs, _concurrently(self._probe, refs), strict=True))
+        return dict(zip(refs, ThreadWorkers().map(self._probe, refs), strict=True))
 
     def _probe(self, ref: ObjectRef) -> ports.Probe | ClipstitchError:
         try:

@@ -1,11 +1,12 @@
 """Topics and queues through `aliyun-mns-sdk`.
 
 Messages to queues are Base64, which the vendor's queue clients decode by default; messages to topics are raw, since
-subscribers receive them unchanged. The client of the SDK is not thread-safe; an instance belongs to one invocation.
+subscribers receive them unchanged. The client of the SDK is not thread-safe: every thread has its own.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import local
 
 from mns.account import Account
 from mns.mns_exception import MNSExceptionBase, MNSServerException
@@ -47,7 +48,17 @@ class SmqMessageSender:
     """The `MessageSender` port on SMQ."""
 
     def __init__(self, endpoint: str, key: AccessKey) -> None:
-        self._account = Account(endpoint, key.id, key.secret, key.token or "")
+        self._endpoint = endpoint
+        self._key = key
+        self._of_thread = local()
+
+    @property
+    def _account(self) -> Account:
+        """The client of this thread."""
+        if not hasattr(self._of_thread, "account"):
+            key = self._key
+            self._of_thread.account = Account(self._endpoint, key.id, key.secret, key.token or "")
+        return self._of_thread.account
 
     def publish(self, topic: str, text: str) -> None:
         """Publish a message to a topic; raise `SinkTargetNotFound` if there is none of that name."""

@@ -1,15 +1,18 @@
-"""What the use cases need from a cloud: four small protocols. Adapters implement them.
+"""What the use cases need from a cloud: four small protocols, and a fifth that makes calls at the same time.
 
 Every method may raise `CloudBusy`, `AccessDenied` or `CloudRefused` besides the errors in its docstring.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ObjectRef
+
+A = TypeVar("A")
+T = TypeVar("T")
 
 
 class ObjectInfo(NamedTuple):
@@ -130,8 +133,11 @@ class ObjectStore(Protocol):
     def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
         """Yield the objects whose keys begin with a prefix and are greater than `after`, in the order of their keys."""
 
-    def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
-        """Return the folders directly under a prefix that ends in a slash, in order, without listing their content."""
+    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
+        """Return the folders directly under a prefix that ends in a slash, in order, without listing their content.
+
+        Only those whose names are greater than `after`.
+        """
 
     def is_versioned(self, bucket: str) -> bool:
         """Return True if the bucket has or had versioning: there OSS ignores `once`."""
@@ -168,3 +174,29 @@ class WebhookSender(Protocol):
 
         Raises `WebhookNoResponse`, after which the event may have arrived all the same, and `WebhookAddressRefused`.
         """
+
+
+class Workers(Protocol):
+    """Makes several calls at the same time."""
+
+    def map(self, call: Callable[[A], T], arguments: Iterable[A]) -> list[T]:
+        """Call a function with each argument, several at once; return the results in the order of the arguments.
+
+        When all calls have ended, raises the first error, in the order of the arguments.
+        """
+
+
+class SequentialWorkers:
+    """Makes one call after the other, where nothing is gained by making several at once."""
+
+    def map(self, call: Callable[[A], T], arguments: Iterable[A]) -> list[T]:
+        """Call a function with each argument in turn, as `Workers.map` does."""
+        results, errors = list[T](), list[Exception]()
+        for argument in arguments:
+            try:
+                results.append(call(argument))
+            except Exception as error:  # noqa: BLE001 - the other calls are made first; re-raised below
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return results

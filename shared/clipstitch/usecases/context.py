@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from clipstitch.common.clock import Clock, timestamp
-from clipstitch.common.ports import AudioService, MessageSender, ObjectStore, WebhookSender
+from clipstitch.common.ports import AudioService, MessageSender, ObjectStore, WebhookSender, Workers
 from clipstitch.jobs.decide import Policy
 from clipstitch.usecases.job_store import JobStore
 from clipstitch.usecases.settings import Settings
@@ -19,6 +19,7 @@ class Context(NamedTuple):
     clock: Clock
     settings: Settings
     unversioned: set[str]
+    workers: Workers
 
     @property
     def store(self) -> JobStore:

@@ -8,8 +8,9 @@ import pytest
 from mns.mns_exception import MNSServerException
 
 from clipstitch.adapters.backoff import DELAYS_S, Backoff
-from clipstitch.adapters.oss import MAX_CONCURRENT, OssAudioService
+from clipstitch.adapters.oss import OssAudioService
 from clipstitch.adapters.smq import translated_errors
+from clipstitch.adapters.threads import MAX_CONCURRENT
 from clipstitch.common.cloud_errors import is_transient, remedy_for
 from clipstitch.common.errors import ClipstitchError, NotAudio, ObjectArchived, Throttled
 from clipstitch.common.identifiers import ObjectRef
