@@ -224,7 +224,7 @@ def logged(caplog: pytest.LogCaptureFixture, log: Callable[[], None]) -> str:
             lambda: log_error("recovery-failed", AccessDenied("no"), job="20260102T030405Z-0123456789ab"),
         ),
         ("AttentionAlarm", lambda: log_error("recovery-failed", ZeroDivisionError("division by zero"))),
-        ("AttentionAlarm", lambda: log_event("sink-refused", "ERROR", sink="events", code="X", message="an error")),
+        ("AttentionAlarm", lambda: log_event("sink-given-up", "ERROR", sink="events", code="X", message="an error")),
     ],
 )
 def test_a_log_line_triggers_exactly_its_alarm(

@@ -18,3 +18,12 @@ def timestamp(moment: datetime) -> str:
     '2026-01-02T03:04:05.678Z'
     """
     return moment.astimezone(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_timestamp(text: str) -> datetime:
+    """Return the moment of a timestamp. Raises `ValueError` if it is none.
+
+    >>> parse_timestamp("2026-01-02T03:04:05.678Z").isoformat()
+    '2026-01-02T03:04:05.678000+00:00'
+    """
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

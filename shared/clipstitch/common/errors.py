@@ -123,6 +123,12 @@ class SinkSwitchedOff(ClipstitchError, code="SINK_OFF"):
     remedy = "Remove the sink; or delete the object that the message names, which switches the sink on again."
 
 
+class SinkUnresponsive(ClipstitchError, code="SINK_UNRESPONSIVE"):
+    """A sink accepted nothing for three days."""
+
+    remedy = "Repair the receiver; `clipstitch show JOB --json` has the event."
+
+
 class ObjectNotFound(ClipstitchError, code="NOT_FOUND"):
     """The object does not exist."""
 

@@ -7,13 +7,28 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
+from clipstitch.common.errors import StateUnreadable
 from clipstitch.common.identifiers import ObjectRef, is_newer, uploaded_at
 from clipstitch.common.ports import ObjectInfo
-from clipstitch.jobs.job import ACCEPTED, CLAIMED, FAILED, FAILED_TRANSIENTLY, SUCCEEDED, WAITING, Failure, Job
+from clipstitch.jobs.delivery_policy import is_given_up
+from clipstitch.jobs.job import (
+    ACCEPTED,
+    CLAIMED,
+    DECISION,
+    FAILED,
+    FAILED_TRANSIENTLY,
+    PLANNED,
+    SUCCEEDED,
+    WAITING,
+    Fact,
+    Failure,
+    Job,
+)
 from clipstitch.planning.plan import Plan, Step
 
 JOB_META, MANIFEST_META, DURATION_META = "clipstitch-job", "clipstitch-manifest", "clipstitch-duration-ms"
 _UPLOAD_AGAIN = "Upload the manifest again; docs/operate.md says where to look for the cause."
+_PLAN_DAMAGED = Failure(StateUnreadable.code, "planned.json of this job is damaged", StateUnreadable.remedy)
 
 
 # `kind` makes actions of different classes unequal: named tuples compare as tuples.
@@ -65,13 +80,20 @@ class Deliver(NamedTuple):
     kind: Literal["deliver"] = "deliver"
 
 
+class GiveUp(NamedTuple):
+    """Record that a sink did not get the event in three days, without another attempt: it does not respond."""
+
+    sink: str
+    kind: Literal["give-up"] = "give-up"
+
+
 class Close(NamedTuple):
     """Record that the job is closed, and delete its working files."""
 
     kind: Literal["close"] = "close"
 
 
-Action = MakePlan | LookUp | Start | RecordDecision | Fail | Publish | Deliver | Close
+Action = MakePlan | LookUp | Start | RecordDecision | Fail | Publish | Deliver | GiveUp | Close
 
 # Why a job is looked at: its manifest was uploaded, the task of a step (by number) ended, or it may need recovery.
 Cause = int | Literal["upload", "recovery"]
@@ -81,22 +103,21 @@ class Policy(NamedTuple):
     """The limits by which a job is brought on.
 
     `grace_period_s`: how long recovery leaves a new job alone, and the first back-off, both in seconds. `deadline_s`:
-    after how many seconds an open job fails. `deliver_last`: sinks that may be slow. `immediate`: an operator asks, so
-    neither grace period nor back-off applies.
+    after how many seconds an open job fails. `immediate`: an operator asks, so neither grace period nor back-off
+    applies.
     """
 
     grace_period_s: float = 120
     deadline_s: float = 6 * 3600
-    deliver_last: frozenset[str] = frozenset()
     immediate: bool = False
 
 
 class Observed(NamedTuple):
     """What this run has learned and done, which no fact records.
 
-    `done`: actions of this run, none of which is repeated. `unresponsive`: sinks that did not answer; one time-out per
-    run is enough. `published`: the output exists although no result is recorded. `error`: why the previous attempt of
-    this run was cut short.
+    `done`: actions of this run, none of which is repeated. `unresponsive`: sinks that fail or are slow, to which this
+    run delivers nothing more. `published`: the output exists although no result is recorded. `error`: why the previous
+    attempt of this run was cut short.
     """
 
     done: frozenset[Action] = frozenset()
@@ -117,8 +138,8 @@ def decide(
     seen = observed or Observed()
     if job.closed or (cause == "recovery" and _in_grace_period(job, now, policy)):
         return ()
-    if cause == "recovery" and (failure := _overdue(job, now, policy, seen)):
-        return (Fail(failure),)
+    if ending := _ending(job, now, policy, cause, seen):
+        return ending
     if seen.error and not job.final:
         return ()
     if job.decision is None:
@@ -141,10 +162,21 @@ def _in_grace_period(job: Job, now: datetime, policy: Policy) -> bool:
     return now - uploaded_at(job.id) < timedelta(seconds=policy.grace_period_s)
 
 
+def _ending(job: Job, now: datetime, policy: Policy, cause: Cause, seen: Observed) -> tuple[Action, ...]:
+    """Return the actions that end a job which cannot go on: its plan is damaged, or it is over its deadline."""
+    if job.plan is None and job.has(PLANNED) and not job.final:
+        return (Fail(_PLAN_DAMAGED),)
+    return _overdue(job, now, policy, seen) if cause == "recovery" and is_overdue(job, now, policy) else ()
+
+
 def deadline_start(job: Job) -> datetime:
-    """Return when the deadline starts to count: when the job was opened, or when its time to wait for clips ends."""
+    """Return when the deadline starts to count.
+
+    When the job was opened, or when its time to wait for clips ends; once it is decided to publish, at the decision:
+    what was merged in time, or found late, has the whole deadline to be published.
+    """
     opened = job.opened_at or uploaded_at(job.id)
-    return max(opened, job.waiting_until or opened)
+    return max(opened, job.waiting_until or opened, job.facts.get(Fact(DECISION), opened))
 
 
 def is_overdue(job: Job, now: datetime, policy: Policy, times: int = 1) -> bool:
@@ -152,23 +184,30 @@ def is_overdue(job: Job, now: datetime, policy: Policy, times: int = 1) -> bool:
     return now - deadline_start(job) >= timedelta(seconds=policy.deadline_s * times)
 
 
-def _overdue(job: Job, now: datetime, policy: Policy, seen: Observed) -> Failure | None:
-    """Return why a job fails that is over its deadline; None if it may go on.
+def _overdue(job: Job, now: datetime, policy: Policy, seen: Observed) -> tuple[Action, ...]:
+    """Return the actions of a job that is over its deadline; none if it may go on as usual.
 
-    After one deadline a job without a decision fails, and so does one whose attempt just failed, for that error. After
-    two, it fails before another attempt, since previous attempts may have crashed. A job whose output is published
-    fails only after an error.
+    After one deadline a job without a decision fails, unless its audio turns out to be ready, and so does one whose
+    attempt just failed, for that error. After two, it fails before another attempt, since previous attempts may have
+    crashed. A job whose output is published fails only after an error.
     """
-    if job.final or not is_overdue(job, now, policy):
-        return None
+    if job.final:
+        return ()
     twice = is_overdue(job, now, policy, times=2)
     if seen.error:
         error = seen.error._replace(message=f"not finished in time: {seen.error.message}")
-        return error if twice or not seen.published else None
-    if (twice and not seen.published) or (job.plan is not None and job.decision is None):
-        message = f"not finished {policy.deadline_s / 3600:g} h after its manifest was uploaded"
-        return Failure("DEADLINE_PASSED", message, _UPLOAD_AGAIN)
-    return None
+        return (Fail(error),) if twice or not seen.published else ()
+    passed = Failure(
+        "DEADLINE_PASSED", f"not finished {policy.deadline_s / 3600:g} h after its manifest was uploaded", _UPLOAD_AGAIN
+    )
+    if job.plan is not None and job.decision is None:
+        last = [
+            action
+            for action in _work(job, job.plan, now, policy, "recovery")
+            if isinstance(action, LookUp | RecordDecision) and action not in seen.done
+        ]
+        return tuple(last) or (Fail(passed),)
+    return (Fail(passed),) if twice and not seen.published else ()
 
 
 def manifest_gone(uri: str) -> Failure:
@@ -212,13 +251,24 @@ def _deliver(job: Job, now: datetime, policy: Policy, cause: Cause, seen: Observ
     due = {
         sink for sink, delivery in pending.items() if cause == "recovery" and (policy.immediate or now >= delivery.due)
     }
-    ready = [
-        sink
-        for sink in undelivered
-        if sink not in seen.unresponsive and Deliver(sink) not in seen.done and (sink not in pending or sink in due)
-    ]
-    ordered = sorted(ready, key=lambda sink: sink in policy.deliver_last)
-    return (*map(Deliver, ordered), *([Close()] if ready == undelivered else []))
+    waiting = {sink for sink in pending if sink not in due}
+    may_be_tried = [sink for sink in undelivered if Deliver(sink) not in seen.done and sink not in waiting]
+    given_up = [sink for sink in may_be_tried if sink in seen.unresponsive and is_given_up(now, job.finished_at or now)]
+    ready = [sink for sink in may_be_tried if sink not in seen.unresponsive]
+    close = [Close()] if len(ready) + len(given_up) == len(undelivered) else []
+    return (*map(Deliver, ready), *map(GiveUp, given_up), *close)
+
+
+def deliveries_due(job: Job, now: datetime) -> datetime | None:
+    """Return when recovery next has something to do for a job; None if that is now, or cannot be told by time.
+
+    A job that waits for nothing but the retries of failed deliveries can be left alone until the first of them.
+    """
+    pending, undelivered = job.pending, job.undelivered
+    if not job.final or not undelivered or any(sink not in pending for sink in undelivered):
+        return None
+    due = min(pending[sink].due for sink in undelivered)
+    return due if due > now else None
 
 
 # Whether the output may be published under its key: the key is free, the object there is the job's own, or that of an

@@ -238,6 +238,11 @@ class Job(NamedTuple):
         return self.decision is not None and (self.decision.kind != "publish" or self.result is not None)
 
     @property
+    def finished_at(self) -> datetime | None:
+        """When the final state was recorded; None before."""
+        return self.facts.get(Fact(RESULT), self.facts.get(Fact(DECISION))) if self.final else None
+
+    @property
     def state(self) -> str:
         """The final state (succeeded, failed, rejected) once it is decided, before that how far the job is."""
         if self.decision is None:

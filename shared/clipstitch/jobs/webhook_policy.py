@@ -1,4 +1,4 @@
-"""The rules of webhooks, after Standard Webhooks 1.0: configuration, meaning of responses, retry schedule.
+"""The rules of webhooks, after Standard Webhooks 1.0: configuration, and meaning of responses.
 
 `usecases.deliver` applies them, `adapters.webhook_http` posts.
 """
@@ -7,16 +7,13 @@ import base64
 import binascii
 import re
 from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from urllib.parse import SplitResult, urlsplit
 
 from clipstitch.common.errors import ClipstitchError, SinkSwitchedOff, WebhookBadResponse
 from clipstitch.common.ports import Webhook, WebhookResponse
 
-# Standard Webhooks 1.0.0, "Deliverability and reliability": seconds before each attempt, the first one at once.
-SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
-MAX_RETRY_AFTER_S = SCHEDULE_S[-1]  # ours: a receiver could otherwise keep a job open for ever
 GONE = 410
 MIN_SECRET_BYTES, MAX_SECRET_BYTES = 24, 64  # the same document, "Signature scheme": 192 to 512 bits
 MAX_SECRETS = 2
@@ -34,25 +31,14 @@ def response_error(response: WebhookResponse, host: str) -> ClipstitchError | No
     return WebhookBadResponse(f"{host} answered {response.status}")
 
 
-def next_attempt(attempt: int, at: datetime, retry_after: str = "") -> datetime | None:
-    """Return when to retry after attempt number `attempt` (the first is 1) failed at `at`; None after the last attempt.
-
-    `Retry-After` can make it later, not sooner.
-    """
-    if attempt >= len(SCHEDULE_S):
-        return None
-    asked = min(_retry_after_s(retry_after, at), MAX_RETRY_AFTER_S)
-    return at + timedelta(seconds=max(SCHEDULE_S[attempt], asked))
-
-
-def _retry_after_s(text: str, now: datetime) -> float:
+def retry_after_s(text: str, now: datetime) -> float:
     """Return the seconds that `Retry-After` asks for (RFC 9110, 10.2.3: seconds, or a date); 0 if it is invalid.
 
-    >>> _retry_after_s("120", datetime(2026, 1, 2, tzinfo=timezone.utc))
+    >>> retry_after_s("120", datetime(2026, 1, 2, tzinfo=timezone.utc))
     120.0
-    >>> _retry_after_s("Fri, 02 Jan 2026 00:01:00 GMT", datetime(2026, 1, 2, tzinfo=timezone.utc))
+    >>> retry_after_s("Fri, 02 Jan 2026 00:01:00 GMT", datetime(2026, 1, 2, tzinfo=timezone.utc))
     60.0
-    >>> _retry_after_s("soon", datetime(2026, 1, 2, tzinfo=timezone.utc))
+    >>> retry_after_s("soon", datetime(2026, 1, 2, tzinfo=timezone.utc))
     0.0
     """
     if re.fullmatch(r"[0-9]{1,9}", text):

@@ -2,16 +2,18 @@
 
 Use cases reach the cloud through the ports in `common.ports` only; they import no adapter and no SDK.
 
-settings       the configuration, from an environment
-job_store      facts, kept as objects
-context        the ports, the clock, the settings and the job store: one object for every use case
-plan_job       manifest to plan: parse, expand globs, probe
-task_outcomes  record how tasks ended
-publish        copy the output to its key
-deliver        deliver the event to a sink
-execute        perform the actions that `decide` returns
-submit         an upload: start its job
-complete       a completion notification: record it, and continue its job
-recover        one job: do what lost messages and crashes left undone
-sweep          every open job and every lost upload
+settings        the configuration, from an environment
+job_store       facts, kept as objects
+context         the ports, the clock, the settings and the job store: one object for every use case
+plan_job        manifest to plan: parse, expand globs, probe
+task_outcomes   record how tasks ended
+publish         copy the output to its key
+sink_monitor    how the sinks respond during one invocation
+deliver         deliver the event to the sinks
+execute         perform the actions that `decide` returns
+submit          an upload: start its job
+complete        a completion notification: record it, and continue its job
+recover         one job: do what lost messages and crashes left undone
+sweep_progress  what sweeps remember for the next one
+sweep           every open job and every lost upload
 """

@@ -10,6 +10,7 @@ from clipstitch.planning.plan import Step
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.execute import Run, execute
 from clipstitch.usecases.job_store import step_of_target
+from clipstitch.usecases.sink_monitor import SinkMonitor
 from clipstitch.usecases.task_outcomes import record_failure, record_success
 
 
@@ -23,14 +24,14 @@ def complete(notification: CompletionNotification, context: Context) -> Job | No
     with log_job(job.id):
         if job.closed:
             # The task of a crashed submit has a pointer but no fact.
-            context.store.delete_working_files(job, [notification.task_id])
+            context.store.delete_working_files(job, [(notification.task_id, step.number)])
             return job
         job = _record(notification, step, job, context)
         if job.plan and len(job.plan.steps) > 1:
             # Of steps that end together, each must see the facts of the others, or none would start the step that
             # needs them all. Every run lists after it has written, so the run that lists last sees all facts.
             job = context.store.refresh(job)
-        return execute(job, context, Run(set(), cause=step.number))
+        return execute(job, context, Run(SinkMonitor(), cause=step.number))
 
 
 def _find(notification: CompletionNotification, context: Context) -> tuple[Job, Step] | None:

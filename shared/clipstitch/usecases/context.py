@@ -30,9 +30,7 @@ class Context(NamedTuple):
     @property
     def policy(self) -> Policy:
         """The limits that the operator configured."""
-        settings = self.settings
-        webhooks = frozenset(sink.name for sink in settings.sinks if sink.kind == "webhook")
-        return Policy(settings.grace_period_s, settings.deadline_s, webhooks)
+        return Policy(self.settings.grace_period_s, self.settings.deadline_s)
 
     def timestamp(self) -> str:
         """Return the time now, as facts and events carry it."""

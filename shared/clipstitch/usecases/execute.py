@@ -3,59 +3,67 @@
 Every action may be interrupted at any point and repeated: it either left nothing, or recorded the fact that ends it.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from clipstitch.common.errors import ClipstitchError
+from clipstitch.common.errors import ClipstitchError, StateUnreadable
 from clipstitch.common.exhaustive import assert_never
-from clipstitch.common.identifiers import ManifestRef
+from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.logging import log_event
 from clipstitch.jobs import decide
 from clipstitch.jobs.job import ACCEPTED, FAILED, Decision, Fact, Failure, Job, Result
 from clipstitch.planning.plan import Plan, Step
 from clipstitch.usecases.context import Context
-from clipstitch.usecases.deliver import deliver
+from clipstitch.usecases.deliver import deliver, give_up
 from clipstitch.usecases.job_store import REFUSED
 from clipstitch.usecases.plan_job import UploadedManifest, plan_job, read_manifest
 from clipstitch.usecases.publish import publish
+from clipstitch.usecases.sink_monitor import SinkMonitor
 from clipstitch.usecases.task_outcomes import look_up
 
 
 class Run(NamedTuple):
     """One run on a job: why it is made and what is known before. `upload` is the manifest, if it was read already.
 
-    `unresponsive` collects the sinks that did not answer, since one time-out per sweep is enough. `before_long_action`
-    is called with the id of the job before an action that may outlast the function. `immediate`: an operator asks.
+    `sinks` knows how the sinks respond in this invocation. `immediate`: an operator asks.
     """
 
-    unresponsive: set[str]
+    sinks: SinkMonitor
     cause: decide.Cause = "upload"
     upload: UploadedManifest | None = None
     observed: decide.Observed = decide.Observed()
-    before_long_action: Callable[[str], None] = lambda _job_id: None
     immediate: bool = False
 
 
-def execute(job: Job, context: Context, run: Run | None = None) -> Job:
+def execute(job: Job, context: Context, run: Run) -> Job:
     """Perform the actions of a job until there is none left, and return the job.
 
     Raises retryable errors of the cloud.
     """
-    run = run or Run(set())
     policy = context.policy._replace(immediate=run.immediate)
-    seen = run.observed._replace(unresponsive=frozenset(run.unresponsive))
+    seen = run.observed._replace(unresponsive=run.sinks.unresponsive)
     while actions := decide.decide(job, context.clock.now(), policy, run.cause, seen):
-        action = actions[0]
-        log_event("action", job=job.id, action=action.kind)
-        job = _perform(action, job, context, run)
-        seen = seen._replace(done=seen.done | {action}, unresponsive=frozenset(run.unresponsive))
+        together = [action for action in actions if action.kind == actions[0].kind]
+        for action in together:
+            log_event("action", job=job.id, action=action.kind)
+        job = _perform_together(together, job, context, run)
+        seen = seen._replace(done=seen.done.union(together), unresponsive=run.sinks.unresponsive)
     return job
+
+
+def _perform_together(actions: Sequence[decide.Action], job: Job, context: Context, run: Run) -> Job:
+    """Perform actions of one kind, several at once, and return the job with all that they recorded."""
+    if isinstance(actions[0], decide.Deliver):
+        sinks = [action.sink for action in actions if isinstance(action, decide.Deliver)]
+        return deliver(sinks, job, context, run.sinks)
+    if len(actions) == 1:
+        return _perform(actions[0], job, context, run)
+    jobs = context.workers.map(lambda action: _perform(action, job, context, run), actions)
+    return job._replace(facts={fact: at for each in jobs for fact, at in each.facts.items()})
 
 
 def _perform(action: decide.Action, job: Job, context: Context, run: Run) -> Job:  # noqa: PLR0911, RET503 - one return for each action, and assert_never
     """Perform one action and return the job with what it recorded."""
-    if isinstance(action, decide.MakePlan | decide.Publish):
-        run.before_long_action(job.id)
     match action:
         case decide.MakePlan():
             return _make_plan(job, context, run.upload)
@@ -71,7 +79,9 @@ def _perform(action: decide.Action, job: Job, context: Context, run: Run) -> Job
         case decide.Publish():
             return context.store.record(job, publish(_plan_of(job), context))
         case decide.Deliver(sink):
-            return deliver(sink, job, context, run.unresponsive)
+            return deliver([sink], job, context, run.sinks)
+        case decide.GiveUp(sink):
+            return give_up(sink, job, context)
         case decide.Close():
             log_event("job-closed", job=job.id, state=job.state)
             return context.store.close(job)
@@ -85,10 +95,15 @@ def _plan_of(job: Job) -> Plan:
 
 
 def _make_plan(job: Job, context: Context, upload: UploadedManifest | None) -> Job:
-    """Plan the job; fail it if its version of the manifest does not exist any more."""
+    """Plan the job; fail it if its version of the manifest does not exist any more, or can never be read."""
     if upload is None:
         ref = context.store.manifest_of(job.id)
-        upload = read_manifest(ref, context)
+        try:
+            upload = read_manifest(ref, context)
+        except ClipstitchError as error:
+            if error.retryable:
+                raise
+            return _fail(job, Failure(**error.as_json()), context)
         if upload is None or upload.job_id != job.id:
             return _fail(job, decide.manifest_gone(ref.uri), context)
     return plan_job(job, upload, context)
@@ -132,7 +147,15 @@ def _fail(job: Job, error: Failure, context: Context) -> Job:
     """Record that the job failed: as the result if it was to be published, else as the decision."""
     if job.decision is not None:
         return context.store.record(job, Result(context.timestamp(), error=error))
-    manifest = job.plan.manifest if job.plan else ManifestRef(context.store.manifest_of(job.id), "")
+    manifest = job.plan.manifest if job.plan else ManifestRef(_manifest_of(job, context), "")
     sinks = job.plan.sinks if job.plan else context.settings.sink_names
     decision = Decision("fail", manifest, context.timestamp(), sinks, error=error, planned=job.plan is not None)
     return context.store.record(job, decision)
+
+
+def _manifest_of(job: Job, context: Context) -> ObjectRef:
+    """Return the manifest of a job without a plan; the marker in its place, if that is damaged and does not name it."""
+    try:
+        return context.store.manifest_of(job.id)
+    except StateUnreadable:
+        return context.store.marker(job.id)

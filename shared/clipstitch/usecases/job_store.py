@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from clipstitch.common.clock import Clock, timestamp
 from clipstitch.common.errors import (
@@ -32,7 +32,8 @@ from clipstitch.planning.plan import WORK, Plan
 # then refuses the job, and leaves it to the later version. A field that may be ignored needs no new format.
 FORMAT = 1
 REFUSED = "refused"  # in place of the task id of a step that the cloud refused to start
-_OPEN, _JOBS, _TASKS, _SINKS, _SWEEP = "open/", "jobs/", "tasks/", "sinks/", "sweep.json"
+TASKS = "tasks/"  # the pointers of tasks to their steps
+_OPEN, _JOBS, _SINKS = "open/", "jobs/", "sinks/"
 _JSON = ObjectHeaders("application/json")
 _STEP_TARGET = re.compile(r"([^/]+)/step-([0-9]{3,9})\.[^/]+")
 # The create-once documents: the kind of their fact, and the field of the job that holds them.
@@ -67,24 +68,44 @@ class JobStore:
         named = [(_fact(found.key.removeprefix(prefix), job.id), found.last_modified) for found in listed]
         job = job._replace(facts={**job.facts, **{fact: at for fact, at in named if fact}})
         documents: dict[str, Any] = {
-            field: cls.from_json(self.document(job.id, Fact(kind)))
+            field: self._read_value(cls, job.id)
             for cls, (kind, field) in _CREATE_ONCE.items()
             if getattr(job, field) is None and job.has(kind)
         }
         return job._replace(**documents)
 
+    def _read_value(self, cls: Any, job_id: str) -> Any:
+        """Return the plan, the decision or the result of a job; None, and log it, if the document is damaged."""
+        try:
+            return self._value(cls, job_id, self.document(job_id, Fact(_CREATE_ONCE[cls][0])))
+        except StateUnreadable as error:
+            log_error("state-unreadable", error, job=job_id)
+            return None
+
+    def _value(self, cls: Any, job_id: str, document: Mapping[str, Any]) -> Any:
+        """Return what a document says. Raises `StateUnreadable` if fields are missing or of another type."""
+        try:
+            return cls.from_json(document)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            ref = self.fact_ref(job_id, Fact(_CREATE_ONCE[cls][0]))
+            raise StateUnreadable(f"{ref.uri} is not complete: {type(error).__name__}: {error}") from error
+
     def mark_open(self, job_id: str, manifest: ObjectRef) -> None:
         """Record that the job is open, before anything else; the first time that it was opened counts."""
         with suppress(AlreadyExists):
-            self._write(self._marker(job_id), {"manifest": manifest.uri}, once=True)
+            self._write(self.marker(job_id), {"manifest": manifest.uri}, once=True)
 
     def manifest_of(self, job_id: str) -> ObjectRef:
         """Return the manifest of an open job; raise `ObjectNotFound` if it is not open."""
-        return ObjectRef.parse(self._read(self._marker(job_id))["manifest"])
+        marker = self.marker(job_id)
+        try:
+            return ObjectRef.parse(self._read(marker)["manifest"])
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            raise StateUnreadable(f"{marker.uri} names no manifest") from error
 
     def opened_at(self, job_id: str) -> datetime:
         """Return when a job was opened; raise `ObjectNotFound` if it is not open."""
-        return self._objects.describe(self._marker(job_id)).last_modified
+        return self._objects.describe(self.marker(job_id)).last_modified
 
     def open_jobs(self) -> dict[str, datetime]:
         """Return the ids of all open jobs, oldest first, with the time at which each was opened."""
@@ -92,9 +113,12 @@ class JobStore:
         listed = [(found.key.removeprefix(prefix), found.last_modified) for found in self._list(prefix)]
         return {name: opened_at for name, opened_at in listed if is_job_id(name)}
 
-    def jobs_of_day(self, day: str) -> list[str]:
-        """Return the ids of all jobs of a day (YYYY-MM-DD), oldest first; one request per thousand."""
-        found = self._objects.list_folders(self._bucket, f"{self._prefix}{_JOBS}{day}/")
+    def jobs_of_day(self, day: str, after: str = "") -> list[str]:
+        """Return the ids of all jobs of a day (YYYY-MM-DD), oldest first, that come after a name.
+
+        One request per thousand.
+        """
+        found = self._objects.list_folders(self._bucket, f"{self._prefix}{_JOBS}{day}/", after)
         return [name for name in found if is_job_id(name)]
 
     def find(self, id_prefix: str) -> list[str]:
@@ -110,7 +134,7 @@ class JobStore:
     def objects_of(self, job_id: str) -> list[ObjectRef]:
         """Return the marker and all facts of a job."""
         facts = [ObjectRef(self._bucket, listed.key) for listed in self._list(self._job_prefix(job_id))]
-        return [self._marker(job_id), *facts]
+        return [self.marker(job_id), *facts]
 
     def add(self, job: Job, fact: Fact, document: Mapping[str, Any] | None = None) -> Job:
         """Record a fact, with the time; return the job with it. Recording it again is harmless."""
@@ -121,11 +145,19 @@ class JobStore:
     def record(self, job: Job, value: Plan | Decision | Result) -> Job:
         """Record the plan, the decision or the result, create-once; return the job with the one that counts.
 
-        If another run has recorded it, the job is read again: a decision counts together with its plan.
+        If another run has recorded it, the job is read again: a decision counts together with its plan. A decision or
+        a result that is damaged is replaced, since the job could not end otherwise; a plan is not: tasks may follow it.
         """
         kind, field = _CREATE_ONCE[type(value)]
-        document = self._write_once(self.fact_ref(job.id, Fact(kind)), value.as_json())
-        recorded: dict[str, Any] = {field: type(value).from_json(document)}
+        ref, document = self.fact_ref(job.id, Fact(kind)), value.as_json()
+        try:
+            recorded: dict[str, Any] = {field: self._value(type(value), job.id, self._write_once(ref, document))}
+        except StateUnreadable as error:
+            if isinstance(value, Plan):
+                raise
+            log_error("state-replaced", error, job=job.id)
+            self._write(ref, document)
+            recorded = {field: value}
         job = job.with_fact(Fact(kind), self._clock.now())._replace(**recorded)
         return job if recorded[field] == value else self.refresh(job)
 
@@ -137,7 +169,7 @@ class JobStore:
         """
         ref = self.fact_ref(job.id, Fact(CLAIMED, step))
         claim = self._write_once(ref, {"by": by, "at": timestamp(self._clock.now())})
-        return bool(claim["by"] == by)
+        return bool(claim.get("by") == by)
 
     def failure(self, job: Job, fact: Fact) -> Failure:
         """Return why a step failed."""
@@ -150,24 +182,15 @@ class JobStore:
 
     def point_to_step(self, task_id: str, job_id: str, step: int) -> None:
         """Record to which step a task belongs, for completion notifications that name only the task."""
-        self._write(self._task_ref(task_id), {"job": job_id, "step": step})
+        self._write(self._pointer(task_id, job_id, step), {})
 
     def step_of_task(self, task_id: str) -> tuple[str, int] | None:
         """Return the job and the step of a task; None if the task is unknown."""
-        with suppress(ObjectNotFound):
-            pointer = self._read(self._task_ref(task_id))
-            return pointer["job"], pointer["step"]
+        prefix = self._prefix + TASKS
+        for listed in self._list(f"{prefix}{quote(task_id, safe='')}~"):
+            if (pointer := _parse_pointer(listed.key.removeprefix(prefix))) and pointer[0] == task_id:
+                return pointer[1:]
         return None
-
-    def task_pointers(self) -> Iterator[tuple[str, datetime]]:
-        """Yield the ids of the tasks that have a pointer to their step, with the time at which it was recorded."""
-        prefix = self._prefix + _TASKS
-        for listed in self._list(prefix):
-            yield listed.key.removeprefix(prefix), listed.last_modified
-
-    def delete_task_pointer(self, task_id: str) -> None:
-        """Delete the pointer of a task."""
-        self._objects.delete([self._task_ref(task_id)])
 
     def disable_sink(self, sink: str, document: Mapping[str, Any]) -> None:
         """Send nothing to a sink any more, until the operator deletes the object that this writes."""
@@ -195,30 +218,34 @@ class JobStore:
         self.delete_working_files(job)
         return job
 
-    def delete_working_files(self, job: Job, tasks: Iterable[str] = ()) -> None:
-        """Delete step targets, task pointers (those of `tasks` too) and the marker. Harmless to repeat."""
-        facts = sorted(job.facts)
-        known = [fact.detail for fact in facts if fact.step is not None and fact.detail not in ("", REFUSED)]
-        targets = [step.target for step in job.plan.steps] if job.plan else []
-        self._objects.delete([*targets, *map(self._task_ref, dict.fromkeys([*known, *tasks]))])
-        self._objects.delete([self._marker(job.id)])
+    def delete_working_files(self, job: Job, tasks: Iterable[tuple[str, int]] = ()) -> None:
+        """Delete step targets, task pointers (those of `tasks`, by id and step, too) and the marker, which comes last.
 
-    def sweep_progress(self) -> Mapping[str, Any]:
-        """Return the progress of the last sweep as it was saved; an empty mapping if none was, or none can be read.
-
-        Without it a sweep begins at the first job, which loses nothing.
+        Harmless to repeat.
         """
+        known = [
+            (fact.detail, fact.step)
+            for fact in sorted(job.facts)
+            if fact.step is not None and fact.detail not in ("", REFUSED)
+        ]
+        targets = [step.target for step in job.plan.steps] if job.plan else []
+        pointers = [self._pointer(task, job.id, step) for task, step in dict.fromkeys([*known, *tasks])]
+        self._objects.delete([*targets, *pointers])
+        self._objects.delete([self.marker(job.id)])
+
+    def sweep_document(self, name: str) -> Mapping[str, Any]:
+        """Return what a sweep has saved for the next one; an empty mapping if nothing was, or it cannot be read."""
         try:
-            return self._read(self._ref(_SWEEP))
+            return self._read(self._ref(name))
         except ObjectNotFound:
             return {}
         except (NewerState, StateUnreadable) as error:
             log_error("sweep-progress-unreadable", error)
             return {}
 
-    def save_sweep_progress(self, document: Mapping[str, Any]) -> None:
-        """Save the progress of a sweep for the next one."""
-        self._write(self._ref(_SWEEP), document)
+    def save_sweep_document(self, name: str, document: Mapping[str, Any]) -> None:
+        """Save something for the next sweep."""
+        self._write(self._ref(name), document)
 
     def fact_ref(self, job_id: str, fact: Fact) -> ObjectRef:
         """Return the object that records a fact."""
@@ -260,11 +287,13 @@ class JobStore:
     def _list(self, prefix: str) -> Iterator[Any]:
         return self._objects.list(self._bucket, prefix)
 
-    def _marker(self, job_id: str) -> ObjectRef:
+    def marker(self, job_id: str) -> ObjectRef:
+        """Return the object that exists while a job is open."""
         return self._ref(f"{_OPEN}{job_id}")
 
-    def _task_ref(self, task_id: str) -> ObjectRef:
-        return self._ref(f"{_TASKS}{task_id}")
+    def _pointer(self, task_id: str, job_id: str, step: int) -> ObjectRef:
+        """Return the pointer of a task. Its name says everything, so that a listing of pointers needs no reads."""
+        return self._ref(f"{TASKS}{quote(task_id, safe='')}~{job_id}~{step}")
 
     def _job_prefix(self, job_id: str) -> str:
         return f"{self._prefix}{_JOBS}{day_of(job_id)}/{job_id}/"
@@ -279,6 +308,28 @@ def step_of_target(key: str, state_prefix: str) -> tuple[str, int] | None:
     if not key.startswith(state_prefix + WORK) or parts is None or not is_job_id(parts[1]):
         return None
     return parts[1], int(parts[2])
+
+
+def job_of_working_file(name: str) -> str:
+    """Return the job that a working file belongs to, by its key below `work/` or `tasks/`; "" if it names none.
+
+    >>> job_of_working_file("20260102T030405Z-0123456789ab/step-000.mp3")
+    '20260102T030405Z-0123456789ab'
+    >>> job_of_working_file("MediaConvert-1~20260102T030405Z-0123456789ab~0")
+    '20260102T030405Z-0123456789ab'
+    """
+    if pointer := _parse_pointer(name):
+        return pointer[1]
+    job_id = name.partition("/")[0]
+    return job_id if is_job_id(job_id) else ""
+
+
+def _parse_pointer(name: str) -> tuple[str, str, int] | None:
+    """Return the task, the job and the step that the name of a pointer says; None for another name."""
+    task, *place = name.rsplit("~", 2)
+    if len(place) != 2 or not is_job_id(place[0]) or not place[1].isdecimal():
+        return None
+    return unquote(task), place[0], int(place[1])
 
 
 def _fact(name: str, job_id: str) -> Fact | None:

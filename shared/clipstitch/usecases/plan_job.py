@@ -14,12 +14,13 @@ from clipstitch.common.ports import ObjectHeaders, Probe
 from clipstitch.jobs.job import Decision, Failure, Job, waiting_fact
 from clipstitch.manifest.documents import MAX_BYTES
 from clipstitch.manifest.expand_globs import expand_globs
-from clipstitch.manifest.model import Clip, Manifest
+from clipstitch.manifest.model import Clip, Entry, Manifest
 from clipstitch.manifest.parse import in_order, parse
 from clipstitch.planning.plan import Plan, PlanningContext
 from clipstitch.planning.planner import clip_issues, make_plan
 from clipstitch.planning.silence_flac import silence_flac
 from clipstitch.usecases.context import Context
+from clipstitch.usecases.publish import describe
 
 _MAY_APPEAR = {"CLIP_NOT_FOUND", "GLOB_EMPTY"}  # issues that an upload of the clip resolves
 
@@ -59,6 +60,8 @@ def plan_job(job: Job, upload: UploadedManifest, context: Context) -> Job:
     try:
         parsed = _parse(upload.manifest, upload.body, context)
         wait = timedelta(milliseconds=parsed.wait_ms)
+        if job.waiting_until and context.clock.now() < job.waiting_until and _is_waiting(job, parsed, context):
+            return job
         plan = _plan(job.id, upload.manifest, parsed, context)
         _make_silences(plan, context)
         return context.store.record(job, plan)
@@ -73,6 +76,28 @@ def plan_job(job: Job, upload: UploadedManifest, context: Context) -> Job:
             raise
         decision = _decision("fail", upload, context)._replace(error=Failure(**error.as_json()))
     return context.store.record(job, decision)
+
+
+def _is_waiting(job: Job, parsed: Manifest, context: Context) -> bool:
+    """Return True if a clip that a waiting job misses is still missing. The other clips are not asked for again."""
+    assert job.waiting_until is not None
+    missing = context.store.document(job.id, waiting_fact(job.waiting_until)).get("missing", ())
+    entries = {int(issue["path"].split("/")[2]) for issue in missing}
+    awaited = [parsed.clips[index] for index in sorted(entries) if index < len(parsed.clips)]
+    return any(context.workers.map(lambda entry: _is_missing(entry, parsed, context), awaited))
+
+
+def _is_missing(entry: Entry, parsed: Manifest, context: Context) -> bool:
+    """Return True if an entry of the clips names no object."""
+    bucket = context.settings.bucket
+    if isinstance(entry, Clip):
+        return describe(ObjectRef(bucket, entry.key), context) is None
+    try:
+        alone = parsed._replace(clips=(entry,), align=0)
+        expand_globs(alone, lambda prefix: context.objects.list(bucket, prefix), context.settings.limits, bucket)
+    except errors.InvalidManifest:
+        return True
+    return False
 
 
 def _decision(kind: Literal["fail", "reject"], upload: UploadedManifest, context: Context) -> Decision:

@@ -7,12 +7,13 @@ it.
 from contextlib import suppress
 from datetime import datetime
 
-from clipstitch.common.errors import CloudRefused, ObjectNotFound, error_json
+from clipstitch.common.errors import CloudRefused, NewerState, ObjectNotFound, error_json
 from clipstitch.common.logging import log_error, log_job, log_refusal
 from clipstitch.jobs.decide import Observed, decide, is_overdue, output_conflict
 from clipstitch.jobs.job import Failure, Job
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.execute import Run, execute
+from clipstitch.usecases.sink_monitor import SinkMonitor
 
 
 def retry(job_id: str, context: Context) -> Job:
@@ -20,20 +21,22 @@ def retry(job_id: str, context: Context) -> Job:
     opened_at = None
     with suppress(ObjectNotFound):  # a closed job
         opened_at = context.store.opened_at(job_id)
-    recover(job_id, opened_at, context, Run(set(), immediate=True))
+    recover(job_id, opened_at, context, Run(SinkMonitor(), immediate=True))
     return context.store.load(job_id)
 
 
-def recover(job_id: str, opened_at: datetime | None, context: Context, run: Run) -> None:
-    """Recover a job that was opened at that time. Raises every error, until the deadline has passed."""
+def recover(job_id: str, opened_at: datetime | None, context: Context, run: Run) -> Job:
+    """Recover a job that was opened at that time, and return it. Raises every error, until the deadline has passed."""
     with log_job(job_id):
         job = context.store.load(job_id)._replace(opened_at=opened_at)
         if job.closed:
             context.store.delete_working_files(job)
-            return
+            return job
         run = run._replace(cause="recovery")
         try:
-            execute(job, context, run._replace(observed=_observe(job, context)))
+            return execute(job, context, run._replace(observed=_observe(job, context)))
+        except NewerState:
+            raise  # a later version ends this job
         except Exception as error:
             job = context.store.load(job_id)._replace(opened_at=opened_at)
             observed = _observe(job, context)._replace(error=Failure(**error_json(error)))
@@ -41,7 +44,7 @@ def recover(job_id: str, opened_at: datetime | None, context: Context, run: Run)
             if not decide(job, context.clock.now(), policy, "recovery", observed):
                 raise
             log_error("job-failed", error)
-            execute(job, context, run._replace(observed=observed))
+            return execute(job, context, run._replace(observed=observed))
 
 
 def _observe(job: Job, context: Context) -> Observed:

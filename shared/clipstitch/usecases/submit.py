@@ -9,6 +9,7 @@ from clipstitch.jobs.job import Job
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.execute import Run, execute
 from clipstitch.usecases.plan_job import UploadedManifest, read_manifest
+from clipstitch.usecases.sink_monitor import SinkMonitor
 
 
 def submit_all(refs: Iterable[ObjectRef], context: Context) -> list[Job]:
@@ -58,4 +59,4 @@ def _start(upload: UploadedManifest, context: Context) -> Job:
             context.store.delete_working_files(job)
             return job
         context.store.mark_open(job.id, upload.manifest.ref)
-        return execute(job, context, Run(set(), upload=upload))
+        return execute(job, context, Run(SinkMonitor(), upload=upload))

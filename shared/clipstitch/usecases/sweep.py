@@ -1,24 +1,37 @@
 """Recover everything that waits too long: lost uploads, lost completion notifications, crashed functions, late clips.
 
 A timer calls the sweep; it does what submit and complete would have done. Its cost grows with open jobs and with what
-is lost, not with history: jobs and manifests are compared by listings, one request per thousand.
+is lost, not with history: jobs, manifests and working files are compared by listings, one request per thousand.
+
+However much there is to do, every phase has its share of the time, looks at the time after each page or batch, and says
+where the next sweep continues.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from clipstitch.common.identifiers import ManifestRef, ObjectRef, is_job_id, job_id_of
+from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of, uploaded_at
 from clipstitch.common.logging import log_error, log_job
 from clipstitch.common.ports import ListedObject
 from clipstitch.planning.plan import WORK
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.execute import Run
-from clipstitch.usecases.job_store import JobStore
+from clipstitch.usecases.job_store import TASKS, job_of_working_file
 from clipstitch.usecases.recover import recover
+from clipstitch.usecases.sink_monitor import SinkMonitor
 from clipstitch.usecases.submit import submit
+from clipstitch.usecases.sweep_progress import SleepingJobs, SweepProgress
+
+# The share of the budget after which each phase begins no more work. What a phase leaves over, the next ones can use.
+_RECOVER, _SEARCH, _ORPHANS, _SLOW = 0.5, 0.75, 0.85, 1.0
+_BATCH = 64  # jobs that are recovered or submitted together; before each batch, the progress is saved
+_PAGE = 1000  # names
+_JOBS, _MANIFESTS = "jobs", "manifests"  # the listings whose place is saved, besides WORK and TASKS
+_CLOCK_TOLERANCE = timedelta(seconds=60)  # ours: between two instances, and between them and OSS
+T = TypeVar("T")
 
 
 class SweepReport(NamedTuple):
@@ -33,130 +46,188 @@ class SweepReport(NamedTuple):
     interrupted: bool = False
 
 
-class _Progress:
-    """The progress of sweeps, saved for the next one.
+class _Sweep:
+    """One sweep: the open jobs with the times at which they were opened, what is remembered, and what it has done."""
 
-    `job`, an id, and `manifest`, a key, are where to continue; "" is the beginning. `slow` jobs are recovered last, so
-    that a job that once outlasted a sweep does not starve the others.
-    """
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.started_at = context.clock.now()
+        self.open_jobs: Mapping[str, datetime] = context.store.open_jobs()
+        self.progress = SweepProgress(context.store, self.open_jobs)
+        self.sleeping = SleepingJobs(context.store, self.open_jobs)
+        self.run = Run(SinkMonitor())
+        self.looked_at: list[str] = []
+        self.found: list[str] = []
+        self.failed: list[str] = []
+        self.interrupted = False
 
-    def __init__(self, store: JobStore) -> None:
-        self._store = store
-        self._saved = store.sweep_progress()
-        self.job: str = self._saved.get("job", "")
-        self.manifest: str = self._saved.get("manifest", "")
-        self.slow: list[str] = list(self._saved.get("slow", ()))
-
-    def begin(self, job_id: str) -> None:
-        """Save that work on a job begins, which the function may not survive."""
-        self.finish(job_id)
-        self.slow.append(job_id)
-        self.save()
-
-    def finish(self, job_id: str) -> None:
-        """Note that the work on a job is over; this is saved with the next change."""
-        self.slow = [slow for slow in self.slow if slow != job_id]
-
-    def save(self) -> None:
-        """Save what has changed."""
-        now = {"job": self.job, "manifest": self.manifest, "slow": list(self.slow)}
-        if now != {"job": "", "manifest": "", "slow": [], **self._saved}:
-            self._saved = now
-            self._store.save_sweep_progress(now)
-
-
-class _Sweep(NamedTuple):
-    """One sweep: the open jobs with the time at which they were opened, and `until` when new work may begin."""
-
-    context: Context
-    open_jobs: Mapping[str, datetime]
-    progress: _Progress
-    run: Run
-    until: datetime
-
-    @property
-    def over(self) -> bool:
-        return self.context.clock.now() >= self.until
+    def is_over(self, share: float) -> bool:
+        """Return True if a phase that ends after a share of the budget may begin no more work; the report says so."""
+        until = self.started_at + timedelta(seconds=self.context.settings.sweep_budget_s * share)
+        over = self.context.clock.now() >= until
+        self.interrupted |= over
+        return over
 
 
 def sweep(context: Context) -> SweepReport:
-    """Recover every open job, and submit manifests whose event was lost. An error in one job does not stop the rest."""
-    store, half = context.store, timedelta(seconds=context.settings.sweep_budget_s / 2)
-    progress = _Progress(store)
-    run = Run(set(), before_long_action=progress.begin)
-    this = _Sweep(context, store.open_jobs(), progress, run, context.clock.now() + half)
-    progress.slow = slow = [job_id for job_id in progress.slow if job_id in this.open_jobs]
-    recovered = _recover_all(
-        [job_id for job_id in _from(progress.job, list(this.open_jobs)) if job_id not in slow], this
-    )
-    progress.job = (recovered.looked_at or (progress.job,))[-1] if recovered.interrupted else ""
-    this = this._replace(until=this.until + half)
-    searched = _submit_lost_uploads(this)
-    _delete_orphans(this)
-    last = _recover_all(slow, this)
-    progress.save()
-    interrupted = recovered.interrupted or searched.interrupted or last.interrupted
-    failed = recovered.failed + searched.failed + last.failed
-    return SweepReport(recovered.looked_at + last.looked_at, searched.found, failed, interrupted)
+    """Recover every open job, and submit manifests whose event was lost.
 
-
-def _from(place: str, names: Sequence[str]) -> Iterator[str]:
-    """Yield the sorted names after a place, then those before it."""
-    yield from (name for name in names if name > place)
-    yield from (name for name in names if name <= place)
-
-
-def _recover_all(jobs: list[str], this: _Sweep) -> SweepReport:
-    """Recover jobs, as long as there is time."""
-    looked_at, failed = list[str](), list[str]()
-    for job_id in jobs:
-        if this.over:
-            return SweepReport(tuple(looked_at), failed=tuple(failed), interrupted=True)
-        with log_job(job_id), _continue_on_error(failed, job=job_id):
-            recover(job_id, this.open_jobs[job_id], this.context, this.run)
-        this.progress.finish(job_id)
-        looked_at.append(job_id)
-    return SweepReport(tuple(looked_at), failed=tuple(failed))
-
-
-def _submit_lost_uploads(this: _Sweep) -> SweepReport:
-    """Submit manifests whose event was lost. If there are very many manifests, every sweep looks at some of them."""
-    settings, progress = this.context.settings, this.progress
-    listed = this.context.objects.list(settings.bucket, settings.manifest_prefix, progress.manifest)
-    page = list(islice(listed, settings.search_keys))
-    found, failed = list[str](), list[str]()
-    for job_id, manifest in _lost(page, this):
-        if this.over:
-            return SweepReport(found=tuple(found), failed=tuple(failed), interrupted=True)
-        progress.manifest = manifest.key
-        progress.begin(job_id)
-        with log_job(job_id), _continue_on_error(failed, manifest=manifest.uri):
-            job = submit(manifest, this.context)
-            found += [job.id] if job else []
-        progress.finish(job_id)
-    progress.manifest = page[-1].key if len(page) == settings.search_keys else ""
-    return SweepReport(found=tuple(found), failed=tuple(failed))
-
-
-def _lost(page: list[ListedObject], this: _Sweep) -> Iterator[tuple[str, ObjectRef]]:
-    """Yield the manifests of the search window that have no job, with the id of the job that they would have.
-
-    Manifests within the grace period are left out: their events may still arrive. A listing has all that an id needs.
+    An error in one job, or in one phase, does not stop the others. Raises the first error of a phase, at the end.
     """
-    settings, now = this.context.settings, this.context.clock.now()
-    recent = [
-        listed
-        for listed in page
-        if settings.grace_period_s <= (now - listed.last_modified).total_seconds() <= settings.search_window_s
-        and not listed.key.endswith("/")
-    ]
-    days = sorted({listed.last_modified.strftime("%Y-%m-%d") for listed in recent})
-    known = {*this.open_jobs, *(job_id for day in days for job_id in this.context.store.jobs_of_day(day))}
-    for listed in recent:
-        ref = ObjectRef(settings.bucket, listed.key)
-        job_id = job_id_of(ManifestRef(ref, listed.etag), listed.last_modified)
-        if job_id not in known:
-            yield job_id, ref
+    this = _Sweep(context)
+    errors = list[Exception]()
+    for phase in (_recover_open_jobs, _submit_lost_uploads, _delete_orphans, _recover_slow_jobs):
+        try:
+            phase(this)
+        except Exception as error:  # noqa: BLE001 - re-raised below
+            errors.append(error)
+    this.sleeping.save()
+    this.progress.save()
+    if errors:
+        raise errors[0]
+    return SweepReport(tuple(this.looked_at), tuple(this.found), tuple(this.failed), this.interrupted)
+
+
+def _recover_open_jobs(this: _Sweep) -> None:
+    """Recover the jobs for which something may be to be done, in batches, from where the last sweep stopped."""
+    progress, settings = this.progress, this.context.settings
+    grace_period = timedelta(seconds=settings.grace_period_s)
+    names = [job for job in this.open_jobs if this.started_at - uploaded_at(job) >= grace_period]
+    place, slow = progress.places.get(_JOBS, ""), set(progress.slow)
+    in_order = [*(job for job in names if job > place), *(job for job in names if job <= place)]
+    awake = (job for job in in_order if job not in slow and not _is_asleep(job, this))
+    for batch in _batches(awake, _BATCH):
+        if this.is_over(_RECOVER):
+            return
+        progress.begin(batch)
+        done = _for_each(batch, lambda job: _recover(job, this), this, _RECOVER)
+        progress.finish()
+        if done < len(batch):
+            progress.places[_JOBS] = batch[done - 1] if done else place
+            return
+        progress.places[_JOBS] = place = batch[-1]
+    progress.places[_JOBS] = ""
+
+
+def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Yield the items in lists of at most `size`, and read them only as far."""
+    rest = iter(items)
+    while batch := list(islice(rest, size)):
+        yield batch
+
+
+def _is_asleep(job_id: str, this: _Sweep) -> bool:
+    return this.sleeping.is_asleep(job_id, this.context.clock.now(), this.run.sinks.unresponsive)
+
+
+def _recover(job_id: str, this: _Sweep) -> None:
+    with log_job(job_id), _continue_on_error(this.failed, job=job_id):
+        job = recover(job_id, this.open_jobs[job_id], this.context, this.run)
+        this.sleeping.note(job, this.context.clock.now())
+    this.looked_at.append(job_id)
+
+
+def _for_each(items: Sequence[T], call: Callable[[T], None], this: _Sweep, share: float) -> int:
+    """Call a function with each item, several at once, as long as there is time; return how many were begun."""
+
+    def call_in_time(item: T) -> bool:
+        if this.is_over(share):
+            return False
+        call(item)
+        return True
+
+    begun = this.context.workers.map(call_in_time, items)
+    return begun.index(False) if False in begun else len(begun)
+
+
+def _recover_slow_jobs(this: _Sweep) -> None:
+    """Recover the jobs on which a sweep may have died, one at a time; the one that is begun is the next one's last."""
+    progress = this.progress
+    for job_id in list(progress.slow):
+        if this.is_over(_SLOW):
+            return
+        progress.slow.remove(job_id)
+        progress.begin([job_id])
+        _recover(job_id, this)
+        progress.finish()
+
+
+def _submit_lost_uploads(this: _Sweep) -> None:
+    """Submit manifests whose event was lost.
+
+    A search goes through all manifests, over several sweeps if there are very many, and considers those that were
+    uploaded since the search before it began, and are older than the grace period: their events may still arrive.
+    """
+    context, progress = this.context, this.progress
+    settings, now = context.settings, context.clock.now()
+    since = progress.search_from or now - timedelta(seconds=settings.search_window_s)
+    until = progress.search_until or now - timedelta(seconds=settings.grace_period_s)
+    known, known_until = _jobs_since(since, this)
+    progress.search_until = until = min(until, known_until)
+    place = progress.places.get(_MANIFESTS, "")
+    listed = context.objects.list(settings.bucket, settings.manifest_prefix, place)
+    for page in _batches(listed, _PAGE):
+        recent = [each for each in page if since <= each.last_modified <= until and not each.key.endswith("/")]
+        lost = [upload for upload in (_Upload.of(each, context) for each in recent) if upload.job_id not in known]
+        for start in range(0, len(lost), _BATCH):
+            batch = lost[start : start + _BATCH]
+            progress.places[_MANIFESTS] = batch[-1].ref.key
+            progress.begin([upload.job_id for upload in batch])
+            done = _for_each(batch, lambda upload: _submit(upload, this), this, _SEARCH)
+            progress.finish()
+            if done < len(batch):
+                progress.places[_MANIFESTS] = batch[done - 1].ref.key if done else place
+                return
+            place = batch[-1].ref.key
+        progress.places[_MANIFESTS] = place = page[-1].key
+        if this.is_over(_SEARCH):
+            return
+    progress.places[_MANIFESTS] = ""
+    progress.search_until = None
+    if not progress.is_incomplete:
+        progress.search_from = until - _CLOCK_TOLERANCE
+    progress.is_incomplete = False
+
+
+class _Upload(NamedTuple):
+    """A manifest in a listing, which has all that the id of its job needs."""
+
+    ref: ObjectRef
+    job_id: str
+
+    @classmethod
+    def of(cls, listed: ListedObject, context: Context) -> "_Upload":
+        ref = ObjectRef(context.settings.bucket, listed.key)
+        return cls(ref, job_id_of(ManifestRef(ref, listed.etag), listed.last_modified))
+
+
+def _jobs_since(since: datetime, this: _Sweep) -> tuple[set[str], datetime]:
+    """Return the jobs whose manifests were uploaded since a moment, and until when the answer is complete.
+
+    After a long outage there can be more of them than a sweep has time to list.
+    """
+    known, now = set(this.open_jobs), this.context.clock.now()
+    day, after = since.date(), f"{since:%Y%m%dT%H%M%SZ}"
+    while day <= now.date():
+        known.update(this.context.store.jobs_of_day(day.isoformat(), after))
+        day, after = day + timedelta(days=1), ""
+        if this.is_over(_SEARCH):
+            return known, datetime.combine(day, datetime.min.time(), tzinfo=since.tzinfo)
+    return known, now
+
+
+def _submit(upload: _Upload, this: _Sweep) -> None:
+    """Submit a lost upload. If that fails, open its job, so that it ends at its deadline at the latest."""
+    failed = list[str]()
+    with log_job(upload.job_id), _continue_on_error(failed, manifest=upload.ref.uri):
+        job = submit(upload.ref, this.context)
+        this.found += [job.id] if job else []
+    if failed:
+        this.failed += failed
+        is_open = list[str]()
+        with log_job(upload.job_id), _continue_on_error(is_open, manifest=upload.ref.uri):
+            this.context.store.mark_open(upload.job_id, upload.ref)
+        this.progress.is_incomplete |= bool(is_open)
 
 
 @contextmanager
@@ -170,20 +241,22 @@ def _continue_on_error(failed: list[str], **name: str) -> Iterator[None]:
 
 
 def _delete_orphans(this: _Sweep) -> None:
-    """Delete what late tasks of closed jobs have left: step targets, and pointers that no notification will need."""
-    context, store = this.context, this.context.store
-    prefix, by_job = context.settings.state_prefix + WORK, dict[str, list[ObjectRef]]()
-    for listed in context.objects.list(context.settings.bucket, prefix):
-        job_id = listed.key.removeprefix(prefix).partition("/")[0]
-        if is_job_id(job_id) and job_id not in this.open_jobs:
-            by_job.setdefault(job_id, []).append(ObjectRef(context.settings.bucket, listed.key))
-    for job_id, refs in by_job.items():
-        with _continue_on_error([], job=job_id):
-            if store.load(job_id).closed:
-                context.objects.delete(refs)
-    oldest = context.clock.now() - timedelta(seconds=context.settings.deadline_s)
-    for task, since in store.task_pointers():
-        with _continue_on_error([], task=task):
-            place = store.step_of_task(task) if since <= oldest else None
-            if place and store.load(place[0]).closed:
-                store.delete_task_pointer(task)
+    """Delete what late tasks of closed jobs have left: step targets, and pointers that no notification will need.
+
+    That is what no open job needs, once it is older than the deadline: a job that is not open now may be opened
+    meanwhile, and what it makes is younger.
+    """
+    settings, progress = this.context.settings, this.progress
+    oldest = this.started_at - timedelta(seconds=settings.deadline_s)
+    for folder, bucket in ((WORK, settings.bucket), (TASKS, settings.state_bucket_name)):
+        prefix, place = settings.state_prefix + folder, progress.places.get(folder, "")
+        listed = this.context.objects.list(bucket, prefix, prefix + place if place else "")
+        for page in _batches(listed, _PAGE):
+            old = [each.key.removeprefix(prefix) for each in page if each.last_modified <= oldest]
+            orphans = [name for name in old if job_of_working_file(name) not in this.open_jobs]
+            if orphans:
+                this.context.objects.delete([ObjectRef(bucket, prefix + name) for name in orphans])
+            progress.places[folder] = page[-1].key.removeprefix(prefix)
+            if this.is_over(_ORPHANS):
+                return
+        progress.places[folder] = ""

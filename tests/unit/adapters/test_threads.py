@@ -28,7 +28,7 @@ def test_an_error_does_not_stop_the_other_calls(workers: Workers) -> None:
         if number % 3 == 1:
             raise ValueError(number)
 
-    with pytest.raises(ValueError, match="^1$"):
+    with pytest.raises(ValueError, match=r"^1$"):
         workers.map(call, range(20))
     assert set(range(20)) == set(called)
 

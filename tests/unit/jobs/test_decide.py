@@ -19,6 +19,7 @@ from clipstitch.jobs.decide import (
     Close,
     Deliver,
     Fail,
+    GiveUp,
     LookUp,
     MakePlan,
     Observed,
@@ -28,11 +29,13 @@ from clipstitch.jobs.decide import (
     Start,
     deadline_start,
     decide,
+    deliveries_due,
     is_overdue,
     manifest_gone,
     manifest_label,
     output_conflict,
 )
+from clipstitch.jobs.delivery_policy import GIVE_UP_S
 from clipstitch.jobs.job import (
     ACCEPTED,
     CLAIMED,
@@ -159,8 +162,7 @@ POLICIES = st.builds(
     Policy,
     st.sampled_from([0, 120]),
     st.sampled_from([0, 3600]),
-    st.frozensets(SINK_NAMES, max_size=2),
-    st.booleans(),
+    immediate=st.booleans(),
 )
 PLANS = st.sampled_from([plan(), plan([LEAF_0, LEAF_1]), TREE])
 RESULTS = st.sampled_from([PUBLISHED, Result("now", error=Failure("OUTPUT_EXISTS", "x"))])
@@ -211,7 +213,7 @@ def perform(  # noqa: PLR0911 - one return per class of actions
             return subject.with_fact(Fact(RESULT), now)._replace(result=Result("now", error=error))
         case Publish():
             return subject.with_fact(Fact(RESULT), now)._replace(result=PUBLISHED)
-        case Deliver(sink):
+        case Deliver(sink) | GiveUp(sink):
             return subject.with_fact(Fact(DELIVERED, detail=sink), now)
         case Close():
             return subject.with_fact(Fact(CLOSED), now)
@@ -537,13 +539,43 @@ PASSED = Fail(
     )
 )
 FAILED_ATTEMPT = Fail(BUSY._replace(message="not finished in time: the cloud is busy"))
+LOOKED_UP = Observed(done=frozenset({LookUp(LEAF_0)}))
 NOT_PLANNED, NOT_DECIDED, NOT_PUBLISHED = Job(JOB), job(accepted(0)), decided("publish")
 
 
 def test_a_job_without_a_decision_fails_after_one_deadline() -> None:
-    """The state of its task is unknown."""
+    """The state of its task is unknown: it was looked up once more."""
     assert (LookUp(LEAF_0),) == decide(NOT_DECIDED, UPLOADED + DEADLINE - SECOND, POLICY, "recovery")
-    assert (PASSED,) == overdue(NOT_DECIDED)
+    assert (LookUp(LEAF_0),) == overdue(NOT_DECIDED)
+    assert (PASSED,) == overdue(NOT_DECIDED, seen=LOOKED_UP)
+
+
+@pytest.mark.parametrize("deadlines", [1, 2, 9])
+def test_audio_that_turns_out_to_be_ready_is_published_however_late(deadlines: int) -> None:
+    """Sweeps did not run, or had no time for the job; its task has succeeded meanwhile."""
+    found = NOT_DECIDED.with_fact(succeeded(0), UPLOADED + deadlines * DEADLINE)
+    decided_late = found.with_fact(Fact(DECISION), UPLOADED + deadlines * DEADLINE)
+
+    assert (RecordDecision(),) == overdue(found, deadlines, LOOKED_UP)
+    assert (Publish(),) == overdue(decided_late._replace(decision=decision("publish")), deadlines)
+
+
+def test_a_failed_task_is_the_reason_even_after_the_deadline() -> None:
+    """It says more than that time is over."""
+    found = NOT_DECIDED.with_fact(failed(0), UPLOADED + DEADLINE)
+
+    assert RecordDecision(LEAF_0) in overdue(found, seen=LOOKED_UP)
+
+
+@pytest.mark.parametrize("cause", ["upload", "recovery", 0])
+@pytest.mark.parametrize("taken", [None, decision("publish")])
+def test_a_job_whose_plan_is_damaged_fails_at_once(cause: Cause, taken: Decision | None) -> None:
+    """No retry can help, and a new plan might not fit the tasks that are running."""
+    damaged = Job(JOB, {Fact(PLANNED): UPLOADED}, decision=taken)
+    (action,) = decide(damaged, AFTER_GRACE, POLICY, cause)
+
+    assert isinstance(action, Fail)
+    assert "STATE_UNREADABLE" == action.error.code
 
 
 @pytest.mark.parametrize("cause", ["upload", 0])
@@ -610,8 +642,8 @@ def test_the_deadline_counts_from_the_time_at_which_the_job_was_opened() -> None
 
     assert UPLOADED == deadline_start(job())
     assert UPLOADED + 5 * DEADLINE == deadline_start(opened)
-    assert (LookUp(LEAF_0),) == overdue(opened, 5)
-    assert (PASSED,) == overdue(opened, 6)
+    assert () == overdue(opened, 5, LOOKED_UP)
+    assert (PASSED,) == overdue(opened, 6, LOOKED_UP)
 
 
 def test_the_deadline_counts_from_the_end_of_the_time_to_wait_for_clips() -> None:
@@ -621,8 +653,8 @@ def test_the_deadline_counts_from_the_end_of_the_time_to_wait_for_clips() -> Non
 
     assert until == deadline_start(waited)
     assert UPLOADED + 5 * DEADLINE == deadline_start(waited._replace(opened_at=UPLOADED + 5 * DEADLINE))
-    assert (LookUp(LEAF_0),) == overdue(waited, 2)
-    assert (PASSED,) == overdue(waited, 3)
+    assert () == overdue(waited, 2, LOOKED_UP)
+    assert (PASSED,) == overdue(waited, 3, LOOKED_UP)
 
 
 def test_is_overdue_counts_multiples_of_the_deadline() -> None:
@@ -661,13 +693,6 @@ def test_every_sink_without_a_delivery_gets_one_then_the_job_is_closed() -> None
 def test_a_job_that_is_delivered_to_every_sink_is_closed() -> None:
     """A crash came between the last delivery and the end."""
     assert (Close(),) == decide(decided("reject", *delivered(*SINKS, RESULT_SINK)), UPLOADED, POLICY)
-
-
-def test_slow_sinks_come_last() -> None:
-    """Even after the result object; the others keep their order."""
-    actions = decide(decided("reject"), UPLOADED, POLICY._replace(deliver_last=frozenset({"events"})))
-
-    assert (Deliver("queue"), Deliver(RESULT_SINK), Deliver("events"), Close()) == actions
 
 
 DUE = AFTER_GRACE + timedelta(minutes=5)
@@ -726,6 +751,33 @@ def test_an_unresponsive_sink_is_left_out_and_keeps_the_job_open() -> None:
 
     assert (Deliver("events"), Deliver(RESULT_SINK)) == decide(decided("reject"), UPLOADED, POLICY, observed=seen)
     assert () == decide(PENDING_QUEUE, DUE, POLICY, "recovery", seen)
+
+
+THREE_DAYS_LATER = UPLOADED + timedelta(seconds=GIVE_UP_S)
+
+
+@pytest.mark.parametrize("attempts", [0, 1])
+def test_an_unresponsive_sink_is_given_up_after_three_days_without_an_attempt(attempts: int) -> None:
+    """Thousands of jobs may wait for it, of which a sweep tries only some; none of them stays open for ever."""
+    facts = [*delivered("events", RESULT_SINK), Fact(DECISION)]
+    subject = decided("reject", *facts, *[PendingDelivery("queue", 1, DUE).fact] * attempts)
+    seen = Observed(unresponsive=frozenset({"queue"}))
+
+    assert () == decide(subject, THREE_DAYS_LATER - SECOND, POLICY, "recovery", seen)
+    assert (GiveUp("queue"), Close()) == decide(subject, THREE_DAYS_LATER, POLICY, "recovery", seen)
+    assert (Deliver("queue"), Close()) == decide(subject, THREE_DAYS_LATER, POLICY, "recovery")
+
+
+def test_a_job_can_be_left_alone_until_its_first_delivery_is_due() -> None:
+    """Not if a sink had no attempt, and not if the job has anything else to do."""
+    later = PENDING_QUEUE.with_fact(PendingDelivery("events", 1, DUE + DEADLINE).fact, UPLOADED)
+    untried = decided("reject", PendingDelivery("queue", 1, DUE).fact)
+
+    assert DUE == deliveries_due(PENDING_QUEUE, DUE - SECOND) == deliveries_due(later, DUE - SECOND)
+    assert deliveries_due(PENDING_QUEUE, DUE) is None
+    assert deliveries_due(untried, DUE - SECOND) is None
+    assert deliveries_due(NOT_PUBLISHED, DUE - SECOND) is None
+    assert deliveries_due(decided("reject", *delivered(*SINKS, RESULT_SINK)), DUE) is None
 
 
 def test_a_failed_delivery_is_not_repeated_in_the_same_run() -> None:

@@ -17,6 +17,7 @@ from clipstitch.usecases.complete import complete
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.execute import Run, _perform
 from clipstitch.usecases.settings import Sink, SinkKind
+from clipstitch.usecases.sink_monitor import SinkMonitor
 from clipstitch.usecases.submit import submit, submit_all
 from clipstitch.usecases.sweep import sweep
 from tests.unit.usecases.harness import drop_other, failing, log_lines, submitted, uploaded
@@ -160,14 +161,18 @@ def test_an_unknown_case_raises_an_assertion_error() -> None:
 
 
 def test_a_sink_of_an_unknown_kind_is_an_internal_error() -> None:
-    """Settings never build one; if they did, its delivery would raise instead of being skipped."""
+    """Settings never build one; if they did, its delivery would fail instead of being skipped, and only its."""
     world = submitted()
     unknown = Sink("events", cast("SinkKind", "mail"), "events")
     world.settings = SETTINGS._replace(sinks=(unknown, *SETTINGS.sinks[1:]))
 
-    with pytest.raises(AssertionError, match="unhandled case: 'mail'"):
-        world.complete(world.run())
-    assert [] == world.sent
+    job = world.complete(world.run())
+    (pending,) = job.pending.values()
+    error = world.store.document(job.id, pending.fact)["error"]
+
+    assert ("events", INTERNAL_ERROR) == (pending.sink, error["code"])
+    assert "unhandled case: 'mail'" in error["message"]
+    assert ["queue"] == [kind for kind, _, _ in world.sent]
 
 
 def test_an_unknown_action_is_an_internal_error() -> None:
@@ -176,4 +181,4 @@ def test_an_unknown_action_is_an_internal_error() -> None:
     job = world.submit()
 
     with pytest.raises(AssertionError, match="unhandled case: 'dance'"):
-        _perform(cast("Action", "dance"), job, world.context(), Run(set()))
+        _perform(cast("Action", "dance"), job, world.context(), Run(SinkMonitor()))

@@ -18,7 +18,7 @@ from clipstitch.jobs.job import Job
 from clipstitch.planning.chapters import MIN_PART_BYTES, id3_size
 from clipstitch.planning.process_string import parse_process
 from tests.unit.usecases.harness import output_names, plan_of
-from tests.world import BUCKET, MANIFEST, OUTPUT, CallInterceptor, FaultAfter, World
+from tests.world import BUCKET, MANIFEST, OUTPUT, SETTINGS, CallInterceptor, FaultAfter, World
 
 PROFILE = settings(database=None, deadline=None, max_examples=40)
 MAX_CALLS = 1000  # more calls than any run makes
@@ -43,6 +43,7 @@ def names(count: int) -> list[str]:
 def assert_succeeded(world: World, job: Job, count: int) -> None:
     """Assert one final state, one event with one content for every sink, one output in order, and no leftovers."""
     assert "succeeded" == job.state
+    world.sweep(SETTINGS.grace_period_s)  # makes deliveries that failed
     assert names(count) == output_names(world)
     assert 1 == len({text for _, _, text in world.sent})
     assert [f"{job.id}.succeeded"] == list({event["id"] for event in world.events()})
@@ -175,7 +176,7 @@ def test_a_fault_at_any_call_does_not_restart_a_finished_step(number: int, call:
 
     assert_succeeded(world, job, 23)
     assert [] == restarted
-    assert len(world.audio.accepted) <= 4  # three steps; one of them may have been started twice
+    assert len(world.audio.accepted) <= 5  # three steps; the leaves, which start together, may have been started twice
 
 
 @given(st.dictionaries(st.integers(0, 5), st.tuples(st.integers(0, 30), st.booleans()), max_size=4))

@@ -91,7 +91,7 @@ def failing_webhook() -> World:
     """Deliver to a webhook that fails, disables itself and is retried by an operator."""
     world = WebhookWorld(WebhookResponse(500), WebhookNoResponse("no response"), WebhookResponse(410))
     job = world.finish()
-    world.sweep(5)
+    world.sweep(120)
     retry(job.id, world.context())
     return world
 
@@ -151,7 +151,7 @@ def test_the_levels_of_deliveries(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("WARNING", "clipstitch"):
         failing_webhook()
 
-    assert {"delivery-failed": "WARNING", "sink-switched-off": "ERROR", "sink-refused": "ERROR"} == levels(caplog)
+    assert {"delivery-failed": "WARNING", "sink-switched-off": "ERROR", "sink-given-up": "ERROR"} == levels(caplog)
 
 
 @pytest.mark.parametrize(

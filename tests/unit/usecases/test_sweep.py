@@ -1,9 +1,9 @@
 """The sweep finishes every job, whatever was lost and wherever submit or complete crashed."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -29,6 +29,7 @@ from tests.world import (
     World,
 )
 
+T = TypeVar("T")
 RESULT_OBJECT = ObjectRef(BUCKET, f"results/{MANIFEST.key}.json")
 GRACE_PERIOD_S = SETTINGS.grace_period_s
 MAX_CALLS = 400  # more calls than any run makes
@@ -78,7 +79,8 @@ def only_job(world: World) -> Job:
 
 
 def assert_succeeded(world: World) -> None:
-    """Assert that the only job has succeeded, with one event for every sink and no leftovers."""
+    """Assert that the only job has succeeded, with one event for every sink, and no leftovers after the deadline."""
+    world.sweep(SETTINGS.deadline_s)
     texts = {text for _, _, text in world.sent}
 
     assert only_job(world).closed
@@ -175,7 +177,6 @@ def test_sweeps_recover_from_a_crash_at_any_call_of_submit(calls: int, before: b
     with pytest.raises(CloudBusy):
         world.submit(FaultAfter(calls, before=before))
     sweep_until_closed(world)
-    world.sweep(SETTINGS.deadline_s)
 
     assert_succeeded(world)
     assert len(world.audio.accepted) <= 2
@@ -294,22 +295,24 @@ def test_a_job_fails_after_its_deadline() -> None:
 
 
 def test_the_target_of_a_task_that_ends_after_the_deadline_is_deleted() -> None:
-    """Its notification is lost as well; the next sweep deletes what it left."""
+    """Its notification is lost as well; a sweep deletes what it left, one deadline later."""
     world = submitted()
     world.sweep(SETTINGS.deadline_s)
     world.run()
-    world.sweep(GRACE_PERIOD_S)
+    world.sweep(SETTINGS.deadline_s - 1)
+    assert [] != world.state_keys("work/")
+    world.sweep(1)
 
     assert [] == world.leftovers()
     assert OUTPUT not in world.objects.stored
 
 
 def test_a_job_waits_for_late_clips() -> None:
-    """Every sweep looks for them, without a grace period, and starts the job once they exist."""
+    """After the grace period every sweep looks for them, and starts the job once they exist."""
     world = submitted(WAITING_FOR_CLIPS)
 
     assert "waiting" == only_job(world).state
-    world.sweep(1)
+    world.sweep(GRACE_PERIOD_S)
     assert [] == world.audio.accepted
     world.put("late.mp3", tone(1.0, name="late"))
     world.sweep(1)
@@ -337,7 +340,7 @@ def test_a_late_clip_that_is_not_audio_ends_the_waiting() -> None:
     """Waiting does not fix it."""
     world = submitted(WAITING_FOR_CLIPS)
     world.put("late.mp3", b"not audio")
-    world.sweep(1)
+    world.sweep(GRACE_PERIOD_S)
 
     assert "rejected" == only_job(world).state
     assert ["CLIP_NOT_AUDIO"] == [issue["code"] for issue in world.result()["data"]["issues"]]
@@ -410,7 +413,7 @@ def test_the_target_of_a_late_task_of_a_closed_job_is_deleted() -> None:
     world.complete(world.run())
     world.run()
     assert [] != world.state_keys("work/")
-    world.sweep(GRACE_PERIOD_S)
+    world.sweep(SETTINGS.deadline_s)
 
     assert [] == world.leftovers()
 
@@ -447,22 +450,25 @@ def test_an_error_with_one_job_does_not_stop_the_others(error: Exception) -> Non
     assert [broken] == list(world.store.open_jobs())
 
 
-def test_an_error_with_an_orphan_does_not_stop_the_others() -> None:
-    """Nor does it stop a job that comes last, because a sweep once timed out on it."""
+def test_an_error_with_orphans_does_not_stop_the_jobs_that_come_last() -> None:
+    """The sweep raises it at the end; once it is gone, the orphans are deleted."""
     world = submitted()
     orphans = [world.complete(world.run()).id, "20260102T030405Z-0123456789ab"]
     world.submit(ref=drop_other(world, "x"))
     last = world.audio.accepted[-1]
-    world.store.save_sweep_progress({"slow": list(world.store.open_jobs())})
+    world.store.save_sweep_document("sweep.json", {"slow": list(world.store.open_jobs())})
     for orphan in orphans:
         world.put(f"_clipstitch/work/{orphan}/step-000.mp3", b"late")
     world.run(last)
-    world.put(f"_clipstitch/jobs/2026-01-02/{orphans[1]}/decision.json", b"not JSON")
-    report = world.sweep(GRACE_PERIOD_S)
+    refuse = failing(world.objects, "delete", CloudRefused("no"), lambda refs: any(orphans[1] in r.key for r in refs))
+    world.clock.advance(SETTINGS.deadline_s)
+    with pytest.raises(CloudRefused):
+        sweep(world.context()._replace(objects=refuse))
 
-    assert (1, ()) == (len(report.looked_at), report.failed)
     assert "succeeded" == world.result(ObjectRef(BUCKET, "manifests/x.json"))["data"]["state"]
-    assert [f"_clipstitch/work/{orphans[1]}/step-000.mp3"] == world.leftovers()
+    assert [f"_clipstitch/work/{orphan}/step-000.mp3" for orphan in sorted(orphans)] == world.leftovers()
+    world.sweep()
+    assert [] == world.leftovers()
 
 
 class SlowCalls(CallInterceptor):
@@ -475,6 +481,24 @@ class SlowCalls(CallInterceptor):
         """Advance the clock, then make the call."""
         self._world.clock.advance(self._seconds)
         return super().call(function, *args, **kwargs)
+
+
+class SlowPages(CallInterceptor):
+    """Advances the clock by a number of seconds for every thousand names of a listing."""
+
+    def __init__(self, world: World, seconds: float) -> None:
+        self._world, self._seconds = world, seconds
+
+    def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Make the call."""
+        answer = function(*args, **kwargs)
+        return self._slowed(answer) if function.__name__ == "list" else answer
+
+    def _slowed(self, names: Iterable[T]) -> Iterator[T]:
+        for number, name in enumerate(names):
+            if number % 1000 == 0:
+                self._world.clock.advance(self._seconds)
+            yield name
 
 
 def test_a_sweep_that_runs_out_of_time_is_continued_by_the_next() -> None:
@@ -511,14 +535,30 @@ def test_manifests_that_time_out_every_sweep_do_not_stop_the_others() -> None:
     assert ["DEADLINE_PASSED"] * 2 == [world.result(ref)["data"]["error"]["code"] for ref in (MANIFEST, other)]
 
 
-def test_of_very_many_manifests_every_sweep_looks_at_some() -> None:
-    """The listing is bounded; the next sweep continues it, and starts again after the last key."""
-    world = World(SETTINGS._replace(search_keys=4))
-    lost = [drop_other(world, f"m{n}") for n in range(10)]
-    found = [len(world.sweep(GRACE_PERIOD_S).found) for _ in range(4)]
+def test_of_very_many_lost_uploads_every_sweep_submits_some() -> None:
+    """The next sweep continues after them; none is submitted twice, and none is left out."""
+    world = World()
+    lost = [drop_other(world, f"m{n:02d}") for n in range(30)]
+    world.clock.advance(GRACE_PERIOD_S)
+    reports = [world.sweep(interceptor=SlowCalls(world, 2)) for _ in range(12)]
 
-    assert [4, 4, 2, 0] == found
-    assert set(lost) == {world.store.manifest_of(job) for job in world.store.open_jobs()}
+    assert reports[0].interrupted
+    assert 1 < sum(bool(report.found) for report in reports)
+    assert sorted(lost) == sorted(world.store.manifest_of(job) for report in reports for job in report.found)
+
+
+def test_a_lost_upload_is_found_however_long_a_search_takes() -> None:
+    """It was uploaded behind the place that the search had reached, which goes on for longer than the window."""
+    world = World(SETTINGS._replace(search_window_s=600))
+    for n in range(3000):
+        world.put(f"manifests/old{n:04d}.json", b"{}")
+    world.clock.advance(3600)
+    slow = SlowPages(world, 100)
+    assert world.sweep(interceptor=slow).interrupted
+    lost = drop_other(world, "aaa")
+    found = [world.sweep(3600, slow).found for _ in range(14)]
+
+    assert [lost] == [world.store.manifest_of(job) for each in found for job in each]
 
 
 def test_a_lost_upload_that_is_found_after_the_deadline_does_not_fail() -> None:
@@ -649,11 +689,11 @@ def test_closed_jobs_do_not_change_the_cost_of_a_sweep() -> None:
 
 
 def test_the_cost_of_a_sweep_is_linear_in_the_open_jobs() -> None:
-    """A fixed number of calls for each, at most four, and a few for the sweep."""
+    """A fixed number of calls for each, at most four, and one for each batch."""
     none, ten, forty = (cost(with_jobs(count, closed=False)) for count in (0, 10, 40))
 
-    assert 4 * (ten - none) == forty - none
-    assert ten - none <= 10 * 4
+    assert 30 * 4 == forty - ten
+    assert 10 * 4 + 1 == ten - none
 
 
 def test_late_facts_do_not_reopen_a_closed_job() -> None:

@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +17,19 @@ from clipstitch.adapters.webhook_http import TIMEOUT_S, HttpWebhookSender, is_pu
 from clipstitch.common.errors import (
     CloudBusy,
     InvalidSettings,
-    SinkTargetNotFound,
     WebhookAddressRefused,
     WebhookNoResponse,
 )
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Webhook, WebhookResponse
+from clipstitch.jobs.delivery_policy import MAX_DELAY_S, SCHEDULE_S, next_attempt
 from clipstitch.jobs.job import DELIVERED, Fact, Job, PendingDelivery
-from clipstitch.jobs.webhook_policy import MAX_RETRY_AFTER_S, SCHEDULE_S, next_attempt
+from clipstitch.jobs.webhook_policy import retry_after_s
 from clipstitch.usecases.recover import retry
 from clipstitch.usecases.settings import Sink, read_settings
+from clipstitch.usecases.sink_monitor import MAX_FAILURES
 from tests.receiver import OTHER_SECRET, SECRET, Receiver
-from tests.unit.usecases.harness import TimeLimitExceeded, drop_other
+from tests.unit.usecases.harness import drop_other
 from tests.unit.usecases.test_settings import SMALLEST
 from tests.world import (
     BUCKET,
@@ -75,16 +77,29 @@ def test_the_schedule_is_that_of_standard_webhooks() -> None:
 
     assert hours * 3600 + minutes * 60 + seconds == sum(SCHEDULE_S)
     assert 10 == len(SCHEDULE_S)
-    assert [5, 300, 1800, 7200] == [
-        (again - NOON).total_seconds() for again in (next_attempt(n, NOON) for n in range(1, 5)) if again
-    ]
+    due = [next_attempt(n, NOON, NOON, webhook=True) for n in range(1, 5)]
+    assert [5, 300, 1800, 7200] == [(again - NOON).total_seconds() for again in due if again]
 
 
 def test_after_the_last_attempt_there_is_none() -> None:
     """Every job is closed in the end."""
-    assert next_attempt(9, NOON) is not None
-    assert next_attempt(10, NOON) is None
-    assert next_attempt(11, NOON, "60") is None
+    assert next_attempt(9, NOON, NOON, webhook=True) is not None
+    assert next_attempt(10, NOON, NOON, webhook=True) is None
+    assert next_attempt(11, NOON, NOON, webhook=True, asked_s=60) is None
+
+
+def test_topics_and_queues_are_retried_every_two_hours_for_three_days() -> None:
+    """They belong to the operator, who wants the events as soon as they are back."""
+    at, due = NOON, list[datetime]()
+    while at := next_attempt(len(due) + 1, at, NOON, webhook=False) or at:
+        if due and at == due[-1]:
+            break
+        due.append(at)
+    delays = [(later - earlier).total_seconds() for earlier, later in pairwise([NOON, *due])]
+
+    assert [5, 300, 1800, 7200, 7200] == delays[:5]
+    assert {7200.0} == set(delays[3:])
+    assert timedelta(days=3) < due[-1] - NOON < timedelta(days=3, hours=6)
 
 
 @pytest.mark.parametrize(
@@ -94,8 +109,8 @@ def test_after_the_last_attempt_there_is_none() -> None:
         ("2", 5),
         ("Fri, 02 Jan 2026 12:10:00 GMT", 600),
         ("Fri, 02 Jan 2026 11:00:00 GMT", 5),
-        ("999999999", MAX_RETRY_AFTER_S),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_RETRY_AFTER_S),
+        ("999999999", MAX_DELAY_S),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", MAX_DELAY_S),
         ("", 5),
         ("soon", 5),
         ("-1", 5),
@@ -107,7 +122,8 @@ def test_after_the_last_attempt_there_is_none() -> None:
 )
 def test_retry_after_delays_an_attempt_within_limits(text: str, seconds: float) -> None:
     """In seconds or as a date; never sooner than the schedule, at most a day later; an invalid value is ignored."""
-    assert NOON + timedelta(seconds=seconds) == next_attempt(1, NOON, text)
+    asked_s = retry_after_s(text, NOON)
+    assert NOON + timedelta(seconds=seconds) == next_attempt(1, NOON, NOON, webhook=True, asked_s=asked_s)
 
 
 # Settings
@@ -211,16 +227,6 @@ def test_a_webhook_receives_the_event_that_the_queue_receives() -> None:
     assert (json.loads(posted.text)["id"], world.clock.now()) == (posted.event_id, posted.at)
 
 
-def test_webhooks_are_delivered_to_last() -> None:
-    """They may be slow; all other sinks and the result object come first, whatever the order of the settings."""
-    world = WebhookWorld(TimeLimitExceeded())
-    with pytest.raises(TimeLimitExceeded):
-        world.finish()
-
-    assert 2 == len(world.sent)
-    assert "succeeded" == world.result()["data"]["state"]
-
-
 @pytest.mark.parametrize(
     "response",
     [
@@ -257,17 +263,15 @@ def test_submit_and_complete_do_not_retry_a_delivery() -> None:
 
 
 def test_a_sweep_retries_a_pending_delivery_with_the_same_id_and_content() -> None:
-    """When it is due, not before; then the job is closed."""
+    """After the grace period of the job; then the job is closed."""
     world = WebhookWorld(WebhookResponse(500))
     job = world.finish()
-    world.sweep(4)
-    early = len(world.webhooks.posted)
-    world.sweep(1)
+    world.clock.advance(SETTINGS.grace_period_s)
+    world.sweep()
 
     first, second = world.webhooks.posted
-    assert 1 == early
     assert (first.event_id, first.text) == (second.event_id, second.text)
-    assert timedelta(seconds=5) == second.at - first.at
+    assert timedelta(seconds=SETTINGS.grace_period_s) == second.at - first.at
     assert world.load(job).closed
     assert [] == world.state_keys("open/")
 
@@ -361,7 +365,7 @@ def test_a_pending_delivery_to_a_disabled_sink_is_abandoned() -> None:
     world = WebhookWorld(WebhookResponse(500))
     job = world.finish()
     world.store.disable_sink("partner", {})
-    world.sweep(5)
+    world.sweep(SETTINGS.grace_period_s)
 
     assert 1 == len(world.webhooks.posted)
     assert world.load(job).closed
@@ -379,7 +383,7 @@ def test_a_pending_delivery_to_a_removed_sink_does_not_keep_the_job_open() -> No
     world = WebhookWorld(WebhookResponse(500))
     job = world.finish()
     world.settings = SETTINGS
-    world.sweep(5)
+    world.sweep(SETTINGS.grace_period_s)
 
     assert world.load(job).closed
 
@@ -396,38 +400,59 @@ def many(world: WebhookWorld, count: int) -> list[Job]:
     return jobs
 
 
-def test_an_unresponsive_receiver_costs_one_time_out_per_sweep() -> None:
-    """However many deliveries are due."""
-    world = WebhookWorld(*[WebhookNoResponse("no response")] * 99)
-    many(world, 6)
-    before = len(world.webhooks.posted)
-    world.sweep(5)
-    after_one = len(world.webhooks.posted)
-    world.sweep(5)
+@pytest.mark.parametrize("response", [WebhookNoResponse("no response"), WebhookResponse(503)])
+def test_a_receiver_that_fails_costs_few_attempts_per_sweep(response: WebhookResponse | BaseException) -> None:
+    """However many deliveries are due; the other jobs are left alone."""
+    world = WebhookWorld(*[response] * 99)
+    many(world, 12)
+    counts = [len(world.webhooks.posted)]
+    for _ in range(2):
+        world.sweep(SETTINGS.grace_period_s)
+        counts.append(len(world.webhooks.posted))
 
-    assert [6, 7, 8] == [before, after_one, len(world.webhooks.posted)]
+    assert [12, 12 + MAX_FAILURES, 12 + 2 * MAX_FAILURES] == counts
 
 
-def test_a_receiver_that_responds_with_an_error_gets_every_delivery_that_is_due() -> None:
+def test_a_receiver_that_refuses_one_event_gets_every_other_delivery_that_is_due() -> None:
     """One event that it refuses does not delay the others."""
-    world = WebhookWorld(*failing(6), WebhookResponse(500))
-    jobs = many(world, 6)
-    world.sweep(5)
-
-    assert 12 == len(world.webhooks.posted)
-    assert 5 == sum(world.load(job).closed for job in jobs)
-
-
-def test_a_missing_topic_only_delays_the_delivery_to_a_webhook() -> None:
-    """It is made once the topic exists."""
-    world = WebhookWorld()
-    world.messages._known.clear()
-    with pytest.raises(SinkTargetNotFound):
-        world.finish()
-    world.messages._known.update({("topic", "events"), ("queue", "events")})
+    world = WebhookWorld(*failing(12), WebhookResponse(500))
+    jobs = many(world, 12)
     world.sweep(SETTINGS.grace_period_s)
 
+    assert 24 == len(world.webhooks.posted)
+    assert 11 == sum(world.load(job).closed for job in jobs)
+
+
+def test_a_missing_topic_delays_no_other_sink() -> None:
+    """The webhook, the queue and the result object have the event at once, the topic when it exists."""
+    world = WebhookWorld()
+    world.messages._known.discard(("topic", "events"))
+    job = world.finish()
+
     assert 1 == len(world.webhooks.posted)
+    assert ["queue"] == [kind for kind, _, _ in world.sent]
+    assert job.id == world.result()["data"]["job"]
+    assert {"events": PendingDelivery("events", 1, DUE)} == world.load(job).pending
+    world.messages._known.add(("topic", "events"))
+    world.sweep(SETTINGS.grace_period_s)
+    assert ["queue", "topic"] == [kind for kind, _, _ in world.sent]
+    assert world.load(job).closed
+
+
+def test_a_topic_that_stays_away_is_given_up_after_three_days() -> None:
+    """The delivered fact has the error; the job is closed."""
+    world = WebhookWorld()
+    world.messages._known.discard(("topic", "events"))
+    job = world.finish()
+    days = 0.0
+    while not world.load(job).closed:
+        world.sweep(3600)
+        days += 1 / 24
+    given_up = world.document(job, Fact(DELIVERED, detail="events"))
+
+    assert 3 < days < 3.5
+    assert "SINK_TARGET_MISSING" == given_up["error"]["code"]
+    assert [] == world.leftovers()
 
 
 @pytest.mark.parametrize("before", [True, False])
@@ -454,7 +479,7 @@ def test_neither_url_nor_secret_is_in_facts_or_logs(caplog: pytest.LogCaptureFix
     caplog.set_level(logging.DEBUG)
     world = WebhookWorld(WebhookResponse(500), WebhookNoResponse("partner.example: refused"), WebhookResponse(410))
     world.finish()
-    world.sweep(5)
+    world.sweep(SETTINGS.grace_period_s)
     world.sweep(300)
 
     written = b"".join(content.body for content in world.objects.stored.values()) + caplog.text.encode()
@@ -467,9 +492,9 @@ def test_the_name_of_a_sink_may_contain_tildes() -> None:
     settings = WEBHOOK_SETTINGS._replace(sinks=(Sink("a~1.b", "webhook", "PARTNER"),))
     world = WebhookWorld(*failing(2), settings=settings)
     job = world.finish()
-    world.sweep(5)
+    world.sweep(SETTINGS.grace_period_s)
 
-    due = DUE + timedelta(seconds=300)
+    due = DUE + timedelta(seconds=SETTINGS.grace_period_s + 295)
     assert {"a~1.b": PendingDelivery("a~1.b", 2, due)} == world.load(job).pending
 
 
