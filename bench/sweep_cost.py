@@ -56,8 +56,8 @@ def write_history(data: Path, count: int, before: timedelta) -> None:
         ref = ObjectRef(BUCKET, f"manifests/{number // 1000:03}/{number:06}.json")
         stored = store.put(BUCKET, ref.key, b'{"version": 1, "n": %d}' % number)
         job_id = job_id_of(ManifestRef(ref, stored.etag), clock.now())
-        fact = json.dumps({"at": timestamp(clock.now()), "state": "succeeded"}).encode()
-        store.put(BUCKET, f"_clipstitch/jobs/{day_of(job_id)}/{job_id}/closed.json", fact)
+        fact = json.dumps({"at": timestamp(clock.now())}).encode()
+        store.put(BUCKET, f"_clipstitch/jobs/{day_of(job_id)}/{job_id}/closed.succeeded.json", fact)
         if number % 10_000 == 9_999:
             print(f"  {number + 1:,} of {count:,} written", file=sys.stderr, flush=True)
     store.close()

@@ -109,9 +109,13 @@ class _Checker:
         """Each job with facts is closed in the state of its event, and each event has a job with facts."""
         states = {event["data"]["job"]: event["data"]["state"] for event in self._events.values()}
         prefix = f"{STATE}jobs/"
-        folders = {key.rpartition("/")[0] for key in self._client.keys(prefix)}
-        for folder in sorted(folders):
-            state = self._client.document(f"{folder}/closed.json").get("state", "open")
+        names: dict[str, list[str]] = {}
+        for key in self._client.keys(prefix):
+            folder, _, name = key.rpartition("/")
+            names.setdefault(folder, []).append(name)
+        for folder in sorted(names):
+            closed = [name.split(".")[1] for name in names[folder] if name.startswith("closed.")]
+            state = " and ".join(closed) or "open"
             if (expected := states.pop(folder.rpartition("/")[2], None)) != state:
                 yield f"{folder} is {state}, its event says {expected}"
         yield from (f"{job} has an event and no facts" for job in states)

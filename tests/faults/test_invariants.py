@@ -73,7 +73,7 @@ class FakeRun:
         """Write the facts and the result object of a job, and return its event."""
         manifest = {"uri": f"oss://acme/manifests/{name}", "etag": version}
         event = {"id": f"{job}.{state}", "data": {"job": job, "state": state, "manifest": manifest, **more}}
-        self.client.objects[f"_clipstitch/jobs/2026-01-02/{job}/closed.json"] = json.dumps({"state": state}).encode()
+        self.client.objects[f"_clipstitch/jobs/2026-01-02/{job}/closed.{state}.json"] = b"{}"
         self.client.objects[f"results/manifests/{name}.json"] = json.dumps(event).encode()
         return json.dumps(event)
 
@@ -93,7 +93,7 @@ def test_a_correct_run_has_no_violations(fake_run: FakeRun) -> None:
     """The job of an older version may end as superseded or not exist, and events may be repeated."""
     fake_run.events.append(fake_run.events[1])
     with_older = fake_run.violations()
-    del fake_run.events[0], fake_run.client.objects["_clipstitch/jobs/2026-01-02/job-0/closed.json"]
+    del fake_run.events[0], fake_run.client.objects["_clipstitch/jobs/2026-01-02/job-0/closed.failed.json"]
 
     assert ((), ()) == (with_older, fake_run.violations())
 

@@ -48,7 +48,7 @@ def delays(loss: Loss) -> Iterator[float]:
         world = World(seed, scenario=_scenario(profile, loss.clips, uploaded_at)).run()
         if loss.profile.transient_failure and not world.faults["task failed transiently"]:
             continue  # its task ended after the fault phase
-        closed_at = [change.time for change in world.objects.changes if change.ref.key.endswith("/closed.json")]
+        closed_at = [change.time for change in world.objects.changes if "/closed." in change.ref.key]
         yield (closed_at[0] - uploaded_at) / SWEEP_INTERVAL_S
 
 

@@ -274,7 +274,12 @@ class World:
         marked = {ref.key.removeprefix(marker) for ref in stored if ref.key.startswith(marker)}
         manifests = [ref for ref in stored if ref.key.startswith(self.settings.manifest_prefix)]
         expected = {job_of_manifest(ref, stored[ref]) for ref in manifests}
-        return sorted(job for job in marked | expected if fact_ref(self, job, "closed") not in stored)
+        return sorted(job for job in marked | expected if not self.final_state(job))
+
+    def final_state(self, job: str) -> str:
+        """Return the final state of a closed job; "" if it is not closed."""
+        refs = ((state, fact_ref(self, job, f"closed.{state}")) for state in ("succeeded", "failed", "rejected"))
+        return " and ".join(state for state, ref in refs if ref in self.objects.stored)
 
     def leftover_keys(self) -> list[str]:
         """Return the keys of markers, task pointers and step targets that exist."""

@@ -1,14 +1,14 @@
 """Inspects a cloud for the doctor through the vendor's clients; reads only."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from clipstitch.adapters.smq import translated_errors
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import SinkTargetNotFound
 from clipstitch.common.identifiers import uploaded_at
 from clipstitch.jobs.decide import deadline_start
+from clipstitch.jobs.job import DECISION, Job
 from clipstitch.usecases.context import Context
-from clipstitch.usecases.job_store import JobStore
 from clipstitch_cli.doctor import inspect_openapi, inspect_oss
 from clipstitch_cli.doctor.deployment_facts import BucketFacts, FunctionFacts, OpenJob, QueueFacts, StackFacts
 from clipstitch_cli.openapi import client_config
@@ -83,20 +83,22 @@ class CloudInspector:
         return inspect_openapi.function(name, self._fc)
 
     def open_jobs(self) -> list[OpenJob]:
-        """Read the markers, and the facts of jobs past their deadline; in a versioned bucket, too."""
-        store = self._context.store
-        return [self._open_job(job_id, opened_at, store) for job_id, opened_at in store.open_jobs().items()]
-
-    def _open_job(self, job_id: str, opened_at: datetime, store: JobStore) -> OpenJob:
-        now, uploaded = self._context.clock.now(), uploaded_at(job_id)
+        """List the markers, and the facts of jobs past their deadline; in a versioned bucket, too."""
+        store, now = self._context.store, self._context.clock.now()
         deadline = timedelta(seconds=self._settings.deadline_s)
-        if now - uploaded < deadline:
-            return OpenJob(job_id, uploaded)
-        job = store.load(job_id)._replace(opened_at=opened_at)
-        late = now - deadline_start(job) - deadline
-        pending = tuple(pending_sinks(job)) if job.decision else ()
-        return OpenJob(job_id, uploaded, late if late > timedelta() else None, pending)
+        opened = store.open_jobs()
+        past = [job_id for job_id in opened if now - uploaded_at(job_id) >= deadline]
+        listed = {job.id: job for job in store.listed(past)}
+        late = [listed.get(job_id, Job(job_id))._replace(opened_at=opened[job_id]) for job_id in past]
+        known = {job.id: _late_job(job, now - deadline_start(job) - deadline) for job in late}
+        return [known.get(job_id) or OpenJob(job_id, uploaded_at(job_id)) for job_id in opened]
 
     def switched_off_sinks(self) -> list[str]:
         """List the objects that switch sinks off."""
         return [ref.uri for ref in self._context.store.disabled_sinks()]
+
+
+def _late_job(job: Job, late: timedelta) -> OpenJob:
+    """Return a job that is past its deadline by `late`, unless that is negative."""
+    pending = tuple(pending_sinks(job)) if job.has(DECISION) else ()
+    return OpenJob(job.id, uploaded_at(job.id), late if late > timedelta() else None, pending)

@@ -20,6 +20,14 @@ SUCCEEDED, FAILED, FAILED_TRANSIENTLY = "succeeded", "failed", "failed-transient
 DECISION, RESULT, DELIVERED, CLOSED = "decision", "result", "delivered", "closed"
 PENDING = "pending"  # a delivery that failed and will be retried
 RESULT_SINK = "result"  # the result object; every event is delivered to it
+# The states by the facts alone, latest first, of a job that is neither closed nor known to be decided.
+_STATES = {
+    **dict.fromkeys((DELIVERED, PENDING, RESULT), "delivering"),
+    DECISION: "decided",
+    ACCEPTED: "running",
+    PLANNED: "planned",
+    WAITING: "waiting",
+}
 _STEP_KINDS = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
 _FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z-]+)(?:\.([^./]+))?\.json")
 _STAMP = "%Y%m%dT%H%M%S%z"
@@ -34,8 +42,8 @@ PROGRESS = (
 class Fact(NamedTuple):
     """Something that became true about a job; it is never withdrawn.
 
-    `detail` is the task id for facts about a task, the sink for DELIVERED, `sink~attempt~due` for PENDING, and the time
-    until which the job waits for WAITING.
+    `detail` is the task id for facts about a task, the sink for DELIVERED, `sink~attempt~due` for PENDING, the time
+    until which the job waits for WAITING, and the final state for CLOSED.
     """
 
     kind: str
@@ -178,7 +186,8 @@ class Job(NamedTuple):
     """A job as its facts describe it.
 
     `facts` maps every fact to the time at which it was recorded, `opened_at` is when the job was opened (None if
-    unknown). Plan, decision and result are None until they are recorded.
+    unknown). Plan, decision and result are None until they are recorded, and in a job of a list: there only the names
+    of the facts are known.
     """
 
     id: str
@@ -244,10 +253,15 @@ class Job(NamedTuple):
 
     @property
     def state(self) -> str:
-        """The final state (succeeded, failed, rejected) once it is decided, before that how far the job is."""
+        """The final state (succeeded, failed, rejected) once it is decided, before that how far the job is.
+
+        A job whose documents were not read has its final state from the name of the CLOSED fact; until there is one,
+        it is at most decided or delivering.
+        """
         if self.decision is None:
-            before = "waiting" if self.has(WAITING) else "received"
-            return "running" if self.has(ACCEPTED) else "planned" if self.plan else before
+            kinds = {fact.kind for fact in self.facts}
+            by_names = next((state for kind, state in _STATES.items() if kind in kinds), "received")
+            return min(self.details(CLOSED), default="") or by_names
         if self.decision.kind == "publish":
             return "publishing" if self.result is None else "succeeded" if self.result.output else "failed"
         return {"fail": "failed", "reject": "rejected"}[self.decision.kind]

@@ -8,9 +8,11 @@ the next one, if several end together.
 
 import json
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -31,6 +33,7 @@ from clipstitch.planning.plan import WORK, Plan
 # The format of all documents. Increment it when an earlier version would misread a document or overlook a new fact: it
 # then refuses the job, and leaves it to the later version. A field that may be ignored needs no new format.
 FORMAT = 1
+PAGE = 1000  # objects in one answer to a listing
 REFUSED = "refused"  # in place of the task id of a step that the cloud refused to start
 TASKS = "tasks/"  # the pointers of tasks to their steps
 _OPEN, _JOBS, _SINKS = "open/", "jobs/", "sinks/"
@@ -120,6 +123,44 @@ class JobStore:
         """
         found = self._objects.list_folders(self._bucket, f"{self._prefix}{_JOBS}{day}/", after)
         return [name for name in found if is_job_id(name)]
+
+    def listed_of_day(self, day: str, after: str = "") -> Iterator[Job]:
+        """Yield the jobs of a day (YYYY-MM-DD) whose ids are greater than `after`, oldest first, without documents.
+
+        One request per thousand facts. Facts that only a later version knows are left out.
+        """
+        start = f"{self._job_prefix(after)}~" if after and day_of(after) == day else ""
+        for job, _ in self._listed_jobs(f"{day}/", start):
+            yield job
+
+    def listed(self, job_ids: Iterable[str]) -> Iterator[Job]:
+        """Yield those of some jobs that have facts, oldest first, without documents.
+
+        At most two requests per job, and about one per thousand facts of all jobs from the first to the last.
+        """
+        missing = deque(sorted(job_ids))
+        while missing:
+            for job, count in self._listed_jobs("", self._job_prefix(missing[0])):
+                while missing and missing[0] < job.id:
+                    missing.popleft()  # it has no facts
+                if missing and missing[0] == job.id:
+                    missing.popleft()
+                    yield job
+                if not missing or (count >= PAGE and missing[0] > job.id):
+                    break  # the next one may be many pages away
+            else:
+                return
+
+    def _listed_jobs(self, folder: str, after: str) -> Iterator[tuple[Job, int]]:
+        """Yield the jobs of a folder that come after a key, each with the number of objects listed until its end."""
+        root, count = self._prefix + _JOBS, 0
+        listed = self._objects.list(self._bucket, root + folder, after)
+        for job_id, objects in groupby(listed, lambda found: found.key[len(root) :].split("/")[1:2]):
+            found = list(objects)
+            count += len(found)
+            if job_id and is_job_id(job_id[0]):
+                named = ((Fact.parse(each.key.rpartition("/")[2]), each.last_modified) for each in found)
+                yield Job(job_id[0], {fact: at for fact, at in named if fact}), count
 
     def find(self, id_prefix: str) -> list[str]:
         """Return the ids of all jobs, open and closed, that begin with a prefix; list only days that it can be in."""
@@ -213,8 +254,11 @@ class JobStore:
         return self._ref(f"{_SINKS}{quote(sink, safe='')}.off")
 
     def close(self, job: Job) -> Job:
-        """Record that the job is closed, then delete its working files; the marker last, in case of a crash."""
-        job = self.add(job, Fact(CLOSED), {"state": job.state})
+        """Record that the job is closed, then delete its working files; the marker last, in case of a crash.
+
+        The name of the fact has the final state, so that a list of jobs reads no document.
+        """
+        job = self.add(job, Fact(CLOSED, detail=job.state))
         self.delete_working_files(job)
         return job
 

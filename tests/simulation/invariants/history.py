@@ -29,7 +29,7 @@ class History:
         self.written = [change for change in self.changes if change.body is not None]
         self.windows: Counter[str] = Counter()
         self.jobs = sorted({job for change in self.changes if (job := job_of(change.ref))})
-        self.states: dict[str, str] = {job: self.document(job, "closed").get("state", "open") for job in self.jobs}
+        self.states: dict[str, str] = {job: world.final_state(job) or "open" for job in self.jobs}
         self._expectations = {
             job_of_manifest(change.ref, _content_of(change)): expected
             for change in self.written

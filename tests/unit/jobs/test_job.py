@@ -88,6 +88,7 @@ def test_the_name_of_a_fact_is_one_segment_of_a_key(fact: Fact) -> None:
         (Fact("delivered", detail="events"), "delivered.events.json"),
         (PendingDelivery("partner", 2, NOON).fact, "pending.partner~2~20260102T120000Z.json"),
         (waiting_fact(NOON), "waiting.20260102T120000Z.json"),
+        (Fact("closed", detail="succeeded"), "closed.succeeded.json"),
     ],
 )
 def test_facts_have_readable_names(fact: Fact, name: str) -> None:
@@ -259,6 +260,24 @@ def test_before_the_decision_the_facts_determine_the_state() -> None:
     assert "waiting" == job(waiting_fact(NOON)).state
     assert "running" == job(Fact(ACCEPTED, 0, "t")).state
     assert not Job(JOB).final
+
+
+def test_the_names_of_the_facts_tell_how_far_a_job_is() -> None:
+    """A list of jobs reads no document: until a job is closed, the list says only that it is decided."""
+    steps = [
+        (waiting_fact(NOON), "waiting"),
+        (Fact(PLANNED), "planned"),
+        (Fact(ACCEPTED, 0, "t"), "running"),
+        (Fact(SUCCEEDED, 0, "t"), "running"),
+        (Fact(DECISION), "decided"),
+        (Fact(RESULT), "delivering"),
+        (Fact(DELIVERED, detail="events"), "delivering"),
+        (Fact(CLOSED, detail="rejected"), "rejected"),
+    ]
+    seen = [job(*(fact for fact, _ in steps[: count + 1])).state for count in range(len(steps))]
+
+    assert [state for _, state in steps] == seen
+    assert "delivering" == job(Fact(DECISION), Fact(PENDING, detail="a~1~20260102T120000Z")).state
 
 
 def test_a_job_finds_facts_by_kind_step_and_detail() -> None:

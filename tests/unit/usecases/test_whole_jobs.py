@@ -532,7 +532,7 @@ def test_an_object_that_appears_between_check_and_copy_is_not_overwritten(world:
 
 
 def test_open_jobs_and_the_jobs_of_a_day_are_listed(world: World) -> None:
-    """Oldest first; a closed job is one of its day, and its documents stay."""
+    """Oldest first; a closed job is one of its day, and its facts stay."""
     first = finish(world)
     world.clock.advance(10)
     world.drop({**DOCUMENT, "clips": ["b.wav"]})
@@ -542,7 +542,7 @@ def test_open_jobs_and_the_jobs_of_a_day_are_listed(world: World) -> None:
     assert [second.id] == list(store.open_jobs())
     assert [first.id, second.id] == list(store.jobs_of_day("2026-01-02"))
     assert [] == list(store.jobs_of_day("2026-01-03"))
-    assert "succeeded" == store.document(first.id, Fact("closed"))["state"]
+    assert "at" in store.document(first.id, Fact("closed", detail="succeeded"))
 
 
 def test_a_notification_before_the_accepted_fact_finds_its_job(world: World) -> None:
