@@ -11,6 +11,7 @@ from clipstitch_cli.context import CommandContext
 from clipstitch_cli.errors import UsageError
 
 Json = Annotated[bool, typer.Option("--json", help="Write JSON instead of text.")]
+Names = Annotated[bool, typer.Option("--names", help="Also read manifest and output: one request per job.")]
 Project = Annotated[Path | None, typer.Option(help="Folder with s.yaml; default: the checkout of this command.")]
 
 

@@ -1,10 +1,12 @@
 """Jobs in the configured bucket: find them by id, upload their manifests, and name what they leave."""
 
-from clipstitch.common.errors import ObjectNotFound
+from typing import NamedTuple
+
+from clipstitch.common.errors import CloudBusy, NewerState, ObjectNotFound, StateUnreadable
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of
 from clipstitch.common.ports import ObjectHeaders
-from clipstitch.jobs.job import DELIVERED, Job
-from clipstitch.planning.plan import WORK
+from clipstitch.jobs.job import DECISION, DELIVERED, PLANNED, Decision, Fact, Job
+from clipstitch.planning.plan import WORK, Plan
 from clipstitch.usecases.context import Context
 from clipstitch_cli.errors import UsageError
 
@@ -16,6 +18,29 @@ class JobNotFound(ObjectNotFound):
 
     code = "NO_SUCH_JOB"
     remedy = "`clipstitch jobs` lists the jobs; a prefix of an id is enough if only one job has it."
+
+
+class JobNames(NamedTuple):
+    """The URIs of a job's manifest and planned output; "" and None if they are not known."""
+
+    manifest: str
+    output: str | None = None
+
+
+def job_names(job: Job, context: Context) -> JobNames:
+    """Return the names of a listed job from one document: its plan, otherwise its decision, otherwise its marker.
+
+    A document that cannot be read leaves them unknown.
+    """
+    try:
+        if job.has(PLANNED):
+            plan = Plan.from_json(context.store.document(job.id, Fact(PLANNED)))
+            return JobNames(plan.manifest.ref.uri, plan.output.ref.uri)
+        if job.has(DECISION):
+            return JobNames(Decision.from_json(context.store.document(job.id, Fact(DECISION))).manifest.ref.uri)
+        return JobNames(context.store.manifest_of(job.id).uri)
+    except (CloudBusy, NewerState, ObjectNotFound, StateUnreadable, ValueError):
+        return JobNames("")
 
 
 def objects_of(job_id: str, manifest: ObjectRef, context: Context) -> list[ObjectRef]:
@@ -33,11 +58,6 @@ def manifest_uri(job: Job, context: Context) -> str:
         return context.store.manifest_of(job.id).uri
     except (ObjectNotFound, ValueError):
         return ""
-
-
-def output_uri(job: Job) -> str | None:
-    """Return the URI of the planned output; None without a plan."""
-    return job.plan.output.ref.uri if job.plan else None
 
 
 def pending_sinks(job: Job) -> list[str]:

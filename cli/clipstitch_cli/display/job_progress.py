@@ -28,7 +28,7 @@ def follow(job_id: str, context: Context, timeout: timedelta, pause: Pause = tim
     pause_s, known = MIN_PAUSE_S, Job(job_id)
     yield known
     while not _is_finished(known):
-        job = load_if_available(job_id, store) or known
+        job = _refreshed(known, store)
         if job.facts != known.facts:
             known, pause_s = job, MIN_PAUSE_S
             yield known
@@ -46,12 +46,12 @@ def _is_finished(job: Job) -> bool:
     return job.closed or sinks <= job.details(DELIVERED) | set(job.pending)
 
 
-def load_if_available(job_id: str, store: JobStore) -> Job | None:
-    """Return a job; None if the cloud is busy, or removes an object while it is read."""
+def _refreshed(job: Job, store: JobStore) -> Job:
+    """Return a job as it is now; unchanged if the cloud is busy, or removes an object while it is read."""
     try:
-        return store.load(job_id)
+        return store.refresh(job)
     except (CloudBusy, ObjectNotFound):
-        return None
+        return job
 
 
 def show_progress(jobs: Iterator[Job], command: CommandContext) -> Job:

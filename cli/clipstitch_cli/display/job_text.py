@@ -4,10 +4,15 @@ from rich.text import Text
 
 from clipstitch.jobs.job import Job
 from clipstitch_cli.context import visible
-from clipstitch_cli.stored_jobs import pending_sinks
+from clipstitch_cli.stored_jobs import JobNames, pending_sinks
 
 _STYLES = {"succeeded": "green", "failed": "red", "rejected": "red"}
-_STAGES = {"received": "waiting for submit", "waiting": "waiting for clips", "planned": "starting"}
+_STAGES = {
+    "received": "waiting for submit",
+    "waiting": "waiting for clips",
+    "planned": "starting",
+    "running": "merging",
+}
 
 
 def state_text(state: str, *, is_open: bool = False, text: str = "") -> Text:
@@ -24,6 +29,11 @@ def stage(job: Job) -> str:
     if job.state == "running" and job.plan:
         return f"merging {len(job.plan.clips)} clips"
     return _STAGES.get(job.state, job.state)
+
+
+def names_text(names: JobNames, bucket_uri: str) -> str:
+    """Return manifest and output of a job; objects of the configured bucket by their keys."""
+    return " → ".join(visible(uri.removeprefix(bucket_uri)) for uri in names if uri)
 
 
 def job_line(job: Job) -> Text:

@@ -23,7 +23,7 @@ from clipstitch_cli.errors import FileNotReadable, UsageError, WaitTimedOut
 from clipstitch_cli.stored_jobs import JobNotFound, find_job_id
 from tests.unit.cli.test_context import RecordingCommand, make_command
 from tests.unit.cli.test_main import UP, ran
-from tests.world import DOCUMENT, MANIFEST, FaultAfter, WebhookWorld, World
+from tests.world import DOCUMENT, MANIFEST, CallCounter, FaultAfter, WebhookWorld, World
 
 BROKEN = {**DOCUMENT, "clips": ["a.mp3", "gone.mp3"], "aling": 1}
 DAY = "2026-01-02"
@@ -263,13 +263,57 @@ def test_jobs_lists_the_jobs_of_a_day_and_open_jobs(world: World) -> None:
     assert [running.id] == [row["job"] for row in json.loads(only_open.written)]
 
 
-def test_jobs_shows_a_table(world: World) -> None:
-    """Objects of the configured bucket by their keys."""
-    done, command = finished(world), make_command()
+def test_jobs_shows_state_and_age_without_reading_a_document(world: World) -> None:
+    """Two lists: the markers, and the facts of the day."""
+    done, command, counter = finished(world), make_command(), CallCounter()
+    world.clock.advance(90)
+    list_jobs(world.context(counter), [DAY], command)
+
+    assert ["job", "state", "age", done.id, "succeeded", "90", "s"] == command.written.split()
+    assert 2 == counter.calls
+
+
+def test_names_are_shown_on_request(world: World) -> None:
+    """One more request per job; objects of the configured bucket by their keys."""
+    done, command, counter = finished(world), make_command(), CallCounter()
+    list_jobs(world.context(counter), [DAY], command, names=True)
+    as_json = make_command(json=True)
+    list_jobs(world.context(), [DAY], as_json, names=True)
+
+    assert f"{done.id}  succeeded  0 s      manifests/ep1.json → episodes/ep1.mp3\n" in command.written
+    assert [(MANIFEST.uri, "oss://acme/episodes/ep1.mp3")] == [
+        (row["manifest"], row["output"]) for row in json.loads(as_json.written)
+    ]
+    assert 3 == counter.calls
+
+
+def test_names_of_a_rejected_manifest_and_of_a_damaged_job_are_shown_as_far_as_they_are_known(world: World) -> None:
+    """A rejected manifest has no plan; a plan that cannot be read hides nothing else."""
+    world.drop(BROKEN)
+    rejected = world.submit()
+    world.clock.advance(1)
+    damaged = finished(world)
+    world.put(world.store.fact_ref(damaged.id, Fact("planned")).key, b"{")
+    command = make_command(json=True)
+    list_jobs(world.context(), [DAY], command, names=True)
+
+    assert [
+        (rejected.id, "rejected", MANIFEST.uri, None),
+        (damaged.id, "succeeded", "", None),
+    ] == [(row["job"], row["state"], row["manifest"], row["output"]) for row in json.loads(command.written)]
+
+
+def test_a_list_says_when_a_job_was_uploaded_and_when_it_changed(world: World) -> None:
+    """Both from the listing."""
+    world.drop()
+    world.submit()
+    world.clock.advance(60)
+    world.complete(world.run())
+    command = make_command(json=True)
     list_jobs(world.context(), [DAY], command)
 
-    for words in (done.id, "succeeded", "manifests/ep1.json", "episodes/ep1.mp3"):
-        assert words in command.written
+    (row,) = json.loads(command.written)
+    assert ("2026-01-02T03:04:05.000Z", "2026-01-02T03:05:05.000Z") == (row["uploaded_at"], row["changed_at"])
 
 
 def test_a_job_with_only_a_marker_is_listed_with_its_manifest(world: World) -> None:
@@ -277,7 +321,7 @@ def test_a_job_with_only_a_marker_is_listed_with_its_manifest(world: World) -> N
     job_id = "20260102T030405Z-0123456789ab"
     world.context().store.mark_open(job_id, MANIFEST)
     command = make_command(json=True)
-    list_jobs(world.context(), [], command)
+    list_jobs(world.context(), [], command, names=True)
 
     assert [(job_id, "received", MANIFEST.uri)] == [
         (row["job"], row["state"], row["manifest"]) for row in json.loads(command.written)
@@ -377,7 +421,7 @@ def test_a_job_is_one_line_in_a_file(world: World) -> None:
     world.drop(ref=ref)
     world.submit(ref=ref)
     command = make_command()._replace(env={})
-    list_jobs(world.context(), [], command)
+    list_jobs(world.context(), [], command, names=True)
 
     assert 2 == len(command.written.splitlines())
     assert ref.key in command.written

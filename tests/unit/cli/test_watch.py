@@ -13,7 +13,7 @@ from clipstitch_cli.errors import UsageError
 from clipstitch_cli.options import parse_duration
 from tests.unit.cli.test_context import RecordingCommand, make_command
 from tests.unit.cli.test_main import ran
-from tests.world import FaultAfter, World
+from tests.world import DOCUMENT, MANIFEST, OUTPUT, CallCounter, FaultAfter, World
 
 Action = Callable[[], object]
 TEN_SECONDS = timedelta(seconds=10)
@@ -32,10 +32,10 @@ class Turns:
             turn()
 
 
-def watched(world: World, *turns: Action, as_json: bool = True) -> RecordingCommand:
+def watched(world: World, *turns: Action, as_json: bool = True, names: bool = False) -> RecordingCommand:
     """Watch a world for ten seconds, during which the actions run."""
     command = make_command(json=as_json, clock=world.clock)
-    assert exit_codes.OK == watch_jobs(world.context(), command, TEN_SECONDS, Turns(world, *turns))
+    assert exit_codes.OK == watch_jobs(world.context(), command, TEN_SECONDS, Turns(world, *turns), names=names)
     return command
 
 
@@ -54,7 +54,7 @@ def test_every_change_of_a_job_is_one_line() -> None:
 
     job = world.submit()
     assert job
-    assert [(job.id, "merging 2 clips"), (job.id, "succeeded")] == lines(command)
+    assert [(job.id, "merging"), (job.id, "succeeded")] == lines(command)
 
 
 def test_open_jobs_are_listed_at_once_and_closed_jobs_are_not() -> None:
@@ -69,7 +69,7 @@ def test_open_jobs_are_listed_at_once_and_closed_jobs_are_not() -> None:
     command = watched(world)
 
     assert running
-    assert [(running.id, "merging 2 clips")] == lines(command)
+    assert [(running.id, "merging")] == lines(command)
 
 
 def test_a_job_that_begins_and_ends_between_two_requests_is_listed() -> None:
@@ -80,14 +80,48 @@ def test_a_job_that_begins_and_ends_between_two_requests_is_listed() -> None:
     assert ["succeeded"] == [stage for _, stage in lines(command)]
 
 
-def test_text_output_shows_manifest_and_output() -> None:
+def test_an_old_open_job_is_watched_until_it_is_closed() -> None:
+    """Wherever it is among newer ones, and although its marker is gone when its last change is seen."""
+    world = World()
+    world.drop()
+    job, message = world.submit(), world.run()
+    world.clock.advance(3 * 86400)
+    command = watched(world, lambda: None, lambda: world.complete(message))
+
+    assert [(job.id, "merging"), (job.id, "succeeded")] == lines(command)
+
+
+def test_a_job_with_only_a_marker_is_watched() -> None:
+    """A crash right after writing the marker leaves nothing else."""
+    world = World()
+    world.store.mark_open("20260102T030405Z-0123456789ab", MANIFEST)
+
+    assert [("20260102T030405Z-0123456789ab", "waiting for submit")] == lines(watched(world))
+
+
+def test_watching_costs_three_lists_per_poll() -> None:
+    """However many jobs there are: the markers, the recent jobs, and those of the open ones that are older."""
+    world, counter = World(), CallCounter()
+    for number in range(5):
+        world.clock.advance(1)
+        world.drop({**DOCUMENT, "labels": {"number": str(number)}})
+        world.submit()
+    world.clock.advance(3600)
+    watch_jobs(world.context(counter), make_command(json=True, clock=world.clock), TEN_SECONDS, world.clock.advance)
+
+    assert 1 + 3 * 11 == counter.calls
+
+
+def test_names_are_shown_on_request() -> None:
     """By their keys if they are in the configured bucket."""
     world = World()
     world.drop()
     world.submit()
-    command = watched(world, as_json=False)
+    command = watched(world, as_json=False, names=True)
+    (row,) = map(json.loads, watched(world, names=True).written.splitlines())
 
-    assert "merging 2 clips  manifests/ep1.json → episodes/ep1.mp3" in command.written
+    assert "merging  manifests/ep1.json → episodes/ep1.mp3" in command.written
+    assert (MANIFEST.uri, OUTPUT.uri) == (row["manifest"], row["output"])
 
 
 def test_watching_continues_while_the_cloud_is_busy() -> None:
@@ -100,7 +134,7 @@ def test_watching_continues_while_the_cloud_is_busy() -> None:
 
     assert exit_codes.OK == code
     assert "trying again: " in command.errors
-    assert "merging 2 clips  manifests/ep1.json" in command.written
+    assert "  merging\n" in command.written
 
 
 def test_the_first_request_must_succeed() -> None:
