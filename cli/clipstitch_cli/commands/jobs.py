@@ -61,7 +61,7 @@ def list_jobs(context: Context, days: list[str], command: CommandContext, *, nam
         command.write_json([_as_json(row) for row in rows])
     elif rows:
         bucket_uri, now = f"oss://{context.settings.bucket}/", context.clock.now()
-        command.out.print(Text("\n").join(_lines(rows, bucket_uri, now)), soft_wrap=True)
+        command.write_lines(_lines(rows, bucket_uri, now))
     else:
         command.write_line(f"no jobs{': none open, none of ' + ' and '.join(days) if days else ' are open'}")
     return exit_codes.OK

@@ -1,6 +1,7 @@
 """Implementations of the ports. Only this package imports SDKs; SDK errors leave it as ClipstitchErrors.
 
 oss           objects, audio/info and audio/concat through `oss2`
+oss_listing   the SDK's bucket with a faster reader of listings
 oss2_import   `oss2` without the parts that make its import slow
 imm           the states of tasks through IMM's GetTask
 smq           topics and queues through `aliyun-mns-sdk`

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from clipstitch.adapters.backoff import Backoff
 from clipstitch.adapters.oss2_import import oss2
+from clipstitch.adapters.oss_listing import FastListingBucket
 from clipstitch.adapters.threads import MAX_CONCURRENT, ThreadWorkers
 from clipstitch.common import ports
 from clipstitch.common.cloud_errors import classify
@@ -64,7 +65,7 @@ class OssBuckets:
 
     def __call__(self, name: str) -> Any:
         """Return the bucket of the SDK."""
-        return oss2.Bucket(
+        return FastListingBucket(
             self._auth,
             self._endpoint,
             name,
@@ -168,14 +169,12 @@ class OssObjectStore:
 
     def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ports.ListedObject]:
         """Yield the objects below a prefix whose keys come after `after`, in the order of their keys."""
-        for found in self._listed(bucket, prefix, start_after=after):
-            modified = datetime.fromtimestamp(found.last_modified, timezone.utc)
-            yield ports.ListedObject(found.key, found.size, modified, _bare(found.etag))
+        yield from self._listed(bucket, prefix, start_after=after)
 
     def list_folders(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
         """Return the names, greater than `after`, of the folders directly below a prefix that ends in a slash."""
         found = self._listed(bucket, prefix, delimiter="/", start_after=prefix + after if after else "")
-        names = [each.key.removeprefix(prefix)[:-1] for each in found if each.is_prefix()]
+        names = [each.key.removeprefix(prefix)[:-1] for each in found if not isinstance(each, ports.ListedObject)]
         return [name for name in names if name > after]  # a folder called `after` has a slash, so OSS lists it
 
     def _listed(self, bucket: str, prefix: str, **options: str) -> Iterator[Any]:

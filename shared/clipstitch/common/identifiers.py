@@ -74,7 +74,9 @@ def uploaded_at(job_id: str) -> datetime:
     >>> uploaded_at("20260102T030405Z-0123456789ab").isoformat()
     '2026-01-02T03:04:05+00:00'
     """
-    return datetime.strptime(job_id[:15] + "+0000", "%Y%m%dT%H%M%S%z")
+    spans = ((0, 4), (4, 6), (6, 8), (9, 11), (11, 13), (13, 15))  # `strptime` would take ten times as long
+    year, month, day, hour, minute, second = (int(job_id[start:end]) for start, end in spans)
+    return datetime(year, month, day, hour, minute, second, tzinfo=timezone.utc)
 
 
 def day_of(job_id: str) -> str:

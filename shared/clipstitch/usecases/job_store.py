@@ -155,12 +155,12 @@ class JobStore:
         """Yield the jobs of a folder that come after a key, each with the number of objects listed until its end."""
         root, count = self._prefix + _JOBS, 0
         listed = self._objects.list(self._bucket, root + folder, after)
-        for job_id, objects in groupby(listed, lambda found: found.key[len(root) :].split("/")[1:2]):
-            found = list(objects)
+        for path, objects in groupby(listed, lambda found: found.key.rpartition("/")[0]):
+            found, job_id = list(objects), path.rpartition("/")[2]
             count += len(found)
-            if job_id and is_job_id(job_id[0]):
-                named = ((Fact.parse(each.key.rpartition("/")[2]), each.last_modified) for each in found)
-                yield Job(job_id[0], {fact: at for fact, at in named if fact}), count
+            if is_job_id(job_id) and path == self._job_prefix(job_id)[:-1]:
+                named = ((Fact.parse(each.key[len(path) + 1 :]), each.last_modified) for each in found)
+                yield Job(job_id, {fact: at for fact, at in named if fact}), count
 
     def find(self, id_prefix: str) -> list[str]:
         """Return the ids of all jobs, open and closed, that begin with a prefix; list only days that it can be in."""
