@@ -19,6 +19,7 @@ STORE, DELIVER, PUBLISH, COMPLETE = (
     "usecases/job_store.py", "usecases/deliver.py", "usecases/publish.py", "usecases/complete.py",
 )  # fmt: skip
 OUTCOMES, POLICY, PLAN = "usecases/task_outcomes.py", "jobs/webhook_policy.py", "usecases/plan_job.py"
+SCHEDULE = "jobs/delivery_policy.py"
 
 _START = "    try:\n        task = context.audio.start(step.main, step.process)"
 _ACCEPTED = (
@@ -26,27 +27,23 @@ _ACCEPTED = (
     "    return context.store.add(job, Fact(ACCEPTED, step.number, task))"
 )
 _PUBLISH = "    if not job.final:\n        return (Publish(),)\n"
-_CLOSE = "*([Close()] if ready == undelivered else []))"
-_DELIVERED = "    return context.store.add(job, Fact(DELIVERED, detail=sink))"
-_SEND = "    try:\n        _send(sink, configured, job, context)"
-_RECORD = "document = self._write_once(self.fact_ref(job.id, Fact(kind)), value.as_json())"
+_CLOSE = "return (*map(Deliver, ready), *map(GiveUp, given_up), *close)"
+_SEND = "    try:\n        response = _send(sink, configured, job, context)"
+_RECORD = "self._value(type(value), job.id, self._write_once(ref, document))"
 
 
 def _not_create_once(kind: str) -> tuple[str, str, str]:
     """Return the change that writes one of the create-once documents like any other object."""
-    plain = f"document = self._write_plain(job, kind, value) if kind == {kind!r} else " + _RECORD.removeprefix(
-        "document = "
-    )
-    return STORE, _RECORD, plain
+    return STORE, _RECORD, f"self._write_plain(ref, value) if kind == {kind!r} else {_RECORD}"
 
 
 _WRITE_PLAIN = (
     STORE,
     "    def _write_once(",
     (
-        "    def _write_plain(self, job, kind, value):\n"
-        "        self._write(self.fact_ref(job.id, Fact(kind)), value.as_json())\n"
-        "        return json.loads(_encode(value.as_json()))\n\n"
+        "    def _write_plain(self, ref, value):\n"
+        "        self._write(ref, value.as_json())\n"
+        "        return value\n\n"
         "    def _write_once("
     ),
 )
@@ -61,7 +58,7 @@ MUTANTS = (
         "sinks receive the event before the output is published",
         (
             (DECIDE, _PUBLISH, ""),
-            (DECIDE, _CLOSE, "*([] if job.final else [Publish()]), " + _CLOSE),
+            (DECIDE, _CLOSE, _CLOSE.replace("*close", "*([] if job.final else [Publish()]), *close")),
             (
                 "jobs/job.py",
                 'return "publishing" if self.result is None else "succeeded" if self.result.output else "failed"',
@@ -77,10 +74,10 @@ MUTANTS = (
         (
             (
                 STORE,
-                "        recorded: dict[str, Any] =",
+                "            recorded: dict[str, Any] =",
                 (
-                    "        if kind == DECISION:\n            self._objects.delete([self._marker(job.id)])\n"
-                    "        recorded: dict[str, Any] ="
+                    "            if kind == DECISION:\n                self._objects.delete([self.marker(job.id)])\n"
+                    "            recorded: dict[str, Any] ="
                 ),
             ),
         ),
@@ -91,9 +88,9 @@ MUTANTS = (
             ("usecases/submit.py", "        context.store.mark_open(job.id, upload.manifest.ref)\n", ""),
             (
                 "usecases/submit.py",
-                "        return execute(job, context, Run(set(), upload=upload))\n",
+                "        return execute(job, context, Run(SinkMonitor(), upload=upload))\n",
                 (
-                    "        job = execute(job, context, Run(set(), upload=upload))\n"
+                    "        job = execute(job, context, Run(SinkMonitor(), upload=upload))\n"
                     "        context.store.mark_open(job.id, upload.manifest.ref)\n        return job\n"
                 ),
             ),
@@ -130,13 +127,16 @@ MUTANTS = (
     ),
     Mutant(
         "the sweep does not search for uploads whose event was lost",
-        ((SWEEP, "for job_id, manifest in _lost(page, this):", "for job_id, manifest in ():"),),
+        ((SWEEP, "if upload.job_id not in known]", "if False]"),),
     ),
     Mutant(
         "recovery starts steps that are still running",
         ((DECIDE, "return not job.running(step.number) and (", "return ("),),
     ),
-    Mutant("the sweep does not delete orphans", ((SWEEP, "    _delete_orphans(this)\n", ""),)),
+    Mutant(
+        "the sweep does not delete orphans",
+        ((SWEEP, "_submit_lost_uploads, _delete_orphans, _rec", "_submit_lost_uploads, _rec"),),
+    ),
     Mutant(
         "no job has a deadline",
         (
@@ -171,10 +171,7 @@ MUTANTS = (
     Mutant("the output is copied without create-once", ((PUBLISH, 'once=conflict == "free"', "once=False"),)),
     Mutant(
         "a delivery is recorded before it is made",
-        (
-            (DELIVER, _SEND, "    job = context.store.add(job, Fact(DELIVERED, detail=sink))\n" + _SEND),
-            (DELIVER, _DELIVERED, "    return job"),
-        ),
+        ((DELIVER, _SEND, "    job = context.store.add(job, Fact(DELIVERED, detail=sink))\n" + _SEND),),
     ),
     Mutant(
         "an older job replaces the output of a newer job",
@@ -202,7 +199,7 @@ MUTANTS = (
     ),
     Mutant(
         "a job on which every run crashes has no deadline",
-        ((DECIDE, "if (twice and not seen.published) or", "if"),),
+        ((DECIDE, "if twice and not seen.published else ()", "if False else ()"),),
     ),
     Mutant(
         "a job that cannot be planned has no deadline",
@@ -214,19 +211,31 @@ MUTANTS = (
     ),
     Mutant(
         "the sweep does not postpone jobs that once outlasted it",
-        ((SWEEP, "[job_id for job_id in progress.slow if job_id in this.open_jobs]", "list[str]()"),),
+        (
+            (
+                "usecases/sweep_progress.py",
+                "if job in open_jobs]\n        self.search_from",
+                "if False]\n        self.search_from",
+            ),
+        ),
     ),
     Mutant(
         "the sweep stops at the first job that fails",
-        ((SWEEP, "    except Exception as error:", "    except ArithmeticError as error:"),),
+        (
+            (
+                SWEEP,
+                "    except Exception as error:  # noqa: BLE001 - one job",
+                "    except ArithmeticError as error:  # one job",
+            ),
+        ),
     ),
     Mutant(
         "the search never starts again from the beginning",
-        ((SWEEP, 'if len(page) == settings.search_keys else ""', "if page else progress.manifest"),),
+        ((SWEEP, '    progress.places[_MANIFESTS] = ""\n', ""),),
     ),
     Mutant(
-        "the search forgets its place",
-        ((SWEEP, 'self.manifest: str = self._saved.get("manifest", "")', 'self.manifest = ""'),),
+        "the search passes the uploads that it could not submit",
+        ((SWEEP, "    if not progress.is_incomplete:\n", "    if True:\n"),),
     ),
     Mutant(
         "the limits are not checked again when the output is published",
@@ -282,18 +291,15 @@ MUTANTS = (
     Mutant("a disabled sink is not respected", ((DELIVER, "if store.is_sink_disabled(sink.name):", "if False:"),)),
     Mutant(
         "a webhook is retried forever",
-        (
-            (POLICY, "    if attempt >= len(SCHEDULE_S):\n        return None\n", ""),
-            (POLICY, "SCHEDULE_S[attempt]", "SCHEDULE_S[min(attempt, 9)]"),
-        ),
+        ((SCHEDULE, "if (webhook and attempt >= len(SCHEDULE_S)) or is_given_up(at, finished_at):", "if False:"),),
     ),
     Mutant(
         "a webhook that does not answer is abandoned",
         (
             (
                 DELIVER,
-                "if error.retryable else None",
-                "if error.retryable and error.code != 'WEBHOOK_NO_ANSWER' else None",
+                "if due is None or (isinstance",
+                "if due is None or getattr(error, 'code', '') == 'WEBHOOK_NO_ANSWER' or (isinstance",
             ),
         ),
     ),
@@ -307,18 +313,21 @@ MUTANTS = (
     ),
     Mutant(
         "recovery does not wait for the grace period",
-        ((DECIDE, '(cause == "recovery" and _in_grace_period(job, now, policy))', "False"),),
+        (
+            (DECIDE, '(cause == "recovery" and _in_grace_period(job, now, policy))', "False"),
+            (SWEEP, "if this.started_at - uploaded_at(job) >= grace_period]", "if True]"),
+        ),
     ),
     Mutant(
         "a published output fails after its deadline",
-        ((DECIDE, "return error if twice or not seen.published else None", "return error"),),
+        ((DECIDE, "return (Fail(error),) if twice or not seen.published else ()", "return (Fail(error),)"),),
     ),
     Mutant(
         "Retry-After is ignored",
-        ((POLICY, "max(SCHEDULE_S[attempt], asked)", "SCHEDULE_S[attempt]"),),
+        ((SCHEDULE, ", min(asked_s, MAX_DELAY_S)", ", 0"),),
     ),
     Mutant(
         "the attempts at a webhook are not counted",
-        ((DELIVER, "attempt = before.attempt + 1 if before else 1", "attempt = 1"),),
+        ((DELIVER, "before.attempt + 1 if before else 1", "1"),),
     ),
 )

@@ -43,7 +43,6 @@ class Setup(NamedTuple):
     theme: str = PLAIN
     state_bucket: str | None = None
     receivers: tuple[tuple[str, str], ...] = ()
-    search_keys: int = SETTINGS.search_keys
     sweep_budget_s: int = SETTINGS.sweep_budget_s
     deadline_s: int = SETTINGS.deadline_s
     overlap: bool = False
@@ -59,7 +58,6 @@ class Setup(NamedTuple):
             sinks=(*SETTINGS.sinks, *(Sink(name.lower(), "webhook", name) for name in names)),
             webhooks=tuple(Webhook(name, f"https://{name.lower()}.example/", ()) for name in names),
             state_bucket=self.state_bucket,
-            search_keys=self.search_keys,
             sweep_budget_s=self.sweep_budget_s,
             deadline_s=self.deadline_s,
         )
@@ -113,7 +111,7 @@ def _draw_change(rng: Random) -> dict[str, Any]:
 
 _THEME_SETTINGS: Mapping[str, Callable[[Random], dict[str, Any]]] = {
     WEBHOOKS: _draw_receivers,
-    MANY: lambda rng: {"search_keys": rng.choice((2, 4)), **_draw_sweep_limits(rng)},
+    MANY: _draw_sweep_limits,
     STUCK: lambda rng: {"deadline_s": SHORT_DEADLINE_S, **_draw_sweep_limits(rng)},
     OUTAGE: lambda _rng: {"deadline_s": SHORT_DEADLINE_S, "outage_s": SHORT_DEADLINE_S + 1200.0},
     RECONFIGURED: _draw_change,

@@ -92,7 +92,8 @@ def _failed(sink: str, response: _Response, error: Exception, job: Job, context:
         log_event("delivery-failed", "WARNING", job=job.id, sink=sink, **details, **error.as_json())
     else:
         log_error("delivery-failed", error, job=job.id, sink=sink, **details)
-    document = {**details, **response.details, "error": error_json(error)}
+    status = {"status": 0} if webhook else {}  # no response
+    document = {**details, **status, **response.details, "error": error_json(error)}
     return _Outcome(PendingDelivery(sink, attempt, due).fact, document, accepted=False)
 
 

@@ -27,7 +27,19 @@ from clipstitch.common.errors import (
 from clipstitch.common.identifiers import ObjectRef, day_of, is_job_id
 from clipstitch.common.logging import log_error
 from clipstitch.common.ports import ObjectHeaders, ObjectStore
-from clipstitch.jobs.job import CLAIMED, CLOSED, DECISION, PLANNED, RESULT, Decision, Fact, Failure, Job, Result
+from clipstitch.jobs.job import (
+    CLAIMED,
+    CLOSED,
+    DECISION,
+    DELIVERED,
+    PLANNED,
+    RESULT,
+    Decision,
+    Fact,
+    Failure,
+    Job,
+    Result,
+)
 from clipstitch.planning.plan import WORK, Plan
 
 # The format of all documents. Increment it when an earlier version would misread a document or overlook a new fact: it
@@ -256,9 +268,10 @@ class JobStore:
     def close(self, job: Job) -> Job:
         """Record that the job is closed, then delete its working files; the marker last, in case of a crash.
 
-        The name of the fact has the final state, so that a list of jobs reads no document.
+        The name of the fact has the final state, so that a list of jobs reads no document. The document names the sinks
+        that have the event: there are no facts of them if all accepted it at once.
         """
-        job = self.add(job, Fact(CLOSED, detail=job.state))
+        job = self.add(job, Fact(CLOSED, detail=job.state), {"delivered": sorted(job.details(DELIVERED))})
         self.delete_working_files(job)
         return job
 

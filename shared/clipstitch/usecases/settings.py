@@ -45,7 +45,6 @@ class Settings(NamedTuple):
     grace_period_s: int = 120
     deadline_s: int = 6 * 3600
     search_window_s: int = 24 * 3600
-    search_keys: int = 10_000
     sweep_budget_s: int = 200
     imm_endpoint: str | None = None
     imm_project: str | None = None
