@@ -93,7 +93,7 @@ def _failed(sink: str, response: _Response, error: Exception, job: Job, context:
     else:
         log_error("delivery-failed", error, job=job.id, sink=sink, **details)
     status = {"status": 0} if webhook else {}  # no response
-    document = {**details, **status, **response.details, "error": error_json(error)}
+    document = {"at": timestamp(now), **details, **status, **response.details, "error": error_json(error)}
     return _Outcome(PendingDelivery(sink, attempt, due).fact, document, accepted=False)
 
 

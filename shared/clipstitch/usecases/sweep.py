@@ -171,10 +171,7 @@ def _submit_lost_uploads(this: _Sweep) -> None:
         lost = [upload for upload in (_Upload.of(each, context) for each in recent) if upload.job_id not in known]
         for start in range(0, len(lost), _BATCH):
             batch = lost[start : start + _BATCH]
-            progress.places[_MANIFESTS] = batch[-1].ref.key
-            progress.begin([upload.job_id for upload in batch])
-            done = _for_each(batch, lambda upload: _submit(upload, this), this, _SEARCH)
-            progress.finish()
+            done = _submit_batch(batch, this)
             if done < len(batch):
                 progress.places[_MANIFESTS] = batch[done - 1].ref.key if done else place
                 return
@@ -187,6 +184,21 @@ def _submit_lost_uploads(this: _Sweep) -> None:
     if not progress.is_incomplete:
         progress.search_from = until - _CLOCK_TOLERANCE
     progress.is_incomplete = False
+
+
+def _submit_batch(batch: Sequence["_Upload"], this: _Sweep) -> int:
+    """Submit lost uploads, and return how many were begun.
+
+    A sweep that dies on one of them is continued behind them, and the search is repeated from the beginning.
+    """
+    progress, was_incomplete = this.progress, this.progress.is_incomplete
+    progress.places[_MANIFESTS], progress.is_incomplete = batch[-1].ref.key, True
+    progress.begin([upload.job_id for upload in batch])
+    without_job = list[str]()
+    done = _for_each(batch, lambda upload: _submit(upload, without_job, this), this, _SEARCH)
+    progress.finish()
+    progress.is_incomplete = was_incomplete or bool(without_job)
+    return done
 
 
 class _Upload(NamedTuple):
@@ -216,18 +228,19 @@ def _jobs_since(since: datetime, this: _Sweep) -> tuple[set[str], datetime]:
     return known, now
 
 
-def _submit(upload: _Upload, this: _Sweep) -> None:
-    """Submit a lost upload. If that fails, open its job, so that it ends at its deadline at the latest."""
+def _submit(upload: _Upload, without_job: list[str], this: _Sweep) -> None:
+    """Submit a lost upload. If that fails, open its job, so that it ends at its deadline at the latest.
+
+    If that fails too, the upload is added to `without_job`.
+    """
     failed = list[str]()
     with log_job(upload.job_id), _continue_on_error(failed, manifest=upload.ref.uri):
         job = submit(upload.ref, this.context)
         this.found += [job.id] if job else []
     if failed:
         this.failed += failed
-        is_open = list[str]()
-        with log_job(upload.job_id), _continue_on_error(is_open, manifest=upload.ref.uri):
+        with log_job(upload.job_id), _continue_on_error(without_job, manifest=upload.ref.uri):
             this.context.store.mark_open(upload.job_id, upload.ref)
-        this.progress.is_incomplete |= bool(is_open)
 
 
 @contextmanager

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from clipstitch.common.clock import parse_timestamp, timestamp
+from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import uploaded_at
+from clipstitch.common.logging import log_error
 from clipstitch.jobs.decide import deliveries_due
 from clipstitch.jobs.delivery_policy import GIVE_UP_S
 from clipstitch.jobs.job import Job
@@ -23,7 +25,7 @@ class SweepProgress:
     `places` has the last name that was looked at, by listing; a listing that is not in it starts at its beginning.
     `slow` are the open jobs on which a sweep may have died: they are recovered last, one at a time, so that none of
     them starves the others. `search_from` and `search_until` bound the uploads that the search looks for; None before
-    the first search, and between two searches. `is_incomplete`: the search has passed an upload without a job.
+    the first search, and between two searches. `is_incomplete`: the search may have passed an upload without a job.
     """
 
     def __init__(self, store: JobStore, open_jobs: Collection[str]) -> None:
@@ -34,7 +36,7 @@ class SweepProgress:
         self.slow = [job for job in dict.fromkeys([*_strings(saved.get("slow")), *began]) if job in open_jobs]
         self.search_from = _moment(saved.get("search_from"))
         self.search_until = _moment(saved.get("search_until"))
-        self.is_incomplete = saved.get("is_incomplete") is True or not set(began) <= set(open_jobs)
+        self.is_incomplete = saved.get("is_incomplete") is True
         self._began: list[str] = []
 
     def begin(self, jobs: Sequence[str]) -> None:
@@ -47,7 +49,7 @@ class SweepProgress:
         self._began = []
 
     def save(self) -> None:
-        """Save what has changed."""
+        """Save what has changed. An error is logged: what cannot be saved is done again."""
         now = {
             "places": {name: place for name, place in self.places.items() if place},
             "slow": self.slow,
@@ -57,8 +59,8 @@ class SweepProgress:
             "is_incomplete": self.is_incomplete,
         }
         if now != {name: self._saved.get(name) for name in now}:
+            _save(_PROGRESS, now, self._store)
             self._saved = {**now, "slow": list(self.slow)}
-            self._store.save_sweep_document(_PROGRESS, now)
 
 
 class SleepingJobs:
@@ -92,8 +94,14 @@ class SleepingJobs:
     def save(self) -> None:
         """Save what has changed."""
         if self._jobs != self._saved:
-            self._saved = dict(self._jobs)
-            self._store.save_sweep_document(_SLEEPING, {"jobs": self._saved})
+            _save(_SLEEPING, {"jobs": self._jobs}, self._store)
+
+
+def _save(name: str, document: Mapping[str, Any], store: JobStore) -> None:
+    try:
+        store.save_sweep_document(name, document)
+    except ClipstitchError as error:
+        log_error("sweep-progress-not-saved", error)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
