@@ -17,6 +17,7 @@ world             one simulated world: its fault phase and its recovery phase
 invariants        what must be true after the recovery phase
 campaign          many seeds, and their figures
 recovery          how long jobs are delayed by each kind of loss
+scale             thousands of open jobs, with calls that take time and functions that are killed at their limit
 mutants           defects that the simulation must detect
 mutation_testing  applies a mutant to a copy of the package and simulates with it
 """

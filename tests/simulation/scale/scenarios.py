@@ -1,0 +1,43 @@
+"""The scenarios: which jobs are open when the sweeps begin, and what is wrong with the cloud."""
+
+from typing import NamedTuple
+
+from tests.simulation.scale import populations as of
+from tests.simulation.scale.costs import Receiver, Troubles
+
+_REFUSING, _SLOW, _SILENT = ("REFUSING", Receiver(503)), ("SLOW", Receiver(503, 9.0)), ("SILENT", Receiver(0))
+_EVERY_TROUBLE = Troubles(
+    receivers=(_REFUSING, _SLOW, _SILENT),
+    deleted_topics=frozenset({"events"}),
+    busy_queues=frozenset({"events"}),
+    archived_prefix=f"manifests/{of.ARCHIVED}",
+)
+
+
+class ScaleScenario(NamedTuple):
+    """A name, the populations that share the jobs, and the troubles of the cloud."""
+
+    name: str
+    populations: tuple[of.Population, ...]
+    troubles: Troubles = Troubles()
+
+
+_SINGLE = (
+    ScaleScenario("healthy", (of.running,)),
+    ScaleScenario("webhook refuses at once", (of.delivering_to("refusing"),), Troubles(receivers=(_REFUSING,))),
+    ScaleScenario("webhook refuses after 9 s", (of.delivering_to("slow"),), Troubles(receivers=(_SLOW,))),
+    ScaleScenario("webhook never answers", (of.delivering_to("silent"),), Troubles(receivers=(_SILENT,))),
+    ScaleScenario("topic deleted", (of.delivering_to(of.EVENTS),), Troubles(deleted_topics=frozenset({"events"}))),
+    ScaleScenario("queue busy", (of.delivering_to(of.QUEUE),), Troubles(busy_queues=frozenset({"events"}))),
+    ScaleScenario("clips missing", (of.waiting_for_clips,)),
+    ScaleScenario("plans damaged", (of.with_damaged_plan,)),
+    ScaleScenario("manifests archived", (of.with_archived_manifest,), Troubles(archived_prefix="manifests/archived")),
+    ScaleScenario("orphans", (of.with_orphans,)),
+    ScaleScenario("uploads lost", (of.lost_uploads,)),
+    ScaleScenario("notifications lost", (of.notification_lost,)),
+    ScaleScenario("overdue", (of.overdue,)),
+)
+SCENARIOS = (
+    *_SINGLE,
+    ScaleScenario("mixed", tuple(each for scenario in _SINGLE for each in scenario.populations), _EVERY_TROUBLE),
+)
