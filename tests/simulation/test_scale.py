@@ -1,11 +1,11 @@
-"""Sweeps of hundreds of open jobs in every kind of trouble; `python -m tests.simulation.scale` measures thousands."""
+"""Sweeps of hundreds of open jobs during all outages; `python -m tests.simulation.scale` measures thousands."""
 
 from collections.abc import Iterator
 from functools import partial
 
 import pytest
 
-from tests.simulation.scale.costs import Costs, Troubles
+from tests.simulation.scale.costs import Costs, Outages
 from tests.simulation.scale.measure import measure
 from tests.simulation.scale.scenarios import SCENARIOS, ScaleScenario
 from tests.simulation.scale.virtual_time import Lanes, LimitReached, VirtualClock
@@ -38,7 +38,7 @@ def test_a_lost_notification_is_recovered_by_the_third_sweep_whatever_the_other_
 
 def test_a_function_is_killed_at_its_time_limit() -> None:
     """What it would have done afterwards is not done."""
-    world = ScaleWorld(Troubles(), Costs.in_small())
+    world = ScaleWorld(Outages(), Costs.in_small())
     manifest = world.drop("new")
     run = world.run(5.5, lambda: world.submit(manifest))
 
@@ -49,7 +49,7 @@ def test_a_function_is_killed_at_its_time_limit() -> None:
 
 def test_a_listing_costs_a_request_for_every_page_that_is_read() -> None:
     """A listing that is left early costs less; one without names costs one request."""
-    world = ScaleWorld(Troubles(), Costs())
+    world = ScaleWorld(Outages(), Costs())
     for number in range(2001):
         world.put(f"many/{number:04d}", b"")
 

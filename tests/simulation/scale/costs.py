@@ -1,4 +1,4 @@
-"""Ports whose every call costs virtual time, in a cloud that may have troubles."""
+"""Ports whose every call costs virtual time, in a cloud that may have outages."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -36,7 +36,7 @@ class Receiver(NamedTuple):
     after_s: float = 0.0
 
 
-class Troubles(NamedTuple):
+class Outages(NamedTuple):
     """What is wrong with the cloud: receivers by the name of their webhook, topics, queues, and archived manifests."""
 
     receivers: tuple[tuple[str, Receiver], ...] = ()
@@ -48,16 +48,16 @@ class Troubles(NamedTuple):
 class CostedCalls(CallInterceptor):
     """Spends the time of every call and counts its requests, by the name of the method. Can be switched off."""
 
-    def __init__(self, clock: VirtualClock, troubles: Troubles, costs: Costs) -> None:
+    def __init__(self, clock: VirtualClock, outages: Outages, costs: Costs) -> None:
         self._clock = clock
         self._costs = costs
-        self._troubles = troubles
-        self._receivers = dict(troubles.receivers)
+        self._outages = outages
+        self._receivers = dict(outages.receivers)
         self.free_of_charge = True
         self.requests: Counter[str] = Counter()
 
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Spend the time of a call, then make it, unless the trouble of the cloud prevents it."""
+        """Spend the time of a call, then make it, unless an outage prevents it."""
         name = function.__name__
         if name == "list":
             return self._pages(function(*args, **kwargs))
@@ -102,11 +102,11 @@ class CostedCalls(CallInterceptor):
 
     def _refuse(self, name: str, target: object) -> None:
         """Raise the error with which the cloud refuses a call."""
-        troubles = self._troubles
-        if name == "publish" and target in troubles.deleted_topics:
+        outages = self._outages
+        if name == "publish" and target in outages.deleted_topics:
             raise SinkTargetNotFound(f"topic {target} does not exist")
-        if name == "send" and target in troubles.busy_queues:
+        if name == "send" and target in outages.busy_queues:
             raise CloudBusy(f"queue {target} is busy")
-        archived = troubles.archived_prefix
+        archived = outages.archived_prefix
         if name == "read" and archived and isinstance(target, ObjectRef) and target.key.startswith(archived):
             raise ObjectArchived(f"{target.uri} is archived")

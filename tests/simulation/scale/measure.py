@@ -51,7 +51,7 @@ class ScaleReport(NamedTuple):
 
 def measure(scenario: ScaleScenario, jobs: int, costs: Costs) -> ScaleReport:
     """Sweep a world with that many jobs; return what happened."""
-    world = ScaleWorld(scenario.troubles, costs)
+    world = ScaleWorld(scenario.outages, costs)
     share = max(jobs // len(scenario.populations), 1)
     ready = [manifest for population in scenario.populations for manifest in population(world, share)]
     probes = _lose_notifications(world)

@@ -70,7 +70,7 @@ def with_damaged_plan(world: ScaleWorld, count: int) -> list[ObjectRef]:
 
 
 def with_archived_manifest(world: ScaleWorld, count: int) -> list[ObjectRef]:
-    """Upload manifests that cannot be read (see `Troubles.archived_prefix`)."""
+    """Upload manifests that cannot be read (see `Outages.archived_prefix`)."""
     for name in _names(world, ARCHIVED, count, oldest_s=5 * HOUR_S):
         with suppress(ClipstitchError):
             world.submit(world.drop(name))

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 from tests.simulation.scale import populations as of
-from tests.simulation.scale.costs import Receiver, Troubles
+from tests.simulation.scale.costs import Outages, Receiver
 
 _REFUSING, _SLOW, _SILENT = ("REFUSING", Receiver(503)), ("SLOW", Receiver(503, 9.0)), ("SILENT", Receiver(0))
-_EVERY_TROUBLE = Troubles(
+_ALL_OUTAGES = Outages(
     receivers=(_REFUSING, _SLOW, _SILENT),
     deleted_topics=frozenset({"events"}),
     busy_queues=frozenset({"events"}),
@@ -15,23 +15,23 @@ _EVERY_TROUBLE = Troubles(
 
 
 class ScaleScenario(NamedTuple):
-    """A name, the populations that share the jobs, and the troubles of the cloud."""
+    """A name, the populations that share the jobs, and the outages of the cloud."""
 
     name: str
     populations: tuple[of.Population, ...]
-    troubles: Troubles = Troubles()
+    outages: Outages = Outages()
 
 
 _SINGLE = (
     ScaleScenario("healthy", (of.running,)),
-    ScaleScenario("webhook refuses at once", (of.delivering_to("refusing"),), Troubles(receivers=(_REFUSING,))),
-    ScaleScenario("webhook refuses after 9 s", (of.delivering_to("slow"),), Troubles(receivers=(_SLOW,))),
-    ScaleScenario("webhook never answers", (of.delivering_to("silent"),), Troubles(receivers=(_SILENT,))),
-    ScaleScenario("topic deleted", (of.delivering_to(of.EVENTS),), Troubles(deleted_topics=frozenset({"events"}))),
-    ScaleScenario("queue busy", (of.delivering_to(of.QUEUE),), Troubles(busy_queues=frozenset({"events"}))),
+    ScaleScenario("webhook refuses at once", (of.delivering_to("refusing"),), Outages(receivers=(_REFUSING,))),
+    ScaleScenario("webhook refuses after 9 s", (of.delivering_to("slow"),), Outages(receivers=(_SLOW,))),
+    ScaleScenario("webhook never answers", (of.delivering_to("silent"),), Outages(receivers=(_SILENT,))),
+    ScaleScenario("topic deleted", (of.delivering_to(of.EVENTS),), Outages(deleted_topics=frozenset({"events"}))),
+    ScaleScenario("queue busy", (of.delivering_to(of.QUEUE),), Outages(busy_queues=frozenset({"events"}))),
     ScaleScenario("clips missing", (of.waiting_for_clips,)),
     ScaleScenario("plans damaged", (of.with_damaged_plan,)),
-    ScaleScenario("manifests archived", (of.with_archived_manifest,), Troubles(archived_prefix="manifests/archived")),
+    ScaleScenario("manifests archived", (of.with_archived_manifest,), Outages(archived_prefix="manifests/archived")),
     ScaleScenario("orphans", (of.with_orphans,)),
     ScaleScenario("uploads lost", (of.lost_uploads,)),
     ScaleScenario("notifications lost", (of.notification_lost,)),
@@ -39,5 +39,5 @@ _SINGLE = (
 )
 SCENARIOS = (
     *_SINGLE,
-    ScaleScenario("mixed", tuple(each for scenario in _SINGLE for each in scenario.populations), _EVERY_TROUBLE),
+    ScaleScenario("mixed", tuple(each for scenario in _SINGLE for each in scenario.populations), _ALL_OUTAGES),
 )

@@ -23,7 +23,7 @@ from clipstitch.usecases.context import Context
 from clipstitch.usecases.settings import Settings, Sink
 from clipstitch.usecases.submit import submit
 from tests.receiver import SECRET
-from tests.simulation.scale.costs import CostedCalls, Costs, Troubles
+from tests.simulation.scale.costs import CostedCalls, Costs, Outages
 from tests.simulation.scale.virtual_time import LimitReached, VirtualClock
 from tests.world import BUCKET, SETTINGS
 
@@ -101,16 +101,16 @@ class MeteredRun(NamedTuple):
 
 
 class ScaleWorld:
-    """A bucket with two clips, and sinks with troubles. Calls are free until `metered`; then they cost time."""
+    """A bucket with two clips, and sinks with outages. Calls are free until `metered`; then they cost time."""
 
-    def __init__(self, troubles: Troubles, costs: Costs) -> None:
-        webhooks = tuple(Webhook(name, f"https://{name}.example/hook", (SECRET,)) for name, _ in troubles.receivers)
+    def __init__(self, outages: Outages, costs: Costs) -> None:
+        webhooks = tuple(Webhook(name, f"https://{name}.example/hook", (SECRET,)) for name, _ in outages.receivers)
         sinks = (*SETTINGS.sinks, *(Sink(webhook.name.lower(), "webhook", webhook.name) for webhook in webhooks))
         self.settings: Settings = SETTINGS._replace(sinks=sinks, webhooks=webhooks)
         self.clock = VirtualClock()
         self.objects = IndexedObjectStore(self.clock)
         self.audio = IndexedAudioService(self.objects)
-        self.calls = CostedCalls(self.clock, troubles, costs)
+        self.calls = CostedCalls(self.clock, outages, costs)
         self._messages = MemoryMessageSender(topics=("events",), queues=("events",))
         self._webhooks = MemoryWebhookSender()
         self._delivered = 0
