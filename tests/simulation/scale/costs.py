@@ -5,10 +5,11 @@ from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any, NamedTuple
 
+from clipstitch.adapters.threads import MAX_CONCURRENT
 from clipstitch.common.errors import CloudBusy, ObjectArchived, SinkTargetNotFound, WebhookNoResponse
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import WebhookResponse
-from tests.simulation.scale.virtual_time import LANES, VirtualClock
+from tests.simulation.scale.virtual_time import VirtualClock
 from tests.world import CallInterceptor
 
 TIMEOUT_S = 10  # of a webhook
@@ -64,7 +65,7 @@ class CostedCalls(CallInterceptor):
         if name == "post":
             return self._post(function, *args)
         if name == "probe":
-            self._request(name, len(args[0]), self._costs.call_s * ceil(len(args[0]) / LANES))
+            self._request(name, len(args[0]), self._costs.call_s * ceil(len(args[0]) / MAX_CONCURRENT))
             return function(*args)
         if name == "delete":
             refs = list(args[0])

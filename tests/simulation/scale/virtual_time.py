@@ -6,10 +6,11 @@ from datetime import datetime, timedelta, timezone
 from math import inf
 from typing import TypeVar
 
+from clipstitch.adapters.threads import MAX_CONCURRENT
+
 START = datetime(2026, 1, 2, 12, 0, tzinfo=timezone.utc)
-LANES = 8  # what bootstrap configures
+A = TypeVar("A")
 T = TypeVar("T")
-U = TypeVar("U")
 
 
 class LimitReached(BaseException):
@@ -50,20 +51,20 @@ class Lanes:
     late as on the last lane. At the limit of the function every lane ends.
     """
 
-    def __init__(self, clock: VirtualClock, lanes: int = LANES) -> None:
+    def __init__(self, clock: VirtualClock, lanes: int = MAX_CONCURRENT) -> None:
         self._clock = clock
         self._lanes = lanes
 
-    def map(self, function: Callable[[T], U], items: Iterable[T]) -> list[U]:
-        """Call a function with each item and return the results in order; afterwards raise the first error."""
-        free, results, errors, killed = [self._clock.seconds] * self._lanes, list[U](), list[Exception](), False
-        for item in items:
+    def map(self, call: Callable[[A], T], arguments: Iterable[A]) -> list[T]:
+        """Call a function with each argument, as `Workers.map` does."""
+        free, results, errors, killed = [self._clock.seconds] * self._lanes, list[T](), list[Exception](), False
+        for argument in arguments:
             lane = free.index(min(free))
             if free[lane] >= self._clock.ends_at:
                 break
             self._clock.seconds = free[lane]
             try:
-                results.append(function(item))
+                results.append(call(argument))
             except Exception as error:  # noqa: BLE001 - the other calls are made; the first error is raised
                 errors.append(error)
             except LimitReached:

@@ -24,7 +24,7 @@ from clipstitch.usecases.settings import Settings, Sink
 from clipstitch.usecases.submit import submit
 from tests.receiver import SECRET
 from tests.simulation.scale.costs import CostedCalls, Costs, Outages
-from tests.simulation.scale.virtual_time import LimitReached, VirtualClock
+from tests.simulation.scale.virtual_time import Lanes, LimitReached, VirtualClock
 from tests.world import BUCKET, SETTINGS
 
 SUBMIT_LIMIT_S, COMPLETE_LIMIT_S = 60, 60  # s.yaml
@@ -58,10 +58,11 @@ class IndexedObjectStore(MemoryObjectStore):
             about = self.stored[ObjectRef(bucket, key)].about
             yield ListedObject(key, about.size, about.last_modified, about.etag)
 
-    def list_folders(self, bucket: str, prefix: str) -> Sequence[str]:
-        """Return the names of the folders directly below a prefix that ends in a slash, in order."""
-        names = (key[len(prefix) :].partition("/") for key in self._below(bucket, prefix))
-        return list(dict.fromkeys(name for name, slash, _ in names if slash))
+    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
+        """Return the names, greater than `after`, of the folders directly below a prefix that ends in a slash."""
+        below = self._below(bucket, prefix, prefix + after if after else "")
+        names = (key[len(prefix) :].partition("/") for key in below)
+        return list(dict.fromkeys(name for name, slash, _ in names if slash and name > after))
 
     def _below(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
         first = max(bisect_left(self._keys, (bucket, prefix)), bisect_right(self._keys, (bucket, after)))
@@ -144,6 +145,7 @@ class ScaleWorld:
             self.clock,
             self.settings,
             {BUCKET},
+            Lanes(self.clock),
         )
 
     def submit(self, manifest: ObjectRef) -> None:
