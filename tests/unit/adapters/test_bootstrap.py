@@ -123,3 +123,39 @@ def test_what_was_left_out_of_oss2_raises_when_it_is_used(call: str) -> None:
     ran = subprocess.run([sys.executable, "-W", "ignore", "-c", script], capture_output=True, text=True, check=False)
 
     assert re.search(r"NotImplementedError: Crypto\.\S+ is left out: clipstitch uses no", ran.stderr)
+
+
+def run_with_oss2(code: str) -> str:
+    """Return what a fresh interpreter prints that imports the reduced oss2 and then runs some code."""
+    script = (
+        f"import sys; sys.path.insert(0, {str(SHARED)!r}); import clipstitch.adapters.oss2_import, requests; {code}"
+    )
+    options = ("-W", "ignore", "-W", "error:::requests", "-c")
+    return subprocess.run([sys.executable, *options, script], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def test_oss2_is_imported_without_what_no_request_needs() -> None:
+    """HTTP/2, zip files and the detection of encodings cost a fifth of the import."""
+    imported = run_with_oss2("print(*sys.modules)").split()
+
+    assert "requests" in imported
+    assert {"importlib.metadata", "zipfile", "shutil", "email.header", "charset_normalizer"}.isdisjoint(imported)
+
+
+@pytest.mark.parametrize(
+    ("code", "printed"),
+    [
+        ("print(requests.utils.zipfile.is_zipfile(sys.executable))", "False"),
+        ("print(issubclass(requests.utils.zipfile.ZipFile, object))", "True"),
+        ("print(requests.compat.chardet.detect('Zürich'.encode())['encoding'].lower())", "utf-8"),
+        ("print(requests.packages.chardet.__name__)", "charset_normalizer"),
+        ("import urllib3.http2; print(urllib3.http2.version('oss2')[:2])", "2."),
+        ("import email._policybase as p; print(p.header.Header('a').encode())", "a"),
+        ("import oss2.api; print(oss2.api.shutil.copyfileobj.__module__)", "shutil"),
+        ("import zipfile, importlib.metadata as m; print(zipfile.ZIP_STORED, m.version('oss2')[:2])", "0 2."),
+        ("import charset_normalizer as c; print(c.__version__ == '3.0.0', hasattr(c, 'from_bytes'))", "False True"),
+    ],
+)
+def test_what_was_deferred_is_imported_when_it_is_used(code: str, printed: str) -> None:
+    """Functions, classes and versions are the real ones, also in modules that had imported a placeholder."""
+    assert printed == run_with_oss2(code)
