@@ -19,5 +19,6 @@ campaign          many seeds, and their figures
 recovery          how long jobs are delayed by each kind of loss
 scale             thousands of open jobs, with calls that take time and functions that are killed at their limit
 mutants           defects that the simulation must detect
+tested_mutants    defects that a fast test must detect, since the simulation cannot
 mutation_testing  applies a mutant to a copy of the package and simulates with it
 """

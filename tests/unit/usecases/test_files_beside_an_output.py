@@ -1,0 +1,45 @@
+"""The chapters beside an output belong to a job as the output does: they replace nothing that it may not replace."""
+
+import pytest
+
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import ObjectHeaders
+from tests.unit.usecases.harness import publish_error
+from tests.world import BUCKET, DOCUMENT, OUTPUT, World
+
+CHAPTERS = ObjectRef(BUCKET, OUTPUT.key.replace(".mp3", ".vtt"))
+WITH_CHAPTERS = {**DOCUMENT, "chapters": True}
+
+
+def test_the_chapters_of_another_origin_are_not_overwritten() -> None:
+    """They appeared after the manifest was planned; the output is not published without its chapters."""
+    world = World()
+    world.drop(WITH_CHAPTERS)
+    world.submit()
+    world.objects.write(CHAPTERS, b"theirs", ObjectHeaders())
+    job = world.complete(world.run())
+
+    assert "OUTPUT_EXISTS" == publish_error(job).code
+    assert b"theirs" == world.objects.read(CHAPTERS).body
+    assert OUTPUT not in world.objects.stored
+
+
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_the_chapters_of_a_newer_job_are_never_overwritten(overwrite: bool) -> None:
+    """The older job ends after the newer one; it publishes nothing."""
+    world = World()
+    output = {**DOCUMENT["output"], "overwrite": overwrite}
+    world.drop({**WITH_CHAPTERS, "output": output})
+    world.submit()
+    older = world.audio.accepted[-1]
+    world.clock.advance(1)
+    world.drop({**WITH_CHAPTERS, "output": output, "labels": {"n": "2"}})
+    newer = world.submit()
+    world.complete(world.run())
+    before = world.objects.read(CHAPTERS)
+    world.objects.delete([OUTPUT])
+    job = world.complete(world.run(older))
+
+    assert "SUPERSEDED" == publish_error(job).code
+    assert before == world.objects.read(CHAPTERS)
+    assert newer.id != job.id
