@@ -6,9 +6,10 @@ Run: .venv/bin/python -m bench.requests_per_job
 
 import json
 import os
+import re
 from pathlib import Path
-from typing import Any
-from urllib.parse import unquote, urlsplit
+from typing import Any, NamedTuple
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from mns.account import Account
 from mns.queue import QueueMeta
@@ -32,6 +33,13 @@ CLIPS = 2
 TOPIC = "clipstitch-completions"
 
 
+_KEY = re.compile("<Key>([^<]*)</Key>")
+
+
+def _prefix(query: str) -> str:
+    return parse_qs(query).get("prefix", [""])[0]
+
+
 class RecordingAdapter(HTTPAdapter):
     """Records every request of oss2."""
 
@@ -42,7 +50,9 @@ class RecordingAdapter(HTTPAdapter):
     def send(self, request: PreparedRequest, *args: Any, **kwargs: Any) -> Response:
         """Record method, path, query and the headers that distinguish requests, then send the request."""
         parts = urlsplit(str(request.url))
-        query = parts.query.split("&")[0] if "list-type" not in parts.query else "list-type=2"
+        query = parts.query.split("&")[0] if "list-type" not in parts.query else "list-type=2 " + _prefix(parts.query)
+        if query == "delete=":
+            query += " ".join(["", *_KEY.findall(str(request.body))])
         headers = [name for name in ("x-oss-forbid-overwrite", "x-oss-copy-source") if name in request.headers]
         self.requests.append(" ".join((str(request.method), unquote(parts.path), query, *headers)).strip())
         return super().send(request, *args, **kwargs)
@@ -82,8 +92,17 @@ def show(title: str, requests: list[str], job_id: str) -> None:
         print(f"  {number:2} {line.replace(job_id, 'JOB')}")
 
 
-def main() -> None:
-    """Run submit and complete for one job, and print their requests."""
+class JobRequests(NamedTuple):
+    """The requests of submit and of complete for one job, and its final state."""
+
+    job_id: str
+    submit: list[str]
+    complete: list[str]
+    state: str
+
+
+def measure() -> JobRequests:
+    """Run submit and complete for one job on a local cloud."""
     with LocalCloud(ROOT) as endpoints:
         env = {**os.environ, **endpoints.environment()}
         env |= {
@@ -109,19 +128,25 @@ def main() -> None:
         document = {"version": 1, "output": {"key": "out/bench.mp3"}, "clips": keys}
         setup.objects.write(manifest, json.dumps(document).encode(), ObjectHeaders())
         setup.unversioned.clear()
-        cloud, requests = recording_context(env)
+        cloud, submitting = recording_context(env)
         job = submit(manifest, cloud)
         assert job
-        show(f"submit, {CLIPS} clips, first call of an instance", requests, job.id)
         message = queue.receive_message(20)
-        cloud, requests = recording_context(env)
+        cloud, completing = recording_context(env)
         cloud.unversioned.add(bucket)
         notification = parse_notification(message.message_body.encode())
         assert notification
         finished = complete(notification, cloud)
         assert finished
-        show("complete", requests, job.id)
-        print(f"final state of the job: {finished.state}")
+        return JobRequests(job.id, submitting, completing, finished.state)
+
+
+def main() -> None:
+    """Print the requests of one job."""
+    job = measure()
+    show(f"submit, {CLIPS} clips, first call of an instance", job.submit, job.job_id)
+    show("complete", job.complete, job.job_id)
+    print(f"final state of the job: {job.state}")
 
 
 if __name__ == "__main__":

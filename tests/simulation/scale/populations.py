@@ -77,6 +77,15 @@ def with_archived_manifest(world: ScaleWorld, count: int) -> list[ObjectRef]:
     return []
 
 
+def closed(world: ScaleWorld, count: int) -> list[ObjectRef]:
+    """Make jobs that are closed, and within the search window."""
+    manifests = []
+    for name in _names(world, "done", count, oldest_s=20 * HOUR_S):
+        manifests.append(world.drop(name))
+        _finish(world, manifests[-1])
+    return manifests
+
+
 def with_orphans(world: ScaleWorld, count: int) -> list[ObjectRef]:
     """Make closed jobs, and what a second task of each left behind after the end."""
     for name in _names(world, "closed", count, oldest_s=12 * HOUR_S, youngest_s=7 * HOUR_S):

@@ -32,6 +32,7 @@ _SINGLE = (
     ScaleScenario("clips missing", (of.waiting_for_clips,)),
     ScaleScenario("plans damaged", (of.with_damaged_plan,)),
     ScaleScenario("manifests archived", (of.with_archived_manifest,), Outages(archived_prefix="manifests/archived")),
+    ScaleScenario("closed jobs", (of.closed,)),
     ScaleScenario("orphans", (of.with_orphans,)),
     ScaleScenario("uploads lost", (of.lost_uploads,)),
     ScaleScenario("notifications lost", (of.notification_lost,)),
