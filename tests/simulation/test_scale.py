@@ -13,7 +13,7 @@ from tests.simulation.scale.world import KILLED, ScaleWorld
 
 JOBS = 300
 # Scenarios whose goals are missed; one that meets them has to be removed here.
-MISSED = {scenario.name for scenario in SCENARIOS} - {"manifests archived", "uploads lost"}
+MISSED = {scenario.name for scenario in SCENARIOS} - {"manifests archived", "closed jobs", "uploads lost"}
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,13 @@ from mns.queue import Message
 from mns.topic import TopicMessage
 
 from clipstitch.common import errors
+from clipstitch.common.cloud_errors import classify
 from clipstitch.common.credentials import AccessKey
 
-_DENIED = ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "InvalidSecurityToken")
-_BUSY = ("InternalError", "InternalServerError", "ServiceUnavailable")
+# Errors whose codes only SMQ has. It shares the others with OSS, or their words say that the cloud is busy.
 _MEANINGS: dict[str, type[errors.ClipstitchError]] = {
-    "QpsLimitExceeded": errors.Throttled,
     "TimeExpired": errors.ClockSkewed,
     **dict.fromkeys(("TopicNotExist", "QueueNotExist"), errors.SinkTargetNotFound),
-    **dict.fromkeys(_DENIED, errors.AccessDenied),
-    **dict.fromkeys(_BUSY, errors.CloudBusy),
 }
 
 
@@ -40,8 +37,8 @@ def translated_errors(doing: str) -> Iterator[None]:
 
 def _translate(error: MNSExceptionBase, doing: str) -> errors.ClipstitchError:
     # A response that the SDK cannot parse was not sent by SMQ.
-    unknown = errors.CloudRefused if isinstance(error, MNSServerException) else errors.CloudBusy
-    return _MEANINGS.get(error.type, unknown)(f"{doing}: {error.type}: {error.message}")
+    known = classify(400, error.type, error.message) if isinstance(error, MNSServerException) else errors.CloudBusy
+    return _MEANINGS.get(error.type, known)(f"{doing}: {error.type}: {error.message}")
 
 
 class SmqMessageSender:

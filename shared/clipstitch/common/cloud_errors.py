@@ -9,8 +9,9 @@ from typing import NamedTuple
 from clipstitch.common import errors
 
 # IMM, "FAQ about limits", 2026: IMM rejects requests over its limits at once, in undocumented words.
-_THROTTLING = ("throttl", "qpslimit", "ratelimit", "concurren", "flowcontrol", "too many", "slowdown")
-_SERVER_FAULTS = ("internalerror", "serviceunavailable", "timeout")
+# SMQ, "Throttling policy", 2026-01-13: TooManyRequests.
+_THROTTLING = ("throttl", "qpslimit", "ratelimit", "concurren", "flowcontrol", "too many", "toomany", "slowdown")
+_SERVER_FAULTS = ("internalerror", "internalservererror", "serviceunavailable", "timeout")
 
 
 class CloudErrorRule(NamedTuple):

@@ -1,4 +1,4 @@
-"""An OSS that answers what a test prepared, and records what it was asked."""
+"""A cloud that answers what a test prepared, and records what it was asked."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -6,6 +6,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from types import MappingProxyType
 from typing import NamedTuple
+from urllib.parse import unquote
 
 from clipstitch.adapters.oss import OssBuckets, OssObjectStore
 from clipstitch.common.credentials import AccessKey
@@ -13,7 +14,7 @@ from clipstitch.common.credentials import AccessKey
 MODIFIED = "Fri, 02 Jan 2026 03:04:05 GMT"
 
 
-class OssAnswer(NamedTuple):
+class CannedAnswer(NamedTuple):
     """A response. `Last-Modified` is added."""
 
     status: int = 200
@@ -21,7 +22,7 @@ class OssAnswer(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
-class OssRequest(NamedTuple):
+class CannedRequest(NamedTuple):
     """A request: the method and the path with its query, the headers with names in lower case, and the body."""
 
     line: str
@@ -29,34 +30,40 @@ class OssRequest(NamedTuple):
     body: bytes
 
 
-class CannedOss:
+class CannedCloud:
     """Answers by the beginning of "METHOD /bucket/key?query"; the longest one counts. Other requests get a 500."""
 
-    def __init__(self, answers: Mapping[str, OssAnswer]) -> None:
+    def __init__(self, answers: Mapping[str, CannedAnswer]) -> None:
         self._answers = answers
-        self.requests: list[OssRequest] = []
+        self.requests: list[CannedRequest] = []
 
-    def answer(self, request: OssRequest) -> OssAnswer:
+    def answer(self, request: CannedRequest) -> CannedAnswer:
         """Record a request and return its response."""
         self.requests.append(request)
         fitting = [line for line in self._answers if request.line.startswith(line)]
-        return self._answers[max(fitting, key=len)] if fitting else OssAnswer(500)
+        return self._answers[max(fitting, key=len)] if fitting else CannedAnswer(500)
 
     def lines(self) -> list[str]:
         """Return the methods and paths of all requests, in order."""
         return [request.line for request in self.requests]
 
     @contextmanager
-    def buckets(self) -> Iterator[OssBuckets]:
-        """Serve until the end of the block; the value are the buckets of the SDK."""
+    def endpoint(self) -> Iterator[str]:
+        """Serve until the end of the block; the value is the endpoint."""
         server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         server.daemon_threads = True
         Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         try:
-            yield OssBuckets(f"http://127.0.0.1:{server.server_address[1]}", "cn-hangzhou", AccessKey("id", "secret"))
+            yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
             server.shutdown()
             server.server_close()
+
+    @contextmanager
+    def buckets(self) -> Iterator[OssBuckets]:
+        """Serve until the end of the block; the value are the buckets of the SDK."""
+        with self.endpoint() as endpoint:
+            yield OssBuckets(endpoint, "cn-hangzhou", AccessKey("id", "secret"))
 
     @contextmanager
     def store(self, single_bytes: int = 1000, part_bytes: int = 400) -> Iterator[OssObjectStore]:
@@ -65,14 +72,14 @@ class CannedOss:
             yield OssObjectStore(buckets, single_bytes, part_bytes)
 
 
-def _handler(oss: CannedOss) -> type[BaseHTTPRequestHandler]:
+def _handler(cloud: CannedCloud) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def _respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            answer = oss.answer(OssRequest(f"{self.command} {self.path}", headers, body))
+            answer = cloud.answer(CannedRequest(f"{self.command} {unquote(self.path)}", headers, body))
             self.send_response(answer.status)
             for name, value in {"Last-Modified": MODIFIED, **answer.headers}.items():
                 self.send_header(name, value)
