@@ -33,6 +33,7 @@ CALLS = (
     Call("ObjectStore.write", "oss:PutObject", _OBJECTS),
     Call("ObjectStore.copy", "oss:GetObject", _OBJECTS),
     Call("ObjectStore.copy", "oss:PutObject", _OBJECTS),  # RAM checks PutObject for parts too
+    Call("ObjectStore.copy", "oss:AbortMultipartUpload", _OBJECTS),  # of a copy in parts that failed
     # Temporary objects, pointers and markers; never a user's object.
     Call("ObjectStore.delete", "oss:DeleteObject", (*_BUCKET, "_clipstitch/*")),
     Call("ObjectStore.list", "oss:ListObjects", _BUCKET),

@@ -2,10 +2,17 @@
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import oss2
+import pytest
 
+from clipstitch.adapters.oss import OssBuckets, OssObjectStore
+from clipstitch.common.credentials import read_access_key
+from clipstitch.common.errors import CloudRefused
+from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import HeadReplacement, ObjectHeaders
 from localyun.server import Endpoints
 from tests.deploy.tools import ROOT
 
@@ -27,6 +34,16 @@ def run_job(endpoints: Endpoints, suffix: str = ".json", timeout_s: float = 30) 
     while list(oss2.ObjectIteratorV2(bucket, prefix="_clipstitch/open/")) and time.monotonic() < deadline:
         time.sleep(0.05)
     return result
+
+
+def fail_a_copy(endpoints: Endpoints, env: Mapping[str, str], target_bucket: str) -> None:
+    """Copy in parts, with the access key of an environment; OSS refuses the small first part. No part is left then."""
+    source, target = ObjectRef(DEFAULT_BUCKET, "_clipstitch/work/large.flac"), ObjectRef(target_bucket, "large.flac")
+    bucket_named(endpoints, source.bucket).put_object(source.key, b"audio")
+    store = OssObjectStore(OssBuckets(endpoints.oss, endpoints.environment()["OSS_REGION"], read_access_key(env)))
+    with pytest.raises(CloudRefused, match="EntityTooSmall"):
+        store.copy(source, target, ObjectHeaders(), front=HeadReplacement(b"small"))
+    assert [] == bucket_named(endpoints, target_bucket).list_multipart_uploads().upload_list
 
 
 def bucket_of(endpoints: Endpoints) -> Any:

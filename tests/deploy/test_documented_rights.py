@@ -14,7 +14,7 @@ from clipstitch_cli.main import main
 from localyun.ram.policies import AccessCheck, Statement, parse_policy
 from localyun.server import LocalCloud
 from tests.child_process import wait_until
-from tests.deploy.flow import DEMO, bucket_of, run_job, wait_for
+from tests.deploy.flow import DEMO, bucket_of, fail_a_copy, run_job, wait_for
 from tests.deploy.projects import changed_project, environment_of_role
 from tests.deploy.rights import policies_of
 from tests.deploy.tools import ROOT
@@ -92,7 +92,8 @@ def test_state_and_outputs_in_other_buckets(tmp_path: Path) -> None:
     folder = changed_project(tmp_path, {place: f"{first}\n              {more}\n{rest}"}, settings)
     checks: list[AccessCheck] = []
 
-    with LocalCloud(folder, time_scale=50, watch=checks.append) as endpoints:
+    cloud = LocalCloud(folder, time_scale=50, watch=checks.append)
+    with cloud as endpoints:
         bucket = bucket_of(endpoints)
         for name in ("acme-state", "acme-public"):
             oss2.Bucket(bucket.auth, endpoints.oss, name).create_bucket()
@@ -109,6 +110,8 @@ def test_state_and_outputs_in_other_buckets(tmp_path: Path) -> None:
         assert "succeeded" == result["data"]["state"], result
         published = oss2.Bucket(bucket.auth, endpoints.oss, "acme-public")
         assert published.object_exists(manifest["output"]["key"])
+        role = environment_of_role(cloud, endpoints, tmp_path, "clipstitch-functions")
+        fail_a_copy(endpoints, role, "acme-public")
 
     assert [] == [one for one in checks if not one.allowed]
     far = [(one.principal.rpartition("-")[2], one) for one in checks if ":acme-" in one.resource]
@@ -145,7 +148,7 @@ def test_a_right_that_the_service_role_of_imm_lacks_stops_the_job(
 
 def test_the_caller_needs_the_right_to_write_what_a_process_saves(tmp_path: Path) -> None:
     """sys/saveas may name another bucket; OSS checks its key as well."""
-    old = "Action: [oss:GetObject, oss:PutObject, oss:ProcessImm, oss:PostProcessTask]"
+    old = "Action: [oss:GetObject, oss:PutObject, oss:AbortMultipartUpload, oss:ProcessImm, oss:PostProcessTask]"
     new = "Action: [oss:GetObject, oss:ProcessImm, oss:PostProcessTask]"
     folder = changed_project(tmp_path, {old: new})
     cloud = LocalCloud(folder, time_scale=50)

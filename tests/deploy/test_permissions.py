@@ -23,7 +23,7 @@ from localyun.ram.actions import find_action
 from localyun.ram.policies import AccessCheck, BadPolicy, Statement, evaluate, parse_policy
 from localyun.server import Endpoints, LocalCloud
 from tests.deploy.calls import CALLS
-from tests.deploy.flow import run_job
+from tests.deploy.flow import DEFAULT_BUCKET, fail_a_copy, run_job
 from tests.deploy.projects import SPY, changed_project, environment_of_role
 from tests.deploy.tools import ROOT
 from tests.unit.usecases.harness import log_lines
@@ -77,20 +77,21 @@ def test_the_policy_allows_exactly_the_permissions_in_the_table_of_calls() -> No
 
 @pytest.fixture(scope="module")
 def checked_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedJobs]:
-    """Run a whole job, a malformed event and a task lookup. Yield the deployment and all permission checks."""
+    """Run a whole job, a malformed event, a task lookup and a copy that fails. Yield the deployment and all checks."""
     checks: list[AccessCheck] = []
     cloud = LocalCloud(ROOT, time_scale=50, watch=checks.append)
     with cloud as endpoints:
         assert "succeeded" == run_job(endpoints)["data"]["state"]
         cloud.services.functions.invoke_async("clipstitch-submit", b"no event")
-        look_up_task(cloud, endpoints, tmp_path_factory.mktemp("lookup"))
+        env = environment_of_role(cloud, endpoints, tmp_path_factory.mktemp("role"), "clipstitch-functions")
+        look_up_task(cloud, endpoints, env)
+        fail_a_copy(endpoints, env, DEFAULT_BUCKET)
         assert receive(endpoints, "clipstitch-dead-letters")
         yield endpoints.deployment, checks
 
 
-def look_up_task(cloud: LocalCloud, endpoints: Endpoints, folder: Path) -> None:
+def look_up_task(cloud: LocalCloud, endpoints: Endpoints, env: dict[str, str]) -> None:
     """Look up a task as the sweep does if a completion notification is lost, with a key of the functions' role."""
-    env = environment_of_role(cloud, endpoints, folder, "clipstitch-functions")
     [task, *_] = cloud.services.tasks.list(endpoints.deployment.outputs["ImmProjectName"])
 
     lookup = ImmTaskLookup(env["IMM_ENDPOINT"], endpoints.deployment.outputs["ImmProjectName"], read_access_key(env))

@@ -258,3 +258,13 @@ def test_the_demo_makes_a_file_of_the_right_length(tmp_path: Path) -> None:
     assert Path(outcome["file"]).stat().st_size > 100_000
     assert "pre1.mp3" in Path(outcome["picture"]).read_text(encoding="utf-8")
     assert "succeeded" == outcome["event"]["data"]["state"]
+
+
+def test_a_wrong_region_is_an_error_of_the_settings_not_of_the_manifest(env: Env) -> None:
+    """OSS refuses every probe; exit code 2 would make the author look for the error in the clips."""
+    result = ran("plan", str(DEMO / "example.json"), "--json", env={**env, "OSS_REGION": "cn-shanghai"})
+
+    assert exit_codes.ERROR == result.returncode
+    error = json.loads(result.stderr)["error"]
+    assert ("CLOUD_REFUSED", "") == (error["code"], result.stdout)
+    assert "region" in error["message"]

@@ -5,6 +5,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
+from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,9 +14,9 @@ from clipstitch.adapters.oss2_import import oss2
 from clipstitch.adapters.oss_listing import FastListingBucket
 from clipstitch.adapters.threads import MAX_CONCURRENT, ThreadWorkers
 from clipstitch.common import ports
-from clipstitch.common.cloud_errors import classify
+from clipstitch.common.cloud_errors import classify, is_not_audio
 from clipstitch.common.credentials import AccessKey
-from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused, NotAudio, ProcessRefused
+from clipstitch.common.errors import ClipstitchError, CloudBusy, NotAudio, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
 
 TIMEOUT_S = 20
@@ -23,7 +24,10 @@ PAGE = 1000
 # OSS, "CopyObject", 2026: above 1 GB a copy has to be made in parts.
 SINGLE_COPY_BYTES = 1 << 30
 COPY_PART_BYTES = 256 << 20
-_META = "x-oss-meta-"
+_META, _ONCE, _IF_SAME = "x-oss-meta-", "x-oss-forbid-overwrite", "x-oss-copy-source-if-match"
+# What the SDK raises while it reads a response: errors of `requests` (OSError) and HTTPException if the body is cut
+# short; ElementTree's ParseError (a SyntaxError), RuntimeError and ValueError if it is not the expected document.
+_UNREADABLE = (OSError, HTTPException, SyntaxError, RuntimeError, ValueError)
 
 
 @contextmanager
@@ -31,8 +35,14 @@ def _translated_errors(doing: str) -> Iterator[None]:
     """Raise every SDK error as a ClipstitchError that says what was being done."""
     try:
         yield
+    except oss2.exceptions.PreconditionFailed as error:  # the only conditional requests are copies
+        raise CloudBusy(f"{doing}: the source was replaced meanwhile") from error
     except oss2.exceptions.OssError as error:
         raise _translate(error, doing) from error
+    except NotImplementedError:  # by `oss2_import`
+        raise
+    except _UNREADABLE as error:
+        raise CloudBusy(f"{doing}: unreadable response: {type(error).__name__}: {error}") from error
 
 
 def _translate(error: Any, doing: str) -> ClipstitchError:
@@ -104,14 +114,27 @@ class OssObjectStore:
         """Return an object with at most `limit` bytes of its content; raise `ObjectNotFound` if there is none."""
         with _translated_errors(f"reading {ref.uri}"):
             got = self._bucket(ref.bucket).get_object(ref.key)
-            body = got.read() if limit is None else got.read(limit)
-            got.close()
-        return ports.ObjectContent(_described(got), body)
+            try:
+                body = _whole_body(got, limit)
+                if len(body) == got.content_length and got.server_crc not in (None, got.client_crc):
+                    raise CloudBusy(f"{ref.uri}: {len(body)} bytes were received, but not those of its CRC-64")
+                return ports.ObjectContent(_described(got), body)
+            finally:
+                got.close()
 
     def describe(self, ref: ObjectRef) -> ports.ObjectInfo:
         """Return the metadata of an object; raise `ObjectNotFound` if there is none."""
         with _translated_errors(f"looking at {ref.uri}"):
-            return _described(self._bucket(ref.bucket).head_object(ref.key))
+            return _described(self._head(ref))
+
+    def _head(self, ref: ObjectRef) -> Any:
+        """Return the headers of an object. A response to HEAD has no body, and may have no error code either."""
+        try:
+            return self._bucket(ref.bucket).head_object(ref.key)
+        except oss2.exceptions.OssError as error:
+            if error.status == 404 and not error.code:
+                raise ObjectNotFound(f"{ref.uri} does not exist") from error
+            raise
 
     def write(self, ref: ObjectRef, body: bytes, labels: ports.ObjectHeaders, *, once: bool = False) -> None:
         """Write an object; with `once`, raise `AlreadyExists` if there is one."""
@@ -127,35 +150,51 @@ class OssObjectStore:
         once: bool = False,
         front: ports.HeadReplacement | None = None,
     ) -> ports.CopiedObject:
-        """Copy an object inside OSS: in one request, or in parts if it is large or its head is replaced."""
+        """Copy one version of an object inside OSS: in one request, or in parts if it is large or its head is replaced.
+
+        Raises `CloudBusy` if the source is replaced meanwhile.
+        """
         with _translated_errors(f"copying {source.uri} to {target.uri}"):
-            size = self._bucket(source.bucket).head_object(source.key).content_length
-            headers = _headers(labels, once=once)
-            if front or size > self._single_bytes:
-                return self._copy_parts(source, target, headers, size, front or ports.HeadReplacement(b""))
-            headers["x-oss-metadata-directive"] = "REPLACE"
-            made = self._bucket(target.bucket).copy_object(source.bucket, source.key, target.key, headers=headers)
-            return ports.CopiedObject(_bare(made.etag), size)
+            about = _described(self._head(source))
+            headers, same = _headers(labels, once=once), {_IF_SAME: about.etag}
+            if front or about.size > self._single_bytes:
+                return self._copy_parts(source, target, headers, about, front or ports.HeadReplacement(b""))
+            replace = {"x-oss-metadata-directive": "REPLACE"}
+            bucket = self._bucket(target.bucket)
+            made = bucket.copy_object(source.bucket, source.key, target.key, headers=headers | replace | same)
+            return ports.CopiedObject(_bare(made.etag), about.size)
 
     def _copy_parts(
-        self, source: ObjectRef, target: ObjectRef, headers: dict[str, str], size: int, front: ports.HeadReplacement
+        self,
+        source: ObjectRef,
+        target: ObjectRef,
+        headers: dict[str, str],
+        about: ports.ObjectInfo,
+        front: ports.HeadReplacement,
     ) -> ports.CopiedObject:
-        """Copy in parts; the object becomes visible once all parts are complete."""
+        """Copy in parts; the object becomes visible once all parts are complete. Parts of a failed copy are deleted."""
         bucket = self._bucket(target.bucket)
         upload = bucket.init_multipart_upload(target.key, headers=headers).upload_id
-        first = [bucket.upload_part(target.key, upload, 1, front.body)] if front.body else []
-        starts = range(front.replaces, size, self._part_bytes)
-        spans = [(start, min(start + self._part_bytes, size) - 1) for start in starts]
+        starts = range(front.replaces, about.size, self._part_bytes)
+        spans = [(start, min(start + self._part_bytes, about.size) - 1) for start in starts]
 
         def copy_part(part: tuple[int, tuple[int, int]]) -> Any:
             number, span = part
-            return bucket.upload_part_copy(source.bucket, source.key, span, target.key, upload, number)
+            # Each part is a request of its own: without the condition, parts of two versions could be combined.
+            same = {_IF_SAME: about.etag}
+            return bucket.upload_part_copy(source.bucket, source.key, span, target.key, upload, number, headers=same)
 
-        copied = ThreadWorkers().map(copy_part, enumerate(spans, start=len(first) + 1))
-        listed = [oss2.models.PartInfo(number, part.etag) for number, part in enumerate([*first, *copied], start=1)]
-        once = {name: value for name, value in headers.items() if name == _ONCE}
-        made = bucket.complete_multipart_upload(target.key, upload, listed, headers=once)
-        return ports.CopiedObject(_bare(made.etag), size - front.replaces + len(front.body))
+        try:
+            first = [bucket.upload_part(target.key, upload, 1, front.body)] if front.body else []
+            copied = ThreadWorkers().map(copy_part, enumerate(spans, start=len(first) + 1))
+            listed = [oss2.models.PartInfo(number, part.etag) for number, part in enumerate([*first, *copied], start=1)]
+            once = {name: value for name, value in headers.items() if name == _ONCE}
+            made = bucket.complete_multipart_upload(target.key, upload, listed, headers=once)
+        except Exception:
+            with suppress(oss2.exceptions.OssError, *_UNREADABLE):  # otherwise the bucket's lifecycle rule deletes them
+                bucket.abort_multipart_upload(target.key, upload)
+            raise
+        return ports.CopiedObject(_bare(made.etag), about.size - front.replaces + len(front.body))
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Delete objects, up to 1,000 per request; missing objects are ignored."""
@@ -187,10 +226,10 @@ class OssObjectStore:
     def is_versioned(self, bucket: str) -> bool:
         """Return True if the bucket has, or had, versioning."""
         with _translated_errors(f"asking for the versioning of {bucket}"):
-            return self._bucket(bucket).get_bucket_versioning().status is not None
-
-
-_ONCE = "x-oss-forbid-overwrite"
+            found = self._bucket(bucket).get_bucket_versioning()
+            if not found.request_id:  # any XML would do for the SDK, and mean that there is none
+                raise CloudBusy(f"{bucket}: the response has no request id: it is not an answer of OSS")
+            return found.status is not None
 
 
 def _headers(labels: ports.ObjectHeaders, *, once: bool) -> dict[str, str]:
@@ -201,18 +240,34 @@ def _headers(labels: ports.ObjectHeaders, *, once: bool) -> dict[str, str]:
     return headers
 
 
+def _whole_body(got: Any, limit: int | None = None) -> bytes:
+    """Return the body of a response, or its first bytes. Raises `CloudBusy` if it is cut short.
+
+    Not all versions of the libraries below check that, and none does if less than the whole body is read.
+    """
+    body: bytes = got.read() if limit is None else got.read(limit)
+    due = got.content_length if limit is None else min(limit, got.content_length or 0)
+    if due is not None and len(body) < due:
+        raise CloudBusy(f"the response of OSS ends after {len(body)} of {due} bytes")
+    return body
+
+
 def _described(result: Any) -> ports.ObjectInfo:
     meta = {
         name.lower().removeprefix(_META): value
         for name, value in result.headers.items()
         if name.lower().startswith(_META)
     }
+    if result.etag is None or result.last_modified is None or result.content_length is None:
+        raise CloudBusy("the response lacks ETag, Last-Modified or Content-Length: it is not an answer of OSS")
     modified = datetime.fromtimestamp(result.last_modified, timezone.utc)
-    return ports.ObjectInfo(_bare(result.etag), int(result.content_length or 0), modified, meta)
+    return ports.ObjectInfo(_bare(result.etag), int(result.content_length), modified, meta)
 
 
-def _bare(etag: str) -> str:
-    """Return an ETag without quotes."""
+def _bare(etag: str | None) -> str:
+    """Return an ETag without quotes. Raises `CloudBusy` if a response has none."""
+    if etag is None:
+        raise CloudBusy("the response lacks an ETag: it is not an answer of OSS")
     return etag.strip('"').upper()
 
 
@@ -243,12 +298,17 @@ class OssAudioService:
         try:
             return _read_probe(self._backoff(lambda: self._info(ref)), ref)
         except ClipstitchError as error:
-            # How OSS refuses an object that is not audio is undocumented; count errors without a meaning of their own.
-            return NotAudio(str(error)) if type(error) in (CloudRefused, ProcessRefused) else error
+            return error
 
     def _info(self, ref: ObjectRef) -> bytes:
+        """Return the response of audio/info. Its ETag and CRC-64 are those of the object, not of the response."""
         with _translated_errors(f"probing {ref.uri}"):
-            return self._bucket(ref.bucket).get_object(ref.key, process="audio/info").read()  # type: ignore[no-any-return]
+            try:
+                return _whole_body(self._bucket(ref.bucket).get_object(ref.key, process="audio/info"))
+            except oss2.exceptions.OssError as error:
+                if is_not_audio(str(error.code), str(error.ec), str(error.message)):
+                    raise NotAudio(f"probing {ref.uri}: {describe_error(error)}") from error
+                raise
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Start a process on an object and return the task id."""
@@ -270,10 +330,16 @@ def _started(post: Callable[[str, str], Any], main: ObjectRef, process: str) -> 
     return ""
 
 
-def _read_probe(answer: bytes, ref: ObjectRef) -> ports.Probe | NotAudio:
-    """Parse the response of audio/info (OSS user guide, "Extract audio information", page dated 2026-03-20)."""
+def _read_probe(answer: bytes, ref: ObjectRef) -> ports.Probe:
+    """Parse the response of audio/info (OSS user guide, "Extract audio information", page dated 2026-03-20).
+
+    Raises `NotAudio` if it describes no audio stream, `CloudBusy` if it is not a response of audio/info.
+    """
     try:
         info = json.loads(answer)
+    except ValueError as error:
+        raise CloudBusy(f"probing {ref.uri}: the response ({len(answer)} bytes) is not JSON: {error}") from error
+    try:
         stream = info["AudioStreams"][0]
         return ports.Probe(
             duration_s=float(stream.get("Duration") or info["Duration"]),
@@ -282,8 +348,8 @@ def _read_probe(answer: bytes, ref: ObjectRef) -> ports.Probe | NotAudio:
             bitrate=int(float(stream.get("Bitrate") or info.get("Bitrate") or 0)),
             bits=24 if _is_deep(stream) else 16,
         )
-    except (ValueError, LookupError, TypeError) as error:
-        return NotAudio(f"audio/info finds no audio stream in {ref.uri} ({error})")
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise NotAudio(f"audio/info finds no audio stream in {ref.uri} ({error})") from error
 
 
 def _is_deep(stream: Mapping[str, Any]) -> bool:

@@ -29,6 +29,7 @@ class CloudErrorRule(NamedTuple):
 
 _DENIED = ("SignatureDoesNotMatch", "InvalidAccessKeyId", "SecurityTokenExpired", "InvalidSecurityToken")
 IMM_CODE = "Imm Client"  # OSS's code for every error of IMM; IMM's own code is the first word of the message
+_IMM_EC = "0056-00000001"
 
 # The first rule that matches applies.
 CLOUD_ERROR_RULES = (
@@ -68,6 +69,19 @@ def classify(status: int, code: str, message: str) -> type[errors.ClipstitchErro
     if status < 0 or status >= 500 or _contains(_SERVER_FAULTS, code, message):
         return errors.CloudBusy
     return next(rule.means for rule in CLOUD_ERROR_RULES if rule.matches(status, code, message))
+
+
+def is_not_audio(code: str, ec: str, message: str) -> bool:
+    """Return True if an error response to audio/info means that the object is not audio.
+
+    OSS, "0056-00000001", 2026: this EC, if IMM cannot read the object. The code is `Imm Client` or that of IMM, which
+    is not documented for such objects; IMM's tasks report InvalidArgument. Any other refusal says nothing about them.
+
+    >>> is_not_audio("Imm Client", "", "InvalidArgument, cannot be decoded"), is_not_audio("InvalidArgument", "", "")
+    (True, False)
+    """
+    of_imm = IMM_CODE == code or _IMM_EC == ec
+    return of_imm and (message if code == IMM_CODE else code).startswith("InvalidArgument")
 
 
 def is_transient(code: str, message: str) -> bool:

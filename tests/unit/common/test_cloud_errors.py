@@ -12,7 +12,7 @@ from clipstitch.adapters.oss import OssAudioService
 from clipstitch.adapters.smq import translated_errors
 from clipstitch.adapters.threads import MAX_CONCURRENT
 from clipstitch.common.cloud_errors import is_transient, remedy_for
-from clipstitch.common.errors import ClipstitchError, NotAudio, ObjectArchived, Throttled
+from clipstitch.common.errors import ClipstitchError, CloudBusy, NotAudio, ObjectArchived, Throttled
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Probe
 
@@ -48,7 +48,7 @@ class ScriptedBucket:
         """Probe audio."""
         assert "audio/info" == process
         answer = self._answer()
-        return SimpleNamespace(read=lambda: answer)
+        return SimpleNamespace(read=lambda: answer, content_length=len(answer))
 
 
 def audio_on(bucket: ScriptedBucket) -> tuple[OssAudioService, list[float]]:
@@ -166,14 +166,23 @@ def test_a_response_without_a_task_id_is_an_error(nothing: object) -> None:
     assert caught.value.retryable
 
 
-def test_an_unknown_error_response_of_a_probe_means_no_audio() -> None:
-    """OSS does not document the response for objects without audio; known errors keep their class."""
-    unknown = server_error(400, "Imm Client", "InvalidArgument, cannot be decoded. 9D31")
+def test_a_clip_that_cannot_be_decoded_is_not_audio_and_an_archived_one_is_archived() -> None:
+    """IMM refuses the one, OSS the other; tests/contract has the refusals that say nothing about the clip."""
+    undecodable = server_error(400, "Imm Client", "InvalidArgument, cannot be decoded. 9D31")
     archived = server_error(403, "InvalidObjectState", "The operation is not valid for the object's state")
 
-    assert NotAudio is type(audio_on(ScriptedBucket(unknown))[0].probe([MAIN])[MAIN])
-    found = audio_on(ScriptedBucket(archived))[0].probe([MAIN])[MAIN]
-    assert isinstance(found, ObjectArchived)
+    assert NotAudio is type(audio_on(ScriptedBucket(undecodable))[0].probe([MAIN])[MAIN])
+    assert ObjectArchived is type(audio_on(ScriptedBucket(archived))[0].probe([MAIN])[MAIN])
+
+
+@pytest.mark.parametrize(
+    ("answer", "means"), [(INFO[:-9], CloudBusy), (b"", CloudBusy), (b'{"AudioStreams": []}', NotAudio)]
+)
+def test_half_an_answer_of_audio_info_does_not_mean_that_there_is_no_audio(
+    answer: bytes, means: type[ClipstitchError]
+) -> None:
+    """A whole answer without an audio stream does."""
+    assert means is type(audio_on(ScriptedBucket(answer))[0].probe([MAIN])[MAIN])
 
 
 @pytest.mark.parametrize(
