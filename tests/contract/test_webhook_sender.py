@@ -142,7 +142,7 @@ def test_the_standard_webhooks_library_accepts_the_signature() -> None:
 
     (request,) = receiver.requests
     assert json.loads(TEXT) == request.event
-    assert ("application/json", EVENT) == (request.headers["content-type"], request.headers["webhook-id"])
+    assert ("application/cloudevents+json", EVENT) == (request.headers["content-type"], request.headers["webhook-id"])
     assert "/hooks?token=t0p" == request.path
     assert f"127.0.0.1:{receiver.port}" == request.headers["host"]
     assert request.headers["user-agent"].startswith("clipstitch/")

@@ -53,7 +53,7 @@ class System:
 
     def result(self, manifest: ObjectRef, seconds: float = 30) -> dict[str, Any]:
         """Wait for the result object of a manifest, and return it."""
-        ref = ObjectRef(self.bucket, f"results/{manifest.key}.json")
+        ref = self.cloud.settings.result_ref(manifest)
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             try:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from clipstitch.common.errors import ObjectNotFound
+from clipstitch.jobs.job import Fact
 from tests.flow.conftest import System
 from tests.sounds import duration_s, encoded, pitch_at, tone
 
@@ -93,6 +94,26 @@ def test_a_yaml_manifest_with_special_characters_in_keys_succeeds(system: System
 
     assert "succeeded" == event["data"]["state"]
     assert pitch_at(system.body(odd + ".flac"), 0.45) == pytest.approx(900, abs=8)
+
+
+def test_keys_that_xml_cannot_carry_or_that_are_very_long_reach_every_sink(system: System) -> None:
+    """Messages of SMQ are XML; the result object of a manifest whose key has 1,023 bytes has a shorter name."""
+    odd = "a\x01b\x7f\x85\ufffe\uffff"
+    [clip] = system.upload({"a\x01\x7f\x85.wav": tone(500, 300)})
+    name = (
+        f"{odd}{'x' * 1023}"[: 1023 - len(f"manifests/{system.folder}/.json") - len(odd.encode()) + len(odd)] + ".json"
+    )
+
+    manifest = system.drop(system.manifest(f"{odd}.flac", [clip]), name)
+    event = system.result(manifest)
+    job = event["data"]["job"]
+    system.wait_until_closed(job)
+
+    assert 1023 == len(manifest.key.encode())
+    assert ("succeeded", system.ref(f"{odd}.flac").uri) == (event["data"]["state"], event["data"]["output"]["uri"])
+    assert [event] == system.events(job)
+    for sink in ("events", "queue", "result"):
+        assert "error" not in system.cloud.store.document(job, Fact("delivered", detail=sink))
 
 
 def test_an_invalid_manifest_is_rejected_with_all_issues_and_no_output(system: System) -> None:

@@ -76,7 +76,7 @@ def _write_event(event: dict[str, Any], pending: list[str], command: CommandCont
     succeeded = data["state"] == "succeeded"
     command.write_line((data["state"], "bold green" if succeeded else "bold red"), f"  {data['job']}")
     if succeeded:
-        command.write_line(f"  {visible(event['subject'])}  {format_ms(data['output']['duration_ms'])}")
+        command.write_line(f"  {visible(data['output']['uri'])}  {format_ms(data['output']['duration_ms'])}")
     if error := data.get("error"):
         command.write_line(f"  {visible(error['message'])} [{error['code']}]\n  remedy: {error['remedy']}")
     if issues := issues_of(data):

@@ -79,7 +79,7 @@ def completion_event(job: Job, context: Context) -> dict[str, Any]:
     event = make_event(job)
     assert job.decision  # only a decided job has an event
     try:
-        body = context.objects.read(context.settings.result_ref(job.decision.manifest.ref)).body
+        body = context.objects.read(context.settings.result_of(job.decision)).body
         stored: dict[str, Any] = json.loads(body)
     except (CloudBusy, ObjectNotFound, ValueError):
         return event

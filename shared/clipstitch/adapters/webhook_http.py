@@ -23,6 +23,8 @@ from clipstitch.common.errors import ClipstitchError, WebhookAddressRefused, Web
 from clipstitch.common.ports import Webhook, WebhookResponse
 
 TIMEOUT_S = 10.0  # ours, for name, connection, handshake, request and answer together
+# CloudEvents 1.0.2, "HTTP Protocol Binding", 3.2: a body in structured mode. The signature does not cover the header.
+CONTENT_TYPE = "application/cloudevents+json"
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: the last 32 bits are an IPv4 address
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Resolve = Callable[..., list[tuple[Any, ...]]]
@@ -170,7 +172,7 @@ def _headers(hook: Webhook, event_id: str, text: str, at: datetime) -> dict[str,
     """Sign with every secret, so that a receiver may use either while secrets are rotated."""
     moment = at.astimezone(timezone.utc)
     return {
-        "Content-Type": "application/json",
+        "Content-Type": CONTENT_TYPE,
         "User-Agent": f"clipstitch/{__version__}",
         "webhook-id": event_id,
         "webhook-timestamp": str(int(moment.timestamp())),

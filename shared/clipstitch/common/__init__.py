@@ -8,6 +8,7 @@ ports           what the use cases need from a cloud, as protocols
 clock           the protocol of a clock, and timestamps
 credentials     access keys, and the environment variables that hold them
 cloud_errors    the cloud's error responses and task failures, mapped to errors and remedies
+characters      characters that some recipients of events cannot carry
 audio_formats   output formats and the limits of the OSS action
 serialization   named tuples to JSON values, and back
 exhaustive      `assert_never`, which Python 3.10 lacks

@@ -7,6 +7,7 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from clipstitch.common.characters import escape_in_json
 from clipstitch.common.clock import timestamp
 from clipstitch.common.identifiers import ObjectRef, uploaded_at
 from clipstitch.jobs.job import Decision, Job
@@ -16,7 +17,8 @@ from clipstitch.planning.plan import PlacedClip, Plan
 TYPE = "clipstitch.job."
 # SMQ takes 64 KB a message, counted after Base64, which queue clients use by default: 48 KB before it, less some air.
 MAX_MESSAGE_BYTES = 45_000
-_BULKY = ("clips", "issues", "labels")
+_BULKY = ("clips", "tasks", "issues", "warnings", "labels")
+_SHORT = 500  # characters of each string of an error that does not fit; what else is in an event has at most 37 KB
 
 
 def event_id(job: Job) -> str:
@@ -32,13 +34,18 @@ def make_event(job: Job) -> dict[str, Any]:
     return {
         "specversion": "1.0",
         "id": event_id(job),
-        "source": f"oss://{manifest.ref.bucket}/{quote(manifest.ref.key)}",
+        "source": _uri(manifest.ref),
         "type": TYPE + job.state,
-        "subject": plan.output.ref.uri if plan else manifest.ref.uri,
+        "subject": _uri(plan.output.ref if plan else manifest.ref),
         "time": _finished(job, job.decision),
         "datacontenttype": "application/json",
         "data": _data(job, job.decision),
     }
+
+
+def _uri(ref: ObjectRef) -> str:
+    """Return a URI as attributes of CloudEvents have it: percent-encoded."""
+    return f"oss://{ref.bucket}/{quote(ref.key)}"
 
 
 def _plan(job: Job, decision: Decision) -> Plan | None:
@@ -100,15 +107,26 @@ def _clip(clip: PlacedClip) -> dict[str, Any]:
 
 
 def encode(event: dict[str, Any]) -> str:
-    """Return an event as JSON text, in the form in which it is sent."""
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+    """Return an event as JSON text, in the form in which it is sent: XML can carry it, whatever keys it has."""
+    return escape_in_json(json.dumps(event, ensure_ascii=False, separators=(",", ":")))
 
 
 def fit_to_message(event: dict[str, Any], result: ObjectRef) -> dict[str, Any]:
     """Return the event in the size of a message: long fields are left out; the event then names the result object."""
     data = dict(event["data"])
     for name in _BULKY:
-        if len(encode({**event, "data": data}).encode()) > MAX_MESSAGE_BYTES and name in data:
+        if name in data and not _fits({**event, "data": data}):
             data[name + "_count"] = len(data.pop(name))
             data["more_at"] = result.uri
+    if "error" in data and not _fits({**event, "data": data}):
+        data["error"] = {name: _shortened(text) for name, text in data["error"].items()}
+        data["more_at"] = result.uri
     return {**event, "data": data}
+
+
+def _fits(event: dict[str, Any]) -> bool:
+    return len(encode(event).encode()) <= MAX_MESSAGE_BYTES
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHORT else text[:_SHORT] + "…"

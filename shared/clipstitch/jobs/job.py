@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 from clipstitch.common.errors import Issue
-from clipstitch.common.identifiers import ManifestRef
+from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.serialization import from_json_value, to_json_value
 from clipstitch.planning.plan import Plan
 
@@ -28,6 +28,9 @@ _STATES = {
     PLANNED: "planned",
     WAITING: "waiting",
 }
+FOUND = "found"  # in place of the task id of a step whose target exists
+REFUSED = "refused"  # in place of the task id of a step that the cloud refused to start
+_TASK_KINDS = (ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
 _STEP_KINDS = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
 _FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z-]+)(?:\.([^./]+))?\.json")
 _STAMP = "%Y%m%dT%H%M%S%z"
@@ -136,6 +139,7 @@ class Decision(NamedTuple):
     """The one decision about a job: publish, fail or reject. `at` is a timestamp, `tasks` are the ids of its tasks.
 
     `planned` is False if there was no plan. Another run may record a plan afterwards; the event must not change then.
+    `result_object` is where the result object is, whatever the settings say later; None in older documents.
     """
 
     kind: Literal["publish", "fail", "reject"]
@@ -146,6 +150,7 @@ class Decision(NamedTuple):
     issues: tuple[Issue, ...] = ()
     tasks: tuple[str, ...] = ()
     planned: bool = True
+    result_object: ObjectRef | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the decision as a JSON value."""
@@ -208,6 +213,12 @@ class Job(NamedTuple):
     def steps(self, kind: str) -> frozenset[int]:
         """Return the numbers of the steps that have a fact of that kind."""
         return frozenset(fact.step for fact in self.facts if fact.kind == kind and fact.step is not None)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The ids of all tasks, in order: also of those that ended before they were recorded as accepted."""
+        named = {fact.detail for fact in self.facts if fact.kind in _TASK_KINDS}
+        return tuple(sorted(named - {FOUND, REFUSED}))
 
     def running(self, step: int) -> frozenset[str]:
         """Return the tasks of a step that were accepted and have not failed transiently."""

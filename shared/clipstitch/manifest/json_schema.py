@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from clipstitch.common.audio_formats import FORMATS, Format
+from clipstitch.common.characters import UNPRINTABLE
 from clipstitch.manifest import fields as table
 from clipstitch.manifest.durations import FORMS, MAX_MS
 from clipstitch.manifest.fields import Field, Fields
@@ -20,7 +21,11 @@ _NUMBER = r"[0-9]{1,12}(\.[0-9]{1,6})?"
 # Units in descending order; `m` is tried before `ms`, and a string such as 300ms matches the later part.
 _DURATION = "".join(f"({_NUMBER}{unit})?" for unit in ("h", "m", "s", "ms"))
 _KEY: Schema = {"type": "string", "minLength": 1, "maxLength": MAX_KEY_BYTES, "pattern": r"^[^/\\]"}
-_LABEL: Schema = {"type": "string", "maxLength": table.MAX_LABEL_CHARACTERS}
+_LABEL: Schema = {
+    "type": "string",
+    "maxLength": table.MAX_LABEL_CHARACTERS,
+    "not": {"pattern": f"[{UNPRINTABLE}]"},  # not a pattern with ^ and $: in Python, $ also matches before a line break
+}
 _ENTRIES = ("clip", "glob", "silence")
 # What a field has besides its kind and limits.
 _CONTENT: Mapping[str, Schema] = {

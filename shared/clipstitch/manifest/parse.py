@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from clipstitch.common.characters import is_printable
 from clipstitch.common.errors import InvalidManifest, Issue
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
@@ -107,4 +108,8 @@ def _labels(fields: FieldReader) -> Mapping[str, str]:
         elif max(len(name), len(value)) > MAX_LABEL_CHARACTERS:
             remedy = f"Use at most {MAX_LABEL_CHARACTERS} characters for the name and the value."
             fields.issues.add(path, "VALUE_OUT_OF_RANGE", "is too long", remedy)
+        elif not is_printable(name + value):
+            remedy = "Remove them from the name and the value: not every recipient of an event can carry them."
+            message = "has control characters or noncharacters of Unicode"
+            fields.issues.add(path, "CHARACTERS_NOT_ALLOWED", message, remedy)
     return MappingProxyType({str(name): str(value) for name, value in labels.items()})

@@ -130,12 +130,12 @@ def _decision_of(job: Job) -> Decision:
 
 def _message(job: Job, context: Context) -> str:
     """Return the event of a job in the size of a message."""
-    return encode(fit_to_message(make_event(job), context.settings.result_ref(_decision_of(job).manifest.ref)))
+    return encode(fit_to_message(make_event(job), context.settings.result_of(_decision_of(job))))
 
 
 def _write_result(job: Job, context: Context) -> None:
     """Write the result object, unless a newer job of the manifest has written it."""
-    ref = context.settings.result_ref(_decision_of(job).manifest.ref)
+    ref = context.settings.result_of(_decision_of(job))
     body, headers = encode(make_event(job)).encode(), ObjectHeaders("application/json", {JOB_META: job.id})
     try:
         context.objects.write(ref, body, headers, once=True)

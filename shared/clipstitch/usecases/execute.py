@@ -11,11 +11,10 @@ from clipstitch.common.exhaustive import assert_never
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.logging import log_event
 from clipstitch.jobs import decide
-from clipstitch.jobs.job import ACCEPTED, FAILED, Decision, Fact, Failure, Job, Result
+from clipstitch.jobs.job import ACCEPTED, FAILED, REFUSED, Decision, Fact, Failure, Job, Result
 from clipstitch.planning.plan import Plan, Step
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.deliver import deliver, give_up
-from clipstitch.usecases.job_store import REFUSED
 from clipstitch.usecases.plan_job import UploadedManifest, plan_job, read_manifest
 from clipstitch.usecases.publish import publish
 from clipstitch.usecases.sink_monitor import SinkMonitor
@@ -124,9 +123,9 @@ def _start(step: Step, job: Job, context: Context) -> Job:
 def _decision(failed: Step | None, job: Job, context: Context) -> Decision:
     """Return the decision to publish, or to fail for the first reason of the failed step."""
     plan = _plan_of(job)
-    decision = Decision(
-        "publish", plan.manifest, context.timestamp(), plan.sinks, tasks=tuple(sorted(job.details(ACCEPTED)))
-    )
+    place = context.settings.result_ref(plan.manifest.ref)
+    at, sinks = context.timestamp(), plan.sinks
+    decision = Decision("publish", plan.manifest, at, sinks, tasks=job.tasks, result_object=place)
     if failed is None:
         return decision
     reason = min(fact for fact in job.facts if fact.kind == FAILED and fact.step == failed.number)
@@ -150,7 +149,8 @@ def _fail(job: Job, error: Failure, context: Context) -> Job:
     manifest = job.plan.manifest if job.plan else ManifestRef(_manifest_of(job, context), "")
     sinks = job.plan.sinks if job.plan else context.settings.sink_names
     decision = Decision("fail", manifest, context.timestamp(), sinks, error=error, planned=job.plan is not None)
-    return context.store.record(job, decision)
+    place = context.settings.result_ref(manifest.ref)
+    return context.store.record(job, decision._replace(tasks=job.tasks, result_object=place))
 
 
 def _manifest_of(job: Job, context: Context) -> ObjectRef:

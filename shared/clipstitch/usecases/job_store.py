@@ -33,6 +33,7 @@ from clipstitch.jobs.job import (
     DECISION,
     DELIVERED,
     PLANNED,
+    REFUSED,
     RESULT,
     Decision,
     Fact,
@@ -46,7 +47,6 @@ from clipstitch.planning.plan import WORK, Plan
 # then refuses the job, and leaves it to the later version. A field that may be ignored needs no new format.
 FORMAT = 1
 PAGE = 1000  # objects in one answer to a listing
-REFUSED = "refused"  # in place of the task id of a step that the cloud refused to start
 TASKS = "tasks/"  # the pointers of tasks to their steps
 _OPEN, _JOBS, _SINKS = "open/", "jobs/", "sinks/"
 _JSON = ObjectHeaders("application/json")

@@ -101,7 +101,8 @@ def _is_missing(entry: Entry, parsed: Manifest, context: Context) -> bool:
 
 
 def _decision(kind: Literal["fail", "reject"], upload: UploadedManifest, context: Context) -> Decision:
-    return Decision(kind, upload.manifest, context.timestamp(), context.settings.sink_names, planned=False)
+    sinks, place = context.settings.sink_names, context.settings.result_ref(upload.manifest.ref)
+    return Decision(kind, upload.manifest, context.timestamp(), sinks, planned=False, result_object=place)
 
 
 def plan_for(job_id: str, manifest: ManifestRef, body: bytes, context: Context) -> Plan:

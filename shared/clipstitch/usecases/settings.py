@@ -1,5 +1,6 @@
 """Settings, read once from an environment that is passed in. One error names everything that is missing or invalid."""
 
+import hashlib
 import re
 from collections.abc import Mapping
 from itertools import combinations
@@ -8,9 +9,10 @@ from typing import Any, Literal, NamedTuple, get_args
 from clipstitch.common.errors import InvalidSettings
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Webhook
-from clipstitch.jobs.job import RESULT_SINK
+from clipstitch.jobs.job import RESULT_SINK, Decision
 from clipstitch.jobs.webhook_policy import read_webhook
 from clipstitch.manifest.model import MANIFEST_PREFIX, MAX_CLIPS, RESULT_PREFIX, STATE_PREFIX, Limits
+from clipstitch.manifest.object_keys import MAX_KEY_BYTES
 
 SinkKind = Literal["topic", "queue", "webhook"]
 SINK_KINDS: tuple[SinkKind, ...] = get_args(SinkKind)
@@ -69,8 +71,18 @@ class Settings(NamedTuple):
         return self.state_bucket or self.bucket
 
     def result_ref(self, manifest: ObjectRef) -> ObjectRef:
-        """Return the object that receives the event of a manifest's newest job."""
-        return ObjectRef(manifest.bucket, f"{self.result_prefix}{manifest.key}.json")
+        """Return the object that receives the event of a manifest's newest job.
+
+        If its key would be too long, it has the SHA-256 of the manifest's key in place of that.
+        """
+        key = f"{self.result_prefix}{manifest.key}.json"
+        if len(key.encode()) > MAX_KEY_BYTES:
+            key = f"{self.result_prefix}{hashlib.sha256(manifest.key.encode()).hexdigest()}.json"
+        return ObjectRef(manifest.bucket, key)
+
+    def result_of(self, decision: Decision) -> ObjectRef:
+        """Return the result object of a decided job: where it was when the decision was recorded."""
+        return decision.result_object or self.result_ref(decision.manifest.ref)
 
     @property
     def sink_names(self) -> tuple[str, ...]:

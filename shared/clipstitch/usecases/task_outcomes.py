@@ -4,11 +4,9 @@ from clipstitch.common.cloud_errors import is_transient, remedy_for
 from clipstitch.common.errors import ObjectNotFound
 from clipstitch.common.ports import TaskOutcome
 from clipstitch.inbound.completion_notification import CompletionNotification
-from clipstitch.jobs.job import FAILED, FAILED_TRANSIENTLY, SUCCEEDED, Fact, Job
+from clipstitch.jobs.job import FAILED, FAILED_TRANSIENTLY, FOUND, SUCCEEDED, Fact, Job
 from clipstitch.planning.plan import Step
 from clipstitch.usecases.context import Context
-
-FOUND = "found"  # in place of the task id of a step whose target exists
 
 
 def record_success(task_id: str, step: Step, job: Job, context: Context) -> Job:

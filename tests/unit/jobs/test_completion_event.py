@@ -1,8 +1,13 @@
 """The completion event: its shape, that it never changes, and that it fits into a message."""
 
+import base64
 import json
+import re
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree as ET
+from xml.sax.saxutils import escape
 
 import pytest
 from hypothesis import given, settings
@@ -58,7 +63,7 @@ def test_the_event_of_a_success_is_complete() -> None:
         "id": f"{JOB}.succeeded",
         "source": "oss://acme/manifests/%C3%A9pisode%201.json",
         "type": "clipstitch.job.succeeded",
-        "subject": "oss://acme-out/out/a b.mp3",
+        "subject": "oss://acme-out/out/a%20b.mp3",
         "time": "2026-01-02T03:04:09.000Z",
         "datacontenttype": "application/json",
         "data": {
@@ -94,7 +99,7 @@ def test_the_event_of_a_rejection_has_all_issues() -> None:
     event = make_event(rejected(Issue("/a", "CODE", "is wrong", "fix it"), Issue("/b", "CODE", "too", "as well")))
 
     assert (f"{JOB}.rejected", "clipstitch.job.rejected") == (event["id"], event["type"])
-    assert MANIFEST.ref.uri == event["subject"]
+    assert "oss://acme/manifests/%C3%A9pisode%201.json" == event["subject"] == event["source"]
     assert DECIDED == event["time"]
     assert [
         {"code": "CODE", "path": "/a", "message": "is wrong", "remedy": "fix it"},
@@ -109,7 +114,7 @@ def test_the_event_of_a_failure_has_the_error_and_the_plan() -> None:
 
     error = {"code": "InvalidArgument", "message": "File does not exist.", "remedy": "Upload it."}
     assert error == event["data"]["error"]
-    assert "oss://acme-out/out/a b.mp3" == event["subject"]
+    assert "oss://acme-out/out/a%20b.mp3" == event["subject"]
     assert "etag" not in event["data"]["output"]
 
 
@@ -209,17 +214,64 @@ def test_the_most_and_longest_labels_of_a_manifest_fit() -> None:
     assert RESULT_OBJECT.uri == small["data"]["more_at"]
 
 
-LONG = st.sampled_from(["x", "é", "🎧", "\x01"]).flatmap(lambda c: st.integers(0, 250).map(lambda n: c * n))
+ODD = st.sampled_from(["x", "é", "🎧", "\x01", "\x7f", "\x85", "\ufffe", "\uffff", "]]>", "&", '"', "\\", "\r\n"])
+LONG = ODD.flatmap(lambda c: st.integers(0, 250).map(lambda n: c * n))
+KEY = ODD.map(lambda c: "k" + c * (1022 // len(c.encode())))  # as long as a key can be
+WORDS = ODD.flatmap(lambda c: st.integers(0, 2000).map(lambda n: c * n))
+TASKS = st.integers(0, 1000).map(lambda n: tuple(f"MediaConvert-{i:08x}-69e9-4fca-8d9b-17c40ea30000" for i in range(n)))
 
 
-@given(
-    st.lists(LONG.map(lambda key: PlacedClip(key * 4, 0, 0, 0.0, 1.0)), max_size=11),
-    st.dictionaries(LONG, LONG, max_size=32),
-    st.integers(0, 2000),
-)
+@given(st.lists(KEY, max_size=60), st.dictionaries(LONG, LONG, max_size=32), st.tuples(KEY, KEY), TASKS, WORDS)
 @PROFILE
-def test_every_event_fits_into_a_message(clips: list[PlacedClip], labels: dict[str, str], length: int) -> None:
-    """With any clips and labels, and an error message of any length."""
-    job = failed(Failure("X", "\x01" * length), PLAN._replace(clips=tuple(clips), labels=labels))
+def test_every_event_fits_into_a_message_and_into_xml(
+    clips: list[str], labels: dict[str, str], keys: tuple[str, str], tasks: tuple[str, ...], words: str
+) -> None:
+    """With any keys that objects can have, as many tasks as trees and retries make, and any words of the cloud.
 
-    assert size(fit_to_message(make_event(job), RESULT_OBJECT)) <= MAX_MESSAGE_BYTES
+    SMQ takes 64 KB after Base64. The XML is parsed by a parser that accepts no character that XML 1.0 lacks.
+    """
+    manifest, output = keys
+    plan = PLAN._replace(
+        output=PLAN.output._replace(ref=ObjectRef("acme-out", output), chapters=True),
+        clips=tuple(PlacedClip(key, 0, 0, 0.0, 1.0) for key in clips),
+        labels=labels,
+        warnings=tuple(clips),
+    )
+    origin = ManifestRef(ObjectRef("acme", manifest), "E7A6")
+    for job in (succeeded(plan), failed(Failure(words, words, "Read it."), plan)):
+        assert job.decision
+        event = make_event(job._replace(decision=job.decision._replace(manifest=origin, tasks=tasks)))
+
+        text = encode(fit_to_message(event, ObjectRef("acme", manifest)))
+
+        assert len(base64.b64encode(text.encode())) <= 64 << 10
+        assert text == ET.fromstring(f"<MessageBody>{escape(text)}</MessageBody>").text
+        assert fit_to_message(event, ObjectRef("acme", manifest)) == json.loads(text)
+
+
+@given(KEY, KEY)
+@PROFILE
+def test_attributes_are_those_that_cloudevents_allow(manifest: str, output: str) -> None:
+    """Source and subject are URIs of ASCII characters, from which the keys can be read again."""
+    origin = ManifestRef(ObjectRef("acme", manifest), "E7A6")
+    job = succeeded(PLAN._replace(output=PLAN.output._replace(ref=ObjectRef("acme-out", output))))
+    assert job.decision
+
+    event = make_event(job._replace(decision=job.decision._replace(manifest=origin)))
+
+    for attribute, key in (("source", manifest), ("subject", output)):
+        assert re.fullmatch(r"oss://[!-~]+", event[attribute])
+        assert key == unquote(urlsplit(event[attribute]).path[1:])
+
+
+def test_many_tasks_move_to_the_result_object() -> None:
+    """2,000 trimmed clips, each cut by a task of its own and some of them retried, have thousands of tasks."""
+    job = succeeded()
+    assert job.decision
+    tasks = tuple(f"MediaConvert-{number:036d}" for number in range(2000))
+    small = fit_to_message(make_event(job._replace(decision=job.decision._replace(tasks=tasks))), RESULT_OBJECT)
+
+    assert (2000, 2000, RESULT_OBJECT.uri) == tuple(
+        small["data"][name] for name in ("tasks_count", "attempts", "more_at")
+    )
+    assert 2 == len(small["data"]["clips"]) if "clips" in small["data"] else small["data"]["clips_count"]

@@ -164,6 +164,9 @@ TOP_LEVEL = (
     ),
     bad("label too long", changed(labels={"show": "x" * 257}), "VALUE_OUT_OF_RANGE /labels/show", words=("256",)),
     bad("label name too long", changed(labels={"n" * 257: ""}), "VALUE_OUT_OF_RANGE /labels/" + "n" * 257),
+    bad("label with a line break", changed(labels={"show": "a\nb"}), "CHARACTERS_NOT_ALLOWED /labels/show"),
+    bad("label that XML cannot carry", changed(labels={"show": "night\uffff"}), "CHARACTERS_NOT_ALLOWED /labels/show"),
+    bad("label name with a control", changed(labels={"a\x85": ""}), "CHARACTERS_NOT_ALLOWED /labels/a\x85"),
     bad("33 labels", changed(labels={f"l{i}": "" for i in range(33)}), "VALUE_OUT_OF_RANGE /labels", words=("32",)),
 )
 

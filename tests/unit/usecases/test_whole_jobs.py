@@ -556,6 +556,7 @@ def test_a_notification_before_the_accepted_fact_finds_its_job(world: World) -> 
 
     assert "succeeded" == other.submit().state
     assert 1 == len(audio.accepted)
+    assert ([audio.accepted[0].id], 1) == (world.result()["data"]["tasks"], world.result()["data"]["attempts"])
     assert {1} == {len(texts) for texts in events_by_id(world).values()}
     assert [] == other.leftovers()
 
