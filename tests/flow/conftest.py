@@ -74,6 +74,11 @@ class System:
         prefixes = (f"_clipstitch/open/{job}", f"_clipstitch/work/{job}/")
         return [listed.key for prefix in prefixes for listed in self.cloud.objects.list(self.bucket, prefix)]
 
+    def decisions(self) -> list[ObjectRef]:
+        """Return the decisions of all jobs."""
+        facts = self.cloud.objects.list(self.bucket, "_clipstitch/jobs/")
+        return [ObjectRef(self.bucket, fact.key) for fact in facts if fact.key.endswith("/decision.json")]
+
     def body(self, key: str) -> bytes:
         """Return the body of an object in the folder of this test."""
         return self.cloud.objects.read(self.ref(key)).body

@@ -1,6 +1,7 @@
 """The main use case: clips and a manifest in, merged audio and an event out. Pitches show the order of the clips."""
 
 import json
+import time
 
 import pytest
 
@@ -114,6 +115,21 @@ def test_keys_that_xml_cannot_carry_or_that_are_very_long_reach_every_sink(syste
     assert [event] == system.events(job)
     for sink in ("events", "queue", "result"):
         assert "error" not in system.cloud.store.document(job, Fact("delivered", detail=sink))
+
+
+def test_a_manifest_that_is_created_empty_is_not_rejected(system: System) -> None:
+    """File systems on top of OSS create an empty object first; both uploads have an event."""
+    keys = system.upload({"a.wav": tone(500, 300)})
+    manifest = system.drop("", "fuse.json")
+    time.sleep(0.5)  # until the event of the empty object is processed
+    assert manifest == system.drop(system.manifest("out.flac", keys), "fuse.json")
+
+    event = system.result(manifest)
+
+    assert "succeeded" == event["data"]["state"]
+    assert [event] == system.events(event["data"]["job"])
+    jobs = [json.loads(system.cloud.objects.read(found).body) for found in system.decisions()]
+    assert 1 == sum(job["manifest"]["ref"]["key"] == manifest.key for job in jobs)
 
 
 def test_an_invalid_manifest_is_rejected_with_all_issues_and_no_output(system: System) -> None:

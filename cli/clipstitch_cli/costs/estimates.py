@@ -155,7 +155,8 @@ def requests_of(plan: Plan, globs: int, size: int) -> RequestCounts:
     count, sinks = len(plan.steps), len(plan.sinks)
     listed_again = count if count > 1 else 0  # after writing its fact, each end lists again to see its siblings
     submit = RequestCounts(
-        get=2 + len({clip.key for clip in plan.clips if clip.key}),  # manifest, versioning; each clip's audio/info
+        # The manifest, versioning; each clip's audio/info; each silence, which is made if it is missing.
+        get=2 + len({clip.key for clip in plan.clips if clip.key}) + len(plan.silences),
         listing=1 + globs,  # the job's facts; the globs
         put=2 + len(plan.silences),  # marker, plan; silences
     )

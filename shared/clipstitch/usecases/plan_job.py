@@ -161,8 +161,13 @@ def _log_refusals(probes: Mapping[ObjectRef, Probe | errors.ClipstitchError]) ->
 
 
 def _make_silences(plan: Plan, context: Context) -> None:
-    """Create the silence assets of the steps. The name of an asset determines its content: an existing one is kept."""
+    """Create the silence assets of the steps, unless they exist.
+
+    The name of an asset determines its content; one with another content, or archived, is replaced.
+    """
     for silence in plan.silences:
-        body = silence_flac(silence.samples, silence.sample_rate, silence.channels)
-        with suppress(errors.AlreadyExists):
-            context.objects.write(silence.ref, body, ObjectHeaders("audio/flac"), once=True)
+        body, existing = silence_flac(silence.samples, silence.sample_rate, silence.channels), None
+        with suppress(errors.ObjectNotFound, errors.ObjectArchived):
+            existing = context.objects.read(silence.ref, limit=len(body) + 1).body
+        if existing != body:
+            context.objects.write(silence.ref, body, ObjectHeaders("audio/flac"))

@@ -1,6 +1,7 @@
 """Start the job that an uploaded manifest asks for, once, however often the upload is reported."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from clipstitch.common.errors import InvalidTriggerEvent
 from clipstitch.common.identifiers import ObjectRef
@@ -29,9 +30,10 @@ def submit_all(refs: Iterable[ObjectRef], context: Context) -> list[Job]:
 
 
 def submit(ref: ObjectRef, context: Context) -> Job | None:
-    """Plan and start the job of the manifest as it is now; return None if it does not exist or is not a manifest.
+    """Plan and start the job of the manifest as it is now; return None if it does not exist or is not a manifest (yet).
 
     The object determines the job, not the event: if the manifest was overwritten since, the newer job is started.
+    A new object without content is left to the sweep, which rejects it if it stays empty for the grace period.
     Raises `InvalidTriggerEvent` for an object in another bucket, in which no sweep would recover the job.
     """
     upload = _read(ref, context)
@@ -49,7 +51,15 @@ def _read(ref: ObjectRef, context: Context) -> UploadedManifest | None:
     upload = read_manifest(ref, context)
     if upload is None:
         log_event("manifest-gone", manifest=ref.uri)
+    elif not upload.body and _is_new(upload, context):
+        # File systems on top of OSS (ossfs and others) create an empty object first, and then write the content.
+        log_event("manifest-empty", manifest=ref.uri)
+        return None
     return upload
+
+
+def _is_new(upload: UploadedManifest, context: Context) -> bool:
+    return context.clock.now() - upload.last_modified < timedelta(seconds=context.settings.grace_period_s)
 
 
 def _start(upload: UploadedManifest, context: Context) -> Job:

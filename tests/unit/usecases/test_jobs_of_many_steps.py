@@ -12,12 +12,12 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from clipstitch.adapters.memory import Task, tone
-from clipstitch.common.errors import CloudBusy
+from clipstitch.common.errors import CloudBusy, ObjectArchived
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.jobs.job import Job
 from clipstitch.planning.chapters import MIN_PART_BYTES, id3_size
 from clipstitch.planning.process_string import parse_process
-from tests.unit.usecases.harness import output_names, plan_of
+from tests.unit.usecases.harness import failing, output_names, plan_of
 from tests.world import BUCKET, MANIFEST, OUTPUT, SETTINGS, CallInterceptor, FaultAfter, World
 
 PROFILE = settings(database=None, deadline=None, max_examples=40)
@@ -399,6 +399,38 @@ def test_a_silence_is_made_once_and_used_by_later_jobs() -> None:
     assert ["c2", "", "c1"] == output_names(world)
     assert [asset] == world.state_keys("assets/")
     assert first == world.objects.describe(ObjectRef(BUCKET, asset))
+
+
+@pytest.mark.parametrize("damaged", [b"", b"fLaC", None], ids=["empty", "another content", "a byte more"])
+def test_a_wrong_silence_is_made_again(damaged: bytes | None) -> None:
+    """Something else wrote or emptied the object; every later job with such a gap would fail."""
+    world = with_clips(3, gap="300ms")
+    world.submit()
+    finish(world)
+    (asset,) = world.state_keys("assets/")
+    right = world.objects.read(ObjectRef(BUCKET, asset)).body
+    world.put(asset, right + b"\0" if damaged is None else damaged)
+    world.clock.advance(3600)
+    world.drop({"version": 1, "output": {"key": OUTPUT.key}, "clips": ["c2.mp3", "c1.mp3"], "gap": "300ms"})
+    world.submit()
+
+    assert "succeeded" == finish(world).state
+    assert ["c2", "", "c1"] == output_names(world)
+    assert right == world.objects.read(ObjectRef(BUCKET, asset)).body
+
+
+def test_an_archived_silence_is_made_again() -> None:
+    """It cannot be read, and a lifecycle rule for the whole bucket would stop every job with such a gap."""
+    world = with_clips(2, gap="300ms")
+    archived = ObjectRef(BUCKET, "_clipstitch/assets/silence-44100-1-13230.flac")
+    world.put(archived.key, b"unreadable")
+    objects = world.objects
+    world.objects = failing(objects, "read", ObjectArchived("archived"), lambda ref, *_: ref == archived)
+    world.submit()
+    world.objects = objects
+
+    assert "succeeded" == finish(world).state
+    assert ["c0", "", "c1"] == output_names(world)
 
 
 def test_a_glob_is_expanded_once() -> None:
