@@ -1,6 +1,7 @@
 """The log file of a function, to which all its instances append. Its size is limited."""
 
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 MAX_LOG_BYTES = 4 << 20  # our choice: at most two files of this size per function
@@ -16,8 +17,8 @@ class FunctionLog:
         self._out = file.open("ab", buffering=0)
 
     def write(self, line: bytes) -> None:
-        """Append a line; after `close` it is dropped."""
-        with self._lock:
+        """Append a line; after `close`, or if the disk is full, it is dropped."""
+        with self._lock, suppress(OSError):
             if self._out.closed:
                 return
             if self._out.tell() >= MAX_LOG_BYTES:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from localyun.clock import CloudClock
-from localyun.errors import ServiceError
+from localyun.errors import DISK_ERRORS, RETRY_SECONDS, ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.deployed import DeployedFunction
 from localyun.fc.dispatcher import Dispatcher
@@ -206,6 +206,10 @@ class FunctionService:
                 return  # the next service runs it
             logger.warning("Dropped the invocation %s of %s: %s", invocation.request_id, invocation.function, error)
             self._store.remove(invocation.request_id)
+        except DISK_ERRORS as error:
+            if not self._closed:
+                logger.warning("The invocation %s runs again: %s", invocation.request_id, error)
+                self._dispatcher.put(replace(invocation, due=self._clock.now().timestamp() + RETRY_SECONDS))
         except Exception:
             logger.exception("Internal error in the invocation %s of %s", invocation.request_id, invocation.function)
 

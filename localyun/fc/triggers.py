@@ -10,7 +10,7 @@ import threading
 from datetime import datetime
 
 from localyun.clock import CloudClock
-from localyun.errors import ServiceError
+from localyun.errors import DISK_ERRORS, ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.configuration import BadConfiguration, check_bucket_triggers
 from localyun.fc.schedule import Schedule
@@ -269,5 +269,5 @@ class _Timer:
         try:
             payload, qualifier = timer_payload(self._trigger, due), self._trigger.qualifier
             self._functions.invoke_async(self._trigger.function, payload, qualifier=qualifier)
-        except ServiceError as error:
+        except (ServiceError, *DISK_ERRORS) as error:  # the next tick may succeed
             logger.warning("Timer %s could not invoke its function: %s", self._trigger.name, error)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from localyun.clock import CloudClock
-from localyun.errors import ServiceError
+from localyun.errors import DISK_ERRORS, RETRY_SECONDS, ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.imm import values
 from localyun.imm.audio_info import AudioInfo
@@ -71,6 +71,7 @@ class TaskService:
         self._workers = [threading.Thread(target=self._work, name=f"imm-{n}") for n in range(workers)]
         self._lock = threading.Lock()
         self._state = "new"
+        self._closing = threading.Event()
 
     def create_project(self, name: str, *, description: str = "", service_role: str = "") -> bool:
         """Create a project; return False, and change nothing, if it exists."""
@@ -191,6 +192,7 @@ class TaskService:
         """Stop immediately. The next service on the same folder runs the unfinished tasks again."""
         with self._lock:
             previous, self._state = self._state, "closed"
+            self._closing.set()
         self._ffmpeg.stop()
         if previous == "running":
             for _ in self._workers:
@@ -237,6 +239,10 @@ class TaskService:
                 self._finish(task)
                 if task.status == RUNNING and self._faults.runs_task_twice():
                     self._finish(task)
+            except DISK_ERRORS as error:
+                log.warning("task %s is not finished and runs again: %s", task_id, error)
+                self._closing.wait(RETRY_SECONDS)
+                self._waiting.put(task_id)
             except Exception:
                 if self._state != "closed":
                     log.exception("task %s is not finished and will run again after the next start", task_id)

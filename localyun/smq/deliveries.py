@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from localyun.clock import CloudClock
-from localyun.errors import ServiceError
+from localyun.errors import DISK_ERRORS, RETRY_SECONDS, ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.smq.store import idle_seconds, insert, to_json
 from localyun.smq.topics import TOPIC, subscription_of
@@ -130,6 +130,16 @@ class Deliveries:
             self._closed = True
 
     def _work(self) -> None:
+        while not self._stopped:
+            try:
+                self._make_deliveries()
+            except DISK_ERRORS as error:
+                log.warning("deliveries wait: %s", error)
+                with self._changed:
+                    self._changed.wait(RETRY_SECONDS)
+
+    def _make_deliveries(self) -> None:
+        """Make deliveries until the service stops. One whose result cannot be recorded is made again."""
         while delivery := self._next():
             error: Exception | None = None
             try:
@@ -137,9 +147,11 @@ class Deliveries:
             except Exception as failure:  # noqa: BLE001 - any error of an endpoint leads to a retry
                 error = failure
             with self._changed:
-                self._record(delivery, error)
-                self._busy.pop(delivery.id)
-                self._changed.notify()
+                try:
+                    self._record(delivery, error)
+                finally:
+                    self._busy.pop(delivery.id)
+                    self._changed.notify()
 
     def _next(self) -> QueuedDelivery | None:
         """Wait for a delivery that is due and reserve it; None when stopped."""

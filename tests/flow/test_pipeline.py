@@ -120,9 +120,9 @@ def test_keys_that_xml_cannot_carry_or_that_are_very_long_reach_every_sink(syste
 def test_a_manifest_that_is_created_empty_is_not_rejected(system: System) -> None:
     """File systems on top of OSS create an empty object first; both uploads have an event."""
     keys = system.upload({"a.wav": tone(500, 300)})
-    manifest = system.drop("", "fuse.json")
+    manifest = system.drop("", "mounted.json")
     time.sleep(0.5)  # until the event of the empty object is processed
-    assert manifest == system.drop(system.manifest("out.flac", keys), "fuse.json")
+    assert manifest == system.drop(system.manifest("out.flac", keys), "mounted.json")
 
     event = system.result(manifest)
 
