@@ -151,7 +151,7 @@ def test_an_invalid_manifest_is_rejected_with_all_issues_and_no_output(system: S
 
 
 def test_the_output_of_another_manifest_is_replaced_only_with_overwrite(system: System) -> None:
-    """Without `overwrite` the second manifest fails with OUTPUT_EXISTS and keeps the output."""
+    """Without `overwrite` the second manifest is rejected with OUTPUT_EXISTS, and the output stays."""
     first, second = system.upload({"a.wav": tone(500, 300), "b.wav": tone(900, 300)})
     system.result(system.drop(system.manifest("out.flac", [first]), "one.json"))
 
@@ -160,7 +160,7 @@ def test_the_output_of_another_manifest_is_replaced_only_with_overwrite(system: 
     allowed = system.manifest("out.flac", [second], output={"overwrite": True})
     replaced = system.result(system.drop(allowed, "three.json"))
 
-    assert ("failed", "OUTPUT_EXISTS") == (refused["data"]["state"], refused["data"]["error"]["code"])
+    assert ("rejected", "OUTPUT_EXISTS") == (refused["data"]["state"], refused["data"]["issues"][0]["code"])
     assert kept == pytest.approx(500, abs=8)
     assert "succeeded" == replaced["data"]["state"]
     assert pitch_at(system.body("out.flac"), 0.15) == pytest.approx(900, abs=8)

@@ -175,7 +175,7 @@ MUTANTS = (
     ),
     Mutant(
         "an older job replaces the output of a newer job",
-        ((DECIDE, "if may_replace and is_newer(owner, than=plan.job_id):", "if not owner:"),),
+        ((DECIDE, "if may_replace and is_newer(owner, than=publisher.job_id):", "if not owner:"),),
     ),
     Mutant(
         "an older job replaces the result object of a newer job",
@@ -239,7 +239,7 @@ MUTANTS = (
     ),
     Mutant(
         "the limits are not checked again when the output is published",
-        ((PUBLISH, "plan.manifest.ref.bucket) or limits.against_key(ref.key)", "plan.manifest.ref.bucket)"),),
+        ((PUBLISH, "plan.manifest.ref.bucket), *map(limits.against_key, keys))", "plan.manifest.ref.bucket),)"),),
     ),
     Mutant(
         "the state bucket is ignored",
@@ -320,7 +320,7 @@ MUTANTS = (
     ),
     Mutant(
         "a published output fails after its deadline",
-        ((DECIDE, "return (Fail(error),) if twice or not seen.published else ()", "return (Fail(error),)"),),
+        ((DECIDE, "return () if seen.published else (Fail(error),)", "return (Fail(error),)"),),
     ),
     Mutant(
         "Retry-After is ignored",

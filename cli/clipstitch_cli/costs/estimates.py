@@ -157,6 +157,7 @@ def requests_of(plan: Plan, globs: int, size: int) -> RequestCounts:
     submit = RequestCounts(
         # The manifest, versioning; each clip's audio/info; each silence, which is made if it is missing.
         get=2 + len({clip.key for clip in plan.clips if clip.key}) + len(plan.silences),
+        head=2 if plan.output.chapters else 1,  # whether the keys of output and chapters are free
         listing=1 + globs,  # the job's facts; the globs
         put=2 + len(plan.silences),  # marker, plan; silences
     )
@@ -176,9 +177,9 @@ def _sum(*parts: RequestCounts) -> RequestCounts:
 
 
 def _publishing(plan: Plan, size: int) -> RequestCounts:
-    """Return the requests of a server-side copy: checks of target, length and source; then one copy, or parts."""
-    webvtt = 1 if plan.output.chapters else 0  # checked, then written
-    checks = RequestCounts(get=1, head=2 + webvtt, put=webvtt)
+    """Return the requests of a server-side copy: checks of length and source; then one copy, or parts; the chapters."""
+    looks = 1 if plan.output.overwrite else 0  # otherwise the copy is create-once
+    checks = RequestCounts(get=1, head=1 + looks, put=1 if plan.output.chapters else 0)
     if not (_has_tag(plan) or size > SINGLE_COPY_BYTES):
         return _sum(checks, RequestCounts(put=1))
     parts = max(-(-size // COPY_PART_BYTES), 1)

@@ -66,7 +66,7 @@ def _write_result(plan: Plan, settings: Settings, command: CommandContext) -> No
     command.write_line(("Output: ", "bold"), f"{visible(output.ref.uri)} ({audio})")
     command.write_line(("Expected duration: ", "bold"), process_text.format_ms(plan.duration_s * 1000))
     for warning in plan.warnings:
-        command.write_line(("warning: ", "bold yellow"), warning)
+        command.write_line(("warning: ", "bold yellow"), warning.message)
     sinks = [f"{name} ({sink.kind} {sink.target})" for name in plan.sinks if (sink := settings.sink(name))]
     result = f"the result object {settings.result_ref(plan.manifest.ref).uri}"
     command.write_line(("Notifies: ", "bold"), visible(", ".join([*sinks, result])))

@@ -135,6 +135,12 @@ class ObjectNotFound(ClipstitchError, code="NOT_FOUND"):
     remedy = "Check the bucket and the key; keys are exact, including case and spaces."
 
 
+class Superseded(ClipstitchError, code="SUPERSEDED"):
+    """A newer job has already published the output."""
+
+    remedy = "Nothing to do: the existing object is newer."
+
+
 class NewerState(ClipstitchError, code="NEWER_STATE", retryable=True):
     """A later version of clipstitch has recorded something that this one cannot read. It is left untouched."""
 

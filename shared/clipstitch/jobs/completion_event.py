@@ -75,8 +75,9 @@ def _data(job: Job, decision: Decision) -> dict[str, Any]:
         data |= _planned(plan)
     if job.plan and job.result and job.result.output:
         made = job.result.output
-        if job.plan.output.chapters:
+        if made.webvtt:
             data["chapters"] = {"webvtt": webvtt_ref(job.plan).uri}
+        data["warnings"] += [warning.as_json() for warning in job.result.warnings]
         data["output"] |= {"etag": made.etag, "size": made.size, "duration_ms": made.duration_ms}
     if error:
         data["error"] = error._asdict()
@@ -97,7 +98,7 @@ def _planned(plan: Plan) -> dict[str, Any]:
         "expected_duration_ms": round(plan.duration_s * 1000),
         "clips": [_clip(clip) for clip in plan.clips if clip.key],
         "labels": dict(plan.labels),
-        "warnings": list(plan.warnings),
+        "warnings": [warning.as_json() for warning in plan.warnings],
     }
 
 

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
 from urllib.parse import quote
 
-from clipstitch.common.errors import StateUnreadable
-from clipstitch.common.identifiers import ObjectRef, is_newer, uploaded_at
+from clipstitch.common.errors import StateUnreadable, Superseded
+from clipstitch.common.identifiers import ManifestRef, ObjectRef, is_newer, uploaded_at
 from clipstitch.common.ports import ObjectInfo
 from clipstitch.jobs.delivery_policy import is_given_up
 from clipstitch.jobs.job import (
@@ -24,7 +24,7 @@ from clipstitch.jobs.job import (
     Failure,
     Job,
 )
-from clipstitch.planning.plan import Plan, Step
+from clipstitch.planning.plan import Plan, Publisher, Step
 
 JOB_META, MANIFEST_META, DURATION_META = "clipstitch-job", "clipstitch-manifest", "clipstitch-duration-ms"
 _UPLOAD_AGAIN = "Upload the manifest again; docs/operate.md says where to look for the cause."
@@ -189,14 +189,14 @@ def _overdue(job: Job, now: datetime, policy: Policy, seen: Observed) -> tuple[A
 
     After one deadline a job without a decision fails, unless its audio turns out to be ready, and so does one whose
     attempt just failed, for that error. After two, it fails before another attempt, since previous attempts may have
-    crashed. A job whose output is published fails only after an error.
+    crashed. A job whose output is published never fails: what remains is to record that.
     """
     if job.final:
         return ()
     twice = is_overdue(job, now, policy, times=2)
     if seen.error:
         error = seen.error._replace(message=f"not finished in time: {seen.error.message}")
-        return (Fail(error),) if twice or not seen.published else ()
+        return () if seen.published else (Fail(error),)
     passed = Failure(
         "DEADLINE_PASSED", f"not finished {policy.deadline_s / 3600:g} h after its manifest was uploaded", _UPLOAD_AGAIN
     )
@@ -276,26 +276,26 @@ def deliveries_due(job: Job, now: datetime) -> datetime | None:
 OutputConflict = Literal["free", "own", "replaceable"] | Failure
 
 
-def output_conflict(plan: Plan, ref: ObjectRef, existing: ObjectInfo | None) -> OutputConflict:
-    """Return whether the output, or an object beside it, may be published as `ref`, which `existing` occupies.
+def output_conflict(publisher: Publisher, ref: ObjectRef, existing: ObjectInfo | None) -> OutputConflict:
+    """Return whether an output, or an object beside it, may be published as `ref`, which `existing` occupies.
 
     The object of another manifest is kept unless `overwrite` is true; that of a newer job is always kept.
     """
     if existing is None:
         return "free"
     owner, manifest = existing.meta.get(JOB_META, ""), existing.meta.get(MANIFEST_META, "")
-    if owner == plan.job_id:
+    if owner == publisher.job_id:
         return "own"
-    may_replace = plan.output.overwrite or manifest == manifest_label(plan)
-    if may_replace and is_newer(owner, than=plan.job_id):
+    may_replace = publisher.overwrite or manifest == manifest_label(publisher.manifest)
+    if may_replace and is_newer(owner, than=publisher.job_id):
         message = f"{ref.uri} was made by the newer job {owner}"
-        return Failure("SUPERSEDED", message, "Nothing to do: the existing object is newer.")
+        return Failure(**Superseded(message).as_json())
     if may_replace:
         return "replaceable"
     remedy = "Choose another output key, delete the object, or set `overwrite: true`."
     return Failure("OUTPUT_EXISTS", f"{ref.uri} exists and was not made from this manifest", remedy)
 
 
-def manifest_label(plan: Plan) -> str:
-    """Return the URI of the manifest as object metadata can carry it: ASCII, without spaces."""
-    return quote(plan.manifest.ref.uri, safe="/:")
+def manifest_label(manifest: ManifestRef) -> str:
+    """Return the URI of a manifest as object metadata can carry it: ASCII, without spaces."""
+    return quote(manifest.ref.uri, safe="/:")

@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote
 from clipstitch.common.errors import Issue
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.serialization import from_json_value, to_json_value
-from clipstitch.planning.plan import Plan
+from clipstitch.planning.plan import JobWarning, Plan
 
 PLANNED, WAITING, CLAIMED, ACCEPTED = "planned", "waiting", "claimed", "accepted"
 SUCCEEDED, FAILED, FAILED_TRANSIENTLY = "succeeded", "failed", "failed-transiently"
@@ -163,19 +163,21 @@ class Decision(NamedTuple):
 
 
 class Published(NamedTuple):
-    """The published output; `duration_ms` is measured, not planned."""
+    """The published output; `duration_ms` is measured, not planned. `webvtt`: the chapters are beside it."""
 
     etag: str
     size: int
     duration_ms: int
+    webvtt: bool = False
 
 
 class Result(NamedTuple):
-    """The result of publishing: the output, or why it could not be published."""
+    """The result of publishing: the output and what its author should know, or why it could not be published."""
 
     at: str
     output: Published | None = None
     error: Failure | None = None
+    warnings: tuple[JobWarning, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the result as a JSON value."""

@@ -12,7 +12,7 @@ from clipstitch.manifest.clips_section import too_many
 from clipstitch.manifest.field_reader import json_pointer
 from clipstitch.manifest.glob_patterns import literal_prefix, matches
 from clipstitch.manifest.model import Clip, Glob, Limits, Manifest, Silence
-from clipstitch.manifest.object_keys import key_problem
+from clipstitch.manifest.object_keys import key_problem, webvtt_key
 
 Listing = Callable[[str], Iterable[ListedObject]]
 _REMEDY = "Check the pattern: `*` stays within one folder, `**/` crosses folders; hidden and empty objects are skipped."
@@ -28,17 +28,20 @@ class ExpandedManifest(NamedTuple):
 def expand_globs(manifest: Manifest, listing: Listing, limits: Limits, bucket: str = "") -> ExpandedManifest:
     """Replace every glob by its matches in natural order. Raises `InvalidManifest` if a glob has none.
 
-    Hidden objects, empty objects and keys under reserved prefixes are skipped; so is the manifest's own output in the
-    clips' `bucket`, or a second upload would merge the result of the first. `align` keeps pointing to its entry.
+    Hidden objects, empty objects and keys under reserved prefixes are skipped; so are the manifest's own output in the
+    clips' `bucket` and the chapters beside it, or a second upload would merge the result of the first. `align` keeps
+    pointing to its entry.
     """
     clips: list[Clip | Silence] = []
     paths: list[str] = []
     firsts: list[int] = []
     issues: list[Issue] = []
-    own_key = manifest.output.ref.key if manifest.output.ref.bucket == bucket else None
+    output = manifest.output.ref
+    # The chapters of an earlier upload, too: this one may not want any.
+    own_keys = {output.key, webvtt_key(output.key)} if output.bucket == bucket else set[str]()
     for index, entry in enumerate(manifest.clips):
         firsts.append(len(clips))
-        found = _matches(entry, listing, limits, own_key) if isinstance(entry, Glob) else [entry]
+        found = _matches(entry, listing, limits, own_keys) if isinstance(entry, Glob) else [entry]
         clips += found
         paths += [json_pointer("clips", index)] * len(found)
         if isinstance(entry, Glob) and not found:
@@ -52,11 +55,11 @@ def expand_globs(manifest: Manifest, listing: Listing, limits: Limits, bucket: s
     return ExpandedManifest(manifest._replace(clips=tuple(clips), align=firsts[manifest.align]), tuple(paths))
 
 
-def _matches(glob: Glob, listing: Listing, limits: Limits, own_key: str | None) -> list[Clip]:
+def _matches(glob: Glob, listing: Listing, limits: Limits, own_keys: set[str]) -> list[Clip]:
     keys = [
         listed.key
         for listed in listing(literal_prefix(glob.pattern))
-        if listed.size and listed.key != own_key and not listed.key.startswith(limits.reserved)
+        if listed.size and listed.key not in own_keys and not listed.key.startswith(limits.reserved)
     ]
     usable = (key for key in keys if key_problem(key) is None)
     return [Clip(key, glob.start_ms, glob.duration_ms) for key in matches(glob.pattern, usable)]

@@ -17,6 +17,7 @@ from clipstitch.manifest.field_reader import FieldReader, IssueList, json_pointe
 from clipstitch.manifest.fields import MAX_LABEL_CHARACTERS, OUTPUT, TOP, VERSION
 from clipstitch.manifest.glob_patterns import natural_sort_key
 from clipstitch.manifest.model import Clip, Entry, Limits, Manifest
+from clipstitch.manifest.object_keys import key_problem, webvtt_key
 from clipstitch.manifest.output_section import read_output
 from clipstitch.manifest.playlists import read_ffconcat, read_m3u
 
@@ -71,10 +72,21 @@ def _manifest(fields: FieldReader, clips: tuple[Entry, ...], ref: ObjectRef, lim
     gap_ms, chapters, wait_ms = fields.get("gap"), fields.get("chapters"), fields.get("wait_for_clips")
     if output is None:
         return None
-    if chapters and output.ref.key.endswith(".vtt"):
-        remedy = "Use another extension, or remove `chapters`."
-        fields.issues.add("/output/key", "OUTPUT_KEY_RESERVED", "is the key of the chapters file", remedy)
+    if chapters:
+        _check_webvtt_key(output.ref.key, fields.issues, limits)
     return Manifest(output, clips, align, notify, labels, gap_ms, chapters, wait_ms)
+
+
+def _check_webvtt_key(output_key: str, issues: IssueList, limits: Limits) -> None:
+    """Add an issue if the chapters cannot be written beside an output. Issues that the output has itself are known."""
+    key, path = webvtt_key(output_key), "/output/key"
+    if output_key == key:
+        remedy = "Use another extension, or remove `chapters`."
+        issues.add(path, "OUTPUT_KEY_RESERVED", "is the key of the chapters file", remedy)
+    elif problem := key_problem(key):
+        issues.add(path, "KEY_INVALID", f"the key of the chapters file {problem}", "Shorten it, or remove `chapters`.")
+    elif (issue := limits.against_key(key)) and not limits.against_key(output_key):
+        issues.add(path, issue.code, f"the chapters file: {issue.message}", issue.remedy)
 
 
 def _align(fields: FieldReader, count: int) -> int:

@@ -11,6 +11,7 @@ from io import BytesIO
 from typing import Any, NamedTuple
 
 from clipstitch.common.identifiers import ObjectRef
+from clipstitch.manifest.object_keys import webvtt_key
 from clipstitch.planning.plan import PlacedClip, Plan
 
 MIN_PART_BYTES = 100 * 1024
@@ -45,8 +46,7 @@ def _title(clip: PlacedClip) -> str:
 
 def webvtt_ref(plan: Plan) -> ObjectRef:
     """Return the object of the WebVTT file, which is beside the output."""
-    folder, slash, name = plan.output.ref.key.rpartition("/")
-    return ObjectRef(plan.output.ref.bucket, f"{folder}{slash}{name.rpartition('.')[0] or name}.vtt")
+    return ObjectRef(plan.output.ref.bucket, webvtt_key(plan.output.ref.key))
 
 
 def webvtt(chapters: Sequence[Chapter]) -> str:

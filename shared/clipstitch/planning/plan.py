@@ -5,7 +5,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.serialization import from_json_value, to_json_value
@@ -61,6 +61,29 @@ class PlannedOutput(NamedTuple):
     chapters: bool = False
 
 
+# docs/errors.md explains each.
+WarningCode = Literal["SAMPLE_RATE_CHANGED", "CHANNELS_CHANGED", "CHAPTERS_NOT_WRITTEN"]
+
+
+class JobWarning(NamedTuple):
+    """What the author of a manifest should know although the job succeeds: a stable code, and what it is about."""
+
+    code: WarningCode
+    message: str
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the warning as plans and events have it."""
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+
+class Publisher(NamedTuple):
+    """Who publishes an output: the job of a manifest, which may replace any object if `overwrite` is true."""
+
+    job_id: str
+    manifest: ManifestRef
+    overwrite: bool
+
+
 class Plan(NamedTuple):
     """Everything a job will do. The last step makes the output.
 
@@ -75,13 +98,18 @@ class Plan(NamedTuple):
     steps: tuple[Step, ...]
     sinks: tuple[str, ...]
     labels: Mapping[str, str] = MappingProxyType({})
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[JobWarning, ...] = ()
     silences: tuple[SilenceAsset, ...] = ()
 
     @property
     def final(self) -> Step:
         """The step that makes the output."""
         return self.steps[-1]
+
+    @property
+    def publisher(self) -> Publisher:
+        """Who publishes the output."""
+        return Publisher(self.job_id, self.manifest, self.output.overwrite)
 
     @property
     def levels(self) -> int:

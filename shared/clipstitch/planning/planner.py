@@ -13,7 +13,15 @@ from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Probe
 from clipstitch.manifest.field_reader import json_pointer
 from clipstitch.manifest.model import Clip, Entry, Manifest, Output, Silence
-from clipstitch.planning.plan import PlacedClip, Plan, PlannedOutput, PlanningContext, SilenceAsset
+from clipstitch.planning.plan import (
+    JobWarning,
+    PlacedClip,
+    Plan,
+    PlannedOutput,
+    PlanningContext,
+    SilenceAsset,
+    WarningCode,
+)
 from clipstitch.planning.process_string import Transcode
 from clipstitch.planning.silence_flac import samples_of
 from clipstitch.planning.steps import INTERMEDIATE_FORMAT, MergeSpec, StepSource, make_steps
@@ -101,22 +109,22 @@ def _reference_clip(manifest: Manifest, known: Mapping[ObjectRef, Probe], bucket
     return next(iter(known.values()), Probe(0.0, 44100, 1))
 
 
-def _planned_output(manifest: Manifest, reference: Probe) -> tuple[PlannedOutput, tuple[str, ...]]:
+def _planned_output(manifest: Manifest, reference: Probe) -> tuple[PlannedOutput, tuple[JobWarning, ...]]:
     """Return the output with the defaults of the reference clip, and a warning for each that the format changed."""
     output = manifest.output
     rate = output.sample_rate or output.format.nearest_rate(reference.sample_rate)
     channels = output.channels or output.format.nearest_channels(reference.channels)
-    chosen = (
-        (output.sample_rate, reference.sample_rate, rate, "Hz"),
-        (output.channels, reference.channels, channels, "channels"),
+    chosen: tuple[tuple[WarningCode, int | None, int, int, str], ...] = (
+        ("SAMPLE_RATE_CHANGED", output.sample_rate, reference.sample_rate, rate, "Hz"),
+        ("CHANNELS_CHANGED", output.channels, reference.channels, channels, "channels"),
     )
+    name = output.format.name
     warnings = tuple(
-        f"The reference clip has {has} {unit}, which {output.format.name} does not support; the output has {takes}."
-        for given, has, takes, unit in chosen
+        JobWarning(code, f"The reference clip has {has} {unit}, which {name} does not support; the output has {takes}.")
+        for code, given, has, takes, unit in chosen
         if given is None and has != takes
     )
-    name, overwrite = output.format.name, output.overwrite
-    return PlannedOutput(output.ref, name, rate, channels, overwrite, manifest.chapters), warnings
+    return PlannedOutput(output.ref, name, rate, channels, output.overwrite, manifest.chapters), warnings
 
 
 def _parts(

@@ -1,6 +1,6 @@
 """Plan a job: parse its manifest, expand globs, probe the clips, and record a plan or a decision."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Literal, NamedTuple
@@ -11,12 +11,14 @@ from clipstitch.common.clock import timestamp
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of, uploaded_at
 from clipstitch.common.logging import log_refusal
 from clipstitch.common.ports import ObjectHeaders, Probe
+from clipstitch.jobs.decide import output_conflict
 from clipstitch.jobs.job import Decision, Failure, Job, waiting_fact
 from clipstitch.manifest.documents import MAX_BYTES
 from clipstitch.manifest.expand_globs import expand_globs
 from clipstitch.manifest.model import Clip, Entry, Manifest
+from clipstitch.manifest.object_keys import webvtt_key
 from clipstitch.manifest.parse import in_order, parse
-from clipstitch.planning.plan import Plan, PlanningContext
+from clipstitch.planning.plan import Plan, PlanningContext, Publisher
 from clipstitch.planning.planner import clip_issues, make_plan
 from clipstitch.planning.silence_flac import silence_flac
 from clipstitch.usecases.context import Context
@@ -120,17 +122,39 @@ def _parse(manifest: ManifestRef, body: bytes, context: Context) -> Manifest:
 
 def _plan(job_id: str, manifest: ManifestRef, parsed: Manifest, context: Context) -> Plan:
     settings, bucket = context.settings, manifest.ref.bucket
-    with _all_issues(manifest, context):
+    occupied = _output_issues(Publisher(job_id, manifest, parsed.output.overwrite), parsed, context)
+    with _all_issues(manifest, context, occupied):
         expanded = expand_globs(parsed, lambda prefix: context.objects.list(bucket, prefix), settings.limits, bucket)
-    refs = dict.fromkeys(ObjectRef(bucket, clip.key) for clip in expanded.manifest.clips if isinstance(clip, Clip))
-    probes = context.audio.probe(list(refs))
-    target = PlanningContext(job_id, manifest, settings.state_prefix, settings.completion_topic, settings.sink_names)
-    return make_plan(expanded.manifest, probes, target, expanded.paths)
+        refs = dict.fromkeys(ObjectRef(bucket, clip.key) for clip in expanded.manifest.clips if isinstance(clip, Clip))
+        probes = context.audio.probe(list(refs))
+        target = PlanningContext(
+            job_id, manifest, settings.state_prefix, settings.completion_topic, settings.sink_names
+        )
+        plan = make_plan(expanded.manifest, probes, target, expanded.paths)
+        if occupied:
+            raise errors.InvalidManifest(occupied)
+        return plan
+
+
+def _output_issues(publisher: Publisher, parsed: Manifest, context: Context) -> list[errors.Issue]:
+    """Return an issue for each object that occupies the key of the output, or of the chapters, and may not be replaced.
+
+    Raises `Superseded` if a newer job has published there. Nothing is spent by then; publishing looks again.
+    """
+    output, issues = parsed.output.ref, list[errors.Issue]()
+    for key in (output.key, webvtt_key(output.key)) if parsed.chapters else (output.key,):
+        ref = output._replace(key=key)
+        conflict = output_conflict(publisher, ref, describe(ref, context))
+        if isinstance(conflict, Failure) and conflict.code == errors.Superseded.code:
+            raise errors.Superseded(conflict.message)
+        if isinstance(conflict, Failure):
+            issues.append(errors.Issue("/output/key", conflict.code, conflict.message, conflict.remedy))
+    return issues
 
 
 @contextmanager
-def _all_issues(manifest: ManifestRef, context: Context) -> Iterator[None]:
-    """Probe the clips of an invalid manifest too, so that its author sees all issues at once."""
+def _all_issues(manifest: ManifestRef, context: Context, known: Sequence[errors.Issue] = ()) -> Iterator[None]:
+    """Add the known issues to those of an invalid manifest, and probe its clips: its author sees all issues at once."""
     try:
         yield
     except errors.InvalidManifest as invalid:
@@ -145,7 +169,7 @@ def _all_issues(manifest: ManifestRef, context: Context) -> Iterator[None]:
         ]
         _log_refusals(probes)
         more = [issue for path, ref, probe in unusable for issue in clip_issues(path, Clip(ref.key), probe)]
-        raise errors.InvalidManifest(in_order([*invalid.issues, *more])) from invalid
+        raise errors.InvalidManifest(in_order([*invalid.issues, *known, *more])) from invalid
 
 
 def _log_refusals(probes: Mapping[ObjectRef, Probe | errors.ClipstitchError]) -> None:

@@ -64,4 +64,4 @@ def _observe(job: Job, context: Context) -> Observed:
     except CloudRefused as error:
         log_refusal("output-not-checked", error, f"oss:GetObject on {ref.bucket}/*", output=ref.uri)
         return Observed()
-    return Observed(published=output_conflict(job.plan, ref, existing) == "own")
+    return Observed(published=output_conflict(job.plan.publisher, ref, existing) == "own")

@@ -67,6 +67,8 @@ def _allowed_states(history: History, job: str) -> set[str]:
         allowed |= {"failed", "rejected"}
     if expected.valid and _may_fail(history, job, expected, reason):
         allowed.add("failed")
+    if "OUTPUT_EXISTS" in reason and _output_has_other_owner(history, job, expected):
+        allowed.add("rejected")  # found before the job was planned
     return allowed
 
 
@@ -105,8 +107,9 @@ def _manifest_was_changed(history: History, expected: Expectation) -> bool:
 
 
 def _output_has_other_owner(history: History, job: str, expected: Expectation) -> bool:
-    """Return True if another job, or a user, wrote an object under the key of the output."""
-    owners = {job_meta(change) for change in history.written if change.ref.key == expected.output_key}
+    """Return True if another job, or a user, wrote an object under the key of the output, or of its chapters."""
+    keys = {expected.output_key, expected.output_key.replace(".mp3", ".vtt")}
+    owners = {job_meta(change) for change in history.written if change.ref.key in keys}
     return bool(owners - {job})
 
 

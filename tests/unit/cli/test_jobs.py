@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from clipstitch.adapters.memory import tone
 from clipstitch.common.errors import InvalidManifest, WebhookNoResponse
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.jobs.job import Fact, Job
@@ -23,7 +22,7 @@ from clipstitch_cli.errors import FileNotReadable, UsageError, WaitTimedOut
 from clipstitch_cli.stored_jobs import JobNotFound, find_job_id
 from tests.unit.cli.test_context import RecordingCommand, make_command
 from tests.unit.cli.test_main import UP, ran
-from tests.world import DOCUMENT, MANIFEST, CallCounter, FaultAfter, WebhookWorld, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, CallCounter, FaultAfter, WebhookWorld, World
 
 BROKEN = {**DOCUMENT, "clips": ["a.mp3", "gone.mp3"], "aling": 1}
 DAY = "2026-01-02"
@@ -166,14 +165,14 @@ def test_waiting_for_a_rejected_manifest_shows_its_issues(world: World, tmp_path
     assert "FIELD_UNKNOWN" in command.written
 
 
-def test_waiting_for_a_failed_job_shows_the_error(world: World, file: Path) -> None:
+def test_waiting_for_a_failed_job_shows_the_error(file: Path) -> None:
     """The exit code says failed."""
-    world.put("episodes/ep1.mp3", tone(1.0))
+    world = World(unbound=(BUCKET,))
     command = make_command(clock=world.clock)
     code = dropped(world, file, command)
 
     assert exit_codes.FAILED == code
-    assert "OUTPUT_EXISTS" in command.written
+    assert "BUCKET_NOT_BOUND" in command.written
 
 
 def test_the_job_id_is_shown_before_waiting(world: World, file: Path) -> None:

@@ -225,11 +225,11 @@ def test_a_large_output_is_copied_in_parts() -> None:
 @pytest.mark.parametrize(
     ("output", "bit_s", "words"),
     [
-        ({"key": "a.mp3", "bitrate": 96_000}, 96_000, "as the manifest says"),
-        ({"key": "a.mp3", "bitrate": 96_000, "bitrate_option": "adaptive"}, 96_000, "or less"),
-        ({"key": "a.mp3"}, 128_000, "FFmpeg's default"),
-        ({"key": "a.mp3", "channels": 1}, 64_000, "not documented"),
-        ({"key": "a.mp3", "channels": 1, "sample_rate": 8000}, 10_000, "FFmpeg's default"),
+        ({"key": "o.mp3", "bitrate": 96_000}, 96_000, "as the manifest says"),
+        ({"key": "o.mp3", "bitrate": 96_000, "bitrate_option": "adaptive"}, 96_000, "or less"),
+        ({"key": "o.mp3"}, 128_000, "FFmpeg's default"),
+        ({"key": "o.mp3", "channels": 1}, 64_000, "not documented"),
+        ({"key": "o.mp3", "channels": 1, "sample_rate": 8000}, 10_000, "FFmpeg's default"),
         ({"key": "a.opus", "quality": 50}, 96_000, "quality is not converted"),
         ({"key": "a.amr"}, 24_400, "FFmpeg's default"),
         ({"key": "a.amr", "sample_rate": 8000}, 12_800, "FFmpeg's default"),
@@ -249,7 +249,7 @@ def test_the_size_says_what_it_assumes(output: dict[str, Any], bit_s: int, words
 def test_every_format_has_a_size_at_each_of_its_rates(spec: Format) -> None:
     """Higher rates never give less."""
     sizes = [
-        estimated({**manifest_of(1), "output": {"key": f"a.{spec.name}", "sample_rate": rate}})["size_bytes"]
+        estimated({**manifest_of(1), "output": {"key": f"out/a.{spec.name}", "sample_rate": rate}})["size_bytes"]
         for rate in spec.sample_rates
     ]
 

@@ -18,6 +18,7 @@ import pytest
 from clipstitch.common.errors import Issue
 from clipstitch.jobs.completion_event import MAX_MESSAGE_BYTES, fit_to_message, make_event
 from clipstitch.jobs.job import Failure, Job
+from clipstitch.planning.plan import JobWarning
 from clipstitch_cli import exit_codes
 from localyun.clock import HostClock
 from localyun.deploy.project import read
@@ -268,7 +269,20 @@ def test_the_page_lists_every_field_of_an_event() -> None:
     plan = PLAN._replace(labels={f"{number}": "x" * 200 for number in range(500)})
     titled = tuple(clip._replace(title="One") for clip in PLAN.clips)
     chapters = succeeded(PLAN._replace(output=PLAN.output._replace(chapters=True), clips=titled))
-    jobs = [chapters, failed(ERROR), rejected(ISSUE), succeeded(plan), rejected(*[ISSUE] * 2000)]
+    assert chapters.result
+    assert chapters.result.output
+    beside = chapters.result._replace(output=chapters.result.output._replace(webvtt=True))
+    warned = succeeded()._replace(
+        result=chapters.result._replace(warnings=(JobWarning("CHAPTERS_NOT_WRITTEN", "x" * 200),) * 500)
+    )
+    jobs = [
+        chapters._replace(result=beside),
+        warned,
+        failed(ERROR),
+        rejected(ISSUE),
+        succeeded(plan),
+        rejected(*[ISSUE] * 2000),
+    ]
     found = {name for job in jobs for name in keys(fit_to_message(make_event(job), RESULT_OBJECT))}
     listed = re.findall(r"^\| `([a-z][\w.]*)` \|", page(), re.MULTILINE)
     states = [name for name in listed if name in exit_codes.BY_STATE]

@@ -17,7 +17,7 @@ from clipstitch.common.errors import Issue
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.jobs.completion_event import MAX_MESSAGE_BYTES, encode, event_id, fit_to_message, make_event
 from clipstitch.jobs.job import Decision, Fact, Failure, Job, Published, Result
-from clipstitch.planning.plan import PlacedClip, Plan, PlannedOutput, Step
+from clipstitch.planning.plan import JobWarning, PlacedClip, Plan, PlannedOutput, Step
 
 PROFILE = settings(database=None, deadline=None, max_examples=100)
 JOB = "20260102T030405Z-0123456789ab"
@@ -32,7 +32,7 @@ PLAN = Plan(
     steps=(Step(0, ObjectRef("acme", "a.mp3"), "audio/concat,f_mp3", ObjectRef("acme", "work/x")),),
     sinks=("events",),
     labels={"show": "night-train"},
-    warnings=("The align clip has 6 channels; mp3 takes 2, the nearest it can.",),
+    warnings=(JobWarning("CHANNELS_CHANGED", "The reference clip has 6 channels; the output has 2."),),
 )
 PUBLISHED = Result("2026-01-02T03:04:09.000Z", Published("0A1B", 4242, 2501))
 DECIDED = "2026-01-02T03:04:08.000Z"
@@ -89,7 +89,9 @@ def test_the_event_of_a_success_is_complete() -> None:
             "expected_duration_ms": 2500,
             "clips": [{"key": "a.mp3", "starts_at_ms": 0}, {"key": "b.wav", "starts_at_ms": 2000}],
             "labels": {"show": "night-train"},
-            "warnings": ["The align clip has 6 channels; mp3 takes 2, the nearest it can."],
+            "warnings": [
+                {"code": "CHANNELS_CHANGED", "message": "The reference clip has 6 channels; the output has 2."}
+            ],
         },
     } == make_event(succeeded())
 

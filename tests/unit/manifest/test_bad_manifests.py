@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -9,6 +10,7 @@ from clipstitch.common import errors
 from clipstitch.common.errors import ClipstitchError, InvalidManifest, Issue
 from clipstitch.manifest.model import Clip
 from clipstitch.manifest.parse import parse
+from clipstitch.planning.plan import WarningCode
 from tests.unit.manifest.bad_manifests import BAD_MANIFESTS, GOOD, LIMITS, BadManifest, bad
 
 ERRORS_PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
@@ -21,7 +23,7 @@ FROM_PROBES = {
     "BITRATE_ABOVE_SOURCE",
 }  # what only the cloud knows; see test_planner and test_expand_globs
 # See test_decide, test_flow_in_memory and test_sweep.
-FROM_JOBS = {"OUTPUT_EXISTS", "SUPERSEDED", "TASK_FAILED", "MANIFEST_GONE", "DEADLINE_PASSED"}
+FROM_JOBS = {"OUTPUT_EXISTS", "TASK_FAILED", "MANIFEST_GONE", "DEADLINE_PASSED", *get_args(WarningCode)}
 NEAREST = {"SAMPLE_RATE_NOT_ALLOWED", "CHANNELS_NOT_ALLOWED", "ALIGN_OUT_OF_RANGE"}
 
 

@@ -20,7 +20,7 @@ from clipstitch.common.errors import (
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.ports import Probe
 from clipstitch.manifest.model import Clip, Manifest, Output
-from clipstitch.planning.plan import Plan, PlanningContext
+from clipstitch.planning.plan import JobWarning, Plan, PlanningContext
 from clipstitch.planning.planner import make_plan
 from clipstitch.planning.process_string import CONCAT, CONVERT, Saveas, Segment, parse_process
 
@@ -216,12 +216,14 @@ def test_unsupported_values_become_the_nearest_with_a_warning() -> None:
     amr = plan(manifest(Clip("a"), Clip("b"), spec="amr"), {"a": Probe(1, 11025, 6)})
 
     assert (48000, 2) == (opus.output.sample_rate, opus.output.channels)
-    assert ("The reference clip has 44100 Hz, which opus does not support; the output has 48000.",) == opus.warnings
-    assert (8000, 1) == (amr.output.sample_rate, amr.output.channels)
     assert (
-        "The reference clip has 11025 Hz, which amr does not support; the output has 8000.",
-        "The reference clip has 6 channels, which amr does not support; the output has 1.",
-    ) == amr.warnings
+        JobWarning(
+            "SAMPLE_RATE_CHANGED", "The reference clip has 44100 Hz, which opus does not support; the output has 48000."
+        ),
+    ) == opus.warnings
+    assert (8000, 1) == (amr.output.sample_rate, amr.output.channels)
+    assert ["SAMPLE_RATE_CHANGED", "CHANNELS_CHANGED"] == [warning.code for warning in amr.warnings]
+    assert ["has 8000.", "has 1."] == [warning.message.partition("the output ")[2] for warning in amr.warnings]
 
 
 def test_all_issues_of_clips_are_reported_together() -> None:

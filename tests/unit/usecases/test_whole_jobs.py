@@ -381,9 +381,10 @@ def test_an_older_job_never_overwrites_the_output_or_result_of_a_newer_one(world
 
 
 def test_an_object_of_another_origin_is_not_overwritten(world: World) -> None:
-    """The job fails, and the event has the remedy."""
+    """It was uploaded while the job ran. The job fails, and the event has the remedy."""
+    world.submit()
     world.put(OUTPUT.key, b"other")
-    job = finish(world)
+    job = world.complete(world.run())
 
     assert "failed" == job.state
     assert "OUTPUT_EXISTS" == world.result()["data"]["error"]["code"]
@@ -392,12 +393,14 @@ def test_an_object_of_another_origin_is_not_overwritten(world: World) -> None:
 
 
 def test_the_output_of_another_manifest_is_not_overwritten(world: World) -> None:
-    """The first output stays."""
-    finish(world)
+    """Both jobs run at the same time; the first output stays."""
+    world.submit()
     world.clock.advance(10)
     other = world.drop({**DOCUMENT, "clips": ["b.wav"]}, ObjectRef(BUCKET, "manifests/other.json"))
     world.submit(ref=other)
-    job = world.complete(world.run())
+    first, second = world.audio.accepted
+    world.complete(world.run(first))
+    job = world.complete(world.run(second))
 
     assert "OUTPUT_EXISTS" == publish_error(job).code
     assert ["a", "b"] == output_names(world)
@@ -561,13 +564,9 @@ def test_a_notification_before_the_accepted_fact_finds_its_job(world: World) -> 
     assert [] == other.leftovers()
 
 
-def test_the_notification_of_an_unrecorded_task_finds_its_job(world: World) -> None:
+def test_the_notification_of_an_unrecorded_task_finds_its_job() -> None:
     """Submit crashed after it had started the task."""
-    for calls in range(20):
-        with suppress(CloudBusy):
-            world.submit(FaultAfter(calls))
-        if world.audio.accepted:
-            break
+    world = crashed_after_start()
     job = world.complete(world.run())
 
     assert [] == [fact for fact in job.facts if fact.kind == "accepted"]
