@@ -55,10 +55,13 @@ def _document(stream: AudioStream, samples: int, size: int) -> dict[str, Any]:
         "Channels": stream.channels,
         "ChannelLayout": stream.layout,
         "Bitrate": stream.bitrate or overall,
+        "StartTime": stream.start_s,
         "Duration": round(seconds, 6),
     }
     strings = {
-        name: str(value) for name, value in numbers.items() if name not in ("SampleFormat", "Bitrate", "Duration")
+        name: str(value)
+        for name, value in numbers.items()
+        if name not in ("SampleFormat", "Bitrate", "StartTime", "Duration")
     }
     strings |= {"BitRate": str(numbers["Bitrate"]), "Duration": duration}
     container = {"Duration": duration, "Size": str(size), "FormatName": stream.container, "BitRate": str(overall)}

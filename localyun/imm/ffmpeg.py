@@ -27,6 +27,7 @@ STREAM = re.compile(
 )
 INPUT = re.compile(r"^Input #(\d+), (.+), from '", re.MULTILINE)
 OVERALL = re.compile(r"^  Duration: \S+(?: start: \S+)?[^\n]* bitrate: (?:(\d+) kb/s|N/A)", re.MULTILINE)
+START = re.compile(r"^  Duration: \S+ start: (\d+\.\d+)", re.MULTILINE)
 DECODED = re.compile(r"Input stream #(\d+):\d+ \(audio\): [^\n]*?(?:\((\d+) samples\); )")
 ENCODED = re.compile(r"Output stream #(\d+):0 \(audio\): \d+ frames encoded \((\d+) samples\)")
 NOT_OPENED = re.compile(r"\[in#(\d+) @ [^\]]*\] Error opening input: (.+)")
@@ -35,7 +36,10 @@ NAMED_LAYOUTS = {"mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "quad(side)": 
 
 @dataclass(frozen=True)
 class AudioStream:
-    """The first audio stream of an input, as the decoder reports it. `bitrate` is in bit/s, 0 if not known."""
+    """The first audio stream of an input, as the decoder reports it. `bitrate` is in bit/s, 0 if not known.
+
+    `start_s` is the start of the input in seconds; in an MP3 with a Xing header, that is the encoder's delay.
+    """
 
     container: str
     codec: str
@@ -44,6 +48,7 @@ class AudioStream:
     sample_format: str
     bitrate: int
     index: int = 0
+    start_s: float = 0.0
 
     @property
     def channels(self) -> int:
@@ -172,4 +177,5 @@ def _stream(container: str, description: str) -> AudioStream | None:
         sample_format=match["format"],
         bitrate=int(kbits) * 1000,
         index=int(match["index"]),
+        start_s=float(start[1]) if (start := START.search(description)) else 0.0,
     )

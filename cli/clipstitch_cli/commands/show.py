@@ -105,7 +105,7 @@ def _fact_text(entry: TimelineEntry) -> str:
     if fact.step is None:
         return f"{fact.kind}{_outcome(entry)}"
     reason = f": {visible(str(document['message']))}" if "message" in document else ""
-    return f"step {fact.step + 1} {fact.kind}, task {visible(fact.detail)}{reason}"
+    return f"step {fact.step + 1} {fact.kind}, task {visible(fact.task)}{reason}"
 
 
 def _outcome(entry: TimelineEntry) -> str:

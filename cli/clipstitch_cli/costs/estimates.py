@@ -4,6 +4,7 @@ Requests are counted as the use cases make them if nothing fails and nothing is 
 `complete` once for every step, each as the first call of its instance. A test counts the calls of a real job.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -164,8 +165,8 @@ def requests_of(plan: Plan, globs: int, size: int) -> RequestCounts:
     starts = RequestCounts(put=2 * count, post=count)  # the process; the pointer to its task, the fact
     parents = sum(bool(step.needs) for step in plan.steps)
     claims = RequestCounts(put=parents, get=parents + 1)  # and versioning, for each claim and for the decision
-    # The plan; the facts; the step's output; the new fact.
-    ends = RequestCounts(get=count, listing=count + listed_again, head=count, put=count, notifications=count)
+    # The plan, audio/info of the step's output; the facts; the new fact.
+    ends = RequestCounts(get=2 * count, listing=count + listed_again, put=count, notifications=count)
     # Decision, result, closed; a fact for each sink; the result object and its fact.
     facts = RequestCounts(put=3 + sinks + 1 + 1, events=sinks)
     deletions = -(-2 * count // DELETED_AT_ONCE) + 1  # outputs of steps and pointers; the marker
@@ -177,9 +178,11 @@ def _sum(*parts: RequestCounts) -> RequestCounts:
 
 
 def _publishing(plan: Plan, size: int) -> RequestCounts:
-    """Return the requests of a server-side copy: checks of length and source; then one copy, or parts; the chapters."""
+    """Return the requests of a server-side copy: checks of clips and source; then one copy, or parts; the chapters."""
     looks = 1 if plan.output.overwrite else 0  # otherwise the copy is create-once
-    checks = RequestCounts(get=1, head=1 + looks, put=1 if plan.output.chapters else 0)
+    folders = Counter(key.rpartition("/")[0] for key in {clip.key for clip in plan.clips if clip.key})
+    listed = sum(count > 1 for count in folders.values())  # one listing for the clips of a folder
+    checks = RequestCounts(listing=listed, head=1 + looks + len(folders) - listed, put=1 if plan.output.chapters else 0)
     if not (_has_tag(plan) or size > SINGLE_COPY_BYTES):
         return _sum(checks, RequestCounts(put=1))
     parts = max(-(-size // COPY_PART_BYTES), 1)

@@ -20,7 +20,7 @@ def get_object(request: OssRequest) -> HttpResponse:
     """Answer GetObject, of a whole object or a range of it."""
     found = found_object(request)
     check_conditions(found, request.headers)
-    headers = {**_object_headers(found), **_overrides(request)}
+    headers = {**object_headers(found), **_overrides(request)}
     part = byte_range(found.size, request.headers)
     if part is None:
         return HttpResponse(200, _content(found, 0, found.size), headers)
@@ -33,7 +33,7 @@ def head_object(request: OssRequest) -> HttpResponse:
     """Answer HeadObject: the headers of GetObject."""
     found = found_object(request)
     check_conditions(found, request.headers)
-    return HttpResponse(200, b"", {**_object_headers(found), "Content-Length": str(found.size)})
+    return HttpResponse(200, b"", {**object_headers(found), "Content-Length": str(found.size)})
 
 
 def get_object_meta(request: OssRequest) -> HttpResponse:
@@ -106,8 +106,8 @@ def etag_headers(stored: StoredObject | UploadPart) -> dict[str, str]:
     return headers | ({"x-oss-version-id": version} if version else {})
 
 
-def _object_headers(found: StoredObject) -> dict[str, str]:
-    """Return the headers of GET and HEAD."""
+def object_headers(found: StoredObject) -> dict[str, str]:
+    """Return the headers of GET and HEAD, and of `audio/info`."""
     headers = {
         "Content-Type": found.content_type,
         "Last-Modified": http_date(found.last_modified),

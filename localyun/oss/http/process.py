@@ -1,10 +1,13 @@
 """The OSS actions that submit an object to media processing. The task service does the work."""
 
 import json
+from dataclasses import replace
 
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse
+from localyun.oss.http.objects import object_headers
 from localyun.oss.http.request import OssRequest, not_implemented
+from localyun.oss.service import StoredObject
 
 PARAMETER = "x-oss-async-process"
 # OSS, "Permissions" (2026-03-20): both of OSS, and the permission of the IMM operation that the process needs. A
@@ -32,16 +35,18 @@ def process(request: OssRequest) -> HttpResponse:
     operation = request.query["x-oss-process"]
     if operation != "audio/info":
         raise not_implemented(f"x-oss-process={operation}; only audio/info")
-    _check_object(request, "imm:DetectMediaMeta")
-    return _json(request.context.tasks.info(request.bucket, request.key))
+    found = _check_object(request, "imm:DetectMediaMeta")
+    response = _json(request.context.tasks.info(request.bucket, request.key))
+    # "Extract audio information" (2026-03-20): the headers of the sample response are those of the object.
+    return replace(response, headers={**object_headers(found), **response.headers})
 
 
-def _check_object(request: OssRequest, imm_permission: str) -> None:
+def _check_object(request: OssRequest, imm_permission: str) -> StoredObject:
     for permission in _PERMISSIONS:
         request.require(permission, request.bucket, request.key)
     if project := request.context.tasks.attachment(request.bucket):  # without a project, the submission fails anyway
         request.require(imm_permission, project)
-    request.objects.head(request.bucket, request.key)
+    return request.objects.head(request.bucket, request.key)
 
 
 def _json(value: object) -> HttpResponse:

@@ -87,9 +87,12 @@ class MemoryObjectStore:
         return self.stored[ref]
 
 
-def tone(duration_s: float, sample_rate: int = 44100, channels: int = 1, name: str = "") -> bytes:
-    """Return the body of an audio object; `name` identifies the clip in a merged one."""
-    made = {"duration_s": duration_s, "sample_rate": sample_rate, "channels": channels, "names": [name]}
+def tone(duration_s: float, sample_rate: int = 44100, channels: int = 1, name: str = "", **about: object) -> bytes:
+    """Return the body of an audio object; `name` identifies the clip in a merged one.
+
+    `about`: `container`, `codec` and `start_s` as in `Probe`, and `decodable_s`, if the engine merges another length.
+    """
+    made = {"duration_s": duration_s, "sample_rate": sample_rate, "channels": channels, "names": [name], **about}
     return json.dumps(made).encode()
 
 
@@ -126,7 +129,9 @@ class MemoryAudioService:
             made = _made(self._objects, ref)
         except (errors.ObjectNotFound, errors.NotAudio) as error:
             return error
-        return ports.Probe(made["duration_s"], made["sample_rate"], made["channels"])
+        about = {name: made[name] for name in ("container", "codec", "start_s") if name in made}
+        etag = self._objects.describe(ref).etag
+        return ports.Probe(made["duration_s"], made["sample_rate"], made["channels"], etag=etag, **about)
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Start a process on an object and return the task id."""
@@ -160,7 +165,7 @@ class MemoryAudioService:
         names, total = [], 0.0
         for segment in (*process.pre, main, *process.sur):
             made = _made(self._objects, ObjectRef(bucket, segment.key))
-            rest = made["duration_s"] - (segment.ss or 0) / 1000
+            rest = max(made.get("decodable_s", made["duration_s"]) - (segment.ss or 0) / 1000, 0.0)
             total += min(rest, segment.t / 1000) if segment.t else rest
             names += made["names"]
         rate, channels = process.transcode.ar or 44100, process.transcode.ac or 1

@@ -296,19 +296,26 @@ class OssAudioService:
 
     def _probe(self, ref: ObjectRef) -> ports.Probe | ClipstitchError:
         try:
-            return _read_probe(self._backoff(lambda: self._info(ref)), ref)
+            return self._backoff(lambda: self._info(ref))
         except ClipstitchError as error:
             return error
 
-    def _info(self, ref: ObjectRef) -> bytes:
-        """Return the response of audio/info. Its ETag and CRC-64 are those of the object, not of the response."""
+    def _info(self, ref: ObjectRef) -> ports.Probe:
+        """Probe once. The response has the ETag of the object (the page that `_read_probe` names); if not, HEAD has.
+
+        The CRC-64 of the response is that of the object, too.
+        """
         with _translated_errors(f"probing {ref.uri}"):
+            bucket = self._bucket(ref.bucket)
             try:
-                return _whole_body(self._bucket(ref.bucket).get_object(ref.key, process="audio/info"))
+                got = bucket.get_object(ref.key, process="audio/info")
+                probe = _read_probe(_whole_body(got), ref)
             except oss2.exceptions.OssError as error:
                 if is_not_audio(str(error.code), str(error.ec), str(error.message)):
                     raise NotAudio(f"probing {ref.uri}: {describe_error(error)}") from error
                 raise
+            etag = got.headers.get("ETag") or bucket.head_object(ref.key).etag
+        return probe._replace(etag=_bare(etag))
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Start a process on an object and return the task id."""
@@ -347,6 +354,9 @@ def _read_probe(answer: bytes, ref: ObjectRef) -> ports.Probe:
             channels=int(stream["Channels"]),
             bitrate=int(float(stream.get("Bitrate") or info.get("Bitrate") or 0)),
             bits=24 if _is_deep(stream) else 16,
+            container=str(info.get("FormatName") or ""),
+            codec=str(stream.get("CodecName") or ""),
+            start_s=float(stream.get("StartTime") or info.get("StartTime") or 0),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise NotAudio(f"audio/info finds no audio stream in {ref.uri} ({error})") from error

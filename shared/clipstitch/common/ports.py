@@ -62,13 +62,21 @@ class ObjectHeaders(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """The audio of a clip: seconds, Hz, channels, bit/s (0: unknown), and bits per sample (16 for lossy formats)."""
+    """The audio of a clip: seconds, Hz, channels, bit/s (0: unknown), and bits per sample (16 for lossy formats).
+
+    `etag` is that of the probed object. `container` and `codec` have FFmpeg's names; `start_s` is the start of the
+    stream in seconds. All of them may be unknown ("" and 0).
+    """
 
     duration_s: float
     sample_rate: int
     channels: int
     bitrate: int = 0
     bits: int = 16
+    etag: str = ""
+    container: str = ""
+    codec: str = ""
+    start_s: float = 0.0
 
 
 class TaskOutcome(NamedTuple):

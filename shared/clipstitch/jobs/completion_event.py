@@ -10,7 +10,7 @@ from urllib.parse import quote
 from clipstitch.common.characters import escape_in_json
 from clipstitch.common.clock import timestamp
 from clipstitch.common.identifiers import ObjectRef, uploaded_at
-from clipstitch.jobs.job import Decision, Job
+from clipstitch.jobs.job import Decision, Job, Published
 from clipstitch.planning.chapters import webvtt_ref
 from clipstitch.planning.plan import PlacedClip, Plan
 
@@ -75,6 +75,8 @@ def _data(job: Job, decision: Decision) -> dict[str, Any]:
         data |= _planned(plan)
     if job.plan and job.result and job.result.output:
         made = job.result.output
+        for clip, start in zip(data["clips"], _moved_starts(job.plan, made), strict=False):
+            clip["starts_at_ms"] = start
         if made.webvtt:
             data["chapters"] = {"webvtt": webvtt_ref(job.plan).uri}
         data["warnings"] += [warning.as_json() for warning in job.result.warnings]
@@ -100,6 +102,11 @@ def _planned(plan: Plan) -> dict[str, Any]:
         "labels": dict(plan.labels),
         "warnings": [warning.as_json() for warning in plan.warnings],
     }
+
+
+def _moved_starts(plan: Plan, made: Published) -> list[int]:
+    """Return the starts of the clips, without silences, if the output has them elsewhere than planned."""
+    return [start for start, clip in zip(made.starts_ms, plan.clips, strict=False) if clip.key]
 
 
 def _clip(clip: PlacedClip) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from urllib.parse import quote, unquote
 from clipstitch.common.errors import Issue
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.serialization import from_json_value, to_json_value
+from clipstitch.planning.lengths import MeasuredLength
 from clipstitch.planning.plan import JobWarning, Plan
 
 PLANNED, WAITING, CLAIMED, ACCEPTED = "planned", "waiting", "claimed", "accepted"
@@ -33,6 +34,7 @@ REFUSED = "refused"  # in place of the task id of a step that the cloud refused 
 _TASK_KINDS = (ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
 _STEP_KINDS = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
 _FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z-]+)(?:\.([^./]+))?\.json")
+_LENGTH = re.compile(r".*~[0-9]{1,15}e?")
 _STAMP = "%Y%m%dT%H%M%S%z"
 
 # Latest first: `clipstitch show` names the state of a job by the first kind that it has.
@@ -45,8 +47,9 @@ PROGRESS = (
 class Fact(NamedTuple):
     """Something that became true about a job; it is never withdrawn.
 
-    `detail` is the task id for facts about a task, the sink for DELIVERED, `sink~attempt~due` for PENDING, the time
-    until which the job waits for WAITING, and the final state for CLOSED.
+    `detail` is the task id for facts about a task, for SUCCEEDED `task~length` if the length of the target is known,
+    the sink for DELIVERED, `sink~attempt~due` for PENDING, the time until which the job waits for WAITING, and the
+    final state for CLOSED.
     """
 
     kind: str
@@ -81,6 +84,11 @@ class Fact(NamedTuple):
             return None
         return fact
 
+    @property
+    def task(self) -> str:
+        """The task that a fact about a step names; "" if it names none."""
+        return self.detail.partition("~")[0] if self.kind in _STEP_KINDS else ""
+
     @staticmethod
     def may_be_newer(name: str) -> bool:
         """Return True if a name has the form of a fact, but a kind that only a later version can have."""
@@ -112,6 +120,18 @@ class PendingDelivery(NamedTuple):
         return cls(sink, int(attempt), _moment(due))
 
 
+def success_fact(step: int, task_id: str, length: MeasuredLength | None) -> Fact:
+    """Return the fact that a task of a step succeeded, with the length of what it made, in microseconds.
+
+    An estimate ends in `e`. As part of the name it is in the listing of the job.
+
+    >>> success_fact(0, "MediaConvert-1", MeasuredLength(2.5)).name
+    'step-000.succeeded.MediaConvert-1~2500000.json'
+    """
+    measured = f"~{round(length.seconds * 1e6)}{'e' if length.estimated else ''}" if length else ""
+    return Fact(SUCCEEDED, step, task_id + measured)
+
+
 def waiting_fact(until: datetime) -> Fact:
     """Return the fact that a job waits for clips until a moment."""
     return Fact(WAITING, detail=_stamp(until))
@@ -125,6 +145,11 @@ def _stamp(moment: datetime) -> str:
 
 def _moment(stamp: str) -> datetime:
     return datetime.strptime(stamp.replace("Z", "+0000"), _STAMP)  # noqa: DTZ007 - the format has %z
+
+
+def _length(fact: Fact) -> MeasuredLength:
+    microseconds = fact.detail.rpartition("~")[2]
+    return MeasuredLength(int(microseconds.removesuffix("e")) / 1e6, microseconds.endswith("e"))
 
 
 class Failure(NamedTuple):
@@ -163,12 +188,16 @@ class Decision(NamedTuple):
 
 
 class Published(NamedTuple):
-    """The published output; `duration_ms` is measured, not planned. `webvtt`: the chapters are beside it."""
+    """The published output; `duration_ms` is measured, not planned. `webvtt`: the chapters are beside it.
+
+    `starts_ms` are the starts of all clips, silences included, if they are not where they were planned.
+    """
 
     etag: str
     size: int
     duration_ms: int
     webvtt: bool = False
+    starts_ms: tuple[int, ...] = ()
 
 
 class Result(NamedTuple):
@@ -219,7 +248,7 @@ class Job(NamedTuple):
     @property
     def tasks(self) -> tuple[str, ...]:
         """The ids of all tasks, in order: also of those that ended before they were recorded as accepted."""
-        named = {fact.detail for fact in self.facts if fact.kind in _TASK_KINDS}
+        named = {fact.task for fact in self.facts if fact.kind in _TASK_KINDS}
         return tuple(sorted(named - {FOUND, REFUSED}))
 
     def running(self, step: int) -> frozenset[str]:
@@ -227,6 +256,14 @@ class Job(NamedTuple):
         of_step = [fact for fact in self.facts if fact.step == step]
         accepted = {fact.detail for fact in of_step if fact.kind == ACCEPTED}
         return frozenset(accepted - {fact.detail for fact in of_step if fact.kind == FAILED_TRANSIENTLY})
+
+    @property
+    def measured(self) -> dict[int, MeasuredLength]:
+        """The measured length of what each step made, as far as it is known; of two tasks, that of the later one."""
+        found = sorted(
+            (at, fact) for fact, at in self.facts.items() if fact.kind == SUCCEEDED and _LENGTH.fullmatch(fact.detail)
+        )
+        return {fact.step: _length(fact) for _, fact in found if fact.step is not None}
 
     @property
     def pending(self) -> dict[str, PendingDelivery]:

@@ -59,6 +59,7 @@ def _trim(subject: str) -> tuple[Field, ...]:
 _ALIGN = "The reference clip, by its index in `clips`: it sets the sample rate and channels that `output` does not set."
 _WAIT = "How long to wait for clips that do not exist yet, counted from the upload of the manifest."
 _NOTIFY = "The operator's sinks (`CLIPSTITCH_SINKS`) to notify; `[]` for none. The result object is always written."
+_STRICT = "Fail the job, and publish nothing, if the merged audio differs from the plan; otherwise this is a warning."
 TOP = _by_name(
     Field("version", "integer", "The version of this format.", choices=(VERSION,), code="", required=True),
     Field("output", "object", "The merged object: its key and its format.", required=True),
@@ -67,6 +68,7 @@ TOP = _by_name(
     Field("gap", "duration", "The silence between neighbouring clips.", 0, high=HOUR_MS),
     Field("chapters", "boolean", "Write a WebVTT file beside the output, and ID3 chapters into an MP3.", default=False),
     Field("wait_for_clips", "duration", _WAIT, 0, high=24 * HOUR_MS),
+    Field("strict", "boolean", _STRICT, "the operator's (`CLIPSTITCH_STRICT`)"),
     Field("notify", "array", _NOTIFY, "all"),
     Field("labels", "object", "Names and values of your own, copied into the event.", "none", high=MAX_LABELS),
     Field("$schema", "any", "The location of the JSON Schema, for editors; not used otherwise."),

@@ -69,12 +69,14 @@ class Manifest(NamedTuple):
     gap_ms: int = 0
     chapters: bool = False
     wait_ms: int = 0
+    strict: bool = False
 
 
 class Limits(NamedTuple):
     """The operator's limits. A key must begin with one of the prefixes; buckets are names.
 
-    `reserved` prefixes hold manifests, state and results: an output there could start a job or damage one.
+    `reserved` prefixes hold manifests, state and results: an output there could start a job or damage one. `strict` is
+    the default of the manifest's field.
     """
 
     output_buckets: tuple[str, ...] = ()
@@ -83,6 +85,7 @@ class Limits(NamedTuple):
     reserved: tuple[str, ...] = (MANIFEST_PREFIX, STATE_PREFIX, RESULT_PREFIX)
     sinks: tuple[str, ...] = ()
     max_clips: int = MAX_CLIPS
+    strict: bool = False
 
     def against_bucket(self, bucket: str, home: str) -> Issue | None:
         """Return the issue of an output in `bucket`, None if it is allowed; `home` is the manifest's bucket."""

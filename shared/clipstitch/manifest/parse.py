@@ -74,7 +74,8 @@ def _manifest(fields: FieldReader, clips: tuple[Entry, ...], ref: ObjectRef, lim
         return None
     if chapters:
         _check_webvtt_key(output.ref.key, fields.issues, limits)
-    return Manifest(output, clips, align, notify, labels, gap_ms, chapters, wait_ms)
+    strict = limits.strict if fields.get("strict") is None else fields.get("strict")
+    return Manifest(output, clips, align, notify, labels, gap_ms, chapters, wait_ms, strict)
 
 
 def _check_webvtt_key(output_key: str, issues: IssueList, limits: Limits) -> None:

@@ -8,6 +8,7 @@ planner          a manifest and probes to a plan, or every issue that the probes
 steps            sources to the requests that merge them
 merge_tree       the fewest requests and levels for a number of sources
 process_string   process strings, formatted and parsed
+lengths          measured lengths against expected ones
 silence_flac     a silence as FLAC, exact to one sample
 chapters         chapters as WebVTT and as an ID3 tag
 """

@@ -28,15 +28,23 @@ class Chapter(NamedTuple):
     end_ms: int
 
 
-def chapters_of(plan: Plan) -> list[Chapter]:
+def chapters_of(plan: Plan, starts_ms: Sequence[int] = (), length_ms: int | None = None) -> list[Chapter]:
     """Return a chapter for every clip that is not trimmed away; each ends where the next starts.
 
-    Its title is that of the clip, or else the file name without folder and extension.
+    Its title is that of the clip, or else the file name without folder and extension. `starts_ms`, one for each clip of
+    the plan, and `length_ms` are measured; by default they are those of the plan. A clip that starts at the end, or
+    where the next one starts, has no chapter.
     """
-    clips = [clip for clip in plan.clips if clip.key and clip.length_s]
-    starts = [round(clip.starts_at_s * 1000) for clip in clips]
-    ends = [*starts[1:], round(plan.duration_s * 1000)]
-    return [Chapter(_title(clip), start, end) for clip, start, end in zip(clips, starts, ends, strict=True)]
+    starts_ms = starts_ms or planned_starts(plan)
+    found = [(clip, start) for clip, start in zip(plan.clips, starts_ms, strict=True) if clip.key and clip.length_s]
+    ends = [*(start for _, start in found[1:]), round(plan.duration_s * 1000) if length_ms is None else length_ms]
+    chapters = (Chapter(_title(clip), start, end) for (clip, start), end in zip(found, ends, strict=True))
+    return [chapter for chapter in chapters if chapter.start_ms < chapter.end_ms]
+
+
+def planned_starts(plan: Plan) -> tuple[int, ...]:
+    """Return where each clip of a plan, silences included, starts in ms."""
+    return tuple(round(clip.starts_at_s * 1000) for clip in plan.clips)
 
 
 def _title(clip: PlacedClip) -> str:

@@ -17,6 +17,9 @@ class Step(NamedTuple):
     """One request: `process` is posted to `main` and makes `target`.
 
     `needs` are the numbers of the steps that make its sources; `clips` are the indices of its first and last clip.
+    `length_s` is the expected length of the target in seconds. It may differ by `slack_s`, which the frames of the
+    clips' formats account for, and by what is wrong with `estimate_s`: the sum of the lengths that are only estimated.
+    Both count the clips that the step merges itself, not those of the steps that it needs.
     """
 
     number: int
@@ -25,12 +28,16 @@ class Step(NamedTuple):
     target: ObjectRef
     needs: tuple[int, ...] = ()
     clips: tuple[int, int] = (0, 0)
+    length_s: float = 0.0
+    slack_s: float = 0.0
+    estimate_s: float = 0.0
 
 
 class PlacedClip(NamedTuple):
     """A clip, or a silence (then `key` is empty), at its place in the merged audio.
 
     `length_s` is the length after trimming. Both times in seconds are whole samples of the output, so sums are exact.
+    `etag` is that of the object that was probed ("" if unknown); `estimated`: its length is only an estimate.
     """
 
     key: str
@@ -39,6 +46,8 @@ class PlacedClip(NamedTuple):
     starts_at_s: float
     length_s: float
     title: str = ""
+    etag: str = ""
+    estimated: bool = False
 
 
 class SilenceAsset(NamedTuple):
@@ -62,14 +71,29 @@ class PlannedOutput(NamedTuple):
 
 
 # docs/errors.md explains each.
-WarningCode = Literal["SAMPLE_RATE_CHANGED", "CHANNELS_CHANGED", "CHAPTERS_NOT_WRITTEN"]
+WarningCode = Literal[
+    "SAMPLE_RATE_CHANGED",
+    "CHANNELS_CHANGED",
+    "CHAPTERS_NOT_WRITTEN",
+    "LENGTH_DIFFERS",
+    "LENGTH_DIFFERS_FROM_ESTIMATE",
+    "CLIP_CHANGED",
+    "CLIPS_NOT_COMPARED",
+]
 
 
 class JobWarning(NamedTuple):
-    """What the author of a manifest should know although the job succeeds: a stable code, and what it is about."""
+    """What the author of a manifest should know although the job succeeds: a stable code, and what it is about.
+
+    A warning about the audio has the keys of its first and last clip; one about lengths, both lengths in ms.
+    """
 
     code: WarningCode
     message: str
+    first_clip: str | None = None
+    last_clip: str | None = None
+    expected_ms: int | None = None
+    measured_ms: int | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return the warning as plans and events have it."""
@@ -88,6 +112,7 @@ class Plan(NamedTuple):
     """Everything a job will do. The last step makes the output.
 
     `duration_s` is the expected length of the output; `warnings` name the values that were chosen for the author.
+    `strict`: the job fails if what was merged is not what was planned.
     """
 
     job_id: str
@@ -100,6 +125,7 @@ class Plan(NamedTuple):
     labels: Mapping[str, str] = MappingProxyType({})
     warnings: tuple[JobWarning, ...] = ()
     silences: tuple[SilenceAsset, ...] = ()
+    strict: bool = False
 
     @property
     def final(self) -> Step:

@@ -13,6 +13,7 @@ from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Probe
 from clipstitch.manifest.field_reader import json_pointer
 from clipstitch.manifest.model import Clip, Entry, Manifest, Output, Silence
+from clipstitch.planning.lengths import ESTIMATE_ERROR, is_estimated, slack_s
 from clipstitch.planning.plan import (
     JobWarning,
     PlacedClip,
@@ -35,11 +36,17 @@ _CLIP_ISSUES: Mapping[type[ClipstitchError], tuple[str, str]] = {
 
 
 class _Part(NamedTuple):
-    """A clip or silence, its object, and its length in samples of the output."""
+    """A clip or silence, its object, and its length in samples of the output.
+
+    `slack_s`: how much the length may differ from that, by the clip's format; `estimated`: it is only an estimate.
+    """
 
     clip: Clip | Silence
     ref: ObjectRef
     samples: int
+    etag: str = ""
+    slack_s: float = 0.0
+    estimated: bool = False
 
 
 def make_plan(manifest: Manifest, probes: Probes, context: PlanningContext, paths: Sequence[str] = ()) -> Plan:
@@ -56,19 +63,22 @@ def make_plan(manifest: Manifest, probes: Probes, context: PlanningContext, path
     if issues := [*_trim_issues(manifest.output, total, output), *_bitrate_issues(manifest.output, known)]:
         raise InvalidManifest(issues)
     window = _window(manifest.output, total, output.sample_rate)
+    duration_s = round(len(window) / output.sample_rate, 6)
+    *steps, final = make_steps(
+        _sources(parts, output.sample_rate), _merge_spec(manifest, output, known, len(parts)), context
+    )
     return Plan(
         job_id=context.job_id,
         manifest=context.manifest,
         output=output,
-        duration_s=round(len(window) / output.sample_rate, 6),
+        duration_s=duration_s,
         clips=tuple(_placed(parts, window, output.sample_rate)),
-        steps=make_steps(
-            _sources(parts, output.sample_rate), _merge_spec(manifest, output, known, len(parts)), context
-        ),
+        steps=(*steps, final._replace(length_s=duration_s)),  # trimmed, if the output is
         sinks=context.sinks if manifest.notify is None else manifest.notify,
         labels=dict(manifest.labels),
         warnings=warnings,
         silences=silences,
+        strict=manifest.strict,
     )
 
 
@@ -136,13 +146,22 @@ def _parts(
     for clip in _with_gaps(manifest):
         if isinstance(clip, Clip):
             ref = ObjectRef(context.manifest.ref.bucket, clip.key)
-            parts.append(_Part(clip, ref, _samples(clip, known[ref], output.sample_rate)))
+            parts.append(_clip_part(clip, ref, known[ref], output.sample_rate))
         elif isinstance(clip, Silence):
             samples = max(samples_of(clip.length_ms, output.sample_rate), 1)
             asset = context.silence(samples, output.sample_rate, output.channels)
             assets[asset] = None
             parts.append(_Part(clip, asset.ref, samples))
     return parts, tuple(assets)
+
+
+def _clip_part(clip: Clip, ref: ObjectRef, probe: Probe, rate: int) -> _Part:
+    """Return a clip with its length and how exact that is. A trim that ends well before the clip does is exact."""
+    samples, estimated, slack = _samples(clip, probe, rate), is_estimated(probe), slack_s(probe)
+    reliable_s = probe.duration_s * (1 - ESTIMATE_ERROR) if estimated else probe.duration_s
+    if clip.duration_ms and (clip.start_ms + clip.duration_ms) / 1000 <= reliable_s - slack:
+        return _Part(clip, ref, samples, probe.etag)
+    return _Part(clip, ref, samples, probe.etag, slack, estimated)
 
 
 def _with_gaps(manifest: Manifest) -> list[Entry]:
@@ -176,11 +195,13 @@ def _window(output: Output, total: int, rate: int) -> range:
 def _placed(parts: Sequence[_Part], window: range, rate: int) -> list[PlacedClip]:
     """Return the parts end to end, as far as they are in the window; others have a length of 0."""
     placed, at = [], 0
-    for clip, _, samples in parts:
+    for part in parts:
+        clip, samples = part.clip, part.samples
         first, last = (min(max(edge, window.start), window.stop) - window.start for edge in (at, at + samples))
         times = (round(first / rate, 6), round((last - first) / rate, 6))
         if isinstance(clip, Clip):
-            placed.append(PlacedClip(clip.key, clip.start_ms, clip.duration_ms, *times, clip.title))
+            title, etag, estimated = clip.title, part.etag, part.estimated
+            placed.append(PlacedClip(clip.key, clip.start_ms, clip.duration_ms, *times, title, etag, estimated))
         else:
             placed.append(PlacedClip("", 0, clip.length_ms, *times))
         at += samples
@@ -189,9 +210,11 @@ def _placed(parts: Sequence[_Part], window: range, rate: int) -> list[PlacedClip
 
 def _sources(parts: Sequence[_Part], rate: int) -> list[StepSource]:
     sources = []
-    for index, (clip, ref, samples) in enumerate(parts):
-        trim = (clip.start_ms, clip.duration_ms) if isinstance(clip, Clip) else (0, 0)
-        sources.append(StepSource(ref, *trim, length_s=samples / rate, clips=(index, index)))
+    for index, part in enumerate(parts):
+        trim = (part.clip.start_ms, part.clip.duration_ms) if isinstance(part.clip, Clip) else (0, 0)
+        length_s, clips = part.samples / rate, (index, index)
+        estimate_s = length_s if part.estimated else 0.0
+        sources.append(StepSource(part.ref, *trim, length_s, clips=clips, slack_s=part.slack_s, estimate_s=estimate_s))
     return sources
 
 

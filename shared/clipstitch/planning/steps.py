@@ -17,7 +17,10 @@ INTERMEDIATE_FORMAT = "flac"
 
 
 class StepSource(NamedTuple):
-    """An object to merge, trimmed or not. `made_by`: the step that makes it; `clips`: its first and last clip."""
+    """An object to merge, trimmed or not. `made_by`: the step that makes it; `clips`: its first and last clip.
+
+    `slack_s` and `estimate_s` of a clip as in `Step`; 0 for what a step makes.
+    """
 
     ref: ObjectRef
     start_ms: int = 0
@@ -25,6 +28,8 @@ class StepSource(NamedTuple):
     length_s: float = 0.0
     made_by: int | None = None
     clips: tuple[int, int] = (0, 0)
+    slack_s: float = 0.0
+    estimate_s: float = 0.0
 
     @property
     def trimmed(self) -> bool:
@@ -107,8 +112,13 @@ class _StepBuilder:
         process = process._replace(saveas=Saveas.literal(target), topic=self._context.completion_topic)
         needs = tuple(source.made_by for source in sources if source.made_by is not None)
         clips = (sources[0].clips[0], sources[-1].clips[1])
-        self.steps.append(Step(number, main, format_process(process), target, needs, clips))
-        length_s = sum(source.length_s for source in sources)
+        length_s, slack_s, estimate_s = (
+            round(sum(values), 6)
+            for values in zip(*((each.length_s, each.slack_s, each.estimate_s) for each in sources), strict=True)
+        )
+        self.steps.append(
+            Step(number, main, format_process(process), target, needs, clips, length_s, slack_s, estimate_s)
+        )
         return StepSource(target, length_s=length_s, made_by=number, clips=clips)
 
 

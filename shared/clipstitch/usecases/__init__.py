@@ -7,6 +7,7 @@ job_store       facts, kept as objects
 context         the ports, the clock, the settings and the job store: one object for every use case
 plan_job        manifest to plan: parse, expand globs, probe
 task_outcomes   record how tasks ended
+check_merge     what was merged against what was planned
 publish         copy the output to its key
 sink_monitor    how the sinks respond during one invocation
 deliver         deliver the event to the sinks

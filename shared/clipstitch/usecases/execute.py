@@ -76,10 +76,8 @@ def _perform(action: decide.Action, job: Job, context: Context, run: Run) -> Job
         case decide.Fail(error):
             return _fail(job, error, context)
         case decide.Publish():
-            return context.store.record(
-                job,
-                publish(_plan_of(job), context, overdue=decide.is_overdue(job, context.clock.now(), context.policy)),
-            )
+            overdue = decide.is_overdue(job, context.clock.now(), context.policy)
+            return context.store.record(job, publish(job, context, overdue=overdue))
         case decide.Deliver(sink):
             return deliver([sink], job, context, run.sinks)
         case decide.GiveUp(sink):

@@ -281,9 +281,9 @@ class JobStore:
         Harmless to repeat.
         """
         known = [
-            (fact.detail, fact.step)
+            (fact.task, fact.step)
             for fact in sorted(job.facts)
-            if fact.step is not None and fact.detail not in ("", REFUSED)
+            if fact.step is not None and fact.task not in ("", REFUSED)
         ]
         targets = [step.target for step in job.plan.steps] if job.plan else []
         pointers = [self._pointer(task, job.id, step) for task, step in dict.fromkeys([*known, *tasks])]

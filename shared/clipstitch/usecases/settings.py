@@ -52,6 +52,7 @@ class Settings(NamedTuple):
     imm_project: str | None = None
     webhooks: tuple[Webhook, ...] = ()
     webhook_allow_private: bool = False
+    strict: bool = False
 
     @property
     def limits(self) -> Limits:
@@ -63,6 +64,7 @@ class Settings(NamedTuple):
             reserved=(self.manifest_prefix, self.state_prefix, self.result_prefix),
             sinks=self.sink_names,
             max_clips=self.max_clips,
+            strict=self.strict,
         )
 
     @property
@@ -117,6 +119,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     """Return the settings of an environment; raise `InvalidSettings`, which names every missing or invalid variable."""
     errors = [f"{name} is not set" for name in REQUIRED.values() if not env.get(name)]
     sinks = _sinks(env.get("CLIPSTITCH_SINKS", ""), errors)
+    strict = _boolean("CLIPSTITCH_STRICT", env, errors)
     allow_private = _boolean("CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE", env, errors)
     targets = dict.fromkeys(sink.target for sink in sinks if sink.kind == "webhook")
     webhooks = [read_webhook(target, env, errors, allow_private=allow_private) for target in targets]
@@ -137,7 +140,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         **numbers,
     }
     found = tuple(webhook for webhook in webhooks if webhook)
-    return Settings(**values, sinks=sinks, webhooks=found, webhook_allow_private=allow_private)
+    return Settings(**values, sinks=sinks, webhooks=found, webhook_allow_private=allow_private, strict=strict)
 
 
 def _variable(field: str) -> str:

@@ -2,17 +2,28 @@
 
 from clipstitch.common.cloud_errors import is_transient, remedy_for
 from clipstitch.common.errors import ObjectNotFound
-from clipstitch.common.ports import TaskOutcome
+from clipstitch.common.ports import Probe, TaskOutcome
 from clipstitch.inbound.completion_notification import CompletionNotification
-from clipstitch.jobs.job import FAILED, FAILED_TRANSIENTLY, FOUND, SUCCEEDED, Fact, Job
+from clipstitch.jobs.job import FAILED, FAILED_TRANSIENTLY, FOUND, Fact, Job, success_fact
+from clipstitch.planning.lengths import measured_length
 from clipstitch.planning.plan import Step
 from clipstitch.usecases.context import Context
 
 
 def record_success(task_id: str, step: Step, job: Job, context: Context) -> Job:
-    """Record that a step succeeded; raise `ObjectNotFound` if its target does not exist."""
-    made = context.objects.describe(step.target)
-    return context.store.add(job, Fact(SUCCEEDED, step.number, task_id), {"size": made.size})
+    """Record that a step succeeded, with the length of its target; raise `ObjectNotFound` if that does not exist.
+
+    Probing answers both questions. If it is refused, the object alone proves the success, without a length; publishing
+    probes the output again.
+    """
+    made = context.audio.probe([step.target])[step.target]
+    if isinstance(made, Probe):
+        fact = success_fact(step.number, task_id, measured_length(made))
+        return context.store.add(job, fact, {"length_s": made.duration_s, "etag": made.etag})
+    if made.retryable or isinstance(made, ObjectNotFound):
+        raise made
+    context.objects.describe(step.target)
+    return context.store.add(job, success_fact(step.number, task_id, None), {"not_measured": made.as_json()})
 
 
 def record_failure(task: CompletionNotification, step: Step, job: Job, context: Context) -> Job:

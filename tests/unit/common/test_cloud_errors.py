@@ -48,7 +48,7 @@ class ScriptedBucket:
         """Probe audio."""
         assert "audio/info" == process
         answer = self._answer()
-        return SimpleNamespace(read=lambda: answer, content_length=len(answer))
+        return SimpleNamespace(read=lambda: answer, content_length=len(answer), headers={"ETag": '"E7"'})
 
 
 def audio_on(bucket: ScriptedBucket) -> tuple[OssAudioService, list[float]]:
@@ -121,7 +121,7 @@ def test_a_throttled_probe_is_retried_alone() -> None:
     bucket = ScriptedBucket(THROTTLED[0], INFO)
     audio, delays = audio_on(bucket)
 
-    assert {MAIN: Probe(1.5, 8000, 1)} == audio.probe([MAIN])
+    assert {MAIN: Probe(1.5, 8000, 1, etag="E7")} == audio.probe([MAIN])
     assert 1 == len(delays)
 
 

@@ -271,10 +271,9 @@ def test_the_page_lists_every_field_of_an_event() -> None:
     chapters = succeeded(PLAN._replace(output=PLAN.output._replace(chapters=True), clips=titled))
     assert chapters.result
     assert chapters.result.output
-    beside = chapters.result._replace(output=chapters.result.output._replace(webvtt=True))
-    warned = succeeded()._replace(
-        result=chapters.result._replace(warnings=(JobWarning("CHAPTERS_NOT_WRITTEN", "x" * 200),) * 500)
-    )
+    warning = JobWarning("LENGTH_DIFFERS", "x" * 200, "a", "b", 1, 2)
+    beside = chapters.result._replace(output=chapters.result.output._replace(webvtt=True), warnings=(warning,))
+    warned = succeeded()._replace(result=chapters.result._replace(warnings=(warning,) * 500))
     jobs = [
         chapters._replace(result=beside),
         warned,

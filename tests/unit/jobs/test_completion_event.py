@@ -237,7 +237,7 @@ def test_every_event_fits_into_a_message_and_into_xml(
         output=PLAN.output._replace(ref=ObjectRef("acme-out", output), chapters=True),
         clips=tuple(PlacedClip(key, 0, 0, 0.0, 1.0) for key in clips),
         labels=labels,
-        warnings=tuple(clips),
+        warnings=tuple(JobWarning("LENGTH_DIFFERS", clip) for clip in clips),
     )
     origin = ManifestRef(ObjectRef("acme", manifest), "E7A6")
     for job in (succeeded(plan), failed(Failure(words, words, "Read it."), plan)):

@@ -1,7 +1,7 @@
 """Unexpected exceptions: they are logged with a traceback, stop no other job, and fail their job after its deadline."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn, cast
 
 import pytest
@@ -9,7 +9,7 @@ import pytest
 from clipstitch.common.errors import INTERNAL_ERROR, error_json
 from clipstitch.common.exhaustive import assert_never
 from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import ObjectStore
+from clipstitch.common.ports import AudioService
 from clipstitch.inbound.completion_notification import parse_notification
 from clipstitch.jobs.decide import Action
 from clipstitch.jobs.job import Job
@@ -28,13 +28,13 @@ GRACE_PERIOD_S, DEADLINE_S = SETTINGS.grace_period_s, SETTINGS.deadline_s
 
 
 def with_bug_in(world: World, job: Job, error: Exception = BUG) -> Context:
-    """Return a context in which describing the step target of one job raises."""
+    """Return a context in which probing the step target of one job raises."""
 
-    def concerns_job(ref: ObjectRef) -> bool:
-        return f"/{job.id}/" in ref.key
+    def concerns_job(refs: Sequence[ObjectRef]) -> bool:
+        return any(f"/{job.id}/" in ref.key for ref in refs)
 
-    objects: ObjectStore = failing(world.objects, "describe", error, concerns_job)
-    return world.context()._replace(objects=objects)
+    audio: AudioService = failing(world.audio, "probe", error, concerns_job)
+    return world.context()._replace(audio=audio)
 
 
 def two_jobs() -> tuple[World, Job, Job, ObjectRef]:

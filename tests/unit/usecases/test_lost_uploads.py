@@ -95,7 +95,7 @@ def test_a_manifest_that_ends_every_sweep_does_not_hide_the_lost_uploads_after_i
 
 def test_uploads_during_the_grace_period_are_found_by_a_later_sweep() -> None:
     """Those before it do not move the search past them."""
-    world = World(SETTINGS._replace(search_keys=2))
+    world = World()
     early = [drop_other(world, name) for name in ("a", "b", "c")]
     world.clock.advance(GRACE_PERIOD_S - 1)
     late = drop_other(world, "b2")

@@ -508,10 +508,8 @@ def test_a_target_that_was_deleted_before_it_was_published_fails_the_job(world: 
     """After the success of its step was recorded."""
     step = plan_of(world.submit()).steps[0]
     message = world.run()
-    objects = world.objects
-    world.objects = interrupted(objects, "describe", lambda: objects.delete([step.target]))
+    world.audio = interrupted(world.audio, "probe", lambda: world.objects.delete([step.target]))
     job = world.complete(message)
-    world.objects = objects
 
     assert "failed" == job.state
     assert "NOT_FOUND" == world.result()["data"]["error"]["code"]

@@ -195,7 +195,7 @@ class FunctionExperiments(NamedTuple):
         except ObjectNotFound:
             return None
         accepted = {fact.detail for fact in job.facts if fact.kind == ACCEPTED}
-        return next((fact.detail for fact in job.facts if fact.kind == SUCCEEDED and fact.detail in accepted), None)
+        return next((fact.task for fact in job.facts if fact.kind == SUCCEEDED and fact.task in accepted), None)
 
     def _dead_letter(self, task: str) -> QueueMessage | None:
         """Return the doctor's dead-letter message if it is visible."""
