@@ -39,15 +39,16 @@ class RecordingObjectStore(MemoryObjectStore):
         self._world = world
         self.changes: list[Change] = []
 
-    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
+    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> bool:
         """Write an object and record it; raise `AccessDenied` if the scenario does not let it be written."""
         scenario = self._world.scenario
         if ref.key in scenario.not_writable and self._world.scheduler.now < WRITABLE_AGAIN_S:
             raise AccessDenied(f"{ref.uri} cannot be written")
         replaced = self.stored.get(ref)
-        super().write(ref, body, labels, once=once)
+        versioned = super().write(ref, body, labels, once=once)
         self._record(ref, body, dict(labels.meta), dict(replaced.about.meta) if replaced else None)
         self._world.steps.record_fact(ref)
+        return versioned
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Delete objects and record it."""

@@ -32,13 +32,17 @@ class MemoryObjectStore:
         """Return the metadata of an object; raise `ObjectNotFound` if there is none."""
         return self._content(ref).about
 
-    def write(self, ref: ObjectRef, body: bytes, labels: ports.ObjectHeaders, *, once: bool = False) -> None:
-        """Write an object; with `once`, raise `AlreadyExists` if there is one."""
-        if once and ref in self.stored:
+    def write(self, ref: ObjectRef, body: bytes, labels: ports.ObjectHeaders, *, once: bool = False) -> bool:
+        """Write an object; with `once`, raise `AlreadyExists` if there is one. Return True if the bucket is versioned.
+
+        As in OSS, a versioned bucket ignores `once`.
+        """
+        if once and ref in self.stored and ref.bucket not in self._versioned:
             raise errors.AlreadyExists(f"{ref.uri} exists")
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest().upper()
         about = ports.ObjectInfo(etag, len(body), self._clock.now().replace(microsecond=0), dict(labels.meta))
         self.stored[ref] = ports.ObjectContent(about, body)
+        return ref.bucket in self._versioned
 
     def copy(
         self,
@@ -48,8 +52,10 @@ class MemoryObjectStore:
         *,
         once: bool = False,
         front: ports.HeadReplacement | None = None,
+        size: int = 0,
     ) -> ports.CopiedObject:
-        """Copy an object."""
+        """Copy an object; `size` saves nothing."""
+        del size
         body = self._content(source).body
         if front:
             body = front.body + body[front.replaces :]

@@ -136,10 +136,14 @@ class OssObjectStore:
                 raise ObjectNotFound(f"{ref.uri} does not exist") from error
             raise
 
-    def write(self, ref: ObjectRef, body: bytes, labels: ports.ObjectHeaders, *, once: bool = False) -> None:
-        """Write an object; with `once`, raise `AlreadyExists` if there is one."""
+    def write(self, ref: ObjectRef, body: bytes, labels: ports.ObjectHeaders, *, once: bool = False) -> bool:
+        """Write an object; with `once`, raise `AlreadyExists` if there is one. Return True if the bucket is versioned.
+
+        OSS, "PutObject" and "Versioning", 2026: only then the response has a version id, "null" if it was suspended.
+        """
         with _translated_errors(f"writing {ref.uri}"):
-            self._bucket(ref.bucket).put_object(ref.key, body, headers=_headers(labels, once=once))
+            put = self._bucket(ref.bucket).put_object(ref.key, body, headers=_headers(labels, once=once))
+        return "x-oss-version-id" in put.headers
 
     def copy(
         self,
@@ -149,20 +153,21 @@ class OssObjectStore:
         *,
         once: bool = False,
         front: ports.HeadReplacement | None = None,
+        size: int = 0,
     ) -> ports.CopiedObject:
         """Copy one version of an object inside OSS: in one request, or in parts if it is large or its head is replaced.
 
-        Raises `CloudBusy` if the source is replaced meanwhile.
+        Raises `CloudBusy` if the source is replaced between two parts.
         """
         with _translated_errors(f"copying {source.uri} to {target.uri}"):
-            about = _described(self._head(source))
-            headers, same = _headers(labels, once=once), {_IF_SAME: about.etag}
-            if front or about.size > self._single_bytes:
-                return self._copy_parts(source, target, headers, about, front or ports.HeadReplacement(b""))
-            replace = {"x-oss-metadata-directive": "REPLACE"}
-            bucket = self._bucket(target.bucket)
-            made = bucket.copy_object(source.bucket, source.key, target.key, headers=headers | replace | same)
-            return ports.CopiedObject(_bare(made.etag), about.size)
+            headers, about = _headers(labels, once=once), None
+            if front or not 0 < size <= self._single_bytes:
+                about = _described(self._head(source))
+                if front or about.size > self._single_bytes:
+                    return self._copy_parts(source, target, headers, about, front or ports.HeadReplacement(b""))
+            headers |= {"x-oss-metadata-directive": "REPLACE"} | ({_IF_SAME: about.etag} if about else {})
+            made = self._bucket(target.bucket).copy_object(source.bucket, source.key, target.key, headers=headers)
+            return ports.CopiedObject(_bare(made.etag), about.size if about else size)
 
     def _copy_parts(
         self,
@@ -357,6 +362,7 @@ def _read_probe(answer: bytes, ref: ObjectRef) -> ports.Probe:
             container=str(info.get("FormatName") or ""),
             codec=str(stream.get("CodecName") or ""),
             start_s=float(stream.get("StartTime") or info.get("StartTime") or 0),
+            size=int(info.get("Size") or 0),
         )
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise NotAudio(f"audio/info finds no audio stream in {ref.uri} ({error})") from error

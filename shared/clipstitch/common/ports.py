@@ -65,7 +65,7 @@ class Probe(NamedTuple):
     """The audio of a clip: seconds, Hz, channels, bit/s (0: unknown), and bits per sample (16 for lossy formats).
 
     `etag` is that of the probed object. `container` and `codec` have FFmpeg's names; `start_s` is the start of the
-    stream in seconds. All of them may be unknown ("" and 0).
+    stream in seconds, `size` that of the object in bytes. All of them may be unknown ("" and 0).
     """
 
     duration_s: float
@@ -77,6 +77,7 @@ class Probe(NamedTuple):
     container: str = ""
     codec: str = ""
     start_s: float = 0.0
+    size: int = 0
 
 
 class TaskOutcome(NamedTuple):
@@ -118,8 +119,11 @@ class ObjectStore(Protocol):
     def describe(self, ref: ObjectRef) -> ObjectInfo:
         """Return an object without its content. Raises `ObjectNotFound`."""
 
-    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
-        """Store an object. With `once`, raises `AlreadyExists` if there is an object of that name, and keeps it."""
+    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> bool:
+        """Store an object. With `once`, raises `AlreadyExists` if there is an object of that name, and keeps it.
+
+        Returns True if the bucket has or had versioning: there OSS ignores `once`.
+        """
 
     def copy(
         self,
@@ -129,8 +133,11 @@ class ObjectStore(Protocol):
         *,
         once: bool = False,
         front: HeadReplacement | None = None,
+        size: int = 0,
     ) -> CopiedObject:
         """Copy an object within the cloud. Raises `ObjectNotFound`, and `AlreadyExists` as `write` does.
+
+        `size` is that of the source in bytes if it is known, which saves a request.
 
         The copy begins with `front`, of at least 100 KB, if it is given. The rest is not downloaded.
         """

@@ -34,7 +34,7 @@ REFUSED = "refused"  # in place of the task id of a step that the cloud refused 
 _TASK_KINDS = (ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
 _STEP_KINDS = (CLAIMED, ACCEPTED, SUCCEEDED, FAILED, FAILED_TRANSIENTLY)
 _FACT_NAME = re.compile(r"(?:step-([0-9]{3,9})\.)?([a-z-]+)(?:\.([^./]+))?\.json")
-_LENGTH = re.compile(r".*~[0-9]{1,15}e?")
+_LENGTH = re.compile(r"[^~]*~([0-9]{1,15})(e?)~([0-9]{1,15})")
 _STAMP = "%Y%m%dT%H%M%S%z"
 
 # Latest first: `clipstitch show` names the state of a job by the first kind that it has.
@@ -47,7 +47,7 @@ PROGRESS = (
 class Fact(NamedTuple):
     """Something that became true about a job; it is never withdrawn.
 
-    `detail` is the task id for facts about a task, for SUCCEEDED `task~length` if the length of the target is known,
+    `detail` is the task id for facts about a task, for SUCCEEDED `task~length~size` if the target was measured,
     the sink for DELIVERED, `sink~attempt~due` for PENDING, the time until which the job waits for WAITING, and the
     final state for CLOSED.
     """
@@ -121,15 +121,17 @@ class PendingDelivery(NamedTuple):
 
 
 def success_fact(step: int, task_id: str, length: MeasuredLength | None) -> Fact:
-    """Return the fact that a task of a step succeeded, with the length of what it made, in microseconds.
+    """Return the fact that a task of a step succeeded, with length and size of what it made, in microseconds and bytes.
 
-    An estimate ends in `e`. As part of the name it is in the listing of the job.
+    An estimated length ends in `e`. As parts of the name they are in the listing of the job.
 
-    >>> success_fact(0, "MediaConvert-1", MeasuredLength(2.5)).name
-    'step-000.succeeded.MediaConvert-1~2500000.json'
+    >>> success_fact(0, "MediaConvert-1", MeasuredLength(2.5, size=40123)).name
+    'step-000.succeeded.MediaConvert-1~2500000~40123.json'
     """
-    measured = f"~{round(length.seconds * 1e6)}{'e' if length.estimated else ''}" if length else ""
-    return Fact(SUCCEEDED, step, task_id + measured)
+    if length is None:
+        return Fact(SUCCEEDED, step, task_id)
+    measured = f"{round(length.seconds * 1e6)}{'e' if length.estimated else ''}"
+    return Fact(SUCCEEDED, step, f"{task_id}~{measured}~{length.size}")
 
 
 def waiting_fact(until: datetime) -> Fact:
@@ -147,9 +149,10 @@ def _moment(stamp: str) -> datetime:
     return datetime.strptime(stamp.replace("Z", "+0000"), _STAMP)  # noqa: DTZ007 - the format has %z
 
 
-def _length(fact: Fact) -> MeasuredLength:
-    microseconds = fact.detail.rpartition("~")[2]
-    return MeasuredLength(int(microseconds.removesuffix("e")) / 1e6, microseconds.endswith("e"))
+def _length(fact: Fact) -> MeasuredLength | None:
+    """Return the length that a success recorded; None if it was not measured."""
+    parts = _LENGTH.fullmatch(fact.detail)
+    return MeasuredLength(int(parts[1]) / 1e6, parts[2] == "e", int(parts[3])) if parts else None
 
 
 class Failure(NamedTuple):
@@ -260,10 +263,9 @@ class Job(NamedTuple):
     @property
     def measured(self) -> dict[int, MeasuredLength]:
         """The measured length of what each step made, as far as it is known; of two tasks, that of the later one."""
-        found = sorted(
-            (at, fact) for fact, at in self.facts.items() if fact.kind == SUCCEEDED and _LENGTH.fullmatch(fact.detail)
-        )
-        return {fact.step: _length(fact) for _, fact in found if fact.step is not None}
+        found = sorted((at, fact) for fact, at in self.facts.items() if fact.kind == SUCCEEDED)
+        lengths = ((fact.step, _length(fact)) for _, fact in found)
+        return {step: length for step, length in lengths if length and step is not None}
 
     @property
     def pending(self) -> dict[str, PendingDelivery]:

@@ -49,10 +49,14 @@ ALARMS: frozenset[WarningCode] = frozenset(
 
 
 class MeasuredLength(NamedTuple):
-    """The length of what a step made, in seconds. `estimated`: its container does not record it."""
+    """The length of what a step made, in seconds. `estimated`: its container does not record it.
+
+    `size` is that of the object in bytes; 0 if it is unknown.
+    """
 
     seconds: float
     estimated: bool = False
+    size: int = 0
 
 
 class LengthReport(NamedTuple):
@@ -84,7 +88,7 @@ def slack_s(probe: Probe) -> float:
 
 def measured_length(probe: Probe) -> MeasuredLength:
     """Return the length of an object that a step made."""
-    return MeasuredLength(probe.duration_s, is_estimated(probe))
+    return MeasuredLength(probe.duration_s, is_estimated(probe), probe.size)
 
 
 class _Difference(NamedTuple):

@@ -27,16 +27,16 @@ def measured_lengths(job: Job, plan: Plan, context: Context) -> dict[int, Measur
     return measured
 
 
-def changed_clips(plan: Plan, context: Context) -> set[int]:
+def changed_clips(plan: Plan, context: Context) -> frozenset[int]:
     """Return the clips, by index, whose object is not the one that was probed for the plan.
 
     A clip that does not exist any more is not reported: the task, which ended with success, must have read it.
     """
     bucket = plan.manifest.ref.bucket
     current = _current_etags(bucket, sorted({clip.key for clip in plan.clips if clip.etag}), context)
-    return {
+    return frozenset(
         index for index, clip in enumerate(plan.clips) if clip.etag and current.get(clip.key, clip.etag) != clip.etag
-    }
+    )
 
 
 def _current_etags(bucket: str, keys: Sequence[str], context: Context) -> dict[str, str]:

@@ -25,7 +25,8 @@ class Context(NamedTuple):
     def store(self) -> JobStore:
         """The job store of the configured bucket."""
         settings = self.settings
-        return JobStore(self.objects, settings.state_bucket_name, settings.state_prefix, self.clock, self.unversioned)
+        bucket, prefix = settings.state_bucket_name, settings.state_prefix
+        return JobStore(self.objects, bucket, prefix, self.clock, self.unversioned, self.workers)
 
     @property
     def policy(self) -> Policy:

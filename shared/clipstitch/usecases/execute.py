@@ -24,12 +24,14 @@ from clipstitch.usecases.task_outcomes import look_up
 class Run(NamedTuple):
     """One run on a job: why it is made and what is known before. `upload` is the manifest, if it was read already.
 
+    `changed` are the clips, by index, that were replaced since the plan, if that was looked for already.
     `sinks` knows how the sinks respond in this invocation. `immediate`: an operator asks.
     """
 
     sinks: SinkMonitor
     cause: decide.Cause = "upload"
     upload: UploadedManifest | None = None
+    changed: frozenset[int] | None = None
     observed: decide.Observed = decide.Observed()
     immediate: bool = False
 
@@ -77,7 +79,7 @@ def _perform(action: decide.Action, job: Job, context: Context, run: Run) -> Job
             return _fail(job, error, context)
         case decide.Publish():
             overdue = decide.is_overdue(job, context.clock.now(), context.policy)
-            return context.store.record(job, publish(job, context, overdue=overdue))
+            return context.store.record(job, publish(job, context, overdue=overdue, changed=run.changed))
         case decide.Deliver(sink):
             return deliver([sink], job, context, run.sinks)
         case decide.GiveUp(sink):

@@ -9,7 +9,7 @@ the next one, if several end together.
 import json
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import groupby
@@ -26,7 +26,7 @@ from clipstitch.common.errors import (
 )
 from clipstitch.common.identifiers import ObjectRef, day_of, is_job_id
 from clipstitch.common.logging import log_error
-from clipstitch.common.ports import ObjectHeaders, ObjectStore
+from clipstitch.common.ports import ObjectHeaders, ObjectStore, Workers
 from clipstitch.jobs.job import (
     CLAIMED,
     CLOSED,
@@ -62,26 +62,47 @@ _CREATE_ONCE: Mapping[Any, tuple[str, str]] = {
 class JobStore:
     """The facts of all jobs in one bucket.
 
-    `unversioned` remembers, for as long as a function instance lives, the buckets that were checked for versioning.
+    `unversioned` remembers, for as long as a function instance lives, the buckets that are known to have no versioning.
     """
 
-    def __init__(self, objects: ObjectStore, bucket: str, prefix: str, clock: Clock, unversioned: set[str]) -> None:
+    def __init__(
+        self, objects: ObjectStore, bucket: str, prefix: str, clock: Clock, unversioned: set[str], workers: Workers
+    ) -> None:
         self._objects = objects
+        self._workers = workers
         self._bucket = bucket
         self._prefix = prefix
         self._clock = clock
         self._unversioned = unversioned
 
-    def load(self, job_id: str) -> Job:
-        """Return a job as its facts describe it; a job without facts if nothing is recorded."""
-        return self.refresh(Job(job_id))
+    def load(self, job_id: str, *, planned: bool = False) -> Job:
+        """Return a job as its facts describe it; a job without facts if nothing is recorded.
+
+        If it is probably `planned`, the plan is read while the facts are listed.
+        """
+        if not planned:
+            return self.refresh(Job(job_id))
+        works = (lambda: self._facts(job_id), lambda: self._plan_if_any(job_id))
+        facts, plan = self._workers.map(_call, works)
+        return self._with_documents(Job(job_id, facts, plan))
 
     def refresh(self, job: Job) -> Job:
         """Return the job with the facts that were recorded since; plan, decision and result are not read twice."""
-        prefix = self._job_prefix(job.id)
+        return self._with_documents(job._replace(facts={**job.facts, **self._facts(job.id)}))
+
+    def _facts(self, job_id: str) -> dict[Fact, datetime]:
+        prefix = self._job_prefix(job_id)
         listed = self._objects.list(self._bucket, prefix)
-        named = [(_fact(found.key.removeprefix(prefix), job.id), found.last_modified) for found in listed]
-        job = job._replace(facts={**job.facts, **{fact: at for fact, at in named if fact}})
+        named = [(_fact(found.key.removeprefix(prefix), job_id), found.last_modified) for found in listed]
+        return {fact: at for fact, at in named if fact}
+
+    def _plan_if_any(self, job_id: str) -> Plan | None:
+        with suppress(ObjectNotFound):
+            plan: Plan | None = self._read_value(Plan, job_id)
+            return plan
+        return None
+
+    def _with_documents(self, job: Job) -> Job:
         documents: dict[str, Any] = {
             field: self._read_value(cls, job.id)
             for cls, (kind, field) in _CREATE_ONCE.items()
@@ -105,10 +126,17 @@ class JobStore:
             ref = self.fact_ref(job_id, Fact(_CREATE_ONCE[cls][0]))
             raise StateUnreadable(f"{ref.uri} is not complete: {type(error).__name__}: {error}") from error
 
-    def mark_open(self, job_id: str, manifest: ObjectRef) -> None:
-        """Record that the job is open, before anything else; the first time that it was opened counts."""
+    def mark_open(self, job_id: str, manifest: ObjectRef) -> bool:
+        """Record that the job is open, before anything else; return False if it was already.
+
+        The first time that it was opened counts. A closed job is open again after this, until its facts are read. In a
+        versioned bucket the marker is written in vain, and harmless; what follows it is not.
+        """
         with suppress(AlreadyExists):
-            self._write(self.marker(job_id), {"manifest": manifest.uri}, once=True)
+            self._learn(self._objects.write(self.marker(job_id), _encode({"manifest": manifest.uri}), _JSON, once=True))
+            self._require_unversioned()
+            return True
+        return False
 
     def manifest_of(self, job_id: str) -> ObjectRef:
         """Return the manifest of an open job; raise `ObjectNotFound` if it is not open."""
@@ -198,21 +226,22 @@ class JobStore:
     def record(self, job: Job, value: Plan | Decision | Result) -> Job:
         """Record the plan, the decision or the result, create-once; return the job with the one that counts.
 
-        If another run has recorded it, the job is read again: a decision counts together with its plan. A decision or
+        If it was recorded before, the job is read again: a decision counts together with its plan. A decision or
         a result that is damaged is replaced, since the job could not end otherwise; a plan is not: tasks may follow it.
         """
         kind, field = _CREATE_ONCE[type(value)]
         ref, document = self.fact_ref(job.id, Fact(kind)), value.as_json()
         try:
-            recorded: dict[str, Any] = {field: self._value(type(value), job.id, self._write_once(ref, document))}
+            existing = self._write_once(ref, document)
+            recorded: dict[str, Any] = {field: self._value(type(value), job.id, existing or _as_read(document))}
         except StateUnreadable as error:
             if isinstance(value, Plan):
                 raise
             log_error("state-replaced", error, job=job.id)
             self._write(ref, document)
-            recorded = {field: value}
+            existing, recorded = None, {field: value}
         job = job.with_fact(Fact(kind), self._clock.now())._replace(**recorded)
-        return job if recorded[field] == value else self.refresh(job)
+        return self.refresh(job) if existing else job
 
     def claim(self, job: Job, step: int, by: int) -> bool:
         """Claim the start of a step for the end of step `by`; return False if the end of another step has claimed it.
@@ -222,7 +251,7 @@ class JobStore:
         """
         ref = self.fact_ref(job.id, Fact(CLAIMED, step))
         claim = self._write_once(ref, {"by": by, "at": timestamp(self._clock.now())})
-        return bool(claim.get("by") == by)
+        return claim is None or bool(claim.get("by") == by)
 
     def failure(self, job: Job, fact: Fact) -> Failure:
         """Return why a step failed."""
@@ -276,9 +305,9 @@ class JobStore:
         return job
 
     def delete_working_files(self, job: Job, tasks: Iterable[tuple[str, int]] = ()) -> None:
-        """Delete step targets, task pointers (those of `tasks`, by id and step, too) and the marker, which comes last.
+        """Delete step targets, task pointers (those of `tasks`, by id and step, too) and the marker of a closed job.
 
-        Harmless to repeat.
+        Harmless to repeat. The marker comes last; what a crash may leave behind, the sweep deletes as orphans.
         """
         known = [
             (fact.task, fact.step)
@@ -287,8 +316,7 @@ class JobStore:
         ]
         targets = [step.target for step in job.plan.steps] if job.plan else []
         pointers = [self._pointer(task, job.id, step) for task, step in dict.fromkeys([*known, *tasks])]
-        self._objects.delete([*targets, *pointers])
-        self._objects.delete([self.marker(job.id)])
+        self._objects.delete([*targets, *pointers, self.marker(job.id)])
 
     def sweep_document(self, name: str) -> Mapping[str, Any]:
         """Return what a sweep has saved for the next one; an empty mapping if nothing was, or it cannot be read."""
@@ -308,20 +336,28 @@ class JobStore:
         """Return the object that records a fact."""
         return ObjectRef(self._bucket, self._job_prefix(job_id) + fact.name)
 
-    def _write_once(self, ref: ObjectRef, document: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Write a document unless there is one; return the document that exists then."""
+    def _write_once(self, ref: ObjectRef, document: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Write a document unless there is one; return the one that exists, None if there was none."""
         try:
             self._write(ref, document, once=True)
         except AlreadyExists:
             return self._read(ref)
-        return json.loads(_encode(document))  # type: ignore[no-any-return] # as a reader would see it
+        return None
 
     def _write(self, ref: ObjectRef, document: Mapping[str, Any], *, once: bool = False) -> None:
         if once:
             self._require_unversioned()
-        self._objects.write(ref, _encode(document), _JSON, once=once)
+        self._learn(self._objects.write(ref, _encode(document), _JSON, once=once))
+
+    def _learn(self, versioned: bool) -> None:
+        """Remember what a write said about the versioning of the bucket."""
+        (self._unversioned.discard if versioned else self._unversioned.add)(self._bucket)
 
     def _require_unversioned(self) -> None:
+        """Raise `StateBucketVersioned` if the bucket has or had versioning: create-once writes would replace objects.
+
+        It is asked only if no write has told it.
+        """
         if self._bucket not in self._unversioned:
             if self._objects.is_versioned(self._bucket):
                 message = f"bucket {self._bucket} has versioning, so OSS ignores x-oss-forbid-overwrite there"
@@ -395,6 +431,15 @@ def _fact(name: str, job_id: str) -> Fact | None:
     if fact is None and Fact.may_be_newer(name):
         raise NewerState(f"job {job_id} has the fact {name}, which this version does not know")
     return fact
+
+
+def _call(work: Callable[[], Any]) -> Any:
+    return work()
+
+
+def _as_read(document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a document as a reader would see it."""
+    return json.loads(_encode(document))  # type: ignore[no-any-return] # a JSON object
 
 
 def _encode(document: Mapping[str, Any]) -> bytes:

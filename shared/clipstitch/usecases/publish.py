@@ -35,25 +35,26 @@ _UNREADABLE_REMEDY = "Delete the object, or choose another output key; then uplo
 class _Merged(NamedTuple):
     """What was merged: its chapters, the measured length in ms, and the comparison with the plan.
 
-    `failure`: why it could not be measured.
+    `failure`: why it could not be measured. `size` is that of the output in bytes; 0 if it is unknown.
     """
 
     chapters: tuple[Chapter, ...]
     duration_ms: int
     report: LengthReport
     failure: Failure | None = None
+    size: int = 0
 
 
-def publish(job: Job, context: Context, *, overdue: bool = False) -> Result:
+def publish(job: Job, context: Context, *, overdue: bool = False, changed: frozenset[int] | None = None) -> Result:
     """Publish the output of a job. Return a non-retryable error as the result; raise a retryable one.
 
     Once the output is published the job succeeds: if its chapters cannot be written, the result has a warning. If that
     might still change, the error is raised, unless the job is `overdue`. The same is true of the comparison with the
-    plan, but a `strict` job does not publish without it.
+    plan, but a `strict` job does not publish without it. `changed` are the clips that were replaced, if that is known.
     """
     assert job.plan is not None, f"job {job.id} has no plan"
     try:
-        merged = _compare(job, job.plan, context, overdue=overdue)
+        merged = _compare(job, job.plan, context, overdue=overdue, changed=changed)
         published = _publish(job.plan, merged, context)
     except ClipstitchError as error:
         if error.retryable:
@@ -71,7 +72,7 @@ def publish(job: Job, context: Context, *, overdue: bool = False) -> Result:
     return Result(context.timestamp(), published, warnings=warnings)
 
 
-def _compare(job: Job, plan: Plan, context: Context, *, overdue: bool) -> _Merged:
+def _compare(job: Job, plan: Plan, context: Context, *, overdue: bool, changed: frozenset[int] | None) -> _Merged:
     """Compare what was merged with the plan. An error of the comparison is a warning if it will not go away."""
     try:
         measured = measured_lengths(job, plan, context)
@@ -80,17 +81,18 @@ def _compare(job: Job, plan: Plan, context: Context, *, overdue: bool) -> _Merge
             raise
         report = LengthReport((), planned_starts(plan), round(plan.duration_s * 1000))
         return _Merged(tuple(chapters_of(plan)), report.length_ms, report, Failure(**error.as_json()))
-    changed, unknown = set[int](), list[JobWarning]()
+    unknown = list[JobWarning]()
     try:
-        changed = changed_clips(plan, context)
+        changed = changed_clips(plan, context) if changed is None else changed
     except ClipstitchError as error:
         if error.retryable and not overdue:
             raise
         unknown.append(JobWarning("CLIPS_NOT_COMPARED", f"whether clips were replaced is not known: {error}"))
-    report = compare_lengths(plan, measured, changed)
+    report = compare_lengths(plan, measured, changed or set())
     report = report._replace(warnings=(*report.warnings, *unknown))
     chapters = tuple(chapters_of(plan, report.starts_ms, report.length_ms))
-    return _Merged(chapters, round(measured[plan.final.number].seconds * 1000), report)
+    made = measured[plan.final.number]
+    return _Merged(chapters, round(made.seconds * 1000), report, size=made.size)
 
 
 def _objection(plan: Plan, merged: _Merged, context: Context) -> Failure | None:
@@ -146,7 +148,7 @@ def _copy(plan: Plan, merged: _Merged, context: Context, *, once: bool) -> Publi
     meta = {**_origin(plan), decide.DURATION_META: str(merged.duration_ms)}
     headers = ObjectHeaders(FORMATS[plan.output.format].content_type, meta)
     head = _id3_head(plan, merged, context) if plan.output.chapters and plan.output.format == "mp3" else None
-    copied = context.objects.copy(source, plan.output.ref, headers, once=once, front=head)
+    copied = context.objects.copy(source, plan.output.ref, headers, once=once, front=head, size=merged.size)
     return Published(copied.etag, copied.size, merged.duration_ms)
 
 

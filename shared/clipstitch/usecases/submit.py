@@ -63,10 +63,12 @@ def _is_new(upload: UploadedManifest, context: Context) -> bool:
 
 
 def _start(upload: UploadedManifest, context: Context) -> Job:
+    """Open the job and bring it on. A job that was just opened has no facts, or is a closed one: its plan tells."""
     with log_job(upload.job_id):
-        job = context.store.load(upload.job_id)
+        opened = context.store.mark_open(upload.job_id, upload.manifest.ref)
+        job = Job(upload.job_id) if opened else context.store.load(upload.job_id)
+        if not job.closed:
+            job = execute(job, context, Run(SinkMonitor(), upload=upload))
         if job.closed:
             context.store.delete_working_files(job)
-            return job
-        context.store.mark_open(job.id, upload.manifest.ref)
-        return execute(job, context, Run(SinkMonitor(), upload=upload))
+        return job

@@ -1,7 +1,7 @@
 """Record how tasks ended."""
 
 from clipstitch.common.cloud_errors import is_transient, remedy_for
-from clipstitch.common.errors import ObjectNotFound
+from clipstitch.common.errors import ClipstitchError, ObjectNotFound
 from clipstitch.common.ports import Probe, TaskOutcome
 from clipstitch.inbound.completion_notification import CompletionNotification
 from clipstitch.jobs.job import FAILED, FAILED_TRANSIENTLY, FOUND, Fact, Job, success_fact
@@ -10,13 +10,15 @@ from clipstitch.planning.plan import Step
 from clipstitch.usecases.context import Context
 
 
-def record_success(task_id: str, step: Step, job: Job, context: Context) -> Job:
+def record_success(
+    task_id: str, step: Step, job: Job, context: Context, made: Probe | ClipstitchError | None = None
+) -> Job:
     """Record that a step succeeded, with the length of its target; raise `ObjectNotFound` if that does not exist.
 
     Probing answers both questions. If it is refused, the object alone proves the success, without a length; publishing
-    probes the output again.
+    probes the output again. `made` is the probe of the target, if it was made already.
     """
-    made = context.audio.probe([step.target])[step.target]
+    made = made or context.audio.probe([step.target])[step.target]
     if isinstance(made, Probe):
         fact = success_fact(step.number, task_id, measured_length(made))
         return context.store.add(job, fact, {"length_s": made.duration_s, "etag": made.etag})

@@ -38,12 +38,13 @@ class IndexedObjectStore(MemoryObjectStore):
         super().__init__(clock)
         self._keys: list[tuple[str, str]] = []
 
-    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> None:
+    def write(self, ref: ObjectRef, body: bytes, labels: ObjectHeaders, *, once: bool = False) -> bool:
         """Write an object; with `once`, raise `AlreadyExists` if there is one."""
         is_new = ref not in self.stored
-        super().write(ref, body, labels, once=once)
+        versioned = super().write(ref, body, labels, once=once)
         if is_new:
             insort(self._keys, (ref.bucket, ref.key))
+        return versioned
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Delete objects; missing objects are ignored."""
