@@ -62,7 +62,7 @@ def manifest_uri(job: Job, context: Context) -> str:
 
 def pending_sinks(job: Job) -> list[str]:
     """Return the sinks whose delivery failed and will be retried."""
-    return sorted(set(job.pending) - job.details(DELIVERED))
+    return [] if job.closed else sorted(set(job.pending) - job.details(DELIVERED))
 
 
 def upload_manifest(ref: ObjectRef, body: bytes, context: Context) -> str:

@@ -29,15 +29,14 @@ class Crashed(BaseException):
 class FunctionRun:
     """One run of a function. Its clock deviates from the time of the cloud.
 
-    `observed_at` is when it last read or wrote an object, `listed_at` when it last listed a prefix. `cause_step` is the
-    step whose end caused the run, or -1.
+    `listed_at` is when it last listed a prefix. `cause_step` is the step whose end caused the run, or -1.
     """
 
     def __init__(self, world: "World", number: int, kind: str, work: Callable[[Context], object]) -> None:
         self.number, self.kind, self.work, self._world = number, kind, work, world
         self._clock_skew = timedelta(seconds=world.rng.uniform(-1, 1) * world.profile.clock_skew_s)
         self.started_at = world.scheduler.now
-        self.observed_at: dict[ObjectRef, float] = {}
+        self._observed_at: dict[tuple[object, ObjectRef], float] = {}
         self.listed_at: dict[str, float] = {}
         self.cause_step = -1
         self._calls = 0
@@ -55,6 +54,10 @@ class FunctionRun:
     def clock_at(self, time: float) -> datetime:
         """Return what this run's clock shows at a simulated time in seconds."""
         return self._world.datetime_at(time) + self._clock_skew
+
+    def observed_at(self, ref: ObjectRef) -> float:
+        """Return when the calling thread of this run last read or wrote an object; -1 if never."""
+        return self._observed_at.get((self._world.scheduler.current, ref), -1.0)
 
     def context(self) -> Context:
         """Return the context of the use case, in which every port call passes through `call`."""
@@ -132,7 +135,7 @@ class FunctionRun:
             return iter(list(answer))
         finally:
             if port == "objects" and name in ("describe", "write", "read"):
-                self.observed_at[args[0]] = world.scheduler.now
+                self._observed_at[world.scheduler.current, args[0]] = world.scheduler.now
             world.actor = 0
 
 

@@ -60,5 +60,5 @@ class RecordingObjectStore(MemoryObjectStore):
         self, ref: ObjectRef, body: bytes | None, meta: dict[str, str], replaced_meta: dict[str, str] | None
     ) -> None:
         world = self._world
-        observed_at = world.runs[world.actor].observed_at.get(ref, -1.0) if world.actor > 0 else -1.0
+        observed_at = world.runs[world.actor].observed_at(ref) if world.actor > 0 else -1.0
         self.changes.append(Change(world.scheduler.now, world.actor, ref, body, meta, replaced_meta, observed_at))

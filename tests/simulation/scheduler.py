@@ -45,7 +45,7 @@ _IDLE_WORKERS: list[_Worker] = []
 
 
 class Scheduler:
-    """The event queue. `now` is the simulated time in seconds since the start."""
+    """The event queue. `now` is the simulated time in seconds since the start, `current` the thread that executes."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -55,7 +55,7 @@ class Scheduler:
         self._main = threading.Lock()
         self._main.acquire()
         self._error: BaseException | None = None
-        self._current: CooperativeThread | None = None
+        self.current: CooperativeThread | None = None
 
     def at(self, time: float, entry: CooperativeThread | Callable[[], None]) -> None:
         """Schedule a thread to resume, or a callback, at a time in seconds; not before `now`."""
@@ -80,13 +80,13 @@ class Scheduler:
 
     def pause(self, seconds: float) -> None:
         """Pause the calling thread for a simulated time."""
-        assert self._current is not None
-        self.at(self.now + seconds, self._current)
+        assert self.current is not None
+        self.at(self.now + seconds, self.current)
         self._suspend()
 
     def run_together(self, works: Iterable[Callable[[], None]]) -> None:
         """Execute works at the same time, each in a thread of its own; return when all have ended."""
-        parent, running = self._current, 0
+        parent, running = self.current, 0
 
         def run(work: Callable[[], None]) -> None:
             nonlocal running
@@ -104,7 +104,7 @@ class Scheduler:
 
     def _suspend(self) -> None:
         """Suspend the calling thread until the queue resumes it."""
-        thread = self._current
+        thread = self.current
         assert thread is not None
         if not self._pass_control(thread):
             assert thread.worker is not None
@@ -125,7 +125,7 @@ class Scheduler:
             while self._queue and self._queue[0][0] <= self._end:
                 self.now, _, entry = heapq.heappop(self._queue)
                 if isinstance(entry, CooperativeThread):
-                    self._current = entry
+                    self.current = entry
                 if entry is caller:
                     return True
                 if isinstance(entry, CooperativeThread):

@@ -156,20 +156,19 @@ def requests_of(plan: Plan, globs: int, size: int) -> RequestCounts:
     count, sinks = len(plan.steps), len(plan.sinks)
     listed_again = count if count > 1 else 0  # after writing its fact, each end lists again to see its siblings
     submit = RequestCounts(
-        # The manifest, versioning; each clip's audio/info; each silence, which is made if it is missing.
-        get=2 + len({clip.key for clip in plan.clips if clip.key}) + len(plan.silences),
+        # The manifest; each clip's audio/info; each silence, which is made if it is missing.
+        get=1 + len({clip.key for clip in plan.clips if clip.key}) + len(plan.silences),
         head=2 if plan.output.chapters else 1,  # whether the keys of output and chapters are free
-        listing=1 + globs,  # the job's facts; the globs
+        listing=globs,
         put=2 + len(plan.silences),  # marker, plan; silences
     )
     starts = RequestCounts(put=2 * count, post=count)  # the process; the pointer to its task, the fact
     parents = sum(bool(step.needs) for step in plan.steps)
-    claims = RequestCounts(put=parents, get=parents + 1)  # and versioning, for each claim and for the decision
+    claims = RequestCounts(put=parents)
     # The plan, audio/info of the step's output; the facts; the new fact.
     ends = RequestCounts(get=2 * count, listing=count + listed_again, put=count, notifications=count)
-    # Decision, result, closed; a fact for each sink; the result object and its fact.
-    facts = RequestCounts(put=3 + sinks + 1 + 1, events=sinks)
-    deletions = -(-2 * count // DELETED_AT_ONCE) + 1  # outputs of steps and pointers; the marker
+    facts = RequestCounts(put=4, events=sinks)  # decision, result, closed; the result object
+    deletions = -(-(2 * count + 1) // DELETED_AT_ONCE)  # outputs of steps, pointers, the marker
     return _sum(submit, starts, claims, ends, facts, _publishing(plan, size), RequestCounts(post=deletions))
 
 
@@ -182,12 +181,12 @@ def _publishing(plan: Plan, size: int) -> RequestCounts:
     looks = 1 if plan.output.overwrite else 0  # otherwise the copy is create-once
     folders = Counter(key.rpartition("/")[0] for key in {clip.key for clip in plan.clips if clip.key})
     listed = sum(count > 1 for count in folders.values())  # one listing for the clips of a folder
-    checks = RequestCounts(listing=listed, head=1 + looks + len(folders) - listed, put=1 if plan.output.chapters else 0)
+    checks = RequestCounts(listing=listed, head=looks + len(folders) - listed, put=1 if plan.output.chapters else 0)
     if not (_has_tag(plan) or size > SINGLE_COPY_BYTES):
         return _sum(checks, RequestCounts(put=1))
     parts = max(-(-size // COPY_PART_BYTES), 1)
     tag = RequestCounts(get=1, put=1) if _has_tag(plan) else RequestCounts()
-    return _sum(checks, tag, RequestCounts(put=parts, post=2))
+    return _sum(checks, tag, RequestCounts(head=1, put=parts, post=2))
 
 
 def _has_tag(plan: Plan) -> bool:

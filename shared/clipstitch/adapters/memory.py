@@ -136,8 +136,9 @@ class MemoryAudioService:
         except (errors.ObjectNotFound, errors.NotAudio) as error:
             return error
         about = {name: made[name] for name in ("container", "codec", "start_s") if name in made}
-        etag = self._objects.describe(ref).etag
-        return ports.Probe(made["duration_s"], made["sample_rate"], made["channels"], etag=etag, **about)
+        found = self._objects.describe(ref)
+        about |= {"etag": found.etag, "size": found.size}
+        return ports.Probe(made["duration_s"], made["sample_rate"], made["channels"], **about)
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Start a process on an object and return the task id."""

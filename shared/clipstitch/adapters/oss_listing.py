@@ -38,7 +38,7 @@ def read_page(result: Any, body: bytes) -> None:
     for node in root:
         if node.tag == "Contents":
             entry = dict.fromkeys(_ELEMENTS, "") | {child.tag: child.text or "" for child in node}
-            modified, etag = _moment(entry["LastModified"]), entry["ETag"].strip('"')
+            modified, etag = _moment(entry["LastModified"]), entry["ETag"].strip('"').upper()
             result.object_list.append(ListedObject(decoded(entry["Key"]), int(entry["Size"]), modified, etag))
         elif node.tag == "CommonPrefixes":
             result.prefix_list.append(decoded(node.findtext("Prefix") or ""))

@@ -129,11 +129,14 @@ class JobStore:
     def mark_open(self, job_id: str, manifest: ObjectRef) -> bool:
         """Record that the job is open, before anything else; return False if it was already.
 
-        The first time that it was opened counts. A closed job is open again after this, until its facts are read. In a
-        versioned bucket the marker is written in vain, and harmless; what follows it is not.
+        The first time that it was opened counts. A closed job is open again after this, until its facts are read.
+        In a versioned bucket the marker is deleted again; other create-once writes there would not be harmless.
         """
+        marker = self.marker(job_id)
         with suppress(AlreadyExists):
-            self._learn(self._objects.write(self.marker(job_id), _encode({"manifest": manifest.uri}), _JSON, once=True))
+            self._learn(self._objects.write(marker, _encode({"manifest": manifest.uri}), _JSON, once=True))
+            if self._bucket not in self._unversioned:
+                self._objects.delete([marker])
             self._require_unversioned()
             return True
         return False

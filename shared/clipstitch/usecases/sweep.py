@@ -229,18 +229,17 @@ def _jobs_since(since: datetime, this: _Sweep) -> tuple[set[str], datetime]:
 
 
 def _submit(upload: _Upload, without_job: list[str], this: _Sweep) -> None:
-    """Submit a lost upload. If that fails, open its job, so that it ends at its deadline at the latest.
+    """Submit a lost upload. Its job is opened first, by what the listing says of it.
 
-    If that fails too, the upload is added to `without_job`.
+    Whatever reading the manifest does to this sweep, the job then ends at its deadline at the latest. An upload whose
+    job cannot be opened is added to `without_job`.
     """
-    failed = list[str]()
-    with log_job(upload.job_id), _continue_on_error(failed, manifest=upload.ref.uri):
-        job = submit(upload.ref, this.context)
-        this.found += [job.id] if job else []
-    if failed:
-        this.failed += failed
-        with log_job(upload.job_id), _continue_on_error(without_job, manifest=upload.ref.uri):
+    with log_job(upload.job_id):
+        with _continue_on_error(without_job, manifest=upload.ref.uri):
             this.context.store.mark_open(upload.job_id, upload.ref)
+        with _continue_on_error(this.failed, manifest=upload.ref.uri):
+            job = submit(upload.ref, this.context)
+            this.found += [job.id] if job else []
 
 
 @contextmanager

@@ -61,6 +61,8 @@ def _allowed_states(history: History, job: str) -> set[str]:
     allowed = set(_expected_states(expected, reason))
     if world.faults[REFUSED]:
         allowed |= {"failed", "rejected"}
+    if reason == "SUPERSEDED" and _output_has_other_owner(history, job, expected):
+        allowed.add("failed")  # found before the clips are looked at
     if reason == "MANIFEST_GONE" and (_manifest_was_changed(history, expected) or world.setup.moves_manifests):
         allowed.add("failed")
     if world.setup.narrows_outputs and "OUTPUT_NOT_ALLOWED" in reason:

@@ -390,7 +390,8 @@ def test_show_writes_facts_plan_and_event_as_json(world: World) -> None:
 
     shown = json.loads(command.written)
     assert world.result() == shown["event"]
-    assert set(job.facts) == {Fact(fact["kind"], fact["step"], fact["detail"]) for fact in shown["facts"]}
+    recorded = set(world.store.load(job.id).facts)
+    assert recorded == {Fact(fact["kind"], fact["step"], fact["detail"]) for fact in shown["facts"]}
     assert ("succeeded", True) == (shown["state"], shown["closed"])
 
 

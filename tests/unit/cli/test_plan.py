@@ -91,10 +91,10 @@ class RequestCounter:
         self.kinds["head"] += 1
         return self._world.objects.describe(ref)
 
-    def write(self, ref: ObjectRef, body: bytes, headers: ObjectHeaders, *, once: bool = False) -> None:
+    def write(self, ref: ObjectRef, body: bytes, headers: ObjectHeaders, *, once: bool = False) -> bool:
         """Count a PUT, successful or not."""
         self.kinds["put"] += 1
-        self._world.objects.write(ref, body, headers, once=once)
+        return self._world.objects.write(ref, body, headers, once=once)
 
     def copy(
         self,
@@ -104,9 +104,11 @@ class RequestCounter:
         *,
         once: bool = False,
         front: HeadReplacement | None = None,
+        size: int = 0,
     ) -> CopiedObject:
-        """Count a HEAD of the source and a PUT; with a replaced head, two parts between two POSTs."""
-        self.kinds += Counter({"head": 1, "put": 2, "post": 2} if front else {"head": 1, "put": 1})
+        """Count a PUT; with a replaced head, a HEAD of the source and two parts between two POSTs."""
+        assert size
+        self.kinds += Counter({"head": 1, "put": 2, "post": 2} if front else {"put": 1})
         return self._world.objects.copy(source, target, headers, once=once, front=front)
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:

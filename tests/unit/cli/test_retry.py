@@ -26,7 +26,7 @@ from tests.receiver import SECRET
 from tests.unit.cli.test_context import make_command
 from tests.unit.cli.test_jobs import Functions, written
 from tests.unit.cli.test_main import S_YAML, UP, ran
-from tests.world import BUCKET, DOCUMENT, MANIFEST, FaultAfter, WebhookWorld, World
+from tests.world import BUCKET, DOCUMENT, MANIFEST, SETTINGS, FaultAfter, WebhookWorld, World
 
 
 class MemoryQueue:
@@ -121,7 +121,7 @@ def test_a_job_whose_notification_was_lost_is_finished(world: World) -> None:
 def test_a_job_whose_submit_crashed_is_started(world: World) -> None:
     """At once, although the sweep would respect the grace period."""
     with pytest.raises(CloudBusy):
-        world.submit(FaultAfter(6, before=True))
+        world.submit(FaultAfter(4, before=True))
     (marker,) = world.state_keys("open/")
     retry_job(world.context(), marker.rpartition("/")[2], make_command())
 
@@ -330,7 +330,7 @@ def test_delivery_attempts_are_shown() -> None:
     """With their errors."""
     world = WebhookWorld(WebhookResponse(500), WebhookResponse(410))
     job = world.finish()
-    world.sweep(5)
+    world.sweep(SETTINGS.grace_period_s)
     command = make_command()
     show_job(world.context(), job.id, command)
 

@@ -25,7 +25,7 @@ from clipstitch_cli.openapi import openapi_error, openapi_errors
 from tests.unit.cli.test_context import make_command
 from tests.unit.cli.test_main import UP, ran
 from tests.unit.cli.test_retry import MemoryQueue, record, upload_event
-from tests.world import MANIFEST, FaultAfter, WebhookWorld, World
+from tests.world import MANIFEST, SETTINGS, FaultAfter, WebhookWorld, World
 
 SUBMIT, SWEEP, COMPLETE = "clipstitch-submit", "clipstitch-sweep", "clipstitch-complete"
 
@@ -172,7 +172,7 @@ def test_the_sweep_retries_a_pending_delivery_that_is_due() -> None:
     """The event is delivered, and the job is closed."""
     world = WebhookWorld(WebhookResponse(500), WebhookResponse(204))
     job: Job = world.finish()
-    world.clock.advance(5)
+    world.clock.advance(SETTINGS.grace_period_s)
     functions = MemoryFunctions(world)
 
     assert (exit_codes.OK, {"job": job.id, "state": "succeeded", "closed": True, "pending": []}) == retried(

@@ -22,7 +22,8 @@ class TimeLimitExceeded(BaseException):
 
 def drop_other(world: World, name: str) -> ObjectRef:
     """Upload another manifest, of that name."""
-    return world.drop({**DOCUMENT, "output": {"key": f"{name}.mp3"}}, ObjectRef(BUCKET, f"manifests/{name}.json"))
+    output = {"key": f"episodes/{name}.mp3"}
+    return world.drop({**DOCUMENT, "output": output}, ObjectRef(BUCKET, f"manifests/{name}.json"))
 
 
 def uploaded(document: object = DOCUMENT) -> World:

@@ -90,7 +90,8 @@ def test_a_manifest_that_ends_every_sweep_does_not_hide_the_lost_uploads_after_i
             sweep(world.context()._replace(objects=objects))
         world.clock.advance(timedelta(minutes=5).total_seconds())
 
-    assert set(lost.values()) == {world.store.manifest_of(job) for job in world.store.open_jobs()}
+    assert {*lost.values(), deadly} == {world.store.manifest_of(job) for job in world.store.open_jobs()}
+    assert 3 == len(world.audio.accepted)
 
 
 def test_uploads_during_the_grace_period_are_found_by_a_later_sweep() -> None:

@@ -318,7 +318,7 @@ def test_retry_ignores_the_grace_period() -> None:
     """The sweep leaves the job alone, since its invocation may still be running."""
     world = WebhookWorld()
     with pytest.raises(CloudBusy):
-        world.submit(FaultAfter(6, before=True))
+        world.submit(FaultAfter(4, before=True))
     (marker,) = world.state_keys("open/")
     world.sweep()
     started_by_sweep = len(world.audio.accepted)
