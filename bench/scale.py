@@ -9,6 +9,7 @@ import logging
 import re
 from collections import Counter
 from functools import partial
+from math import ceil
 from typing import NamedTuple
 
 from bench.requests_per_job import CLIPS, JobRequests, measure
@@ -21,9 +22,9 @@ from tests.world import SETTINGS
 
 RATES = (1, 100, 1000)
 DAY_S = 24 * HOUR_S
-HISTORIES = (2000, 5000)  # closed jobs; two are enough for a straight line
+HISTORIES = (1000, 6000)  # jobs; requests grow in a straight line
+SEARCH_SHARE = 0.25  # of the time of a sweep, that is kept for the search of lost uploads
 ALL_JOBS = 10_000_000
-PAGE = Costs().page
 # Keys below these begin with the time of the upload: neighbours in time are neighbours in order.
 SEQUENTIAL = re.compile(r"_clipstitch/(open|jobs|work)/")
 ANY_KEY = re.compile(r"_clipstitch/(\w+)/|(manifests|bench|clips|out|results)/")
@@ -55,11 +56,11 @@ class JobDemand(NamedTuple):
 
 
 class SweepGrowth(NamedTuple):
-    """The requests of a sweep without history, and what a thousand closed jobs add: of the search window, and older."""
+    """Requests of a sweep: without jobs, and what a thousand jobs since the last sweep and a thousand manifests add."""
 
     fixed: float
-    recent: float
-    old: float
+    since_last: float
+    manifests: float
 
 
 def operations(job: JobRequests) -> Counter[str]:
@@ -94,26 +95,33 @@ def function_seconds() -> float:
     return submitted.seconds + world.run(COMPLETE_LIMIT_S, partial(world.complete, message)).seconds
 
 
-def sweep_requests(closed: int, age_s: float) -> int:
-    """Return the requests of a sweep after that many closed jobs of one age; it looks at 1,000 manifests."""
+def sweep_requests(before: int, since: int) -> int:
+    """Return the requests of a sweep; so many jobs were closed long before it, and so many since the last sweep."""
     world = ScaleWorld(Outages(), Costs())
-    world.settings = world.settings._replace(search_keys=PAGE)
-    for number in range(closed):
-        world.clock.seconds = -age_s + number / 1000
-        manifest = world.drop(f"{number:07d}")
-        world.submit(manifest)
-        world.complete(world.audio.run(world.new_tasks()[0]))
+    for number in range(before):
+        close_job(world, f"{number:07d}", -3 * DAY_S + number / 1000)
     world.clock.seconds = 0.0
+    world.run(SWEEP_LIMIT_S, lambda: sweep(world.context()))
+    for number in range(since):
+        close_job(world, f"{before + number:07d}", 1 + number / 1000)
+    world.clock.seconds = float(SWEEP_INTERVAL_S)
     return sum(world.run(SWEEP_LIMIT_S, lambda: sweep(world.context())).requests.values())
 
 
+def close_job(world: ScaleWorld, name: str, at: float) -> None:
+    """Run a job from its upload to its end, at a time."""
+    world.clock.seconds = at
+    manifest = world.drop(name)
+    world.submit(manifest)
+    world.complete(world.audio.run(world.new_tasks()[0]))
+
+
 def sweep_growth() -> SweepGrowth:
-    """Return how the requests of a sweep grow with the jobs of the search window, and with older ones."""
-    slopes = []
-    for age_s in (HOUR_S, 3 * DAY_S):
-        (few, least), (many, most) = ((count, sweep_requests(count, age_s)) for count in HISTORIES)
-        slopes.append((most - least) / (many - few) * 1000)
-    return SweepGrowth(sweep_requests(PAGE, 3 * DAY_S) + SETTINGS.search_keys / PAGE - 1, *slopes)
+    """Return how the requests of a sweep grow with the jobs since the last one, and with all manifests."""
+    few, many = HISTORIES
+    fixed, thousands = sweep_requests(few, 0), (many - few) / 1000
+    manifests = (sweep_requests(many, 0) - fixed) / thousands
+    return SweepGrowth(fixed, (sweep_requests(few, many - few) - fixed) / thousands - manifests, manifests)
 
 
 def show_limits(need: JobDemand) -> None:
@@ -150,19 +158,16 @@ def show_layout(need: JobDemand) -> None:
 
 
 def show_sweep(growth: SweepGrowth) -> None:
-    """Print the requests of a sweep at every rate, and when it outgrows its time."""
-    columns = ("jobs/s", "closed jobs of the window", "requests of a sweep", "seconds at 30 ms", "manifests a day")
-    print(f"\n| {' | '.join(columns)} | searched a day |\n|{' --- |' * 6}")
-    searched = SETTINGS.search_keys * DAY_S // SWEEP_INTERVAL_S
-    for rate in RATES:
-        jobs = rate * SETTINGS.search_window_s
-        requests = growth.fixed + growth.recent * jobs / 1000
+    """Print the requests of a sweep at every rate, if manifests are kept for a day, and for ten million manifests."""
+    columns = ("jobs/s", "jobs since the last sweep", "requests for them", "manifests", "requests of a search")
+    print(f"\n| {' | '.join(columns)} | seconds | sweeps |\n|{' --- |' * 7}")
+    for rate, manifests in (*((rate, rate * DAY_S) for rate in RATES), (1, ALL_JOBS)):
+        since = rate * SWEEP_INTERVAL_S
+        requests = growth.manifests * manifests / 1000
         seconds = requests * Costs().call_s
-        print(f"| {rate:,} | {jobs:,} | {requests:,.0f} | {seconds:,.0f} | {rate * DAY_S:,} | {searched:,} |")
-    old = growth.old * ALL_JOBS / 1000
-    print(
-        f"\nA thousand closed jobs of the window add {growth.recent:.2f} requests, {ALL_JOBS:,} older ones {old:,.0f}."
-    )
+        cells = (f"{rate:,}", f"{since:,}", f"{growth.fixed + growth.since_last * since / 1000:,.0f}", f"{manifests:,}")
+        searches = ceil(seconds / (SETTINGS.sweep_budget_s * SEARCH_SHARE))
+        print(f"| {' | '.join(cells)} | {requests:,.0f} | {seconds:,.0f} | {searches:,} |")
 
 
 def main() -> None:

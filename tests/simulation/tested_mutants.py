@@ -89,22 +89,22 @@ TESTED_MUTANTS = (
     _mutant(
         "the place of the search is kept only when it is through",
         SWEEP,
-        "        progress.manifest = manifest.key\n",
-        "",
+        "            progress.places[_MANIFESTS] = batch[-1].ref.key\n            progress.begin",
+        "            progress.begin",
         _USE_CASES + "test_lost_uploads.py",
     ),
     _mutant(
         "jobs of yesterday are unknown to the search",
         SWEEP,
-        "for day in days for job_id in",
-        "for day in days[-1:] for job_id in",
+        'day, after = since.date(), f"{since:%Y%m%dT%H%M%SZ}"',
+        'day, after = now.date(), ""',
         _USE_CASES + "test_lost_uploads.py",
     ),
     _mutant(
         "open jobs without facts are unknown to the search",
         SWEEP,
-        "known = {*this.open_jobs, *(",
-        "known = {*(",
+        "known, now = set(this.open_jobs), this",
+        "known, now = set[str](), this",
         _USE_CASES + "test_lost_uploads.py",
     ),
     _mutant(

@@ -11,7 +11,7 @@ from tests.simulation.scale.measure import ScaleReport, measure
 from tests.simulation.scale.scenarios import SCENARIOS
 
 _COLUMNS = (
-    *("scenario", "jobs", "recovered by sweep", "sweeps", "killed", "raised"),
+    *("scenario", "jobs", "goal", "recovered by sweep", "sweeps", "killed", "raised"),
     *("requests", "seconds", "harmed", "functions killed", "left open"),
 )
 
