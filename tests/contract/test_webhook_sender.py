@@ -135,6 +135,16 @@ def post(receiver: Receiver, *secrets: str, **options: Any) -> WebhookResponse:
     return HttpWebhookSender(allow_private=True, **options).post(webhook_to(receiver.url, *secrets), EVENT, TEXT, now())
 
 
+def test_the_request_goes_to_the_whole_url_of_the_receiver() -> None:
+    """With the query, in which receivers have their tokens, and with the port in the name of the host."""
+    with Receiver() as receiver:
+        post(receiver)
+        (request,) = receiver.requests
+
+    assert receiver.url == f"http://{request.headers['host']}{request.path}"
+    assert "?token=" in request.path
+
+
 def test_the_standard_webhooks_library_accepts_the_signature() -> None:
     """Standard Webhooks 1.0: id, timestamp and body are signed; the content type is JSON."""
     with Receiver() as receiver:

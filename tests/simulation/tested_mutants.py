@@ -16,6 +16,8 @@ from tests.simulation.mutation_testing import ROOT, apply_mutant
 
 OSS = "adapters/oss.py"
 _USE_CASES, _ADAPTERS = "tests/unit/usecases/", "tests/unit/adapters/"
+_OSS_TEST, _IMM_TEST = _ADAPTERS + "test_oss_answers.py", _ADAPTERS + "test_imm.py"
+_WEBHOOK_TEST, _STORE_TEST = "tests/contract/test_webhook_sender.py", _USE_CASES + "test_job_store.py"
 FAILURES = "short test summary info"  # what pytest prints if tests failed, and only then
 
 
@@ -113,6 +115,205 @@ TESTED_MUTANTS = (
         "return etag.strip('\"').upper()",
         "return etag.strip('\"')",
         _ADAPTERS + "test_oss_answers.py",
+    ),
+    _mutant(
+        "the parts of a copy are listed in another order",
+        OSS,
+        "enumerate([*first, *copied], start=1)",
+        "enumerate([*copied, *first], start=1)",
+        _OSS_TEST,
+    ),
+    _mutant(
+        "the last request of a copy in parts is not create-once", OSS, "listed, headers=once)", "listed)", _OSS_TEST
+    ),
+    _mutant(
+        "a copy keeps the headers of its source",
+        OSS,
+        '["x-oss-metadata-directive"] = "REPLACE"',
+        '["x-oss-metadata-directive"] = "COPY"',
+        _OSS_TEST,
+    ),
+    _mutant(
+        "two parts of a copy overlap by a byte",
+        OSS,
+        "self._part_bytes, size) - 1) for start",
+        "self._part_bytes, size - 1)) for start",
+        _OSS_TEST,
+    ),
+    _mutant(
+        "only the first thousand objects are deleted",
+        OSS,
+        "range(0, len(keys), PAGE)",
+        "range(0, min(len(keys), PAGE), PAGE)",
+        _OSS_TEST,
+    ),
+    _mutant(
+        "metadata is read by the case of its names",
+        OSS,
+        "name.lower().removeprefix(_META): value",
+        "name.removeprefix(_META): value",
+        _OSS_TEST,
+    ),
+    _mutant(
+        "the duration of the container counts before that of the stream",
+        OSS,
+        'float(stream.get("Duration") or info["Duration"])',
+        'float(info.get("Duration") or stream["Duration"])',
+        _OSS_TEST,
+    ),
+    _mutant("lossy clips count as 24 bits", OSS, "return lossless and str(stream", "return str(stream", _OSS_TEST),
+    _mutant(
+        "a start without a task id is believed", OSS, "        if not task:\n", "        if task is None:\n", _OSS_TEST
+    ),
+    _mutant(
+        "every call repeats the delays of a throttled cloud",
+        "adapters/backoff.py",
+        "            self._exhausted = True\n",
+        "",
+        _OSS_TEST,
+    ),
+    _mutant(
+        "an event that SMQ throttles is refused",
+        "common/cloud_errors.py",
+        '"too many", "toomany", ',
+        "",
+        _ADAPTERS + "test_smq.py",
+    ),
+    _mutant(
+        "an event that SMQ cannot take now is refused",
+        "common/cloud_errors.py",
+        '"serviceunavailable", ',
+        "",
+        _ADAPTERS + "test_smq.py",
+    ),
+    _mutant(
+        "a task that IMM does not know is running",
+        "adapters/imm.py",
+        "            self._log_refusal(task_id, error)\n            return None\n",
+        "            self._log_refusal(task_id, error)\n            return TaskRunning()\n",
+        _IMM_TEST,
+    ),
+    _mutant(
+        "a status of IMM that is new means failed",
+        "adapters/imm.py",
+        'not in ("Succeeded", "Failed")',
+        '== "Running"',
+        _IMM_TEST,
+    ),
+    _mutant(
+        "requests to IMM carry the time of the machine's zone",
+        "adapters/imm.py",
+        "time.gmtime()",
+        "time.localtime()",
+        _IMM_TEST,
+    ),
+    _mutant(
+        "the headers of a request to IMM are signed in the order in which they were written",
+        "adapters/imm.py",
+        "for name in sorted(headers))\n    canonical",
+        "for name in headers)\n    canonical",
+        _IMM_TEST,
+    ),
+    _mutant(
+        "a webhook is posted to the path without the query",
+        "adapters/webhook_http.py",
+        ' + (f"?{parts.query}" if parts.query else "")',
+        "",
+        _WEBHOOK_TEST,
+    ),
+    _mutant(
+        "a webhook names the host without its port",
+        "adapters/webhook_http.py",
+        '{"Host": request.netloc,',
+        '{"Host": request.host,',
+        _WEBHOOK_TEST,
+    ),
+    _mutant(
+        "only the first secret signs an event",
+        "adapters/webhook_http.py",
+        "for secret in hook.secrets)",
+        "for secret in hook.secrets[:1])",
+        _WEBHOOK_TEST,
+    ),
+    _mutant(
+        "private addresses inside IPv6 addresses are public",
+        "adapters/webhook_http.py",
+        "    ip = _embedded(ipaddress.ip_address(address))",
+        "    ip = ipaddress.ip_address(address)",
+        _ADAPTERS + "test_public_addresses.py",
+    ),
+    _mutant(
+        "opening a job again restarts its deadline",
+        STORE,
+        '{"manifest": manifest.uri}, once=True)',
+        '{"manifest": manifest.uri})',
+        _STORE_TEST,
+    ),
+    _mutant(
+        "the steps of a job after the first thousand are unknown", STORE, "([0-9]{3,9})", "([0-9]{3})", _STORE_TEST
+    ),
+    _mutant(
+        "documents of a later version are read",
+        STORE,
+        'document.get("format", FORMAT) > FORMAT',
+        'document.get("format", FORMAT) > FORMAT + 1',
+        _STORE_TEST,
+    ),
+    _mutant(
+        "the log of several calls does not name the job",
+        "adapters/threads.py",
+        "pool.submit(copy_context().run, call, argument)",
+        "pool.submit(call, argument)",
+        _ADAPTERS + "test_threads.py",
+    ),
+    _mutant(
+        "what was begun by a killed sweep is forgotten",
+        "usecases/sweep_progress.py",
+        '[*_strings(saved.get("slow")), *began]',
+        '_strings(saved.get("slow"))',
+        _USE_CASES + "test_sweep.py",
+    ),
+    _mutant(
+        "a search that passed an upload without a job counts as complete",
+        "usecases/sweep_progress.py",
+        " or not set(began) <= set(open_jobs)",
+        "",
+        _USE_CASES + "test_lost_uploads.py",
+    ),
+    _mutant(
+        "orphans are deleted while their job is open",
+        SWEEP,
+        "if job_of_working_file(name) not in this.open_jobs]",
+        "if job_of_working_file(name)]",
+        _USE_CASES + "test_orphans.py",
+    ),
+    _mutant(
+        "orphans are deleted at any age",
+        SWEEP,
+        "for each in page if each.last_modified <= oldest]",
+        "for each in page]",
+        _USE_CASES + "test_orphans.py",
+    ),
+    _mutant(
+        "the place of the open jobs is forgotten",
+        SWEEP,
+        'place, slow = progress.places.get(_JOBS, "")',
+        'place, slow = ""',
+        _USE_CASES + "test_sweep.py",
+    ),
+    _mutant(
+        "a sink that failed once counts as unresponsive",
+        "usecases/sink_monitor.py",
+        "MAX_FAILURES = 5 ",
+        "MAX_FAILURES = 1 ",
+        _USE_CASES + "test_sink_monitor.py",
+    ),
+    _mutant(
+        "the failures of a sink are counted, not those in a row",
+        "usecases/sink_monitor.py",
+        "self._failures_in_row[sink] = 0 if accepted else self._failures_in_row[sink] + 1",
+        "self._failures_in_row[sink] += not accepted",
+        _USE_CASES + "test_sink_monitor.py",
     ),
 )
 

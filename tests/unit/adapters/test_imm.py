@@ -1,15 +1,24 @@
 """The task lookup of IMM: what its answers and errors mean, and what a request carries."""
 
+import hashlib
+import hmac
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+import clipstitch
 from clipstitch.adapters.imm import ImmTaskLookup
+from clipstitch.adapters.system_clock import SystemClock
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import CloudBusy, Throttled
 from clipstitch.common.ports import TaskOutcome, TaskRunning
@@ -175,3 +184,34 @@ def test_every_request_has_a_nonce_of_its_own(imm: ImmServer) -> None:
     imm.look_up()
 
     assert 2 == len({headers["x-acs-signature-nonce"] for _, headers in imm.requests})
+
+
+def test_the_signature_is_that_of_the_sorted_headers(imm: ImmServer) -> None:
+    """OpenAPI, "Request syntax and signature method V3", 2026: computed here from the request that arrived."""
+    imm.look_up()
+    ((path, headers),) = imm.requests
+    scheme, _, rest = headers["authorization"].partition(" ")
+    fields = dict(field.split("=", 1) for field in rest.split(","))
+    names = fields["SignedHeaders"].split(";")
+    lines = "".join(f"{name}:{headers[name]}\n" for name in names)
+    content = (path.partition("?")[2], lines, fields["SignedHeaders"], hashlib.sha256(b"").hexdigest())
+    digest = hashlib.sha256("\n".join(("POST", "/", *content)).encode()).hexdigest()
+    signature = hmac.new(KEY.secret.encode(), f"{scheme}\n{digest}".encode(), hashlib.sha256).hexdigest()
+
+    assert sorted(names) == names
+    assert {"host", "x-acs-action", "x-acs-date", "x-acs-security-token"} <= set(names)
+    assert signature == fields["Signature"]
+
+
+def test_the_time_of_a_request_is_utc_in_every_zone(imm: ImmServer) -> None:
+    """IMM refuses requests that are signed more than 15 minutes before or after its time."""
+    code = (
+        "from clipstitch.adapters.imm import ImmTaskLookup; from clipstitch.common.credentials import AccessKey; "
+        f"ImmTaskLookup({imm.endpoint!r}, 'project', AccessKey('a', 'b'))('MediaConvert-1')"
+    )
+    environment = {**os.environ, "TZ": "Asia/Shanghai", "PYTHONPATH": str(Path(clipstitch.__file__).parent.parent)}
+    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    ((_, headers),) = imm.requests
+    sent = datetime.strptime(headers["x-acs-date"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+
+    assert abs((SystemClock().now() - sent).total_seconds()) < 60

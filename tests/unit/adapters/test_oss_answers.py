@@ -196,7 +196,7 @@ def test_a_start_without_a_task_is_a_busy_cloud(answer: bytes) -> None:
 
 
 def test_a_throttled_start_is_repeated_after_growing_delays() -> None:
-    """Once all attempts were in vain, the next call makes one attempt only."""
+    """Once all attempts failed, the next call makes one attempt only."""
     body = b"<Error><Code>SlowDown</Code><Message>too many requests</Message></Error>"
     oss, delays = CannedCloud({"POST /acme/": CannedAnswer(503, body)}), list[float]()
     with oss.buckets() as buckets:

@@ -117,3 +117,14 @@ def test_uploads_during_the_grace_period_are_found_by_a_later_sweep() -> None:
 
     assert {*early, late} == {world.store.manifest_of(job) for job in found}
     assert 4 == len(found)
+
+
+def test_an_upload_that_ended_a_sweep_is_found_once_it_can_be_read() -> None:
+    """The search has passed it, and considers it again."""
+    world = World()
+    upload = drop_other(world, "a")
+    world.clock.advance(3600)
+
+    assert set() == sweep_while_deadly(world, upload, 1)
+
+    assert [upload] == [world.store.manifest_of(job) for _ in range(3) for job in world.sweep(300).found]
