@@ -64,16 +64,28 @@ def main(
     )
     program = typer.main.get_command(app)
     try:
+        _check_unicode(argv)
         with redirect_stdout(stdout), redirect_stderr(stderr):
             return int(program.main(list(argv), prog_name="clipstitch", standalone_mode=False, obj=command) or 0)
     except ClipstitchError as error:
         return report(error, command)
     except _CommandLineError as error:
         return report(UsageError(error.format_message()), command)  # type: ignore[attr-defined] # all of them have it
+    except UnicodeEncodeError as error:  # a variable of the environment that is not UTF-8
+        return report(UsageError(f"{error.object!r} is not valid Unicode"), command)
     except typer.Abort:
         return exit_codes.INTERRUPTED
     except OSError as error:  # files are read and written where their errors have names; this is the command's output
         return report(OutputNotWritten(str(error)), command)
+
+
+def _check_unicode(argv: Sequence[str]) -> None:
+    """Raise UsageError for an argument, such as a file name, that is not UTF-8: object keys and JSON are."""
+    for argument in argv:
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            raise UsageError(f"{argument!r} is not valid UTF-8; rename the file") from None
 
 
 @app.callback(invoke_without_command=True)

@@ -39,7 +39,7 @@ def _translated_errors(doing: str) -> Iterator[None]:
         raise CloudBusy(f"{doing}: the source was replaced meanwhile") from error
     except oss2.exceptions.OssError as error:
         raise _translate(error, doing) from error
-    except NotImplementedError:  # by `oss2_import`
+    except (NotImplementedError, UnicodeEncodeError):  # of `oss2_import`; of the request
         raise
     except _UNREADABLE as error:
         raise CloudBusy(f"{doing}: unreadable response: {type(error).__name__}: {error}") from error

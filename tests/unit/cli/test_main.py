@@ -1,6 +1,7 @@
 """The command line: usage, settings, errors and exit codes."""
 
 import json
+import os
 from errno import ENOSPC
 from io import StringIO
 from pathlib import Path
@@ -78,6 +79,35 @@ def test_a_wrong_command_line_is_reported_as_json() -> None:
     _, _, err = ran("drop", "--json")
 
     assert "USAGE" == json.loads(err)["error"]["code"]
+
+
+BAD_NAME = os.fsdecode(b"bad\xff.json")
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [("plan", BAD_NAME), ("drop", BAD_NAME), ("drop", "a.json", "--key", BAD_NAME), ("put", "a.mp3", BAD_NAME),
+     ("show", BAD_NAME), ("explain", BAD_NAME), ("plan", f"oss://acme/{BAD_NAME}"), (BAD_NAME,)],
+    ids=" ".join,
+)  # fmt: skip
+@pytest.mark.parametrize("json_option", [(), ("--json",)])
+def test_a_name_that_is_not_utf_8_is_a_wrong_command_line(argv: tuple[str, ...], json_option: tuple[str, ...]) -> None:
+    """Nothing is read or uploaded: object keys are UTF-8."""
+    code, out, err = ran(*argv, *json_option, env=UP)
+
+    assert (exit_codes.USAGE, "") == (code, out)
+    assert "udcff.json" in err
+    if json_option:
+        assert "USAGE" == json.loads(err)["error"]["code"]
+
+
+def test_a_variable_that_is_not_utf_8_is_an_error() -> None:
+    """It is named in the message, and there is no traceback."""
+    env = {**UP, "CLIPSTITCH_COMPLETION_TOPIC": "t", "OSS_ACCESS_KEY_ID": "id\udcff"}
+    code, _, err = ran("plan", "oss://acme/manifests/a.json", "--json", env=env)
+
+    assert exit_codes.USAGE == code
+    assert "udcff" in json.loads(err)["error"]["message"]
 
 
 @pytest.mark.parametrize("argv", [("plan", "x.json"), ("drop", "x.json"), ("jobs",), ("show", "2026")])
