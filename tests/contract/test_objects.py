@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from clipstitch.common.errors import AlreadyExists, ObjectNotFound
+from clipstitch.common.errors import AlreadyExists, CloudBusy, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import HeadReplacement, ObjectHeaders
 from clipstitch.usecases.context import Context
@@ -134,6 +134,18 @@ def test_a_copy_can_replace_the_head_of_its_source(cloud: Context, ref: Namer) -
     assert ({"y": "2"}, copied.size) == (dict(cloud.objects.describe(ref("b")).meta), len(head.body) + 5)
     with pytest.raises(AlreadyExists):
         cloud.objects.copy(ref("a"), ref("b"), ObjectHeaders(), once=True, front=head)
+
+
+def test_a_head_is_replaced_only_in_the_version_in_which_it_was_counted(cloud: Context, ref: Namer) -> None:
+    """Otherwise bytes of the old head could be left, or bytes of the new audio be lost."""
+    cloud.objects.write(ref("a"), b"oldaudio", ObjectHeaders())
+    head = HeadReplacement(b"tag" * 40_000, 3, cloud.objects.read(ref("a"), limit=3).about.etag)
+    cloud.objects.copy(ref("a"), ref("b"), ObjectHeaders(), front=head)
+    cloud.objects.write(ref("a"), b"newheadaudio", ObjectHeaders())
+
+    with pytest.raises(CloudBusy, match="was replaced after its head was read"):
+        cloud.objects.copy(ref("a"), ref("c"), ObjectHeaders(), front=head)
+    assert [ref("a").key, ref("b").key] == _keys(cloud, ref)
 
 
 def test_several_objects_are_deleted_in_one_call(cloud: Context, ref: Namer) -> None:

@@ -9,7 +9,7 @@ from tests.simulation.mutants import Mutant
 from tests.simulation.mutation_testing import ROOT, apply_mutant
 from tests.simulation.tested_mutants import TESTED_MUTANTS, AssignedMutant, is_detected
 
-TRIED_LOCALLY = 5  # every fifth: each takes a second or two
+TRIED_LOCALLY = 5  # every fifth: each takes some seconds
 
 _every_mutant = pytest.mark.parametrize(
     "tested", [pytest.param(tested, id=tested.mutant.name) for tested in TESTED_MUTANTS]

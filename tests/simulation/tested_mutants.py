@@ -18,6 +18,8 @@ OSS = "adapters/oss.py"
 _USE_CASES, _ADAPTERS = "tests/unit/usecases/", "tests/unit/adapters/"
 _OSS_TEST, _IMM_TEST = _ADAPTERS + "test_oss_answers.py", _ADAPTERS + "test_imm.py"
 _WEBHOOK_TEST, _STORE_TEST = "tests/contract/test_webhook_sender.py", _USE_CASES + "test_job_store.py"
+_FAULTY = "tests/contract/test_faulty_responses.py"
+EVENT = "jobs/completion_event.py"
 FAILURES = "short test summary info"  # what pytest prints if tests failed, and only then
 
 
@@ -49,8 +51,8 @@ TESTED_MUTANTS = (
     _mutant(
         "suspended versioning counts as none",
         OSS,
-        "get_bucket_versioning().status is not None",
-        'get_bucket_versioning().status == "Enabled"',
+        "return found.status is not None",
+        'return found.status == "Enabled"',
         _ADAPTERS + "test_oss_answers.py",
     ),
     _mutant(
@@ -314,6 +316,97 @@ TESTED_MUTANTS = (
         "self._failures_in_row[sink] = 0 if accepted else self._failures_in_row[sink] + 1",
         "self._failures_in_row[sink] += not accepted",
         _USE_CASES + "test_sink_monitor.py",
+    ),
+    _mutant(
+        "parts of two versions of a source are combined",
+        OSS,
+        "target.key, upload, number, headers=same)",
+        "target.key, upload, number)",
+        _FAULTY,
+    ),
+    _mutant(
+        "the parts of a failed copy are left behind",
+        OSS,
+        "                bucket.abort_multipart_upload(target.key, upload)\n",
+        "                pass\n",
+        _FAULTY,
+    ),
+    _mutant(
+        "a body that is cut short counts as whole",
+        OSS,
+        "if due is not None and len(body) < due:",
+        "if False:",
+        "tests/unit/common/test_cloud_errors.py",
+    ),
+    _mutant(
+        "bytes are not compared with the CRC of their object",
+        OSS,
+        "got.server_crc not in (None, got.client_crc)",
+        "False",
+        _FAULTY,
+    ),
+    _mutant(
+        "a bare 404 to HEAD is a refusal",
+        OSS,
+        "if error.status == 404 and not error.code:",
+        "if error.status == -404:",
+        _FAULTY,
+    ),
+    _mutant(
+        "any refusal of a probe means that there is no audio",
+        "common/cloud_errors.py",
+        "    of_imm = IMM_CODE == code or _IMM_EC == ec\n",
+        "    return True\n    of_imm = IMM_CODE == code or _IMM_EC == ec\n",
+        _FAULTY,
+    ),
+    _mutant(
+        "the head of one version is replaced in another",
+        OSS,
+        'if front and front.etag not in ("", about.etag):',
+        "if False:",
+        "tests/contract/test_objects.py",
+    ),
+    _mutant(
+        "a wrong silence is kept",
+        "usecases/plan_job.py",
+        "        if existing != body:\n",
+        "        if existing is None:\n",
+        _USE_CASES + "test_jobs_of_many_steps.py",
+    ),
+    _mutant(
+        "an empty manifest is rejected at once",
+        "usecases/submit.py",
+        "elif not upload.body and _is_new(upload, context):",
+        "elif False:",
+        _USE_CASES + "test_empty_manifests.py",
+    ),
+    _mutant(
+        "an event contains characters that XML lacks",
+        EVENT,
+        "return escape_in_json(",
+        "return (",
+        "tests/unit/jobs/test_completion_event.py",
+    ),
+    _mutant(
+        "thousands of tasks make an event too long",
+        EVENT,
+        '_BULKY = ("clips", "tasks", ',
+        '_BULKY = ("clips", ',
+        "tests/unit/jobs/test_completion_event.py",
+    ),
+    _mutant(
+        "an event names only the tasks that were recorded before they ended",
+        "jobs/job.py",
+        "if fact.kind in _TASK_KINDS}",
+        "if fact.kind == ACCEPTED}",
+        _USE_CASES + "test_whole_jobs.py",
+    ),
+    _mutant(
+        "an event changes with the settings",
+        "usecases/settings.py",
+        "return decision.result_object or self.result_ref(",
+        "return self.result_ref(",
+        _USE_CASES + "test_events.py",
     ),
 )
 

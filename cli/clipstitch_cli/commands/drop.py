@@ -10,7 +10,7 @@ import typer
 
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.jobs.job import Job
-from clipstitch.manifest.parse import SUFFIXES
+from clipstitch.manifest.parse import SUFFIXES, parse
 from clipstitch.usecases.context import Context
 from clipstitch_cli import exit_codes
 from clipstitch_cli.connection import connect
@@ -48,14 +48,17 @@ def drop_manifest(
 ) -> int:
     """Upload a manifest file. With a timeout, wait for its event and return the exit code of the job's state.
 
-    Raises UsageError if no trigger watches the key, WaitTimedOut.
+    Raises UsageError if no trigger watches the key, InvalidManifest if the file is empty, WaitTimedOut.
     """
     prefix = context.settings.manifest_prefix
     ref = ObjectRef(context.settings.bucket, key or prefix + manifest.name)
     if not (ref.key.startswith(prefix) and ref.key.endswith(SUFFIXES)):
         suffixes = ", ".join(SUFFIXES)
         raise UsageError(f"{visible(ref.key)!r} would start no job: keys begin with {prefix} and end in {suffixes}")
-    job_id = upload_manifest(ref, read_manifest(manifest), context)
+    body = read_manifest(manifest)
+    if not body:  # the functions would wait for its content
+        parse(body, ref, context.settings.limits)
+    job_id = upload_manifest(ref, body, context)
     if not command.json:
         command.write_note(f"uploaded {visible(ref.uri)}; see `clipstitch show {job_id}`")
     if timeout is not None:

@@ -102,7 +102,7 @@ def _code_and_message(error: HTTPError) -> tuple[str, str]:
     """Return the error code and the message of IMM, or HTTP's if there are none."""
     try:
         answer = json.load(error)
-    except ValueError:
+    except (ValueError, OSError, HTTPException):  # not JSON, or cut short
         answer = None
     answer = answer if isinstance(answer, dict) else {}
     return str(answer.get("Code") or error.code), str(answer.get("Message") or error.reason)

@@ -56,7 +56,9 @@ class MemoryObjectStore:
     ) -> ports.CopiedObject:
         """Copy an object; `size` saves nothing."""
         del size
-        body = self._content(source).body
+        about, body = self._content(source)
+        if front and front.etag not in ("", about.etag):
+            raise errors.CloudBusy(f"{source.uri} was replaced after its head was read")
         if front:
             body = front.body + body[front.replaces :]
         self.write(target, body, labels, once=once)
@@ -135,7 +137,7 @@ class MemoryAudioService:
             made = _made(self._objects, ref)
         except (errors.ObjectNotFound, errors.NotAudio) as error:
             return error
-        about = {name: made[name] for name in ("container", "codec", "start_s") if name in made}
+        about: dict[str, Any] = {name: made[name] for name in ("container", "codec", "start_s") if name in made}
         found = self._objects.describe(ref)
         about |= {"etag": found.etag, "size": found.size}
         return ports.Probe(made["duration_s"], made["sample_rate"], made["channels"], **about)

@@ -125,16 +125,7 @@ class OssObjectStore:
     def describe(self, ref: ObjectRef) -> ports.ObjectInfo:
         """Return the metadata of an object; raise `ObjectNotFound` if there is none."""
         with _translated_errors(f"looking at {ref.uri}"):
-            return _described(self._head(ref))
-
-    def _head(self, ref: ObjectRef) -> Any:
-        """Return the headers of an object. A response to HEAD has no body, and may have no error code either."""
-        try:
-            return self._bucket(ref.bucket).head_object(ref.key)
-        except oss2.exceptions.OssError as error:
-            if error.status == 404 and not error.code:
-                raise ObjectNotFound(f"{ref.uri} does not exist") from error
-            raise
+            return _described(_head(self._bucket(ref.bucket), ref))
 
     def write(self, ref: ObjectRef, body: bytes, labels: ports.ObjectHeaders, *, once: bool = False) -> bool:
         """Write an object; with `once`, raise `AlreadyExists` if there is one. Return True if the bucket is versioned.
@@ -157,36 +148,43 @@ class OssObjectStore:
     ) -> ports.CopiedObject:
         """Copy one version of an object inside OSS: in one request, or in parts if it is large or its head is replaced.
 
-        Raises `CloudBusy` if the source is replaced between two parts.
+        Raises `CloudBusy` if the source is replaced meanwhile.
         """
         with _translated_errors(f"copying {source.uri} to {target.uri}"):
-            headers, about = _headers(labels, once=once), None
+            headers, same = _headers(labels, once=once), dict[str, str]()
             if front or not 0 < size <= self._single_bytes:
-                about = _described(self._head(source))
-                if front or about.size > self._single_bytes:
-                    return self._copy_parts(source, target, headers, about, front or ports.HeadReplacement(b""))
-            headers |= {"x-oss-metadata-directive": "REPLACE"} | ({_IF_SAME: about.etag} if about else {})
+                head = _head(self._bucket(source.bucket), source)
+                about, same = _described(head), {_IF_SAME: head.etag}
+                size = about.size
+                if front and front.etag not in ("", about.etag):
+                    raise CloudBusy(f"{source.uri} was replaced after its head was read")
+                if front or size > self._single_bytes:
+                    return self._copy_parts(source, target, headers, size, same, front or ports.HeadReplacement(b""))
+            headers |= {"x-oss-metadata-directive": "REPLACE", **same}
             made = self._bucket(target.bucket).copy_object(source.bucket, source.key, target.key, headers=headers)
-            return ports.CopiedObject(_bare(made.etag), about.size if about else size)
+            return ports.CopiedObject(_bare(made.etag), size)
 
     def _copy_parts(
         self,
         source: ObjectRef,
         target: ObjectRef,
         headers: dict[str, str],
-        about: ports.ObjectInfo,
+        size: int,
+        same: dict[str, str],
         front: ports.HeadReplacement,
     ) -> ports.CopiedObject:
-        """Copy in parts; the object becomes visible once all parts are complete. Parts of a failed copy are deleted."""
+        """Copy in parts; the object becomes visible once all parts are complete. Parts of a failed copy are deleted.
+
+        `same` is the condition that the source of `size` bytes is not replaced meanwhile.
+        """
         bucket = self._bucket(target.bucket)
         upload = bucket.init_multipart_upload(target.key, headers=headers).upload_id
-        starts = range(front.replaces, about.size, self._part_bytes)
-        spans = [(start, min(start + self._part_bytes, about.size) - 1) for start in starts]
+        starts = range(front.replaces, size, self._part_bytes)
+        spans = [(start, min(start + self._part_bytes, size) - 1) for start in starts]
 
         def copy_part(part: tuple[int, tuple[int, int]]) -> Any:
             number, span = part
             # Each part is a request of its own: without the condition, parts of two versions could be combined.
-            same = {_IF_SAME: about.etag}
             return bucket.upload_part_copy(source.bucket, source.key, span, target.key, upload, number, headers=same)
 
         try:
@@ -199,7 +197,7 @@ class OssObjectStore:
             with suppress(oss2.exceptions.OssError, *_UNREADABLE):  # otherwise the bucket's lifecycle rule deletes them
                 bucket.abort_multipart_upload(target.key, upload)
             raise
-        return ports.CopiedObject(_bare(made.etag), about.size - front.replaces + len(front.body))
+        return ports.CopiedObject(_bare(made.etag), size - front.replaces + len(front.body))
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:
         """Delete objects, up to 1,000 per request; missing objects are ignored."""
@@ -243,6 +241,16 @@ def _headers(labels: ports.ObjectHeaders, *, once: bool) -> dict[str, str]:
     if once:
         headers[_ONCE] = "true"
     return headers
+
+
+def _head(bucket: Any, ref: ObjectRef) -> Any:
+    """Return the headers of an object. A response to HEAD has no body, and may have no error code either."""
+    try:
+        return bucket.head_object(ref.key)
+    except oss2.exceptions.OssError as error:
+        if error.status == 404 and not error.code:
+            raise ObjectNotFound(f"{ref.uri} does not exist") from error
+        raise
 
 
 def _whole_body(got: Any, limit: int | None = None) -> bytes:
@@ -319,7 +327,7 @@ class OssAudioService:
                 if is_not_audio(str(error.code), str(error.ec), str(error.message)):
                     raise NotAudio(f"probing {ref.uri}: {describe_error(error)}") from error
                 raise
-            etag = got.headers.get("ETag") or bucket.head_object(ref.key).etag
+            etag = got.headers.get("ETag") or _head(bucket, ref).etag
         return probe._replace(etag=_bare(etag))
 
     def start(self, main: ObjectRef, process: str) -> str:

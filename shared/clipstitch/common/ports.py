@@ -48,10 +48,14 @@ class CopiedObject(NamedTuple):
 
 
 class HeadReplacement(NamedTuple):
-    """The bytes that replace the first `replaces` bytes of the source in its copy."""
+    """The bytes that replace the first `replaces` bytes of the source in its copy.
+
+    `etag` is that of the version of the source in which they were counted; "" for any version.
+    """
 
     body: bytes
     replaces: int = 0
+    etag: str = ""
 
 
 class ObjectHeaders(NamedTuple):
@@ -135,11 +139,12 @@ class ObjectStore(Protocol):
         front: HeadReplacement | None = None,
         size: int = 0,
     ) -> CopiedObject:
-        """Copy an object within the cloud. Raises `ObjectNotFound`, and `AlreadyExists` as `write` does.
+        """Copy one version of an object within the cloud. Raises `ObjectNotFound`, and `AlreadyExists` as `write` does.
 
         `size` is that of the source in bytes if it is known, which saves a request.
 
-        The copy begins with `front`, of at least 100 KB, if it is given. The rest is not downloaded.
+        The copy begins with `front`, of at least 100 KB, if it is given. The rest is not downloaded. Raises `CloudBusy`
+        if the source is replaced during the copy, or was since the version that `front` names.
         """
 
     def delete(self, refs: Iterable[ObjectRef]) -> None:

@@ -159,9 +159,9 @@ def _origin(plan: Plan) -> dict[str, str]:
 
 def _id3_head(plan: Plan, merged: _Merged, context: Context) -> HeadReplacement:
     """Return the ID3 tag that replaces the one of the encoder, of which only the first bytes are read."""
-    head = context.objects.read(plan.final.target, limit=ID3_HEADER_BYTES).body
+    head = context.objects.read(plan.final.target, limit=ID3_HEADER_BYTES)
     title = plan.output.ref.key.rpartition("/")[2].rpartition(".")[0] or plan.output.ref.key
-    return HeadReplacement(id3_tag(title, merged.chapters), id3_size(head))
+    return HeadReplacement(id3_tag(title, merged.chapters), id3_size(head.body), head.about.etag)
 
 
 def _write_chapters(plan: Plan, chapters: Sequence[Chapter], context: Context, *, overdue: bool) -> str:

@@ -12,10 +12,11 @@ from clipstitch.adapters.oss import OssBuckets, OssObjectStore
 from clipstitch.common.credentials import AccessKey
 
 MODIFIED = "Fri, 02 Jan 2026 03:04:05 GMT"
+REQUEST_ID = "647EB6AC7B423D3538DB0000"
 
 
 class CannedAnswer(NamedTuple):
-    """A response. `Last-Modified` is added."""
+    """A response. `Last-Modified` and the id of the request are added."""
 
     status: int = 200
     body: bytes = b""
@@ -81,7 +82,7 @@ def _handler(cloud: CannedCloud) -> type[BaseHTTPRequestHandler]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = cloud.answer(CannedRequest(f"{self.command} {unquote(self.path)}", headers, body))
             self.send_response(answer.status)
-            for name, value in {"Last-Modified": MODIFIED, **answer.headers}.items():
+            for name, value in {"Last-Modified": MODIFIED, "x-oss-request-id": REQUEST_ID, **answer.headers}.items():
                 self.send_header(name, value)
             if "Content-Length" not in answer.headers:
                 self.send_header("Content-Length", str(len(answer.body)))

@@ -31,7 +31,7 @@ class ImmServer:
     """An HTTP server that answers every request with the same status and body."""
 
     def __init__(self) -> None:
-        self.status, self.body = 200, b"{}"
+        self.status, self.body, self.cut = 200, b"{}", False
         self.requests: list[tuple[str, dict[str, str]]] = []
         fake = self
 
@@ -41,7 +41,8 @@ class ImmServer:
                 self.send_response(fake.status)
                 self.send_header("Content-Length", str(len(fake.body)))
                 self.end_headers()
-                self.wfile.write(fake.body)
+                self.wfile.write(fake.body[: len(fake.body) // 2] if fake.cut else fake.body)
+                self.close_connection = True
 
             def log_message(self, *_: object) -> None:
                 """Suppress the access log."""
@@ -215,3 +216,18 @@ def test_the_time_of_a_request_is_utc_in_every_zone(imm: ImmServer) -> None:
     sent = datetime.strptime(headers["x-acs-date"], "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
 
     assert abs((SystemClock().now() - sent).total_seconds()) < 60
+
+
+@pytest.mark.parametrize(("status", "means"), [(200, CloudBusy), (400, None), (503, CloudBusy)])
+def test_an_answer_that_is_cut_short_never_raises_an_error_of_a_library(
+    imm: ImmServer, status: int, means: type[CloudBusy] | None
+) -> None:
+    """A refusal keeps its status, which is enough to know what it means."""
+    imm.answer({"Status": "Succeeded", "Code": "InvalidArgument"}, status)
+    imm.cut = True
+
+    if means is None:
+        assert imm.look_up() is None
+    else:
+        with pytest.raises(means):
+            imm.look_up()

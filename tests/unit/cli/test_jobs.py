@@ -209,6 +209,17 @@ def test_a_key_without_a_trigger_is_rejected(world: World, name: str, key: str) 
         drop_manifest(world.context(), Path(name), make_command(), key=key)
 
 
+@pytest.mark.parametrize("name", ["ep1.json", "ep1.yaml", "ep1.m3u", "ep1.ffconcat"])
+def test_an_empty_file_is_rejected_before_the_upload(world: World, tmp_path: Path, name: str) -> None:
+    """The functions would wait for its content before they reject it."""
+    (tmp_path / name).touch()
+    before = dict(world.objects.stored)
+
+    with pytest.raises(InvalidManifest):
+        drop_manifest(world.context(), tmp_path / name, make_command())
+    assert before == world.objects.stored
+
+
 def test_an_invalid_timeout_is_rejected_before_the_upload(file: Path) -> None:
     """Before any request."""
     code, _, errors = ran("drop", str(file), "--wait", "--timeout", "soon", env=UP)

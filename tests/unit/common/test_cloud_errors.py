@@ -48,7 +48,8 @@ class ScriptedBucket:
         """Probe audio."""
         assert "audio/info" == process
         answer = self._answer()
-        return SimpleNamespace(read=lambda: answer, content_length=len(answer), headers={"ETag": '"E7"'})
+        body, length = answer if isinstance(answer, tuple) else (answer, len(answer))
+        return SimpleNamespace(read=lambda: body, content_length=length, headers={"ETag": '"E7"'})
 
 
 def audio_on(bucket: ScriptedBucket) -> tuple[OssAudioService, list[float]]:
@@ -183,6 +184,14 @@ def test_half_an_answer_of_audio_info_does_not_mean_that_there_is_no_audio(
 ) -> None:
     """A whole answer without an audio stream does."""
     assert means is type(audio_on(ScriptedBucket(answer))[0].probe([MAIN])[MAIN])
+
+
+def test_an_answer_that_is_shorter_than_its_length_is_not_believed() -> None:
+    """Whether the libraries below check that depends on their versions."""
+    found = audio_on(ScriptedBucket((INFO, len(INFO) + 1)))[0].probe([MAIN])[MAIN]
+
+    assert CloudBusy is type(found)
+    assert "ends after" in str(found)
 
 
 @pytest.mark.parametrize(
