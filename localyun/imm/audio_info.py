@@ -1,5 +1,8 @@
 """The document of `audio/info`, measured by decoding the object; containers only estimate these figures.
 
+A container that announces more audio than it has, since the object is truncated, is believed, as by the vendor's tool,
+which reads containers only. A start time is the delay of the encoder, where the container records it.
+
 The wire has two forms of the same answer, so the document has both: the flat form of the page "Extract audio
 information" (2026-03-20; numbers, the fields of IMM's AudioStream), and `Format`/`Streams` with strings, which the
 official media processing tool prints (2026-08-21).
@@ -16,6 +19,7 @@ from localyun.imm.ffmpeg import AudioStream, Ffmpeg, FfmpegResult, input_args
 
 CACHE_SIZE = 2048
 MAX_CONCURRENT = 4
+MAX_PADDING_S = 0.25  # more than any encoder pads: 3 frames of MP3 at 8,000 Hz, and the 10 ms to which FFmpeg rounds
 
 
 class AudioInfo:
@@ -34,7 +38,10 @@ class AudioInfo:
         if stream is None or not samples:
             message = f"{label} is not audio that can be read: {_reason(result, stream)}. Choose an audio object."
             raise ImmError("InvalidArgument", message)
-        return _document(stream, samples, file.stat().st_size)
+        seconds = samples / stream.sample_rate
+        announced = result.announced_s()
+        truncated = announced > seconds + MAX_PADDING_S
+        return _document(stream, announced if truncated else seconds, file.stat().st_size)
 
 
 def _reason(result: FfmpegResult, stream: AudioStream | None) -> str:
@@ -43,8 +50,7 @@ def _reason(result: FfmpegResult, stream: AudioStream | None) -> str:
     return "no audio can be decoded from it" if stream else "it has no audio stream"
 
 
-def _document(stream: AudioStream, samples: int, size: int) -> dict[str, Any]:
-    seconds = samples / stream.sample_rate
+def _document(stream: AudioStream, seconds: float, size: int) -> dict[str, Any]:
     overall = round(size * 8 / seconds)
     duration = f"{seconds:.6f}"
     numbers = {

@@ -27,6 +27,8 @@ STREAM = re.compile(
 )
 INPUT = re.compile(r"^Input #(\d+), (.+), from '", re.MULTILINE)
 OVERALL = re.compile(r"^  Duration: \S+(?: start: \S+)?[^\n]* bitrate: (?:(\d+) kb/s|N/A)", re.MULTILINE)
+ANNOUNCED = re.compile(r"^  Duration: (\d+):(\d+):(\d+\.\d+)", re.MULTILINE)
+ESTIMATED = "Estimating duration from bitrate"
 START = re.compile(r"^  Duration: \S+ start: (\d+\.\d+)", re.MULTILINE)
 DECODED = re.compile(r"Input stream #(\d+):\d+ \(audio\): [^\n]*?(?:\((\d+) samples\); )")
 ENCODED = re.compile(r"Output stream #(\d+):0 \(audio\): \d+ frames encoded \((\d+) samples\)")
@@ -76,6 +78,11 @@ class FfmpegResult:
         parts = [self.log[start:end] for start, end in pairwise(starts)]
         found = {int(head[1]): _stream(head[2], part) for head, part in zip(heads, parts, strict=True)}
         return {number: stream for number, stream in found.items() if stream}
+
+    def announced_s(self) -> float:
+        """Return the duration in seconds that the first container records, to 10 ms; 0 if it records none."""
+        found = None if ESTIMATED in self.log else ANNOUNCED.search(self.log)
+        return int(found[1]) * 3600 + int(found[2]) * 60 + float(found[3]) if found else 0.0
 
     def decoded(self) -> dict[int, int]:
         """Return the number of samples decoded from each used input, by input number."""

@@ -9,6 +9,7 @@ from clipstitch.adapters.memory import MemoryAudioService
 from clipstitch.common.errors import NotAudio, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectHeaders, Probe
+from clipstitch.planning.lengths import is_estimated
 from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, format_process
 from clipstitch.usecases.context import Context
 
@@ -16,16 +17,17 @@ Namer = Callable[[str], ObjectRef]
 
 
 def test_probe_measures_every_clip(cloud: Context, ref: Namer, audio: bytes) -> None:
-    """One call returns the duration, sample rate and channels of each clip."""
+    """One call returns the duration, sample rate and channels of each clip, and the ETag of the object."""
     cloud.objects.write(ref("a.wav"), audio, ObjectHeaders())
     cloud.objects.write(ref("b.wav"), audio, ObjectHeaders())
 
     probes = cloud.audio.probe([ref("a.wav"), ref("b.wav")])
 
     assert {ref("a.wav"), ref("b.wav")} == set(probes)
-    for probe in probes.values():
+    for key, probe in probes.items():
         assert isinstance(probe, Probe)
         assert (1.0, 8000, 1) == (probe.duration_s, probe.sample_rate, probe.channels)
+        assert cloud.objects.describe(key).etag == probe.etag != ""
 
 
 def test_probe_returns_an_error_for_each_clip_it_cannot_measure(cloud: Context, ref: Namer, audio: bytes) -> None:
@@ -48,7 +50,10 @@ def test_a_started_process_creates_its_target(cloud: Context, ref: Namer, audio:
     _wait_for(cloud, target)
 
     assert task
-    assert Probe(1.5, 8000, 1) == _without_bitrate(cloud.audio.probe([target])[target])
+    made = cloud.audio.probe([target])[target]
+    assert isinstance(made, Probe)
+    assert (1.5, 8000, 1) == (made.duration_s, made.sample_rate, made.channels)
+    assert not is_estimated(made)
 
 
 def test_starting_the_same_process_twice_creates_two_tasks(cloud: Context, ref: Namer, audio: bytes) -> None:
@@ -83,8 +88,3 @@ def _wait_for(cloud: Context, target: ObjectRef) -> None:
         else:
             return
     pytest.fail(f"{target.uri} did not appear within 60 s")
-
-
-def _without_bitrate(probe: object) -> object:
-    """Return a probe with bitrate 0, because the bitrate depends on the encoder."""
-    return probe._replace(bitrate=0) if isinstance(probe, Probe) else probe

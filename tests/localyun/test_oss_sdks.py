@@ -600,9 +600,15 @@ def test_a_process_that_cannot_start_is_an_error(here: World, bucket: oss2.Bucke
 
 
 def test_audio_info_is_json(here: World, bucket: oss2.Bucket, client: oss.Client) -> None:
-    """The result of the task service is returned unchanged."""
-    here.objects.put(BUCKET, "a.mp3", AUDIO)
-    returned = json.loads(bucket.get_object("a.mp3", process="audio/info").read())
+    """The result of the task service is returned unchanged, with the ETag and the time of the object."""
+    stored = here.objects.put(BUCKET, "a.mp3", AUDIO)
+    answer = bucket.get_object("a.mp3", process="audio/info")
+    returned = json.loads(answer.read())
+    head = bucket.head_object("a.mp3")
+
+    assert stored.etag == head.etag == answer.etag
+    assert head.last_modified == answer.last_modified
+    assert "application/json" == answer.content_type
 
     assert returned == {"Duration": 1.0, "bucket": BUCKET, "key": "a.mp3"}
     assert returned == json.loads(

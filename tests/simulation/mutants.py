@@ -153,10 +153,7 @@ MUTANTS = (
     ),
     Mutant(
         "a reported success counts although the target does not exist",
-        (
-            (OUTCOMES, "made = context.objects.describe(step.target)", "made = step"),
-            (OUTCOMES, '{"size": made.size}', '{"size": 0}'),
-        ),
+        ((OUTCOMES, "made = context.audio.probe([step.target])[step.target]", "made = Probe(1.0, 44100, 1)"),),
     ),
     Mutant(
         "a reported failure counts although no task was recorded",

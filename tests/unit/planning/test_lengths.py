@@ -38,9 +38,10 @@ def planned(wanted: Manifest, probes: Mapping[str, Probe] | None = None) -> Plan
     return make_plan(wanted, found, CONTEXT)
 
 
-def flac(*clips: Clip, **wanted: object) -> Manifest:
-    """Return a manifest of these clips whose output records its length."""
-    return manifest(*clips, spec="flac", **wanted)  # type: ignore[arg-type] # fields of the output
+def flac(*clips: Clip, **trim: int) -> Manifest:
+    """Return a manifest of these clips whose output records its length, trimmed or not."""
+    made = manifest(*clips, spec="flac")
+    return made._replace(output=made.output._replace(**trim))  # type: ignore[arg-type] # start and duration
 
 
 def of_one_step(probes: Mapping[str, Probe] | None = None) -> Plan:
@@ -64,7 +65,7 @@ def as_planned(plan: Plan) -> dict[int, MeasuredLength]:
     + [(WAV._replace(container=name), True) for name in ("ac3", "amr", "eac3", "mpegts", "something new")]
     + [(WAV._replace(container=name), False) for name in ("ogg", "flac", "asf", "matroska,webm", "")],
 )
-def test_a_container_tells_whether_its_length_is_an_estimate(probe: Probe, estimated: bool) -> None:
+def test_the_container_determines_if_a_length_is_an_estimate(probe: Probe, estimated: bool) -> None:
     """An MP3 by the delay that its Xing header records; an unknown container is not trusted, a missing name is."""
     assert estimated == is_estimated(probe)
 
