@@ -178,13 +178,34 @@ def info(stream: dict[str, object], **other: object) -> bytes:
             Probe(1.0, 44100, 2, codec="pcm_s16le"),
         ),
         (info({"Duration": 1, "CodecName": "mp3", "SampleFormat": "fltp"}), Probe(1.0, 44100, 2, codec="mp3")),
+        (
+            info({"Duration": 1, "CodecName": "mp3", "StartTime": 0.025}, FormatName="mp3"),
+            Probe(1.0, 44100, 2, container="mp3", codec="mp3", start_s=0.025),
+        ),
         (info({"Duration": 1, "CodecName": "aac", "SampleFormat": "fltp"}), Probe(1.0, 44100, 2, codec="aac")),
     ],
 )
 def test_a_probe_takes_the_values_of_the_audio_stream_first(answer: bytes, probe: Probe) -> None:
     """The format of samples counts for lossless codecs only: lossy decoders answer with floats."""
-    with CannedCloud({"GET /acme/": CannedAnswer(body=answer, headers={"ETag": UPPER})}).buckets() as buckets:
-        assert {SOURCE: probe._replace(etag=UPPER)} == OssAudioService(buckets).probe([SOURCE])
+    with CannedCloud({"GET /acme/": CannedAnswer(body=answer, headers={"ETag": '"e7"'})}).buckets() as buckets:
+        assert {SOURCE: probe._replace(etag="E7")} == OssAudioService(buckets).probe([SOURCE])
+
+
+@pytest.mark.parametrize("headers", [{"ETag": '"e7"'}, {}], ids=["as documented", "without ETag"])
+def test_a_probe_has_the_etag_of_the_object(headers: dict[str, str]) -> None:
+    """The sample response of audio/info has the headers of the object; without them, HEAD has."""
+    described = {"ETag": '"E7"', "Content-Length": "7"}
+    answers = {
+        "GET /acme/": CannedAnswer(body=info({"Duration": 1}), headers=headers),
+        "HEAD /acme/": CannedAnswer(headers=described),
+    }
+    oss = CannedCloud(answers)
+    with oss.buckets() as buckets:
+        (probe,) = OssAudioService(buckets).probe([SOURCE]).values()
+
+    assert isinstance(probe, Probe)
+    assert "E7" == probe.etag
+    assert (1 if headers else 2) == len(oss.requests)
 
 
 @pytest.mark.parametrize("answer", [b"{}", b"", b'{"TaskId": ""}', b'{"TaskId": null}', b"<html></html>"])
