@@ -80,7 +80,7 @@ def make_services(deployment: Deployment, context: ServiceContext, exits: ExitSt
     functions = _functions(deployment, context, messages)
     exits.callback(functions.close)
     exits.callback(messages.stop)
-    triggers = Triggers(functions, objects, messages, clock, faults)
+    triggers = Triggers(functions, objects, messages, clock, faults, partial(_trigger_may, context))
     exits.callback(triggers.close)
     role_may = _service_roles(context, account, lambda project: tasks.project(project).service_role)
     tasks = TaskService(
@@ -103,6 +103,11 @@ def make_services(deployment: Deployment, context: ServiceContext, exits: ExitSt
     manager.restore()
     _create(deployment, services)
     return services
+
+
+def _trigger_may(context: ServiceContext, action: str, role: str, function: str) -> bool:
+    """Return True if the role of a trigger has a permission on a function."""
+    return context.authorizer.may(role.lower(), action, function)
 
 
 def _check_role(roles: RoleStore, arn: str) -> None:

@@ -14,7 +14,10 @@ from clipstitch_cli.errors import LocalCloudError
 if TYPE_CHECKING:
     from localyun.deploy.declared import Deployment
 
-FROM_DEPLOYMENT = ("CLIPSTITCH_COMPLETION_TOPIC", "CLIPSTITCH_SINKS")
+FROM_DEPLOYMENT = (
+    *("CLIPSTITCH_COMPLETION_TOPIC", "CLIPSTITCH_SINKS"),
+    *("CLIPSTITCH_OUTPUT_PREFIXES", "CLIPSTITCH_OUTPUT_BUCKETS"),
+)
 WEBHOOK_VARIABLES = "CLIPSTITCH_WEBHOOK_"  # prefix of the variables that describe the webhooks among the sinks
 DEAD_LETTER_QUEUE = "CLIPSTITCH_DEAD_LETTER_QUEUE"
 # In a function, Function Compute's names for the key win. On the command line the names that `up` prints must win over

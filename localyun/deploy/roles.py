@@ -1,13 +1,16 @@
 """Checks that roles are declared, may be assumed by their services, and can be evaluated by the local cloud."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from localyun.deploy.declared import BadDeployment, Deployment
+from localyun.fc.values import ObjectTrigger, TimerTrigger, TopicTrigger
 from localyun.ram.policies import BadPolicy
+
+_SOURCES: Mapping[type, str] = {ObjectTrigger: "oss.aliyuncs.com", TopicTrigger: "mns.aliyuncs.com"}
 
 
 def check_roles(deployment: Deployment) -> None:
-    """Raise `BadDeployment` if a function or IMM project uses a role that is not declared or not trusted."""
+    """Raise `BadDeployment` if a function, trigger or IMM project uses a role that is not declared or not trusted."""
     for role in deployment.roles:
         try:
             role.statements()
@@ -30,6 +33,9 @@ def _users(deployment: Deployment) -> Iterator[tuple[str, str, str]]:
     for config in deployment.functions:
         if config.role:
             yield f"s.yaml: function {config.name}", "fc.aliyuncs.com", config.role
+    for trigger in deployment.triggers:
+        if not isinstance(trigger, TimerTrigger) and trigger.role:
+            yield f"s.yaml: trigger {trigger.name}", _SOURCES[type(trigger)], trigger.role
     for project, arn in deployment.service_roles.items():
         yield f"template: IMM project {project}", "imm.aliyuncs.com", arn
 

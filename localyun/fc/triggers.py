@@ -7,6 +7,7 @@ whose function fails.
 import json
 import logging
 import threading
+from collections.abc import Callable
 from datetime import datetime
 
 from localyun.clock import CloudClock
@@ -39,7 +40,10 @@ class FunctionError(Exception):
 
 
 class Triggers:
-    """The triggers of all functions. One that is put works at once; timers tick from `start` on."""
+    """The triggers of all functions. One that is put works at once; timers tick from `start` on.
+
+    `role_may("fc:InvokeFunction", role, function)` returns True if the role of a trigger, an ARN, has that permission.
+    """
 
     def __init__(
         self,
@@ -48,8 +52,10 @@ class Triggers:
         messages: MessageService,
         clock: CloudClock,
         faults: FaultInjector = NO_FAULTS,
+        role_may: Callable[[str, str, str], bool] = lambda *_: True,
     ) -> None:
         self._functions, self._objects, self._messages = functions, objects, messages
+        self._role_may = role_may
         self._clock, self._faults = clock, faults
         self._triggers: dict[tuple[str, str], Trigger] = {}
         self._timers: dict[tuple[str, str], _Timer] = {}
@@ -136,6 +142,9 @@ class Triggers:
         """Invoke the function of a subscription with a message; raise `FunctionError` if it fails."""
         payload = message_payload(subscription, message, self._functions.settings.account_id)
         endpoint = subscription.endpoint
+        for trigger in self.of(function_of(endpoint)):
+            if isinstance(trigger, TopicTrigger) and _subscription_name(trigger) == subscription.name:
+                self._check_role(trigger)
         result = self._functions.invoke(function_of(endpoint), payload, qualifier=qualifier_of(endpoint))
         if result.error_type:
             raise FunctionError(describe_error(result))
@@ -143,11 +152,22 @@ class Triggers:
     def _invoke(self, trigger: ObjectTrigger, payload: bytes, delay: float) -> None:
         """Invoke a function; an event whose function or alias was deleted is dropped: its object is stored already."""
         try:
+            self._check_role(trigger)
             self._functions.invoke_async(trigger.function, payload, qualifier=trigger.qualifier, delay=delay)
+        except FunctionError as error:
+            logger.warning("Dropped an event for trigger %s: %s", trigger.name, error)
         except ServiceError as error:
             if error.status != 404:
                 raise
             logger.warning("Dropped an event for trigger %s: %s", trigger.name, error)
+
+    def _check_role(self, trigger: ObjectTrigger | TopicTrigger) -> None:
+        """Raise `FunctionError` if the role with which OSS or SMQ invokes may not. A trigger without one always may.
+
+        What OSS does with such an event is not documented; here it is lost. SMQ repeats the delivery.
+        """
+        if trigger.role and not self._role_may("fc:InvokeFunction", trigger.role, trigger.function):
+            raise FunctionError(f"the role {trigger.role} lacks fc:InvokeFunction on {trigger.function}; grant it")
 
     def _set(self, key: tuple[str, str], trigger: Trigger) -> None:
         self._triggers[key] = trigger

@@ -2,7 +2,7 @@
 
 import inspect
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,8 @@ from localyun.deploy.project import read
 from localyun.ram.actions import find_action
 from localyun.ram.policies import AccessCheck, BadPolicy, Statement, evaluate, parse_policy
 from localyun.server import Endpoints, LocalCloud
-from tests.deploy.calls import CALLS
-from tests.deploy.flow import DEFAULT_BUCKET, fail_a_copy, run_job
+from tests.deploy.calls import CALLS, OTHER_CALLS, Call
+from tests.deploy.flow import DEFAULT_BUCKET, DEMO, bucket_of, fail_a_copy, run_job, wait_for
 from tests.deploy.projects import SPY, changed_project, environment_of_role
 from tests.deploy.tools import ROOT
 from tests.unit.usecases.harness import log_lines
@@ -34,14 +34,14 @@ CheckedJobs = tuple[Deployment, list[AccessCheck]]
 Spy = tuple[Endpoints, dict[str, str]]
 
 
-def allowed_by_template(deployment: Deployment) -> set[tuple[str, str]]:
-    """Return the permissions of the functions' role, as pairs of an action and a resource pattern."""
-    [role] = [role for role in deployment.roles if role.arn.endswith(ROLE)]
+def allowed_by_template(deployment: Deployment, name: str = "functions") -> set[tuple[str, str]]:
+    """Return the permissions of a role, as pairs of an action and a resource pattern."""
+    [role] = [role for role in deployment.roles if role.arn.endswith(f"role/clipstitch-{name}")]
     return {(act, at) for each in role.statements() if each.allows for act in each.actions for at in each.resources}
 
 
-def needed_by_calls(deployment: Deployment) -> set[tuple[str, str]]:
-    """Return the permissions in the table of calls."""
+def needed_by_calls(deployment: Deployment, calls: Sequence[Call] = CALLS) -> set[tuple[str, str]]:
+    """Return the permissions in a table of calls."""
     outputs = deployment.outputs
     names = {
         "bucket": outputs["BucketName"],
@@ -51,8 +51,21 @@ def needed_by_calls(deployment: Deployment) -> set[tuple[str, str]]:
         "dead_letters": outputs["DeadLetterQueueArn"].split("/")[2],
         "logs": outputs["LogProject"],
         "imm_role": "clipstitch-imm",
+        "completion_topic": outputs["CompletionTopicName"],
+        "output_prefix": "merged/",
+        "prefix": "clipstitch",
     }
-    return {(call.action, call.resource(deployment.account_id, names)) for call in CALLS}
+    return {(call.action, call.resource(deployment.account_id, names)) for call in calls}
+
+
+def wrong_roles(deployment: Deployment) -> list[str]:
+    """Return the roles whose policy does not allow exactly the permissions in the tables of calls."""
+    tables = {"functions": CALLS, **OTHER_CALLS}
+    found = {role.arn.partition("role/clipstitch-")[2] for role in deployment.roles}
+    wrong = [
+        name for name in tables if needed_by_calls(deployment, tables[name]) != allowed_by_template(deployment, name)
+    ]
+    return sorted([*wrong, *(found ^ set(tables))])
 
 
 def test_every_port_method_is_in_the_table_of_calls() -> None:
@@ -68,11 +81,88 @@ def test_every_port_method_is_in_the_table_of_calls() -> None:
     assert methods == {call.by for call in CALLS if "." in call.by}
 
 
-def test_the_policy_allows_exactly_the_permissions_in_the_table_of_calls() -> None:
-    """Neither a missing nor an additional permission is accepted."""
+def test_every_policy_allows_exactly_the_permissions_in_the_table_of_calls() -> None:
+    """Neither a missing nor an additional permission is accepted, in any role."""
     deployment = read(ROOT, {})
 
     assert needed_by_calls(deployment) == allowed_by_template(deployment)
+    assert [] == wrong_roles(deployment)
+
+
+_BUCKET = "acs:oss:*:${ALIYUN::TenantId}:${BucketName}"
+
+
+@pytest.mark.parametrize(
+    ("role", "old", "new"),
+    [
+        ("functions", f"{_BUCKET}/results/*", f"{_BUCKET}/*"),
+        ("functions", f"{_BUCKET}/results/*", f"{_BUCKET}/result/*"),
+        ("functions", f"{_BUCKET}/${{OutputPrefix}}*", f"{_BUCKET}/*"),
+        ("functions", f"{_BUCKET}/${{OutputPrefix}}*", f"{_BUCKET}/outputs/*"),
+        ("functions", f"{_BUCKET}/_clipstitch/open/*", f"{_BUCKET}/_clipstitch/*"),
+        ("functions", f"{_BUCKET}/_clipstitch/tasks/*", f"{_BUCKET}/_clipstitch/jobs/*"),
+        ("functions", "[oss:DeleteObject]", "[oss:DeleteObject, oss:PutObject]"),
+        ("imm", "Action: [oss:GetObject]\n", "Action: [oss:GetObject, oss:PutObject]\n"),
+        ("attach", ":project/${Prefix}'", ":project/*'"),
+        ("oss-trigger", ":functions/${Prefix}-submit*", ":functions/*"),
+        ("oss-trigger", ":functions/${Prefix}-submit*", ":functions/${Prefix}-sweep*"),
+        ("mns-trigger", ":functions/${Prefix}-complete*", ":functions/${Prefix}-*"),
+    ],
+)
+def test_a_policy_that_is_too_wide_or_too_narrow_is_found(tmp_path: Path, role: str, old: str, new: str) -> None:
+    """Each narrowed right of each role, once with more and once with less."""
+    assert [role] == wrong_roles(read(changed_project(tmp_path, {old: new}), {}))
+
+
+@pytest.mark.parametrize("prefix", ["merged/", "*"])
+def test_no_function_may_write_or_delete_a_manifest(prefix: str) -> None:
+    """With any output prefix: a function that writes a manifest would start itself. With `*`, it may write the rest."""
+    deployment = read(ROOT, {"CLIPSTITCH_OUTPUT_PREFIX": prefix})
+    [statements] = [role.statements() for role in deployment.roles if role.arn.endswith(ROLE)]
+
+    def may(action: str, key: str) -> bool:
+        return evaluate(statements, action, f"acs:oss:oss-cn-hangzhou:{deployment.account_id}:clipstitch/{key}")
+
+    assert not may("oss:PutObject", "manifests/loop.json")
+    assert not may("oss:DeleteObject", "manifests/loop.json")
+    assert may("oss:PutObject", "merged/a.mp3")
+    assert (prefix == "*") == may("oss:PutObject", "other-team/index.html")
+    assert not may("oss:DeleteObject", "_clipstitch/jobs/2026-01-02/x/planned.json")
+
+
+@pytest.mark.parametrize(("key", "state"), [("other-team/index.html", "rejected"), ("merged/index.html", "succeeded")])
+def test_a_manifest_may_replace_objects_below_the_output_prefix_only(key: str, state: str) -> None:
+    """Whoever may upload a manifest may replace no other object of the bucket."""
+    with LocalCloud(ROOT, time_scale=50) as endpoints:
+        bucket = bucket_of(endpoints)
+        bucket.put_object(key, b"theirs")
+        bucket.put_object("clips/a.wav", (DEMO / "pre2.wav").read_bytes())
+        manifest = {"version": 1, "output": {"key": key, "format": "mp3", "overwrite": True}, "clips": ["clips/a.wav"]}
+        bucket.put_object("manifests/evil.json", json.dumps(manifest))
+        event = wait_for(bucket, "results/manifests/evil.json.json", 30)
+
+        assert state == event["data"]["state"], event
+        assert (state == "rejected") == (bucket.get_object(key).read() == b"theirs")
+    if state == "rejected":
+        assert ["OUTPUT_NOT_ALLOWED"] == [issue["code"] for issue in event["data"]["issues"]]
+
+
+@pytest.mark.parametrize(("role", "function"), [("oss", "submit"), ("mns", "complete")])
+def test_a_trigger_whose_role_may_not_invoke_its_function_starts_nothing(
+    tmp_path: Path, role: str, function: str
+) -> None:
+    """The local cloud invokes with the role of the trigger."""
+    folder = changed_project(tmp_path, {f"functions/${{Prefix}}-{function}*": "functions/${Prefix}-sweep*"})
+    checks: list[AccessCheck] = []
+    variables = {"CLIPSTITCH_GRACE_PERIOD_S": "3600"}  # the sweep must not help
+    with (
+        LocalCloud(folder, watch=checks.append, variables=variables) as endpoints,
+        pytest.raises(AssertionError, match="no results/"),
+    ):
+        run_job(endpoints, timeout_s=3)
+
+    denied = {(one.principal.rpartition("/")[2], one.action) for one in checks if not one.allowed}
+    assert {(f"clipstitch-{role}-trigger", "fc:InvokeFunction")} == denied
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +205,9 @@ def test_all_permissions_that_a_job_uses_are_allowed(checked_jobs: CheckedJobs) 
     _, checks = checked_jobs
 
     assert [] == [check for check in checks if not check.allowed]
-    assert {"clipstitch-functions", "clipstitch-imm"} == {one.principal.rpartition("/")[2] for one in checks}
+    assert {"functions", "imm", "oss-trigger", "mns-trigger"} == {
+        one.principal.partition("role/clipstitch-")[2] for one in checks
+    }
 
 
 def test_jobs_use_all_permissions_of_the_policy(checked_jobs: CheckedJobs) -> None:
@@ -148,7 +240,7 @@ def test_a_missing_right_to_look_up_tasks_is_logged(tmp_path: Path, caplog: pyte
 
 @pytest.mark.parametrize(
     ("action", "missing"),
-    [("imm:DetectMediaMeta, ", "imm:DetectMediaMeta"), ("oss:GetObject, oss:PutObject, ", "oss:GetObject")],
+    [("imm:DetectMediaMeta, ", "imm:DetectMediaMeta"), ("oss:GetObject, oss:ProcessImm, ", "oss:GetObject")],
 )
 def test_a_missing_permission_is_reported_by_the_local_cloud(tmp_path: Path, action: str, missing: str) -> None:
     """The event of the upload becomes a dead-letter message that names the missing permission."""
@@ -293,12 +385,9 @@ def test_an_action_is_allowed_if_one_statement_allows_it_and_none_denies_it(
     assert allowed == evaluate(statements, action, resource)
 
 
-def test_both_trigger_roles_may_only_invoke_functions() -> None:
-    """With the vendor's policy for that; the one of SMQ's service role is not for other roles."""
-    roles = [role for role in read(ROOT, {}).roles if role.arn.endswith("-trigger")]
-
-    assert [("AliyunFCInvocationAccess",)] * 2 == [role.system_policies for role in roles]
-    assert [()] * 2 == [role.policies for role in roles]
+def test_no_role_has_a_policy_of_the_vendor() -> None:
+    """Such a policy names no resource: AliyunFCInvocationAccess would let OSS and SMQ invoke every function."""
+    assert [()] * 5 == [role.system_policies for role in read(ROOT, {}).roles]
 
 
 @pytest.mark.parametrize(
@@ -408,12 +497,12 @@ def test_a_wildcard_action_has_the_keys_of_the_actions_that_it_means() -> None:
     [
         ("Service: [fc.aliyuncs.com]", "Service: [oss.aliyuncs.com]", "fc.aliyuncs.com may not assume"),
         ("Service: [imm.aliyuncs.com]", "Service: [fc.aliyuncs.com]", "imm.aliyuncs.com may not assume"),
-        ("System: [AliyunFCInvocationAccess]", "System: [AliyunFcInvoke]", "'AliyunFcInvoke' is unknown here; known"),
-        ("Action: [oss:DeleteObject]", "Action: [DeleteObject]", "clipstitch-functions: Statement[2].Action"),
+        ("Service: [oss.aliyuncs.com]", "Service: [mns.aliyuncs.com]", "oss.aliyuncs.com may not assume"),
+        ("Action: [oss:DeleteObject]", "Action: [DeleteObject]", "clipstitch-functions: Statement[5].Action"),
         (
             "Action: [oss:DeleteObject]",
             "Condition: {StringEquals: {'acs:Service': x}}\n                Action: [oss:DeleteObject]",
-            "clipstitch-functions: Statement[2].Condition has 'acs:Service'; keys of oss:DeleteObject known here",
+            "clipstitch-functions: Statement[5].Condition has 'acs:Service'; keys of oss:DeleteObject known here",
         ),
     ],
 )

@@ -138,6 +138,8 @@ def test_an_invalid_variable_is_refused_with_the_description_of_its_constraint(
 INVALID: dict[str, tuple[Any, ...]] = {
     "Prefix": ("A", "ab", "1abc", "a" * 32, "a_b"),
     "BucketName": ("-audio", "ab", "AudioService", "a" * 64, "audio-"),
+    "OutputPrefix": ("merged", "/merged/", "a b/", "**", ""),
+    "OutputBucket": ("-audio", "ab", "AudioService", ""),
     "WorkDays": (1, 366, "many"),
     "LogDays": (0, 3651, "many"),
     "Runtime": ("python3.11", "nodejs20"),
@@ -187,7 +189,9 @@ def test_no_parameter_is_empty() -> None:
     defaults = dict(re.findall(r"^  (\w+): \$\{env\('\w+', '([^']*)'\)\}$", files.serverless, re.MULTILINE))
     used = {name: defaults[text.removeprefix("${vars.").removesuffix("}")] for name, text in passed.items()}
 
-    assert {"Prefix", "BucketName", "NewBucket", "AlarmPolicy", "AlarmContacts"} == set(used)
+    assert {"Prefix", "BucketName", "NewBucket", "OutputPrefix", "OutputBucket", "AlarmPolicy", "AlarmContacts"} == set(
+        used
+    )
     assert all(used.values())
 
 

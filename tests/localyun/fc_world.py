@@ -26,6 +26,13 @@ Resources:
   B: {Type: 'ALIYUN::OSS::Bucket', Properties: {BucketName: bkt}}
   T: {Type: 'ALIYUN::MNS::Topic', Properties: {TopicName: jobs}}
   Q: {Type: 'ALIYUN::MNS::Queue', Properties: {QueueName: events}}
+  X:
+    Type: ALIYUN::RAM::Role
+    Properties:
+      RoleName: x
+      AssumeRolePolicyDocument:
+        Statement: [{Effect: Allow, Action: sts:AssumeRole, Principal: {Service: [oss.aliyuncs.com, mns.aliyuncs.com]}}]
+      PolicyAttachments: {System: [AliyunFCInvocationAccess]}
 """
 SERVERLESS = """
 edition: 3.0.0

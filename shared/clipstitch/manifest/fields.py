@@ -84,7 +84,7 @@ _OVERWRITE = "Replace an object that another manifest, or something other than c
 _BITRATES = (formats.MIN_BITRATE, formats.MAX_BITRATE)
 _BITS = "The bit depth, for `flac` only."
 OUTPUT = _by_name(
-    Field("key", "key", _OUTPUT_KEY, required=True, examples=("episodes/ep42.mp3",)),
+    Field("key", "key", _OUTPUT_KEY, required=True, examples=("merged/ep42.mp3",)),
     Field("bucket", "string", _BUCKET, "the manifest's", low=1),
     Field("format", "choice", "The format.", "by the extension", choices=tuple(formats.FORMATS), code="FORMAT_UNKNOWN"),
     Field("sample_rate", "integer", "The sample rate.", _REFERENCE, choices=formats.SAMPLE_RATES, code="", unit="Hz"),

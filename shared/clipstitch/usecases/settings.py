@@ -135,7 +135,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     values: dict[str, Any] = {
         **{field: env[name] for field, name in REQUIRED.items()},
         **{field: env.get(name) or None for field, name in _NAMES.items()},
-        **{field: tuple(env.get(_variable(field), "").split()) or _DEFAULTS[field] for field in _LISTS},
+        **{field: _list(field, env) or _DEFAULTS[field] for field in _LISTS},
         **prefixes,
         **numbers,
     }
@@ -145,6 +145,14 @@ def read_settings(env: Mapping[str, str]) -> Settings:
 
 def _variable(field: str) -> str:
     return f"CLIPSTITCH_{field.upper()}"
+
+
+def _list(field: str, env: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the items of a list; `*` among prefixes means any. The bucket itself needs no mention, and may have one."""
+    items = env.get(_variable(field), "").split()
+    if field.endswith("_prefixes"):
+        return tuple("" if item == "*" else item for item in items)
+    return tuple(item for item in items if item != env.get(REQUIRED["bucket"]))
 
 
 def _number(name: str, env: Mapping[str, str], default: int, errors: list[str]) -> int:

@@ -11,6 +11,7 @@ import pytest
 
 from clipstitch.common.cloud_errors import IMM_CODE
 from clipstitch.common.errors import CloudBusy
+from clipstitch.common.identifiers import ObjectRef
 from clipstitch.planning.process_string import parse_process
 from clipstitch_cli import exit_codes
 from clipstitch_cli.doctor.live.cleanup import CleanupStack
@@ -28,6 +29,7 @@ from clipstitch_cli.doctor.live.experiments import (
     key_of,
     objects_of,
     spending,
+    target_of,
 )
 from clipstitch_cli.doctor.live.questions import (
     AS_ASSUMED,
@@ -159,10 +161,10 @@ def test_other_lengths_and_other_orders_are_not_equal() -> None:
 def test_a_posted_process_string_can_be_parsed() -> None:
     """Order, trims, target, topic."""
     cut = next(one for one in EXPERIMENTS if one.name == "cut")
-    process = parse_process(cut.process(NAMES.prefix, "acme", "done"))
+    process = parse_process(cut.process(NAMES.prefix, ObjectRef("acme", target_of(cut, NAMES.targets)), "done"))
 
     assert [("doctor-20261125t120000z/c.wav", 200, 500)] == [tuple(segment) for segment in process.sur]
-    assert ("doctor-20261125t120000z/out/cut.flac", "acme") == tuple(process.saveas or ())
+    assert ("_clipstitch/work/doctor-20261125t120000z/cut.flac", "acme") == tuple(process.saveas or ())
     assert "done" == process.topic
 
 

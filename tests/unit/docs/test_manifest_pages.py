@@ -30,7 +30,9 @@ from tests.world import BUCKET, SETTINGS, World
 DOCS = Path(__file__).parents[3] / "docs"
 MANIFESTS, STRINGS = DOCS / "manifest.md", DOCS / "process-strings.md"
 SETTINGS_OF_PAGE = SETTINGS._replace(
-    output_buckets=("acme-out",), sinks=(Sink("events", "topic", "events"), Sink("partner-hook", "queue", "events"))
+    output_buckets=("acme-out",),
+    output_prefixes=("merged/",),  # as s.yaml sets it
+    sinks=(Sink("events", "topic", "events"), Sink("partner-hook", "queue", "events")),
 )
 JOB = "20260102T030405Z-0123456789ab"
 GLOB_MATCHES = ("chapters/1.mp3", "chapters/2.mp3", "chapters/10.mp3", "chapters/one/ch1.mp3", "chapters/one/ch2.mp3")

@@ -65,6 +65,22 @@ def test_the_smallest_environment_gives_the_defaults() -> None:
     ) == read_settings(SMALLEST)
 
 
+@pytest.mark.parametrize("prefixes", ["*", " * ", "episodes/ *"])
+def test_an_asterisk_allows_every_prefix(prefixes: str) -> None:
+    """So that a deployment can say any: a variable may not be empty there. Reserved prefixes stay reserved."""
+    settings = read_settings({**SMALLEST, "CLIPSTITCH_OUTPUT_PREFIXES": prefixes})
+
+    assert settings.limits.against_key("other-team/index.mp3") is None
+    assert settings.limits.against_key("manifests/index.mp3") is not None
+
+
+def test_the_bucket_itself_is_no_further_bucket() -> None:
+    """A deployment without a second bucket names the bucket itself."""
+    both = {**SMALLEST, "CLIPSTITCH_OUTPUT_BUCKETS": f"{SMALLEST['CLIPSTITCH_BUCKET']} other"}
+
+    assert ("other",) == read_settings(both).output_buckets
+
+
 def test_every_variable_is_read() -> None:
     """The items of a list are separated by spaces."""
     settings = read_settings(

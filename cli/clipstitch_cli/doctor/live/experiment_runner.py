@@ -15,6 +15,8 @@ from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ClipstitchError, CloudBusy, CloudRefused
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectHeaders, TaskOutcome, TaskRunning
+from clipstitch.manifest.model import STATE_PREFIX
+from clipstitch.planning.plan import WORK
 from clipstitch.usecases.context import Context
 from clipstitch_cli.display.decoded_audio import decode
 from clipstitch_cli.doctor.findings import result_of
@@ -28,17 +30,37 @@ TaskDefinition = Callable[[str], dict[str, Any]]
 
 
 class TemporaryNames(NamedTuple):
-    """Names of temporary resources. `unbound`: a bucket without an IMM project; `new`: it is created and removed."""
+    """Names of temporary resources. `unbound`: a bucket without an IMM project; `new`: it is created and removed.
+
+    IMM's role may write below `work_prefix` only, and the functions' role outputs below `output_prefix`.
+    """
 
     stamp: str
     bucket: str
     unbound: str
     new: bool
+    work_prefix: str = STATE_PREFIX + WORK
+    output_prefix: str = ""
 
     @property
     def prefix(self) -> str:
-        """The prefix of all keys."""
+        """The prefix of clips, and of what follows other prefixes."""
         return f"doctor-{self.stamp}/"
+
+    @property
+    def targets(self) -> str:
+        """The prefix of what IMM writes for the experiments."""
+        return self.work_prefix + self.prefix
+
+    @property
+    def outputs(self) -> str:
+        """The prefix of what the functions publish."""
+        return self.output_prefix + self.prefix
+
+    @property
+    def prefixes(self) -> tuple[str, ...]:
+        """All prefixes of temporary objects, each once."""
+        return tuple(dict.fromkeys((self.prefix, self.targets, self.outputs)))
 
     @property
     def queue(self) -> str:
@@ -88,8 +110,9 @@ class ExperimentRunner:
                 self._upload_errors[where, clip] = error
 
     def _clear(self, bucket: str) -> None:
-        self.requests += experiments.LISTING_REQUESTS + experiments.DELETION_REQUESTS
-        delete_prefix(bucket, self._names.prefix, self._context.objects)
+        self.requests += len(self._names.prefixes) * (experiments.LISTING_REQUESTS + experiments.DELETION_REQUESTS)
+        for prefix in self._names.prefixes:
+            delete_prefix(bucket, prefix, self._context.objects)
 
     def _start(self, experiment: Experiment) -> Observation:
         """Post a request."""
@@ -97,7 +120,8 @@ class ExperimentRunner:
             if error := self._upload_errors.get((experiment.where, clip)):
                 return Observation(error=f"{clip} could not be uploaded: {error}")
         bucket, prefix = self._names.bucket_for(experiment.where), self._names.prefix
-        process = experiment.process(prefix, bucket, self._context.settings.completion_topic)
+        target = ObjectRef(bucket, experiments.target_of(experiment, self._names.targets))
+        process = experiment.process(prefix, target, self._context.settings.completion_topic)
         self.requests += 1
         try:
             answer = self._bucket(bucket).async_process_object(key_of(experiment.main, prefix), process)
@@ -130,7 +154,7 @@ class ExperimentRunner:
         if isinstance(outcome, TaskOutcome):
             state = "it succeeded" if outcome.succeeded else f"it failed, {outcome.message}"
         else:
-            self._cleanup.add(f"task {one.task}", partial(_unfinished_task, self._names.prefix))
+            self._cleanup.add(f"task {one.task}", partial(_unfinished_task, self._names.targets))
             state = "it is still running" if isinstance(outcome, TaskRunning) else str(outcome or "it is unknown")
         return one._replace(error=f"no message: {listener_error or 'none came in time'}; IMM: {state}")
 
@@ -139,7 +163,7 @@ class ExperimentRunner:
         if not (one.task and experiment.has_audio):
             return one
         self.requests += 1
-        ref = ObjectRef(self._names.bucket, experiments.target_of(experiment, self._names.prefix))
+        ref = ObjectRef(self._names.bucket, experiments.target_of(experiment, self._names.targets))
         tones = [experiments.TONES[clip] for clip in dict.fromkeys(experiment.clips)]
         try:
             with TemporaryDirectory(prefix="clipstitch-doctor-") as folder:

@@ -16,6 +16,7 @@ NO_AUDIO, MISSING = "text", "nowhere"  # an object without audio, and one that d
 HOME, UNBOUND = "home", "unbound"
 TEXT = b"This is no audio."
 TASK_REQUESTS = 2  # by `complete`, to find that a task is not clipstitch's: versioning, pointer
+PREFIXES = 3  # of clips, of targets and of outputs
 LISTING_REQUESTS, DELETION_REQUESTS = 2, 1  # a prefix is listed before and after one deletion
 
 
@@ -43,9 +44,8 @@ class Experiment(NamedTuple):
         """Whether all sources are audio, so that there may be an output to decode."""
         return self.where == HOME and set(self.clips) <= set(TONES)
 
-    def process(self, prefix: str, bucket: str, topic: str) -> str:
-        """Return the process string: FLAC under the prefix, with a notification to the topic."""
-        target = ObjectRef(bucket, target_of(self, prefix))
+    def process(self, prefix: str, target: ObjectRef, topic: str) -> str:
+        """Return the process string for clips under the prefix: FLAC, with a notification to the topic."""
         transcode = Transcode("flac", ss=self.ss, t=self.t, ac=1, ar=RATE)
         pre, sur = (tuple(p._replace(key=key_of(p.key, prefix)) for p in parts) for parts in (self.pre, self.sur))
         return format_process(Process(transcode, pre, sur, Saveas.literal(target), topic))
@@ -72,7 +72,7 @@ def key_of(clip: str, prefix: str) -> str:
 
 def target_of(experiment: Experiment, prefix: str) -> str:
     """Return the key of an experiment's output."""
-    return f"{prefix}out/{experiment.name.replace(' ', '-')}.flac"
+    return f"{prefix}{experiment.name.replace(' ', '-')}.flac"
 
 
 class RejectedRequest(NamedTuple):
@@ -140,7 +140,7 @@ def spending(experiments: Sequence[Experiment], *, new_bucket: bool) -> Spending
     objects = [body for where in (HOME, UNBOUND) for body in objects_of(experiments, where).values()]
     outputs = [experiment for experiment in experiments if experiment.has_audio]
     buckets = 2 if new_bucket else 0  # created and removed
-    cleanup = 2 * (LISTING_REQUESTS + DELETION_REQUESTS)  # in both buckets
+    cleanup = 2 * PREFIXES * (LISTING_REQUESTS + DELETION_REQUESTS)  # in both buckets
     made = sum(len(TONES[clip].wav()) for experiment in outputs for clip in experiment.clips)
     posted = len(experiments)
     requests = len(objects) + posted * (1 + TASK_REQUESTS) + len(outputs) + buckets + cleanup

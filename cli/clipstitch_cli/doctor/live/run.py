@@ -9,6 +9,7 @@ from clipstitch.bootstrap import build_context
 from clipstitch.common.clock import timestamp
 from clipstitch.common.credentials import AccessKey, read_access_key
 from clipstitch.common.errors import ClipstitchError, InvalidManifest, PublicEndpointForbidden
+from clipstitch.planning.plan import WORK
 from clipstitch.usecases.context import Context
 from clipstitch_cli.connection import complete_environment, connect, endpoint_of
 from clipstitch_cli.context import CommandContext, visible
@@ -90,7 +91,8 @@ def _connect(command: CommandContext, project: Path | None) -> LiveTarget:
 def _temporary_names(context: Context, options: LiveOptions) -> TemporaryNames:
     stamp, bucket = context.clock.now().strftime("%Y%m%dt%H%M%Sz"), context.settings.bucket
     unbound = options.unbound_bucket or f"{bucket[:38]}-doctor-{stamp}"
-    return TemporaryNames(stamp, bucket, unbound, not options.unbound_bucket)
+    work, output = context.settings.state_prefix + WORK, context.settings.output_prefixes[0]
+    return TemporaryNames(stamp, bucket, unbound, not options.unbound_bucket, work, output)
 
 
 def _check_endpoint(target: LiveTarget) -> None:
@@ -106,10 +108,14 @@ def _check_prefix(names: TemporaryNames, target: LiveTarget) -> None:
     found = [result_of(partial(target.inspector.function, one.name)) for one in target.expected.functions]
     triggers = [trigger for one in found if isinstance(one, FunctionFacts) for trigger in one.triggers]
     watched = [trigger.prefix for trigger in triggers if trigger.bucket == names.bucket]
-    for prefix in (settings.manifest_prefix, settings.state_prefix, settings.result_prefix, *watched):
-        if names.prefix.startswith(prefix):
+    reserved = (settings.manifest_prefix, settings.state_prefix, settings.result_prefix, *watched)
+    for name, prefix in (
+        *((one, prefix) for one in (names.prefix, names.outputs) for prefix in reserved),
+        *((names.targets, prefix) for prefix in watched),
+    ):
+        if name.startswith(prefix):
             place = prefix or "the whole bucket, which a trigger watches"
-            raise PrefixNotAvailable(f"{names.prefix} is under {place}")
+            raise PrefixNotAvailable(f"{name} is under {place}")
 
 
 def _spending(names: TemporaryNames, context: Context, options: LiveOptions) -> Spending:

@@ -54,9 +54,9 @@ class TrialManifest(NamedTuple):
 
 
 def trial_manifest(name: str, names: TemporaryNames, context: Context, notify: Sequence[str] = ()) -> TrialManifest:
-    """Return a manifest that merges two tones under the temporary prefix; without `notify` it has no sinks."""
+    """Return a manifest that merges two tones to the temporary output prefix; without `notify` it has no sinks."""
     key = f"{context.settings.manifest_prefix}{names.prefix}{name}"
-    output = f"{names.prefix}out/{quote(name, safe='')}.flac"
+    output = f"{names.outputs}{quote(name, safe='')}.flac"
     clips = [key_of(clip, names.prefix) for clip in ("a", "b")]
     document = {"version": 1, "output": {"key": output}, "clips": clips, "notify": list(notify)}
     return TrialManifest(ObjectRef(names.bucket, key), json.dumps(document).encode())
