@@ -51,7 +51,7 @@ def main() -> None:
         with ThreadPoolExecutor(8) as pool:
             list(pool.map(put, range(CLIPS)))
         for prefix in ("bench", "manifests"):
-            document = {"version": 1, "output": {"key": f"{prefix}-out.flac"}, "clips": [{"glob": "c/*.wav"}]}
+            document = {"version": 1, "output": {"key": f"merged/{prefix}-out.flac"}, "clips": [{"glob": "c/*.wav"}]}
             start = time.perf_counter()
             cloud.objects.write(ObjectRef(bucket, f"{prefix}/m.json"), json.dumps(document).encode(), ObjectHeaders())
             if prefix == "bench":

@@ -88,7 +88,7 @@ def measure_event() -> None:
             cloud.objects.write(ObjectRef(bucket, key), clip(index, extension), ObjectHeaders())
         times = []
         for run in range(RUNS + 1):
-            document = {"version": 1, "output": {"key": f"out/{run}.aac", "bitrate": 96000}, "clips": keys}
+            document = {"version": 1, "output": {"key": f"merged/{run}.aac", "bitrate": 96000}, "clips": keys}
             start = time.perf_counter()
             cloud.objects.write(
                 ObjectRef(bucket, f"manifests/{run}.json"), json.dumps(document).encode(), ObjectHeaders()

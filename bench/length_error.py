@@ -49,7 +49,7 @@ def measure(cloud: Context, bucket: str, extension: str, pieces: int) -> int:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(put, range(pieces)))
-    output, manifest = f"out/{pieces}.{extension}", f"manifests/{extension}-{pieces}.json"
+    output, manifest = f"merged/{pieces}.{extension}", f"manifests/{extension}-{pieces}.json"
     document = {"version": 1, "output": {"key": output, "channels": 1}, "clips": clips}
     cloud.objects.write(ObjectRef(bucket, manifest), json.dumps(document).encode(), ObjectHeaders())
     wait_for(cloud, ObjectRef(bucket, f"results/{manifest}.json"))

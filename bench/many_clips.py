@@ -41,7 +41,7 @@ def main() -> None:
         queue = account.get_queue(env["CLIPSTITCH_EVENTS_QUEUE"])
         product_times, ffmpeg_times = [], []
         for run in range(RUNS):
-            output = {"key": f"out/{run}.mp3", "sample_rate": 44100, "channels": 1, "bitrate": 128000}
+            output = {"key": f"merged/{run}.mp3", "sample_rate": 44100, "channels": 1, "bitrate": 128000}
             document = {"version": 1, "output": output, "clips": [{"glob": "c/*.mp3"}]}
             start = time.perf_counter()
             cloud.objects.write(

@@ -125,7 +125,7 @@ def measure() -> JobRequests:
         for key in keys:
             setup.objects.write(ObjectRef(bucket, key), tone(440, 1000, 8000), ObjectHeaders())
         manifest = ObjectRef(bucket, "bench/m.json")
-        document = {"version": 1, "output": {"key": "out/bench.mp3"}, "clips": keys}
+        document = {"version": 1, "output": {"key": "merged/bench.mp3"}, "clips": keys}
         setup.objects.write(manifest, json.dumps(document).encode(), ObjectHeaders())
         setup.unversioned.clear()
         cloud, submitting = recording_context(env)

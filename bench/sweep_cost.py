@@ -69,7 +69,7 @@ def create_open_jobs(env: dict[str, str]) -> None:
     cloud.objects.write(ObjectRef(BUCKET, "clips/a.wav"), tone(440, 200, 8000), ObjectHeaders())
     for number in range(OPEN_JOBS):
         ref = ObjectRef(BUCKET, f"bench/{number}.json")
-        document = {"version": 1, "output": {"key": f"out/{number}.mp3"}, "clips": ["clips/a.wav", "clips/a.wav"]}
+        document = {"version": 1, "output": {"key": f"merged/{number}.mp3"}, "clips": ["clips/a.wav", "clips/a.wav"]}
         cloud.objects.write(ref, json.dumps(document).encode(), ObjectHeaders())
         settings = cloud.settings._replace(manifest_prefix="bench/")
         submit(ref, cloud._replace(settings=settings, audio=EndlessTasks(cloud.audio)))

@@ -2,7 +2,8 @@
 
 Required are the variables of docs/settings.md for the endpoints, the bucket (bound to an IMM project, not versioned)
 and an access key with the permissions of the functions and permission to create and delete topics and queues.
-CLIPSTITCH_CONTRACT_PREFIX is optional: the prefix of all objects; default `clipstitch-contract/`.
+CLIPSTITCH_CONTRACT_PREFIX is optional: the prefix of all objects. By default it is below `_clipstitch/work/`, the only
+place to which IMM may write.
 """
 
 import secrets
@@ -18,6 +19,7 @@ from clipstitch_cli.doctor.live.cleanup import CleanupStack, delete_prefix
 from clipstitch_cli.doctor.live.temporary_queues import create_queue, create_topic
 from clipstitch_cli.smq_queue import smq_account
 
+DEFAULT_PREFIX = "_clipstitch/work/contract/"
 UNUSED = {"CLIPSTITCH_COMPLETION_TOPIC": "unused-by-the-contract"}
 
 
@@ -46,7 +48,7 @@ def settings_errors(env: Mapping[str, str]) -> str:
 def temporary_resources(env: Mapping[str, str], write_line: Callable[[str], None]) -> Iterator[Resources]:
     """Announce the changes, create a topic and a queue, and remove everything afterwards."""
     run = secrets.token_hex(4)
-    prefix = f"{env.get('CLIPSTITCH_CONTRACT_PREFIX') or 'clipstitch-contract/'}{run}/"
+    prefix = f"{env.get('CLIPSTITCH_CONTRACT_PREFIX') or DEFAULT_PREFIX}{run}/"
     name, key = f"clipstitch-contract-{run}", read_access_key(env)
     resources = Resources({**UNUSED, **env}, env["CLIPSTITCH_BUCKET"], prefix, name, name)
     write_line(

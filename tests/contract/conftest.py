@@ -14,7 +14,7 @@ from clipstitch.adapters.threads import ThreadWorkers
 from clipstitch.bootstrap import build_context
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.usecases.context import Context
-from tests.contract.account import Resources, settings_errors, temporary_resources
+from tests.contract.account import DEFAULT_PREFIX, Resources, settings_errors, temporary_resources
 from tests.sounds import tone
 from tests.world import SETTINGS
 
@@ -46,7 +46,7 @@ def localyun_resources(cloud_environment: dict[str, str]) -> Resources:
     env = cloud_environment
     account = Account(env["MNS_ENDPOINT"], env["OSS_ACCESS_KEY_ID"], env["OSS_ACCESS_KEY_SECRET"])
     account.get_queue("contract").create(QueueMeta())
-    return Resources(env, "clipstitch", "", "clipstitch-events", "contract")
+    return Resources(env, "clipstitch", DEFAULT_PREFIX, "clipstitch-events", "contract")
 
 
 @pytest.fixture(scope="session")

@@ -125,7 +125,7 @@ class _ManifestBuilder:
             has_gap = gap and sounds and clip and sounds[-1].hertz
             sounds += [ExpectedSound(0, gap * RATE // 1000), sound] if has_gap else [sound]
             entries.append(entry)
-        output = f"out/{self._number:03d}{name}.{self._format}"
+        output = f"merged/{self._number:03d}{name}.{self._format}"
         chapters = self._format == "mp3" and len(clips) > 2
         optional = {"gap": gap, "wait_for_clips": wait, "chapters": chapters}
         fields = {name: value for name, value in optional.items() if value}
@@ -146,7 +146,7 @@ class _ManifestBuilder:
     def _invalid(self) -> ManifestVersion:
         """Return a manifest with three errors, one of which is found only by looking up the clips."""
         entries = [self._clips[0].key, f"clips/nowhere-{self._number}.mp3"]
-        key = f"out/{self._number:03d}.opus"
+        key = f"merged/{self._number:03d}.opus"
         document = {**self._document(0, {"key": key, "sample_rate": 44100}, entries), "gapp": "1s"}
         errors = {("FIELD_UNKNOWN", "/gapp"), ("SAMPLE_RATE_NOT_ALLOWED", "/output/sample_rate")}
         issues = frozenset({*errors, ("CLIP_NOT_FOUND", "/clips/1")})
@@ -154,7 +154,7 @@ class _ManifestBuilder:
 
     def _with_missing_clips(self) -> ManifestVersion:
         entries = [f"clips/gone-{self._number}.wav", self._clips[1].key, f"clips/lost-{self._number}.mp3"]
-        key = f"out/{self._number:03d}.mp3"
+        key = f"merged/{self._number:03d}.mp3"
         issues = frozenset({("CLIP_NOT_FOUND", "/clips/0"), ("CLIP_NOT_FOUND", "/clips/2")})
         return ManifestVersion(
             self._serialize(self._document(0, {"key": key}, entries)), "rejected", key, issues=issues

@@ -29,8 +29,8 @@ class System:
         self.folder = folder
 
     def ref(self, key: str) -> ObjectRef:
-        """Return the reference of an object in the folder of this test."""
-        return ObjectRef(self.bucket, f"{self.folder}/{key}")
+        """Return the reference of an object in the folder of this test, below the prefix that s.yaml gives outputs."""
+        return ObjectRef(self.bucket, f"merged/{self.folder}/{key}")
 
     def upload(self, clips: Mapping[str, bytes]) -> list[str]:
         """Upload clips in parallel, and return their keys in order."""

@@ -175,7 +175,7 @@ def test_up_refuses_a_project_that_would_trigger_itself(project: Path) -> None:
         "would trigger itself: trigger manifest-json on the whole bucket fires for clipstitch's own state"
         in done.stderr
     )
-    assert "results (results/), outputs (anywhere)" in done.stderr
+    assert "results (results/), outputs (merged/)" in done.stderr
 
 
 def test_up_stops_without_errors_during_a_long_poll() -> None:

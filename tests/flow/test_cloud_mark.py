@@ -35,7 +35,7 @@ def variables() -> Iterator[dict[str, str]]:
 
 def test_the_contract_tests_pass_on_an_account_and_leave_nothing_behind(variables: dict[str, str]) -> None:
     """The run announces its changes, skips no test, and deletes its objects, topic and queue."""
-    completed = run({**variables, "CLIPSTITCH_CONTRACT_PREFIX": "temporary/"}, "-m", "cloud")
+    completed = run({**variables, "CLIPSTITCH_CONTRACT_PREFIX": "_clipstitch/work/temporary/"}, "-m", "cloud")
     key = (variables["OSS_ACCESS_KEY_ID"], variables["OSS_ACCESS_KEY_SECRET"])
     bucket = oss2.Bucket(oss2.Auth(*key), variables["OSS_ENDPOINT"], variables["CLIPSTITCH_BUCKET"])
     names = [url for url in Account(variables["MNS_ENDPOINT"], *key).list_queue()[0] if "contract" in url]
@@ -45,7 +45,7 @@ def test_the_contract_tests_pass_on_an_account_and_leave_nothing_behind(variable
     assert summary, completed.stdout
     assert int(summary[1]) >= 25
     announcement, _, deletion = completed.stdout.partition("Deleted ")
-    assert f"under oss://{variables['CLIPSTITCH_BUCKET']}/temporary/" in announcement
+    assert f"under oss://{variables['CLIPSTITCH_BUCKET']}/_clipstitch/work/temporary/" in announcement
     assert int(deletion.split()[0]) > 1000
     assert [] == [listed.key for listed in oss2.ObjectIteratorV2(bucket)]
     assert [] == names

@@ -72,7 +72,7 @@ def test_every_command_says_what_to_do(env: Env, argv: tuple[str, ...], tmp_path
 def test_a_manifest_with_errors_has_only_its_own(env: Env, tmp_path: Path) -> None:
     """Its clips cannot be probed, which is none of its errors."""
     manifest = tmp_path / "m.json"
-    manifest.write_text(json.dumps({"version": 1, "output": {"key": "o.mp3"}, "clips": ["a.mp3"], "tempo": 2}))
+    manifest.write_text(json.dumps({"version": 1, "output": {"key": "merged/o.mp3"}, "clips": ["a.mp3"], "tempo": 2}))
     code, _, said = ran(env, "plan", str(manifest), "--json")
 
     assert exit_codes.REJECTED == code

@@ -26,7 +26,7 @@ def test_merging_the_pieces_of_a_tone_restores_every_sample(system: System, piec
     cuts = np.linspace(0, len(whole), pieces + 1).astype(int)
     system.upload({f"c/{n}.wav": wav(whole[cuts[n] : cuts[n + 1]], RATE) for n in range(pieces)})
 
-    clips = [{"glob": f"{system.folder}/c/*.wav"}]
+    clips = [{"glob": system.ref("c/*.wav").key}]
     event = system.result(system.drop(system.manifest("out.flac", clips)), seconds=60)
 
     assert -(-(pieces - 1) // 10) == len(event["data"]["tasks"])

@@ -16,7 +16,6 @@ from tests.sounds import tone
 
 ROOT = Path(__file__).parents[2]
 BUCKET = "clipstitch"
-LIMITS = {"CLIPSTITCH_OUTPUT_PREFIXES": "out/", "CLIPSTITCH_SOURCE_PREFIXES": "clips/"}
 CLIP = tone(440, 200, 8000)
 
 
@@ -25,7 +24,7 @@ def project(folder: Path) -> Path:
     queue = "queue=queue:${resources.infra.output.EventsQueueName}\n"
     text = (ROOT / "s.yaml").read_text("utf-8")
     assert 1 == text.count(queue)
-    settings = {"CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE": "'true'", **LIMITS}
+    settings = {"CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE": "'true'", "CLIPSTITCH_SOURCE_PREFIXES": "clips/"}
     settings |= {f"CLIPSTITCH_WEBHOOK_{name}": f"${{env('{name}')}}" for name in ("HOOK_URL", "HOOK_SECRET")}
     variables = "".join(f"      {name}: {value}\n" for name, value in settings.items())
     (folder / "s.yaml").write_text(text.replace(queue, queue + "        hook=webhook:HOOK\n" + variables), "utf-8")
@@ -84,7 +83,7 @@ def running(folder: Path, *replies: Reply, time_scale: float = 20, secret: str =
     """Run the product for the duration of the block. The webhook receiver gives the replies in order."""
     (folder / "project").mkdir()
     with Receiver(*replies, secret=secret) as receiver:
-        variables = {"HOOK_URL": receiver.url, "HOOK_SECRET": secret}
+        variables = {"HOOK_URL": receiver.url, "HOOK_SECRET": secret, "CLIPSTITCH_OUTPUT_PREFIX": "out/"}
         cloud = LocalCloud(
             project(folder / "project"), data=folder / "data", variables=variables, time_scale=time_scale
         )

@@ -148,7 +148,7 @@ def _variable(field: str) -> str:
 
 
 def _list(field: str, env: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the items of a list; `*` among prefixes means any. The bucket itself needs no mention, and may have one."""
+    """Return the items of a list. `*` among prefixes means any; the bucket itself is no further bucket."""
     items = env.get(_variable(field), "").split()
     if field.endswith("_prefixes"):
         return tuple("" if item == "*" else item for item in items)
