@@ -38,7 +38,8 @@ def run_job(endpoints: Endpoints, suffix: str = ".json", timeout_s: float = 30) 
 
 def fail_a_copy(endpoints: Endpoints, env: Mapping[str, str], target_bucket: str) -> None:
     """Copy in parts, with the access key of an environment; OSS refuses the small first part. No part is left then."""
-    source, target = ObjectRef(DEFAULT_BUCKET, "_clipstitch/work/large.flac"), ObjectRef(target_bucket, "large.flac")
+    source = ObjectRef(DEFAULT_BUCKET, "_clipstitch/work/large.flac")
+    target = ObjectRef(target_bucket, "merged/large.flac")
     bucket_named(endpoints, source.bucket).put_object(source.key, b"audio")
     store = OssObjectStore(OssBuckets(endpoints.oss, endpoints.environment()["OSS_REGION"], read_access_key(env)))
     with pytest.raises(CloudRefused, match="EntityTooSmall"):

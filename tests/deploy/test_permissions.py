@@ -132,7 +132,7 @@ def test_no_function_may_write_or_delete_a_manifest(prefix: str) -> None:
 
 @pytest.mark.parametrize(("key", "state"), [("other-team/index.html", "rejected"), ("merged/index.html", "succeeded")])
 def test_a_manifest_may_replace_objects_below_the_output_prefix_only(key: str, state: str) -> None:
-    """Whoever may upload a manifest may replace no other object of the bucket."""
+    """An author of manifests may replace no other object of the bucket."""
     with LocalCloud(ROOT, time_scale=50) as endpoints:
         bucket = bucket_of(endpoints)
         bucket.put_object(key, b"theirs")
