@@ -41,10 +41,15 @@ def fail_a_copy(endpoints: Endpoints, env: Mapping[str, str], target_bucket: str
     source = ObjectRef(DEFAULT_BUCKET, "_clipstitch/work/large.flac")
     target = ObjectRef(target_bucket, "merged/large.flac")
     bucket_named(endpoints, source.bucket).put_object(source.key, b"audio")
-    store = OssObjectStore(OssBuckets(endpoints.oss, endpoints.environment()["OSS_REGION"], read_access_key(env)))
+    store = store_of(endpoints, env)
     with pytest.raises(CloudRefused, match="EntityTooSmall"):
         store.copy(source, target, ObjectHeaders(), front=HeadReplacement(b"small"))
     assert [] == bucket_named(endpoints, target_bucket).list_multipart_uploads().upload_list
+
+
+def store_of(endpoints: Endpoints, env: Mapping[str, str]) -> OssObjectStore:
+    """Return the object store of the functions, with the access key of an environment."""
+    return OssObjectStore(OssBuckets(endpoints.oss, endpoints.environment()["OSS_REGION"], read_access_key(env)))
 
 
 def bucket_of(endpoints: Endpoints) -> Any:

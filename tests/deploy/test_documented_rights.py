@@ -14,7 +14,7 @@ from clipstitch_cli.main import main
 from localyun.ram.policies import AccessCheck, Statement, parse_policy
 from localyun.server import LocalCloud
 from tests.child_process import wait_until
-from tests.deploy.flow import DEMO, bucket_of, fail_a_copy, run_job, wait_for
+from tests.deploy.flow import DEMO, bucket_of, fail_a_copy, run_job, store_of, wait_for
 from tests.deploy.projects import changed_project, environment_of_role
 from tests.deploy.rights import policies_of
 from tests.deploy.tools import ROOT
@@ -114,6 +114,7 @@ def test_state_and_outputs_in_other_buckets(tmp_path: Path) -> None:
         assert published.object_exists(manifest["output"]["key"])
         role = environment_of_role(cloud, endpoints, tmp_path, "clipstitch-functions")
         fail_a_copy(endpoints, role, "acme-public")
+        assert not store_of(endpoints, role).is_versioned("acme-state")  # asked only if no answer has said it
 
     assert [] == [one for one in checks if not one.allowed]
     far = [(one.principal.rpartition("-")[2], one) for one in checks if ":acme-" in one.resource]

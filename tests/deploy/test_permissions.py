@@ -23,7 +23,7 @@ from localyun.ram.actions import find_action
 from localyun.ram.policies import AccessCheck, BadPolicy, Statement, evaluate, parse_policy
 from localyun.server import Endpoints, LocalCloud
 from tests.deploy.calls import CALLS, OTHER_CALLS, Call
-from tests.deploy.flow import DEFAULT_BUCKET, DEMO, bucket_of, fail_a_copy, run_job, wait_for
+from tests.deploy.flow import DEFAULT_BUCKET, DEMO, bucket_of, fail_a_copy, run_job, store_of, wait_for
 from tests.deploy.projects import SPY, changed_project, environment_of_role
 from tests.deploy.tools import ROOT
 from tests.unit.usecases.harness import log_lines
@@ -176,6 +176,7 @@ def checked_jobs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CheckedJo
         env = environment_of_role(cloud, endpoints, tmp_path_factory.mktemp("role"), "clipstitch-functions")
         look_up_task(cloud, endpoints, env)
         fail_a_copy(endpoints, env, DEFAULT_BUCKET)
+        assert not store_of(endpoints, env).is_versioned(DEFAULT_BUCKET)  # asked only if no answer has said it
         assert receive(endpoints, "clipstitch-dead-letters")
         yield endpoints.deployment, checks
 
