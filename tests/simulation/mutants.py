@@ -29,24 +29,14 @@ _ACCEPTED = (
 _PUBLISH = "    if not job.final:\n        return (Publish(),)\n"
 _CLOSE = "return (*map(Deliver, ready), *map(GiveUp, given_up), *close)"
 _SEND = "    try:\n        response = _send(sink, configured, job, context)"
-_RECORD = "self._value(type(value), job.id, self._write_once(ref, document))"
+_RECORD = "            existing = self._write_once(ref, document)\n"
 
 
 def _not_create_once(kind: str) -> tuple[str, str, str]:
     """Return the change that writes one of the create-once documents like any other object."""
-    return STORE, _RECORD, f"self._write_plain(ref, value) if kind == {kind!r} else {_RECORD}"
+    plain = f"self._write(ref, document) if kind == {kind!r} else "
+    return STORE, _RECORD, _RECORD.replace("self", plain + "self", 1)
 
-
-_WRITE_PLAIN = (
-    STORE,
-    "    def _write_once(",
-    (
-        "    def _write_plain(self, ref, value):\n"
-        "        self._write(ref, value.as_json())\n"
-        "        return value\n\n"
-        "    def _write_once("
-    ),
-)
 
 _THROTTLED_IS_NOT_AUDIO = (
     "        if type(probe).__name__ == 'Throttled':\n            probe = NotAudio('')\n"
@@ -66,9 +56,9 @@ MUTANTS = (
             ),
         ),
     ),
-    Mutant("the plan is not create-once", (_not_create_once("planned"), _WRITE_PLAIN)),
-    Mutant("the decision is not create-once", (_not_create_once("decision"), _WRITE_PLAIN)),
-    Mutant("the result is not create-once", (_not_create_once("result"), _WRITE_PLAIN)),
+    Mutant("the plan is not create-once", (_not_create_once("planned"),)),
+    Mutant("the decision is not create-once", (_not_create_once("decision"),)),
+    Mutant("the result is not create-once", (_not_create_once("result"),)),
     Mutant(
         "the marker is deleted before the event is delivered",
         (
@@ -85,13 +75,13 @@ MUTANTS = (
     Mutant(
         "the marker is written after the plan",
         (
-            ("usecases/submit.py", "        context.store.mark_open(job.id, upload.manifest.ref)\n", ""),
+            ("usecases/submit.py", "context.store.mark_open(upload.job_id, upload.manifest.ref)", "True"),
             (
                 "usecases/submit.py",
-                "        return execute(job, context, Run(SinkMonitor(), upload=upload))\n",
+                "            job = execute(job, context, Run(SinkMonitor(), upload=upload))\n",
                 (
-                    "        job = execute(job, context, Run(SinkMonitor(), upload=upload))\n"
-                    "        context.store.mark_open(job.id, upload.manifest.ref)\n        return job\n"
+                    "            job = execute(job, context, Run(SinkMonitor(), upload=upload))\n"
+                    "            context.store.mark_open(job.id, upload.manifest.ref)\n"
                 ),
             ),
         ),
@@ -153,7 +143,7 @@ MUTANTS = (
     ),
     Mutant(
         "a reported success counts although the target does not exist",
-        ((OUTCOMES, "made = context.audio.probe([step.target])[step.target]", "made = Probe(1.0, 44100, 1)"),),
+        ((OUTCOMES, "made = made or context.audio.probe([step.target])[step.target]", "made = Probe(1.0, 44100, 1)"),),
     ),
     Mutant(
         "a reported failure counts although no task was recorded",

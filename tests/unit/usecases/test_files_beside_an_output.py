@@ -16,7 +16,7 @@ def warnings_of(world: World) -> list[str]:
 
 
 def test_the_chapters_of_another_origin_are_not_overwritten() -> None:
-    """They appeared after the manifest was planned, and its tasks are paid: the output is published without chapters."""
+    """They appeared after the manifest was planned, and its tasks are paid: the output is published without them."""
     world = World()
     world.drop(WITH_CHAPTERS)
     world.submit()
