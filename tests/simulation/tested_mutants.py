@@ -58,8 +58,8 @@ TESTED_MUTANTS = (
     _mutant(
         "chapters beside the output are not looked at",
         PUBLISH,
-        "for found in (conflict, _sidecar_conflict(plan, context)):",
-        "for found in (conflict,):",
+        "            if isinstance(conflict, Failure):\n                return conflict.message\n",
+        "",
         _USE_CASES + "test_files_beside_an_output.py",
     ),
     _mutant(
@@ -93,8 +93,8 @@ TESTED_MUTANTS = (
     _mutant(
         "the place of the search is kept only when it is through",
         SWEEP,
-        "            progress.places[_MANIFESTS] = batch[-1].ref.key\n            progress.begin",
-        "            progress.begin",
+        "progress.places[_MANIFESTS], progress.is_incomplete = batch[-1].ref.key, True",
+        "progress.is_incomplete = True",
         _USE_CASES + "test_lost_uploads.py",
     ),
     _mutant(
@@ -131,15 +131,15 @@ TESTED_MUTANTS = (
     _mutant(
         "a copy keeps the headers of its source",
         OSS,
-        '["x-oss-metadata-directive"] = "REPLACE"',
-        '["x-oss-metadata-directive"] = "COPY"',
+        '"x-oss-metadata-directive": "REPLACE"',
+        '"x-oss-metadata-directive": "COPY"',
         _OSS_TEST,
     ),
     _mutant(
         "two parts of a copy overlap by a byte",
         OSS,
-        "self._part_bytes, size) - 1) for start",
-        "self._part_bytes, size - 1)) for start",
+        "self._part_bytes, about.size) - 1) for start",
+        "self._part_bytes, about.size - 1)) for start",
         _OSS_TEST,
     ),
     _mutant(
@@ -247,8 +247,8 @@ TESTED_MUTANTS = (
     _mutant(
         "opening a job again restarts its deadline",
         STORE,
-        '{"manifest": manifest.uri}, once=True)',
-        '{"manifest": manifest.uri})',
+        '_encode({"manifest": manifest.uri}), _JSON, once=True)',
+        '_encode({"manifest": manifest.uri}), _JSON)',
         _STORE_TEST,
     ),
     _mutant(
@@ -264,8 +264,8 @@ TESTED_MUTANTS = (
     _mutant(
         "the log of several calls does not name the job",
         "adapters/threads.py",
-        "pool.submit(copy_context().run, call, argument)",
-        "pool.submit(call, argument)",
+        "Thread(target=copy_context().run, args=(work,))",
+        "Thread(target=work)",
         _ADAPTERS + "test_threads.py",
     ),
     _mutant(
@@ -277,9 +277,9 @@ TESTED_MUTANTS = (
     ),
     _mutant(
         "a search that passed an upload without a job counts as complete",
-        "usecases/sweep_progress.py",
-        " or not set(began) <= set(open_jobs)",
-        "",
+        SWEEP,
+        "= batch[-1].ref.key, True",
+        "= batch[-1].ref.key, was_incomplete",
         _USE_CASES + "test_lost_uploads.py",
     ),
     _mutant(

@@ -116,8 +116,8 @@ class ScaleWorld:
         self._messages = MemoryMessageSender(topics=("events",), queues=("events",))
         self._webhooks = MemoryWebhookSender()
         self._delivered = 0
-        self.put("a.mp3", tone(2.0, name="a"))
-        self.put("b.mp3", tone(2.0, name="b"))
+        self.put("show/a.mp3", tone(2.0, name="a"))
+        self.put("show/b.mp3", tone(2.0, name="b"))
 
     def put(self, key: str, body: bytes) -> ObjectRef:
         """Upload an object."""
@@ -127,7 +127,7 @@ class ScaleWorld:
 
     def drop(self, name: str, **fields: Any) -> ObjectRef:
         """Upload a manifest of that name."""
-        document = {"version": 1, "output": {"key": f"out/{name}.mp3"}, "clips": ["a.mp3", "b.mp3"], **fields}
+        document = {"version": 1, "output": {"key": f"out/{name}.mp3"}, "clips": ["show/a.mp3", "show/b.mp3"], **fields}
         return self.put(f"manifests/{name}.json", json.dumps(document).encode())
 
     def job_id(self, manifest: ObjectRef) -> str:

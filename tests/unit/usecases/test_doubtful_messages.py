@@ -17,7 +17,7 @@ ELSEWHERE = ObjectRef("elsewhere", "manifests/a.json")
 def test_every_upload_of_an_event_is_submitted_whichever_of_them_fails(position: int) -> None:
     """Afterwards the error is raised, so that the event is delivered again."""
     world = World()
-    uploads = [drop_other(world, name) for name in "abc"]
+    uploads = [drop_other(world, name) for name in "xyz"]
     event = [*uploads[:position], ELSEWHERE, *uploads[position:]]
 
     with pytest.raises(InvalidTriggerEvent):
@@ -36,7 +36,8 @@ def test_an_instance_refuses_a_versioned_state_bucket_at_every_call() -> None:
         with pytest.raises(StateBucketVersioned, match=BUCKET):
             submit(manifest, context)
 
-    assert [] == world.state_keys("")
+    assert [] == world.state_keys("jobs/")
+    assert [] == world.audio.accepted
 
 
 def test_the_failure_of_a_task_fails_no_step_but_its_own() -> None:

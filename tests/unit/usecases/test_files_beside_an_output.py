@@ -49,3 +49,17 @@ def test_the_chapters_of_a_newer_job_are_never_overwritten(overwrite: bool) -> N
     assert newer.id != job.id
     assert job.result
     assert ["CHAPTERS_NOT_WRITTEN"] == [warning.code for warning in job.result.warnings]
+
+
+def test_the_chapters_of_an_older_job_of_the_manifest_are_replaced() -> None:
+    """They are those of the older output."""
+    world = World()
+    world.drop(WITH_CHAPTERS)
+    world.submit()
+    world.complete(world.run())
+    world.clock.advance(1)
+    world.drop({**WITH_CHAPTERS, "labels": {"n": "2"}})
+    job = world.submit()
+    world.complete(world.run())
+
+    assert job.id == world.objects.describe(CHAPTERS).meta["clipstitch-job"]

@@ -109,9 +109,9 @@ def test_a_manifest_that_ends_every_sweep_does_not_hide_the_lost_uploads_beside_
 def test_uploads_during_the_grace_period_are_found_by_a_later_sweep() -> None:
     """Those before it do not move the search past them."""
     world = World()
-    early = [drop_other(world, name) for name in ("a", "b", "c")]
+    early = [drop_other(world, name) for name in ("x", "y", "z")]
     world.clock.advance(GRACE_PERIOD_S - 1)
-    late = drop_other(world, "b2")
+    late = drop_other(world, "y2")
     world.clock.advance(1)
     found = [job for _ in range(6) for job in world.sweep(60).found]
 
@@ -122,7 +122,7 @@ def test_uploads_during_the_grace_period_are_found_by_a_later_sweep() -> None:
 def test_an_upload_that_ended_a_sweep_is_found_once_it_can_be_read() -> None:
     """The search has passed it, and considers it again."""
     world = World()
-    upload = drop_other(world, "a")
+    upload = drop_other(world, "x")
     world.clock.advance(3600)
 
     assert set() == sweep_while_deadly(world, upload, 1)
