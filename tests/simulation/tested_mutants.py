@@ -42,10 +42,10 @@ def _mutant(name: str, module: str, old: str, new: str, test: str) -> AssignedMu
 
 TESTED_MUTANTS = (
     _mutant(
-        "a versioned bucket is trusted at the second call",
+        "a bucket is trusted although a write says that it is versioned",
         STORE,
-        "            if self._objects.is_versioned(self._bucket):\n",
-        ("            self._unversioned.add(self._bucket)\n            if self._objects.is_versioned(self._bucket):\n"),
+        "(self._unversioned.discard if versioned else self._unversioned.add)(self._bucket)",
+        "self._unversioned.add(self._bucket)",
         _USE_CASES + "test_doubtful_messages.py",
     ),
     _mutant(
@@ -138,8 +138,8 @@ TESTED_MUTANTS = (
     _mutant(
         "two parts of a copy overlap by a byte",
         OSS,
-        "self._part_bytes, about.size) - 1) for start",
-        "self._part_bytes, about.size - 1)) for start",
+        "self._part_bytes, size) - 1) for start",
+        "self._part_bytes, size - 1)) for start",
         _OSS_TEST,
     ),
     _mutant(
