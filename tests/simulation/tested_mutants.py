@@ -91,13 +91,6 @@ TESTED_MUTANTS = (
         _USE_CASES + "test_doubtful_messages.py",
     ),
     _mutant(
-        "the place of the search is kept only when it is through",
-        SWEEP,
-        "progress.places[_MANIFESTS], progress.is_incomplete = batch[-1].ref.key, True",
-        "progress.is_incomplete = True",
-        _USE_CASES + "test_lost_uploads.py",
-    ),
-    _mutant(
         "jobs of yesterday are unknown to the search",
         SWEEP,
         'day, after = since.date(), f"{since:%Y%m%dT%H%M%SZ}"',
@@ -117,13 +110,6 @@ TESTED_MUTANTS = (
         "return etag.strip('\"').upper()",
         "return etag.strip('\"')",
         _ADAPTERS + "test_oss_answers.py",
-    ),
-    _mutant(
-        "the parts of a copy are listed in another order",
-        OSS,
-        "enumerate([*first, *copied], start=1)",
-        "enumerate([*copied, *first], start=1)",
-        _OSS_TEST,
     ),
     _mutant(
         "the last request of a copy in parts is not create-once", OSS, "listed, headers=once)", "listed)", _OSS_TEST
