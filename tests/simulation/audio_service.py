@@ -1,5 +1,6 @@
 """IMM: tasks that end at a random time, fail, run twice or are lost, and notifications that are forged."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from clipstitch.adapters.memory import MemoryAudioService, Task
@@ -27,6 +28,7 @@ class SimulatedAudioService(MemoryAudioService):
         super().__init__(world.objects)
         self._world = world
         self.failed_jobs: set[str] = set()
+        self._replacements = dict(world.scenario.altered)
 
     def start(self, main: ObjectRef, process: str) -> str:
         """Start a task and schedule its end; raise `AccessDenied` for an unstartable clip."""
@@ -34,6 +36,7 @@ class SimulatedAudioService(MemoryAudioService):
             raise AccessDenied(f"{main.uri} cannot be processed")
         task_id = super().start(main, process)
         self._schedule_end(self.accepted[-1])
+        self._schedule_replacements(self.accepted[-1])
         return task_id
 
     def task_outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
@@ -75,6 +78,15 @@ class SimulatedAudioService(MemoryAudioService):
         if happens(profile.forged_notification, "failure notification forged"):
             task_id_known = profile.task_lookup and rng.random() < 0.5
             self._forge(task.id if task_id_known else "MediaConvert-forged", "Failed", task)
+
+    def _schedule_replacements(self, task: Task) -> None:
+        """Let users replace the altered clips of a folder once a task reads it, before or after the task ends."""
+        world, process = self._world, task.process
+        keys = [task.main.key, *(segment.key for segment in (*process.pre, *process.sur))]
+        folders = {key.partition("/")[0] for key in keys}
+        for key in [key for key in self._replacements if key.partition("/")[0] in folders]:
+            delay = world.rng.choice((0.0005, world.rng.uniform(0, 5), world.rng.uniform(0, 60)))
+            world.after(delay, partial(world.upload, key, self._replacements.pop(key)))
 
     def _forge(self, task_id: str, status: str, task: Task) -> None:
         """Deliver a completion notification that is not true."""

@@ -20,6 +20,7 @@ STORE, DELIVER, PUBLISH, COMPLETE = (
 )  # fmt: skip
 OUTCOMES, POLICY, PLAN = "usecases/task_outcomes.py", "jobs/webhook_policy.py", "usecases/plan_job.py"
 SCHEDULE = "jobs/delivery_policy.py"
+LENGTHS, CHECK_MERGE = "planning/lengths.py", "usecases/check_merge.py"
 
 _START = "    try:\n        task = context.audio.start(step.main, step.process)"
 _ACCEPTED = (
@@ -317,4 +318,24 @@ MUTANTS = (
         "the attempts at a webhook are not counted",
         ((DELIVER, "before.attempt + 1 if before else 1", "1"),),
     ),
+    Mutant(
+        "the merged length is not compared with the plan",
+        ((LENGTHS, "if abs(seconds) <= slack + estimate_s * ESTIMATE_ERROR:", "if True:"),),
+    ),
+    Mutant(
+        "a replaced clip is not noticed",
+        ((CHECK_MERGE, "current.get(clip.key, clip.etag) != clip.etag", "False"),),
+    ),
+    Mutant(
+        "chapters stay where they were planned",
+        (
+            (LENGTHS, "                lengths[index] += share", "                lengths[index] += 0 * share"),
+            (LENGTHS, "min(start, round(total_s * 1000))", "start"),
+        ),
+    ),
+    Mutant(
+        "every clip counts as replaced if it was uploaded again",
+        ((CHECK_MERGE, "clip.etag and current.get(clip.key, clip.etag) != clip.etag", "clip.key in current"),),
+    ),
+    Mutant("strict is ignored", ((PUBLISH, "if plan.strict and warning.code in ALARMS", "if False"),)),
 )

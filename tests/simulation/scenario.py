@@ -1,11 +1,12 @@
 """Scenarios: who uploads what and when, what the result must be, and how often which fault occurs. Values only."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any, NamedTuple
 
 from tests.simulation.setups import (
+    ALTERED,
     MANY,
     OUTAGE,
     SHORT_DEADLINE_S,
@@ -31,9 +32,10 @@ INVALID_MANIFESTS: tuple[dict[str, Any], ...] = (
 )
 
 
-def tone(name: str) -> bytes:
-    """Return the body of a clip of one second, in the form that the memory adapters accept as audio."""
-    return json.dumps({"duration_s": 1.0, "sample_rate": 44100, "channels": 1, "names": [name]}).encode()
+def tone(name: str, duration_s: float = 1.0, **about: float) -> bytes:
+    """Return the body of a clip, in the form that the memory adapters accept as audio; by default of one second."""
+    made = {"duration_s": duration_s, "sample_rate": 44100, "channels": 1, "names": [name], **about}
+    return json.dumps(made).encode()
 
 
 # Bodies of clips on which `SimulatedAudioService` fails: probing raises ObjectArchived or AccessDenied, or crashes the
@@ -118,6 +120,7 @@ class Scenario(NamedTuple):
     """Everything that is drawn before the simulation starts.
 
     `expectations` are by the body of the manifest. The keys `not_writable` cannot be written before `WRITABLE_AGAIN_S`.
+    The clips `altered`, with their last bodies, are merged only in part, or are replaced while their jobs run.
     """
 
     profile: FaultProfile
@@ -125,6 +128,7 @@ class Scenario(NamedTuple):
     expectations: dict[bytes, Expectation]
     setup: Setup = Setup()
     not_writable: frozenset[str] = frozenset()
+    altered: Mapping[str, bytes] = {}
 
 
 # An upload, with what is expected if it is that of a manifest.
@@ -154,7 +158,25 @@ def draw_scenario(rng: Random) -> Scenario:
         uploads.append(UserUpload(0.0, _output_key(0, shared=shared_output), USER_OBJECT))
     stuck = [expected for expected in expectations.values() if expected.stuck and not expected.failure_codes]
     not_writable = frozenset(expected.output_key.replace(".mp3", ".vtt") for expected in stuck)
-    return Scenario(profile, tuple(sorted(uploads)), expectations, setup, not_writable)
+    altered = _alter_clips(uploads, rng) if setup.theme == ALTERED else {}
+    return Scenario(profile, tuple(sorted(uploads)), expectations, setup, not_writable, altered)
+
+
+def _alter_clips(uploads: list[UserUpload], rng: Random) -> dict[str, bytes]:
+    """Let the engine merge some clips only in part, and draw replacements of others; return the bodies that count last.
+
+    The names in a clip stay, so that the order of an output can be checked.
+    """
+    clips = [upload for upload in uploads if upload.body == tone(upload.key)]
+    altered = dict[str, bytes]()
+    for upload in rng.sample(clips, min(len(clips), rng.choice((1, 1, 2, 5)))):
+        if rng.random() < 0.3:
+            altered[upload.key] = tone(upload.key, decodable_s=rng.choice((0.0, 0.4, 0.9)))
+            uploads.remove(upload)
+            uploads.append(upload._replace(body=altered[upload.key]))
+        else:
+            altered[upload.key] = tone(upload.key, rng.choice((0.5, 1.0, 1.0, 4.0)), take=2)
+    return altered
 
 
 def _draw_profile(rng: Random) -> FaultProfile:

@@ -25,7 +25,8 @@ SWEEP_INTERVAL_S = 300  # as in s.yaml
 SHORT_DEADLINE_S = 6000  # a deadline that passes within the simulated time
 
 PLAIN, WEBHOOKS, MANY, STUCK, OUTAGE, RECONFIGURED = "plain", "webhooks", "many", "stuck", "outage", "reconfigured"
-_THEME_PERCENTAGES = {WEBHOOKS: 7, MANY: 6, STUCK: 6, OUTAGE: 3, RECONFIGURED: 6}  # of the worlds with faults
+ALTERED = "altered clips"
+_THEME_PERCENTAGES = {WEBHOOKS: 7, MANY: 6, STUCK: 6, OUTAGE: 3, RECONFIGURED: 6, ALTERED: 12}  # of worlds with faults
 
 # Behaviours of webhook receivers, see `receivers`.
 HEALTHY, UNRELIABLE, DOWN, DEAD, GONE = "healthy", "unreliable", "down", "dead", "gone"
@@ -37,7 +38,7 @@ class Setup(NamedTuple):
 
     `receivers`: the names of webhooks and the behaviours of their receivers. `overlap`: two sweeps start at about the
     same time. Before `outage_s`, in seconds, no events are delivered and no sweeps start. At `changed_at`, in seconds,
-    the operator changes the settings in `change`.
+    the operator changes the settings in `change`. `strict`: jobs fail if what was merged is not what was planned.
     """
 
     theme: str = PLAIN
@@ -49,6 +50,7 @@ class Setup(NamedTuple):
     outage_s: float = 0.0
     changed_at: float = 0.0
     change: Mapping[str, Any] = {}
+    strict: bool = False
 
     @property
     def settings(self) -> Settings:
@@ -60,6 +62,7 @@ class Setup(NamedTuple):
             state_bucket=self.state_bucket,
             sweep_budget_s=self.sweep_budget_s,
             deadline_s=self.deadline_s,
+            strict=self.strict,
         )
 
     @property
@@ -115,4 +118,5 @@ _THEME_SETTINGS: Mapping[str, Callable[[Random], dict[str, Any]]] = {
     STUCK: lambda rng: {"deadline_s": SHORT_DEADLINE_S, **_draw_sweep_limits(rng)},
     OUTAGE: lambda _rng: {"deadline_s": SHORT_DEADLINE_S, "outage_s": SHORT_DEADLINE_S + 1200.0},
     RECONFIGURED: _draw_change,
+    ALTERED: lambda rng: {"strict": rng.random() < 0.3},
 }

@@ -9,6 +9,7 @@ final_states  every job ends in one correct state, for a true and complete reaso
 events        every sink receives one event per job, and the result object is that of the newest job
 webhooks      webhooks are retried on schedule, and abandoned for the right reason
 outputs       outputs are complete, unchanged, and published only where that is allowed
+merged_audio  what was merged is what was planned, or the event has a warning
 replacements  which job may replace the object of another
 writes        create-once documents have one content, and runs write only where they may
 grace_period  sweeps leave new jobs alone

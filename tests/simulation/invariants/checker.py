@@ -8,6 +8,7 @@ from tests.simulation.invariants.fault_free import check_fault_free
 from tests.simulation.invariants.final_states import check_final_states, check_reasons, check_waiting_jobs
 from tests.simulation.invariants.grace_period import check_grace_period
 from tests.simulation.invariants.history import History
+from tests.simulation.invariants.merged_audio import check_merged_audio
 from tests.simulation.invariants.outputs import check_outputs
 from tests.simulation.invariants.webhooks import check_webhooks
 from tests.simulation.invariants.writes import check_create_once, check_prefixes
@@ -21,6 +22,7 @@ _CHECKS = (
     check_webhooks,
     check_results,
     check_outputs,
+    check_merged_audio,
     check_create_once,
     check_prefixes,
     check_grace_period,

@@ -90,10 +90,17 @@ def _may_fail(history: History, job: str, expected: Expectation, reason: str) ->
     world = history.world
     return (
         (reason in ("SUPERSEDED", "OUTPUT_EXISTS") and _output_has_other_owner(history, job, expected))
+        or (reason in ("LENGTH_DIFFERS", "CLIP_CHANGED") and _is_strict_about(history, job))
         or job in world.audio.failed_jobs
         or (reason == "Throttling.User" and _retries_are_exhausted(history, job))
         or (reason == "DEADLINE_PASSED" and not world.outcomes_are_known)
     )
+
+
+def _is_strict_about(history: History, job: str) -> bool:
+    """Return True if a job is strict, and one of its clips was altered."""
+    keys = {clip["key"] for clip in history.document(job, "planned").get("clips", ())}
+    return history.world.settings.strict and not keys.isdisjoint(history.world.scenario.altered)
 
 
 def _retries_are_exhausted(history: History, job: str) -> bool:

@@ -61,6 +61,10 @@ class History:
         error = decision.get("error") or result.get("error") or {}
         return str(error.get("code") or [issue["code"] for issue in decision.get("issues", ())])
 
+    def etag_of(self, change: Change) -> str:
+        """Return the ETag of an object as a change wrote it."""
+        return _content_of(change).about.etag
+
     def written_to(self, ref: ObjectRef) -> list[Change]:
         """Return all writes of an object, in order."""
         return [change for change in self.written if change.ref == ref]

@@ -48,7 +48,7 @@ def _check_allowed(history: History, change: Change) -> Iterator[str]:
 
 def _check_owners(history: History, ref: ObjectRef, owners: set[str]) -> Iterator[str]:
     """Compare the jobs that published an output with those that succeeded."""
-    refusals = {"SUPERSEDED", "OUTPUT_EXISTS"}
+    refusals = {"SUPERSEDED", "OUTPUT_EXISTS", "CLIP_CHANGED", "LENGTH_DIFFERS"}
     if history.world.setup.narrows_outputs:
         refusals.add("OUTPUT_NOT_ALLOWED")
     for job in sorted(owners):
