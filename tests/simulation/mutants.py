@@ -328,10 +328,7 @@ MUTANTS = (
     ),
     Mutant(
         "chapters stay where they were planned",
-        (
-            (LENGTHS, "                lengths[index] += share", "                lengths[index] += 0 * share"),
-            (LENGTHS, "min(start, round(total_s * 1000))", "start"),
-        ),
+        ((LENGTHS, "                lengths[index] += share", "                lengths[index] += 0 * share"),),
     ),
     Mutant(
         "every clip counts as replaced if it was uploaded again",
