@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from random import Random
 from typing import Any, NamedTuple
+from zlib import crc32
 
 from tests.simulation.setups import (
     ALTERED,
@@ -19,6 +20,7 @@ from tests.simulation.setups import (
 
 # Kinds of fault profiles.
 FAULT_FREE, SINGLE_CRASH, FAULTY = "fault-free", "single crash", "faulty"
+CREATED_EMPTY = 6  # one of so many manifests is created empty, at most a minute before its content is written
 USER_OBJECT = b"an object that a user uploaded under the key of an output"
 INVALID_MANIFESTS: tuple[dict[str, Any], ...] = (
     {"version": 2, "output": {"key": "out/bad.mp3"}, "clips": ["a.mp3"]},
@@ -267,6 +269,8 @@ def _draw_manifest(number: int, output: str, profile: FaultProfile, rng: Random)
             expected = expected._replace(clips=clips[::-1])
         document, expected = _draw_document(expected, rng, glob_only=profile.concurrent_uploads)
         body = json.dumps(document | {"labels": {"v": f"{number}.{version}"}}).encode()
+        if (chance := crc32(body)) % CREATED_EMPTY == 0:  # no draw, so that it leaves all other draws as they are
+            yield UserUpload(max(at - chance % 60, 0.1), key, b""), None
         yield UserUpload(at, key, body), expected
     if profile.kind == FAULTY and rng.random() < 0.07:
         yield UserUpload(first + rng.uniform(0, 60), key, None), None
