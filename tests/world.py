@@ -75,7 +75,7 @@ class CallInterceptor:
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Make a call and return its answer; a listing is read to its end."""
         answer = function(*args, **kwargs)
-        return list(answer) if function.__name__ == "list" else answer
+        return list(answer) if function.__name__ in ("list", "list_folders") else answer
 
 
 class _InterceptedPort:

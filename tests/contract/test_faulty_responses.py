@@ -76,7 +76,7 @@ CALLS: dict[str, Callable[[OssObjectStore, OssAudioService, ObjectRef], object]]
     "read with a limit below the size": lambda store, _audio, ref: store.read(ref, limit=9_000),
     "read with a limit above the size": lambda store, _audio, ref: store.read(ref, limit=1 << 20),
     "list": lambda store, _audio, ref: list(store.list(BUCKET, ref.key)),
-    "list folders": lambda store, _audio, _ref: store.list_folders(BUCKET, "faulty/"),
+    "list folders": lambda store, _audio, _ref: list(store.list_folders(BUCKET, "faulty/")),
     "versioning": lambda store, _audio, _ref: store.is_versioned(BUCKET),
     "probe": lambda _store, audio, ref: audio.probe([ref])[ref],
     "copy in parts": lambda store, _audio, ref: store.copy(ref, new_ref("copy"), ObjectHeaders(), front=HEAD),

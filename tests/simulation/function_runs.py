@@ -129,10 +129,9 @@ class FunctionRun:
             if name == "start":
                 world.steps.check_start(self, args[1])
             answer = method(*args, **kwargs)
-            if name != "list":
-                return answer
-            self.listed_at[args[1]] = world.scheduler.now
-            return iter(list(answer))
+            if name == "list":
+                self.listed_at[args[1]] = world.scheduler.now
+            return iter(list(answer)) if name in ("list", "list_folders") else answer
         finally:
             if port == "objects" and name in ("describe", "write", "read"):
                 self._observed_at[world.scheduler.current, args[0]] = world.scheduler.now

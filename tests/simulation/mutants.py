@@ -28,7 +28,7 @@ _ACCEPTED = (
     "    return context.store.add(job, Fact(ACCEPTED, step.number, task))"
 )
 _PUBLISH = "    if not job.final:\n        return (Publish(),)\n"
-_CLOSE = "return (*map(Deliver, ready), *map(GiveUp, given_up), *close)"
+_CLOSE = "return (*map(Deliver, ready), *map(Abandon, given_up), *close)"
 _SEND = "    try:\n        response = _send(sink, configured, job, context)"
 _RECORD = "            existing = self._write_once(ref, document)\n"
 
@@ -126,7 +126,7 @@ MUTANTS = (
     ),
     Mutant(
         "the sweep does not delete orphans",
-        ((SWEEP, "_submit_lost_uploads, _delete_orphans, _rec", "_submit_lost_uploads, _rec"),),
+        ((SWEEP, "_submit_lost_uploads, _delete_orphans, rec", "_submit_lost_uploads, rec"),),
     ),
     Mutant(
         "no job has a deadline",
@@ -301,10 +301,7 @@ MUTANTS = (
     ),
     Mutant(
         "recovery does not wait for the grace period",
-        (
-            (DECIDE, '(cause == "recovery" and _in_grace_period(job, now, policy))', "False"),
-            (SWEEP, "if this.started_at - uploaded_at(job) >= grace_period]", "if True]"),
-        ),
+        ((DECIDE, '(cause == "recovery" and _in_grace_period(job, now, policy))', "False"),),
     ),
     Mutant(
         "a published output fails after its deadline",

@@ -11,6 +11,7 @@ from tests.simulation.campaign import Campaign, replay_command, simulate
 from tests.simulation.mutation_testing import ROOT
 from tests.simulation.scenario import draw_scenario
 from tests.simulation.setups import (
+    ALTERED,
     DEAD,
     DOWN,
     GONE,
@@ -82,12 +83,12 @@ def test_every_kind_of_setup_occurs() -> None:
     setups = [draw_scenario(Random(seed)).setup for seed in range(300)]
     behaviours = {behaviour for setup in setups for _, behaviour in setup.receivers}
 
-    assert {PLAIN, WEBHOOKS, MANY, STUCK, OUTAGE, RECONFIGURED} == {setup.theme for setup in setups}
+    assert {PLAIN, WEBHOOKS, MANY, STUCK, OUTAGE, RECONFIGURED, ALTERED} == {setup.theme for setup in setups}
     assert {HEALTHY, UNRELIABLE, DOWN, DEAD, GONE} == behaviours
     assert {None, STATE_BUCKET} == {setup.state_bucket for setup in setups}
 
 
-@pytest.mark.parametrize("theme", [WEBHOOKS, MANY, STUCK, OUTAGE, RECONFIGURED])
+@pytest.mark.parametrize("theme", [WEBHOOKS, MANY, STUCK, OUTAGE, RECONFIGURED, ALTERED])
 def test_a_seed_of_each_theme_gives_the_same_trace(theme: str) -> None:
     """Overlapping sweeps, receivers and changed settings draw their random numbers in the same order."""
     seed = next(seed for seed in range(300) if theme == draw_scenario(Random(seed)).setup.theme)

@@ -285,8 +285,8 @@ TESTED_MUTANTS = (
     _mutant(
         "the place of the open jobs is forgotten",
         SWEEP,
-        'place, slow = progress.places.get(_JOBS, "")',
-        'place, slow = ""',
+        'place, others = progress.places.get(_JOBS, "")',
+        'place, others = ""',
         _USE_CASES + "test_sweep.py",
     ),
     _mutant(

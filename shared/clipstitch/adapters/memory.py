@@ -76,14 +76,14 @@ class MemoryObjectStore:
                 about = self.stored[ref].about
                 yield ports.ListedObject(ref.key, about.size, about.last_modified, about.etag)
 
-    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
-        """Return the names, greater than `after`, of the folders directly below a prefix that ends in a slash."""
+    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Iterator[str]:
+        """Yield the names, greater than `after`, of the folders directly below a prefix that ends in a slash."""
         below = (
             ref.key.removeprefix(prefix)
             for ref in self.stored
             if (ref.bucket, ref.key[: len(prefix)]) == (bucket, prefix)
         )
-        return sorted({name for name, slash, _ in (key.partition("/") for key in below) if slash and name > after})
+        yield from sorted({name for name, slash, _ in (key.partition("/") for key in below) if slash and name > after})
 
     def is_versioned(self, bucket: str) -> bool:
         """Return True if the bucket has, or had, versioning."""

@@ -213,11 +213,12 @@ class OssObjectStore:
         """Yield the objects below a prefix whose keys come after `after`, in the order of their keys."""
         yield from self._listed(bucket, prefix, start_after=after)
 
-    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
-        """Return the names, greater than `after`, of the folders directly below a prefix that ends in a slash."""
-        found = self._listed(bucket, prefix, delimiter="/", start_after=prefix + after if after else "")
-        names = [each.key.removeprefix(prefix)[:-1] for each in found if not isinstance(each, ports.ListedObject)]
-        return [name for name in names if name > after]  # a folder called `after` has a slash, so OSS lists it
+    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Iterator[str]:
+        """Yield the names, greater than `after`, of the folders directly below a prefix that ends in a slash."""
+        for found in self._listed(bucket, prefix, delimiter="/", start_after=prefix + after if after else ""):
+            # A folder called `after` has a slash, so OSS lists it.
+            if not isinstance(found, ports.ListedObject) and (name := found.key.removeprefix(prefix)[:-1]) > after:
+                yield name
 
     def _listed(self, bucket: str, prefix: str, **options: str) -> Iterator[Any]:
         """Yield the entries of a listing, 1,000 per request."""

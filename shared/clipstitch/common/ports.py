@@ -153,8 +153,8 @@ class ObjectStore(Protocol):
     def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ListedObject]:
         """Yield the objects whose keys begin with a prefix and are greater than `after`, in the order of their keys."""
 
-    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
-        """Return the folders directly under a prefix that ends in a slash, in order, without listing their content.
+    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Iterator[str]:
+        """Yield the folders directly under a prefix that ends in a slash, in order, without listing their content.
 
         Only those whose names are greater than `after`.
         """

@@ -80,11 +80,11 @@ class Deliver(NamedTuple):
     kind: Literal["deliver"] = "deliver"
 
 
-class GiveUp(NamedTuple):
+class Abandon(NamedTuple):
     """Record that a sink did not get the event in three days, without another attempt: it does not respond."""
 
     sink: str
-    kind: Literal["give-up"] = "give-up"
+    kind: Literal["abandon"] = "abandon"
 
 
 class Close(NamedTuple):
@@ -93,7 +93,7 @@ class Close(NamedTuple):
     kind: Literal["close"] = "close"
 
 
-Action = MakePlan | LookUp | Start | RecordDecision | Fail | Publish | Deliver | GiveUp | Close
+Action = MakePlan | LookUp | Start | RecordDecision | Fail | Publish | Deliver | Abandon | Close
 
 # Why a job is looked at: its manifest was uploaded, the task of a step (by number) ended, or it may need recovery.
 Cause = int | Literal["upload", "recovery"]
@@ -256,11 +256,11 @@ def _deliver(job: Job, now: datetime, policy: Policy, cause: Cause, seen: Observ
     given_up = [sink for sink in may_be_tried if sink in seen.unresponsive and is_given_up(now, job.finished_at or now)]
     ready = [sink for sink in may_be_tried if sink not in seen.unresponsive]
     close = [Close()] if len(ready) + len(given_up) == len(undelivered) else []
-    return (*map(Deliver, ready), *map(GiveUp, given_up), *close)
+    return (*map(Deliver, ready), *map(Abandon, given_up), *close)
 
 
 def deliveries_due(job: Job, now: datetime) -> datetime | None:
-    """Return when recovery next has something to do for a job; None if that is now, or cannot be told by time.
+    """Return when recovery next has something to do for a job; None if that is now, or time does not decide it.
 
     A job that waits for nothing but the retries of failed deliveries can be left alone until the first of them.
     """

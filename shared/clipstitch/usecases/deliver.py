@@ -54,7 +54,7 @@ def deliver(sinks: Sequence[str], job: Job, context: Context, monitor: SinkMonit
     return _record(outcomes, job, context)
 
 
-def give_up(sink: str, job: Job, context: Context) -> Job:
+def abandon(sink: str, job: Job, context: Context) -> Job:
     """Record that a sink did not respond for three days, so that the job can be closed."""
     error = SinkUnresponsive(f"{sink} did not accept the event in three days, and fails for other jobs too")
     return _record([_given_up(sink, error, job)], job, context)
@@ -85,7 +85,9 @@ def _failed(sink: str, response: _Response, error: Exception, job: Job, context:
     before, now = job.pending.get(sink), context.clock.now()
     attempt, asked_s = before.attempt + 1 if before else 1, retry_after_s(response.retry_after, now)
     due = next_attempt(attempt, now, job.finished_at or now, webhook=webhook, asked_s=asked_s)
-    if due is None or (isinstance(error, ClipstitchError) and not error.retryable):
+    # What else is refused while a webhook is posted was refused by the state bucket, which its receiver cannot help.
+    refused = SinkSwitchedOff if webhook else ClipstitchError
+    if due is None or (isinstance(error, refused) and not error.retryable):
         return _given_up(sink, error, job)
     details = {"attempt": attempt, "next": timestamp(due)}
     if isinstance(error, ClipstitchError):

@@ -14,7 +14,7 @@ from clipstitch.jobs import decide
 from clipstitch.jobs.job import ACCEPTED, FAILED, REFUSED, Decision, Fact, Failure, Job, Result
 from clipstitch.planning.plan import Plan, Step
 from clipstitch.usecases.context import Context
-from clipstitch.usecases.deliver import deliver, give_up
+from clipstitch.usecases.deliver import abandon, deliver
 from clipstitch.usecases.plan_job import UploadedManifest, plan_job, read_manifest
 from clipstitch.usecases.publish import publish
 from clipstitch.usecases.sink_monitor import SinkMonitor
@@ -82,8 +82,8 @@ def _perform(action: decide.Action, job: Job, context: Context, run: Run) -> Job
             return context.store.record(job, publish(job, context, overdue=overdue, changed=run.changed))
         case decide.Deliver(sink):
             return deliver([sink], job, context, run.sinks)
-        case decide.GiveUp(sink):
-            return give_up(sink, job, context)
+        case decide.Abandon(sink):
+            return abandon(sink, job, context)
         case decide.Close():
             log_event("job-closed", job=job.id, state=job.state)
             return context.store.close(job)

@@ -159,13 +159,13 @@ class JobStore:
         listed = [(found.key.removeprefix(prefix), found.last_modified) for found in self._list(prefix)]
         return {name: opened_at for name, opened_at in listed if is_job_id(name)}
 
-    def jobs_of_day(self, day: str, after: str = "") -> list[str]:
-        """Return the ids of all jobs of a day (YYYY-MM-DD), oldest first, that come after a name.
+    def jobs_of_day(self, day: str, after: str = "") -> Iterator[str]:
+        """Yield the ids of all jobs of a day (YYYY-MM-DD), oldest first, that come after a name.
 
         One request per thousand.
         """
         found = self._objects.list_folders(self._bucket, f"{self._prefix}{_JOBS}{day}/", after)
-        return [name for name in found if is_job_id(name)]
+        yield from filter(is_job_id, found)
 
     def listed_of_day(self, day: str, after: str = "") -> Iterator[Job]:
         """Yield the jobs of a day (YYYY-MM-DD) whose ids are greater than `after`, oldest first, without documents.
@@ -359,7 +359,7 @@ class JobStore:
     def _require_unversioned(self) -> None:
         """Raise `StateBucketVersioned` if the bucket has or had versioning: create-once writes would replace objects.
 
-        It is asked only if no write has told it.
+        OSS is asked only if no write has answered it before.
         """
         if self._bucket not in self._unversioned:
             if self._objects.is_versioned(self._bucket):

@@ -10,6 +10,7 @@ where the next sweep continues.
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
@@ -23,10 +24,10 @@ from clipstitch.usecases.job_store import TASKS, job_of_working_file
 from clipstitch.usecases.recover import recover
 from clipstitch.usecases.sink_monitor import SinkMonitor
 from clipstitch.usecases.submit import submit
-from clipstitch.usecases.sweep_progress import SleepingJobs, SweepProgress
+from clipstitch.usecases.sweep_progress import SkippableJobs, SweepProgress
 
 # The share of the budget after which each phase begins no more work. What a phase leaves over, the next ones can use.
-_RECOVER, _SEARCH, _ORPHANS, _SLOW = 0.5, 0.75, 0.85, 1.0
+_RECOVER, _SEARCH, _ORPHANS, _RECOVER_MORE, _SLOW = 0.5, 0.75, 0.85, 0.95, 1.0
 _BATCH = 64  # jobs that are recovered or submitted together; before each batch, the progress is saved
 _PAGE = 1000  # names
 _JOBS, _MANIFESTS = "jobs", "manifests"  # the listings whose place is saved, besides WORK and TASKS
@@ -54,7 +55,7 @@ class _Sweep:
         self.started_at = context.clock.now()
         self.open_jobs: Mapping[str, datetime] = context.store.open_jobs()
         self.progress = SweepProgress(context.store, self.open_jobs)
-        self.sleeping = SleepingJobs(context.store, self.open_jobs)
+        self.skippable = SkippableJobs(context.store, self.open_jobs)
         self.run = Run(SinkMonitor())
         self.looked_at: list[str] = []
         self.found: list[str] = []
@@ -76,31 +77,34 @@ def sweep(context: Context) -> SweepReport:
     """
     this = _Sweep(context)
     errors = list[Exception]()
-    for phase in (_recover_open_jobs, _submit_lost_uploads, _delete_orphans, _recover_slow_jobs):
+    recover_more = partial(_recover_open_jobs, share=_RECOVER_MORE)
+    for phase in (_recover_open_jobs, _submit_lost_uploads, _delete_orphans, recover_more, _recover_slow_jobs):
         try:
             phase(this)
         except Exception as error:  # noqa: BLE001 - re-raised below
             errors.append(error)
-    this.sleeping.save()
+    this.skippable.save()
     this.progress.save()
     if errors:
         raise errors[0]
     return SweepReport(tuple(this.looked_at), tuple(this.found), tuple(this.failed), this.interrupted)
 
 
-def _recover_open_jobs(this: _Sweep) -> None:
+def _recover_open_jobs(this: _Sweep, share: float = _RECOVER) -> None:
     """Recover the jobs for which something may be to be done, in batches, from where the last sweep stopped."""
     progress, settings = this.progress, this.context.settings
     grace_period = timedelta(seconds=settings.grace_period_s)
-    names = [job for job in this.open_jobs if this.started_at - uploaded_at(job) >= grace_period]
-    place, slow = progress.places.get(_JOBS, ""), set(progress.slow)
-    in_order = [*(job for job in names if job > place), *(job for job in names if job <= place)]
-    awake = (job for job in in_order if job not in slow and not _is_asleep(job, this))
-    for batch in _batches(awake, _BATCH):
-        if this.is_over(_RECOVER):
+    old = [job for job in this.open_jobs if this.started_at - uploaded_at(job) >= grace_period]
+    place, others = progress.places.get(_JOBS, ""), {*progress.slow, *this.looked_at}
+    # New jobs come last: only a delivery or a late clip can be due there.
+    new = [job for job in this.open_jobs if this.started_at - uploaded_at(job) < grace_period]
+    in_order = [*(job for job in old if job > place), *(job for job in old if job <= place), *new]
+    to_recover = (job for job in in_order if job not in others and not _can_be_skipped(job, this))
+    for batch in _batches(to_recover, _BATCH):
+        if this.is_over(share):
             return
         progress.begin(batch)
-        done = _for_each(batch, lambda job: _recover(job, this), this, _RECOVER)
+        done = _for_each(batch, lambda job: _recover(job, this), this, share)
         progress.finish()
         if done < len(batch):
             progress.places[_JOBS] = batch[done - 1] if done else place
@@ -116,14 +120,14 @@ def _batches(items: Iterable[T], size: int) -> Iterator[list[T]]:
         yield batch
 
 
-def _is_asleep(job_id: str, this: _Sweep) -> bool:
-    return this.sleeping.is_asleep(job_id, this.context.clock.now(), this.run.sinks.unresponsive)
+def _can_be_skipped(job_id: str, this: _Sweep) -> bool:
+    return this.skippable.can_be_skipped(job_id, this.context.clock.now(), this.run.sinks.unresponsive)
 
 
 def _recover(job_id: str, this: _Sweep) -> None:
     with log_job(job_id), _continue_on_error(this.failed, job=job_id):
         job = recover(job_id, this.open_jobs[job_id], this.context, this.run)
-        this.sleeping.note(job, this.context.clock.now())
+        this.skippable.note(job, this.context.clock.now())
     this.looked_at.append(job_id)
 
 
@@ -221,10 +225,11 @@ def _jobs_since(since: datetime, this: _Sweep) -> tuple[set[str], datetime]:
     known, now = set(this.open_jobs), this.context.clock.now()
     day, after = since.date(), f"{since:%Y%m%dT%H%M%SZ}"
     while day <= now.date():
-        known.update(this.context.store.jobs_of_day(day.isoformat(), after))
+        for page in _batches(this.context.store.jobs_of_day(day.isoformat(), after), _PAGE):
+            known.update(page)
+            if this.is_over(_SEARCH):
+                return known, uploaded_at(page[-1]) - timedelta(seconds=1)
         day, after = day + timedelta(days=1), ""
-        if this.is_over(_SEARCH):
-            return known, datetime.combine(day, datetime.min.time(), tzinfo=since.tzinfo)
     return known, now
 
 

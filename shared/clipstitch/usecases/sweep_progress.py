@@ -16,7 +16,7 @@ from clipstitch.jobs.delivery_policy import GIVE_UP_S
 from clipstitch.jobs.job import Job
 from clipstitch.usecases.job_store import JobStore
 
-_PROGRESS, _SLEEPING = "sweep.json", "sleeping.json"
+_PROGRESS, _SKIPPABLE = "sweep.json", "skippable.json"
 
 
 class SweepProgress:
@@ -63,7 +63,7 @@ class SweepProgress:
             self._saved = {**now, "slow": list(self.slow)}
 
 
-class SleepingJobs:
+class SkippableJobs:
     """Jobs that wait for nothing but deliveries: by id, when the first one is due ("" if it is now), and the sinks.
 
     A sweep leaves them alone without a request while no delivery is due, or while it delivers nothing to their sinks.
@@ -71,10 +71,10 @@ class SleepingJobs:
 
     def __init__(self, store: JobStore, open_jobs: Collection[str]) -> None:
         self._store = store
-        self._saved = _mapping(store.sweep_document(_SLEEPING).get("jobs"))
+        self._saved = _mapping(store.sweep_document(_SKIPPABLE).get("jobs"))
         self._jobs = {job: entry for job, entry in self._saved.items() if job in open_jobs and _is_entry(entry)}
 
-    def is_asleep(self, job_id: str, now: datetime, unresponsive: Collection[str]) -> bool:
+    def can_be_skipped(self, job_id: str, now: datetime, unresponsive: Collection[str]) -> bool:
         """Return True if a sweep can do nothing for a job; `unresponsive` are the sinks that it does not deliver to."""
         if job_id not in self._jobs:
             return False
@@ -94,7 +94,7 @@ class SleepingJobs:
     def save(self) -> None:
         """Save what has changed."""
         if self._jobs != self._saved:
-            _save(_SLEEPING, {"jobs": self._jobs}, self._store)
+            _save(_SKIPPABLE, {"jobs": self._jobs}, self._store)
 
 
 def _save(name: str, document: Mapping[str, Any], store: JobStore) -> None:

@@ -92,6 +92,6 @@ def _check_starts(history: History, job: str, plan: Mapping[str, Any], output: M
 
 
 def _etag_at(history: History, key: str, time: float) -> str:
-    """Return the ETag that an object had at a time."""
+    """Return the ETag that an object had at a time; "" if it did not exist."""
     versions = [change for change in history.written_to(ObjectRef(BUCKET, key)) if change.time <= time]
-    return history.etag_of(versions[-1])
+    return history.etag_of(versions[-1]) if versions else ""

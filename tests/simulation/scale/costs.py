@@ -60,8 +60,8 @@ class CostedCalls(CallInterceptor):
     def call(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Spend the time of a call, then make it, unless an outage prevents it."""
         name = function.__name__
-        if name == "list":
-            return self._pages(function(*args, **kwargs))
+        if name in ("list", "list_folders"):
+            return self._pages(name, function(*args, **kwargs))
         if name == "post":
             return self._post(function, *args)
         if name == "probe":
@@ -71,26 +71,23 @@ class CostedCalls(CallInterceptor):
             refs = list(args[0])
             self._request(name, ceil(len(refs) / self._costs.page))
             return function(refs)
-        if name == "copy":
+        if name == "copy" and not kwargs.get("size"):
             self._request("describe")  # the adapter asks for the size first
         self._request(name)
         self._refuse(name, args[0])
-        answer = function(*args, **kwargs)
-        if name == "list_folders":
-            self._request(name, max(ceil(len(answer) / self._costs.page) - 1, 0))
-        return answer
+        return function(*args, **kwargs)
 
     def _request(self, name: str, count: int = 1, seconds: float | None = None) -> None:
         if not self.free_of_charge:
             self.requests[name] += count
             self._clock.spend(self._costs.call_s * count if seconds is None else seconds)
 
-    def _pages(self, found: Iterator[Any]) -> Iterator[Any]:
+    def _pages(self, name: str, found: Iterator[Any]) -> Iterator[Any]:
         """Yield what a listing finds; each thousand is a request, which is made when it is needed."""
-        self._request("list")
+        self._request(name)
         for number, each in enumerate(found):
             if number and number % self._costs.page == 0:
-                self._request("list")
+                self._request(name)
             yield each
 
     def _post(self, function: Callable[..., Any], hook: Any, *args: Any) -> WebhookResponse:

@@ -59,11 +59,11 @@ class IndexedObjectStore(MemoryObjectStore):
             about = self.stored[ObjectRef(bucket, key)].about
             yield ListedObject(key, about.size, about.last_modified, about.etag)
 
-    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
-        """Return the names, greater than `after`, of the folders directly below a prefix that ends in a slash."""
+    def list_folders(self, bucket: str, prefix: str, after: str = "") -> Iterator[str]:
+        """Yield the names, greater than `after`, of the folders directly below a prefix that ends in a slash."""
         below = self._below(bucket, prefix, prefix + after if after else "")
         names = (key[len(prefix) :].partition("/") for key in below)
-        return list(dict.fromkeys(name for name, slash, _ in names if slash and name > after))
+        yield from dict.fromkeys(name for name, slash, _ in names if slash and name > after)
 
     def _below(self, bucket: str, prefix: str, after: str = "") -> Sequence[str]:
         first = max(bisect_left(self._keys, (bucket, prefix)), bisect_right(self._keys, (bucket, after)))

@@ -14,12 +14,12 @@ from clipstitch.common.ports import ObjectInfo
 from clipstitch.jobs.decide import (
     JOB_META,
     MANIFEST_META,
+    Abandon,
     Action,
     Cause,
     Close,
     Deliver,
     Fail,
-    GiveUp,
     LookUp,
     MakePlan,
     Observed,
@@ -213,7 +213,7 @@ def perform(  # noqa: PLR0911 - one return per class of actions
             return subject.with_fact(Fact(RESULT), now)._replace(result=Result("now", error=error))
         case Publish():
             return subject.with_fact(Fact(RESULT), now)._replace(result=PUBLISHED)
-        case Deliver(sink) | GiveUp(sink):
+        case Deliver(sink) | Abandon(sink):
             return subject.with_fact(Fact(DELIVERED, detail=sink), now)
         case Close():
             return subject.with_fact(Fact(CLOSED), now)
@@ -763,7 +763,7 @@ def test_an_unresponsive_sink_is_given_up_after_three_days_without_an_attempt(at
     seen = Observed(unresponsive=frozenset({"queue"}))
 
     assert () == decide(subject, THREE_DAYS_LATER - SECOND, POLICY, "recovery", seen)
-    assert (GiveUp("queue"), Close()) == decide(subject, THREE_DAYS_LATER, POLICY, "recovery", seen)
+    assert (Abandon("queue"), Close()) == decide(subject, THREE_DAYS_LATER, POLICY, "recovery", seen)
     assert (Deliver("queue"), Close()) == decide(subject, THREE_DAYS_LATER, POLICY, "recovery")
 
 

@@ -31,7 +31,7 @@ def finish(world: World, *, newest_first: bool = False) -> Job:
 def assert_finished(world: World, job: Job, state: str = "succeeded") -> None:
     """Assert one final state, one event with one content for every sink, one output, and no leftovers.
 
-    A delivery that failed is made by the next sweep.
+    A delivery that failed is made by the next sweep; what an unrecorded task has left is deleted after the deadline.
     """
     assert state == job.state
     assert job.closed or job.pending
@@ -43,6 +43,7 @@ def assert_finished(world: World, job: Job, state: str = "succeeded") -> None:
     assert f"{job.id}.{state}" == json.loads(texts.pop())["id"] == world.result()["id"]
     assert {"topic", "queue"} == {kind for kind, _, _ in world.sent}
     assert (state == "succeeded") == (OUTPUT in world.objects.stored)
+    world.sweep(SETTINGS.deadline_s)
     assert [] == world.leftovers()
 
 

@@ -73,7 +73,7 @@ def sweep_until_closed(world: World, *, rounds: int = 8) -> int:
 
 def only_job(world: World) -> Job:
     """Return the only job of a world."""
-    ids = world.store.jobs_of_day("2026-01-02") or list(world.store.open_jobs())
+    ids = list(world.store.jobs_of_day("2026-01-02")) or list(world.store.open_jobs())
     assert 1 == len(ids)
     return world.store.load(ids[0])
 
