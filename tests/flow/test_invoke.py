@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import pytest
 from mns.queue import Message
-from mns.topic import TopicMeta
 
 from clipstitch.common.credentials import AccessKey, read_access_key
 from clipstitch.common.errors import AccessDenied, CloudBusy
@@ -23,7 +22,7 @@ from clipstitch_cli.function_compute.clients import (
 from localyun.server import LocalCloud
 from tests.child_process import Child
 from tests.flow.conftest import System
-from tests.flow.test_retry import TOPIC, account, retried, until_dead_letters
+from tests.flow.test_retry import account, retried, unreadable_manifests, until_dead_letters
 from tests.sounds import tone
 
 ROOT = Path(__file__).parents[2]
@@ -58,7 +57,7 @@ class RunningCloud(NamedTuple):
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[RunningCloud]:
-    """Run a local cloud with short delays, because one of its topics is deleted for a while."""
+    """Run a local cloud with short delays, because its functions lack a right for a while."""
     local_cloud = LocalCloud(ROOT, time_scale=50)
     with local_cloud as endpoints:
         yield RunningCloud(local_cloud, endpoints.environment())
@@ -98,20 +97,18 @@ def test_a_job_that_waits_for_a_clip_is_planned_by_the_function(cloud: RunningCl
 
 
 def test_dead_letter_messages_are_retried_by_the_function(cloud: RunningCloud) -> None:
-    """Submit cannot deliver a rejection while the topic is missing; the error has type and message."""
+    """Submit lacks the right to read the manifest, at first also when it is retried; the error has type and message."""
     system = cloud.system("dead")
-    topic = account(cloud.env).get_topic(TOPIC)
-    topic.delete()
-    manifest = system.drop("{}")
-    until_dead_letters(cloud.env, 1)
-    failed = retried(cloud.env, "--dead-letters", *cloud.way)
-    topic.create(TopicMeta())
+    with unreadable_manifests(cloud.local_cloud):
+        manifest = system.drop("{}")
+        until_dead_letters(cloud.env, 1)
+        failed = retried(cloud.env, "--dead-letters", *cloud.way)
     until_dead_letters(cloud.env, 1)
     repeated = retried(cloud.env, "--dead-letters", *cloud.way)
 
     error = failed[1][0]["error"]
     assert (exit_codes.ERROR, "FUNCTION_FAILED") == (failed[0], error["code"])
-    assert error["message"].startswith(f"{SUBMIT} failed: SinkTargetNotFound: publishing to topic {TOPIC}")
+    assert error["message"].startswith(f"{SUBMIT} failed: AccessDenied: reading {manifest.uri}")
     assert exit_codes.OK == repeated[0]
     assert [[True, "rejected"]] == [[job["closed"], job["state"]] for one in repeated[1] for job in one["jobs"]]
     assert (exit_codes.OK, []) == retried(cloud.env, "--dead-letters", *cloud.way)
