@@ -283,6 +283,20 @@ TESTED_MUTANTS = (
         _USE_CASES + "test_orphans.py",
     ),
     _mutant(
+        "the place of the search is kept only when it is through",
+        SWEEP,
+        "        progress.places[_MANIFESTS] = place = page[-1].key\n",
+        "        place = page[-1].key\n",
+        _USE_CASES + "test_sweep.py",
+    ),
+    _mutant(
+        "the parts of a copy are listed in another order",
+        OSS,
+        "enumerate([*first, *copied], start=1)",
+        "enumerate([*copied, *first], start=1)",
+        "tests/contract/test_objects.py",
+    ),
+    _mutant(
         "the place of the open jobs is forgotten",
         SWEEP,
         'place, others = progress.places.get(_JOBS, "")',

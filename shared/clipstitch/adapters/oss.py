@@ -1,16 +1,14 @@
 """Objects, audio/info and audio/concat through `oss2`."""
 
-import ipaddress
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timezone
-from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
 
 from clipstitch.adapters.backoff import Backoff
-from clipstitch.adapters.oss2_import import oss2
+from clipstitch.adapters.oss2_import import HTTPException, oss2
 from clipstitch.adapters.oss_listing import FastListingBucket
 from clipstitch.adapters.threads import MAX_CONCURRENT, ThreadWorkers
 from clipstitch.common import ports
@@ -93,11 +91,8 @@ def is_custom_domain(endpoint: str) -> bool:
     [False, False, True]
     """
     host = (urlsplit(endpoint if "//" in endpoint else f"//{endpoint}").hostname or "").rstrip(".")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return host != "localhost" and not host.endswith((".aliyuncs.com", ".localhost"))
-    return False
+    is_address = ":" in host or host.replace(".", "").isdecimal()
+    return not is_address and host != "localhost" and not host.endswith((".aliyuncs.com", ".localhost"))
 
 
 class OssObjectStore:

@@ -18,7 +18,7 @@ from typing import Any
 
 _LEFT_OUT = frozenset({"Crypto", "aliyunsdkcore", "aliyunsdkkms"})
 # HTTP/2, archives of certificates, downloads to files, encoded words in headers, the encoding of texts without one.
-_DEFERRED = frozenset({"importlib.metadata", "zipfile", "shutil", "email.header", "charset_normalizer"})
+_DEFERRED = frozenset({"importlib.metadata", "zipfile", "shutil", "email.header", "charset_normalizer", "idna"})
 _ACCEPTED_VERSION = "3.0.0"  # of charset_normalizer: requests asks for 2.0.0 or newer, before 4.0.0
 
 
@@ -135,3 +135,6 @@ def load() -> Any:
 
 
 oss2 = load()
+
+# Not imported before: it would import what is deferred.
+from http.client import HTTPException as HTTPException  # noqa: E402, PLC0414 - for `adapters.oss`

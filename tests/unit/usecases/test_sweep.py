@@ -561,6 +561,20 @@ def test_a_lost_upload_is_found_however_long_a_search_takes() -> None:
     assert [lost] == [world.store.manifest_of(job) for each in found for job in each]
 
 
+def test_a_search_that_takes_several_sweeps_reaches_its_end() -> None:
+    """Each goes on where the one before stopped; the lost upload is the last of three thousand manifests."""
+    world = World()
+    for n in range(3000):
+        world.put(f"manifests/old{n:04d}.json", b"{}")
+    world.clock.advance(SETTINGS.search_window_s)
+    lost = drop_other(world, "zzz")
+    world.clock.advance(GRACE_PERIOD_S)
+    found = [world.sweep(60, SlowPages(world, 100)).found for _ in range(4)]
+
+    assert () == found[0]
+    assert [lost] == [world.store.manifest_of(job) for each in found for job in each]
+
+
 def test_a_lost_upload_that_is_found_after_the_deadline_does_not_fail() -> None:
     """The deadline counts from the time at which the job was opened."""
     world = with_clips()
