@@ -1,5 +1,6 @@
 """Configurations of functions, triggers, and invocations: plain values without behaviour."""
 
+import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -117,7 +118,8 @@ class FcSettings:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     python: str = sys.executable
     time_scale: float = 1.0
-    max_instances: int = 10  # ours, for one machine; FC gives an account 100 instances in a region
+    # Ours, for one machine: more would wait for a processor. FC gives an account 100 instances in a region.
+    max_instances: int = min(2 * (os.cpu_count() or 1) + 1, 10)
 
 
 @dataclass(frozen=True)

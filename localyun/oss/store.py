@@ -5,7 +5,9 @@ Keys are stored as UTF-8 bytes and therefore sorted as in OSS.
 
 import json
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -43,28 +45,42 @@ class ObjectIndex:
         self._database = database
         self._path_of = path_of
         self._new_version = new_version
+        self._changing = threading.Lock()
+        self._buckets = self._read_buckets()  # every request asks for its bucket
+
+    def _read_buckets(self) -> dict[str, OssBucket]:
+        rows = self._database.rows(f"{SELECT_BUCKETS} ORDER BY name")
+        return {row["name"]: _bucket(row) for row in rows}
+
+    @contextmanager
+    def _change_buckets(self) -> Iterator[sqlite3.Connection]:
+        """Change buckets in one transaction, then read them again."""
+        with self._changing:
+            with self._database.change() as db:
+                yield db
+            self._buckets = self._read_buckets()
 
     def add_bucket(self, bucket: OssBucket) -> None:
         """Add a bucket; an existing one is not changed."""
         row = (bucket.name, bucket.created.isoformat(), bucket.acl, bucket.versioning)
-        with self._database.change() as db:
+        with self._change_buckets() as db:
             db.execute("INSERT OR IGNORE INTO buckets VALUES(?,?,?,?)", row)
             if bucket.region:
                 db.execute("INSERT OR IGNORE INTO bucket_regions VALUES(?,?)", (bucket.name, bucket.region))
 
     def bucket(self, name: str) -> OssBucket:
         """Return a bucket. Raises NoSuchBucket."""
-        for row in self._database.rows(f"{SELECT_BUCKETS} WHERE name=?", name):
-            return _bucket(row)
-        raise no_such_bucket(name)
+        if name not in self._buckets:
+            raise no_such_bucket(name)
+        return self._buckets[name]
 
     def buckets(self) -> list[OssBucket]:
         """Return all buckets, sorted by name."""
-        return [_bucket(row) for row in self._database.rows(f"{SELECT_BUCKETS} ORDER BY name")]
+        return list(self._buckets.values())
 
     def set_bucket(self, name: str, *, acl: str = "", versioning: str = "") -> None:
         """Change a bucket's ACL or its versioning ("Enabled" or "Suspended"), unless "". Raises NoSuchBucket."""
-        with self._database.change() as db:
+        with self._change_buckets() as db:
             old = self.bucket(name)
             row = (acl or old.acl, versioning or old.versioning, name)
             db.execute("UPDATE buckets SET acl=?, versioning=? WHERE name=?", row)
@@ -73,7 +89,7 @@ class ObjectIndex:
         """Delete a bucket. Raises NoSuchBucket, or BucketNotEmpty if it has objects or unfinished uploads."""
         self.bucket(name)
         held = "SELECT 1 FROM objects WHERE bucket=? UNION ALL SELECT 1 FROM uploads WHERE bucket=? LIMIT 1"
-        with self._database.change() as db:
+        with self._change_buckets() as db:
             if db.execute(held, (name, name)).fetchone():
                 text = "The bucket you tried to delete is not empty."
                 raise ServiceError(409, "BucketNotEmpty", text, BucketName=name)
