@@ -111,6 +111,8 @@ class FunctionRun:
         except WebhookNoResponse:
             world.scheduler.pause(RESPONSE_TIMEOUT_S)
             raise
+        if port == "webhooks":
+            world.scheduler.pause(world.webhooks.response_s(args[0]))
         _raise_after_call(fault, name)
         return answer
 

@@ -1,6 +1,7 @@
 """Receivers of webhooks.
 
-A receiver is *healthy* (accepts everything), *unreliable* (accepts everything after the fault phase), *down* (accepts
+A receiver is *healthy* (accepts everything), *unreliable* (accepts everything after the fault phase), *slow* (the same,
+and every response takes nine seconds), *down* (accepts
 everything hours or days later), *dead* (never accepts anything) or *gone* (answers 410, after at most one delivery).
 """
 
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from clipstitch.common.errors import WebhookNoResponse
 from clipstitch.common.ports import Webhook, WebhookResponse
-from tests.simulation.setups import DEAD, DOWN, GONE, UNRELIABLE
+from tests.simulation.setups import DEAD, DOWN, GONE, SLOW, UNRELIABLE
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 RESPONSE_TIMEOUT_S = 10  # of the adapter
+_SLOW_S = 9.0
 RETRY_AFTER_S = 900  # what a receiver that answers 429 asks for
 
 OK_STATUS, GONE_STATUS, BUSY_STATUS, ERROR_STATUS, NO_STATUS = 204, 410, 429, 500, 0
@@ -69,11 +71,17 @@ class SimulatedReceivers:
             raise WebhookNoResponse(f"{hook.name} did not respond")
         return WebhookResponse(status, str(RETRY_AFTER_S) if status == BUSY_STATUS else "")
 
+    def response_s(self, hook: Webhook) -> float:
+        """Return how many seconds a response takes, besides the latency of the call."""
+        return _SLOW_S if self._behaviours[hook.name] == SLOW else 0.0
+
     def _draw_response(self, name: str) -> str:
         behaviour, rng = self._behaviours[name], self._world.rng
         if behaviour == DEAD or (behaviour == DOWN and self._world.scheduler.now < self._up_again_at):
             return rng.choice(_FAILURES)
         if behaviour == UNRELIABLE and self._world.injector.active:
             return rng.choice((*_FAILURES, _OK))
+        if behaviour == SLOW and self._world.injector.active:
+            return rng.choice((_ERROR, _OK))
         attempts = sum(attempt.webhook == name for attempt in self.attempts)
         return _GONE if behaviour == GONE and attempts >= self._accepted_before_gone else _OK

@@ -29,16 +29,17 @@ ALTERED = "altered clips"
 _THEME_PERCENTAGES = {WEBHOOKS: 7, MANY: 6, STUCK: 6, OUTAGE: 3, RECONFIGURED: 6, ALTERED: 12}  # of worlds with faults
 
 # Behaviours of webhook receivers, see `receivers`.
-HEALTHY, UNRELIABLE, DOWN, DEAD, GONE = "healthy", "unreliable", "down", "dead", "gone"
-_BEHAVIOURS = (HEALTHY, UNRELIABLE, UNRELIABLE, DOWN, DEAD, GONE, GONE)
+HEALTHY, UNRELIABLE, SLOW, DOWN, DEAD, GONE = "healthy", "unreliable", "slow", "down", "dead", "gone"
+_BEHAVIOURS = (HEALTHY, UNRELIABLE, UNRELIABLE, SLOW, DOWN, DEAD, GONE, GONE)
 
 
 class Setup(NamedTuple):
     """The theme of a world and the settings of clipstitch in it.
 
     `receivers`: the names of webhooks and the behaviours of their receivers. `overlap`: two sweeps start at about the
-    same time. Before `outage_s`, in seconds, no events are delivered and no sweeps start. At `changed_at`, in seconds,
-    the operator changes the settings in `change`. `strict`: jobs fail if what was merged is not what was planned.
+    same time. `damages`: how often what a sweep has saved is cut short. Before `outage_s`, in seconds, no events are
+    delivered and no sweeps start. At `changed_at`, in seconds, the operator changes the settings in `change`. `strict`:
+    jobs fail if what was merged is not what was planned.
     """
 
     theme: str = PLAIN
@@ -47,6 +48,7 @@ class Setup(NamedTuple):
     sweep_budget_s: int = SETTINGS.sweep_budget_s
     deadline_s: int = SETTINGS.deadline_s
     overlap: bool = False
+    damages: int = 0
     outage_s: float = 0.0
     changed_at: float = 0.0
     change: Mapping[str, Any] = {}
@@ -102,7 +104,11 @@ def _draw_receivers(rng: Random) -> dict[str, Any]:
 
 def _draw_sweep_limits(rng: Random) -> dict[str, Any]:
     """Give sweeps little time, and let some of them overlap."""
-    return {"sweep_budget_s": rng.choice((6, 20, 200)), "overlap": rng.random() < 0.3}
+    return {
+        "sweep_budget_s": rng.choice((6, 20, 200)),
+        "overlap": rng.random() < 0.3,
+        "damages": rng.choice((0, 0, 1, 3)),
+    }
 
 
 def _draw_change(rng: Random) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from tests.simulation.setups import (
     OUTAGE,
     PLAIN,
     RECONFIGURED,
+    SLOW,
     STATE_BUCKET,
     STUCK,
     UNRELIABLE,
@@ -84,7 +85,7 @@ def test_every_kind_of_setup_occurs() -> None:
     behaviours = {behaviour for setup in setups for _, behaviour in setup.receivers}
 
     assert {PLAIN, WEBHOOKS, MANY, STUCK, OUTAGE, RECONFIGURED, ALTERED} == {setup.theme for setup in setups}
-    assert {HEALTHY, UNRELIABLE, DOWN, DEAD, GONE} == behaviours
+    assert {HEALTHY, UNRELIABLE, SLOW, DOWN, DEAD, GONE} == behaviours
     assert {None, STATE_BUCKET} == {setup.state_bucket for setup in setups}
 
 

@@ -209,8 +209,20 @@ class World:
             self.scheduler.at(upload.at, partial(self.upload, upload.key, upload.body))
         if self.setup.change:
             self.scheduler.at(self.setup.changed_at, self._change_settings)
+        for _ in range(self.setup.damages):
+            self.scheduler.at(self.rng.uniform(0, self.profile.fault_phase_s), self._damage_sweep_document)
         self._run_recovery_phase(self._run_fault_phase())
         return self
+
+    def _damage_sweep_document(self) -> None:
+        """Cut short what a sweep has saved, if there is anything."""
+        prefix, bucket = f"{STATE}s", self.setup.state_bucket or BUCKET
+        saved = [ref for ref in sorted(self.objects.stored) if ref.bucket == bucket and ref.key.startswith(prefix)]
+        documents = [ref for ref in saved if ref.key.endswith(".json")]
+        if documents:
+            ref = self.rng.choice(documents)
+            self.faults["sweep document damaged"] += 1
+            self.objects.write(ref, self.objects.stored[ref].body[: self.rng.randrange(40)], ObjectHeaders())
 
     def _run_fault_phase(self) -> float:
         """Simulate the fault phase and return its end. A fault-free world has no sweeps until nothing is in flight."""
