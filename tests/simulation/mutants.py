@@ -208,16 +208,6 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "the sweep stops at the first job that fails",
-        (
-            (
-                SWEEP,
-                "    except Exception as error:  # noqa: BLE001 - one job",
-                "    except ArithmeticError as error:  # one job",
-            ),
-        ),
-    ),
-    Mutant(
         "the search never starts again from the beginning",
         ((SWEEP, '    progress.places[_MANIFESTS] = ""\n', ""),),
     ),
@@ -292,20 +282,12 @@ MUTANTS = (
         ),
     ),
     Mutant(
-        "a step is not backed off after it was claimed",
-        ((DECIDE, "if fact.kind in (FAILED_TRANSIENTLY, CLAIMED)", "if fact.kind == FAILED_TRANSIENTLY"),),
-    ),
-    Mutant(
         "recovery starts a step again at once after a transient failure",
         ((DECIDE, "policy.grace_period_s * 2 ** max(tries - 1, 0)", "0 * tries"),),
     ),
     Mutant(
         "recovery does not wait for the grace period",
         ((DECIDE, '(cause == "recovery" and _in_grace_period(job, now, policy))', "False"),),
-    ),
-    Mutant(
-        "a published output fails after its deadline",
-        ((DECIDE, "return () if seen.published else (Fail(error),)", "return (Fail(error),)"),),
     ),
     Mutant(
         "Retry-After is ignored",

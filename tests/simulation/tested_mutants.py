@@ -283,6 +283,27 @@ TESTED_MUTANTS = (
         _USE_CASES + "test_orphans.py",
     ),
     _mutant(
+        "the sweep stops at the first job that fails",
+        SWEEP,
+        "    except Exception as error:  # noqa: BLE001 - one job",
+        "    except ArithmeticError as error:  # one job",
+        _USE_CASES + "test_sweep.py",
+    ),
+    _mutant(
+        "a step is not backed off after it was claimed",
+        "jobs/decide.py",
+        "if fact.kind in (FAILED_TRANSIENTLY, CLAIMED)",
+        "if fact.kind == FAILED_TRANSIENTLY",
+        "tests/unit/jobs/test_decide.py",
+    ),
+    _mutant(
+        "a published output fails after its deadline",
+        "jobs/decide.py",
+        "return () if seen.published else (Fail(error),)",
+        "return (Fail(error),)",
+        "tests/unit/jobs/test_decide.py",
+    ),
+    _mutant(
         "the place of the search is kept only when it is through",
         SWEEP,
         "        progress.places[_MANIFESTS] = place = page[-1].key\n",
