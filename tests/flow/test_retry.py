@@ -45,7 +45,7 @@ def env(running: tuple[LocalCloud, Mapping[str, str]]) -> Mapping[str, str]:
 
 @contextmanager
 def unreadable_manifests(cloud: LocalCloud) -> Iterator[None]:
-    """Deny the functions to read manifests, as an operator may do by mistake."""
+    """Deny the functions to read manifests, as an operator may do in error."""
     roles = cloud.services.roles
     (role,) = [role for role in roles.all() if role.arn.endswith("/clipstitch-functions")]
     deny = {"Effect": "Deny", "Action": "oss:GetObject", "Resource": "acs:oss:*:*:*/manifests/*"}
