@@ -33,6 +33,17 @@ def test_a_function_is_killed_at_its_time_limit() -> None:
     assert [] == world.audio.accepted
 
 
+def test_a_job_of_one_step_takes_eight_round_trips_in_each_function() -> None:
+    """Nine requests in submit and thirteen in complete, topic and queue included; some of them go out together."""
+    world = ScaleWorld(Outages(), Costs())
+    manifest = world.drop("one")
+    submitted = world.run(60, partial(world.submit, manifest))
+    completed = world.run(60, partial(world.complete, world.audio.run(world.new_tasks()[0])))
+
+    assert [9, 13] == [sum(run.requests.values()) for run in (submitted, completed)]
+    assert [8, 8] == [pytest.approx(run.seconds / Costs().call_s) for run in (submitted, completed)]
+
+
 def test_a_listing_costs_a_request_for_every_page_that_is_read() -> None:
     """A listing that is left early costs less; one without names costs one request."""
     world = ScaleWorld(Outages(), Costs())
