@@ -4,7 +4,7 @@ Every action may be interrupted at any point and repeated: it either left nothin
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from clipstitch.common.errors import ClipstitchError, StateUnreadable
 from clipstitch.common.exhaustive import assert_never
@@ -14,11 +14,12 @@ from clipstitch.jobs import decide
 from clipstitch.jobs.job import ACCEPTED, FAILED, REFUSED, Decision, Fact, Failure, Job, Result
 from clipstitch.planning.plan import Plan, Step
 from clipstitch.usecases.context import Context
-from clipstitch.usecases.deliver import abandon, deliver
-from clipstitch.usecases.plan_job import UploadedManifest, plan_job, read_manifest
 from clipstitch.usecases.publish import publish
 from clipstitch.usecases.sink_monitor import SinkMonitor
 from clipstitch.usecases.task_outcomes import look_up
+
+if TYPE_CHECKING:
+    from clipstitch.usecases.plan_job import UploadedManifest
 
 
 class Run(NamedTuple):
@@ -30,7 +31,7 @@ class Run(NamedTuple):
 
     sinks: SinkMonitor
     cause: decide.Cause = "upload"
-    upload: UploadedManifest | None = None
+    upload: "UploadedManifest | None" = None
     changed: frozenset[int] | None = None
     observed: decide.Observed = decide.Observed()
     immediate: bool = False
@@ -55,6 +56,8 @@ def execute(job: Job, context: Context, run: Run) -> Job:
 def _perform_together(actions: Sequence[decide.Action], job: Job, context: Context, run: Run) -> Job:
     """Perform actions of one kind, several at once, and return the job with all that they recorded."""
     if isinstance(actions[0], decide.Deliver):
+        from clipstitch.usecases.deliver import deliver  # noqa: PLC0415 - no part of most cold starts of submit
+
         sinks = [action.sink for action in actions if isinstance(action, decide.Deliver)]
         return deliver(sinks, job, context, run.sinks)
     if len(actions) == 1:
@@ -80,9 +83,11 @@ def _perform(action: decide.Action, job: Job, context: Context, run: Run) -> Job
         case decide.Publish():
             overdue = decide.is_overdue(job, context.clock.now(), context.policy)
             return context.store.record(job, publish(job, context, overdue=overdue, changed=run.changed))
-        case decide.Deliver(sink):
-            return deliver([sink], job, context, run.sinks)
+        case decide.Deliver():
+            return _perform_together([action], job, context, run)
         case decide.Abandon(sink):
+            from clipstitch.usecases.deliver import abandon  # noqa: PLC0415 - as above
+
             return abandon(sink, job, context)
         case decide.Close():
             log_event("job-closed", job=job.id, state=job.state)
@@ -96,8 +101,10 @@ def _plan_of(job: Job) -> Plan:
     return job.plan
 
 
-def _make_plan(job: Job, context: Context, upload: UploadedManifest | None) -> Job:
+def _make_plan(job: Job, context: Context, upload: "UploadedManifest | None") -> Job:
     """Plan the job; fail it if its version of the manifest does not exist any more, or can never be read."""
+    from clipstitch.usecases.plan_job import plan_job, read_manifest  # noqa: PLC0415 - complete plans nothing
+
     if upload is None:
         ref = context.store.manifest_of(job.id)
         try:
