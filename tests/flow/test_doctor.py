@@ -285,9 +285,11 @@ def inventory(env: Env) -> dict[str, list[str]]:
     service = oss2.Service(bucket_of(env).auth, env["OSS_ENDPOINT"], region=env["OSS_REGION"])
     account = account_of(env)
     topic = account.get_topic("clipstitch-completions")
+    keys = [found.key for found in oss2.ObjectIteratorV2(bucket_of(env))]
     return {
         "buckets": [bucket.name for bucket in service.list_buckets().buckets],
-        "objects": [found.key for found in oss2.ObjectIteratorV2(bucket_of(env))],
+        # What sweeps save for the next one is of the deployment, whose timer may be due at any time.
+        "objects": [key for key in keys if key not in ("_clipstitch/sweep.json", "_clipstitch/skippable.json")],
         "queues": account.list_queue()[0],
         "subscriptions": topic.list_subscription()[0],
     }
@@ -323,7 +325,7 @@ def question(report: dict[str, Any], number: str) -> dict[str, str]:
 
 
 def test_a_sink_without_its_event_is_found(tmp_path: Path) -> None:
-    """As if SMQ could not be reached; what to change is printed. The job cannot end, which is reported, too."""
+    """Its error and what to change are printed. The job cannot end, which is reported, too."""
     with LocalCloud(ROOT, time_scale=50) as endpoints:
         env = endpoints.environment()
         account_of(env).get_topic(env["CLIPSTITCH_EVENTS_TOPIC"]).delete()
@@ -332,7 +334,7 @@ def test_a_sink_without_its_event_is_found(tmp_path: Path) -> None:
     found = question(report, "15")
 
     assert (exit_codes.ERROR, "DIFFERENT") == (code, found["outcome"])
-    assert "topic clipstitch-events got no event within 8 s after the job had finished" == found["found"]
+    assert found["found"].startswith("topic clipstitch-events refused the event: {'code': 'SINK_TARGET_MISSING'")
     assert "MNS_ENDPOINT without -internal" in found["change"]
     assert any("manifests/doctor-" in one and "events.json" in one for one in report["not_removed"])
     assert found["change"] in (tmp_path / "report.md").read_text("utf-8")

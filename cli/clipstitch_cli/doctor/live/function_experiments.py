@@ -158,11 +158,13 @@ class FunctionExperiments(NamedTuple):
         job_id = self._upload(trial_manifest(SINK_TRIAL, self.names, self.context, [sink.name]))
         if not self._wait_for(job_id, self.options.wait, lambda job: job.has(RESULT)):
             return not_answered("the job did not finish in time: see `clipstitch doctor`")
-        target, delivered = f"{sink.kind} {sink.target}", Fact(DELIVERED, detail=sink.name)
-        if not self._wait_for(job_id, self.options.wait, lambda job: delivered in job.facts):
+        target, given_up = f"{sink.kind} {sink.target}", Fact(DELIVERED, detail=sink.name)
+        if not self._wait_for(job_id, self.options.wait, lambda job: job.closed or sink.name in job.pending):
             waited = format_age(self.options.wait)
             return answered(as_assumed=False, found=f"{target} got no event within {waited} after the job had finished")
-        error = self.context.store.document(job_id, delivered).get("error")
+        job = self.context.store.load(job_id)
+        failed = given_up if given_up in job.facts else job.pending[sink.name].fact if not job.closed else None
+        error = self.context.store.document(job_id, failed).get("error") if failed else None
         return answered(not error, f"{target} refused the event: {error}" if error else f"{target} got the event")
 
     def _task_lookup(self) -> Answer:
