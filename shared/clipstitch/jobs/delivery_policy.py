@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 # Standard Webhooks 1.0.0, "Deliverability and reliability": seconds before each attempt, the first one at once.
 SCHEDULE_S = (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 MAX_DELAY_S = SCHEDULE_S[-1]  # ours: a receiver could otherwise keep a job open for ever
-# Ours, for topics, queues and the result object: they belong to the operator, who wants the events once they are back.
-OWN_MAX_DELAY_S = 7200
+# Ours, for topics, queues and the result object: 5 s, then four times as long, up to two hours. They belong to the
+# operator, who wants the events once they are back; most of their errors last seconds.
+OWN_DELAY_S, OWN_FACTOR, OWN_MAX_DELAY_S = 5, 4, 7200
 GIVE_UP_S = sum(SCHEDULE_S)  # three days and 3.6 hours after the job was finished
 
 
@@ -23,8 +24,9 @@ def next_attempt(
     """
     if (webhook and attempt >= len(SCHEDULE_S)) or is_given_up(at, finished_at):
         return None
-    delay_s = SCHEDULE_S[min(attempt, len(SCHEDULE_S) - 1)]
-    return at + timedelta(seconds=max(delay_s if webhook else min(delay_s, OWN_MAX_DELAY_S), min(asked_s, MAX_DELAY_S)))
+    own_s = min(OWN_DELAY_S * OWN_FACTOR ** min(attempt - 1, 9), OWN_MAX_DELAY_S)
+    delay_s = SCHEDULE_S[attempt] if webhook else own_s
+    return at + timedelta(seconds=max(delay_s, min(asked_s, MAX_DELAY_S)))
 
 
 def is_given_up(now: datetime, finished_at: datetime) -> bool:

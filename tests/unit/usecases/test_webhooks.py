@@ -88,7 +88,7 @@ def test_after_the_last_attempt_there_is_none() -> None:
     assert next_attempt(11, NOON, NOON, webhook=True, asked_s=60) is None
 
 
-def test_topics_and_queues_are_retried_every_two_hours_for_three_days() -> None:
+def test_topics_and_queues_are_retried_soon_and_every_two_hours_for_three_days() -> None:
     """They belong to the operator, who wants the events as soon as they are back."""
     at, due = NOON, list[datetime]()
     while at := next_attempt(len(due) + 1, at, NOON, webhook=False) or at:
@@ -97,8 +97,8 @@ def test_topics_and_queues_are_retried_every_two_hours_for_three_days() -> None:
         due.append(at)
     delays = [(later - earlier).total_seconds() for earlier, later in pairwise([NOON, *due])]
 
-    assert [5, 300, 1800, 7200, 7200] == delays[:5]
-    assert {7200.0} == set(delays[3:])
+    assert [5, 20, 80, 320, 1280, 5120, 7200] == delays[:7]
+    assert {7200.0} == set(delays[6:])
     assert timedelta(days=3) < due[-1] - NOON < timedelta(days=3, hours=6)
 
 
