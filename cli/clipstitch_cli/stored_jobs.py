@@ -5,7 +5,7 @@ from typing import NamedTuple
 from clipstitch.common.errors import CloudBusy, NewerState, ObjectNotFound, StateUnreadable
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of
 from clipstitch.common.ports import ObjectHeaders
-from clipstitch.jobs.job import DECISION, DELIVERED, PLANNED, Decision, Fact, Job
+from clipstitch.jobs.job import DECISION, DELIVERED, PLANNED, Decision, Job
 from clipstitch.planning.plan import WORK, Plan
 from clipstitch.usecases.context import Context
 from clipstitch_cli.errors import UsageError
@@ -34,12 +34,12 @@ def job_names(job: Job, context: Context) -> JobNames:
     """
     try:
         if job.has(PLANNED):
-            plan = Plan.from_json(context.store.document(job.id, Fact(PLANNED)))
+            plan = context.store.value(Plan, job.id)
             return JobNames(plan.manifest.ref.uri, plan.output.ref.uri)
         if job.has(DECISION):
-            return JobNames(Decision.from_json(context.store.document(job.id, Fact(DECISION))).manifest.ref.uri)
+            return JobNames(context.store.value(Decision, job.id).manifest.ref.uri)
         return JobNames(context.store.manifest_of(job.id).uri)
-    except (CloudBusy, NewerState, ObjectNotFound, StateUnreadable, ValueError):
+    except (CloudBusy, NewerState, ObjectNotFound, StateUnreadable):
         return JobNames("")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 from clipstitch.common.clock import Clock, timestamp
@@ -57,6 +57,7 @@ _CREATE_ONCE: Mapping[Any, tuple[str, str]] = {
     Decision: (DECISION, "decision"),
     Result: (RESULT, "result"),
 }
+V = TypeVar("V", Plan, Decision, Result)
 
 
 class JobStore:
@@ -98,19 +99,24 @@ class JobStore:
 
     def _plan_if_any(self, job_id: str) -> Plan | None:
         with suppress(ObjectNotFound):
-            plan: Plan | None = self._read_value(Plan, job_id)
+            plan: Plan | None = self._value_if_readable(Plan, job_id)
             return plan
         return None
 
     def _with_documents(self, job: Job) -> Job:
         documents: dict[str, Any] = {
-            field: self._read_value(cls, job.id)
+            field: self._value_if_readable(cls, job.id)
             for cls, (kind, field) in _CREATE_ONCE.items()
             if getattr(job, field) is None and job.has(kind)
         }
         return job._replace(**documents)
 
-    def _read_value(self, cls: Any, job_id: str) -> Any:
+    def value(self, cls: type[V], job_id: str) -> V:
+        """Return the plan, the decision or the result of a job. Raises `ObjectNotFound`, and `StateUnreadable`."""
+        found: V = self._value(cls, job_id, self.document(job_id, Fact(_CREATE_ONCE[cls][0])))
+        return found
+
+    def _value_if_readable(self, cls: Any, job_id: str) -> Any:
         """Return the plan, the decision or the result of a job; None, and log it, if the document is damaged."""
         try:
             return self._value(cls, job_id, self.document(job_id, Fact(_CREATE_ONCE[cls][0])))

@@ -297,13 +297,16 @@ def test_names_are_shown_on_request(world: World) -> None:
     assert 3 == counter.calls
 
 
-def test_names_of_a_rejected_manifest_and_of_a_damaged_job_are_shown_as_far_as_they_are_known(world: World) -> None:
+@pytest.mark.parametrize("plan", [b"{", b"[]", b"{}", b'{"manifest": null, "output": 7}'])
+def test_names_of_a_rejected_manifest_and_of_a_damaged_job_are_shown_as_far_as_they_are_known(
+    world: World, plan: bytes
+) -> None:
     """A rejected manifest has no plan; a plan that cannot be read hides nothing else."""
     world.drop(BROKEN)
     rejected = world.submit()
     world.clock.advance(1)
     damaged = finished(world)
-    world.put(world.store.fact_ref(damaged.id, Fact("planned")).key, b"{")
+    world.put(world.store.fact_ref(damaged.id, Fact("planned")).key, plan)
     command = make_command(json=True)
     list_jobs(world.context(), [DAY], command, names=True)
 
