@@ -17,6 +17,7 @@ from pathlib import Path
 from bench.requests_per_job import recording_context
 from bench.sweep_cost import BUCKET, PastClock
 from clipstitch.adapters.system_clock import SystemClock
+from clipstitch.common.identifiers import upload_stamp
 from clipstitch_cli.commands.jobs import list_jobs
 from clipstitch_cli.context import CommandContext, console
 from localyun.oss.service import ObjectService
@@ -42,7 +43,7 @@ def write_jobs(data: Path, count: int, names: list[str]) -> None:
     store = ObjectService(data / "objects", PastClock(timedelta(days=1)))
     store.create_bucket(BUCKET)
     for number in range(count):
-        job_id = f"{YESTERDAY + timedelta(seconds=8 * number):%Y%m%dT%H%M%SZ}-{number:012x}"
+        job_id = f"{upload_stamp(YESTERDAY + timedelta(seconds=8 * number))}-{number:012x}"
         for name in names:
             store.put(BUCKET, f"_clipstitch/jobs/{DAY}/{job_id}/{name}", b"{}")
         if number % 1_000 == 999:

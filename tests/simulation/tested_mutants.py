@@ -93,7 +93,7 @@ TESTED_MUTANTS = (
     _mutant(
         "jobs of yesterday are unknown to the search",
         SWEEP,
-        'day, after = since.date(), f"{since:%Y%m%dT%H%M%SZ}"',
+        "day, after = since.date(), upload_stamp(since)",
         'day, after = now.date(), ""',
         _USE_CASES + "test_lost_uploads.py",
     ),

@@ -9,6 +9,7 @@ import typer
 
 from clipstitch.common.clock import timestamp
 from clipstitch.common.errors import CloudBusy
+from clipstitch.common.identifiers import upload_stamp
 from clipstitch.jobs.job import Job
 from clipstitch.usecases.context import Context
 from clipstitch_cli import exit_codes
@@ -99,9 +100,8 @@ def _listed_jobs(watched: Iterable[str], context: Context, command: CommandConte
 def _recent_jobs(context: Context) -> Iterator[Job]:
     """Yield the jobs whose manifests were uploaded recently."""
     now = context.clock.now()
-    after = f"{now - RECENT:%Y%m%dT%H%M%SZ}"
     for day in sorted({(now - RECENT).date(), now.date()}):
-        yield from context.store.listed_of_day(day.isoformat(), after)
+        yield from context.store.listed_of_day(day.isoformat(), upload_stamp(now - RECENT))
 
 
 def _as_json(job: Job, names: JobNames | None, now: datetime) -> dict[str, Any]:

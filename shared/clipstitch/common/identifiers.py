@@ -45,9 +45,18 @@ class ManifestRef(NamedTuple):
 
 def job_id_of(manifest: ManifestRef, last_modified: datetime) -> str:
     """Return the job id of a manifest version. It depends on the version only; ids sort by the time of the upload."""
-    stamp = last_modified.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
+    stamp = upload_stamp(last_modified)
     identity = f"{manifest.ref.bucket}\n{manifest.ref.key}\n{manifest.etag}\n{stamp}"
     return f"{stamp}-{hashlib.sha256(identity.encode()).hexdigest()[:12]}"
+
+
+def upload_stamp(moment: datetime) -> str:
+    """Return the beginning of the ids of jobs whose manifests were uploaded in a second; earlier ids are less.
+
+    >>> upload_stamp(datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone.utc))
+    '20260102T030405Z'
+    """
+    return moment.astimezone(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
 
 
 def is_job_id(text: str) -> bool:

@@ -14,7 +14,7 @@ from functools import partial
 from itertools import islice
 from typing import NamedTuple, TypeVar
 
-from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of, uploaded_at
+from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of, upload_stamp, uploaded_at
 from clipstitch.common.logging import log_error, log_job
 from clipstitch.common.ports import ListedObject
 from clipstitch.planning.plan import WORK
@@ -223,7 +223,7 @@ def _jobs_since(since: datetime, this: _Sweep) -> tuple[set[str], datetime]:
     After a long outage there can be more of them than a sweep has time to list.
     """
     known, now = set(this.open_jobs), this.context.clock.now()
-    day, after = since.date(), f"{since:%Y%m%dT%H%M%SZ}"
+    day, after = since.date(), upload_stamp(since)
     while day <= now.date():
         for page in _batches(this.context.store.jobs_of_day(day.isoformat(), after), _PAGE):
             known.update(page)

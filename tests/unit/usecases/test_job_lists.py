@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import ListedObject, ObjectHeaders
+from clipstitch.common.identifiers import ObjectRef, upload_stamp
+from clipstitch.common.ports import PAGE, ListedObject, ObjectHeaders
 from clipstitch.jobs.job import ACCEPTED, CLOSED, PLANNED, Fact, Job
 from clipstitch.usecases.job_store import PAGE, JobStore
 from tests.unit.usecases.harness import REJECTED_DOCUMENT
@@ -36,7 +36,7 @@ class PagedObjects:
 
 def job_id(number: int) -> str:
     """Return the id of a job of the number-th ten minutes."""
-    return f"{NOON + timedelta(minutes=10 * number):%Y%m%dT%H%M%SZ}-0123456789ab"
+    return f"{upload_stamp(NOON + timedelta(minutes=10 * number))}-0123456789ab"
 
 
 def paged(facts_of: dict[int, int]) -> tuple[PagedObjects, JobStore]:
