@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from clipstitch.common.ports import PAGE
 from clipstitch.planning.chapters import chapters_of, id3_tag
 from clipstitch.planning.plan import Plan
 from clipstitch.planning.process_string import Transcode, parse_process
@@ -26,8 +27,8 @@ _DEFAULT_BIT_S: Mapping[str, Mapping[int, int]] = {
 }
 _FLAC_RATIO = 0.6  # compressed to uncompressed size; speech needs less, noise more
 _DEFAULT_BITS = 16
-# How the OSS adapter copies and deletes. Repeated here because importing the adapter imports the SDK; a test compares.
-SINGLE_COPY_BYTES, COPY_PART_BYTES, DELETED_AT_ONCE = 1 << 30, 256 << 20, 1000
+# How the OSS adapter copies. Repeated here because importing the adapter imports the SDK; a test compares.
+SINGLE_COPY_BYTES, COPY_PART_BYTES = 1 << 30, 256 << 20
 _OSS_KINDS = ("get", "head", "listing", "put", "post")
 
 
@@ -168,7 +169,7 @@ def requests_of(plan: Plan, globs: int, size: int) -> RequestCounts:
     # The plan, audio/info of the step's output; the facts; the new fact.
     ends = RequestCounts(get=2 * count, listing=count + listed_again, put=count, notifications=count)
     facts = RequestCounts(put=4, events=sinks)  # decision, result, closed; the result object
-    deletions = -(-(2 * count + 1) // DELETED_AT_ONCE)  # outputs of steps, pointers, the marker
+    deletions = -(-(2 * count + 1) // PAGE)  # outputs of steps, pointers, the marker
     return _sum(submit, starts, claims, ends, facts, _publishing(plan, size), RequestCounts(post=deletions))
 
 

@@ -16,9 +16,9 @@ from clipstitch.common.cloud_errors import classify, is_not_audio
 from clipstitch.common.credentials import AccessKey
 from clipstitch.common.errors import ClipstitchError, CloudBusy, NotAudio, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import PAGE
 
 TIMEOUT_S = 20
-PAGE = 1000
 # OSS, "CopyObject", 2026: above 1 GB a copy has to be made in parts.
 SINGLE_COPY_BYTES = 1 << 30
 COPY_PART_BYTES = 256 << 20

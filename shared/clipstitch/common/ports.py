@@ -4,13 +4,16 @@ Every method may raise `CloudBusy`, `AccessDenied` or `CloudRefused` besides the
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
-from clipstitch.common.errors import ClipstitchError
+from clipstitch.common.errors import ClipstitchError, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
 
+# OSS, "ListObjectsV2" and "DeleteMultipleObjects", 2026: the most objects of one request.
+PAGE = 1000
 A = TypeVar("A")
 T = TypeVar("T")
 
@@ -163,6 +166,13 @@ class ObjectStore(Protocol):
         """Return True if the bucket has or had versioning: there OSS ignores `once`."""
 
 
+def find_object(objects: ObjectStore, ref: ObjectRef) -> ObjectInfo | None:
+    """Return an object without its content; None if it does not exist."""
+    with suppress(ObjectNotFound):
+        return objects.describe(ref)
+    return None
+
+
 class AudioService(Protocol):
     """Synchronous probing and asynchronous merging of audio."""
 
@@ -220,3 +230,8 @@ class SequentialWorkers:
         if errors:
             raise errors[0]
         return results
+
+
+def call_together(workers: Workers, *calls: Callable[[], Any]) -> list[Any]:
+    """Make different calls at the same time; return their results in order. Raises errors as `Workers.map` does."""
+    return workers.map(lambda call: call(), calls)

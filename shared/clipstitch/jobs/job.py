@@ -286,7 +286,11 @@ class Job(NamedTuple):
 
     def with_fact(self, fact: Fact, at: datetime) -> "Job":
         """Return the job with one more fact, recorded at that time."""
-        return self._replace(facts={**self.facts, fact: at})
+        return self.with_facts({fact: at})
+
+    def with_facts(self, *more: Mapping[Fact, datetime]) -> "Job":
+        """Return the job with more facts, each with the time at which it was recorded."""
+        return self._replace(facts={fact: at for facts in (self.facts, *more) for fact, at in facts.items()})
 
     @property
     def closed(self) -> bool:

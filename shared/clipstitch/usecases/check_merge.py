@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from itertools import groupby, islice
 
-from clipstitch.common.errors import ClipstitchError, ObjectNotFound
+from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.ports import PAGE, find_object
 from clipstitch.jobs.job import Job
 from clipstitch.planning.lengths import MeasuredLength, measured_length
 from clipstitch.planning.plan import Plan
 from clipstitch.usecases.context import Context
-
-LISTED_AT_ONCE = 1000  # the objects of one request
 
 
 def measured_lengths(job: Job, plan: Plan, context: Context) -> dict[int, MeasuredLength]:
@@ -45,8 +44,8 @@ def _current_etags(bucket: str, keys: Sequence[str], context: Context) -> dict[s
     listed = context.workers.map(lambda group: _listed_etags(bucket, group, context), folders)
     found = {key: etag for etags in listed for key, etag in etags.items()}
     rest = [key for key in keys if key not in found]
-    described = context.workers.map(lambda key: _described_etag(ObjectRef(bucket, key), context), rest)
-    return found | {key: etag for key, etag in zip(rest, described, strict=True) if etag}
+    described = context.workers.map(lambda key: find_object(context.objects, ObjectRef(bucket, key)), rest)
+    return found | {key: about.etag for key, about in zip(rest, described, strict=True) if about}
 
 
 def _listed_etags(bucket: str, keys: Sequence[str], context: Context) -> dict[str, str]:
@@ -54,7 +53,7 @@ def _listed_etags(bucket: str, keys: Sequence[str], context: Context) -> dict[st
     if len(keys) < 2:
         return {}
     wanted, etags = set(keys), dict[str, str]()
-    for listed in islice(context.objects.list(bucket, _common_prefix(keys[0], keys[-1])), LISTED_AT_ONCE):
+    for listed in islice(context.objects.list(bucket, _common_prefix(keys[0], keys[-1])), PAGE):
         if listed.key in wanted:
             etags[listed.key] = listed.etag
         if listed.key >= keys[-1]:
@@ -69,10 +68,3 @@ def _common_prefix(first: str, last: str) -> str:
     'chapters/0'
     """
     return first[: next((index for index, pair in enumerate(zip(first, last, strict=False)) if len({*pair}) > 1), None)]
-
-
-def _described_etag(ref: ObjectRef, context: Context) -> str:
-    try:
-        return context.objects.describe(ref).etag
-    except ObjectNotFound:
-        return ""

@@ -1,13 +1,13 @@
 """Record how a task ended, and continue its job. Called for every completion notification: late, early or duplicate."""
 
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from functools import partial
+from typing import NamedTuple
 
 from clipstitch.common.errors import ClipstitchError, FailureUnconfirmed, ObjectNotFound, OutputNotVisible
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.logging import log_event, log_job
-from clipstitch.common.ports import Probe, TaskRunning
+from clipstitch.common.ports import Probe, TaskRunning, call_together
 from clipstitch.inbound.completion_notification import CompletionNotification
 from clipstitch.jobs.job import ACCEPTED, Fact, Job
 from clipstitch.planning.plan import Plan, Step
@@ -62,16 +62,12 @@ def _find(notification: CompletionNotification, context: Context) -> _Ended | No
 def _load(place: tuple[str, int], target: ObjectRef | None, context: Context, *, probe: bool) -> _Ended | None:
     """Load the job and the step, and probe the target meanwhile; return None if the notification does not match."""
     refs = [target] if probe and target and target.bucket == context.settings.bucket else []
-    works = (lambda: context.store.load(place[0], planned=True), lambda: context.audio.probe(refs) if refs else {})
-    job, probes = context.workers.map(_call, works)
+    load, probe_target = partial(context.store.load, place[0], planned=True), partial(context.audio.probe, refs)
+    job, probes = call_together(context.workers, load, probe_target) if refs else (load(), {})
     step = next((step for step in job.plan.steps if step.number == place[1]), None) if job.plan else None
     if step is None or (target is not None and step.target != target):
         return None
     return _Ended(job, step, probes.get(step.target))
-
-
-def _call(work: Callable[[], Any]) -> Any:
-    return work()
 
 
 def _record_and_compare(
@@ -79,17 +75,17 @@ def _record_and_compare(
 ) -> tuple[Job, frozenset[int] | None]:
     """Record the outcome; if it is the success of the last step, look meanwhile for clips that were replaced."""
     job, step, _ = ended
-    works: list[Callable[[], Any]] = [lambda: _record(notification, ended, context)]
-    if job.plan and step == job.plan.final and notification.succeeded and job.decision is None:
-        works.append(lambda: _changed_clips(job.plan, context))
-    recorded, *changed = context.workers.map(_call, works)
-    return recorded, changed[0] if changed else None
+    record = partial(_record, notification, ended, context)
+    if job.plan is None or step != job.plan.final or not notification.succeeded or job.decision is not None:
+        return record(), None
+    recorded, changed = call_together(context.workers, record, partial(_changed_clips, job.plan, context))
+    return recorded, changed
 
 
-def _changed_clips(plan: Plan | None, context: Context) -> frozenset[int] | None:
-    """Return the clips that were replaced since the plan; None if that cannot be known now, or there is no plan."""
+def _changed_clips(plan: Plan, context: Context) -> frozenset[int] | None:
+    """Return the clips that were replaced since the plan; None if that cannot be known now."""
     with suppress(ClipstitchError):
-        return changed_clips(plan, context) if plan else None
+        return changed_clips(plan, context)
     return None
 
 

@@ -13,14 +13,13 @@ from clipstitch.common.errors import AlreadyExists, ClipstitchError, SinkSwitche
 from clipstitch.common.exhaustive import assert_never
 from clipstitch.common.identifiers import is_newer
 from clipstitch.common.logging import log_error, log_event
-from clipstitch.common.ports import ObjectHeaders
+from clipstitch.common.ports import ObjectHeaders, find_object
 from clipstitch.jobs.completion_event import encode, event_id, fit_to_message, make_event
 from clipstitch.jobs.decide import JOB_META
 from clipstitch.jobs.delivery_policy import next_attempt
 from clipstitch.jobs.job import DELIVERED, RESULT_SINK, Decision, Fact, Job, PendingDelivery
 from clipstitch.jobs.webhook_policy import response_error, retry_after_s
 from clipstitch.usecases.context import Context
-from clipstitch.usecases.publish import describe
 from clipstitch.usecases.settings import Sink
 from clipstitch.usecases.sink_monitor import SinkMonitor
 
@@ -50,7 +49,7 @@ def deliver(sinks: Sequence[str], job: Job, context: Context, monitor: SinkMonit
     outcomes = context.workers.map(lambda sink: _attempt(sink, job, context, monitor), sinks)
     if set(sinks) == set(job.undelivered) and all(outcome.accepted for outcome in outcomes):
         now = context.clock.now()
-        return job._replace(facts={**job.facts, **{outcome.fact: now for outcome in outcomes}})
+        return job.with_facts({outcome.fact: now for outcome in outcomes})
     return _record(outcomes, job, context)
 
 
@@ -62,7 +61,7 @@ def abandon(sink: str, job: Job, context: Context) -> Job:
 
 def _record(outcomes: Sequence[_Outcome], job: Job, context: Context) -> Job:
     jobs = context.workers.map(lambda outcome: context.store.add(job, outcome.fact, outcome.document), outcomes)
-    return job._replace(facts={**job.facts, **{fact: at for each in jobs for fact, at in each.facts.items()}})
+    return job.with_facts(*(each.facts for each in jobs))
 
 
 def _attempt(sink: str, job: Job, context: Context, monitor: SinkMonitor) -> _Outcome:
@@ -142,7 +141,7 @@ def _write_result(job: Job, context: Context) -> None:
     try:
         context.objects.write(ref, body, headers, once=True)
     except AlreadyExists:
-        existing = describe(ref, context)
+        existing = find_object(context.objects, ref)
         if existing is None or not is_newer(existing.meta.get(JOB_META, ""), than=job.id):
             context.objects.write(ref, body, headers)
 

@@ -63,7 +63,7 @@ def _perform_together(actions: Sequence[decide.Action], job: Job, context: Conte
     if len(actions) == 1:
         return _perform(actions[0], job, context, run)
     jobs = context.workers.map(lambda action: _perform(action, job, context, run), actions)
-    return job._replace(facts={fact: at for each in jobs for fact, at in each.facts.items()})
+    return job.with_facts(*(each.facts for each in jobs))
 
 
 def _perform(action: decide.Action, job: Job, context: Context, run: Run) -> Job:  # noqa: PLR0911, RET503 - one return for each action, and assert_never

@@ -9,9 +9,10 @@ the next one, if several end together.
 import json
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 from typing import Any, TypeVar
 from urllib.parse import quote, unquote
@@ -26,7 +27,7 @@ from clipstitch.common.errors import (
 )
 from clipstitch.common.identifiers import ObjectRef, day_of, is_job_id
 from clipstitch.common.logging import log_error
-from clipstitch.common.ports import ObjectHeaders, ObjectStore, Workers
+from clipstitch.common.ports import PAGE, ObjectHeaders, ObjectStore, Workers, call_together, find_object
 from clipstitch.jobs.job import (
     CLAIMED,
     CLOSED,
@@ -46,7 +47,6 @@ from clipstitch.planning.plan import WORK, Plan
 # The format of all documents. Increment it when an earlier version would misread a document or overlook a new fact: it
 # then refuses the job, and leaves it to the later version. A field that may be ignored needs no new format.
 FORMAT = 1
-PAGE = 1000  # objects in one answer to a listing
 TASKS = "tasks/"  # the pointers of tasks to their steps
 _OPEN, _JOBS, _SINKS = "open/", "jobs/", "sinks/"
 _JSON = ObjectHeaders("application/json")
@@ -83,13 +83,12 @@ class JobStore:
         """
         if not planned:
             return self.refresh(Job(job_id))
-        works = (lambda: self._facts(job_id), lambda: self._plan_if_any(job_id))
-        facts, plan = self._workers.map(_call, works)
+        facts, plan = call_together(self._workers, partial(self._facts, job_id), partial(self._plan_if_any, job_id))
         return self._with_documents(Job(job_id, facts, plan))
 
     def refresh(self, job: Job) -> Job:
         """Return the job with the facts that were recorded since; plan, decision and result are not read twice."""
-        return self._with_documents(job._replace(facts={**job.facts, **self._facts(job.id)}))
+        return self._with_documents(job.with_facts(self._facts(job.id)))
 
     def _facts(self, job_id: str) -> dict[Fact, datetime]:
         prefix = self._job_prefix(job_id)
@@ -119,7 +118,7 @@ class JobStore:
     def _value_if_readable(self, cls: Any, job_id: str) -> Any:
         """Return the plan, the decision or the result of a job; None, and log it, if the document is damaged."""
         try:
-            return self._value(cls, job_id, self.document(job_id, Fact(_CREATE_ONCE[cls][0])))
+            return self.value(cls, job_id)
         except StateUnreadable as error:
             log_error("state-unreadable", error, job=job_id)
             return None
@@ -289,10 +288,7 @@ class JobStore:
 
     def is_sink_disabled(self, sink: str) -> bool:
         """Return True if a sink is disabled."""
-        with suppress(ObjectNotFound):
-            self._objects.describe(self.disabled_sink_ref(sink))
-            return True
-        return False
+        return find_object(self._objects, self.disabled_sink_ref(sink)) is not None
 
     def disabled_sinks(self) -> list[ObjectRef]:
         """Return the objects that disable sinks."""
@@ -440,10 +436,6 @@ def _fact(name: str, job_id: str) -> Fact | None:
     if fact is None and Fact.may_be_newer(name):
         raise NewerState(f"job {job_id} has the fact {name}, which this version does not know")
     return fact
-
-
-def _call(work: Callable[[], Any]) -> Any:
-    return work()
 
 
 def _as_read(document: Mapping[str, Any]) -> Mapping[str, Any]:

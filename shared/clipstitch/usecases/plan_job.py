@@ -10,7 +10,7 @@ from clipstitch.common import errors
 from clipstitch.common.clock import timestamp
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of, uploaded_at
 from clipstitch.common.logging import log_refusal
-from clipstitch.common.ports import ObjectHeaders, Probe
+from clipstitch.common.ports import ObjectHeaders, Probe, find_object
 from clipstitch.jobs.decide import output_conflict
 from clipstitch.jobs.job import Decision, Failure, Job, waiting_fact
 from clipstitch.manifest.documents import MAX_BYTES
@@ -22,7 +22,6 @@ from clipstitch.planning.plan import Plan, PlanningContext, Publisher
 from clipstitch.planning.planner import clip_issues, make_plan
 from clipstitch.planning.silence_flac import silence_flac
 from clipstitch.usecases.context import Context
-from clipstitch.usecases.publish import describe
 
 _MAY_APPEAR = {"CLIP_NOT_FOUND", "GLOB_EMPTY"}  # issues that an upload of the clip resolves
 
@@ -93,7 +92,7 @@ def _is_missing(entry: Entry, parsed: Manifest, context: Context) -> bool:
     """Return True if an entry of the clips names no object."""
     bucket = context.settings.bucket
     if isinstance(entry, Clip):
-        return describe(ObjectRef(bucket, entry.key), context) is None
+        return find_object(context.objects, ObjectRef(bucket, entry.key)) is None
     try:
         alone = parsed._replace(clips=(entry,), align=0)
         expand_globs(alone, lambda prefix: context.objects.list(bucket, prefix), context.settings.limits, bucket)
@@ -144,7 +143,7 @@ def _output_issues(publisher: Publisher, parsed: Manifest, context: Context) -> 
     output, issues = parsed.output.ref, list[errors.Issue]()
     for key in (output.key, webvtt_key(output.key)) if parsed.chapters else (output.key,):
         ref = output._replace(key=key)
-        conflict = output_conflict(publisher, ref, describe(ref, context))
+        conflict = output_conflict(publisher, ref, find_object(context.objects, ref))
         if isinstance(conflict, Failure) and conflict.code == errors.Superseded.code:
             raise errors.Superseded(conflict.message)
         if isinstance(conflict, Failure):

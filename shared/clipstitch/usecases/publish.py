@@ -5,9 +5,8 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from clipstitch.common.audio_formats import FORMATS
-from clipstitch.common.errors import AlreadyExists, ClipstitchError, Issue, ObjectNotFound
-from clipstitch.common.identifiers import ObjectRef
-from clipstitch.common.ports import HeadReplacement, ObjectHeaders, ObjectInfo
+from clipstitch.common.errors import AlreadyExists, ClipstitchError, Issue
+from clipstitch.common.ports import HeadReplacement, ObjectHeaders, find_object
 from clipstitch.jobs import decide
 from clipstitch.jobs.job import Failure, Job, Published, Result
 from clipstitch.planning.chapters import (
@@ -114,7 +113,7 @@ def _publish(plan: Plan, merged: _Merged, context: Context) -> Published | Failu
     objection = _objection(plan, merged, context)
     look = objection is not None or plan.output.overwrite
     for _ in range(MAX_ATTEMPTS):
-        existing, look = describe(ref, context) if look else None, True
+        existing, look = find_object(context.objects, ref) if look else None, True
         conflict = decide.output_conflict(plan.publisher, ref, existing)
         if isinstance(conflict, Failure):
             return conflict
@@ -133,13 +132,6 @@ def _violation(plan: Plan, context: Context) -> Issue | None:
     keys = [ref.key, webvtt_ref(plan).key] if plan.output.chapters else [ref.key]
     found = (limits.against_bucket(ref.bucket, plan.manifest.ref.bucket), *map(limits.against_key, keys))
     return next((issue for issue in found if issue), None)
-
-
-def describe(ref: ObjectRef, context: Context) -> ObjectInfo | None:
-    """Return the metadata of an object; None if it does not exist."""
-    with suppress(ObjectNotFound):
-        return context.objects.describe(ref)
-    return None
 
 
 def _copy(plan: Plan, merged: _Merged, context: Context, *, once: bool) -> Published:
@@ -182,7 +174,7 @@ def _write_webvtt(plan: Plan, chapters: Sequence[Chapter], context: Context) -> 
         with suppress(AlreadyExists):
             context.objects.write(ref, body, headers, once=True)
             return ""
-        if existing := describe(ref, context):
+        if existing := find_object(context.objects, ref):
             conflict = decide.output_conflict(plan.publisher, ref, existing)
             if isinstance(conflict, Failure):
                 return conflict.message

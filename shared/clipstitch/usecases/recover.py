@@ -9,6 +9,7 @@ from datetime import datetime
 
 from clipstitch.common.errors import CloudRefused, NewerState, ObjectNotFound, error_json
 from clipstitch.common.logging import log_error, log_job, log_refusal
+from clipstitch.common.ports import find_object
 from clipstitch.jobs.decide import Observed, decide, is_overdue, output_conflict
 from clipstitch.jobs.job import Failure, Job
 from clipstitch.usecases.context import Context
@@ -58,9 +59,7 @@ def _observe(job: Job, context: Context) -> Observed:
         return Observed()
     ref = job.plan.output.ref
     try:
-        existing = context.objects.describe(ref)
-    except ObjectNotFound:
-        return Observed()
+        existing = find_object(context.objects, ref)
     except CloudRefused as error:
         log_refusal("output-not-checked", error, f"oss:GetObject on {ref.bucket}/*", output=ref.uri)
         return Observed()

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, job_id_of, upload_stamp, uploaded_at
 from clipstitch.common.logging import log_error, log_job
-from clipstitch.common.ports import ListedObject
+from clipstitch.common.ports import PAGE, ListedObject
 from clipstitch.planning.plan import WORK
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.execute import Run
@@ -29,7 +29,6 @@ from clipstitch.usecases.sweep_progress import SkippableJobs, SweepProgress
 # The share of the budget after which each phase begins no more work. What a phase leaves over, the next ones can use.
 _RECOVER, _SEARCH, _ORPHANS, _RECOVER_MORE, _SLOW = 0.5, 0.75, 0.85, 0.95, 1.0
 _BATCH = 64  # jobs that are recovered or submitted together; before each batch, the progress is saved
-_PAGE = 1000  # names
 _JOBS, _MANIFESTS = "jobs", "manifests"  # the listings whose place is saved, besides WORK and TASKS
 _CLOCK_TOLERANCE = timedelta(seconds=60)  # ours: between two instances, and between them and OSS
 T = TypeVar("T")
@@ -170,7 +169,7 @@ def _submit_lost_uploads(this: _Sweep) -> None:
     progress.search_until = until = min(until, known_until)
     place = progress.places.get(_MANIFESTS, "")
     listed = context.objects.list(settings.bucket, settings.manifest_prefix, place)
-    for page in _batches(listed, _PAGE):
+    for page in _batches(listed, PAGE):
         recent = [each for each in page if since <= each.last_modified <= until and not each.key.endswith("/")]
         lost = [upload for upload in (_Upload.of(each, context) for each in recent) if upload.job_id not in known]
         for start in range(0, len(lost), _BATCH):
@@ -225,7 +224,7 @@ def _jobs_since(since: datetime, this: _Sweep) -> tuple[set[str], datetime]:
     known, now = set(this.open_jobs), this.context.clock.now()
     day, after = since.date(), upload_stamp(since)
     while day <= now.date():
-        for page in _batches(this.context.store.jobs_of_day(day.isoformat(), after), _PAGE):
+        for page in _batches(this.context.store.jobs_of_day(day.isoformat(), after), PAGE):
             known.update(page)
             if this.is_over(_SEARCH):
                 return known, uploaded_at(page[-1]) - timedelta(seconds=1)
@@ -268,7 +267,7 @@ def _delete_orphans(this: _Sweep) -> None:
     for folder, bucket in ((WORK, settings.bucket), (TASKS, settings.state_bucket_name)):
         prefix, place = settings.state_prefix + folder, progress.places.get(folder, "")
         listed = this.context.objects.list(bucket, prefix, prefix + place if place else "")
-        for page in _batches(listed, _PAGE):
+        for page in _batches(listed, PAGE):
             old = [each.key.removeprefix(prefix) for each in page if each.last_modified <= oldest]
             orphans = [name for name in old if job_of_working_file(name) not in this.open_jobs]
             if orphans:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from clipstitch.common.identifiers import ObjectRef, upload_stamp
 from clipstitch.common.ports import PAGE, ListedObject, ObjectHeaders
 from clipstitch.jobs.job import ACCEPTED, CLOSED, PLANNED, Fact, Job
-from clipstitch.usecases.job_store import PAGE, JobStore
+from clipstitch.usecases.job_store import JobStore
 from tests.unit.usecases.harness import REJECTED_DOCUMENT
 from tests.world import BUCKET, DOCUMENT, MANIFEST, CallCounter, World
 
