@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from random import Random
 
 from clipstitch.adapters.memory import MemoryMessageSender
+from clipstitch.common.clock import parse_timestamp
 from clipstitch.common.errors import ClipstitchError
 from clipstitch.common.identifiers import ManifestRef, ObjectRef, day_of, job_id_of
 from clipstitch.common.ports import ObjectContent, ObjectHeaders
@@ -309,8 +310,3 @@ _job_id_of = lru_cache(maxsize=100)(job_id_of)
 def fact_ref(world: World, job_id: str, name: str) -> ObjectRef:
     """Return the object of a fact, by its name without the extension."""
     return ObjectRef(world.setup.state_bucket or BUCKET, f"{STATE}jobs/{day_of(job_id)}/{job_id}/{name}.json")
-
-
-def parse_timestamp(text: str) -> datetime:
-    """Return the time of a timestamp, which ends in Z."""
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))

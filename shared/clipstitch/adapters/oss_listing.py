@@ -4,16 +4,17 @@ The SDK searches every entry for each of eight elements, and converts every time
 """
 
 from collections.abc import Callable
-from datetime import datetime
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
 from clipstitch.adapters.oss2_import import oss2
+from clipstitch.common.clock import parse_timestamp
 from clipstitch.common.ports import ListedObject
 
 _ELEMENTS = ("Key", "LastModified", "ETag", "Size")
+_moment = lru_cache(maxsize=1024)(parse_timestamp)
 
 
 class FastListingBucket(oss2.Bucket):  # type: ignore[misc] # the SDK has no types
@@ -48,8 +49,3 @@ def _decoded(key: str) -> str:
     """Return a key without URL encoding; most keys have no encoded character but the slash."""
     key = key.replace("%2F", "/")
     return unquote(key) if "%" in key else key
-
-
-@lru_cache(maxsize=1024)
-def _moment(text: str) -> datetime:
-    return datetime.fromisoformat(text.replace("Z", "+00:00"))

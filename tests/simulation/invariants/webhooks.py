@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from clipstitch.common.clock import parse_timestamp
 from tests.simulation.invariants.history import History
 from tests.simulation.receivers import BUSY_STATUS, GONE_STATUS, RETRY_AFTER_S, Attempt
-from tests.simulation.world import parse_timestamp
 
 # Standard Webhooks 1.0.0, "Deliverability and reliability": seconds before each attempt.
 MAX_FUNCTION_S = 300  # the event is finished, and delivered first, by runs of at most this length
