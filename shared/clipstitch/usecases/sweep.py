@@ -91,13 +91,11 @@ def sweep(context: Context) -> SweepReport:
 
 def _recover_open_jobs(this: _Sweep, share: float = _RECOVER) -> None:
     """Recover the jobs for which something may be to be done, in batches, from where the last sweep stopped."""
-    progress, settings = this.progress, this.context.settings
-    grace_period = timedelta(seconds=settings.grace_period_s)
-    old = [job for job in this.open_jobs if this.started_at - uploaded_at(job) >= grace_period]
+    progress, grace_period = this.progress, timedelta(seconds=this.context.settings.grace_period_s)
     place, others = progress.places.get(_JOBS, ""), {*progress.slow, *this.looked_at}
+    since = {job: this.started_at - uploaded_at(job) for job in this.open_jobs}
     # New jobs come last: only a delivery or a late clip can be due there.
-    new = [job for job in this.open_jobs if this.started_at - uploaded_at(job) < grace_period]
-    in_order = [*(job for job in old if job > place), *(job for job in old if job <= place), *new]
+    in_order = sorted(since, key=lambda job: 2 if since[job] < grace_period else job <= place)
     to_recover = (job for job in in_order if job not in others and not _can_be_skipped(job, this))
     for batch in _batches(to_recover, _BATCH):
         if this.is_over(share):
@@ -105,10 +103,9 @@ def _recover_open_jobs(this: _Sweep, share: float = _RECOVER) -> None:
         progress.begin(batch)
         done = _for_each(batch, lambda job: _recover(job, this), this, share)
         progress.finish()
+        progress.places[_JOBS] = place = batch[done - 1] if done else place
         if done < len(batch):
-            progress.places[_JOBS] = batch[done - 1] if done else place
             return
-        progress.places[_JOBS] = place = batch[-1]
     progress.places[_JOBS] = ""
 
 
@@ -175,10 +172,9 @@ def _submit_lost_uploads(this: _Sweep) -> None:
         for start in range(0, len(lost), _BATCH):
             batch = lost[start : start + _BATCH]
             done = _submit_batch(batch, this)
+            progress.places[_MANIFESTS] = place = batch[done - 1].ref.key if done else place
             if done < len(batch):
-                progress.places[_MANIFESTS] = batch[done - 1].ref.key if done else place
                 return
-            place = batch[-1].ref.key
         progress.places[_MANIFESTS] = place = page[-1].key
         if this.is_over(_SEARCH):
             return
