@@ -12,6 +12,7 @@ from pathlib import Path
 
 import imageio_ffmpeg
 
+from localyun.imm.audio_info import AudioInfo
 from localyun.imm.ffmpeg import Ffmpeg
 from localyun.imm.join import InputClip, join
 from localyun.imm.task_spec import Encoding
@@ -54,11 +55,12 @@ def time_concat_filter(ffmpeg: str, folder: Path, names: list[str], extension: s
     return time.perf_counter() - start
 
 
-def time_join(folder: Path, names: list[str], extension: str) -> float:
-    """Return the seconds of the local cloud's join."""
+def time_join(info: AudioInfo, folder: Path, names: list[str], extension: str) -> float:
+    """Return the seconds of the local cloud's join, of clips that `audio/info` has measured, as our functions do."""
     encoding = Encoding(format=extension, sample_rate=44100, channels=1, bitrate=int(OUTPUTS[extension][3]))
+    clips = [InputClip(name, name, info.measure(folder / name, name).stream) for name in names]
     start = time.perf_counter()
-    join(Ffmpeg(), folder, [InputClip(name, name) for name in names], encoding)
+    join(Ffmpeg(), folder, clips, encoding)
     return time.perf_counter() - start
 
 
@@ -67,10 +69,10 @@ def main() -> None:
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        names = make_clips(ffmpeg, folder)
+        names, info = make_clips(ffmpeg, folder), AudioInfo(Ffmpeg())
         for extension in OUTPUTS:
             pairs = [
-                (time_join(folder, names, extension), time_concat_filter(ffmpeg, folder, names, extension))
+                (time_join(info, folder, names, extension), time_concat_filter(ffmpeg, folder, names, extension))
                 for _ in range(RUNS)
             ]
             joined, concat = (statistics.median(column) for column in zip(*pairs, strict=True))

@@ -12,6 +12,7 @@ target_template  expands the variables of target names
 resolve          turns a parsed process string or an API request into a task specification
 output_formats   the limits of the seven output formats and their FFmpeg arguments
 ffmpeg           runs FFmpeg as a child process and parses its log
+conversion       converts a clip to the rate and the channels of the output
 join             joins audio files to the sample
 audio_info       measures an object for `audio/info`
 run_task         executes one task: fetch the sources, join them, store the target

@@ -10,6 +10,7 @@ official media processing tool prints (2026-08-21).
 
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,26 +23,52 @@ MAX_CONCURRENT = 4
 MAX_PADDING_S = 0.25  # more than any encoder pads: 3 frames of MP3 at 8,000 Hz, and the 10 ms to which FFmpeg rounds
 
 
+@dataclass(frozen=True)
+class MeasuredAudio:
+    """The audio of a file: its stream, and the samples per channel that were decoded and those that are announced."""
+
+    stream: AudioStream
+    samples: int
+    announced_s: float
+
+
+@dataclass(frozen=True)
+class _AudioFile:
+    """A file that is not written to any more, the same under each of its names."""
+
+    identity: tuple[int, int, int, int]
+    path: Path = field(compare=False)
+    label: str = field(compare=False)
+
+
 class AudioInfo:
-    """Describes audio files. Answers are cached, because the file of a stored object never changes."""
+    """Measures audio files. Results are cached: a task that joins an object after `audio/info` measures nothing."""
 
     def __init__(self, ffmpeg: Ffmpeg) -> None:
         self._ffmpeg = ffmpeg
         self._slots = threading.BoundedSemaphore(MAX_CONCURRENT)
-        self.describe = lru_cache(CACHE_SIZE)(self._describe)
+        self._cached = lru_cache(CACHE_SIZE)(self._measure)
 
-    def _describe(self, file: Path, label: str) -> Mapping[str, Any]:
+    def describe(self, file: Path, label: str) -> Mapping[str, Any]:
         """Return the document of a file; raise `ImmError`, which names it by its label, if it is not audio."""
+        audio = self.measure(file, label)
+        seconds = audio.samples / audio.stream.sample_rate
+        truncated = audio.announced_s > seconds + MAX_PADDING_S
+        return _document(audio.stream, audio.announced_s if truncated else seconds, file.stat().st_size)
+
+    def measure(self, file: Path, label: str) -> MeasuredAudio:
+        """Decode a file, once; raise `ImmError`, which names it by its label, if it is not audio."""
+        stat = file.stat()
+        return self._cached(_AudioFile((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns), file, label))
+
+    def _measure(self, file: _AudioFile) -> MeasuredAudio:
         with self._slots:
-            result = self._ffmpeg.run([*input_args(str(file.absolute())), "-map", "0:a:0", "-f", "null", "-"])
+            result = self._ffmpeg.run([*input_args(str(file.path.absolute())), "-map", "0:a:0", "-f", "null", "-"])
         stream, samples = result.streams().get(0), result.encoded()
         if stream is None or not samples:
-            message = f"{label} is not audio that can be read: {_reason(result, stream)}. Choose an audio object."
+            message = f"{file.label} is not audio that can be read: {_reason(result, stream)}. Choose an audio object."
             raise ImmError("InvalidArgument", message)
-        seconds = samples / stream.sample_rate
-        announced = result.announced_s()
-        truncated = announced > seconds + MAX_PADDING_S
-        return _document(stream, announced if truncated else seconds, file.stat().st_size)
+        return MeasuredAudio(stream, samples, result.announced_s())
 
 
 def _reason(result: FfmpegResult, stream: AudioStream | None) -> str:

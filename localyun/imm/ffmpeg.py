@@ -4,10 +4,13 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 import imageio_ffmpeg
 
@@ -102,6 +105,49 @@ class FfmpegResult:
         return (int(match[1]), match[2].strip()) if match else None
 
 
+class FfmpegProcess:
+    """A running FFmpeg, with its standard input and output as far as they are pipes."""
+
+    def __init__(self, child: "subprocess.Popen[bytes]", log: BinaryIO, seconds: float) -> None:
+        self._child, self._log, self._seconds = child, log, seconds
+        self._timed_out = False
+        self._timer = threading.Timer(seconds, self._time_out)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def write(self, data: memoryview) -> None:
+        """Write to its standard input; raise BrokenPipeError if it has ended."""
+        assert self._child.stdin
+        self._child.stdin.write(data)
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes of its standard output, fewer only at the end."""
+        assert self._child.stdout
+        return self._child.stdout.read(size)
+
+    def finish(self) -> FfmpegResult:
+        """Close the pipes, wait, and return the result; raise `ImmError` if the time limit was exceeded."""
+        self.wait()
+        if self._timed_out:
+            message = f"The conversion took longer than {self._seconds:g} s and was ended; use shorter clips."
+            raise ImmError("OperationTimeout", message)
+        self._log.seek(0)
+        return FfmpegResult(self._child.returncode, self._log.read().decode("utf-8", "replace"))
+
+    def wait(self) -> None:
+        """Close the pipes and wait for the end."""
+        for pipe in (self._child.stdin, self._child.stdout):
+            with suppress(BrokenPipeError):
+                if pipe:
+                    pipe.close()
+        self._child.wait()
+        self._timer.cancel()
+
+    def _time_out(self) -> None:
+        self._timed_out = True
+        self._child.kill()
+
+
 class Ffmpeg:
     """FFmpeg's executable. `stop` ends all child processes of this object and prevents new ones."""
 
@@ -114,18 +160,24 @@ class Ffmpeg:
 
     def run(self, args: Sequence[str], folder: Path | None = None) -> FfmpegResult:
         """Run FFmpeg in `folder` and return its result; kill it and raise `ImmError` if it exceeds the time limit."""
-        child = self._start([self._executable, *COMMON_ARGS, *args], folder)
-        try:
-            _, errors = child.communicate(timeout=self._seconds)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.communicate()
-            message = f"The conversion took longer than {self._seconds:g} s and was ended; use shorter clips."
-            raise ImmError("OperationTimeout", message) from None
-        finally:
-            with self._lock:
-                self._children.discard(child)
-        return FfmpegResult(child.returncode, errors.decode("utf-8", "replace"))
+        with self.running(args, folder) as process:
+            return process.finish()
+
+    @contextmanager
+    def running(
+        self, args: Sequence[str], folder: Path | None = None, *, stdin: bool = False, stdout: bool = False
+    ) -> Iterator[FfmpegProcess]:
+        """Run FFmpeg in `folder` with the wanted pipes; kill it if it has not finished at the end of the context."""
+        with TemporaryFile() as log:
+            child = self._start(args, folder, log, stdin=stdin, stdout=stdout)
+            process = FfmpegProcess(child, log, self._seconds)
+            try:
+                yield process
+            finally:
+                child.kill()
+                process.wait()
+                with self._lock:
+                    self._children.discard(child)
 
     def stop(self) -> None:
         """Kill all running child processes; their runs return a result with an error code."""
@@ -134,16 +186,18 @@ class Ffmpeg:
             for child in self._children:
                 child.kill()
 
-    def _start(self, command: list[str], folder: Path | None) -> "subprocess.Popen[bytes]":
+    def _start(
+        self, args: Sequence[str], folder: Path | None, log: BinaryIO, *, stdin: bool, stdout: bool
+    ) -> "subprocess.Popen[bytes]":
         with self._lock:
             if self._stopped:
                 raise ImmError("InternalError", "The service is stopping; submit the task again after it has started.")
-            child = subprocess.Popen(  # noqa: S603 - the executable and all file names in the command are the local cloud's own
-                command,
+            child = subprocess.Popen(  # noqa: S603 - the executable and all file names are the local cloud's own
+                [self._executable, *COMMON_ARGS, *args],
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
+                stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
+                stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
+                stderr=log,
                 env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
             )
             self._children.add(child)
@@ -151,8 +205,12 @@ class Ffmpeg:
 
 
 def input_args(name: str) -> list[str]:
-    """Return the arguments that read one audio file, but no file or URL that it refers to."""
-    return ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS, "-i", f"file:{name}"]
+    """Return the arguments that read one audio file, but no file or URL that it refers to.
+
+    Three or more channels without a declared layout get none, instead of FFmpeg's guess.
+    """
+    safe = ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
+    return [*safe, "-guess_layout_max", "2", "-i", f"file:{name}"]
 
 
 def count_channels(layout: str) -> int:

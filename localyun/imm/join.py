@@ -1,4 +1,8 @@
-"""Joins audio files, exact to the sample, in one run of FFmpeg. Knows files and encodings, no buckets and no tasks.
+"""Joins audio files, exact to the sample. Knows files and encodings, no buckets and no tasks.
+
+Each clip is decoded in a run of FFmpeg of its own, and its samples are passed to one encoder. In one filter graph with
+other clips, a clip that changes its rate or its channels midway makes FFmpeg 7.0.2 rebuild the graph and lose the clips
+behind it, and a clip that is cut may block all others (2026-11). A run of its own costs 5 to 10 ms per clip.
 
 The length of the joined audio, in samples at the output's rate:
 
@@ -10,23 +14,24 @@ The length of the joined audio, in samples at the output's rate:
 3. The clips are concatenated, and the trim of the output is applied in the same way.
 
 Trims count samples instead of time stamps, after a full decode, because seeking in MP3 or WMA is inexact.
-
-A clip that ends before its file does is cut in a separate run. In one filter graph with other clips it would close its
-input early, and FFmpeg 7.0.2 then sometimes hangs: it requests data from the closed input and blocks all other inputs
-(2 in 100 joins of short cuts, 2026-11). Without such a clip, or with one clip only, there is one run.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from localyun.imm.conversion import conversion
 from localyun.imm.errors import ImmError
-from localyun.imm.ffmpeg import AudioStream, Ffmpeg, FfmpegResult, input_args
-from localyun.imm.output_formats import LAYOUTS, check_encoding, encoder_args, sample_format
+from localyun.imm.ffmpeg import AudioStream, Ffmpeg, input_args
+from localyun.imm.output_formats import LAYOUTS, check_encoding, encoder_args
 from localyun.imm.task_spec import Encoding
 
 # The same request gives the same bytes: no encoder versions, no time stamps, no random stream numbers.
 REPRODUCIBLE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact")
+SAMPLE_BYTES = 4  # decoded samples are 32-bit floating-point numbers, which hold 24-bit integers exactly
+CHUNK_BYTES = 1 << 18
+SMALL_BYTES = 1 << 20  # of all clips together, below which starting FFmpeg takes longer than decoding
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,7 @@ class InputClip:
 
     file: str
     label: str
+    stream: AudioStream
     trim: Trim = NO_TRIM
 
 
@@ -77,117 +83,112 @@ def join(
     output_trim: Trim = NO_TRIM,
 ) -> JoinResult:
     """Join `clips` of `folder` in order into a new file there, and return it; raise `ImmError` if that fails."""
-    complete = _complete(ffmpeg, folder, clips, encoding, align)
-    ready = clips if len(clips) == 1 else _precut(ffmpeg, folder, clips, complete)
-    if not ready:
-        raise _empty_output(clips)
-    output = folder / "joined"
-    graph = ["-filter_complex", filter_graph(ready, complete, output_trim), "-map", "[joined]"]
-    result = ffmpeg.run([*_inputs(ready), *graph, *REPRODUCIBLE, *encoder_args(complete), "-y", output.name], folder)
-    _check(ffmpeg, folder, ready, result, output_trim)
-    if not result.encoded():
-        raise _empty_output(ready)
-    return JoinResult(output, result.encoded(), complete)
+    complete = _complete(clips, encoding, align)
+    output, window = folder / "joined", _Window(output_trim, complete)
+    raw = ["-f", "f32le", "-ar", str(complete.sample_rate), "-ch_layout", LAYOUTS[complete.channels], "-i", "pipe:0"]
+    args = [*raw, *REPRODUCIBLE, *encoder_args(complete), "-y", output.name]
+    with ffmpeg.running(args, folder, stdin=True) as encoder:
+        with suppress(BrokenPipeError):  # the encoder's result says why
+            for part in window.cut(_decoded(ffmpeg, folder, clips, complete)):
+                encoder.write(part)
+        if not window.samples:
+            raise _empty_output(clips)
+        result = encoder.finish()
+    if result.code != 0 or result.encoded() != window.samples:
+        raise ImmError("OperationFailed", f"The audio could not be encoded: {result.tail}")
+    return JoinResult(output, window.samples, complete)
 
 
-def _inputs(clips: Sequence[InputClip]) -> list[str]:
-    return [arg for clip in clips for arg in input_args(clip.file)]
+class _Window:
+    """The part of a stream of samples that a trim keeps, cut out of chunks that need not be whole samples."""
+
+    def __init__(self, trim: Trim, encoding: Encoding) -> None:
+        self._frame = SAMPLE_BYTES * encoding.channels
+        self._first = samples_of(trim.start_ms, encoding.sample_rate) * self._frame
+        length = samples_of(trim.duration_ms, encoding.sample_rate) * self._frame
+        self._end = self._first + length if trim.duration_ms else None
+        self._seen = self._kept = 0
+
+    def cut(self, chunks: Iterable[memoryview]) -> Iterator[memoryview]:
+        """Yield what the trim keeps; stop as soon as nothing of the rest is kept."""
+        for chunk in chunks:
+            start, self._seen = self._seen, self._seen + len(chunk)
+            end = len(chunk) if self._end is None else max(self._end - start, 0)
+            part = chunk[max(self._first - start, 0) : end]
+            self._kept += len(part)
+            yield part
+            if self.is_past:
+                return
+
+    @property
+    def is_past(self) -> bool:
+        """Whether nothing of what follows is kept."""
+        return self._end is not None and self._seen >= self._end
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether there was nothing to cut."""
+        return not self._seen
+
+    @property
+    def samples(self) -> int:
+        """The samples per channel that were kept."""
+        return self._kept // self._frame
 
 
-def _precut(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding) -> list[InputClip]:
-    """Cut all clips that end before their file does, in one run; return the clips with the cuts in their places.
+def _decoded(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding) -> Iterator[memoryview]:
+    """Yield the samples that the trims of all clips keep, at the rate and with the channels of the output."""
+    if files := _decoded_together(ffmpeg, folder, clips, encoding):
+        for clip, name in zip(clips, files, strict=True):
+            with (folder / name).open("rb") as file:
+                yield from _Window(clip.trim, encoding).cut(_chunks(file.read))
+    else:
+        for clip in clips:
+            yield from _decoded_alone(ffmpeg, folder, clip, encoding)
 
-    Empty cuts are dropped.
+
+def _decoded_together(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding) -> list[str]:
+    """Decode small clips in one run, each into a file of its own by a filter graph of its own; return the files.
+
+    Return none if the clips are too big to write them down, or if anything went wrong: decode them one by one then.
     """
-    to_cut = {f"cut-{number:02d}.wav": clip for number, clip in enumerate(c for c in clips if c.trim.duration_ms)}
-    if not to_cut:
-        return list(clips)
-    codec = {"s16": "pcm_s16le", "s32": "pcm_s32le"}.get(sample_format(encoding), "pcm_f32le")
-    args = []
-    for number, (name, clip) in enumerate(to_cut.items()):
-        graph = _converted(encoding) + _cut(clip.trim, encoding.sample_rate)
-        args += ["-map", f"{number}:a:0", "-af", graph, "-c:a", codec, "-f", "wav", "-rf64", "auto", "-y", name]
-    originals = list(to_cut.values())
-    result = ffmpeg.run([*_inputs(originals), *args], folder)
-    _check(ffmpeg, folder, originals, result, NO_TRIM)
-    samples = result.encoded_per_output()
-    cuts = (InputClip(name, to_cut[name].label) if samples.get(n) else None for n, name in enumerate(to_cut))
-    ready = [next(cuts) if clip.trim.duration_ms else clip for clip in clips]
-    return [clip for clip in ready if clip]
+    if len(clips) == 1 or sum((folder / clip.file).stat().st_size for clip in clips) > SMALL_BYTES:
+        return []
+    names = [f"decoded-{number:02d}" for number in range(len(clips))]
+    inputs = [arg for clip in clips for arg in input_args(clip.file)]
+    outputs = [
+        arg
+        for number, (clip, name) in enumerate(zip(clips, names, strict=True))
+        for arg in (*_decoder_args(number, clip, encoding), "-y", name)
+    ]
+    result = ffmpeg.run([*inputs, *outputs], folder)
+    return names if result.code == 0 and all((folder / name).stat().st_size for name in names) else []
 
 
-def filter_graph(clips: Sequence[InputClip], encoding: Encoding, output_trim: Trim = NO_TRIM) -> str:
-    """Return FFmpeg's filter graph: each clip resampled once and trimmed, all joined, the output trimmed."""
-    rate = encoding.sample_rate
-    chains = [f"[{n}:a:0]{_converted(encoding)}{_cut(clip.trim, rate)}[c{n}]" for n, clip in enumerate(clips)]
-    names = "".join(f"[c{n}]" for n in range(len(clips)))
-    return ";".join([*chains, f"{names}concat=n={len(clips)}:v=0:a=1{_cut(output_trim, rate)}[joined]"])
-
-
-def _converted(encoding: Encoding) -> str:
-    """Return the filter that converts a clip to the rate, the channels and the sample format of the encoder."""
-    layout = LAYOUTS[encoding.channels]
-    return f"aresample=osr={encoding.sample_rate}:osf={sample_format(encoding)}:ochl={layout}"
-
-
-def _cut(trim: Trim, rate: int) -> str:
-    """Return the filters of a trim that counts from the first sample, independent of the source's time stamps."""
-    if trim == NO_TRIM:
-        return ",asetpts=N/SR/TB"
-    start = samples_of(trim.start_ms, rate)
-    end = f":end_sample={start + samples_of(trim.duration_ms, rate)}" if trim.duration_ms else ""
-    return f",asetpts=N/SR/TB,atrim=start_sample={start}{end},asetpts=N/SR/TB"
-
-
-def _complete(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding, align: int) -> Encoding:
-    """Fill in what depends on the sources: rate and channels of the reference clip, and the bit rate by `abopt`."""
-    if encoding.sample_rate and encoding.channels and not (encoding.bitrate and encoding.bitrate_option):
-        return encoding  # saves a run of FFmpeg
-    streams = probe(ffmpeg, folder, clips)
-    reference = streams[align]
-    complete = replace(
-        encoding,
-        sample_rate=encoding.sample_rate or reference.sample_rate,
-        channels=encoding.channels or reference.channels,
-        bitrate=_bitrate(encoding, clips, streams),
-    )
-    check_encoding(complete)
-    return complete
-
-
-def _bitrate(encoding: Encoding, clips: Sequence[InputClip], streams: Sequence[AudioStream]) -> int:
-    """Apply `abopt`: 0 keeps the bit rate, 1 lowers it to that of the lowest source, 2 fails if a source has less."""
-    known = [(stream.bitrate, clip) for stream, clip in zip(streams, clips, strict=True) if stream.bitrate]
-    if not encoding.bitrate or not encoding.bitrate_option or not known:
-        return encoding.bitrate
-    lowest, clip = min(known, key=lambda one: one[0])
-    if encoding.bitrate_option == 2 and lowest < encoding.bitrate:
-        message = f"[abopt]:{clip.label} has {lowest} bit/s, less than ab_{encoding.bitrate}; lower ab or use abopt_1."
-        raise ImmError("InvalidArgument", message)
-    return min(encoding.bitrate, lowest)
-
-
-def probe(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip]) -> list[AudioStream]:
-    """Return the audio stream of every clip, from one run; raise `ImmError` for the first clip without audio."""
-    result = ffmpeg.run(_inputs(clips), folder)
-    _check_opened(clips, result)
-    streams = result.streams()
-    for number, clip in enumerate(clips):
-        if number not in streams:
-            raise _not_audio(clip, "it has no audio stream")
-    return [streams[number] for number in range(len(clips))]
-
-
-def _check(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], result: FfmpegResult, output_trim: Trim) -> None:
-    """Raise `ImmError` with the reason if a run failed or could not decode a clip."""
-    _check_opened(clips, result)
+def _decoded_alone(ffmpeg: Ffmpeg, folder: Path, clip: InputClip, encoding: Encoding) -> Iterator[memoryview]:
+    """Yield the samples of one clip that its trim keeps; raise `ImmError` if it cannot be decoded."""
+    window = _Window(clip.trim, encoding)
+    args = [*input_args(clip.file), *_decoder_args(0, clip, encoding), "pipe:1"]
+    with ffmpeg.running(args, folder, stdout=True) as decoder:
+        yield from window.cut(_chunks(decoder.read))
+        if window.is_past:
+            return
+        result = decoder.finish()
+    if window.is_untouched:
+        reason = "no audio can be decoded from it. Replace it or leave it out."
+        raise ImmError("InvalidArgument", f"The source {clip.label} is not audio that can be read: {reason}")
     if result.code != 0:
-        probe(ffmpeg, folder, clips)
-        raise ImmError("OperationFailed", f"The audio could not be converted: {result.tail}")
-    decoded = result.decoded()
-    for number, clip in enumerate(clips):
-        if not decoded.get(number) and not output_trim.duration_ms:
-            raise _not_audio(clip, "no audio can be decoded from it")
+        raise ImmError("OperationFailed", f"The source {clip.label} could not be converted: {result.tail}")
+
+
+def _decoder_args(number: int, clip: InputClip, encoding: Encoding) -> list[str]:
+    filters = conversion(clip.stream, encoding.sample_rate, encoding.channels)
+    return ["-map", f"{number}:a:0", "-af", filters, "-f", "f32le"]
+
+
+def _chunks(read: Callable[[int], bytes]) -> Iterator[memoryview]:
+    while chunk := read(CHUNK_BYTES):
+        yield memoryview(chunk)
 
 
 def _empty_output(clips: Sequence[InputClip]) -> ImmError:
@@ -195,11 +196,26 @@ def _empty_output(clips: Sequence[InputClip]) -> ImmError:
     return ImmError("InvalidArgument", message)
 
 
-def _check_opened(clips: Sequence[InputClip], result: FfmpegResult) -> None:
-    if failed := result.not_opened():
-        raise _not_audio(clips[failed[0]], failed[1])
+def _complete(clips: Sequence[InputClip], encoding: Encoding, align: int) -> Encoding:
+    """Fill in what depends on the sources: rate and channels of the reference clip, and the bit rate by `abopt`."""
+    reference = clips[align].stream
+    complete = replace(
+        encoding,
+        sample_rate=encoding.sample_rate or reference.sample_rate,
+        channels=encoding.channels or reference.channels,
+        bitrate=_bitrate(encoding, clips),
+    )
+    check_encoding(complete)
+    return complete
 
 
-def _not_audio(clip: InputClip, reason: str) -> ImmError:
-    message = f"The source {clip.label} is not audio that can be read: {reason}. Replace it or leave it out."
-    return ImmError("InvalidArgument", message)
+def _bitrate(encoding: Encoding, clips: Sequence[InputClip]) -> int:
+    """Apply `abopt`: 0 keeps the bit rate, 1 lowers it to that of the lowest source, 2 fails if a source has less."""
+    known = [(clip.stream.bitrate, clip) for clip in clips if clip.stream.bitrate]
+    if not encoding.bitrate or not encoding.bitrate_option or not known:
+        return encoding.bitrate
+    lowest, clip = min(known, key=lambda one: one[0])
+    if encoding.bitrate_option == 2 and lowest < encoding.bitrate:
+        message = f"[abopt]:{clip.label} has {lowest} bit/s, less than ab_{encoding.bitrate}; lower ab or use abopt_1."
+        raise ImmError("InvalidArgument", message)
+    return min(encoding.bitrate, lowest)

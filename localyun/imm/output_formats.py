@@ -17,12 +17,11 @@ LAYOUTS = {1: "mono", 2: "stereo", 3: "3.0", 4: "quad", 5: "5.0", 6: "5.1", 7: "
 
 @dataclass(frozen=True)
 class OutputFormat:
-    """An output format. `sample_format` is the encoder's input, so that one resampler converts everything."""
+    """An output format: FFmpeg's muxer, and the rates and channels that it allows."""
 
     name: str
     muxer: str
     content_type: str
-    sample_format: str
     rates: tuple[int, ...] = SAMPLE_RATES
     max_channels: int = MAX_CHANNELS
 
@@ -30,13 +29,13 @@ class OutputFormat:
 FORMATS = {
     form.name: form
     for form in (
-        OutputFormat("mp3", "mp3", "audio/mpeg", "fltp", tuple(r for r in SAMPLE_RATES if r <= 48000), 2),
-        OutputFormat("aac", "adts", "audio/aac", "fltp"),
-        OutputFormat("flac", "flac", "audio/flac", "s16"),
-        OutputFormat("oga", "ogg", "audio/ogg", "fltp"),
-        OutputFormat("ac3", "ac3", "audio/ac3", "fltp", (32000, 44100, 48000), 6),
-        OutputFormat("opus", "opus", "audio/ogg", "flt", (8000, 12000, 16000, 24000, 48000)),
-        OutputFormat("amr", "amr", "audio/amr", "s16", (8000, 16000), 1),
+        OutputFormat("mp3", "mp3", "audio/mpeg", tuple(r for r in SAMPLE_RATES if r <= 48000), 2),
+        OutputFormat("aac", "adts", "audio/aac"),
+        OutputFormat("flac", "flac", "audio/flac"),
+        OutputFormat("oga", "ogg", "audio/ogg"),
+        OutputFormat("ac3", "ac3", "audio/ac3", (32000, 44100, 48000), 6),
+        OutputFormat("opus", "opus", "audio/ogg", (8000, 12000, 16000, 24000, 48000)),
+        OutputFormat("amr", "amr", "audio/amr", (8000, 16000), 1),
     )
 }
 
@@ -64,11 +63,6 @@ def check_encoding(encoding: Encoding) -> None:
         raise invalid("ar", f"{encoding.sample_rate} Hz is not a sampling rate of {form.name}; use one of {legal}.")
     if encoding.channels > form.max_channels:
         raise invalid("ac", f"{form.name} has at most {form.max_channels} channel(s), not {encoding.channels}.")
-
-
-def sample_format(encoding: Encoding) -> str:
-    """Return the FFmpeg sample format of the encoder's input."""
-    return "s32" if encoding.format == "flac" and encoding.bits == 24 else FORMATS[encoding.format].sample_format
 
 
 def encoder_args(encoding: Encoding) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from localyun.errors import ServiceError
+from localyun.imm.audio_info import AudioInfo
 from localyun.imm.errors import ImmError
 from localyun.imm.ffmpeg import Ffmpeg
 from localyun.imm.join import InputClip, Trim, join
@@ -18,10 +19,11 @@ SAFE_SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,5}")
 ATTEMPTS = 3  # a source may be overwritten between its lookup and the opening of its file
 
 
-def run_task(
+def run_task(  # noqa: PLR0913, PLR0917 - its collaborators
     spec: TaskSpec,
     objects: ObjectService,
     ffmpeg: Ffmpeg,
+    info: AudioInfo,
     folder: Path,
     request_id: str,
     check: Callable[[str, str, str], None],
@@ -32,7 +34,7 @@ def run_task(
     """
     for source in spec.sources:
         check("oss:GetObject", source.bucket, source.key)
-    clips = [_fetch(objects, source, folder, number) for number, source in enumerate(spec.sources)]
+    clips = [_fetch(objects, info, source, folder, number) for number, source in enumerate(spec.sources)]
     output_trim = Trim(spec.start_ms, spec.duration_ms)
     joined = join(ffmpeg, folder, clips, spec.encoding, align=spec.align, output_trim=output_trim)
     options = WriteOptions(FORMATS[spec.encoding.format].content_type, origin=Origin(request_id))
@@ -43,8 +45,8 @@ def run_task(
         raise ImmError(error.code, f"{spec.target_uri}: {error.message}") from error
 
 
-def _fetch(objects: ObjectService, source: TaskSource, folder: Path, number: int) -> InputClip:
-    """Place a source in the folder under a safe name."""
+def _fetch(objects: ObjectService, info: AudioInfo, source: TaskSource, folder: Path, number: int) -> InputClip:
+    """Place a source in the folder under a safe name, and look at its audio."""
     suffix = Path(source.key).suffix
     name = f"{number:02d}{suffix if SAFE_SUFFIX.fullmatch(suffix) else ''}"
     for _ in range(ATTEMPTS):
@@ -54,7 +56,8 @@ def _fetch(objects: ObjectService, source: TaskSource, folder: Path, number: int
             continue
         except ServiceError as error:
             raise _missing(source, error.message) from error
-        return InputClip(name, source.uri, Trim(source.start_ms, source.duration_ms))
+        stream = info.measure(folder / name, source.uri).stream
+        return InputClip(name, source.uri, stream, Trim(source.start_ms, source.duration_ms))
     raise _missing(source, "the object is overwritten repeatedly.")
 
 

@@ -263,7 +263,7 @@ class TaskService:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             check = partial(self._check_role, task.project)
-            run = partial(run_task, task.spec, self._objects, self._ffmpeg, folder, task.request_id, check)
+            run = partial(run_task, task.spec, self._objects, self._ffmpeg, self._info, folder, task.request_id, check)
             self._faults.run_task(run, transient_errors())
         except ImmError as error:
             return self._failed(task, error)

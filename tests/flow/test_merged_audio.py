@@ -12,7 +12,7 @@ import pytest
 
 from clipstitch.common.errors import ObjectNotFound
 from tests.flow.conftest import System
-from tests.sounds import FFMPEG, duration_s, encoded, pcm, tone
+from tests.sounds import FFMPEG, duration_s, encoded, pcm, pitch_at, tone
 
 A, B = tone(400, 500), tone(900, 500)
 
@@ -60,18 +60,16 @@ def assert_chapters_fit(system: System, data: Mapping[str, Any]) -> None:
     assert int(hours) * 3_600_000 + int(minutes) * 60_000 + round(float(seconds) * 1000) <= real_ms
 
 
-def test_what_follows_a_clip_of_two_streams_is_missed(system: System) -> None:
-    """FFmpeg ends with the second stream: less is left than the two tones have, which no estimate explains."""
-    data = merged(system, two_streams(150), "x.aac")
-    (warning,) = data["warnings"]
+def test_what_follows_a_clip_of_two_streams_is_merged(system: System) -> None:
+    """Rate and channels change within the clip; all of it is heard, and the tone behind it."""
+    data = merged(system, two_streams(150), "x.aac", strict=True)
+    streams = sum(
+        duration_s(encoded(hertz, 150, "aac", *shape)) for hertz, *shape in ((500, 44100, 1), (700, 48000, 2))
+    )
 
     assert "succeeded" == data["state"]
-    assert "LENGTH_DIFFERS" == warning["code"]
-    assert (data["expected_duration_ms"], data["output"]["duration_ms"]) == (
-        warning["expected_ms"],
-        warning["measured_ms"],
-    )
-    assert warning["measured_ms"] < warning["expected_ms"] - 400
+    assert data["output"]["duration_ms"] == pytest.approx(1000 + streams * 1000, abs=3)
+    assert 900 == pytest.approx(pitch_at(system.body("out.flac"), data["output"]["duration_ms"] / 1000 - 0.25), abs=5)
     assert_chapters_fit(system, data)
 
 

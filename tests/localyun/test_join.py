@@ -2,8 +2,10 @@
 
 import math
 import stat
+import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,10 +17,11 @@ from hypothesis import strategies as st
 from localyun.imm.audio_info import AudioInfo
 from localyun.imm.errors import ImmError
 from localyun.imm.ffmpeg import Ffmpeg
-from localyun.imm.join import NO_TRIM, InputClip, JoinResult, Trim, join, samples_of
+from localyun.imm.join import NO_TRIM, SMALL_BYTES, InputClip, JoinResult, Trim, join, samples_of
 from localyun.imm.output_formats import FORMATS, SAMPLE_RATES
 from localyun.imm.task_spec import Encoding
-from tests.localyun.audio_world import Samples, frequencies, pcm, rate_of, tone
+from tests.localyun.audio_world import FFMPEG, Samples, frequencies, pcm, rate_of, tone
+from tests.sounds import wav
 
 # One clip per container and kind of rate.
 CLIPS = {
@@ -92,10 +95,14 @@ def ffmpeg() -> Ffmpeg:
     return Ffmpeg()
 
 
-def input_clips(*clips: str | tuple[str, Trim]) -> list[InputClip]:
+INFO = AudioInfo(Ffmpeg())
+
+
+def input_clips(folder: Path, *clips: str | tuple[str, Trim]) -> list[InputClip]:
     """Return clips, each given as a name or a name and a trim."""
     named = [clip if isinstance(clip, tuple) else (clip, NO_TRIM) for clip in clips]
-    return [InputClip(name, f"oss://media/{name}", trim) for name, trim in named]
+    label = "oss://media/{}".format
+    return [InputClip(name, label(name), INFO.measure(folder / name, label(name)).stream, trim) for name, trim in named]
 
 
 def expect(lengths: Lengths, parts: list[InputClip], rate: int, whole: Trim = NO_TRIM) -> int:
@@ -113,7 +120,7 @@ def test_eleven_mixed_clips_have_exactly_the_sum_of_their_lengths(
     folder: Path, lengths: Lengths, ffmpeg: Ffmpeg, rate: int
 ) -> None:
     """The length equals the sum of the clips decoded and resampled alone, at any rate."""
-    parts = input_clips(*CLIPS)
+    parts = input_clips(folder, *CLIPS)
     joined = join(ffmpeg, folder, parts, Encoding("flac", rate, 2))
 
     alone = sum(len(pcm(folder / name, rate)) for name in CLIPS)
@@ -148,7 +155,7 @@ def test_any_mix_of_clips_and_trims_has_the_expected_length(
     folder: Path, lengths: Lengths, clips: list[tuple[str, Trim]], shape: tuple[int, int], whole: Trim
 ) -> None:
     """Trims of clips and of the output may be before, beyond and across the end."""
-    (rate, channels), parts, ffmpeg = shape, input_clips(*clips), Ffmpeg(seconds=30)
+    (rate, channels), parts, ffmpeg = shape, input_clips(folder, *clips), Ffmpeg(seconds=30)
     expected = expect(lengths, parts, rate, whole)
     encoding = Encoding("flac", rate, channels, bits=24)
     if expected == 0:
@@ -164,8 +171,8 @@ def test_any_mix_of_clips_and_trims_has_the_expected_length(
 def test_short_cuts_among_other_clips_do_not_hang(folder: Path, lengths: Lengths) -> None:
     """FFmpeg 7.0.2 hangs in half of all runs if this mix is one filter graph; a cut must be a separate run."""
     trims = [(251, 0), (94, 4), (340, 660), (249, 0), (278, 0), (820, 378)]
-    parts = [InputClip(p.file, p.label, Trim(*trim)) for p, trim in zip(
-        input_clips("j.wma", "a.mp3", "h.ac3", "d.aac", "c.oga", "h.ac3"), trims, strict=True)]  # fmt: skip
+    parts = [replace(p, trim=Trim(*trim)) for p, trim in zip(
+        input_clips(folder, "j.wma", "a.mp3", "h.ac3", "d.aac", "c.oga", "h.ac3"), trims, strict=True)]  # fmt: skip
     for _ in range(8):
         joined = join(Ffmpeg(seconds=10), folder, parts, Encoding("flac", 8000, 6, bits=24))
 
@@ -174,7 +181,7 @@ def test_short_cuts_among_other_clips_do_not_hang(folder: Path, lengths: Lengths
 
 def test_clips_are_in_the_order_of_the_request(folder: Path, ffmpeg: Ffmpeg) -> None:
     """Each part of the output has the frequency of its clip."""
-    joined = join(ffmpeg, folder, input_clips("k.wav", "a.mp3", "f.opus"), Encoding("flac", 44100, 1))
+    joined = join(ffmpeg, folder, input_clips(folder, "k.wav", "a.mp3", "f.opus"), Encoding("flac", 44100, 1))
 
     assert [1800, 300, 1050] == [
         round(hertz, -1) for hertz in frequencies(joined.file, 44100, [(0, 0.3), (0.4, 0.9), (1.1, 1.6)])
@@ -184,9 +191,110 @@ def test_clips_are_in_the_order_of_the_request(folder: Path, ffmpeg: Ffmpeg) -> 
 def test_a_lossless_trim_keeps_exactly_the_requested_samples(folder: Path, ffmpeg: Ffmpeg) -> None:
     """The samples of a WAV are unchanged."""
     source = pcm(folder / "b.wav")
-    joined = join(ffmpeg, folder, input_clips(("b.wav", Trim(123, 345))), Encoding("flac", 48000, 2))
+    joined = join(ffmpeg, folder, input_clips(folder, ("b.wav", Trim(123, 345))), Encoding("flac", 48000, 2))
 
     assert np.array_equal(source[5904 : 5904 + 16560], decoded(joined, ".flac"))
+
+
+def changing(folder: Path, suffix: str, *shapes: tuple[int, int]) -> tuple[str, float]:
+    """Write half a second of each rate and channel count, one stream after the other; return file name and seconds."""
+    parts = [tone(folder / f"part{number}{suffix}", 600, 0.5, *shape) for number, shape in enumerate(shapes)]
+    (folder / f"changing{suffix}").write_bytes(b"".join(part.read_bytes() for part in parts))
+    return f"changing{suffix}", sum(len(pcm(part)) / rate_of(part) for part in parts)
+
+
+@pytest.mark.parametrize("padding", [0, SMALL_BYTES], ids=["small clips", "big clips"])
+@pytest.mark.parametrize(
+    ("suffix", "shapes"),
+    [
+        (".aac", [(44100, 1), (48000, 2)]),
+        (".mp3", [(44100, 1), (44100, 2)]),
+        (".mp3", [(44100, 1), (48000, 2), (24000, 1)]),
+        (".oga", [(44100, 1), (48000, 2)]),
+        (".opus", [(48000, 1), (48000, 2)]),
+        (".ac3", [(48000, 2), (48000, 6)]),
+        (".ac3", [(48000, 6), (48000, 1)]),
+    ],
+)
+def test_clips_around_one_that_changes_its_rate_or_channels_are_whole(
+    tmp_path: Path, ffmpeg: Ffmpeg, suffix: str, shapes: list[tuple[int, int]], padding: int
+) -> None:
+    """Advertisements are inserted like this, and radio streams recorded. Nothing of it or of what follows is lost."""
+    tone(tmp_path / "before.wav", 400, 0.5)
+    tone(tmp_path / "after.wav", 900, 0.5)
+    with (tmp_path / "before.wav").open("ab") as file:
+        file.write(bytes(padding))  # behind the samples that the header announces
+    name, seconds = changing(tmp_path, suffix, *shapes)
+    joined = join(ffmpeg, tmp_path, input_clips(tmp_path, "before.wav", name, "after.wav"), Encoding("flac", 48000, 2))
+    end = joined.samples / 48000
+
+    # An MP3 keeps the delay and padding that later headers would have cut; a resampler loses its tail at a change.
+    assert joined.samples / 48000 == pytest.approx(1 + seconds, abs=0.1 if suffix == ".mp3" else 0.03)
+    assert [400, 600, 900] == [
+        round(hertz, -1) for hertz in frequencies(joined.file, 48000, [(0, 0.5), (0.6, 0.9), (end - 0.5, end)])
+    ]
+
+
+def peak(joined: JoinResult, suffix: str) -> float:
+    """Return the loudest sample of the middle of the output, where full scale is 1."""
+    samples = decoded(joined, suffix)
+    return float(np.abs(samples[len(samples) // 4 : -len(samples) // 4].astype(int)).max()) / 32768
+
+
+def chord(file: Path, layout: str, *gains: float) -> None:
+    """Write half a second of one tone in every channel of a layout, with a peak for each."""
+    source = f"aevalsrc={'|'.join(f'{gain}*sin(2*PI*440*t)' for gain in gains)}:s=48000:d=0.5:c={layout}"
+    subprocess.run([FFMPEG, "-v", "error", "-y", "-f", "lavfi", "-i", source, str(file)], check=True)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if name != "amr"])
+@pytest.mark.parametrize(
+    ("layout", "gains", "channels", "level"),
+    [
+        ("mono", [0.8], 1, 0.8),
+        ("mono", [0.8], 2, 0.8),
+        ("stereo", [0.8, 0.8], 1, 0.8),
+        ("stereo", [0.8, 0], 1, 0.4),
+        ("stereo", [0.8, 0.8], 2, 0.8),
+        ("5.1", [0, 0, 0.8, 0, 0, 0], 2, 0.566),
+        ("5.1", [0.3, 0.3, 0.3, 0, 0, 0], 2, 0.512),
+        ("5.1(side)", [0, 0, 0, 0, 0.8, 0], 2, 0.566),
+        ("7.1", [0.2, 0.2, 0, 0.9, 0.2, 0.2, 0.2, 0.2], 2, 0.483),
+        ("5.1", [0.8, 0, 0, 0, 0, 0], 1, 0.4),
+    ],
+)
+def test_a_clip_is_equally_loud_in_every_output_format(  # noqa: PLR0917 - parameters of a table
+    tmp_path: Path, ffmpeg: Ffmpeg, name: str, layout: str, gains: list[float], channels: int, level: float
+) -> None:
+    """The mix of channels does not depend on the encoder."""
+    chord(tmp_path / "clip.wav", layout, *gains)
+    joined = join(ffmpeg, tmp_path, input_clips(tmp_path, "clip.wav"), Encoding(name, 48000, channels, bitrate=192_000))
+
+    assert peak(joined, f".{name}") == pytest.approx(level, abs=0.03)
+
+
+@pytest.mark.parametrize("have", [3, 4, 6])
+@pytest.mark.parametrize("want", [1, 2, 3, 4, 6])
+def test_channels_without_a_layout_keep_their_places(tmp_path: Path, ffmpeg: Ffmpeg, have: int, want: int) -> None:
+    """Field recorders write such files: channel i stays channel i; one or two channels get the mean of all."""
+    ramp = np.arange(1, have + 1) * 1000
+    (tmp_path / "clip.wav").write_bytes(wav(np.tile(ramp, 4800), 48000, have))
+    joined = join(ffmpeg, tmp_path, input_clips(tmp_path, "clip.wav"), Encoding("flac", 48000, want))
+    expected = [ramp.mean()] * want if want <= 2 else [ramp[n] if n < have else 0 for n in range(want)]
+
+    assert expected == pytest.approx(decoded(joined, ".flac")[2400].tolist(), abs=1)
+
+
+def test_a_job_of_mixed_clips_has_one_level(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
+    """A mono clip between stereo clips is as loud as they are, through an intermediate, too."""
+    chord(tmp_path / "stereo.wav", "stereo", 0.8, 0.8)
+    chord(tmp_path / "mono.wav", "mono", 0.8)
+    clips = input_clips(tmp_path, "stereo.wav", "mono.wav", "stereo.wav")
+    decoded(join(ffmpeg, tmp_path, clips, Encoding("flac", 48000, 2)), ".flac")
+    joined = join(ffmpeg, tmp_path, input_clips(tmp_path, "joined.flac", "mono.wav"), Encoding("flac", 48000, 1))
+    samples = np.abs(decoded(joined, ".flac")[:, 0].astype(int)) / 32768
+
+    assert [0.8] * 4 == pytest.approx([part.max() for part in np.split(samples, 4)], abs=0.001)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -197,7 +305,7 @@ def test_every_format_decodes_back_with_its_rate_and_length(
     """Formats without gapless data may add codec priming and one last frame, but lose no sound."""
     if rate not in FORMATS[name].rates:
         pytest.skip(f"{name} has no {rate} Hz")
-    parts = input_clips("a.mp3", ("b.wav", Trim(100, 300)), "e.flac")
+    parts = input_clips(folder, "a.mp3", ("b.wav", Trim(100, 300)), "e.flac")
     joined = join(ffmpeg, folder, parts, Encoding(name, rate, 1))
     samples, own = decoded(joined, "." + name), rate_of(joined.file.with_suffix("." + name))
 
@@ -214,7 +322,7 @@ def test_every_format_decodes_back_with_its_rate_and_length(
 def test_every_legal_channel_count_is_written(folder: Path, ffmpeg: Ffmpeg, name: str, channels: int) -> None:
     """Every format supports one to its maximum number of channels."""
     rate = 8000 if name == "amr" else 48000
-    joined = join(ffmpeg, folder, input_clips(("b.wav", Trim(0, 100))), Encoding(name, rate, channels))
+    joined = join(ffmpeg, folder, input_clips(folder, ("b.wav", Trim(0, 100))), Encoding(name, rate, channels))
 
     assert channels == decoded(joined, "." + name).shape[1]
 
@@ -228,7 +336,9 @@ def test_every_legal_quality_and_bit_rate_can_be_encoded(
     rates = (FORMATS[name].rates[0], FORMATS[name].rates[-1])
     for rate in rates:
         channels = min(2, FORMATS[name].max_channels)
-        joined = join(ffmpeg, folder, input_clips(("a.mp3", Trim(0, 200))), Encoding(name, rate, channels, **words))
+        joined = join(
+            ffmpeg, folder, input_clips(folder, ("a.mp3", Trim(0, 200))), Encoding(name, rate, channels, **words)
+        )
 
         assert joined.samples == rate // 5
 
@@ -239,14 +349,14 @@ def test_a_higher_quality_or_bit_rate_makes_a_bigger_file(folder: Path, ffmpeg: 
         sizes = []
         for words in ({"quality": 10}, {"quality": 90}):
             encoding = Encoding(name, 8000 if name == "amr" else 48000, 1, **words)
-            sizes.append(join(ffmpeg, folder, input_clips("j.wma", "d.aac"), encoding).file.stat().st_size)
+            sizes.append(join(ffmpeg, folder, input_clips(folder, "j.wma", "d.aac"), encoding).file.stat().st_size)
 
         assert sizes[0] < sizes[1], name
 
 
 def test_rate_and_channels_default_to_those_of_the_align_source(folder: Path, ffmpeg: Ffmpeg) -> None:
     """The align source is the reference clip."""
-    joined = join(ffmpeg, folder, input_clips("a.mp3", "g.m4a"), Encoding("flac"), align=1)
+    joined = join(ffmpeg, folder, input_clips(folder, "a.mp3", "g.m4a"), Encoding("flac"), align=1)
 
     assert (32000, 2) == (joined.encoding.sample_rate, joined.encoding.channels)
 
@@ -254,14 +364,14 @@ def test_rate_and_channels_default_to_those_of_the_align_source(folder: Path, ff
 def test_an_align_source_that_the_format_does_not_support_fails_the_join(folder: Path, ffmpeg: Ffmpeg) -> None:
     """The vendor's page says that a mismatch may fail; it fails here, and the message has the remedy."""
     with pytest.raises(ImmError, match=r"\[ar\]:96000 Hz is not a sampling rate of mp3; use one of"):
-        join(ffmpeg, folder, input_clips("e.flac"), Encoding("mp3"))
+        join(ffmpeg, folder, input_clips(folder, "e.flac"), Encoding("mp3"))
     with pytest.raises(ImmError, match=r"\[ac\]:amr has at most 1"):
-        join(ffmpeg, folder, input_clips("b.wav"), Encoding("amr", 8000))
+        join(ffmpeg, folder, input_clips(folder, "b.wav"), Encoding("amr", 8000))
 
 
 def test_abopt_keeps_lowers_or_fails(folder: Path, ffmpeg: Ffmpeg) -> None:
     """0 keeps the bit rate, 1 lowers it to that of the lowest source, 2 fails and names the source."""
-    parts = input_clips("a.mp3", "i.amr")
+    parts = input_clips(folder, "a.mp3", "i.amr")
 
     assert 96000 == join(ffmpeg, folder, parts, Encoding("mp3", 44100, 1, bitrate=96000)).encoding.bitrate
     lowered = join(ffmpeg, folder, parts, Encoding("mp3", 44100, 1, bitrate=96000, bitrate_option=1))
@@ -274,9 +384,9 @@ def test_abopt_keeps_lowers_or_fails(folder: Path, ffmpeg: Ffmpeg) -> None:
 def test_the_same_request_gives_the_same_bytes(folder: Path, ffmpeg: Ffmpeg, name: str) -> None:
     """A task that runs again after a crash writes the same output."""
     encoding = Encoding(name, 8000 if name == "amr" else 48000, 1)
-    first = join(ffmpeg, folder, input_clips("a.mp3", "f.opus"), encoding).file.read_bytes()
+    first = join(ffmpeg, folder, input_clips(folder, "a.mp3", "f.opus"), encoding).file.read_bytes()
     time.sleep(1.01 if name == "oga" else 0)
-    second = join(ffmpeg, folder, input_clips("a.mp3", "f.opus"), encoding).file.read_bytes()
+    second = join(ffmpeg, folder, input_clips(folder, "a.mp3", "f.opus"), encoding).file.read_bytes()
 
     assert first == second
 
@@ -297,14 +407,14 @@ def test_a_source_without_audio_is_named(folder: Path, ffmpeg: Ffmpeg, content: 
     (folder / "bad.mp3").write_bytes(content)
 
     with pytest.raises(ImmError, match=rf"oss://media/bad\.mp3 is not audio that can be read: .*{why}"):
-        join(ffmpeg, folder, input_clips("a.mp3", "bad.mp3", "b.wav"), Encoding("flac", 44100, 1))
+        join(ffmpeg, folder, input_clips(folder, "a.mp3", "bad.mp3", "b.wav"), Encoding("flac", 44100, 1))
 
 
 def test_a_truncated_source_is_decoded_as_far_as_possible(folder: Path, ffmpeg: Ffmpeg, lengths: Lengths) -> None:
     """Half a file is half its audio, not an error."""
     whole = (folder / "a.mp3").read_bytes()
     (folder / "half.mp3").write_bytes(whole[: len(whole) // 2])
-    joined = join(ffmpeg, folder, input_clips("half.mp3"), Encoding("flac", 44100, 1))
+    joined = join(ffmpeg, folder, input_clips(folder, "half.mp3"), Encoding("flac", 44100, 1))
 
     assert 0.3 < joined.samples / lengths["a.mp3"][0] < 0.7
 
@@ -317,7 +427,7 @@ def test_a_run_that_exceeds_its_time_limit_is_killed(folder: Path, tmp_path: Pat
     began = time.monotonic()
 
     with pytest.raises(ImmError, match=r"took longer than 0\.1 s"):
-        join(Ffmpeg(str(slow), seconds=0.1), folder, input_clips("a.mp3"), Encoding("flac", 44100, 1))
+        join(Ffmpeg(str(slow), seconds=0.1), folder, input_clips(folder, "a.mp3"), Encoding("flac", 44100, 1))
     assert time.monotonic() - began < 5
 
 
@@ -336,11 +446,12 @@ def test_info_measures_the_duration(folder: Path, lengths: Lengths, ffmpeg: Ffmp
 
 
 def test_info_is_cached(folder: Path, ffmpeg: Ffmpeg) -> None:
-    """The second answer is the same object."""
+    """A file is measured once, even under another name."""
     infos = AudioInfo(ffmpeg)
-    first = infos.describe(folder / "a.mp3", "a.mp3")
+    first = infos.measure(folder / "a.mp3", "a.mp3")
+    (folder / "second.mp3").hardlink_to(folder / "a.mp3")
 
-    assert first is infos.describe(folder / "a.mp3", "a.mp3")
+    assert first is infos.measure(folder / "second.mp3", "second.mp3")
 
 
 def test_info_rejects_an_object_without_audio(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
