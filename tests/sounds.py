@@ -2,9 +2,11 @@
 
 import math
 import subprocess
+import tempfile
 import wave
 from functools import lru_cache
 from io import BytesIO
+from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
@@ -38,6 +40,21 @@ def encoded(hertz: float, milliseconds: int, extension: str, rate: int = 44100, 
     return subprocess.run(
         command, input=tone(hertz, milliseconds, rate, channels), capture_output=True, check=True
     ).stdout
+
+
+def noise(extension: str, *options: str, milliseconds: int = 2000) -> bytes:
+    """Return noise in a format, written by FFmpeg to a file, so that the container records its length."""
+    samples = np.random.default_rng(7).integers(-9000, 9000, 44100 * milliseconds // 1000).astype("<i2")
+    command = [FFMPEG, "-v", "error", "-f", "s16le", "-ar", "44100", "-ac", "1", "-i", "-", *options]
+    with tempfile.TemporaryDirectory() as folder:
+        target = Path(folder) / f"out.{extension}"
+        subprocess.run([*command, "-y", str(target)], input=samples.tobytes(), check=True)
+        return target.read_bytes()
+
+
+def truncated(body: bytes) -> bytes:
+    """Return the first half of a file."""
+    return body[: len(body) // 2]
 
 
 def pcm(body: bytes, rate: int, channels: int = 1) -> np.ndarray:

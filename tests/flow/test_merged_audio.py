@@ -1,45 +1,21 @@
 """Clips that the engine cannot merge whole, or that change: on real audio, the event says so."""
 
-import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from clipstitch.common.errors import ObjectNotFound
 from tests.flow.conftest import System
-from tests.sounds import FFMPEG, duration_s, encoded, pcm, pitch_at, tone
+from tests.sounds import duration_s, encoded, noise, pcm, pitch_at, tone, truncated
 
 A, B = tone(400, 500), tone(900, 500)
-
-
-def file_of(extension: str, *options: str, milliseconds: int = 2000) -> bytes:
-    """Return noise in a format, written by FFmpeg to a file, so that the container records its length."""
-    samples = np.random.default_rng(7).integers(-9000, 9000, 44100 * milliseconds // 1000).astype("<i2")
-    command = [FFMPEG, "-v", "error", "-f", "s16le", "-ar", "44100", "-ac", "1", "-i", "-", *options]
-    return with_file(command, samples.tobytes(), extension)
-
-
-def with_file(command: list[str], data: bytes, extension: str) -> bytes:
-    """Run FFmpeg with a file as output, and return its content."""
-    with tempfile.TemporaryDirectory() as folder:
-        target = Path(folder) / f"out.{extension}"
-        subprocess.run([*command, "-y", str(target)], input=data, check=True)
-        return target.read_bytes()
 
 
 def two_streams(milliseconds: int) -> bytes:
     """Return two ADTS streams, one after the other: 44.1 kHz mono, then 48 kHz stereo, as inserted ads are."""
     return encoded(500, milliseconds, "aac", 44100, 1) + encoded(700, milliseconds, "aac", 48000, 2)
-
-
-def truncated(body: bytes) -> bytes:
-    """Return the first half of a file."""
-    return body[: len(body) // 2]
 
 
 def merged(system: System, clip: bytes, name: str, **fields: Any) -> Mapping[str, Any]:
@@ -76,8 +52,8 @@ def test_what_follows_a_clip_of_two_streams_is_merged(system: System) -> None:
 @pytest.mark.parametrize(
     "clip",
     [
-        pytest.param(("x.flac", truncated(file_of("flac"))), id="FLAC"),
-        pytest.param(("x.mp3", truncated(file_of("mp3"))), id="MP3 with a Xing header"),
+        pytest.param(("x.flac", truncated(noise("flac"))), id="FLAC"),
+        pytest.param(("x.mp3", truncated(noise("mp3"))), id="MP3 with a Xing header"),
     ],
 )
 def test_a_truncated_clip_is_a_warning_and_fails_a_strict_job(system: System, clip: tuple[str, bytes]) -> None:
@@ -96,16 +72,16 @@ def test_a_truncated_clip_is_a_warning_and_fails_a_strict_job(system: System, cl
 
 
 WHOLE = {
-    "x.flac": file_of("flac"),
-    "x.mp3": file_of("mp3"),
-    "vbr.mp3": file_of("mp3", "-q:a", "2", "-write_xing", "0"),
-    "x.m4a": file_of("m4a"),
-    "x.oga": file_of("oga", "-c:a", "libvorbis", "-f", "ogg"),
-    "x.opus": file_of("opus"),
-    "x.wma": file_of("wma"),
-    "x.aac": file_of("aac"),
-    "x.ac3": file_of("ac3"),
-    "x.wav": file_of("wav"),
+    "x.flac": noise("flac"),
+    "x.mp3": noise("mp3"),
+    "vbr.mp3": noise("mp3", "-q:a", "2", "-write_xing", "0"),
+    "x.m4a": noise("m4a"),
+    "x.oga": noise("oga", "-c:a", "libvorbis", "-f", "ogg"),
+    "x.opus": noise("opus"),
+    "x.wma": noise("wma"),
+    "x.aac": noise("aac"),
+    "x.ac3": noise("ac3"),
+    "x.wav": noise("wav"),
 }
 
 

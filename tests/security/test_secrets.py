@@ -15,13 +15,14 @@ import pytest
 from tests.child_process import wait_until
 from tests.receiver import OTHER_SECRET, Reply
 from tests.security.product import BUCKET, Product, running
+from tests.sounds import noise, truncated
 
 COMMAND = Path(sys.executable).with_name("clipstitch")
 MANIFEST = {"version": 1, "output": {"key": "out/good.flac"}, "clips": ["clips/a.wav"]}
 MANIFESTS = {
     "good": MANIFEST,
     "rejected": {**MANIFEST, "clips": ["clips/nowhere.wav"], "gap": "for a while"},
-    "conflicting": {**MANIFEST, "output": {"key": "out/good.flac"}, "labels": {"a": "b"}},
+    "incomplete": {**MANIFEST, "output": {"key": "out/half.flac"}, "clips": ["clips/half.flac"], "strict": True},
     "not-audio": {**MANIFEST, "output": {"key": "out/text.flac"}, "clips": ["clips/text.wav"]},
     "webhook": {**MANIFEST, "output": {"key": "out/hooked.flac"}, "notify": ["hook"]},
 }
@@ -41,6 +42,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FinishedRun]:
     folder = tmp_path_factory.mktemp("secrets")
     with running(folder, Reply(500, {"X-Said": "no"}), time_scale=100, secret=OTHER_SECRET) as product:
         product.put("clips/text.wav", b"no audio at all")
+        product.put("clips/half.flac", truncated(noise("flac")))
         for name, document in MANIFESTS.items():
             product.drop(document, f"manifests/{name}.json")
         for name in MANIFESTS:
