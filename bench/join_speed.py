@@ -58,7 +58,7 @@ def time_concat_filter(ffmpeg: str, folder: Path, names: list[str], extension: s
 def time_join(info: AudioInfo, folder: Path, names: list[str], extension: str) -> float:
     """Return the seconds of the local cloud's join, of clips that `audio/info` has measured, as our functions do."""
     encoding = Encoding(format=extension, sample_rate=44100, channels=1, bitrate=int(OUTPUTS[extension][3]))
-    clips = [InputClip(name, name, info.measure(folder / name, name).stream) for name in names]
+    clips = [InputClip(name, name, info.measure(folder / name, name)) for name in names]
     start = time.perf_counter()
     join(Ffmpeg(), folder, clips, encoding)
     return time.perf_counter() - start

@@ -8,6 +8,7 @@ information" (2026-03-20; numbers, the fields of IMM's AudioStream), and `Format
 official media processing tool prints (2026-08-21).
 """
 
+import re
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,20 +17,27 @@ from pathlib import Path
 from typing import Any
 
 from localyun.imm.errors import ImmError
-from localyun.imm.ffmpeg import AudioStream, Ffmpeg, FfmpegResult, input_args
+from localyun.imm.ffmpeg import SPEEX, AudioStream, Ffmpeg, input_args
+from localyun.imm.mp4 import AudioLength, audio_length, is_encrypted
+from localyun.imm.unreadable import describe_unreadable
 
 CACHE_SIZE = 2048
 MAX_CONCURRENT = 4
+SPEEX_HEAD = re.compile(rb"OggS.{24}Speex   ", re.DOTALL)
 MAX_PADDING_S = 0.25  # more than any encoder pads: 3 frames of MP3 at 8,000 Hz, and the 10 ms to which FFmpeg rounds
 
 
 @dataclass(frozen=True)
 class MeasuredAudio:
-    """The audio of a file: its stream, and the samples per channel that were decoded and those that are announced."""
+    """The audio of a file: its stream, its samples per channel, and the duration that its container announces.
+
+    `length` is where the audio ends, if the container says so to the sample; what is decoded behind that is padding.
+    """
 
     stream: AudioStream
     samples: int
     announced_s: float
+    length: AudioLength | None = None
 
 
 @dataclass(frozen=True)
@@ -62,19 +70,24 @@ class AudioInfo:
         return self._cached(_AudioFile((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns), file, label))
 
     def _measure(self, file: _AudioFile) -> MeasuredAudio:
+        with file.path.open("rb") as source:
+            codec = SPEEX if SPEEX_HEAD.match(source.read(64)) else ""
+        args = [*input_args(str(file.path.absolute()), codec), "-map", "0:a:0", "-f", "null", "-"]
         with self._slots:
-            result = self._ffmpeg.run([*input_args(str(file.path.absolute())), "-map", "0:a:0", "-f", "null", "-"])
+            result = self._ffmpeg.retried(lambda: self._ffmpeg.run(args, task=f"read {file.label}"))
         stream, samples = result.streams().get(0), result.encoded()
+        if is_encrypted(file.path):
+            raise not_audio(file.label, "it is encrypted (DRM)")
         if stream is None or not samples:
-            message = f"{file.label} is not audio that can be read: {_reason(result, stream)}. Choose an audio object."
-            raise ImmError("InvalidArgument", message)
-        return MeasuredAudio(stream, samples, result.announced_s())
+            raise not_audio(file.label, describe_unreadable(file.path, result))
+        length = audio_length(file.path)
+        counted = min(samples, length.samples(stream.sample_rate)) if length else samples
+        return MeasuredAudio(stream, counted, result.announced_s(), length)
 
 
-def _reason(result: FfmpegResult, stream: AudioStream | None) -> str:
-    if failed := result.not_opened():
-        return failed[1]
-    return "no audio can be decoded from it" if stream else "it has no audio stream"
+def not_audio(label: str, reason: str) -> ImmError:
+    """Return the error of a file that is not audio; `reason` is a clause, such as "it is empty"."""
+    return ImmError("InvalidArgument", f"{label} is not audio that can be read: {reason}.")
 
 
 def _document(stream: AudioStream, seconds: float, size: int) -> dict[str, Any]:

@@ -1,27 +1,34 @@
 """Runs FFmpeg as a child process and parses its log. Knows no process strings; `join` and `audio_info` call it."""
 
+import logging
 import os
 import re
+import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import imageio_ffmpeg
 
 from localyun.imm.errors import ImmError
 
+log = logging.getLogger(__name__)
+T = TypeVar("T")
 TASK_SECONDS = 3600.0
+SPEEX = "speex"
 # Audio containers only. A playlist or script names other files, which FFmpeg would open.
 DEMUXERS = (
     "aac,ac3,aiff,amr,ape,asf,au,avi,caf,eac3,flac,flv,matroska,webm,mov,mp4,m4a,3gp,3g2,mj2,mp3,mpeg,mpegts,"
     "ogg,oga,opus,tta,w64,wav,wv"
 )
+# The static FFmpeg cannot load the C library's character converters, and dies of it in MPEG-TS: it must find none.
+ENVIRONMENT = {"AV_LOG_FORCE_NOCOLOR": "1", "GCONV_PATH": "/nonexistent"}
 COMMON_ARGS = ("-nostdin", "-hide_banner", "-nostats", "-v", "verbose")
 STREAM = re.compile(
     r"^  Stream #(?P<input>\d+):(?P<index>\d+)[^:]*: Audio: (?P<codec>\w+)[^\n]*?, (?P<rate>\d+) Hz, "
@@ -36,6 +43,11 @@ START = re.compile(r"^  Duration: \S+ start: (\d+\.\d+)", re.MULTILINE)
 DECODED = re.compile(r"Input stream #(\d+):\d+ \(audio\): [^\n]*?(?:\((\d+) samples\); )")
 ENCODED = re.compile(r"Output stream #(\d+):0 \(audio\): \d+ frames encoded \((\d+) samples\)")
 NOT_OPENED = re.compile(r"\[in#(\d+) @ [^\]]*\] Error opening input: (.+)")
+FATAL_SIGNALS = {
+    *(signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGILL, signal.SIGTRAP, signal.SIGABRT, signal.SIGBUS),
+    *(signal.SIGFPE, signal.SIGKILL, signal.SIGUSR1, signal.SIGSEGV, signal.SIGUSR2, signal.SIGPIPE, signal.SIGTERM),
+    *(signal.SIGXCPU, signal.SIGXFSZ, signal.SIGSYS),
+}
 NAMED_LAYOUTS = {"mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "quad(side)": 4, "hexagonal": 6, "octagonal": 8}
 
 
@@ -69,10 +81,15 @@ class FfmpegResult:
     log: str
 
     @property
-    def tail(self) -> str:
-        """The last lines of the log, for error messages."""
-        lines = [line for line in self.log.splitlines() if line.strip() and "AVIOContext" not in line]
-        return " | ".join(lines[-4:])[-600:]
+    def crash(self) -> str:
+        """What ended FFmpeg from outside or by a fault of its own; "" if it ended by itself.
+
+        A shell reports 128 + the signal's number; FFmpeg itself ends with 255 or 123 on a signal that asks it to.
+        """
+        number = -self.code if self.code < 0 else self.code - 128
+        if (self.code < 0 or self.code > 128) and number in FATAL_SIGNALS:
+            return f"signal {number} ({signal.Signals(number).name})"
+        return "a signal" if self.code in (123, 255) and "received signal" in self.log else ""
 
     def streams(self) -> dict[int, AudioStream]:
         """Return the first audio stream of each input that has one, by input number."""
@@ -105,11 +122,32 @@ class FfmpegResult:
         return (int(match[1]), match[2].strip()) if match else None
 
 
+class FfmpegFailed(ImmError):
+    """FFmpeg ended with an error that nothing explains; its log goes to the log of the local cloud."""
+
+    def __init__(self, result: FfmpegResult, task: str) -> None:
+        log.error("FFmpeg, which %s, ended with exit code %d:\n%s", task, result.code, result.log)
+        message = (
+            f"FFmpeg failed when it {task} (exit code {result.code}); the log of the local cloud has what it printed."
+        )
+        super().__init__("OperationFailed", message)
+
+
+class FfmpegCrashed(ImmError):
+    """FFmpeg crashed, or was killed or stopped from outside; this says nothing about the audio."""
+
+    def __init__(self, crash: str, task: str) -> None:
+        message = (
+            f"FFmpeg was ended by {crash} while it {task}. Submit the task again; check the machine's free memory."
+        )
+        super().__init__("InternalError", message)
+
+
 class FfmpegProcess:
     """A running FFmpeg, with its standard input and output as far as they are pipes."""
 
-    def __init__(self, child: "subprocess.Popen[bytes]", log: BinaryIO, seconds: float) -> None:
-        self._child, self._log, self._seconds = child, log, seconds
+    def __init__(self, child: "subprocess.Popen[bytes]", log: BinaryIO, seconds: float, task: str) -> None:
+        self._child, self._log, self._seconds, self._task = child, log, seconds, task
         self._timed_out = False
         self._timer = threading.Timer(seconds, self._time_out)
         self._timer.daemon = True
@@ -126,13 +164,16 @@ class FfmpegProcess:
         return self._child.stdout.read(size)
 
     def finish(self) -> FfmpegResult:
-        """Close the pipes, wait, and return the result; raise `ImmError` if the time limit was exceeded."""
+        """Close the pipes, wait, and return the result; raise `ImmError` after a time-out or a crash."""
         self.wait()
         if self._timed_out:
             message = f"The conversion took longer than {self._seconds:g} s and was ended; use shorter clips."
             raise ImmError("OperationTimeout", message)
         self._log.seek(0)
-        return FfmpegResult(self._child.returncode, self._log.read().decode("utf-8", "replace"))
+        result = FfmpegResult(self._child.returncode, self._log.read().decode("utf-8", "replace"))
+        if result.crash:
+            raise FfmpegCrashed(result.crash, self._task)
+        return result
 
     def wait(self) -> None:
         """Close the pipes and wait for the end."""
@@ -158,19 +199,31 @@ class Ffmpeg:
         self._children: set[subprocess.Popen[bytes]] = set()
         self._stopped = False
 
-    def run(self, args: Sequence[str], folder: Path | None = None) -> FfmpegResult:
-        """Run FFmpeg in `folder` and return its result; kill it and raise `ImmError` if it exceeds the time limit."""
-        with self.running(args, folder) as process:
+    def run(self, args: Sequence[str], folder: Path | None = None, *, task: str) -> FfmpegResult:
+        """Run FFmpeg in `folder` and return its result; raise `ImmError` after a time-out or a crash.
+
+        `task` is what it does, for messages, such as "read x.mp3".
+        """
+        with self.running(args, folder, task=task) as process:
             return process.finish()
+
+    def retried(self, action: Callable[[], T]) -> T:
+        """Return what `action` returns; if FFmpeg crashes in it, try it once more."""
+        try:
+            return action()
+        except FfmpegCrashed:
+            if self._stopped:
+                raise
+            return action()
 
     @contextmanager
     def running(
-        self, args: Sequence[str], folder: Path | None = None, *, stdin: bool = False, stdout: bool = False
+        self, args: Sequence[str], folder: Path | None = None, *, task: str, stdin: bool = False, stdout: bool = False
     ) -> Iterator[FfmpegProcess]:
         """Run FFmpeg in `folder` with the wanted pipes; kill it if it has not finished at the end of the context."""
         with TemporaryFile() as log:
             child = self._start(args, folder, log, stdin=stdin, stdout=stdout)
-            process = FfmpegProcess(child, log, self._seconds)
+            process = FfmpegProcess(child, log, self._seconds, task)
             try:
                 yield process
             finally:
@@ -198,19 +251,21 @@ class Ffmpeg:
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
                 stderr=log,
-                env={**os.environ, "AV_LOG_FORCE_NOCOLOR": "1"},
+                env={**os.environ, **ENVIRONMENT},
             )
             self._children.add(child)
             return child
 
 
-def input_args(name: str) -> list[str]:
+def input_args(name: str, codec: str = "") -> list[str]:
     """Return the arguments that read one audio file, but no file or URL that it refers to.
 
-    Three or more channels without a declared layout get none, instead of FFmpeg's guess.
+    Three or more channels without a declared layout get none, instead of FFmpeg's guess. Speex needs libspeex: the
+    decoder that FFmpeg 7.0.2 takes by itself puts a pause behind every frame.
     """
     safe = ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
-    return [*safe, "-guess_layout_max", "2", "-i", f"file:{name}"]
+    decoder = ["-c:a", "libspeex"] if codec == SPEEX else []
+    return [*safe, "-guess_layout_max", "2", *decoder, "-i", f"file:{name}"]
 
 
 def count_channels(layout: str) -> int:

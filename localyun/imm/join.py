@@ -11,6 +11,7 @@ The length of the joined audio, in samples at the output's rate:
    output's filter would pass the end.
 2. A trim then drops the first `round(start_ms * rate_out / 1000)` of them and keeps at most
    `round(duration_ms * rate_out / 1000)`, with halves rounded up. A trim never adds samples.
+   Before that, an MP4 ends where its tables say, since FFmpeg 7.0.2 keeps the padding of the last frame.
 3. The clips are concatenated, and the trim of the output is applied in the same way.
 
 Trims count samples instead of time stamps, after a full decode, because seeking in MP3 or WMA is inexact.
@@ -21,11 +22,13 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from localyun.imm.audio_info import MeasuredAudio, not_audio
 from localyun.imm.conversion import conversion
 from localyun.imm.errors import ImmError
-from localyun.imm.ffmpeg import AudioStream, Ffmpeg, input_args
+from localyun.imm.ffmpeg import Ffmpeg, FfmpegCrashed, FfmpegFailed, input_args
 from localyun.imm.output_formats import LAYOUTS, check_encoding, encoder_args
 from localyun.imm.task_spec import Encoding
+from localyun.imm.unreadable import describe_unreadable
 
 # The same request gives the same bytes: no encoder versions, no time stamps, no random stream numbers.
 REPRODUCIBLE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact")
@@ -51,7 +54,7 @@ class InputClip:
 
     file: str
     label: str
-    stream: AudioStream
+    audio: MeasuredAudio
     trim: Trim = NO_TRIM
 
 
@@ -84,33 +87,38 @@ def join(
 ) -> JoinResult:
     """Join `clips` of `folder` in order into a new file there, and return it; raise `ImmError` if that fails."""
     complete = _complete(clips, encoding, align)
-    output, window = folder / "joined", _Window(output_trim, complete)
-    raw = ["-f", "f32le", "-ar", str(complete.sample_rate), "-ch_layout", LAYOUTS[complete.channels], "-i", "pipe:0"]
-    args = [*raw, *REPRODUCIBLE, *encoder_args(complete), "-y", output.name]
-    with ffmpeg.running(args, folder, stdin=True) as encoder:
+    return ffmpeg.retried(lambda: _join(ffmpeg, folder, clips, complete, output_trim))
+
+
+def _join(
+    ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding, output_trim: Trim
+) -> JoinResult:
+    output, window = folder / "joined", _trimmed(output_trim, encoding)
+    raw = ["-f", "f32le", "-ar", str(encoding.sample_rate), "-ch_layout", LAYOUTS[encoding.channels], "-i", "pipe:0"]
+    args = [*raw, *REPRODUCIBLE, *encoder_args(encoding), "-y", output.name]
+    task = f"encoded {encoding.format}"
+    with ffmpeg.running(args, folder, task=task, stdin=True) as encoder:
         with suppress(BrokenPipeError):  # the encoder's result says why
-            for part in window.cut(_decoded(ffmpeg, folder, clips, complete)):
+            for part in window.cut(_decoded(ffmpeg, folder, clips, encoding)):
                 encoder.write(part)
         if not window.samples:
             raise _empty_output(clips)
         result = encoder.finish()
     if result.code != 0 or result.encoded() != window.samples:
-        raise ImmError("OperationFailed", f"The audio could not be encoded: {result.tail}")
-    return JoinResult(output, window.samples, complete)
+        raise FfmpegFailed(result, task)
+    return JoinResult(output, window.samples, encoding)
 
 
 class _Window:
-    """The part of a stream of samples that a trim keeps, cut out of chunks that need not be whole samples."""
+    """A part of a stream of samples, cut out of chunks that need not be whole samples."""
 
-    def __init__(self, trim: Trim, encoding: Encoding) -> None:
+    def __init__(self, encoding: Encoding, first: int = 0, end: int | None = None) -> None:
         self._frame = SAMPLE_BYTES * encoding.channels
-        self._first = samples_of(trim.start_ms, encoding.sample_rate) * self._frame
-        length = samples_of(trim.duration_ms, encoding.sample_rate) * self._frame
-        self._end = self._first + length if trim.duration_ms else None
+        self._first, self._end = first * self._frame, None if end is None else end * self._frame
         self._seen = self._kept = 0
 
     def cut(self, chunks: Iterable[memoryview]) -> Iterator[memoryview]:
-        """Yield what the trim keeps; stop as soon as nothing of the rest is kept."""
+        """Yield what is in the part; stop at its end."""
         for chunk in chunks:
             start, self._seen = self._seen, self._seen + len(chunk)
             end = len(chunk) if self._end is None else max(self._end - start, 0)
@@ -126,25 +134,34 @@ class _Window:
         return self._end is not None and self._seen >= self._end
 
     @property
-    def is_untouched(self) -> bool:
-        """Whether there was nothing to cut."""
-        return not self._seen
-
-    @property
     def samples(self) -> int:
         """The samples per channel that were kept."""
         return self._kept // self._frame
 
 
+def _trimmed(trim: Trim, encoding: Encoding) -> _Window:
+    """Return the part that a trim keeps."""
+    first = samples_of(trim.start_ms, encoding.sample_rate)
+    length = samples_of(trim.duration_ms, encoding.sample_rate)
+    return _Window(encoding, first, first + length if trim.duration_ms else None)
+
+
+def _cut(clip: InputClip, encoding: Encoding, chunks: Iterable[memoryview]) -> Iterator[memoryview]:
+    """Yield the samples of a clip before the end that its container records, as far as its trim keeps them."""
+    length = clip.audio.length
+    whole = _Window(encoding, end=length.samples(encoding.sample_rate) if length else None)
+    return _trimmed(clip.trim, encoding).cut(whole.cut(chunks))
+
+
 def _decoded(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding) -> Iterator[memoryview]:
-    """Yield the samples that the trims of all clips keep, at the rate and with the channels of the output."""
+    """Yield the samples of all clips, cut, at the rate and with the channels of the output."""
     if files := _decoded_together(ffmpeg, folder, clips, encoding):
         for clip, name in zip(clips, files, strict=True):
             with (folder / name).open("rb") as file:
-                yield from _Window(clip.trim, encoding).cut(_chunks(file.read))
+                yield from _cut(clip, encoding, _chunks(file.read))
     else:
         for clip in clips:
-            yield from _decoded_alone(ffmpeg, folder, clip, encoding)
+            yield from _cut(clip, encoding, _decoded_alone(ffmpeg, folder, clip, encoding))
 
 
 def _decoded_together(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding) -> list[str]:
@@ -155,34 +172,40 @@ def _decoded_together(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], 
     if len(clips) == 1 or sum((folder / clip.file).stat().st_size for clip in clips) > SMALL_BYTES:
         return []
     names = [f"decoded-{number:02d}" for number in range(len(clips))]
-    inputs = [arg for clip in clips for arg in input_args(clip.file)]
+    inputs = [arg for clip in clips for arg in _input_args(clip)]
     outputs = [
         arg
         for number, (clip, name) in enumerate(zip(clips, names, strict=True))
-        for arg in (*_decoder_args(number, clip, encoding), "-y", name)
+        for arg in (*_output_args(number, clip, encoding), "-y", name)
     ]
-    result = ffmpeg.run([*inputs, *outputs], folder)
+    try:
+        result = ffmpeg.run([*inputs, *outputs], folder, task=f"read {len(clips)} clips")
+    except FfmpegCrashed:
+        return []
     return names if result.code == 0 and all((folder / name).stat().st_size for name in names) else []
 
 
 def _decoded_alone(ffmpeg: Ffmpeg, folder: Path, clip: InputClip, encoding: Encoding) -> Iterator[memoryview]:
-    """Yield the samples of one clip that its trim keeps; raise `ImmError` if it cannot be decoded."""
-    window = _Window(clip.trim, encoding)
-    args = [*input_args(clip.file), *_decoder_args(0, clip, encoding), "pipe:1"]
-    with ffmpeg.running(args, folder, stdout=True) as decoder:
-        yield from window.cut(_chunks(decoder.read))
-        if window.is_past:
-            return
+    """Yield the samples of one clip; raise `ImmError` if it cannot be decoded."""
+    args = [*_input_args(clip), *_output_args(0, clip, encoding), "pipe:1"]
+    count, task = 0, f"read {clip.label}"
+    with ffmpeg.running(args, folder, task=task, stdout=True) as decoder:
+        for chunk in _chunks(decoder.read):
+            count += len(chunk)
+            yield chunk
         result = decoder.finish()
-    if window.is_untouched:
-        reason = "no audio can be decoded from it. Replace it or leave it out."
-        raise ImmError("InvalidArgument", f"The source {clip.label} is not audio that can be read: {reason}")
+    if not count:
+        raise not_audio(f"The source {clip.label}", describe_unreadable(folder / clip.file, result))
     if result.code != 0:
-        raise ImmError("OperationFailed", f"The source {clip.label} could not be converted: {result.tail}")
+        raise FfmpegFailed(result, task)
 
 
-def _decoder_args(number: int, clip: InputClip, encoding: Encoding) -> list[str]:
-    filters = conversion(clip.stream, encoding.sample_rate, encoding.channels)
+def _input_args(clip: InputClip) -> list[str]:
+    return input_args(clip.file, clip.audio.stream.codec)
+
+
+def _output_args(number: int, clip: InputClip, encoding: Encoding) -> list[str]:
+    filters = conversion(clip.audio.stream, encoding.sample_rate, encoding.channels)
     return ["-map", f"{number}:a:0", "-af", filters, "-f", "f32le"]
 
 
@@ -198,7 +221,7 @@ def _empty_output(clips: Sequence[InputClip]) -> ImmError:
 
 def _complete(clips: Sequence[InputClip], encoding: Encoding, align: int) -> Encoding:
     """Fill in what depends on the sources: rate and channels of the reference clip, and the bit rate by `abopt`."""
-    reference = clips[align].stream
+    reference = clips[align].audio.stream
     complete = replace(
         encoding,
         sample_rate=encoding.sample_rate or reference.sample_rate,
@@ -211,7 +234,7 @@ def _complete(clips: Sequence[InputClip], encoding: Encoding, align: int) -> Enc
 
 def _bitrate(encoding: Encoding, clips: Sequence[InputClip]) -> int:
     """Apply `abopt`: 0 keeps the bit rate, 1 lowers it to that of the lowest source, 2 fails if a source has less."""
-    known = [(clip.stream.bitrate, clip) for clip in clips if clip.stream.bitrate]
+    known = [(clip.audio.stream.bitrate, clip) for clip in clips if clip.audio.stream.bitrate]
     if not encoding.bitrate or not encoding.bitrate_option or not known:
         return encoding.bitrate
     lowest, clip = min(known, key=lambda one: one[0])

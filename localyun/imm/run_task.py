@@ -56,8 +56,8 @@ def _fetch(objects: ObjectService, info: AudioInfo, source: TaskSource, folder: 
             continue
         except ServiceError as error:
             raise _missing(source, error.message) from error
-        stream = info.measure(folder / name, source.uri).stream
-        return InputClip(name, source.uri, stream, Trim(source.start_ms, source.duration_ms))
+        audio = info.measure(folder / name, f"The source {source.uri}")
+        return InputClip(name, source.uri, audio, Trim(source.start_ms, source.duration_ms))
     raise _missing(source, "the object is overwritten repeatedly.")
 
 

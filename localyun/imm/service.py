@@ -171,9 +171,10 @@ class TaskService:
         except ImmError as error:
             raise values.imm_refusal(error, request_id) from error
         try:
-            described = self._info.describe(found.file, f"oss://{bucket}/{key}")
+            described = self._info.describe(found.file, "The object")
         except ImmError as error:
-            raise ServiceError(400, error.code, f"{error.message} {request_id}", ec="0056-00000001") from error
+            status = 400 if error.code == "InvalidArgument" else 500
+            raise ServiceError(status, error.code, f"{error.message} {request_id}", ec="0056-00000001") from error
         return {"RequestId": request_id, **described}
 
     def start(self) -> None:

@@ -1,10 +1,11 @@
 """Joining, compared with FFmpeg's output for each clip alone, and with the frequencies of the tones."""
 
 import math
+import re
 import stat
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -85,8 +86,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lengths(folder: Path) -> Lengths:
-    """Return the number of samples and the rate of each clip, decoded alone."""
-    return {name: (len(pcm(folder / name)), rate_of(folder / name)) for name in CLIPS}
+    """Return the number of samples and the rate of each clip, decoded alone, without the padding that M4A records."""
+    decoded = {name: (len(pcm(folder / name)), rate_of(folder / name)) for name in CLIPS}
+    return decoded | {"g.m4a": (round(CLIPS["g.m4a"][1] * CLIPS["g.m4a"][2]), CLIPS["g.m4a"][2])}
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +104,7 @@ def input_clips(folder: Path, *clips: str | tuple[str, Trim]) -> list[InputClip]
     """Return clips, each given as a name or a name and a trim."""
     named = [clip if isinstance(clip, tuple) else (clip, NO_TRIM) for clip in clips]
     label = "oss://media/{}".format
-    return [InputClip(name, label(name), INFO.measure(folder / name, label(name)).stream, trim) for name, trim in named]
+    return [InputClip(name, label(name), INFO.measure(folder / name, label(name)), trim) for name, trim in named]
 
 
 def expect(lengths: Lengths, parts: list[InputClip], rate: int, whole: Trim = NO_TRIM) -> int:
@@ -123,7 +125,7 @@ def test_eleven_mixed_clips_have_exactly_the_sum_of_their_lengths(
     parts = input_clips(folder, *CLIPS)
     joined = join(ffmpeg, folder, parts, Encoding("flac", rate, 2))
 
-    alone = sum(len(pcm(folder / name, rate)) for name in CLIPS)
+    alone = sum(min(len(pcm(folder / name, rate)), -(-lengths[name][0] * rate // lengths[name][1])) for name in CLIPS)
     assert alone == expect(lengths, parts, rate) == joined.samples
     assert (alone, 2) == decoded(joined, ".flac").shape
 
@@ -394,10 +396,10 @@ def test_the_same_request_gives_the_same_bytes(folder: Path, ffmpeg: Ffmpeg, nam
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b"", "Invalid data"),
-        (b"hello, this is text\n" * 50, "Invalid data"),
-        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n", "Invalid data"),
-        (b"ffconcat version 1.0\nfile a.mp3\n", "Invalid argument"),
+        (b"", "it is empty"),
+        (b"hello, this is text\n" * 50, "it is text"),
+        (b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n#EXT-X-ENDLIST\n", "it is an HLS playlist"),
+        (b"ffconcat version 1.0\nfile a.mp3\n", "it is an ffconcat script"),
         (b"RIFF\x24\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x44\xac\0\0\x88\x58\1\0\2\0\x10\0data\0\0\0\0", "can be decoded"),
     ],
     ids=["empty", "text", "playlist", "script", "wav-without-samples"],
@@ -408,6 +410,147 @@ def test_a_source_without_audio_is_named(folder: Path, ffmpeg: Ffmpeg, content: 
 
     with pytest.raises(ImmError, match=rf"oss://media/bad\.mp3 is not audio that can be read: .*{why}"):
         join(ffmpeg, folder, input_clips(folder, "a.mp3", "bad.mp3", "b.wav"), Encoding("flac", 44100, 1))
+
+
+def mpeg4_audio(folder: Path, *options: str) -> bytes:
+    """Return half a second of AAC in MP4."""
+    tone_of = ["-f", "lavfi", "-i", "sine=d=0.5"]
+    subprocess.run([FFMPEG, "-v", "error", "-y", *tone_of, *options, str(folder / "made.mp4")], check=True)
+    return (folder / "made.mp4").read_bytes()
+
+
+def xhe_aac(folder: Path) -> bytes:
+    """Return an MP4 file whose decoder configuration says xHE-AAC (audio object type 42), as streaming services use."""
+    data = mpeg4_audio(folder)
+    start = data.index(b"\x05\x80\x80\x80") + 5
+    return data[:start] + bytes([0b11111001, 0b01001000, 0b00100000]) + data[start + 3 :]
+
+
+def image(folder: Path, suffix: str) -> bytes:
+    """Return a picture."""
+    red = ["-f", "lavfi", "-i", "color=red:s=16x16", "-frames:v", "1"]
+    subprocess.run([FFMPEG, "-v", "error", "-y", *red, str(folder / f"made{suffix}")], check=True)
+    return (folder / f"made{suffix}").read_bytes()
+
+
+KEY = "00112233445566778899aabbccddeeff"
+ENCRYPTION = ("-encryption_scheme", "cenc-aes-ctr", "-encryption_key", KEY, "-encryption_kid", KEY)
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda folder: mpeg4_audio(folder, *ENCRYPTION), "it is encrypted (DRM)"),
+        (xhe_aac, "it is xHE-AAC (USAC), which FFmpeg cannot decode"),
+        (lambda folder: mpeg4_audio(folder)[:2000], "it is an MP4 file without its index (`moov`)"),
+        (
+            lambda folder: mpeg4_audio(folder, "-f", "lavfi", "-i", "testsrc=d=0.5", "-map", "1:v"),
+            "it has video but no",
+        ),
+        (lambda folder: image(folder, ".png"), "it is a PNG image"),
+        (lambda folder: image(folder, ".jpg"), "it is a JPEG image"),
+        (lambda folder: b"PK\x03\x04" + bytes(100), "it is a ZIP archive"),
+        (lambda folder: "\ufeff#EXTM3U\nclip.mp3\n".encode(), "it is a playlist"),
+        (lambda folder: b"<!doctype html><p>Not found", "it is an HTML page"),
+        (lambda folder: b'{"error": "expired"}', "it is JSON or another text"),
+        (lambda folder: b"fLaC" + bytes(range(256)) * 20, "its format is unknown, or it is damaged"),
+    ],
+    ids=["DRM", "xHE-AAC", "no index", "video", "PNG", "JPEG", "ZIP", "playlist", "HTML", "JSON", "damaged"],
+)
+def test_a_file_that_is_not_audio_is_called_what_it_is(
+    tmp_path: Path, ffmpeg: Ffmpeg, make: Callable[[Path], bytes], why: str
+) -> None:
+    """The reason is a plain clause, without what FFmpeg printed."""
+    (tmp_path / "clip").write_bytes(make(tmp_path))
+
+    with pytest.raises(ImmError) as error:
+        AudioInfo(ffmpeg).measure(tmp_path / "clip", "The object")
+    assert "InvalidArgument" == error.value.code
+    assert error.value.message.startswith(f"The object is not audio that can be read: {why}")
+    assert not re.search(r"0x|@|\||Error|\n", error.value.message)
+
+
+def crashing(folder: Path, times: int, end: str = "kill -SEGV $$") -> Ffmpeg:
+    """Return an FFmpeg that ends in a given way a number of times, and works afterwards."""
+    program, count = folder / "ffmpeg", folder / "count"
+    program.write_text(
+        f'#!/bin/sh\necho x >>{count}\nif [ $(wc -l <{count}) -le {times} ]; then {end}; fi\nexec {FFMPEG} "$@"\n'
+    )
+    program.chmod(0o755)
+    return Ffmpeg(str(program))
+
+
+@pytest.mark.parametrize("end", ["kill -SEGV $$", "kill -KILL $$", "exit 137", "kill -TERM $$"])
+def test_an_ffmpeg_that_crashes_is_started_again(tmp_path: Path, end: str) -> None:
+    """A crash, or a kill by the system when memory is short, says nothing about the audio."""
+    tone(tmp_path / "a.wav", 400, 0.1)
+    measured = AudioInfo(crashing(tmp_path, 1, end)).measure(tmp_path / "a.wav", "The object")
+    (tmp_path / "count").unlink()
+    clips = [InputClip("a.wav", "oss://media/a.wav", measured)] * 3
+    joined = join(crashing(tmp_path, 2, end), tmp_path, clips, Encoding("flac", 44100, 1))
+
+    assert (4410, 3 * 4410) == (measured.samples, joined.samples)
+
+
+def test_an_ffmpeg_that_crashes_again_is_an_internal_error(tmp_path: Path) -> None:
+    """The client may submit again: nothing is said against the clip."""
+    tone(tmp_path / "a.wav", 400, 0.1)
+    measured = AudioInfo(Ffmpeg()).measure(tmp_path / "a.wav", "The object")
+    crashed = crashing(tmp_path, 99)
+
+    with pytest.raises(ImmError, match=r"FFmpeg was ended by signal 11 \(SIGSEGV\) while it read The object") as probed:
+        AudioInfo(crashed).measure(tmp_path / "a.wav", "The object")
+    with pytest.raises(ImmError, match=r"ended by signal 11 \(SIGSEGV\) while it") as merged:
+        join(crashed, tmp_path, [InputClip("a.wav", "oss://media/a.wav", measured)] * 2, Encoding("flac", 44100, 1))
+    assert ["InternalError"] * 2 == [probed.value.code, merged.value.code]
+
+
+@pytest.mark.parametrize(
+    ("suffix", "options"),
+    [
+        (".m4a", []),
+        (".m4a", ["-movflags", "+faststart"]),
+        (".m4a", ["-c:a", "alac"]),
+        (".mp4", ["-f", "lavfi", "-i", "testsrc=d=1.2:s=64x64", "-map", "1", "-map", "0"]),
+        (".mov", ["-c:a", "aac"]),
+    ],
+)
+@pytest.mark.parametrize("samples", [19_057, 44_100, 54_441])
+def test_an_mp4_ends_where_its_tables_say(
+    tmp_path: Path, ffmpeg: Ffmpeg, suffix: str, options: list[str], samples: int
+) -> None:
+    """Joined with itself, there is no silence at the join: phone recordings had 20 ms of it."""
+    source = ["-f", "lavfi", "-i", f"sine=f=441:r=44100,atrim=end_sample={samples}"]
+    subprocess.run([FFMPEG, "-v", "error", "-y", *source, *options, str(tmp_path / f"a{suffix}")], check=True)
+    clips = input_clips(tmp_path, f"a{suffix}", f"a{suffix}")
+    joined = join(ffmpeg, tmp_path, clips, Encoding("flac", 44100, 1))
+    heard = np.abs(decoded(joined, ".flac")[:, 0].astype(int))
+
+    assert (samples, 2 * samples) == (clips[0].audio.samples, joined.samples)
+    assert min(heard[at : at + 100].max() for at in range(samples - 2000, samples + 2000, 50)) > 2500
+
+
+def test_mpeg_transport_streams_are_read(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
+    """FFmpeg's static build dies in the converter of their service names unless it finds none."""
+    subprocess.run(
+        [FFMPEG, "-v", "error", "-f", "lavfi", "-i", "sine=d=1", "-c:a", "aac", str(tmp_path / "a.ts")], check=True
+    )
+    clips = input_clips(tmp_path, "a.ts", "a.ts")
+
+    assert 2 == pytest.approx(join(ffmpeg, tmp_path, clips, Encoding("flac", 44100, 1)).samples / 44100, abs=0.1)
+
+
+def test_speex_has_no_pauses(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
+    """The decoder that FFmpeg takes by itself makes it twice as long, with silence behind each frame."""
+    source = ["-f", "lavfi", "-i", "sine=f=500:d=1:r=16000"]
+    subprocess.run([FFMPEG, "-v", "error", *source, "-c:a", "libspeex", str(tmp_path / "a.spx")], check=True)
+    clips = input_clips(tmp_path, "a.spx", "a.spx")
+    joined = join(ffmpeg, tmp_path, clips, Encoding("flac", 16000, 1))
+    heard = np.abs(decoded(joined, ".flac")[:, 0].astype(int))
+
+    assert 1 == pytest.approx(clips[0].audio.samples / 16000, abs=0.05)
+    assert 2 == pytest.approx(joined.samples / 16000, abs=0.1)
+    assert min(heard[at : at + 160].max() for at in range(2000, 14000, 160)) > 1000
 
 
 def test_a_truncated_source_is_decoded_as_far_as_possible(folder: Path, ffmpeg: Ffmpeg, lengths: Lengths) -> None:
@@ -456,7 +599,7 @@ def test_info_is_cached(folder: Path, ffmpeg: Ffmpeg) -> None:
 
 def test_info_rejects_an_object_without_audio(tmp_path: Path, ffmpeg: Ffmpeg) -> None:
     """The message names the object and the reason."""
-    (tmp_path / "x").write_bytes(b"no audio")
+    (tmp_path / "x").write_bytes(b"\0no audio")
 
-    with pytest.raises(ImmError, match="oss://b/x is not audio that can be read: Invalid data"):
+    with pytest.raises(ImmError, match="oss://b/x is not audio that can be read: its format is unknown"):
         AudioInfo(ffmpeg).describe(tmp_path / "x", "oss://b/x")

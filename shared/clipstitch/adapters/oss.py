@@ -321,7 +321,7 @@ class OssAudioService:
                 probe = _read_probe(_whole_body(got), ref)
             except oss2.exceptions.OssError as error:
                 if is_not_audio(str(error.code), str(error.ec), str(error.message)):
-                    raise NotAudio(f"probing {ref.uri}: {describe_error(error)}") from error
+                    raise NotAudio(describe_error(error)) from error
                 raise
             etag = got.headers.get("ETag") or _head(bucket, ref).etag
         return probe._replace(etag=_bare(etag))
