@@ -72,6 +72,8 @@ ASSUMED: Mapping[str, Observation] = {
     "main missing": Observation(RejectedRequest(404, "NoSuchKey", "The specified key does not exist.")),
     "no audio": FAILED,
     "twice": Observation(tones=(DetectedTone("a", 1000),)),
+    "mono levels": Observation(tones=(a, DetectedTone("same", 300), DetectedTone("left", 300, 0.5))),
+    "stereo levels": Observation(tones=(a, DetectedTone("same", 300))),
 }
 
 
@@ -105,6 +107,8 @@ OTHERWISE: tuple[tuple[str, dict[str, Observation], str], ...] = (
     ("10", {"pair": Observation(event="181-x", body="eyJpZCI6ICIxODIteSJ9")}, "submission 181-x, message 182-y"),
     ("10", {"pair": Observation(task="t", event="181-x", body="eyJ")}, "without an id that can be parsed"),
     ("11", {"twice": Observation(RejectedRequest(400, "Imm Client", "InvalidArgument, twice"))}, "rejected: 400"),
+    ("11b", {"stereo_levels": Observation(tones=(a._replace(level=0.707), DetectedTone("same", 300)))}, "has 1.41"),
+    ("11b", {"mono_levels": Observation(tones=(a, *(DetectedTone(name, 300, 0.7) for name in "st")))}, "has 0.7 of"),
     ("11", {"twice": FAILED}, "accepted, then Failed with InvalidArgument"),
 )  # fmt: skip
 
@@ -172,7 +176,7 @@ def test_all_objects_that_experiments_need_are_uploaded() -> None:
     """Except the one that must be missing."""
     home, unbound = objects_of(EXPERIMENTS, HOME), objects_of(EXPERIMENTS, UNBOUND)
 
-    assert {"a", "b", "c", "text", *(f"n{number:02}" for number in range(12))} == set(home)
+    assert {"a", "b", "c", "same", "left", "text", *(f"n{number:02}" for number in range(12))} == set(home)
     assert {"a"} == set(unbound)
     assert key_of("a", NAMES.prefix).startswith(NAMES.prefix)
 

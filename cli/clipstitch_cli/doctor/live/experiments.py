@@ -11,7 +11,8 @@ from clipstitch_cli.doctor.live.tones import RATE, DetectedTone, Tone
 
 A, B, C = Tone("a", 400, 500), Tone("b", 800, 700), Tone("c", 1600, 1000)
 MANY = tuple(Tone(f"n{number:02}", 400, 100) for number in range(12))
-TONES = {tone.name: tone for tone in (A, B, C, *MANY)}
+SAME, LEFT = Tone("same", 800, 300, (1.0, 1.0)), Tone("left", 1600, 300, (1.0, 0.0))  # in stereo
+TONES = {tone.name: tone for tone in (A, B, C, SAME, LEFT, *MANY)}
 NO_AUDIO, MISSING = "text", "nowhere"  # an object without audio, and one that does not exist
 HOME, UNBOUND = "home", "unbound"
 TEXT = b"This is no audio."
@@ -21,7 +22,7 @@ LISTING_REQUESTS, DELETION_REQUESTS = 2, 1  # a prefix is listed before and afte
 
 
 class Experiment(NamedTuple):
-    """One request, posted to `main`. `ss` and `t` are the action's own; `where` is HOME or UNBOUND.
+    """One request, posted to `main`. `ss`, `t` and `channels` are the action's own; `where` is HOME or UNBOUND.
 
     The segments before and after `main` name clips, not keys.
     """
@@ -33,6 +34,7 @@ class Experiment(NamedTuple):
     ss: int | None = None
     t: int | None = None
     where: str = HOME
+    channels: int = 1
 
     @property
     def clips(self) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ class Experiment(NamedTuple):
 
     def process(self, prefix: str, target: ObjectRef, topic: str) -> str:
         """Return the process string for clips under the prefix: FLAC, with a notification to the topic."""
-        transcode = Transcode("flac", ss=self.ss, t=self.t, ac=1, ar=RATE)
+        transcode = Transcode("flac", ss=self.ss, t=self.t, ac=self.channels, ar=RATE)
         pre, sur = (tuple(p._replace(key=key_of(p.key, prefix)) for p in parts) for parts in (self.pre, self.sur))
         return format_process(Process(transcode, pre, sur, Saveas.literal(target), topic))
 
@@ -62,6 +64,8 @@ EXPERIMENTS = (
     Experiment("main missing", MISSING, sur=(Segment("a"),)),
     Experiment("no audio", "a", sur=(Segment(NO_AUDIO),)),
     Experiment("twice", "a", sur=(Segment("a"),)),
+    Experiment("mono levels", "a", sur=(Segment("same"), Segment("left"))),
+    Experiment("stereo levels", "a", sur=(Segment("same"),), channels=2),
 )
 
 

@@ -120,6 +120,27 @@ def _same_id(seen: Mapping[str, Observation]) -> Answer:
     return answered(found == one.event, f"submission {one.event}, message {found}")
 
 
+def _levels(seen: Mapping[str, Observation]) -> Answer:
+    """Answer whether mixing channels leaves clips as loud as docs/local-cloud.md says."""
+    outputs = {name: seen[f"{name} levels"].tones for name in ("mono", "stereo")}
+    for name, tones in outputs.items():
+        if len(tones) != len(LEVELS[name]):
+            one = seen[f"{name} levels"]
+            return not_answered(one.error or f"there was no {name} output with all clips{_end(one)}")
+    found = {name: [round(tone.level / tones[0].level, 2) for tone in tones] for name, tones in outputs.items()}
+    as_assumed = all(
+        abs(level - expected) <= LEVEL_TOLERANCE
+        for name, levels in found.items()
+        for level, expected in zip(levels, LEVELS[name], strict=True)
+    )
+    same, left = found["mono"][1:]
+    first = f"in a mono output a stereo clip has {same} of a mono clip's level, one that is silent on the right {left}"
+    return answered(as_assumed, f"{first}; in a stereo output a stereo clip has {found['stereo'][1]}")
+
+
+# Levels relative to a mono clip, which is the first of each output.
+LEVELS = {"mono": (1.0, 1.0, 0.5), "stereo": (1.0, 1.0)}
+LEVEL_TOLERANCE = 0.05
 a, b, c = DetectedTone("a", 500), DetectedTone("b", 700), DetectedTone("c", 1000)
 QUESTIONS = (
     OpenQuestion(
@@ -160,5 +181,13 @@ QUESTIONS = (
     OpenQuestion("10", "Is a message's id the EventId of the submission?", "yes", _same_id),
     OpenQuestion(
         "11", "May the posted object be a segment, too?", "yes", partial(_tones, "twice", (DetectedTone("a", 1000),))
+    ),
+    OpenQuestion(
+        "11b", "How loud are clips whose channels are mixed?",
+        "a mono clip is as loud as a stereo clip with the same in both channels; one that is silent on the right is "
+        "half as loud in mono",
+        _levels,
+        "nothing in the settings helps: make clips mono, or stereo, before they are merged; report it with the report "
+        "of this command",
     ),
 )  # fmt: skip
