@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 READY  := $(VENV)/.ready
+# Parallel tests: one more than the processors, since many of them wait.
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # The tests that measure coverage.
 RINGS  := tests/unit tests/contract
 
@@ -20,10 +22,10 @@ help:  ## print the targets
 test: lint  ## linters and all tests; under CI=true with branch coverage
 ifdef CI
 	$(MAKE) coverage
-	$(BIN)/python -m pytest -n 2 -m hypothesis $(RINGS)
-	$(BIN)/python -m pytest -n 2 $(RINGS:%=--ignore=%)
+	$(BIN)/python -m pytest -n $(WORKERS) -m hypothesis $(RINGS)
+	$(BIN)/python -m pytest -n $(WORKERS) $(RINGS:%=--ignore=%)
 else
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n $(WORKERS)
 endif
 
 lint: $(READY)  ## style, types, import contracts, words
@@ -36,7 +38,7 @@ lint: $(READY)  ## style, types, import contracts, words
 # Property tests are left out: measuring makes them three times slower, and examples must cover every branch anyway.
 coverage: $(READY)  ## branch coverage of what is deployed, by unit and contract tests; fails below 95 %
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest -n 2 -m "not hypothesis" $(RINGS)
+	$(BIN)/coverage run -m pytest -n $(WORKERS) -m "not hypothesis" $(RINGS)
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
