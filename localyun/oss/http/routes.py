@@ -12,7 +12,7 @@ from localyun.oss.http.conditions import http_date
 from localyun.oss.http.custom_domains import CustomDomains
 from localyun.oss.http.request import OssContext, OssRequest, locate, not_implemented
 from localyun.oss.http.signatures import SignedRequest, authenticate
-from localyun.oss.http.subresources import SELECTING
+from localyun.oss.http.subresources import SELECTING, Selection, unknown_parameters
 from localyun.oss.http.xml import document, leaves
 
 OssRoute = tuple[str, Callable[[OssRequest], HttpResponse]]  # the action's name in RAM policies, and its function
@@ -134,13 +134,20 @@ def _check_region(request: OssRequest, action: str) -> None:
 
 
 def _route(request: OssRequest) -> OssRoute:
-    """Return the route of a request. Raises NotImplemented or MethodNotAllowed."""
+    """Return the route of a request.
+
+    Raises NotImplemented for a sub-resource or parameter that this local cloud does not know: the plain action, which
+    may replace or delete, is never what the client meant. Otherwise raises MethodNotAllowed.
+    """
     level = "object" if request.key else "bucket" if request.bucket else "service"
     if "x-oss-callback" in request.headers or "callback" in request.query:
         raise not_implemented("upload callbacks")
     selectors = sorted(name for name in request.query if name in SELECTING)
     for selector in selectors or [""]:
-        if found := ROUTES.get((request.http.method, level, selector)):
+        selection = Selection(request.http.method, level, selector)
+        if found := ROUTES.get(selection):
+            if unknown := unknown_parameters(selection, set(request.query)):
+                raise not_implemented(f"the query parameter {min(unknown)!r} with {selection.method} on {level} level")
             return found
     if selectors:
         raise not_implemented(f"the sub-resource {selectors[0]!r} with {request.http.method} on {level} level")

@@ -1,30 +1,84 @@
-"""The OSS query parameters that are sub-resources: signed, or selecting an action. Constants only."""
+"""The OSS query parameters: which select an action, which each action takes, and which V1 signs. Constants only.
 
-# Both sets are signed by V1, as in the vendor's Python SDK 2.19.1, read 2026-11.
+Collected from the vendor's SDKs for Python (2.19.1, 2.0), Go (3.0.2, 2.0), Java and JavaScript, read 2026-11.
+"""
+
+from typing import NamedTuple
+
+
+class Selection(NamedTuple):
+    """What selects an action: the verb, the level ("service", "bucket" or "object") and the sub-resource, or ""."""
+
+    method: str
+    level: str
+    subresource: str
+
+
 # fmt: off
-_SELECTORS = frozenset({
-    "accessPoint", "accessPointPolicy", "acl", "append", "asyncFetch", "bucketArchiveDirectRead", "bucketInfo", "cname",
-    "cors", "delete", "encryption", "httpsConfig", "inventory", "lifecycle", "live", "location", "logging", "metaQuery",
-    "objectInfo", "objectMeta", "policy", "publicAccessBlock", "qos", "qosInfo", "qosRequester", "redundancyTransition",
-    "referer", "regionList", "replication", "replicationLocation", "replicationProgress", "requestPayment",
-    "requesterQosInfo", "resourceGroup", "resourcePool", "resourcePoolBuckets", "resourcePoolInfo", "restore", "stat",
-    "style", "symlink", "tagging", "transferAcceleration", "uploadId", "uploads", "versioning", "versions", "website",
-    "worm", "wormExtend", "x-oss-async-process", "x-oss-process",
+# Each selects its own action, whether the local cloud has that action or not.
+SELECTING = frozenset({
+    "accessPoint", "accessPointConfigForObjectProcess", "accessPointForObjectProcess", "accessPointPolicy",
+    "accessPointPolicyForObjectProcess", "accessmonitor", "acl", "append", "asyncFetch", "bucketArchiveDirectRead",
+    "bucketInfo", "callback-policy", "cleanRestoredObject", "cloudboxes", "cname", "cors", "dataAccelerator",
+    "dataPipeline", "delete", "encryption", "httpsConfig", "img", "inventory", "legalHold", "lifecycle", "live",
+    "location", "logging", "metaQuery", "metadataConfiguration", "objectInfo", "objectMeta", "objectWorm",
+    "overwriteConfig", "policy", "policyStatus", "policyToken", "processConfiguration", "publicAccessBlock", "qos",
+    "qosInfo", "qosRequester", "redundancyTransition", "referer", "regionList", "regions", "replication",
+    "replicationLocation", "replicationProgress", "requestPayment", "requesterQosInfo", "resourceGroup",
+    "resourcePool", "resourcePoolBucketGroup", "resourcePoolBucketGroups", "resourcePoolBuckets",
+    "resourcePoolInfo", "responseHeader", "restore", "retention", "rtc", "seal", "stat", "style", "symlink",
+    "tagging", "transferAcceleration", "udf", "udfApplication", "udfApplicationLog", "udfImage", "udfImageDesc",
+    "uploadId", "uploads", "userDefinedLogFieldsConfig", "versioning", "versions", "vod", "website", "worm",
+    "wormExtend", "x-oss-async-process", "x-oss-delete", "x-oss-dir", "x-oss-process", "x-oss-rename",
+    "x-oss-write-get-object-response",
 })
 
-# These only modify an action; each of the other signed ones selects its own action.
+# These are sub-resources as well, but clients of V1 do not sign them.
+_V4_ONLY = frozenset({
+    "accessPointConfigForObjectProcess", "accessPointForObjectProcess", "accessPointPolicyForObjectProcess",
+    "accessmonitor", "callback-policy", "cleanRestoredObject", "dataAccelerator", "dataPipeline", "legalHold",
+    "metadataConfiguration", "objectWorm", "overwriteConfig", "policyStatus", "policyToken", "processConfiguration",
+    "regions", "resourcePoolBucketGroup", "resourcePoolBucketGroups", "retention", "seal",
+    "userDefinedLogFieldsConfig", "x-oss-delete", "x-oss-dir", "x-oss-rename",
+})
+
+# Parameters that modify an action and are signed by V1.
 _MODIFIERS = frozenset({
-    "callback", "callback-var", "comp", "continuation-token", "endTime", "group", "inventoryId", "link", "partNumber",
-    "position", "response-cache-control", "response-content-disposition", "response-content-encoding",
+    "callback", "callback-var", "comp", "continuation-token", "endTime", "group", "inventoryId", "link",
+    "partNumber", "position", "response-cache-control", "response-content-disposition", "response-content-encoding",
     "response-content-language", "response-content-type", "response-expires", "security-token", "sequential",
-    "startTime", "status", "styleName", "versionId", "vod", "wormId", "x-oss-ac-forward-allow", "x-oss-ac-source-ip",
-    "x-oss-ac-subnet-mask", "x-oss-ac-vpc-id", "x-oss-access-point-name", "x-oss-redundancy-transition-taskid",
-    "x-oss-request-payer", "x-oss-target-redundancy-type", "x-oss-traffic-limit", "x-oss-write-get-object-response",
+    "startTime", "status", "styleName", "udfId", "udfName", "versionId", "withHashContext", "wormId",
+    "x-oss-ac-forward-allow", "x-oss-ac-source-ip", "x-oss-ac-subnet-mask", "x-oss-ac-vpc-id",
+    "x-oss-access-point-name", "x-oss-enable-md5", "x-oss-enable-sha1", "x-oss-enable-sha256", "x-oss-hash-ctx",
+    "x-oss-md5-ctx", "x-oss-redundancy-transition-taskid", "x-oss-request-payer", "x-oss-target-redundancy-type",
+    "x-oss-traffic-limit",
+})
+
+# Every action takes these: those of signed URLs, request payers, access checks and response headers.
+_COMMON = frozenset({
+    "Expires", "OSSAccessKeyId", "Signature", "callback", "callback-var", "encoding-type", "response-cache-control",
+    "response-content-disposition", "response-content-encoding", "response-content-language",
+    "response-content-type", "response-expires", "security-token", "x-oss-ac-forward-allow", "x-oss-ac-source-ip",
+    "x-oss-ac-subnet-mask", "x-oss-ac-vpc-id", "x-oss-access-key-id", "x-oss-additional-headers",
+    "x-oss-credential", "x-oss-date", "x-oss-expires", "x-oss-request-payer", "x-oss-security-token",
+    "x-oss-signature", "x-oss-signature-version", "x-oss-traffic-limit",
 })
 # fmt: on
 
-# These select an action too, and are signed only by V4, as in the vendor's Python SDK 2 1.4.1, read 2026-11.
-_V4_ONLY = frozenset({"objectWorm", "overwriteConfig", "userDefinedLogFieldsConfig", "metadataConfiguration"})
+# What single actions take besides.
+_PARAMETERS = {
+    Selection("POST", "object", "append"): {"append", "position"},
+    Selection("POST", "object", "uploads"): {"uploads", "sequential"},
+    Selection("PUT", "object", "uploadId"): {"uploadId", "partNumber"},
+    Selection("DELETE", "object", ""): {"versionId"},
+}
 
-SIGNED = _SELECTORS | _MODIFIERS
-SELECTING = _SELECTORS | _V4_ONLY
+SIGNED = (SELECTING - _V4_ONLY) | _MODIFIERS
+
+
+def unknown_parameters(selection: Selection, names: set[str]) -> set[str]:
+    """Return the parameters that an action does not take; only verbs that change something refuse any."""
+    if selection.method not in {"PUT", "POST", "DELETE"}:
+        return set()
+    own = _PARAMETERS.get(selection, {selection.subresource, "versionId"} if selection.subresource else set())
+    return names - _COMMON - own
