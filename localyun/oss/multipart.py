@@ -26,6 +26,10 @@ CREATE TABLE IF NOT EXISTS parts(
 MAX_PART_NUMBER = 10_000
 MIN_PART_BYTES = 100 * 1024
 EXISTS_EC = "0042-00000214"
+# NoSuchUpload of UploadPart and UploadPartCopy, and of all other actions: integration tests of the vendor's Go SDK 2,
+# read 2026-11; EntityTooSmall: page "0042-00000213".
+NO_UPLOAD_EC, NO_UPLOAD_PART_EC, NO_UPLOAD_COPY_EC = "0042-00000002", "0042-00000104", "0042-00000311"
+TOO_SMALL_EC = "0042-00000213"
 PartList = Sequence[tuple[int, str]]  # numbers and ETags
 
 
@@ -89,13 +93,13 @@ class Uploads:
         self._notify(f"ObjectCreated:{event}", upload, origin, part.etag, part.size)
         return part
 
-    def get(self, bucket: str, key: str, upload_id: str) -> Upload:
-        """Return an unfinished upload. Raises NoSuchBucket or NoSuchUpload."""
+    def get(self, bucket: str, key: str, upload_id: str, *, ec: str = NO_UPLOAD_EC) -> Upload:
+        """Return an unfinished upload. Raises NoSuchBucket, or NoSuchUpload with an EC."""
         self._index.bucket(bucket)
         for row in self._database.rows("SELECT * FROM uploads WHERE upload_id=?", upload_id):
             if (row["bucket"], row["key"]) == (bucket, key.encode()):
                 return _upload(row)
-        raise _no_such_upload(upload_id)
+        raise _no_such_upload(upload_id, ec)
 
     def unfinished(self, bucket: str) -> list[Upload]:
         """Return the unfinished uploads of a bucket, sorted by key and id. Raises NoSuchBucket."""
@@ -113,16 +117,18 @@ class Uploads:
         upload: Upload,
         wanted: PartList | None,
         *,
+        acl: str = "",
         forbid_overwrite: bool = False,
         origin: Origin,
     ) -> StoredObject:
-        """Return the object made of the wanted parts (None: of all), and remove the upload.
+        """Return the object made of the wanted parts (None: of all), and remove the upload; an `acl` replaces its own.
 
         Raises InvalidPartOrder, InvalidPart, EntityTooSmall, NoSuchUpload or FileAlreadyExists.
         """
         parts = _chosen(self.parts(upload), wanted)
         chunks = chain.from_iterable(chunks_of(part.file) for part in parts)
-        options = WriteOptions(upload.content_type, upload.headers, forbid_overwrite, origin)
+        headers = {**upload.headers, "x-oss-object-acl": acl} if acl else upload.headers
+        options = WriteOptions(upload.content_type, headers, forbid_overwrite, origin)
         draft = replace(self._writer.draft(upload.bucket, upload.key, chunks, options, "Multipart"), etag=_etag(parts))
         new = self._writer.commit(
             draft,
@@ -152,7 +158,7 @@ class Uploads:
         with self._database.change() as db:
             if not db.execute("SELECT 1 FROM uploads WHERE upload_id=?", row[:1]).fetchone():
                 part.file.unlink(missing_ok=True)
-                raise _no_such_upload(upload.upload_id)
+                raise _no_such_upload(upload.upload_id, NO_UPLOAD_PART_EC)
             old = db.execute("SELECT file FROM parts WHERE upload_id=? AND number=?", row[:2]).fetchone()
             db.execute("REPLACE INTO parts VALUES(?,?,?,?,?,?,?)", row)
         if old:
@@ -174,9 +180,12 @@ class Uploads:
 
 
 def _etag(parts: Sequence[UploadPart]) -> str:
-    """Return the ETag of the object made of parts: the MD5 of their MD5s, and their count."""
-    digests = b"".join(bytes.fromhex(part.etag) for part in parts)
-    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest().upper()}-{len(parts)}"
+    """Return the ETag of the object made of parts: the MD5 of their MD5s as upper-case hex, and their count.
+
+    The tests of the vendor's Go SDK 3.0.2 contain such an ETag and the file, read 2026-11.
+    """
+    etags = "".join(part.etag for part in parts).encode()
+    return f"{hashlib.md5(etags, usedforsecurity=False).hexdigest().upper()}-{len(parts)}"
 
 
 def _upload(row: sqlite3.Row) -> Upload:
@@ -200,14 +209,17 @@ def _chosen(parts: Sequence[UploadPart], wanted: PartList | None) -> list[Upload
 
 
 def _check_sizes(parts: Sequence[UploadPart]) -> None:
-    if not parts:
-        raise ServiceError(400, "InvalidPart", "An upload needs at least one part.")
     for part in parts[:-1]:
         if part.size < MIN_PART_BYTES:
-            text = f"Your proposed upload is smaller than the minimum allowed size ({MIN_PART_BYTES} bytes)."
-            raise ServiceError(400, "EntityTooSmall", text, PartNumber=str(part.number))
+            details = {"MinSizeAllowed": str(MIN_PART_BYTES), "ProposedSize": str(part.size)}
+            details |= {"PartNumber": str(part.number), "ETag": part.etag}
+            text = "Your proposed upload smaller than the minimum allowed size."
+            raise ServiceError(400, "EntityTooSmall", text, ec=TOO_SMALL_EC, **details)
 
 
-def _no_such_upload(upload_id: str) -> ServiceError:
-    text = "The specified upload does not exist. The upload ID may be invalid, or it was aborted or completed."
-    return ServiceError(404, "NoSuchUpload", text, UploadId=upload_id)
+def _no_such_upload(upload_id: str, ec: str = NO_UPLOAD_EC) -> ServiceError:
+    text = (
+        "The specified upload does not exist. "
+        "The upload ID may be invalid, or the upload may have been aborted or completed."
+    )
+    return ServiceError(404, "NoSuchUpload", text, ec=ec, UploadId=upload_id)

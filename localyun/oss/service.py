@@ -111,7 +111,7 @@ class ObjectService(ObjectIndex):
 
 
 def _wrong_position(length: int) -> ServiceError:
-    text = f"Position is not equal to file length: append at {length}."
+    text = "Position is not equal to file length"
     details = {"x-oss-next-append-position": str(length)}
     return ServiceError(409, "PositionNotEqualToLength", text, ec="0026-00000016", **details)
 

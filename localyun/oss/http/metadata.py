@@ -6,8 +6,6 @@ from localyun.oss.http.request import OssRequest
 from localyun.oss.http.xml import element, leaf, leaves, owner, parse, xml_response
 from localyun.oss.tags import checked_tags, format_tags, parse_tags
 
-OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
-
 
 def get_object_acl(request: OssRequest) -> HttpResponse:
     """Answer GetObjectACL; "default" means the bucket's."""
@@ -17,7 +15,7 @@ def get_object_acl(request: OssRequest) -> HttpResponse:
 
 def put_object_acl(request: OssRequest) -> HttpResponse:
     """Answer PutObjectACL."""
-    acl = request.one_of("x-oss-object-acl", OBJECT_ACLS, "default", "object ACL")
+    acl = request.object_acl("default")
     request.objects.set_headers(request.bucket, request.key, x_oss_object_acl=acl)
     return HttpResponse(200)
 

@@ -1,5 +1,6 @@
 """The OSS actions on one object's bytes: get, head, put, copy, append, delete. One function per action."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 
@@ -12,6 +13,7 @@ from localyun.oss.multipart import UploadPart
 from localyun.oss.service import StoredObject
 from localyun.oss.values import invalid_argument
 
+MD5_DIGITS = 32
 MAX_POSITION = 5 * 1024**3
 IN_MEMORY_BYTES = 1 << 16  # a small object is sent in one write, together with its headers
 
@@ -20,7 +22,7 @@ def get_object(request: OssRequest) -> HttpResponse:
     """Answer GetObject, of a whole object or a range of it."""
     found = found_object(request)
     check_conditions(found, request.headers)
-    headers = {**object_headers(found), **_overrides(request)}
+    headers = {**object_headers(found), **_md5_of(found), **_overrides(request)}
     part = byte_range(found.size, request.headers)
     if part is None:
         return HttpResponse(200, _content(found, 0, found.size), headers)
@@ -33,7 +35,7 @@ def head_object(request: OssRequest) -> HttpResponse:
     """Answer HeadObject: the headers of GetObject."""
     found = found_object(request)
     check_conditions(found, request.headers)
-    return HttpResponse(200, b"", {**object_headers(found), "Content-Length": str(found.size)})
+    return HttpResponse(200, b"", {**object_headers(found), **_md5_of(found), "Content-Length": str(found.size)})
 
 
 def get_object_meta(request: OssRequest) -> HttpResponse:
@@ -49,7 +51,7 @@ def put_object(request: OssRequest) -> HttpResponse:
         return copy_object(request)
     request.check_md5()
     new = request.objects.put(request.bucket, request.key, request.http.body, request.write_options())
-    return HttpResponse(200, b"", etag_headers(new))
+    return HttpResponse(200, b"", etag_headers(new) | md5_header(new.etag))
 
 
 def copy_object(request: OssRequest) -> HttpResponse:
@@ -106,6 +108,11 @@ def etag_headers(stored: StoredObject | UploadPart) -> dict[str, str]:
     return headers | ({"x-oss-version-id": version} if version else {})
 
 
+def md5_header(etag: str) -> dict[str, str]:
+    """Return the header Content-MD5 for an ETag that is an MD5."""
+    return {"Content-MD5": b64encode(bytes.fromhex(etag)).decode()} if len(etag) == MD5_DIGITS else {}
+
+
 def object_headers(found: StoredObject) -> dict[str, str]:
     """Return the headers of GET and HEAD, and of `audio/info`."""
     headers = {
@@ -122,6 +129,11 @@ def object_headers(found: StoredObject) -> dict[str, str]:
     if found.kind == "Appendable":
         headers["x-oss-next-append-position"] = str(found.size)
     return headers
+
+
+def _md5_of(found: StoredObject) -> dict[str, str]:
+    """Return the header Content-MD5 of an object; one that was appended to, or made of parts, has none."""
+    return md5_header(found.etag) if found.kind == "Normal" else {}
 
 
 def _content(found: StoredObject, start: int, length: int) -> bytes | FileRange:

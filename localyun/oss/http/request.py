@@ -20,6 +20,7 @@ from localyun.ram.credentials import Credential
 # A host with one label before a known name addresses the bucket; every other host is path-style.
 VIRTUAL_HOST = re.compile(r"([a-z0-9][a-z0-9-]+)\.(localhost|oss-[a-z0-9-]+\.aliyuncs\.com)(:\d+)?")
 STORED_HEADERS = frozenset(("cache-control", "content-disposition", "content-encoding", "content-language", "expires"))
+OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
 # What an upload may set besides; a response shows it in other headers or not at all.
 OSS_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
 
@@ -125,6 +126,10 @@ class OssRequest:
             text = f"The {what} must be one of {', '.join(filter(None, values))}, not {value!r}."
             raise invalid_argument(header, value, text)
         return value
+
+    def object_acl(self, default: str) -> str:
+        """Return the ACL of an object that the request sets, or the default. Raises InvalidArgument."""
+        return self.one_of("x-oss-object-acl", (*OBJECT_ACLS, default), default, "object ACL")
 
     def require(self, action: str, *names: str) -> None:
         """Raise AccessDenied unless the credential has a permission, such as "oss:GetObject" on a bucket and a key."""
