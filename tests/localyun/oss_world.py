@@ -83,13 +83,13 @@ class World:
     requests: list[HttpRequest]
     events: list[ObjectEvent] = field(default_factory=list)
 
-    def bucket(self, name: str = BUCKET, key: Credential = KEY, *, v4: bool = True) -> oss2.Bucket:
-        """Return a bucket client of the vendor's first SDK."""
+    def bucket(self, name: str = BUCKET, key: Credential = KEY, *, version: str = "v4") -> oss2.Bucket:
+        """Return a bucket client of the vendor's first SDK, which signs with a version: v1, v2 or v4."""
         args = (key.access_key_id, key.access_key_secret)
         if key.security_token:
-            auth = oss2.StsAuth(*args, key.security_token, auth_version="v4" if v4 else "v1")
+            auth = oss2.StsAuth(*args, key.security_token, auth_version=version)
         else:
-            auth = (oss2.AuthV4 if v4 else oss2.Auth)(*args)
+            auth = oss2.make_auth(*args, version)
         return oss2.Bucket(auth, self.url, name, region=REGION)
 
     def client(self, key: Credential = KEY, **options: Any) -> oss.Client:

@@ -3,7 +3,7 @@
 routes  authenticates, authorizes and routes requests, formats errors
 request  one OSS request, with bucket, key and credential
 custom_domains  the public endpoint that forbids data calls, and custom domains
-signatures  verifies signatures V1 and V4
+signatures  verifies signatures V1, V2 and V4
 subresources  the query parameters that are signed or select an action
 xml  response and request documents
 conditions  conditional requests and byte ranges

@@ -104,7 +104,12 @@ class OssEndpoint(OssContext):
 
 
 def _authorize(request: OssRequest, action: str) -> OssRequest:
-    """Return the request with its credential. An anonymous request may only perform public actions."""
+    """Return the request with its credential. An anonymous request may only perform public actions.
+
+    Raises NoSuchBucket, or a ServiceError about the signature or the permission.
+    """
+    if request.bucket and action != "oss:PutBucket":
+        request.objects.bucket(request.bucket)  # before the key is checked, as the vendor's SDK tests have it
     resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
     signed = SignedRequest(request.http.method, resource, request.query, request.headers)
     context = request.context

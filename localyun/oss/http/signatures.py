@@ -1,12 +1,12 @@
-"""Verifies OSS signatures V1 and V4, in headers, URLs and form policies. Knows no objects.
+"""Verifies OSS signatures V1, V2 and V4, in headers, URLs and form policies. Knows no objects.
 
-Sources: API reference, "Include signatures in the Authorization header" and "... in a URL", V1 and V4, read
-2026-11.
+Sources: API reference, "Include signatures in the Authorization header" and "... in a URL", V1 and V4; V2 as
+the vendor's Python SDK 2.19.1 and Go SDK 3.0.2 sign; read 2026-11.
 """
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -39,25 +39,35 @@ def authenticate(request: SignedRequest, keyring: Keyring, now: datetime, region
     authorization = request.headers.get("authorization", "")
     if authorization.startswith(V4):
         return _v4_header(request, authorization, keyring, now, region)
+    if authorization.startswith("OSS2 "):
+        return _v2_header(request, authorization, keyring, now)
     if authorization.startswith("OSS "):
         return _v1_header(request, authorization, keyring, now)
     if "x-oss-signature" in request.query:
-        return _v4_url(request, keyring, now, region)
+        is_v2 = request.query.get("x-oss-signature-version") == "OSS2"
+        return _v2_url(request, keyring, now) if is_v2 else _v4_url(request, keyring, now, region)
     if "Signature" in request.query and "OSSAccessKeyId" in request.query:
         return _v1_url(request, keyring, now)
     if authorization:
-        raise _malformed(f"the authorization must begin with {V4} or OSS, not {authorization.split()[0]!r}")
+        raise _malformed(f"the authorization must begin with {V4}, OSS2 or OSS, not {authorization.split()[0]!r}")
     return None
 
 
 def v1_text(request: SignedRequest, date: str) -> str:
     """Return the string to sign of V1; `date` is the Date header, or the expiry of a URL."""
-    headers = request.headers
-    oss = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers) if name.startswith("x-oss-"))
     signed = sorted((name, value) for name, value in request.query.items() if name in SIGNED)
     resource = request.resource + ("?" if signed else "") + query_string(signed)
-    fixed = (headers.get("content-md5", ""), headers.get("content-type", ""), date)
-    return "\n".join((request.method, *fixed, oss + resource))
+    names = (name for name in request.headers if name.startswith("x-oss-"))
+    return _dated_text(request, date, _header_lines(request, names) + resource)
+
+
+def v2_text(request: SignedRequest, date: str, additional_headers: str) -> str:
+    """Return the string to sign of V2: that of V1 with additional headers and all parameters, percent-encoded."""
+    additional, query = _additional(additional_headers), _encoded_query(request)
+    names = (name for name in request.headers if name.startswith("x-oss-") or name in additional)
+    lines = _header_lines(request, names)
+    resource = percent_encoded(request.resource) + ("?" if query else "") + query
+    return _dated_text(request, date, f"{lines}{';'.join(additional)}\n{resource}")
 
 
 def find_credential(access_key_id: str, keyring: Keyring) -> Credential:
@@ -73,10 +83,10 @@ def check_token(credential: Credential, token: str) -> None:
     signing.check_token(credential, token, ServiceError(403, "InvalidSecurityToken", text, ec="0002-00000006"))
 
 
-def check_signature(credential: Credential, given: str, text: str, scope: str = "") -> None:
-    """Raise SignatureDoesNotMatch, with the string to sign, if a signature is wrong; without a scope, it is V1."""
+def check_signature(credential: Credential, given: str, text: str, scope: str = "", digest: str = "sha1") -> None:
+    """Raise SignatureDoesNotMatch, with the string to sign, if a signature is wrong; V1 and V2 have no scope."""
     secret = credential.access_key_secret
-    expected = hmac_v4(secret, scope, text) if scope else hmac_base64(secret, text)
+    expected = hmac_v4(secret, scope, text) if scope else hmac_base64(secret, text, digest)
     message = (
         "The request signature we calculated does not match the signature you provided. "
         "Check your key and signing method."
@@ -109,27 +119,59 @@ def check_expiry(expired: bool) -> None:
 
 
 def _v1_header(request: SignedRequest, authorization: str, keyring: Keyring, now: datetime) -> Credential:
-    headers = request.headers
     access_key_id, _, given = authorization[4:].partition(":")
     credential = find_credential(access_key_id, keyring)
-    date = headers.get("x-oss-date", "") or headers.get("date", "")
+    check_signature(credential, given, v1_text(request, _dated(request, now)))
+    _check_header_token(request, credential)
+    return credential
+
+
+def _v2_header(request: SignedRequest, authorization: str, keyring: Keyring, now: datetime) -> Credential:
+    fields = dict(re.findall(r"(\w+):([^,\s]+)", authorization))
+    credential = find_credential(fields.get("AccessKeyId", ""), keyring)
+    text = v2_text(request, _dated(request, now), fields.get("AdditionalHeaders", ""))
+    check_signature(credential, fields.get("Signature", ""), text, digest="sha256")
+    _check_header_token(request, credential)
+    return credential
+
+
+def _dated(request: SignedRequest, now: datetime) -> str:
+    """Return the date that V1 and V2 sign. Raises ServiceError if it is not near now."""
+    date = request.headers.get("x-oss-date", "") or request.headers.get("date", "")
     _check_date(_http_time(date), now)
-    check_signature(credential, given, v1_text(request, date))
+    return date
+
+
+def _check_header_token(request: SignedRequest, credential: Credential) -> None:
+    headers = request.headers
     # The vendor's Python SDK 2 sends V1 tokens as `security-token`; its documents say `x-oss-security-token`.
     check_token(credential, headers.get("x-oss-security-token", "") or headers.get("security-token", ""))
-    return credential
 
 
 def _v1_url(request: SignedRequest, keyring: Keyring, now: datetime) -> Credential:
     query = request.query
     credential = find_credential(query["OSSAccessKeyId"], keyring)
-    expires = query.get("Expires", "")
-    if not _SECONDS.fullmatch(expires):
-        raise _malformed("a signed URL needs `Expires`, in seconds since 1970")
-    check_expiry(now.timestamp() > int(expires))
-    check_signature(credential, query["Signature"], v1_text(request, expires))
+    check_signature(credential, query["Signature"], v1_text(request, _expiry(request, "Expires", now)))
     check_token(credential, query.get("security-token", ""))
     return credential
+
+
+def _v2_url(request: SignedRequest, keyring: Keyring, now: datetime) -> Credential:
+    query = request.query
+    credential = find_credential(query.get("x-oss-access-key-id", ""), keyring)
+    expires, additional = _expiry(request, "x-oss-expires", now), query.get("x-oss-additional-headers", "")
+    check_signature(credential, query["x-oss-signature"], v2_text(request, expires, additional), digest="sha256")
+    check_token(credential, query.get("security-token", ""))
+    return credential
+
+
+def _expiry(request: SignedRequest, name: str, now: datetime) -> str:
+    """Return the parameter with which a URL of V1 or V2 expires. Raises ServiceError if it has expired."""
+    expires = request.query.get(name, "")
+    if not _SECONDS.fullmatch(expires):
+        raise _malformed(f"a signed URL needs `{name}`, in seconds since 1970")
+    check_expiry(now.timestamp() > int(expires))
+    return expires
 
 
 def _v4_header(request: SignedRequest, authorization: str, keyring: Keyring, now: datetime, region: str) -> Credential:
@@ -165,19 +207,37 @@ def _v4_url(request: SignedRequest, keyring: Keyring, now: datetime, region: str
 def _v4_text(request: SignedRequest, when: str, scope: str, additional_headers: str) -> str:
     """Return the string to sign of V4; `additional_headers` are names joined by semicolons."""
     headers = request.headers
-    additional = sorted(name.lower() for name in additional_headers.split(";") if name)
-    names = [name for name in sorted(headers) if _is_signed(name) or name in additional]
-    query = sorted((percent_encoded(name), percent_encoded(value)) for name, value in request.query.items())
+    additional = _additional(additional_headers)
     canonical = (
         request.method,
         percent_encoded(request.resource, "/"),
-        query_string(pair for pair in query if pair[0] != "x-oss-signature"),
-        "".join(f"{name}:{headers[name]}\n" for name in names),
+        _encoded_query(request),
+        _header_lines(request, (name for name in headers if _is_signed(name) or name in additional)),
         ";".join(additional),
         headers.get("x-oss-content-sha256", "UNSIGNED-PAYLOAD"),
     )
     digest = hashlib.sha256("\n".join(canonical).encode()).hexdigest()
     return f"{V4}\n{when}\n{scope}\n{digest}"
+
+
+def _dated_text(request: SignedRequest, date: str, rest: str) -> str:
+    headers = request.headers
+    return "\n".join((request.method, headers.get("content-md5", ""), headers.get("content-type", ""), date, rest))
+
+
+def _header_lines(request: SignedRequest, names: Iterable[str]) -> str:
+    return "".join(f"{name}:{request.headers[name]}\n" for name in sorted(names))
+
+
+def _additional(names: str) -> list[str]:
+    """Return names of headers that are joined by semicolons, sorted."""
+    return sorted(name.lower() for name in names.split(";") if name)
+
+
+def _encoded_query(request: SignedRequest) -> str:
+    """Return all parameters but the signature itself, percent-encoded and sorted."""
+    query = sorted((percent_encoded(name), percent_encoded(value)) for name, value in request.query.items())
+    return query_string(pair for pair in query if pair[0] != "x-oss-signature")
 
 
 def _check_date(signed: datetime | None, now: datetime) -> datetime:
