@@ -82,7 +82,8 @@ class ObjectService(ObjectIndex):
         old = self.find(bucket, key)
         _check_append(old, position)
         if old:
-            options = replace(options, content_type=old.content_type, headers=old.headers)
+            acl = {name: value for name, value in options.headers.items() if name == "x-oss-object-acl"}
+            options = replace(options, content_type=old.content_type, headers={**old.headers, **acl})
         chunks = chain(chunks_of(old.file) if old else (), chunks_of(source))
         draft = self._writer.draft(bucket, key, chunks, options, "Appendable")
 

@@ -152,3 +152,101 @@ def test_no_such_upload_has_the_vendors_numbers(
 
     assert error.ec == ec
     assert "or the upload may have been aborted or completed." in error.message
+
+
+@pytest.mark.parametrize(
+    ("header", "code"),
+    [
+        ("x-oss-object-acl", "InvalidArgument"),
+        ("x-oss-storage-class", "InvalidArgument"),
+        ("x-oss-server-side-encryption", "InvalidEncryptionAlgorithmError"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("method", "parameters", "copied"),
+    [
+        ("PUT", {}, False),
+        ("PUT", {}, True),
+        ("POST", {"append": "", "position": "0"}, False),
+        ("POST", {"uploads": ""}, False),
+    ],
+)
+def test_a_header_with_an_unknown_value_is_rejected(
+    here: World, method: str, parameters: dict[str, str], copied: bool, header: str, code: str
+) -> None:
+    """Every request that creates an object checks them, and creates nothing."""
+    here.objects.put(BUCKET, "source", b"1")
+    headers = {header: "bogus"} | ({"x-oss-copy-source": f"/{BUCKET}/source"} if copied else {})
+    refused(here, code, 400, method, "bogus", parameters=parameters, headers=headers)
+
+    assert here.objects.find(BUCKET, "bogus") is None
+
+
+def test_the_encryption_of_an_object_is_shown(here: World) -> None:
+    """Uploads and reads name it; a copy has only its own."""
+    headers = {"x-oss-server-side-encryption": "AES256"}
+    upload = begin(here, "parts", b"1", server_side_encryption="AES256")
+    complete: Any = {"parameters": {"uploadId": upload}, "headers": {"x-oss-complete-all": "yes"}}
+    found = [
+        call(here, "PUT", "k", b"1", headers=headers),
+        call(here, "GET", "k"),
+        call(here, "HEAD", "k"),
+        call(here, "POST", "log", parameters={"append": "", "position": "0"}, headers=headers),
+        call(here, "POST", "parts", **complete),
+        call(here, "HEAD", "parts"),
+    ]
+    copied = call(here, "PUT", "copy", headers={"x-oss-copy-source": f"/{BUCKET}/k"})
+
+    assert {"AES256"} == {response.headers["x-oss-server-side-encryption"] for response in found}
+    assert "x-oss-server-side-encryption" not in copied.headers
+
+
+def test_a_copy_with_new_metadata_keeps_the_content_type(here: World) -> None:
+    """Unless the request names another."""
+    call(here, "PUT", "k", b"1", headers={"Content-Type": "text/x-one", "x-oss-meta-a": "1"})
+    headers = {"x-oss-copy-source": f"/{BUCKET}/k", "x-oss-metadata-directive": "REPLACE"}
+    here.client().copy_object(
+        oss.CopyObjectRequest(BUCKET, "copy", source_key="k", metadata_directive="REPLACE", metadata={"b": "2"})
+    )
+    call(here, "PUT", "other", headers={**headers, "Content-Type": "text/x-two"})
+
+    assert here.objects.head(BUCKET, "copy").headers == {"x-oss-meta-b": "2"}
+    assert here.objects.head(BUCKET, "copy").content_type == "text/x-one"
+    assert here.objects.head(BUCKET, "other").content_type == "text/x-two"
+
+
+def test_each_append_may_set_the_acl(here: World) -> None:
+    """The metadata is that of the first one."""
+    for position, acl in ((0, "private"), (1, "public-read")):
+        headers = {"x-oss-object-acl": acl, "x-oss-meta-n": str(position)}
+        call(here, "POST", "appended", b"1", parameters={"append": "", "position": str(position)}, headers=headers)
+    found = here.objects.head(BUCKET, "appended").headers
+
+    assert found == {"x-oss-object-acl": "public-read", "x-oss-meta-n": "0"}
+    again = {"append": "", "position": "0"}
+    error = refused(here, "PositionNotEqualToLength", 409, "POST", "appended", parameters=again)
+    assert (error.message, error.ec) == ("Position is not equal to file length", "0026-00000016")
+
+
+@pytest.mark.parametrize("behavior", [{}, {"x-oss-range-behavior": "standard"}])
+def test_the_last_zero_bytes_are_no_range(here: World, behavior: dict[str, str]) -> None:
+    """With and without the behaviour of HTTP; other invalid ranges are ignored."""
+    here.objects.put(BUCKET, "k", b"1")
+    refused(here, "InvalidRange", 416, "GET", "k", headers={"Range": "bytes=-0", **behavior})
+
+    assert call(here, "GET", "k", headers={"Range": "bytes=5-"}).status_code == 200
+
+
+def test_a_small_part_is_described(here: World) -> None:
+    """All but the last part have a least size."""
+    body = f"<CompleteMultipartUpload>{''.join(part(number) for number in (1, 2))}</CompleteMultipartUpload>"
+    given = {"uploadId": begin(here, "k", b"1", b"1")}
+    error = refused(here, "EntityTooSmall", 400, "POST", "k", body.encode(), parameters=given)
+
+    assert error.ec == "0042-00000213"
+    assert b"<MinSizeAllowed>102400</MinSizeAllowed><ProposedSize>1</ProposedSize>" in error.snapshot
+
+
+def part(number: int) -> str:
+    """Return the element of a part that is the text "1"."""
+    return f"<Part><PartNumber>{number}</PartNumber><ETag>{hashlib.md5(b'1').hexdigest()}</ETag></Part>"

@@ -8,6 +8,7 @@ from email.utils import format_datetime, parsedate_to_datetime
 from localyun.errors import ServiceError
 from localyun.oss.values import StoredObject
 
+_NO_BYTES = re.compile(r"bytes=-0+", re.ASCII)
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
 
 
@@ -34,13 +35,15 @@ def check_conditions(found: StoredObject, headers: Mapping[str, str], prefix: st
 def byte_range(size: int, headers: Mapping[str, str]) -> tuple[int, int] | None:
     """Return first and last byte of the requested range, or None for the whole object.
 
-    A range that is not entirely inside the object is ignored, unless `x-oss-range-behavior: standard` requests the
-    behaviour of HTTP; then InvalidRange is raised where HTTP demands it. Source: "Use HTTP Range requests", page dated
-    2026-03-20.
+    The last 0 bytes raise InvalidRange. Any other range that is not entirely inside the object is ignored, unless
+    `x-oss-range-behavior: standard` requests the behaviour of HTTP; then InvalidRange is raised where HTTP demands it.
+    Source: "Use HTTP Range requests", page dated 2026-03-20.
     """
     header = headers.get("range")
     if header is None:
         return None
+    if _NO_BYTES.fullmatch(header.strip()):
+        raise _unsatisfiable(header, size)
     standard = headers.get("x-oss-range-behavior", "") == "standard"
     first, last = _parse_range(header, size)
     if 0 <= first <= last < size:
@@ -51,8 +54,12 @@ def byte_range(size: int, headers: Mapping[str, str]) -> tuple[int, int] | None:
         return max(first, 0), size - 1
     if header.startswith("bytes=-") and 0 <= last < size:
         return 0, last
+    raise _unsatisfiable(header, size)
+
+
+def _unsatisfiable(header: str, size: int) -> ServiceError:
     text = f"The requested range cannot be satisfied: {header!r} of {size} bytes."
-    raise ServiceError(416, "InvalidRange", text, **{"Content-Range": f"bytes */{size}"})
+    return ServiceError(416, "InvalidRange", text, **{"Content-Range": f"bytes */{size}"})
 
 
 def http_date(when: datetime) -> str:

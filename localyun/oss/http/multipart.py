@@ -3,7 +3,7 @@
 from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpResponse
 from localyun.oss.http.conditions import byte_range
-from localyun.oss.http.objects import copied_object, etag_headers, md5_header
+from localyun.oss.http.objects import copied_object, encryption_headers, etag_headers, md5_header
 from localyun.oss.http.request import OssRequest
 from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, parse, xml_response
 from localyun.oss.multipart import (
@@ -22,7 +22,8 @@ MAX_PAGE = 1000
 def initiate_upload(request: OssRequest) -> HttpResponse:
     """Answer InitiateMultipartUpload."""
     upload = request.objects.uploads.begin(request.bucket, request.key, request.write_options())
-    return xml_response("InitiateMultipartUploadResult", _address(request, UploadId=upload.upload_id))
+    address = _address(request, UploadId=upload.upload_id)
+    return xml_response("InitiateMultipartUploadResult", address, **encryption_headers(upload.headers))
 
 
 def upload_part(request: OssRequest) -> HttpResponse:
@@ -32,7 +33,7 @@ def upload_part(request: OssRequest) -> HttpResponse:
     request.check_md5()
     number, upload = _number(request), _upload(request, ec=NO_UPLOAD_PART_EC)
     part = request.objects.uploads.add(upload, number, request.http.body, origin=request.origin)
-    return HttpResponse(200, b"", etag_headers(part) | md5_header(part.etag))
+    return HttpResponse(200, b"", etag_headers(part) | md5_header(part.etag) | encryption_headers(upload.headers))
 
 
 def upload_part_copy(request: OssRequest) -> HttpResponse:

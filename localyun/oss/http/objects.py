@@ -7,7 +7,7 @@ from dataclasses import replace
 from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpResponse
 from localyun.oss.http.conditions import byte_range, check_conditions, http_date
-from localyun.oss.http.request import OSS_HEADERS, OssRequest, copy_source
+from localyun.oss.http.request import ENCRYPTION_HEADERS, OSS_HEADERS, OssRequest, copy_source
 from localyun.oss.http.xml import iso, leaves, xml_response
 from localyun.oss.multipart import UploadPart
 from localyun.oss.service import StoredObject
@@ -59,7 +59,7 @@ def copy_object(request: OssRequest) -> HttpResponse:
     source = copied_object(request)
     replaced = _directive(request, "x-oss-metadata-directive") == "REPLACE"
     options = request.write_options(_copied_headers(request, source, replaced=replaced))
-    if not replaced:
+    if not replaced or "content-type" not in request.headers:
         options = replace(options, content_type=source.content_type)
     new = request.objects.copy(source, request.bucket, request.key, options)
     content = leaves(ETag=f'"{new.etag}"', LastModified=iso(new.last_modified))
@@ -67,10 +67,10 @@ def copy_object(request: OssRequest) -> HttpResponse:
 
 
 def append_object(request: OssRequest) -> HttpResponse:
-    """Answer AppendObject; only the first request of an object sets its metadata."""
+    """Answer AppendObject; only the first request of an object sets its metadata, each may set its ACL."""
     request.check_md5()
     position = request.number("position", 0, MAX_POSITION)
-    options = request.write_options({} if position else None)
+    options = request.write_options()
     new = request.objects.append(request.bucket, request.key, request.http.body, position, options)
     return HttpResponse(200, b"", {**etag_headers(new), "x-oss-next-append-position": str(new.size)})
 
@@ -102,10 +102,16 @@ def copied_object(request: OssRequest) -> StoredObject:
 
 
 def etag_headers(stored: StoredObject | UploadPart) -> dict[str, str]:
-    """Return the headers with ETag, CRC-64, and in a versioned bucket the version."""
+    """Return the headers with ETag, CRC-64, the encryption, and in a versioned bucket the version."""
     version = getattr(stored, "version_id", "")
     headers = {"ETag": f'"{stored.etag}"', "x-oss-hash-crc64ecma": str(stored.crc64)}
+    headers |= encryption_headers(getattr(stored, "headers", {}))
     return headers | ({"x-oss-version-id": version} if version else {})
+
+
+def encryption_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return those headers that name the encryption."""
+    return {name: headers[name] for name in ENCRYPTION_HEADERS if name in headers}
 
 
 def md5_header(etag: str) -> dict[str, str]:
@@ -150,10 +156,11 @@ def _overrides(request: OssRequest) -> dict[str, str]:
 
 
 def _copied_headers(request: OssRequest, source: StoredObject, *, replaced: bool) -> Mapping[str, str]:
-    """Return the metadata of a copy; tags have their own directive, an ACL is never copied."""
+    """Return the metadata of a copy; tags have their own directive, ACL, class and encryption are never copied."""
     own = request.stored_headers()
-    headers = {name: value for name, value in (own if replaced else source.headers).items() if name not in OSS_HEADERS}
-    headers |= {name: own[name] for name in ("x-oss-object-acl", "x-oss-storage-class") if name in own}
+    own_only = OSS_HEADERS.union(ENCRYPTION_HEADERS)
+    headers = {name: value for name, value in (own if replaced else source.headers).items() if name not in own_only}
+    headers |= {name: own[name] for name in own_only - {"x-oss-tagging"} if name in own}
     tags = own if _directive(request, "x-oss-tagging-directive") == "REPLACE" else source.headers
     return headers | ({"x-oss-tagging": tags["x-oss-tagging"]} if tags.get("x-oss-tagging") else {})
 

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse, range_chunks
 from localyun.oss.http.objects import etag_headers
-from localyun.oss.http.request import OssRequest, is_stored
+from localyun.oss.http.request import OssRequest, stored_headers
 from localyun.oss.http.signatures import V4, check_expiry, check_scope, check_signature, check_token, find_credential
 from localyun.oss.http.xml import leaves, xml_response
 from localyun.oss.values import DEFAULTS, WriteOptions
@@ -49,7 +49,7 @@ def post_object(request: OssRequest) -> HttpResponse:
     fields = form.fields
     options = WriteOptions(
         fields.get("x-oss-content-type") or form.file_type or DEFAULTS.content_type,
-        {name: value for name, value in fields.items() if is_stored(name) or name == "x-oss-object-acl"},
+        stored_headers(fields),
         fields.get("x-oss-forbid-overwrite", "").lower() == "true",
         request.origin,
     )

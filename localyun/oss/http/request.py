@@ -21,8 +21,17 @@ from localyun.ram.credentials import Credential
 VIRTUAL_HOST = re.compile(r"([a-z0-9][a-z0-9-]+)\.(localhost|oss-[a-z0-9-]+\.aliyuncs\.com)(:\d+)?")
 STORED_HEADERS = frozenset(("cache-control", "content-disposition", "content-encoding", "content-language", "expires"))
 OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
+ENCRYPTION = "x-oss-server-side-encryption"
+# Kept and shown; contents are stored as they are.
+ENCRYPTION_HEADERS = (ENCRYPTION, "x-oss-server-side-data-encryption", "x-oss-server-side-encryption-key-id")
 # What an upload may set besides; a response shows it in other headers or not at all.
 OSS_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
+# OSS API reference, PutObject, read 2026-11.
+HEADER_VALUES = {
+    "x-oss-object-acl": OBJECT_ACLS,
+    "x-oss-storage-class": ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive"),
+    ENCRYPTION: ("AES256", "KMS", "SM4"),
+}
 
 
 class TaskSubmitter(Protocol):
@@ -101,15 +110,14 @@ class OssRequest:
         return quote(key, safe="") if self.encoding else key
 
     def write_options(self, headers: Mapping[str, str] | None = None) -> WriteOptions:
-        """Return the options of an upload, with its own headers unless others are given. Raises InvalidTag."""
+        """Return the options of an upload, with its own headers unless others are given. Raises ServiceError."""
         headers = self.stored_headers() if headers is None else headers
         content_type = self.headers.get("content-type") or DEFAULTS.content_type
         return WriteOptions(content_type, headers, self.forbid_overwrite, self.origin)
 
     def stored_headers(self) -> dict[str, str]:
-        """Return the headers of an upload that are stored with the object. Raises InvalidTag."""
-        parse_tags(self.headers.get("x-oss-tagging", ""))
-        return {name: value for name, value in self.headers.items() if is_stored(name) or name in OSS_HEADERS}
+        """Return the headers of an upload that are stored with the object. Raises ServiceError for an invalid one."""
+        return stored_headers(self.headers)
 
     def number(self, name: str, default: int, most: int, least: int = 0) -> int:
         """Return a numeric parameter. Raises InvalidArgument if it is out of bounds."""
@@ -181,9 +189,24 @@ def copy_source(header: str) -> tuple[str, str]:
     return unquote(bucket), _decoded(key.replace("+", " "))
 
 
-def is_stored(name: str) -> bool:
-    """Return True if a header or form field of an upload is stored unchanged."""
-    return name.startswith("x-oss-meta-") or name in STORED_HEADERS
+def stored_headers(given: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers or form fields of an upload that are stored. Raises ServiceError for an invalid one."""
+    parse_tags(given.get("x-oss-tagging", ""))
+    for name, values in HEADER_VALUES.items():
+        if name in given and given[name] not in values:
+            raise _invalid_value(name, given[name], values)
+    return {name: value for name, value in given.items() if _is_stored(name)}
+
+
+def _is_stored(name: str) -> bool:
+    return name.startswith("x-oss-meta-") or name in STORED_HEADERS | OSS_HEADERS | set(ENCRYPTION_HEADERS)
+
+
+def _invalid_value(name: str, value: str, values: tuple[str, ...]) -> ServiceError:
+    if name == ENCRYPTION:
+        text = f"The Encryption request you specified is not valid. Supported value: {'/'.join(values)}."
+        return ServiceError(400, "InvalidEncryptionAlgorithmError", text, ec="0005-00000003")
+    return invalid_argument(name, value, f"The {name} must be one of {', '.join(values)}, not {value!r}.")
 
 
 def not_implemented(what: str) -> ServiceError:
