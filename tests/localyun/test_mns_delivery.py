@@ -11,6 +11,7 @@ from base64 import b64decode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -312,6 +313,34 @@ def test_push_has_the_content_format_of_the_subscription(w: World, content_forma
     assert read[content_format]() == "夜 & <day>"
     assert headers["content-type"].startswith(kind)
     assert ("x-mns-message-tag" in headers) == (content_format == "SIMPLIFIED")
+
+
+def test_push_writes_headers_as_receivers_look_them_up(w: World) -> None:
+    """A receiver of the Java SDK compares names exactly; an endpoint without a path receives at /notifications."""
+    seen: list[tuple[str, dict[str, str]]] = []
+
+    class Receiver(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            seen.append((self.path, dict(self.headers.items())))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Print nothing."""
+
+    with HTTPServer(("127.0.0.1", 0), Receiver) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        w.service.topics.subscribe("t", "s", endpoint=url, content_format="SIMPLIFIED")
+        message = w.service.publish("t", "x", tag="audio")
+        assert eventually(lambda: seen)
+    path, headers = seen[0]
+    named = {name: headers.get(f"x-mns-{name}") for name in ("topic-owner", "topic-name", "subscription-name")}
+
+    assert path == "/notifications"
+    assert {"Authorization", "Content-md5", "Content-Type", "Date", "User-Agent"} <= set(headers)
+    assert named == {"topic-owner": "1234567890", "topic-name": "t", "subscription-name": "s"}
+    assert (headers["x-mns-message-id"], headers["x-mns-message-tag"]) == (message.message_id, "audio")
 
 
 def test_push_is_repeated_until_the_endpoint_answers_2xx(w: World) -> None:

@@ -1,10 +1,14 @@
-"""Posts published messages to http(s) endpoints, signed so that receivers can verify the sender."""
+"""Posts published messages to http(s) endpoints, signed so that receivers can verify the sender.
+
+Names of headers are written as the vendor's receivers look them up, which distinguish upper and lower case
+(HttpEndpointSubscription.java of the Java SDK, 2026-11).
+"""
 
 import hashlib
 import http.client
 import threading
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from email.utils import format_datetime
 from urllib.parse import urlsplit
@@ -16,12 +20,24 @@ from cryptography.x509.oid import NameOID
 
 from localyun.clock import CloudClock
 from localyun.smq.http.signatures import VERSION
-from localyun.smq.message_formats import document
+from localyun.smq.message_formats import document, fields
 from localyun.smq.values import Subscription, TopicMessage
 
+DEFAULT_PATH = "/notifications"  # of an endpoint without a path ("HttpEndpoint", read 2026-11)
 TIMEOUT_SECONDS = 5.0  # "HttpEndpoint", read 2026-11: an endpoint must answer within 5 s
 CERTIFICATE_PATH = "/x509_public_certificate.pem"
 CONTENT_TYPES = {"XML": "text/xml;charset=utf-8", "JSON": "application/json;charset=utf-8"}
+# The fields of the message in the headers of a push without them in its body (the Go SDK's http_authorization.go,
+# 2026-11).
+SIMPLIFIED_HEADERS = {
+    "TopicOwner": "x-mns-topic-owner",
+    "TopicName": "x-mns-topic-name",
+    "Subscriber": "x-mns-subscriber",
+    "SubscriptionName": "x-mns-subscription-name",
+    "MessageId": "x-mns-message-id",
+    "MessageTag": "x-mns-message-tag",
+    "PublishTime": "x-mns-publish-time",
+}
 
 
 class PushFailed(Exception):
@@ -73,7 +89,7 @@ class HttpPush:
         """Post a message in the subscription's content format; raise an exception unless it is answered 2xx in time."""
         body = document(subscription, message, self._account_id).encode()
         parts = urlsplit(subscription.endpoint)
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        path = (parts.path or DEFAULT_PATH) + (f"?{parts.query}" if parts.query else "")
         kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
         connection = kind(parts.hostname or "", parts.port, timeout=TIMEOUT_SECONDS)
         try:
@@ -88,21 +104,23 @@ class HttpPush:
         url = b64encode(f"{self._base_url()}{CERTIFICATE_PATH}".encode()).decode()
         digest = hashlib.md5(body, usedforsecurity=False).digest()
         headers = {
-            "content-md5": b64encode(digest).decode(),
-            "content-type": CONTENT_TYPES.get(subscription.content_format, "text/plain;charset=utf-8"),
-            "date": format_datetime(self._clock.now(), usegmt=True),
+            "Content-md5": b64encode(digest).decode(),
+            "Content-Type": CONTENT_TYPES.get(subscription.content_format, "text/plain;charset=utf-8"),
+            "Date": format_datetime(self._clock.now(), usegmt=True),
+            "User-Agent": "Aliyun Notification Service Agent",
             "x-mns-request-id": self._clock.token(12).upper(),
             "x-mns-signing-cert-url": url,
             "x-mns-version": VERSION,
         }
-        if subscription.content_format == "SIMPLIFIED":  # the body has neither id nor tag
-            tag = {"x-mns-message-tag": message.tag} if message.tag else {}
-            headers |= {"x-mns-message-id": message.message_id, **tag}
-        return headers | {"authorization": self._certificate.sign(string_to_sign("POST", headers, path))}
+        if subscription.content_format == "SIMPLIFIED":  # the body is the message alone
+            named = fields(subscription, message, self._account_id)
+            headers |= {header: str(named[field]) for field, header in SIMPLIFIED_HEADERS.items() if field in named}
+        return headers | {"Authorization": self._certificate.sign(string_to_sign("POST", headers, path))}
 
 
-def string_to_sign(method: str, headers: dict[str, str], path: str) -> str:
+def string_to_sign(method: str, headers: Mapping[str, str], path: str) -> str:
     """Return the string to sign of a push ("HttpEndpoint" and the vendor's samples, read 2026-11)."""
-    extra = [f"{name}:{headers[name]}" for name in sorted(headers) if name.startswith("x-mns-")]
-    fixed = [method, headers["content-md5"], headers["content-type"], headers["date"]]
+    values = {name.lower(): value for name, value in headers.items()}
+    extra = [f"{name}:{values[name]}" for name in sorted(values) if name.startswith("x-mns-")]
+    fixed = [method, values["content-md5"], values["content-type"], values["date"]]
     return "\n".join([*fixed, *extra, path])
