@@ -6,6 +6,7 @@ from localyun.smq.values import Subscription, TopicMessage, to_ms
 from localyun.xml import document as xml_document
 from localyun.xml import leaf
 
+# Pushed notifications end their namespace with a slash; answers do not ("HttpEndpoint", and recorded pushes, 2026-11).
 NAMESPACE = "http://mns.aliyuncs.com/doc/v1/"
 
 
@@ -31,11 +32,7 @@ def document(subscription: Subscription, message: TopicMessage, account_id: str)
         case "JSON":
             return json.dumps(named, ensure_ascii=False, separators=(",", ":"))
         case "XML":
-            return namespaced("Notification", *(leaf(name, value) for name, value in named.items())).decode()
+            leaves = (leaf(name, value) for name, value in named.items())
+            return xml_document("Notification", *leaves, namespace=NAMESPACE, encoding="utf-8").decode()
         case _:  # SIMPLIFIED and STREAM
             return message.body
-
-
-def namespaced(name: str, *content: str) -> bytes:
-    """Return an XML document in the namespace of MNS."""
-    return xml_document(name, *content, namespace=NAMESPACE, encoding="utf-8")

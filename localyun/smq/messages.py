@@ -37,7 +37,11 @@ MOVE = """UPDATE messages SET queue = ?, message_id = ?, properties = ?, enqueue
 
 
 class QueueMessages:
-    """The messages in all queues."""
+    """The messages in all queues.
+
+    A message has a receipt handle while it is hidden: after its reception, and after it was sent with a delay. With the
+    latter, a sender cancels or postpones the message before anyone receives it ("SendMessage", 2026-11).
+    """
 
     def __init__(self, database: Database, clock: CloudClock, arn: str) -> None:
         self._database, self._clock, self._arn = database, clock, arn
@@ -83,12 +87,12 @@ class QueueMessages:
             return [_message(row) for row in db.execute(DUE, (queue, now, now, count)).fetchall()]
 
     def delete(self, queue: str, handle: str) -> None:
-        """Delete a received message; raise `ServiceError` if its receipt handle is no longer valid."""
+        """Delete a hidden message; raise `ServiceError` if its receipt handle is no longer valid."""
         with self._database.change() as db:
             db.execute("DELETE FROM messages WHERE id = ?", (self._received_row(db, queue, handle)["id"],))
 
     def change_visibility(self, queue: str, handle: str, seconds: int) -> Message:
-        """Hide a received message for `seconds` from now; return it with a new receipt handle, which replaces `handle`.
+        """Hide a hidden message for `seconds` from now; return it with a new receipt handle, which replaces `handle`.
 
         Raises `ServiceError` if the receipt handle is no longer valid.
         """
@@ -129,6 +133,9 @@ class QueueMessages:
             expires=now + attributes.message_retention_period * 1000,
             visible=now + delay * 1000,
         )
+        if delay:
+            row = db.execute("SELECT * FROM messages WHERE id = ?", (number,)).fetchone()
+            db.execute("UPDATE messages SET handle = ? WHERE id = ?", (self._new_handle(row), number))
         return _stored(db, number)
 
     def _polling_wait_seconds(self, queue: str) -> float:
@@ -150,7 +157,7 @@ class QueueMessages:
         return f"{row['priority']}-{row['id']:x}-{self._clock.token(8)}"
 
     def _received_row(self, db: sqlite3.Connection, queue: str, handle: str) -> sqlite3.Row:
-        """Return the row of a received message; raise `ServiceError` if its receipt handle is not valid."""
+        """Return the row of a hidden message; raise `ServiceError` if its receipt handle is not valid."""
         QUEUE.row(db, queue)
         if not (match := HANDLE.fullmatch(handle)):
             raise ServiceError(400, "ReceiptHandleError", f'The receipt handle you provided is not valid: "{handle}".')

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from localyun.clock import CloudClock
 from localyun.faults import NO_FAULTS, FaultInjector
+from localyun.smq.account import AccountSettings
 from localyun.smq.deliveries import Deliveries
 from localyun.smq.message_formats import document
 from localyun.smq.messages import QueueMessages
@@ -38,8 +39,10 @@ class MessageService:
         faults: FaultInjector = NO_FAULTS,
     ) -> None:
         self.account_id, self.region = account_id, region
+        self.order_id = f"{account_id}0001"  # that of the order that opened the service
         self._arn = f"acs:mns:{region}:{account_id}"
         self._database = open_tables(root)
+        self.account = AccountSettings(self._database)
         self.queues = Queues(QUEUE, self._database, clock)
         self.messages = QueueMessages(self._database, clock, self._arn)
         self.topics = Topics(self._database, clock, account_id, region)

@@ -33,6 +33,7 @@ CREATE TABLE IF NOT EXISTS published (
 CREATE TABLE IF NOT EXISTS deliveries (
     id INTEGER PRIMARY KEY AUTOINCREMENT, message_id TEXT NOT NULL, subscription INTEGER NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0, due INTEGER NOT NULL);
+CREATE TABLE IF NOT EXISTS account (attributes TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS deliveries_by_due ON deliveries (due, id);
 CREATE INDEX IF NOT EXISTS deliveries_by_message ON deliveries (message_id);
 """

@@ -50,13 +50,14 @@ class Topics(NamedResources[TopicAttributes, TopicDescription]):
         super().__init__(TOPIC, database, clock)
         self._account_id, self._region = account_id, region
 
-    def subscribe(self, topic: str, name: str, *, endpoint: str, **options: str) -> bool:
+    def subscribe(self, topic: str, name: str, *, endpoint: str, alias: str = "", **options: str) -> bool:
         """Subscribe an endpoint; return True if the subscription is new, False if an equal one exists.
 
-        The options are strategy, content_format, filter_tag and dead_letter_queue. Raises `ServiceError` if a different
-        subscription of that name exists, or for a value that is not valid.
+        The options are strategy, content_format, filter_tag and dead_letter_queue. `alias` is another name of this
+        account: the endpoint of a queue may have it, with any region. Raises `ServiceError` if a different subscription
+        of that name exists, or for a value that is not valid.
         """
-        self._check_endpoint(endpoint)
+        self._check_endpoint(endpoint, alias)
         values, now = {"endpoint": endpoint, **_checked(OPTIONS | options)}, to_ms(self._clock.now())
         with self._database.change() as db:
             if row := _find(db, topic, name):
@@ -96,11 +97,11 @@ class Topics(NamedResources[TopicAttributes, TopicDescription]):
         source = "subscriptions WHERE topic = ?"
         return name_page(self._database, source, topic, prefix=prefix, marker=marker, limit=limit)
 
-    def _check_endpoint(self, endpoint: str) -> None:
+    def _check_endpoint(self, endpoint: str, alias: str) -> None:
         """Raise `ServiceError`, with the remedy, for an endpoint that the local cloud cannot deliver to."""
         here = (self._region, self._account_id)
         if queue := QUEUE_ENDPOINT.fullmatch(endpoint):
-            if (queue[1], queue[2]) != here:
+            if queue[2] != alias and (queue[1], queue[2]) != here:
                 text = f"{endpoint} is not here: region and account of the local cloud are {here[0]} and {here[1]}."
                 raise ServiceError(400, "InvalidEndpoint", text)
         elif not endpoint.startswith(("http://", "https://", "acs:")) or endpoint.startswith("acs:mns:"):

@@ -145,7 +145,7 @@ class OutgoingMessage:
 
 @dataclass(frozen=True)
 class Message:
-    """A message in a queue. It has a receipt handle after its first reception."""
+    """A message in a queue. It has a receipt handle after its first reception, and while a delay hides it."""
 
     queue: str
     message_id: str

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mns.account import AccountMeta
 from mns.message_property import MessagePropertyValue
 from mns.mns_exception import MNSServerException
 from mns.queue import Message, QueueMeta
@@ -179,6 +180,32 @@ def test_delayed_message_is_invisible_until_due(w: World, q: Any) -> None:
     assert q.receive_message(0).message_body == "later"
 
 
+def test_sender_deletes_a_delayed_message_with_its_handle(w: World, q: Any) -> None:
+    """The answer to a message without a delay has no handle; a message that has become visible has another one."""
+    sent = [q.send_message(Message("x", delay_seconds=seconds)) for seconds in (0, 60, 60)]
+    q.delete_message(sent[1].receipt_handle)
+    w.clock.advance(61)
+    with pytest.raises(MNSServerException) as late:
+        q.delete_message(sent[2].receipt_handle)
+
+    assert [bool(message.receipt_handle) for message in sent] == [False, True, True]
+    assert {q.receive_message(0).message_id, q.receive_message(0).message_id} == {
+        sent[0].message_id,
+        sent[2].message_id,
+    }
+    assert late.value.type == "ReceiptHandleError"
+
+
+def test_sender_makes_a_delayed_message_visible_earlier_with_its_handle(w: World, q: Any) -> None:
+    """A delay of the queue counts as one of the message; the new handle replaces the first."""
+    q.set_attributes(QueueMeta(delay_sec=600))
+    sent = q.send_message(Message("x"))
+    q.change_message_visibility(sent.receipt_handle, 1)
+    w.clock.advance(1.1)
+
+    assert q.receive_message(0).message_id == sent.message_id
+
+
 def test_received_message_is_visible_again_after_its_timeout(w: World, q: Any) -> None:
     """The second reception has a new receipt handle and a higher count; the old handle is invalid."""
     q.send_message(Message("again"))
@@ -320,6 +347,16 @@ def test_concurrent_senders_and_receivers_lose_and_duplicate_no_message(w: World
         found = [body for receiver in receivers for body in receiver.result()]
 
     assert sorted(found) == sorted(f"{sender}/{number}" for sender in range(8) for number in range(50))
+
+
+def test_account_attributes_are_read_and_changed(w: World) -> None:
+    """The log bucket is stored; an order of the service has a number."""
+    account = w.account()
+    first = account.get_attributes().logging_bucket
+    account.set_attributes(AccountMeta("logs"))
+
+    assert (first, account.get_attributes().logging_bucket) == ("", "logs")
+    assert account.open_service().oder_id
 
 
 def test_topic_attributes_are_read_changed_and_listed(w: World) -> None:

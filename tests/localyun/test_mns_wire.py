@@ -21,7 +21,7 @@ from localyun.ram.signing import hmac_base64, hmac_v4
 from localyun.smq.http.signatures import authenticate, text_v1, text_v4
 from tests.localyun.mns_world import KEY, ROLE, AdjustableClock, EndpointSlot, World, running, served
 
-NS = "{http://mns.aliyuncs.com/doc/v1/}"
+NS = "{http://mns.aliyuncs.com/doc/v1}"
 # The SDK deprecates the counters of a queue, and uses them itself.
 pytestmark = pytest.mark.filterwarnings("ignore:Call to deprecated function")
 SPACE = 'xmlns="http://mns.aliyuncs.com/doc/v1/"'
@@ -169,7 +169,14 @@ REJECTED = {
     "old version": (signed("GET", "/queues/q", x_mns_version="2014-07-08"), 400, "InvalidVersionHeader"),
     "invalid date": (signed("GET", "/queues/q", date="yesterday"), 400, "InvalidDateHeader"),
     "wrong digest": (signed("PUT", "/queues/n", b"<Queue/>", content_md5="AAAA"), 400, "InvalidDegist"),
-    "no namespace": (signed("PUT", "/queues/n", b"<Queue/>"), 400, "InvalidArgument"),
+    "another namespace": (signed("PUT", "/queues/n", b'<Queue xmlns="urn:other"/>'), 400, "InvalidArgument"),
+    "an account without a marker": (signed("GET", "/"), 400, "InvalidRequestURL"),
+    "an unknown order": (signed("POST", "/commonbuy/other"), 400, "InvalidRequestURL"),
+    "tracing at level 2": (
+        signed("PUT", "/?accountmeta=true", b"<Account><TraceEnabled>2</TraceEnabled></Account>"),
+        400,
+        "InvalidArgument",
+    ),
     "another root": (signed("PUT", "/queues/n", f"<Topic {SPACE}/>".encode()), 400, "InvalidArgument"),
     "broken XML": (signed("PUT", "/queues/n", b"<Queue"), 400, "MalformedXML"),
     "a doctype": (
@@ -232,13 +239,57 @@ def test_both_encodings_of_content_md5_are_accepted(w: World, digest: Callable[[
     assert ask(w, request)[0] == 201
 
 
-def test_namespace_without_its_last_slash_is_accepted(w: World) -> None:
-    """The vendor's own samples omit it."""
-    body = b'<Message xmlns="http://mns.aliyuncs.com/doc/v1"><MessageBody>x</MessageBody></Message>'
-    status, _, root = ask(w, signed("POST", "/queues/q/messages", body))
+@pytest.mark.parametrize("space", ["", ' xmlns="http://mns.aliyuncs.com/doc/v1"', f" {SPACE}"])
+def test_namespace_of_a_request_is_any_that_the_sdks_send(w: World, space: str) -> None:
+    """The Go SDK and ali-mns send none, the Java SDK one without a slash at its end, the Python SDK one with it."""
+    body = f"<Message{space}><MessageBody>x</MessageBody></Message>".encode()
 
-    assert status == 201
-    assert root.findtext(f"{NS}MessageBodyMD5") == md5(b"x").hexdigest().upper()
+    assert ask(w, signed("POST", "/queues/q/messages", body))[0] == 201
+    assert ask(w, signed("GET", "/queues/q/messages"))[2].findtext(f"{NS}MessageBody") == "x"
+
+
+def test_account_attributes_are_changed_one_at_a_time(w: World) -> None:
+    """An attribute that the document lacks keeps its value."""
+    w.service.account.change(logging_bucket="logs")
+    changed, _, _ = ask(w, signed("PUT", "/?accountmeta=true", b"<Account><TraceEnabled>1</TraceEnabled></Account>"))
+    root = ask(w, signed("GET", "/?accountmeta=true"))[2]
+
+    assert changed == 204
+    assert [(child.tag, child.text) for child in root] == [(f"{NS}LoggingBucket", "logs"), (f"{NS}TraceEnabled", "1")]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_opening_the_service_answers_the_number_of_an_order(w: World, method: str) -> None:
+    """The Go and Java SDKs send POST, without a body."""
+    status, _, root = ask(w, signed(method, "/commonbuy/openservice"))
+
+    assert (status, root.tag) == (200, f"{NS}OpenService")
+    assert root.findtext(f"{NS}OrderId").isdigit()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:80", "9876543210.mns.cn-beijing.aliyuncs.com"])
+def test_first_label_of_the_host_stands_for_the_account_in_endpoints_of_queues(w: World, host: str) -> None:
+    """The SDKs' helpers take the account from there; another account is refused, as is another region of this one."""
+    w.service.topics.create("t")
+
+    def subscribe(name: str, queue: str) -> int:
+        body = f"<Subscription><Endpoint>acs:mns:{queue}</Endpoint></Subscription>".encode()
+        return ask(w, signed("PUT", f"/topics/t/subscriptions/{name}", body, host=host))[0]
+
+    label = host.partition(".")[0]
+    made = [subscribe("a", f"cn-hangzhou:{label}:queues/q"), subscribe("b", f"cn-beijing:{label}:queues/q")]
+    refused = [subscribe("c", "cn-hangzhou:555:queues/q"), subscribe("d", "cn-beijing:1234567890:queues/q")]
+
+    assert (made, refused) == ([201, 201], [400, 400])
+
+
+def test_request_with_a_complete_url_is_answered(w: World) -> None:
+    """A client that uses the local cloud as its proxy keeps the vendor's host names, which it signs without."""
+    with httpx.Client(proxy=w.url) as client:
+        request = signed("GET", "/queues/q")
+        reply = client.get("http://1234567890.mns.cn-hangzhou.aliyuncs.com/queues/q", headers=dict(request.headers))
+
+    assert reply.status_code == 200
 
 
 def test_one_invalid_message_rejects_the_whole_batch(w: World) -> None:

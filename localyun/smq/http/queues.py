@@ -18,7 +18,7 @@ def send_message(request: MnsRequest) -> HttpResponse:
     root = request.xml("Message", "Messages")
     batch = root.tag == "Messages"
     messages = [_outgoing(item) for item in (root.findall("Message") if batch else [root])]
-    sent = [_receipt(message) for message in request.service.messages.send(request.names[0], *messages)]
+    sent = [_sent(message) for message in request.service.messages.send(request.names[0], *messages)]
     if batch:
         return document(201, "Messages", [("Message", receipt) for receipt in sent])
     return document(201, "Message", sent[0])
@@ -83,6 +83,12 @@ def _outgoing(message: Element) -> OutgoingMessage:
 
 def _receipt(message: Message) -> list[Node]:
     return [("MessageId", message.message_id), ("MessageBodyMD5", message.body_md5)]
+
+
+def _sent(message: Message) -> list[Node]:
+    """Return the elements of a message that was sent; a delayed one has a receipt handle."""
+    handle: list[Node] = [("ReceiptHandle", message.receipt_handle)] if message.receipt_handle else []
+    return [*_receipt(message), *handle]
 
 
 def _reply(messages: list[Message], count: int | None, *, received: bool) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 from xml.etree.ElementTree import Element
 
 from localyun.errors import ServiceError
@@ -21,6 +22,11 @@ class MnsRequest:
     service: MessageService
     host: str
     names: tuple[str, ...]
+
+    @property
+    def host_label(self) -> str:
+        """The first label of the host, which is the account in the vendor's host names."""
+        return (urlsplit(self.host).hostname or "").partition(".")[0]
 
     def xml(self, *roots: str) -> Element:
         """Return the root of the body; raise `ServiceError` unless it has one of the given names."""

@@ -3,16 +3,17 @@
 PUT GET DELETE   /queues/Q   /topics/T   /topics/T/subscriptions/S     (PUT ?metaoverride=true changes)
 GET              /queues     /topics     /topics/T/subscriptions       (pages by x-mns-* headers)
 POST GET PUT DELETE /queues/Q/messages   POST /topics/T/messages
+GET PUT          /?accountmeta=true      POST PUT /commonbuy/openservice
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from urllib.parse import unquote
 
 from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse
-from localyun.smq.http import queues, topics
+from localyun.smq.http import account, queues, topics
 from localyun.smq.http.push import CERTIFICATE_PATH, Certificate, HttpPush
 from localyun.smq.http.queues import QUEUE
 from localyun.smq.http.request import MnsRequest
@@ -32,15 +33,24 @@ class MnsRoute:
     answer: Callable[[MnsRequest], HttpResponse]
     marker: str = ""
 
-    def matches(self, call: HttpRequest, pattern: str) -> bool:
-        """Return True if a call, whose path has the given pattern, requests this action."""
-        same = (call.method, pattern) == (self.method, self.path)
-        return same and (not self.marker or call.query.get(self.marker) == "true")
+    def names(self, call: HttpRequest, parts: Sequence[str]) -> tuple[str, ...] | None:
+        """Return the names in the path of a call that requests this action; None if it requests another one."""
+        expected = self.path.split("/")
+        marked = not self.marker or call.query.get(self.marker) == "true"
+        if not marked or call.method != self.method or len(parts) != len(expected):
+            return None
+        if any(pattern not in ("*", part) for pattern, part in zip(expected, parts, strict=True)):
+            return None
+        return tuple(part for pattern, part in zip(expected, parts, strict=True) if pattern == "*")
 
 
 _SUBSCRIPTION = "topics/*/subscriptions/*"
 # The first matching route counts: those with a marker precede those without.
 ROUTES = (
+    MnsRoute("GET", "", "GetAccountAttributes", account.get_attributes, "accountmeta"),
+    MnsRoute("PUT", "", "SetAccountAttributes", account.set_attributes, "accountmeta"),
+    MnsRoute("POST", "commonbuy/openservice", "OpenService", account.open_service),
+    MnsRoute("PUT", "commonbuy/openservice", "OpenService", account.open_service),
     MnsRoute("GET", "queues", "ListQueue", QUEUE.list_names),
     MnsRoute("PUT", "queues/*", "SetQueueAttributes", QUEUE.change, "metaoverride"),
     MnsRoute("PUT", "queues/*", "CreateQueue", QUEUE.create),
@@ -123,9 +133,8 @@ def _parts(call: HttpRequest) -> list[str]:
 def _find(call: HttpRequest) -> tuple[MnsRoute, tuple[str, ...]]:
     """Return the requested action and the names in its path."""
     parts = _parts(call)
-    pattern = "/".join("*" if index % 2 else part for index, part in enumerate(parts))
     for route in ROUTES:
-        if route.matches(call, pattern):
-            return route, tuple(parts[1::2])
+        if (names := route.names(call, parts)) is not None:
+            return route, names
     message = f"Http request URL format invalid: {call.method} {call.raw_path} is not supported."
     raise ServiceError(400, "InvalidRequestURL", message)

@@ -27,10 +27,15 @@ def publish_message(request: MnsRequest) -> HttpResponse:
 
 
 def subscribe(request: MnsRequest) -> HttpResponse:
-    """Subscribe: 201 if it is new, 204 if an equal one exists, 409 if a different one exists."""
+    """Subscribe: 201 if it is new, 204 if an equal one exists, 409 if a different one exists.
+
+    GenerateQueueEndpoint of the Go and Java SDKs takes the account from the first label of the host, which is an
+    account only in the vendor's host names (topic.go, CloudTopic.java, 2026-11). Here that label is another name of it.
+    """
     topic, name = request.names
     root = request.xml("Subscription")
-    new = request.service.topics.subscribe(topic, name, endpoint=root.findtext("Endpoint", ""), **_options(root))
+    values = {"endpoint": root.findtext("Endpoint", ""), "alias": request.host_label}
+    new = request.service.topics.subscribe(topic, name, **values, **_options(root))
     return created(new, request.url("topics", topic, "subscriptions", name))
 
 

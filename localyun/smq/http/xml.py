@@ -6,14 +6,16 @@ from xml.etree import ElementTree as ET
 
 from localyun import xml
 from localyun.errors import ServiceError
-from localyun.smq.message_formats import NAMESPACE, namespaced
 from localyun.smq.values import Properties, Property
 
 Content: TypeAlias = "str | int | Sequence[Node]"
 Node: TypeAlias = "tuple[str, Content]"
 
 CONTENT_TYPE = "text/xml;charset=utf-8"
-NAMESPACES = (NAMESPACE, NAMESPACE.rstrip("/"))  # the vendor's own samples and Java SDK omit the last slash
+# The Java SDK reads no error in a namespace that ends with a slash, and its consumers then stop at an empty queue
+# (ErrorMessage.java, 2026-11). Requests of the Go SDK and of npm's ali-mns have no namespace, others either form.
+NAMESPACE = "http://mns.aliyuncs.com/doc/v1"
+NAMESPACES = ("", f"{{{NAMESPACE}}}", f"{{{NAMESPACE}/}}")
 USER, SYSTEM = ("UserProperties", "PropertyValue"), ("SystemProperties", "SystemPropertyValue")
 
 
@@ -26,7 +28,7 @@ def parse_request(body: bytes, *roots: str) -> ET.Element:
         element = xml.parse(body)
     except xml.InvalidXml as error:
         raise ServiceError(400, "MalformedXML", f"The XML you provided was not well-formed: {error}.") from error
-    if element.tag not in {f"{{{namespace}}}{root}" for namespace in NAMESPACES for root in roots}:
+    if element.tag not in {f"{namespace}{root}" for namespace in NAMESPACES for root in roots}:
         text = f'The root must be <{" or ".join(roots)} xmlns="{NAMESPACE}">, not {element.tag}.'
         raise ServiceError(400, "InvalidArgument", text)
     for node in element.iter():
@@ -49,9 +51,9 @@ def format_document(name: str, content: Content) -> bytes:
     """Return a document. Omit empty elements of lists: SDKs cannot parse them.
 
     >>> format_document("Queue", [("QueueName", "a<b")]).decode().splitlines()[1]
-    '<Queue xmlns="http://mns.aliyuncs.com/doc/v1/"><QueueName>a&lt;b</QueueName></Queue>'
+    '<Queue xmlns="http://mns.aliyuncs.com/doc/v1"><QueueName>a&lt;b</QueueName></Queue>'
     """
-    return namespaced(name, _format(content))
+    return xml.document(name, _format(content), namespace=NAMESPACE, encoding="utf-8")
 
 
 def format_properties(properties: Properties) -> list[Node]:
