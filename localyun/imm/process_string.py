@@ -81,7 +81,7 @@ def decode_name(encoded: str, parameter: str) -> str:
     try:
         name = base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True).decode("utf-8")
     except ValueError:  # not Base64, not ASCII, or not UTF-8
-        raise invalid(parameter, f"{encoded!r} is not URL-safe Base64 of a UTF-8 name.") from None
+        raise invalid(parameter, f"{encoded!r} is not URL-safe Base64 of a UTF-8 name; encode the name.") from None
     if not name:
         raise invalid(parameter, "is required.")
     return name
@@ -106,11 +106,15 @@ def _parse_parameters(text: str, legal: Collection[str], operation: str) -> dict
     """Parse `name_value,name_value`; a value may contain underscores."""
     parameters: dict[str, str] = {}
     for parameter in text.split(",") if text else ():
+        if not parameter:
+            raise invalid("process", f"{operation},{text} has a comma too many; remove it.")
         name, _, value = parameter.partition("_")
         if name not in legal:
             raise invalid(name, f"is not a parameter of {operation}; it takes {', '.join(sorted(legal))}.")
         if name in parameters:
             raise invalid(name, f"is given twice in {operation}; give it once.")
+        if not value:
+            raise invalid(name, f"has no value in {operation}; write it as {name}_VALUE.")
         parameters[name] = value
     return parameters
 

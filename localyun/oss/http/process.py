@@ -19,7 +19,7 @@ def async_process(request: OssRequest) -> HttpResponse:
     """Answer AsyncProcessObject: 200 with the ids of the submitted task; the request body is plain text, not a form."""
     name, _, process = request.http.read().decode("utf-8", "replace").strip().partition("=")
     if name != PARAMETER or not process:
-        text = f"no {PARAMETER} parameter found: the body must be {PARAMETER}=<process>."
+        text = f"no {PARAMETER} parameter found: the body must be {PARAMETER}=<process>{_found_elsewhere(request)}."
         raise ServiceError(400, "InvalidRequest", text)
     _check_object(request, "imm:CreateMediaConvertTask")
 
@@ -28,6 +28,13 @@ def async_process(request: OssRequest) -> HttpResponse:
 
     task = request.context.tasks.submit_process(request.bucket, request.key, process, check_target)
     return _json({"EventId": task.event_id, "RequestId": task.request_id, "TaskId": task.task_id})
+
+
+def _found_elsewhere(request: OssRequest) -> str:
+    """Return where a process string is instead of in the body; the vendor's pages call the parameter a header."""
+    places = {"a header": request.headers, "the query": request.query}
+    found = [place for place, values in places.items() if values.get(PARAMETER)]
+    return f"; the process string is in {' and in '.join(found)}" if found else ""
 
 
 def process(request: OssRequest) -> HttpResponse:

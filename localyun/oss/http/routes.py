@@ -157,6 +157,8 @@ def _route(request: OssRequest) -> OssRoute:
     if selectors:
         raise not_implemented(f"the sub-resource {selectors[0]!r} with {request.http.method} on {level} level")
     text = f"The specified method is not allowed against this resource: {request.http.method} on {level} level."
+    if process.PARAMETER in request.headers:  # the vendor's pages call this parameter a header
+        text += f" {process.PARAMETER} goes into the query, and {process.PARAMETER}=<process> into the body."
     raise ServiceError(405, "MethodNotAllowed", text, Method=request.http.method, ResourceType=level)
 
 

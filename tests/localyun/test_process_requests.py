@@ -1,0 +1,105 @@
+"""Process strings sent to OSS by the vendor's SDK: target names, bit rates of sources, and errors of requests."""
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import oss2
+import pytest
+
+from localyun.clock import HostClock
+from localyun.imm.values import MediaTask
+from localyun.oss.http.routes import OssEndpoint
+from localyun.ram.credentials import Keyring
+from tests.localyun.audio_world import AudioWorld, served, tone
+from tests.localyun.oss_world import KEY, REGION
+
+PARAMETER = "x-oss-async-process"
+
+
+def b64(name: str) -> str:
+    """Encode a name for a process string."""
+    return base64.urlsafe_b64encode(name.encode()).decode().rstrip("=")
+
+
+def concat(words: str = "f_flac,ar_44100,ac_1", target: str = "out.flac") -> str:
+    """Return a process string that converts the posted object."""
+    return f"audio/concat,{words}|sys/saveas,o_{b64(target)}"
+
+
+@dataclass
+class ServedTasks:
+    """An object service and a task service behind one endpoint, with the vendor's client of it."""
+
+    world: AudioWorld
+    bucket: oss2.Bucket
+
+    def task_of(self, key: str, process: str) -> MediaTask:
+        """Submit a process string for an object and return the task when it has finished."""
+        return self.world.finished(self.bucket.async_process_object(key, process).task_id)
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServedTasks]:
+    """Serve a bucket with one clip."""
+    world = AudioWorld(tmp_path_factory.mktemp("cloud"))
+    world.upload(tone(tmp_path_factory.mktemp("tones") / "a.wav", 400, 0.2))
+    endpoint = OssEndpoint(Keyring(KEY), HostClock(), world.objects, world.tasks, REGION, allow=lambda *_, **__: True)
+    world.tasks.start()
+    with served(endpoint.answer) as host:
+        auth = oss2.AuthV4(KEY.access_key_id, KEY.access_key_secret)
+        yield ServedTasks(world, oss2.Bucket(auth, f"http://{host}", "media", region=REGION))
+    world.close()
+
+
+def refused(here: ServedTasks, process: str) -> str:
+    """Return the message of a rejected process string."""
+    with pytest.raises(oss2.exceptions.ServerError) as caught:
+        here.bucket.async_process_object("a.wav", process)
+    return str(caught.value.message)
+
+
+@pytest.mark.parametrize(
+    ("process", "message"),
+    [
+        (concat("f_mp3,"), "[process]:audio/concat,f_mp3, has a comma too many; remove it."),
+        (concat("f_mp3,,ac_1"), "[process]:audio/concat,f_mp3,,ac_1 has a comma too many; remove it."),
+        (concat("f_mp3/sur,o_YQ,"), "[process]:/sur,o_YQ, has a comma too many; remove it."),
+        (concat() + ",", "has a comma too many; remove it."),
+        (concat() + "/notify,topic_dA,", "[process]:sys/notify,topic_dA, has a comma too many; remove it."),
+        (concat("f_"), "[f]:has no value in audio/concat; write it as f_VALUE."),
+        (concat("f"), "[f]:has no value in audio/concat; write it as f_VALUE."),
+        (concat("f_mp3,ar_"), "[ar]:has no value in audio/concat; write it as ar_VALUE."),
+        (concat("f_mp3/sur,o_"), "[o]:has no value in /sur; write it as o_VALUE."),
+        (concat("f_mp3/pre,o_a.mp3"), "[o]:'a.mp3' is not URL-safe Base64 of a UTF-8 name; encode the name."),
+    ],
+)
+def test_a_typing_error_is_named(here: ServedTasks, process: str, message: str) -> None:
+    """The message says what is wrong, where, and what to do."""
+    assert message in refused(here, process)
+
+
+@pytest.mark.parametrize(
+    ("params", "headers", "status", "message"),
+    [
+        (
+            {PARAMETER: ""},
+            {PARAMETER: concat()},
+            400,
+            "<process>; the process string is in a header.",
+        ),
+        ({PARAMETER: concat()}, {}, 400, "<process>; the process string is in the query."),
+        ({}, {PARAMETER: concat()}, 405, f"{PARAMETER} goes into the query, and {PARAMETER}=<process> into the body."),
+    ],
+    ids=["header", "query", "header-only"],
+)
+def test_a_process_string_outside_the_body_is_named(
+    here: ServedTasks, params: dict[str, str], headers: dict[str, str], status: int, message: str
+) -> None:
+    """The vendor's page calls the parameter a header; its SDKs send it in the body."""
+    url = here.bucket.sign_url("POST", "a.wav", 60, headers=headers, params=params, slash_safe=True)
+    answer = httpx.post(url, headers=headers)
+
+    assert status == answer.status_code
+    assert message in answer.text.replace("&lt;", "<").replace("&gt;", ">")
