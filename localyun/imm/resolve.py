@@ -10,8 +10,9 @@ from datetime import datetime
 from localyun.errors import ServiceError
 from localyun.imm.errors import invalid
 from localyun.imm.process_string import ParsedProcess, ProcessClip
-from localyun.imm.target_template import expand, variables, with_extension
+from localyun.imm.target_template import expand, tag_variables, variables, with_extension
 from localyun.imm.task_spec import TaskSource, TaskSpec
+from localyun.oss.tags import parse_tags
 from localyun.oss.values import StoredObject, check_key
 
 
@@ -20,11 +21,13 @@ def resolve_process(
 ) -> TaskSpec:
     """Return the specification of a process string for a posted object.
 
-    The posted object is itself a source, after all `pre` clips and before all `sur` clips. Raises `ImmError` for a
+    The posted object is itself a source, after all `pre` clips and before all `sur` clips; variables of the target take
+    their values from it and from its tags. Raises `ImmError` for a
     target that is not valid.
     """
     format_name = process.encoding.format
     names = variables(posted.bucket, posted.key, format_name, uploaded=posted.last_modified, created=created)
+    names |= tag_variables(parse_tags(posted.headers.get("x-oss-tagging", "")))
     bucket = expand(process.target_bucket, names) or posted.bucket
     if not has_bucket(bucket):
         raise invalid("target", f"bucket {bucket} does not exist in this region; create it or name another.")
@@ -48,7 +51,7 @@ def resolve_target(spec: TaskSpec, *, uploaded: datetime, created: datetime) -> 
     """
     first, format_name = spec.sources[0], spec.encoding.format
     names = variables(first.bucket, first.key, format_name, uploaded=uploaded, created=created)
-    names |= {f"tags.{name}": value for name, value in spec.tags.items()}
+    names |= tag_variables(spec.tags.items())
     return replace(spec, bucket=expand(spec.bucket, names), key=_target_key(spec.key, names, format_name))
 
 

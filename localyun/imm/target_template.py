@@ -1,10 +1,11 @@
 """Target names with variables, such as `{dirname}/{barename}.{autoext}`. Pure; `localyun.imm.resolve` calls it.
 
-Variables: IMM user guide, "TargetURI template", page dated 2024-12-25. Literal braces are doubled.
+Variables: IMM user guide, "TargetURI template", page dated 2024-12-25. Literal braces are doubled. `{tags.NAME}`: OSS
+user guide, "Variables", read 2026-11.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import PurePosixPath
 
@@ -31,6 +32,11 @@ def variables(bucket: str, key: str, extension: str, *, uploaded: datetime, crea
     }
     values |= {name: uploaded.strftime(code) for name, code in TIME_VARIABLES.items()}
     return values | {"t_" + name: created.strftime(code) for name, code in TIME_VARIABLES.items()}
+
+
+def tag_variables(tags: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Return the variables `{tags.NAME}`."""
+    return {f"tags.{name}": value for name, value in tags}
 
 
 def expand(template: str, values: Mapping[str, str]) -> str:

@@ -60,6 +60,26 @@ def refused(here: ServedTasks, process: str) -> str:
     return str(caught.value.message)
 
 
+def test_a_target_name_takes_the_tags_of_the_posted_object(here: ServedTasks) -> None:
+    """The tags are those at the time of the request, as the client sets them with an upload or later."""
+    here.bucket.copy_object("media", "a.wav", "tagged.wav")
+    tags = oss2.models.TaggingRule()
+    tags.add("show", "night train")
+    tags.add("owner.team", "a/b")
+    here.bucket.put_object_tagging("tagged.wav", oss2.models.Tagging(tags))
+    task = here.task_of("tagged.wav", concat(target="{tags.owner.team}/{tags.show}-{barename}.{autoext}"))
+
+    assert ("Succeeded", "a/b/night train-tagged.flac") == (task.status, task.spec.key)
+    assert here.bucket.object_exists("a/b/night train-tagged.flac")
+
+
+def test_a_tag_that_the_object_lacks_is_not_a_variable(here: ServedTasks) -> None:
+    """The error lists the variables that there are, so a typing error does not write to another key."""
+    message = refused(here, concat(target="{tags.nope}.flac"))
+
+    assert "[target]:'{tags.nope}' in '{tags.nope}.flac' is not a variable; use {bucket}" in message
+
+
 @pytest.mark.parametrize(
     ("process", "message"),
     [
