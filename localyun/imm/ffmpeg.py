@@ -48,6 +48,8 @@ FATAL_SIGNALS = {
     *(signal.SIGFPE, signal.SIGKILL, signal.SIGUSR1, signal.SIGSEGV, signal.SIGUSR2, signal.SIGPIPE, signal.SIGTERM),
     *(signal.SIGXCPU, signal.SIGXFSZ, signal.SIGSYS),
 }
+# The codecs that store samples as they are; other PCM codecs, such as pcm_bluray, pad them.
+PCM = re.compile(r"pcm_(?:[suf](\d+)(?:[lb]e)?(?:_planar)?|alaw|mulaw)")
 NAMED_LAYOUTS = {"mono": 1, "stereo": 2, "downmix": 2, "quad": 4, "quad(side)": 4, "hexagonal": 6, "octagonal": 8}
 
 
@@ -289,13 +291,20 @@ def _stream(container: str, description: str) -> AudioStream | None:
         return None
     overall = OVERALL.search(description)
     kbits = match["kbits"] or (overall[1] if overall else None) or "0"
+    rate, layout = int(match["rate"]), match["layout"].strip()
     return AudioStream(
         container=container,
         codec=match["codec"],
-        sample_rate=int(match["rate"]),
-        layout=match["layout"].strip(),
+        sample_rate=rate,
+        layout=layout,
         sample_format=match["format"],
-        bitrate=int(kbits) * 1000,
+        bitrate=_pcm_bits(match["codec"]) * rate * count_channels(layout) or int(kbits) * 1000,
         index=int(match["index"]),
         start_s=float(start[1]) if (start := START.search(description)) else 0.0,
     )
+
+
+def _pcm_bits(codec: str) -> int:
+    """Return the bits per sample of a PCM codec, whose bit rate FFmpeg prints without the last digits; 0 for others."""
+    match = PCM.fullmatch(codec)
+    return int(match[1] or 8) if match else 0

@@ -1,8 +1,11 @@
 """Process strings sent to OSS by the vendor's SDK: target names, bit rates of sources, and errors of requests."""
 
 import base64
+import json
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import httpx
 import oss2
@@ -12,10 +15,20 @@ from localyun.clock import HostClock
 from localyun.imm.values import MediaTask
 from localyun.oss.http.routes import OssEndpoint
 from localyun.ram.credentials import Keyring
-from tests.localyun.audio_world import AudioWorld, served, tone
+from tests.localyun.audio_world import FFMPEG, AudioWorld, served, tone
 from tests.localyun.oss_world import KEY, REGION
 
 PARAMETER = "x-oss-async-process"
+PCM_BITS = {
+    "pcm_u8": 8,
+    "pcm_alaw": 8,
+    "pcm_mulaw": 8,
+    "pcm_s16le": 16,
+    "pcm_s24le": 24,
+    "pcm_s32le": 32,
+    "pcm_f32le": 32,
+    "pcm_f64le": 64,
+}
 
 
 def b64(name: str) -> str:
@@ -78,6 +91,21 @@ def test_a_tag_that_the_object_lacks_is_not_a_variable(here: ServedTasks) -> Non
     message = refused(here, concat(target="{tags.nope}.flac"))
 
     assert "[target]:'{tags.nope}' in '{tags.nope}.flac' is not a variable; use {bucket}" in message
+
+
+@pytest.mark.parametrize(("codec", "bits"), PCM_BITS.items(), ids=PCM_BITS)
+def test_the_bit_rate_of_pcm_is_exact(here: ServedTasks, tmp_path: Path, codec: str, bits: int) -> None:
+    """FFmpeg prints 705 kb/s for 705,600 bit/s; `audio/info` and `abopt_2` must not be off by the rest."""
+    file, rate = tmp_path / f"{codec}.wav", bits * 44100
+    source = ["-f", "lavfi", "-i", "sine=frequency=400:duration=0.1", "-ar", "44100", "-ac", "1"]
+    subprocess.run([FFMPEG, "-v", "error", *source, "-c:a", codec, str(file)], check=True)
+    here.bucket.put_object_from_file(file.name, str(file))
+    info = json.loads(here.bucket.get_object(file.name, process="audio/info").read())
+    words = "f_mp3,ar_44100,ac_1,abopt_2,ab_{}".format
+
+    assert rate == info["AudioStreams"][0]["Bitrate"]
+    assert "Succeeded" == here.task_of(file.name, concat(words(rate), "same.mp3")).status
+    assert f"has {rate} bit/s" in here.task_of(file.name, concat(words(rate + 1), "more.mp3")).message
 
 
 @pytest.mark.parametrize(
