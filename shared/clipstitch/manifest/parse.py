@@ -19,7 +19,7 @@ from clipstitch.manifest.glob_patterns import natural_sort_key
 from clipstitch.manifest.model import Clip, Entry, Limits, Manifest
 from clipstitch.manifest.object_keys import key_problem, webvtt_key
 from clipstitch.manifest.output_section import read_output
-from clipstitch.manifest.playlists import read_ffconcat, read_m3u
+from clipstitch.manifest.playlists import decode, read_ffconcat, read_m3u
 
 PLAYLISTS = {".ffconcat": read_ffconcat, ".m3u": read_m3u, ".m3u8": read_m3u}
 SUFFIXES = (*documents.SUFFIXES, *PLAYLISTS)
@@ -57,7 +57,7 @@ def _document(body: bytes, ref: ObjectRef, limits: Limits) -> Any:
     dot = ref.key.rfind(".")
     suffix = ref.key[dot:].lower() if dot >= 0 else ""
     if suffix in PLAYLISTS:
-        return PLAYLISTS[suffix](documents.decode_text(body), ref, limits.manifest_prefix)
+        return PLAYLISTS[suffix](decode(body, suffix), ref, limits.manifest_prefix)
     return documents.load(body, suffix, SUFFIXES)
 
 

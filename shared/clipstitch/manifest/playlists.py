@@ -1,27 +1,64 @@
 """Parse playlists, `ffconcat version 1.0` and extended M3U, into the document of an equivalent manifest.
 
-The document has the fields of manifest version 1 and is checked like any other. An unsupported directive is an issue
-with its line number. What a playlist cannot express (the output, gaps, sinks) is in a comment, `# clipstitch: {…}`, a
-JSON mapping of manifest fields. The default output is under `merged/`: `manifests/shows/ep1.m3u` makes
-`merged/shows/ep1.mp3`.
+The document has the fields of manifest version 1 and is checked like any other. A directive that describes its clips is
+passed over, as players do; one that would change the audio, and is not supported, is an issue with its line number.
+What a playlist cannot express (the output, gaps, sinks) is in a comment, `# clipstitch: {…}`, a JSON mapping of
+manifest fields. The default output is under `merged/`: `manifests/shows/ep1.m3u` makes `merged/shows/ep1.mp3`.
 
-Sources: FFmpeg documentation, "concat demuxer, Syntax" (2026); RFC 8216 section 4.1 on the lines of an M3U playlist.
+Sources: FFmpeg documentation, "concat demuxer, Syntax" (2026), and what FFmpeg 7.0.2 does; RFC 8216 section 4.1 on the
+lines of an M3U playlist; "M3U", Wikipedia, on the directives of players; VLC, input options.
 """
 
+import codecs
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
-from clipstitch.common.errors import InvalidManifest
+from clipstitch.common.errors import InvalidManifest, Issue
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
 from clipstitch.manifest.field_reader import IssueList
 
 _DIRECTIVES = ("file", "inpoint", "outpoint", "duration")
-_TRIM = {"inpoint": "start", "outpoint": "end", "duration": "duration"}
-_M3U_TAGS = ("#EXTM3U", "#EXTINF", "#EXTENC", "#PLAYLIST")
+_TRIM = {"inpoint": "start", "outpoint": "end"}
+# The length, attributes whose values may have commas in quotes, and the title.
+_EXTINF = re.compile(r"""#EXTINF:[^,"\s]*(?:\s+[\w-]+=(?:"[^"]*"|'[^']*'|[^\s,"']*))*\s*,(.*)""")
+_VLC_TRIM = re.compile(r"#EXTVLCOPT:\s*(start|stop|run)-time=(.*)")
+_VLC_FIELDS = {"start": "start", "stop": "end", "run": "duration"}
+_ENCODING = re.compile(rb"#EXTENC:\s*([\w-]{1,20})")
+# Those that players on Windows and older ones write; Python's other codecs are not for text, or are slow.
+_CODECS = re.compile(r"iso8859-\d+|cp125\d|cp866|cp93[26]|cp949|cp950|koi8-[ru]|mac-\w+|shift_jis|gb\w+|big5|euc_\w+")
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 _OWN_COMMENT = re.compile(r"#\s*clipstitch:\s*(.*)")
+
+
+def decode(body: bytes, suffix: str) -> str:
+    """Return the text of a playlist: UTF-8, UTF-16 with a byte order mark or, in an `.m3u`, an older encoding.
+
+    That is the one that `#EXTENC` names or, as players assume, Windows-1252. Raises `InvalidManifest` like
+    `documents.decode_text`.
+    """
+    if body.startswith(_UTF16):
+        with suppress(UnicodeDecodeError):
+            return documents.decode_text(body.decode("utf-16").encode())
+    try:
+        return documents.decode_text(body)
+    except InvalidManifest as invalid:
+        if suffix != ".m3u" or invalid.issues[0].code != "MANIFEST_ENCODING":
+            raise
+        return body.decode(_older_encoding(body), "replace")
+
+
+def _older_encoding(body: bytes) -> str:
+    """Return the encoding that an M3U playlist names, if it is one of text."""
+    if named := _ENCODING.search(body):
+        with suppress(LookupError):
+            name = codecs.lookup(named[1].decode()).name
+            if _CODECS.fullmatch(name):
+                return name
+    return "cp1252"
 
 
 def read_ffconcat(text: str, ref: ObjectRef, manifest_prefix: str) -> dict[str, Any]:
@@ -42,7 +79,7 @@ class _Playlist:
         self._prefix = manifest_prefix
         self.document: dict[str, Any] = {}
         self.clips: list[dict[str, Any]] = []
-        self.title = ""
+        self.next_clip: dict[str, Any] = {}
         self.issues = IssueList()
 
     def read(self, text: str, read_line: Callable[["_Playlist", str, int], None], header: str) -> dict[str, Any]:
@@ -67,12 +104,13 @@ class _Playlist:
         """Add an issue about a line."""
         self.issues.add("", "PLAYLIST_LINE", f"line {line} {message}", remedy)
 
-    def add_clip(self, name: str, line: int, *, scheme: str = "", title: str = "") -> None:
-        """Add the clip that a line names, or an issue if it is a URL."""
+    def add_clip(self, name: str, line: int) -> None:
+        """Add the clip that a line names, with what earlier lines say of it, or an issue if it is a URL."""
         if _URL.match(name):
             self.add(line, "is a URL", "Name objects of the bucket by their keys.")
         else:
-            self.clips.append({"key": self._key(name.removeprefix(scheme)), **({"title": title} if title else {})})
+            self.clips.append({"key": self._key(name), **self.next_clip})
+        self.next_clip = {}
 
     def _own_comment(self, text: str, line: int) -> None:
         try:
@@ -84,6 +122,13 @@ class _Playlist:
             self.add(line, message, 'Write {"output": {"key": "…"}}.')
         else:
             self.document |= fields
+
+    def trim(self, clip: dict[str, Any], field: str, time: str, line: int) -> None:
+        """Trim a clip, or add an issue if that is not a time."""
+        if (ms := _milliseconds(time)) is None:
+            self.add(line, f"has the time {time!r}", "Write seconds, or HH:MM:SS.mmm.")
+        else:
+            clip[field] = ms
 
     def _key(self, path: str) -> str:
         """Return the key of a path, relative to the playlist if it begins with ./ or ../, else to the bucket's root."""
@@ -117,13 +162,13 @@ def _ffconcat_line(playlist: _Playlist, line: str, number: int) -> None:
     elif len(values) != 1:
         playlist.add(number, f"gives `{name}` {len(values)} values", "Give one; quote a name that has spaces.")
     elif name == "file":
-        playlist.add_clip(values[0], number, scheme="file:")
+        playlist.add_clip(values[0].removeprefix("file:"), number)
     elif not playlist.clips:
         playlist.add(number, f"has `{name}` before any `file`", "Move it below the file that it applies to.")
-    elif (ms := _milliseconds(values[0])) is None:
-        playlist.add(number, f"has the time {values[0]!r}", "Write seconds, or HH:MM:SS.mmm.")
     else:
-        playlist.clips[-1][_TRIM[name]] = ms
+        # A `duration` states how long a file is; FFmpeg does not cut there, and neither does it believe it.
+        trimmed = playlist.clips[-1] if name in _TRIM else {}
+        playlist.trim(trimmed, _TRIM.get(name, name), values[0], number)
 
 
 def _tokens(line: str) -> list[str]:
@@ -150,12 +195,19 @@ def _milliseconds(text: str) -> int | None:
 
 
 def _m3u_line(playlist: _Playlist, line: str, number: int) -> None:
-    """Read one line of an M3U playlist; `#EXTINF` has the title of the next clip."""
+    """Read one line of an M3U playlist; `#EXTINF` has the title of the next clip, and `#EXTVLCOPT` may trim it.
+
+    Raises `InvalidManifest` with one issue for an HLS playlist, of which hardly a line would be supported.
+    """
     if not line.startswith("#"):
-        playlist.add_clip(line, number, title=playlist.title)
-        playlist.title = ""
+        playlist.add_clip(line.replace("\\", "/"), number)
+    elif line.startswith("#EXT-X-"):
+        message = f"line {number} has `{line.split(':', maxsplit=1)[0]}`: it is an HLS playlist, of one stream in parts"
+        remedy = "Write a playlist of whole audio files; HLS lists the parts of one."
+        raise InvalidManifest([Issue("", "PLAYLIST_LINE", message, remedy)])
     elif line.startswith("#EXTINF"):
-        playlist.title = line.partition(",")[2].strip()
-    elif line.startswith("#EXT") and not line.startswith(_M3U_TAGS):
-        name = line.split(":", maxsplit=1)[0]
-        playlist.add(number, f"has the unsupported directive `{name}`", "Remove the line.")
+        found = _EXTINF.fullmatch(line)
+        if title := (found[1] if found else line.partition(",")[2]).strip():
+            playlist.next_clip["title"] = title
+    elif trim := _VLC_TRIM.fullmatch(line):
+        playlist.trim(playlist.next_clip, _VLC_FIELDS[trim[1]], trim[2].strip(), number)

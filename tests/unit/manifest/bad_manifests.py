@@ -547,16 +547,11 @@ PLAYLISTS = (
     in_ffconcat(
         "ffconcat, time too long", OWN_COMMENT + "file clips/a\ninpoint 3600001\n", "TIME_INVALID /clips/0/start"
     ),
-    in_ffconcat("ffconcat, trim of 0", OWN_COMMENT + "file clips/a\nduration 0\n", "TRIM_EMPTY /clips/0/duration"),
+    in_ffconcat("ffconcat, trim of 0", OWN_COMMENT + "file clips/a\noutpoint 0\n", "TRIM_EMPTY /clips/0/end"),
     in_ffconcat(
         "ffconcat, outpoint before inpoint",
         OWN_COMMENT + "file clips/a\ninpoint 2\noutpoint 1\n",
         "TRIM_EMPTY /clips/0/end",
-    ),
-    in_ffconcat(
-        "ffconcat, outpoint and duration",
-        OWN_COMMENT + "file clips/a\noutpoint 2\nduration 1\n",
-        "FIELDS_EXCLUSIVE /clips/0/end",
     ),
     in_ffconcat("ffconcat, a lone backslash", OWN_COMMENT + "file clips/a\n\\\n", LINE),
     in_ffconcat(
@@ -588,8 +583,8 @@ PLAYLISTS = (
     ),
     bad("M3U, empty", OWN_COMMENT, "CLIPS_EMPTY /clips", suffix=".m3u"),
     in_m3u("M3U with a URL", OWN_COMMENT + "clips/a.mp3\nhttps://example.com/b.mp3\n", LINE, words=("by their keys",)),
-    in_m3u("M3U of a stream", "#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:9\n#EXT-X-ENDLIST\n", *[LINE] * 3),
-    in_m3u("M3U with a player's options", OWN_COMMENT + "#EXTVLCOPT:start-time=5\nclips/a.mp3\n", LINE),
+    in_m3u("M3U of a stream", "#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:9\nhttps://a/b.ts\n", LINE, words=("HLS",)),
+    in_m3u("M3U with a player's options", OWN_COMMENT + "#EXTVLCOPT:start-time=soon\nclips/a.mp3\n", LINE),
     in_m3u("M3U, title too long", OWN_COMMENT + f"#EXTINF:1,{'x' * 257}\nclips/a", "VALUE_OUT_OF_RANGE /clips/0/title"),
     in_m3u(
         "M3U, file outside the allowed prefixes", OWN_COMMENT + "private/a.mp3\n", "SOURCE_NOT_ALLOWED /clips/0/key"

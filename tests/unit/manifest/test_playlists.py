@@ -122,10 +122,19 @@ def test_other_strings_are_not_times(written: str) -> None:
 
 
 def test_trims_apply_to_the_file_before_them() -> None:
-    """A duration starts at the inpoint."""
+    """An outpoint is a time of the file, not a length."""
     assert (Clip("a", 1000), Clip("b", 0, 3000), Clip("c", 2000, 500)) == clips(
-        "file a", "inpoint 1", "file b", "outpoint 3", "file c", "duration 0.5", "inpoint 2"
+        "file a", "inpoint 1", "file b", "outpoint 3", "file c", "outpoint 2.5", "inpoint 2"
     )
+
+
+@given(st.lists(st.sampled_from(["inpoint 1", "outpoint 3", "duration 0.5", "duration 90"]), unique=True))
+@QUIET
+def test_a_duration_cuts_nothing(lines: list[str]) -> None:
+    """FFmpeg takes it as a statement of the length, in any place and beside any other time."""
+    trims = [line for line in lines if not line.startswith("duration")]
+
+    assert clips("file a", *trims, "file b") == clips("file a", *lines, "file b")
 
 
 @pytest.mark.parametrize(
@@ -234,26 +243,141 @@ def test_an_m3u_may_begin_with_a_byte_order_mark() -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("written", "title"),
     [
-        "#EXT-X-VERSION:3",
-        "#EXT-X-BYTERANGE:100@0",
-        "#EXT-X-DISCONTINUITY",
-        "#EXTVLCOPT:start-time=5",
-        "#EXTGRP:rock",
-        "#EXTALB:album",
-        "#EXTART:artist",
-        "#EXTIMG:cover",
-        "http://example.com/a.mp3",
-        "HTTPS://example.com/a.mp3",
-        "file:///a.mp3",
+        ('-1 tvg-name="Rock, Pop" group-title="A,B",The Title', "The Title"),
+        ("-1 tvg-id=x tvg-shift=-2,One, two", "One, two"),
+        ("-1 name='A, B' ,C", "C"),
+        ('12.5,7" Single, "Remix"', '7" Single, "Remix"'),
+        ("12, a=b, c", "a=b, c"),
+        ('-1 tvg-name="never closed, The Title', "The Title"),
+        ("-1,", ""),
+        ("-1", ""),
+        (",Sacred & Wild", "Sacred & Wild"),
     ],
 )
-def test_unsupported_m3u_lines_are_issues_with_their_line(line: str) -> None:
-    """Streams, options of players, and URLs."""
-    (message,) = messages(f"#EXTM3U\na.mp3\n{line}\nb.mp3\n", ".m3u")
+def test_a_title_follows_the_attributes(written: str, title: str) -> None:
+    """Their values may have commas in quotes; the title may have commas and quotes of its own."""
+    assert (Clip("a", title=title),) == m3u(f"#EXTINF:{written}", "a")
 
-    assert message.startswith("line 3 ")
+
+NAMES = st.from_regex(r"[a-z-]{1,8}", fullmatch=True)
+QUOTED = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"], exclude_characters='"'), max_size=8)
+TITLES = st.text(st.characters(exclude_categories=["Cs", "Cc", "Cn"]), max_size=20)
+
+
+@given(st.lists(st.tuples(NAMES, QUOTED), max_size=4), TITLES)
+@QUIET
+def test_any_title_follows_any_attributes(attributes: list[tuple[str, str]], title: str) -> None:
+    """Whatever the quoted values are."""
+    written = "".join(f' {name}="{value}"' for name, value in attributes)
+
+    assert [title.strip()] == [
+        clip.title for clip in m3u(f"#EXTINF:-1{written},{title}", "a") if isinstance(clip, Clip)
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("#EXTALB:album", "#EXTART:artist", "#EXTGENRE:rock", "#EXTIMG:cover", "#EXTGRP:rock", "#PLAYLIST:Show"),
+        *("#EXTENC:UTF-8", "#EXTBYT:1234", "#EXTBIN:", "#EXTM3A", "#EXTREM:x", "#KODIPROP:a=b", "#EXTM3U x-tvg-url=u"),
+        *("#EXTVLCOPT:network-caching=1000", "#EXTVLCOPT:http-user-agent=x", "#EXTUNKNOWN", "#"),
+    ],
+)
+def test_directives_that_describe_a_clip_are_passed_over(line: str) -> None:
+    """Players ignore those that they do not know; the title is kept."""
+    assert (Clip("a", title="T"), Clip("b")) == m3u("#EXTINF:1,T", line, "a", line, "b")
+
+
+def test_vlc_trims_the_next_clip() -> None:
+    """The times are seconds of the file, or the time to run."""
+    assert (Clip("a", 1500, 1500), Clip("b"), Clip("c", 0, 2000), Clip("d", 3000)) == m3u(
+        *("#EXTVLCOPT:start-time=1.5", "#EXTVLCOPT:stop-time=3", "a", "b", "#EXTVLCOPT:run-time=2", "c"),
+        *("#EXTINF:9", "#EXTVLCOPT: start-time=3", "d"),
+    )
+
+
+def test_a_time_of_vlc_that_is_none_is_an_issue() -> None:
+    """It would change the audio."""
+    assert ["line 2 has the time 'soon'"] == messages("#EXTM3U\n#EXTVLCOPT:start-time=soon\na", ".m3u")
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_an_hls_playlist_is_one_issue(end: str) -> None:
+    """Its lines are parts of one stream, and most of them URLs."""
+    lines = ["#EXTM3U", "#EXT-X-VERSION:3", "#EXTINF:9.0,", "https://example.com/a.ts", "a.ts", "#EXT-X-ENDLIST", ""]
+
+    assert ["line 2 has `#EXT-X-VERSION`: it is an HLS playlist, of one stream in parts"] == messages(
+        end.join(lines), ".m3u8"
+    )
+
+
+@pytest.mark.parametrize("line", ["http://example.com/a.mp3", "HTTPS://example.com/a.mp3", "file:///a.mp3"])
+def test_urls_are_issues_with_their_line(line: str) -> None:
+    """Clips are objects of the bucket."""
+    assert ["line 3 is a URL"] == messages(f"#EXTM3U\na.mp3\n{line}\nb.mp3\n", ".m3u")
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        (r"clips\a b.mp3", "clips/a b.mp3"),
+        (r".\a.mp3", "manifests/shows/a.mp3"),
+        (r"..\..\clips\a.mp3", "clips/a.mp3"),
+        (r"C:\Music\a.mp3", "C:/Music/a.mp3"),
+    ],
+)
+def test_backslashes_of_an_m3u_separate_folders(written: str, key: str) -> None:
+    """As players on Windows write them."""
+    assert (Clip(key),) == m3u(written)
+
+
+def keys_of(body: bytes, suffix: str) -> list[str]:
+    """Return the keys of the clips of a playlist."""
+    found = parse(body, ObjectRef("acme", f"manifests/ep1{suffix}"), Limits()).clips
+    return [clip.key for clip in found if isinstance(clip, Clip)]
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize(
+    ("encoding", "key"),
+    [
+        ("utf-8", "Müsik.mp3"),
+        ("latin-1", "Müsik.mp3"),
+        ("windows-1252", "„Müsik“ – 5 €.mp3"),
+        ("windows-1251", "Музыка.mp3"),
+        ("shift_jis", "音楽.mp3"),
+        ("gbk", "音乐.mp3"),
+        ("utf-16", "音乐.mp3"),
+    ],
+)
+def test_an_m3u_may_have_an_older_encoding(encoding: str, key: str, named: bool) -> None:
+    """UTF-8, the one that `#EXTENC` names, or that of Windows in the West."""
+    if not named and encoding in ("windows-1251", "shift_jis", "gbk"):
+        encoding, key = "windows-1252", "Ärger.mp3"
+    header = f"#EXTENC: {encoding}" if named else "#EXTM3U"
+
+    assert [key] == keys_of(f"{header}\r\n{key}\r\n".encode(encoding), ".m3u")
+
+
+def test_an_m3u8_is_in_unicode() -> None:
+    """Its suffix says so; UTF-16 has a byte order mark."""
+    assert ["Müsik.mp3"] == keys_of("#EXTM3U\nMüsik.mp3".encode("utf-16"), ".m3u8")
+    with pytest.raises(InvalidManifest, match="is not UTF-8: byte 1"):
+        keys_of("Müsik.mp3".encode("latin-1"), ".m3u8")
+
+
+@given(st.binary(max_size=200), st.sampled_from([b"", b"#EXTENC:utf-7\n", b"#EXTENC: punycode\n", b"#EXTENC:gbk\n"]))
+@QUIET
+def test_any_bytes_are_a_playlist_or_have_issues(noise: bytes, header: bytes) -> None:
+    """No codec raises another error."""
+    try:
+        found: object = keys_of(header + noise, ".m3u")
+    except InvalidManifest as bad:
+        found = bad.issues
+
+    assert found
 
 
 @pytest.mark.parametrize(
