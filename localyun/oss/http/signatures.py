@@ -7,7 +7,8 @@ the vendor's Python SDK 2.19.1 and Go SDK 3.0.2 sign; read 2026-11.
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 
@@ -35,7 +36,23 @@ class SignedRequest:
 
 
 def authenticate(request: SignedRequest, keyring: Keyring, now: datetime, region: str) -> Credential | None:
-    """Return the key that signed a request, or None if it is anonymous. Raises ServiceError if it is invalid."""
+    """Return the key that signed a request, or None if it is anonymous. Raises ServiceError if it is invalid.
+
+    The resource of a bucket is `/bucket/`. A client that has the bucket in the path, which OSS itself does not serve,
+    may sign the path that it sends, `/bucket` (OpenDAL 0.47 for Python, 2026-11).
+    """
+    try:
+        return _authenticate(request, keyring, now, region)
+    except ServiceError as error:
+        bucket = request.resource.strip("/")
+        if error.code != "SignatureDoesNotMatch" or request.resource != f"/{bucket}/" or "/" in bucket:
+            raise
+        with suppress(ServiceError):
+            return _authenticate(replace(request, resource=f"/{bucket}"), keyring, now, region)
+        raise
+
+
+def _authenticate(request: SignedRequest, keyring: Keyring, now: datetime, region: str) -> Credential | None:
     authorization = request.headers.get("authorization", "")
     if authorization.startswith(V4):
         return _v4_header(request, authorization, keyring, now, region)
