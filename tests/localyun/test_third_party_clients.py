@@ -1,4 +1,4 @@
-"""Clients of OSS that nobody wrote with this local cloud in mind: OpenDAL, and ali-oss for Node."""
+"""Clients of OSS that others wrote: OpenDAL, and ali-oss for Node."""
 
 from collections.abc import Iterator
 from pathlib import Path
