@@ -250,3 +250,22 @@ def test_a_small_part_is_described(here: World) -> None:
 def part(number: int) -> str:
     """Return the element of a part that is the text "1"."""
     return f"<Part><PartNumber>{number}</PartNumber><ETag>{hashlib.md5(b'1').hexdigest()}</ETag></Part>"
+
+
+CONTROLS = "".join(map(chr, range(1, 32)))
+
+
+@pytest.mark.parametrize("written", [CONTROLS, "".join(f"&#x{code:02X};" for code in range(1, 32))])
+def test_control_characters_of_keys_are_listed_and_deleted(here: World, written: str) -> None:
+    """Written as they are or as references; in a listing without `encoding-type` they are references."""
+    here.objects.put(BUCKET, f"c/{CONTROLS}", b"1")
+    begin(here, f"c/{CONTROLS}")
+    listed = call(here, "GET", parameters={"prefix": "c/"}).http_response.content.decode()
+    uploads = call(here, "GET", parameters={"prefix": "c/", "uploads": ""}).http_response.content.decode()
+    body = f"<?xml version='1.0'?>\r\n<Delete>\r\n<Object><Key>c/{written}</Key></Object></Delete>".encode()
+    call(here, "POST", None, body, parameters={"delete": ""}, headers={"Content-MD5": md5_of(body)})
+
+    for code in set(range(1, 32)) - {9, 10}:
+        assert f"&#{code};" in listed
+        assert f"&#{code};" in uploads
+    assert here.objects.find(BUCKET, f"c/{CONTROLS}") is None

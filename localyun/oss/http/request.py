@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
 from localyun.http import CHUNK_BYTES, HttpRequest
+from localyun.oss.http.xml import printable
 from localyun.oss.service import ObjectService
 from localyun.oss.tags import parse_tags
 from localyun.oss.values import DEFAULTS, AcceptedTask, Origin, WriteOptions, invalid_argument
@@ -106,8 +107,8 @@ class OssRequest:
         return encoding or None
 
     def encoded(self, key: str) -> str:
-        """Return a key in the encoding of the response; without one, XML cannot represent control characters."""
-        return quote(key, safe="") if self.encoding else key
+        """Return a key in the encoding of the response."""
+        return quote(key, safe="") if self.encoding else printable(key)
 
     def write_options(self, headers: Mapping[str, str] | None = None) -> WriteOptions:
         """Return the options of an upload, with its own headers unless others are given. Raises ServiceError."""
