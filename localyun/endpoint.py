@@ -46,6 +46,10 @@ class Endpoint(ABC):
             response = self.error_response(call, self.internal_error, request_id)
         return self.complete(response, request_id, monotonic() - begun)
 
+    def leaves_body(self, _call: HttpRequest) -> bool:
+        """Return True if a request is answered without its body, which need not arrive then."""
+        return False
+
     def permits(
         self, call: HttpRequest, credential: Credential, action: str, *names: str, values: Mapping[str, str] = NO_VALUES
     ) -> bool:

@@ -5,8 +5,9 @@ Handlers run in worker threads, so they may block (a long poll does). The path s
 """
 
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import BinaryIO
@@ -52,16 +53,18 @@ class HttpRequest:
 
 @dataclass(frozen=True)
 class FileRange:
-    """A byte range of a file, sent without loading it into memory."""
+    """A byte range of a file, sent without loading it into memory. If gzipped, its final length is not known."""
 
     file: Path
     start: int
     length: int
+    gzipped: bool = False
 
     def chunks(self) -> Iterator[bytes]:
         """Yield the bytes in pieces of at most `CHUNK_BYTES`."""
         with self.file.open("rb") as source:
-            yield from range_chunks(source, self.start, self.length)
+            found = range_chunks(source, self.start, self.length)
+            yield from _gzipped(found) if self.gzipped else found
 
 
 @dataclass(frozen=True)
@@ -84,22 +87,39 @@ def range_chunks(source: BinaryIO, start: int, length: int) -> Iterator[bytes]:
         yield chunk
 
 
-def asgi_app(answer: Callable[[HttpRequest], HttpResponse]) -> ASGIApp:
-    """Return an ASGI app that calls `answer` for every method and path."""
+def _gzipped(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    compressor = zlib.compressobj(wbits=zlib.MAX_WBITS + 16)  # 16: the format of gzip
+    for chunk in chunks:
+        yield compressor.compress(chunk)
+    yield compressor.flush()
+
+
+def asgi_app(
+    answer: Callable[[HttpRequest], HttpResponse], leaves_body: Callable[[HttpRequest], bool] = lambda _: False
+) -> ASGIApp:
+    """Return an ASGI app that calls `answer` for every method and path.
+
+    A request for which `leaves_body` returns True is answered before its body arrives, with an empty one. Then the
+    connection is closed.
+    """
     limiter = cache(lambda: anyio.CapacityLimiter(WORKER_THREADS))  # created in the event loop
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         with tempfile.SpooledTemporaryFile(max_size=SPOOL_BYTES) as body:
+            request = _request(scope, body)  # type: ignore[arg-type] # a spooled file has all methods of a binary file
+            unread = leaves_body(request)
             try:
-                async for chunk in Request(scope, receive).stream():
-                    body.write(chunk)
+                if not unread:
+                    async for chunk in Request(scope, receive).stream():
+                        body.write(chunk)
             except ClientDisconnect:
                 return
             body.seek(0)
-            request = _request(scope, body)  # type: ignore[arg-type] # a spooled file has all methods of a binary file
             response = await anyio.to_thread.run_sync(partial(answer, request), limiter=limiter())
+            if unread:
+                response = replace(response, headers={**response.headers, "Connection": "close"})
             if response.status:
                 await _starlette_response(response)(scope, receive, send)
             else:
@@ -133,6 +153,7 @@ def _text(header: bytes) -> str:
 
 def _starlette_response(response: HttpResponse) -> Response:
     if isinstance(response.body, FileRange):
-        headers = {"Content-Length": str(response.body.length), **response.headers}
+        length = {} if response.body.gzipped else {"Content-Length": str(response.body.length)}
+        headers = {**length, **response.headers}
         return StreamingResponse(response.body.chunks(), response.status, headers)
     return Response(response.body, response.status, response.headers)

@@ -275,4 +275,4 @@ def _apps(
     if domains:
         public = replace(oss, domains=domains)
         endpoints = [public, *endpoints[1:], oss]
-    return [asgi_app(endpoint.answer) for endpoint in endpoints]
+    return [asgi_app(endpoint.answer, endpoint.leaves_body) for endpoint in endpoints]

@@ -120,7 +120,7 @@ def world(root: Path, *, allow: Callable[..., bool] = lambda *_, **__: True) -> 
         requests.append(request)
         return endpoint.answer(request)
 
-    with _served(answer) as url:
+    with _served(answer, endpoint.leaves_body) as url:
         here = World(objects, tasks, clock, url, requests)
         objects.listen(here.events.append)
         yield here
@@ -128,12 +128,12 @@ def world(root: Path, *, allow: Callable[..., bool] = lambda *_, **__: True) -> 
 
 
 @contextmanager
-def _served(answer: Callable[[HttpRequest], HttpResponse]) -> Iterator[str]:
+def _served(answer: Callable[[HttpRequest], HttpResponse], leaves_body: Callable[[HttpRequest], bool]) -> Iterator[str]:
     options: dict[str, Any] = {"log_level": "error", "lifespan": "off", "server_header": False, "date_header": False}
     # asyncio disables Nagle's algorithm only if the protocol is given; otherwise, streaming takes 40 ms longer.
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(asgi_app(answer), **options))
+        server = uvicorn.Server(uvicorn.Config(asgi_app(answer, leaves_body), **options))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
         deadline = time.monotonic() + 10

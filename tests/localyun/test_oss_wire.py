@@ -2,10 +2,13 @@
 
 import base64
 import hashlib
+import socket
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import alibabacloud_oss_v2 as oss
+import httpx
 import pytest
 
 from tests.localyun.oss_world import BUCKET, World, world
@@ -269,3 +272,48 @@ def test_control_characters_of_keys_are_listed_and_deleted(here: World, written:
         assert f"&#{code};" in listed
         assert f"&#{code};" in uploads
     assert here.objects.find(BUCKET, f"c/{CONTROLS}") is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "accepted", "compressed"),
+    [
+        ("text/plain", 1024, "gzip", True),
+        ("application/json; charset=utf-8", 5000, "deflate, gzip", True),
+        ("text/plain", 1023, "gzip", False),
+        ("audio/mpeg", 5000, "gzip", False),
+        ("text/plain", 5000, "identity", False),
+    ],
+)
+def test_text_of_1_kb_is_compressed_on_request(
+    here: World, kind: str, size: int, accepted: str, compressed: bool
+) -> None:
+    """A compressed response has no length and no ETag; a range is not compressed."""
+    url = here.bucket().sign_url("GET", "text", 60)
+    call(here, "PUT", "text", b"a" * size, headers={"Content-Type": kind})
+    response = httpx.get(url, headers={"Accept-Encoding": accepted})
+    ranged = httpx.get(url, headers={"Accept-Encoding": accepted, "Range": "bytes=0-1"})
+
+    assert response.content == b"a" * size
+    assert compressed == (response.headers.get("content-encoding") == "gzip")
+    assert compressed == ("content-length" not in response.headers) == ("etag" not in response.headers)
+    assert (ranged.content, ranged.headers.get("content-encoding")) == (b"aa", None)
+
+
+@pytest.mark.parametrize(
+    ("method", "length", "status"),
+    [("GET", 9, "200 OK"), ("HEAD", 9, "200 OK"), ("PUT", 5 * 1024**3 + 1, "400 Bad Request")],
+)
+def test_a_request_is_answered_before_a_body_that_does_not_matter(
+    here: World, method: str, length: int, status: str
+) -> None:
+    """A read needs none, and an upload of more than 5 GiB is refused; the connection ends."""
+    here.objects.put(BUCKET, "k", b"kept")
+    url = urlsplit(here.bucket().sign_url(method, "k", 60))
+    with socket.create_connection((url.hostname, url.port), timeout=10) as client:
+        head = f"{method} {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nContent-Length: {length}\r\n\r\n"
+        client.sendall(head.encode())
+        answer = b"".join(iter(lambda: client.recv(65536), b""))
+
+    assert answer.startswith(f"HTTP/1.1 {status}".encode())
+    assert method != "PUT" or b"<Code>EntityTooLarge</Code>" in answer
+    assert here.objects.head(BUCKET, "k").size == 4

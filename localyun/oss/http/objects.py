@@ -13,6 +13,11 @@ from localyun.oss.multipart import UploadPart
 from localyun.oss.service import StoredObject
 from localyun.oss.values import invalid_argument
 
+GZIP_LEAST_BYTES = 1024
+GZIPPED_TYPES = (
+    *("text/cache-manifest", "text/xml", "text/plain", "text/css", "text/json", "application/json"),
+    *("application/javascript", "application/x-javascript", "application/rss+xml"),
+)
 MD5_DIGITS = 32
 MAX_POSITION = 5 * 1024**3
 IN_MEMORY_BYTES = 1 << 16  # a small object is sent in one write, together with its headers
@@ -24,6 +29,8 @@ def get_object(request: OssRequest) -> HttpResponse:
     check_conditions(found, request.headers)
     headers = {**object_headers(found), **_md5_of(found), **_overrides(request)}
     part = byte_range(found.size, request.headers)
+    if part is None and _is_gzipped(found, request):
+        return HttpResponse(200, FileRange(found.file, 0, found.size, gzipped=True), _gzipped(headers))
     if part is None:
         return HttpResponse(200, _content(found, 0, found.size), headers)
     first, last = part
@@ -140,6 +147,23 @@ def object_headers(found: StoredObject) -> dict[str, str]:
 def _md5_of(found: StoredObject) -> dict[str, str]:
     """Return the header Content-MD5 of an object; one that was appended to, or made of parts, has none."""
     return md5_header(found.etag) if found.kind == "Normal" else {}
+
+
+def _is_gzipped(found: StoredObject, request: OssRequest) -> bool:
+    """Return True if the client accepts gzip, and OSS compresses objects of this size and type.
+
+    Source: OSS API reference, GetObject, read 2026-11.
+    """
+    accepted = {name.strip().lower() for name in request.headers.get("accept-encoding", "").split(",")}
+    content_type = found.content_type.partition(";")[0].strip().lower()
+    compressible = found.size >= GZIP_LEAST_BYTES and content_type in GZIPPED_TYPES
+    return "gzip" in accepted and compressible and "content-encoding" not in found.headers
+
+
+def _gzipped(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a compressed response: without the checksums of the object, and without ranges."""
+    dropped = ("ETag", "Content-MD5", "Accept-Ranges")
+    return {name: value for name, value in headers.items() if name not in dropped} | {"Content-Encoding": "gzip"}
 
 
 def _content(found: StoredObject, start: int, length: int) -> bytes | FileRange:

@@ -52,6 +52,8 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("POST", "object", "x-oss-async-process"): ("oss:PostProcessTask", process.async_process),
 }
 
+# OSS API reference, PutObject, AppendObject, UploadPart and PostObject, read 2026-11.
+MAX_UPLOAD_BYTES = 5 * 1024**3
 ANY_REGION = ("oss:ListBuckets", "oss:PutBucket", "oss:GetBucketInfo", "oss:GetBucketLocation")
 READ_ACTIONS = ("oss:GetObject", "oss:ListObjects")
 WRITE_ACTIONS = ("oss:PutObject", "oss:DeleteObject")
@@ -77,8 +79,14 @@ class OssEndpoint(OssContext):
         }
         return replace(response, headers={name: _latin(value) for name, value in headers.items()})
 
+    def leaves_body(self, call: HttpRequest) -> bool:
+        """Return True for a read, whose body has no meaning, and for an upload that is too large."""
+        size = _declared_size(call)
+        return size > MAX_UPLOAD_BYTES or (call.method in {"GET", "HEAD"} and size > 0)
+
     def dispatch(self, http: HttpRequest, request_id: str) -> HttpResponse:
         """Authenticate and authorize a request, then execute its action."""
+        _check_size(http)
         bucket, key = self.domains.locate(http) if self.domains else locate(http)
         request = OssRequest(http, bucket, key, request_id, self)
         action, answer = _route(request)
@@ -101,6 +109,19 @@ class OssEndpoint(OssContext):
             headers["x-oss-err"] = base64.b64encode(body).decode()
             return HttpResponse(error.status, b"", headers)
         return HttpResponse(error.status, body, {"Content-Type": "application/xml", **headers})
+
+
+def _declared_size(http: HttpRequest) -> int:
+    length = http.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdecimal() else 0
+
+
+def _check_size(http: HttpRequest) -> None:
+    """Raise EntityTooLarge for a body that exceeds the limit of one request."""
+    if (size := _declared_size(http)) > MAX_UPLOAD_BYTES:
+        details = {"MaxSizeAllowed": str(MAX_UPLOAD_BYTES), "ProposedSize": str(size)}
+        text = "Your proposed upload exceeds the maximum allowed size."
+        raise ServiceError(400, "EntityTooLarge", text, **details)
 
 
 def _authorize(request: OssRequest, action: str) -> OssRequest:
