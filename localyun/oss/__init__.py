@@ -7,5 +7,6 @@ blobs  immutable files with checksums
 writer  makes changed objects visible and sends their events
 multipart  multipart uploads
 tags  object tags and their limits
+configurations  the stored configurations of buckets
 service  the rules of buckets and objects
 """

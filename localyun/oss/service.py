@@ -13,6 +13,7 @@ from pathlib import Path
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.oss.blobs import BlobFolder, Source, chunks_of
+from localyun.oss.configurations import BucketConfigurations
 from localyun.oss.multipart import SCHEMA as UPLOADS_SCHEMA
 from localyun.oss.multipart import Uploads
 from localyun.oss.store import SCHEMA, ObjectIndex
@@ -46,6 +47,7 @@ class ObjectService(ObjectIndex):
         super().__init__(database, self._blobs.path, lambda: clock.token(16))
         self._writer = ObjectWriter(self, self._blobs, clock)
         self.uploads = Uploads(database, self._writer)
+        self.configurations = BucketConfigurations(database, self)
         self._blobs.delete_unknown(lambda: self.files() | self.uploads.files())
 
     def listen(self, listener: Callable[[ObjectEvent], None]) -> None:

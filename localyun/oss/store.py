@@ -30,6 +30,8 @@ CREATE TABLE IF NOT EXISTS bucket_regions(name TEXT PRIMARY KEY, region TEXT);
 CREATE TABLE IF NOT EXISTS objects(
     bucket TEXT, key BLOB, etag TEXT, size INTEGER, last_modified TEXT, content_type TEXT, headers TEXT,
     crc64 TEXT, kind TEXT, file TEXT, version_id TEXT, PRIMARY KEY(bucket, key)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS bucket_configurations(
+    bucket TEXT, name TEXT, id TEXT, document BLOB, PRIMARY KEY(bucket, name, id)) WITHOUT ROWID;
 """
 REPLACE_OBJECT = f"REPLACE INTO objects VALUES({','.join('?' * 11)})"
 SELECT_OBJECT = "SELECT * FROM objects WHERE bucket=? AND key=?"
@@ -95,6 +97,7 @@ class ObjectIndex:
                 raise ServiceError(409, "BucketNotEmpty", text, BucketName=name)
             db.execute("DELETE FROM buckets WHERE name=?", (name,))
             db.execute("DELETE FROM bucket_regions WHERE name=?", (name,))
+            db.execute("DELETE FROM bucket_configurations WHERE bucket=?", (name,))
 
     def find(self, bucket: str, key: str) -> StoredObject | None:
         """Return an object, or None if it does not exist. Raises NoSuchBucket."""

@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 import socket
 from collections.abc import Iterator
 from typing import Any
@@ -317,3 +318,109 @@ def test_a_request_is_answered_before_a_body_that_does_not_matter(
     assert answer.startswith(f"HTTP/1.1 {status}".encode())
     assert method != "PUT" or b"<Code>EntityTooLarge</Code>" in answer
     assert here.objects.head(BUCKET, "k").size == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "document", "absent"),
+    [
+        ("cors", "<CORSConfiguration><CORSRule/></CORSConfiguration>", "NoSuchCORSConfiguration"),
+        ("website", "<WebsiteConfiguration/>", "NoSuchWebsiteConfiguration"),
+        ("overwriteConfig", "<OverwriteConfiguration/>", "NoSuchOverwriteConfig"),
+        ("logging", "<BucketLoggingStatus><LoggingEnabled/></BucketLoggingStatus>", "<BucketLoggingStatus>"),
+        ("tagging", "<Tagging><TagSet><Tag/></TagSet></Tagging>", "<TagSet></TagSet>"),
+        ("referer", "<RefererConfiguration/>", "<AllowEmptyReferer>true<"),
+        ("requestPayment", "<RequestPaymentConfiguration/>", "<Payer>BucketOwner<"),
+        ("accessmonitor", "<AccessMonitorConfiguration/>", "<Status>Disabled<"),
+        ("policy", '{"Version": "1", "Statement": []}', "NoSuchBucketPolicy"),
+    ],
+)
+def test_a_configuration_of_a_bucket_is_returned_as_it_was_put(
+    here: World, name: str, document: str, absent: str
+) -> None:
+    """Without one, the vendor's default or error is; a deleted bucket leaves none behind."""
+    given: Any = {"bucket": "configured", "parameters": {name: ""}}
+
+    def get() -> str:
+        try:
+            return str(call(here, "GET", **given).http_response.content.decode())
+        except oss.exceptions.OperationError as error:
+            return str(error.unwrap().code)
+
+    call(here, "PUT", bucket="configured")
+    before = get()
+    call(here, "PUT", None, document.encode(), **given)
+    stored = get()
+    call(here, "DELETE", bucket="configured")
+    call(here, "PUT", bucket="configured")
+
+    assert absent in before
+    assert stored == document
+    assert get() == before
+
+
+def test_a_configuration_with_another_root_is_rejected(here: World) -> None:
+    """Nothing is stored."""
+    refused(here, "MalformedXML", 400, "PUT", None, b"<CORSRule/>", parameters={"website": ""})
+    refused(here, "InvalidPolicyDocument", 400, "PUT", None, b"[]", parameters={"policy": ""})
+
+    refused(here, "NoSuchWebsiteConfiguration", 404, "GET", parameters={"website": ""})
+
+
+def test_inventories_have_ids(here: World) -> None:
+    """Each is put, listed and deleted by its id."""
+    for name in ("one", "two"):
+        body = f"<InventoryConfiguration><Id>{name}</Id></InventoryConfiguration>".encode()
+        call(here, "PUT", None, body, parameters={"inventory": "", "inventoryId": name})
+    call(here, "DELETE", parameters={"inventory": "", "inventoryId": "one"})
+    listed = call(here, "GET", parameters={"inventory": ""}).http_response.content
+    refused(here, "NoSuchInventory", 404, "GET", parameters={"inventory": "", "inventoryId": "one"})
+
+    assert b"<Id>two</Id>" in listed
+    assert b"<Id>one</Id>" not in listed
+
+
+def test_new_objects_have_the_default_encryption_of_their_bucket(here: World) -> None:
+    """Unless they name another; its algorithm and its key are checked."""
+    name = "ApplyServerSideEncryptionByDefault"
+    rule = f"<ServerSideEncryptionRule><{name}>{{}}</{name}></ServerSideEncryptionRule>"
+    given: Any = {"bucket": "encrypted", "parameters": {"encryption": ""}}
+    call(here, "PUT", bucket="encrypted")
+    for text, code in (
+        ("<SSEAlgorithm>DES</SSEAlgorithm>", "InvalidEncryptionAlgorithmError"),
+        ("<SSEAlgorithm>AES256</SSEAlgorithm><KMSMasterKeyID>k</KMSMasterKeyID>", "InvalidArgument"),
+    ):
+        refused(here, code, 400, "PUT", None, rule.format(text).encode(), **given)
+    call(here, "PUT", None, rule.format("<SSEAlgorithm>SM4</SSEAlgorithm>").encode(), **given)
+    header = "x-oss-server-side-encryption"
+
+    assert call(here, "PUT", "k", b"1", bucket="encrypted").headers[header] == "SM4"
+    assert call(here, "PUT", "k", b"1", bucket="encrypted", headers={header: "AES256"}).headers[header] == "AES256"
+    assert (
+        b"<SSEAlgorithm>SM4<" in call(here, "GET", **{**given, "parameters": {"bucketInfo": ""}}).http_response.content
+    )
+
+
+def test_blocked_public_access_blocks_anonymous_reads(here: World) -> None:
+    """Whatever the ACLs permit."""
+    given: Any = {"bucket": "open", "parameters": {"publicAccessBlock": ""}}
+    call(here, "PUT", bucket="open", headers={"x-oss-acl": "public-read"})
+    call(here, "PUT", "k", b"1", bucket="open")
+    public = httpx.get(f"{here.url}/open/k").status_code
+    body = (
+        b"<PublicAccessBlockConfiguration><BlockPublicAccess>true</BlockPublicAccess></PublicAccessBlockConfiguration>"
+    )
+    call(here, "PUT", None, body, **given)
+    blocked = httpx.get(f"{here.url}/open/k").status_code
+    call(here, "DELETE", **given)
+
+    assert (public, blocked, httpx.get(f"{here.url}/open/k").status_code) == (200, 403, 200)
+
+
+def test_a_policy_for_everyone_is_public(here: World) -> None:
+    """Its status is computed; the policy itself is stored only."""
+    for principal, expected in (("*", b"true"), (["1234"], b"false")):
+        policy = {"Version": "1", "Statement": [{"Effect": "Allow", "Principal": principal}]}
+        call(here, "PUT", None, json.dumps(policy).encode(), parameters={"policy": ""})
+        status = call(here, "GET", parameters={"policyStatus": ""}).http_response.content
+
+        assert b"<IsPublic>" + expected in status

@@ -8,6 +8,7 @@ subresources  the query parameters that are signed or select an action
 xml  response and request documents
 conditions  conditional requests and byte ranges
 buckets  actions on buckets
+configurations  actions on stored configurations of buckets
 lists  actions that list objects or delete a list of objects
 objects  actions on one object's bytes
 metadata  actions on an object's ACL and tags

@@ -1,7 +1,10 @@
 """The OSS actions on buckets: list, create, delete, info, location, ACL, versioning. One function per action."""
 
+from functools import partial
+
 from localyun.http import HttpResponse
-from localyun.oss.http.request import OssRequest
+from localyun.oss.http.configurations import DEFAULT_RESOURCE_GROUP, found_text
+from localyun.oss.http.request import RULE, OssRequest
 from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, owner, parse, xml_response
 from localyun.oss.service import OssBucket
 
@@ -38,8 +41,21 @@ def get_bucket_info(request: OssRequest) -> HttpResponse:
     """Answer GetBucketInfo, of buckets in any region ("GetBucketInfo", AlibabaCloudDocs/oss, 2021)."""
     bucket = request.objects.bucket(request.bucket)
     acl = element("AccessControlList", leaf("Grant", bucket.acl))
-    state = leaves(DataRedundancyType="LRS", Versioning=bucket.versioning or None)
-    return xml_response("BucketInfo", element("Bucket", _properties(request, bucket), owner(), acl, state))
+    found = partial(found_text, request)
+    algorithm = found("encryption", f"{RULE}/SSEAlgorithm") or "None"
+    accelerated = found("transferAcceleration", "Enabled") == "true"
+    state = leaves(
+        DataRedundancyType="LRS",
+        Versioning=bucket.versioning or None,
+        AccessMonitor=found("accessmonitor", "Status") or "Disabled",
+        BlockPublicAccess=found("publicAccessBlock", "BlockPublicAccess") or "false",
+        Comment="",
+        CrossRegionReplication="Disabled",
+        ResourceGroupId=found("resourceGroup", "ResourceGroupId") or DEFAULT_RESOURCE_GROUP,
+        TransferAcceleration="Enabled" if accelerated else "Disabled",
+    )
+    rules = element("ServerSideEncryptionRule", leaf("SSEAlgorithm", algorithm)) + element("BucketPolicy")
+    return xml_response("BucketInfo", element("Bucket", _properties(request, bucket), owner(), acl, state, rules))
 
 
 def get_bucket_location(request: OssRequest) -> HttpResponse:

@@ -12,7 +12,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
 from localyun.http import CHUNK_BYTES, HttpRequest
-from localyun.oss.http.xml import printable
+from localyun.oss.http.xml import parse, printable
 from localyun.oss.service import ObjectService
 from localyun.oss.tags import parse_tags
 from localyun.oss.values import DEFAULTS, AcceptedTask, Origin, WriteOptions, invalid_argument
@@ -25,6 +25,9 @@ OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
 ENCRYPTION = "x-oss-server-side-encryption"
 # Kept and shown; contents are stored as they are.
 ENCRYPTION_HEADERS = (ENCRYPTION, "x-oss-server-side-data-encryption", "x-oss-server-side-encryption-key-id")
+# The default encryption of a bucket has them as elements.
+RULE = "ApplyServerSideEncryptionByDefault"
+RULE_TAGS = dict(zip(ENCRYPTION_HEADERS, ("SSEAlgorithm", "KMSDataEncryption", "KMSMasterKeyID"), strict=True))
 # What an upload may set besides; a response shows it in other headers or not at all.
 OSS_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
 # OSS API reference, PutObject, read 2026-11.
@@ -118,7 +121,17 @@ class OssRequest:
 
     def stored_headers(self) -> dict[str, str]:
         """Return the headers of an upload that are stored with the object. Raises ServiceError for an invalid one."""
-        return stored_headers(self.headers)
+        own = stored_headers(self.headers)
+        return own if ENCRYPTION in own else {**self._default_encryption(), **own}
+
+    def _default_encryption(self) -> dict[str, str]:
+        """Return the headers of the encryption that the bucket sets for uploads that name none."""
+        document = self.objects.configurations.get(self.bucket, "encryption")
+        if not document:
+            return {}
+        rule = parse(document, "ServerSideEncryptionRule")
+        texts = ((header, rule.findtext(f"{RULE}/{tag}")) for header, tag in RULE_TAGS.items())
+        return {header: text for header, text in texts if text}
 
     def number(self, name: str, default: int, most: int, least: int = 0) -> int:
         """Return a numeric parameter. Raises InvalidArgument if it is out of bounds."""
@@ -193,9 +206,9 @@ def copy_source(header: str) -> tuple[str, str]:
 def stored_headers(given: Mapping[str, str]) -> dict[str, str]:
     """Return the headers or form fields of an upload that are stored. Raises ServiceError for an invalid one."""
     parse_tags(given.get("x-oss-tagging", ""))
-    for name, values in HEADER_VALUES.items():
-        if name in given and given[name] not in values:
-            raise _invalid_value(name, given[name], values)
+    for name in HEADER_VALUES:
+        if name in given:
+            check_value(name, given[name])
     return {name: value for name, value in given.items() if _is_stored(name)}
 
 
@@ -203,11 +216,15 @@ def _is_stored(name: str) -> bool:
     return name.startswith("x-oss-meta-") or name in STORED_HEADERS | OSS_HEADERS | set(ENCRYPTION_HEADERS)
 
 
-def _invalid_value(name: str, value: str, values: tuple[str, ...]) -> ServiceError:
+def check_value(name: str, value: str) -> None:
+    """Raise ServiceError if a header of an upload has a value that it cannot have."""
+    values = HEADER_VALUES[name]
+    if value in values:
+        return
     if name == ENCRYPTION:
         text = f"The Encryption request you specified is not valid. Supported value: {'/'.join(values)}."
-        return ServiceError(400, "InvalidEncryptionAlgorithmError", text, ec="0005-00000003")
-    return invalid_argument(name, value, f"The {name} must be one of {', '.join(values)}, not {value!r}.")
+        raise ServiceError(400, "InvalidEncryptionAlgorithmError", text, ec="0005-00000003")
+    raise invalid_argument(name, value, f"The {name} must be one of {', '.join(values)}, not {value!r}.")
 
 
 def not_implemented(what: str) -> ServiceError:

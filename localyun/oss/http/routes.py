@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from localyun.errors import ServiceError
 from localyun.http import HttpRequest, HttpResponse
-from localyun.oss.http import buckets, lists, metadata, multipart, objects, post_object, process
+from localyun.oss.http import buckets, configurations, lists, metadata, multipart, objects, post_object, process
 from localyun.oss.http.conditions import http_date
 from localyun.oss.http.custom_domains import CustomDomains
 from localyun.oss.http.request import OssContext, OssRequest, locate, not_implemented
@@ -31,6 +31,7 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("PUT", "bucket", "acl"): ("oss:PutBucketAcl", buckets.put_bucket_acl),
     ("GET", "bucket", "versioning"): ("oss:GetBucketVersioning", buckets.get_bucket_versioning),
     ("PUT", "bucket", "versioning"): ("oss:PutBucketVersioning", buckets.put_bucket_versioning),
+    **configurations.configuration_routes(),
     ("GET", "bucket", "uploads"): ("oss:ListMultipartUploads", multipart.list_uploads),
     ("GET", "object", ""): ("oss:GetObject", objects.get_object),
     ("HEAD", "object", ""): ("oss:GetObject", objects.head_object),
@@ -187,6 +188,8 @@ def _is_public(request: OssRequest, action: str) -> bool:
     """Return True if the ACL of the object, or else of its bucket, permits an action to everyone."""
     try:
         acl = request.objects.bucket(request.bucket).acl
+        if configurations.found_text(request, "publicAccessBlock", "BlockPublicAccess") == "true":
+            return False
         if request.key and action == "oss:GetObject":
             own = request.objects.head(request.bucket, request.key).headers.get("x-oss-object-acl", "default")
             acl = acl if own == "default" else own

@@ -17,15 +17,15 @@ class Selection(NamedTuple):
 # fmt: off
 # Each selects its own action, whether the local cloud has that action or not.
 SELECTING = frozenset({
-    "accessPoint", "accessPointConfigForObjectProcess", "accessPointForObjectProcess", "accessPointPolicy",
-    "accessPointPolicyForObjectProcess", "accessmonitor", "acl", "append", "asyncFetch", "bucketArchiveDirectRead",
-    "bucketInfo", "callback-policy", "cleanRestoredObject", "cloudboxes", "cname", "cors", "dataAccelerator",
-    "dataPipeline", "delete", "encryption", "httpsConfig", "img", "inventory", "legalHold", "lifecycle", "live",
-    "location", "logging", "metaQuery", "metadataConfiguration", "objectInfo", "objectMeta", "objectWorm",
-    "overwriteConfig", "policy", "policyStatus", "policyToken", "processConfiguration", "publicAccessBlock", "qos",
-    "qosInfo", "qosRequester", "redundancyTransition", "referer", "regionList", "regions", "replication",
-    "replicationLocation", "replicationProgress", "requestPayment", "requesterQosInfo", "resourceGroup",
-    "resourcePool", "resourcePoolBucketGroup", "resourcePoolBucketGroups", "resourcePoolBuckets",
+    "MetaQuery", "accessPoint", "accessPointConfigForObjectProcess", "accessPointForObjectProcess",
+    "accessPointPolicy", "accessPointPolicyForObjectProcess", "accessmonitor", "acl", "append", "asyncFetch",
+    "bucketArchiveDirectRead", "bucketInfo", "callback-policy", "cleanRestoredObject", "cloudboxes", "cname",
+    "cors", "dataAccelerator", "dataPipeline", "delete", "encryption", "httpsConfig", "img", "inventory",
+    "legalHold", "lifecycle", "live", "location", "logging", "metaQuery", "metadataConfiguration", "objectInfo",
+    "objectMeta", "objectWorm", "overwriteConfig", "policy", "policyStatus", "policyToken", "processConfiguration",
+    "publicAccessBlock", "qos", "qosInfo", "qosRequester", "redundancyTransition", "referer", "regionList",
+    "regions", "replication", "replicationLocation", "replicationProgress", "requestPayment", "requesterQosInfo",
+    "resourceGroup", "resourcePool", "resourcePoolBucketGroup", "resourcePoolBucketGroups", "resourcePoolBuckets",
     "resourcePoolInfo", "responseHeader", "restore", "retention", "rtc", "seal", "stat", "style", "symlink",
     "tagging", "transferAcceleration", "udf", "udfApplication", "udfApplicationLog", "udfImage", "udfImageDesc",
     "uploadId", "uploads", "userDefinedLogFieldsConfig", "versioning", "versions", "vod", "website", "worm",
@@ -36,10 +36,9 @@ SELECTING = frozenset({
 # These are sub-resources as well, but clients of V1 do not sign them.
 _V4_ONLY = frozenset({
     "accessPointConfigForObjectProcess", "accessPointForObjectProcess", "accessPointPolicyForObjectProcess",
-    "accessmonitor", "callback-policy", "cleanRestoredObject", "dataAccelerator", "dataPipeline", "legalHold",
-    "metadataConfiguration", "objectWorm", "overwriteConfig", "policyStatus", "policyToken", "processConfiguration",
-    "regions", "resourcePoolBucketGroup", "resourcePoolBucketGroups", "retention", "seal",
-    "userDefinedLogFieldsConfig", "x-oss-delete", "x-oss-dir", "x-oss-rename",
+    "accessmonitor", "callback-policy", "dataAccelerator", "metadataConfiguration", "policyToken",
+    "processConfiguration", "regions", "resourcePoolBucketGroup", "resourcePoolBucketGroups", "x-oss-delete",
+    "x-oss-dir", "x-oss-rename",
 })
 
 # Parameters that modify an action and are signed by V1.
@@ -71,6 +70,8 @@ _PARAMETERS = {
     Selection("POST", "object", "uploads"): {"uploads", "sequential"},
     Selection("PUT", "object", "uploadId"): {"uploadId", "partNumber"},
     Selection("DELETE", "object", ""): {"versionId"},
+    Selection("PUT", "bucket", "inventory"): {"inventory", "inventoryId"},
+    Selection("DELETE", "bucket", "inventory"): {"inventory", "inventoryId"},
 }
 
 SIGNED = (SELECTING - _V4_ONLY) | _MODIFIERS
