@@ -1,4 +1,4 @@
-"""The vendor's clients for Go and Java against `clipstitch up`."""
+"""The vendor's clients for Go and Java, and npm's ali-mns, against `clipstitch up`."""
 
 from collections.abc import Iterator
 from datetime import datetime, timezone
@@ -12,10 +12,12 @@ from alibabacloud_oss_v2.types import Credentials, HttpRequest, SigningContext
 from localyun.oss.http.request import copy_source
 from localyun.oss.http.signatures import SignedRequest, authenticate
 from localyun.ram.credentials import Credential, Keyring
+from tests.deploy import tools
 from tests.flow.reference_cloud import clipstitch_up
-from tests.flow.reference_toolchains import run_go, run_java
+from tests.flow.reference_toolchains import run_go, run_java, run_node
 
 DATA = Path(__file__).parent / "data"
+SDK = Path(__file__).parent / "sdk"
 NOW = datetime(2026, 11, 23, 1, 30, tzinfo=timezone.utc)
 OBJECTS = """\
 get: 0123456789
@@ -35,7 +37,29 @@ bucket: false
 """
 QUEUES = """\
 queue: hallo 你好 1
+cancelled: true
 topic: {"published": true}
+deleted: QueueNotExist
+"""
+GO_QUEUES = """\
+ordered: true true
+queue: true 60
+empty: true
+message: hallo <你好> 1 8
+batch: 2 [a b]
+topic: true published
+deleted: true
+"""
+NODE_QUEUES = """\
+created: 201
+queue: 60 http://1234567890123456.mns.cn-hangzhou.aliyuncs.com/queues/node-q
+cancelled: 204
+empty: MessageNotExist
+peeked: hallo <你好>
+message: hallo <你好> 1
+batch: a,b 204
+topic: published
+deleted: QueueNotExist
 """
 
 
@@ -63,6 +87,19 @@ def test_java_clients_use_objects_queues_and_topics(variables: dict[str, str], t
     printed = run_java((DATA / "Demo.java").read_text("utf-8"), tmp_path, variables)
 
     assert objects("java") + QUEUES == printed
+
+
+def test_go_client_uses_queues_and_topics(variables: dict[str, str], tmp_path: Path) -> None:
+    """The client aliyun-mns-go-sdk sends no namespace; version 1 accepts no other host names than the vendor's."""
+    assert GO_QUEUES == run_go((SDK / "messages.go").read_text("utf-8"), tmp_path, variables, SDK)
+
+
+def test_node_client_uses_queues_and_topics(variables: dict[str, str], tmp_path: Path) -> None:
+    """The client ali-mns keeps the vendor's host names, with the local cloud as its proxy."""
+    tools.require(tools.MNS_CLIENT, "the SMQ client for Node")
+    proxied = {**variables, "http_proxy": variables["MNS_ENDPOINT"], "no_proxy": ""}
+
+    assert NODE_QUEUES == run_node(SDK / "messages.js", tmp_path, proxied, tools.MNS_CLIENT.parent)
 
 
 def test_a_v4_signature_may_use_the_date_header() -> None:

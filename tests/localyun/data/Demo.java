@@ -2,6 +2,7 @@ import com.aliyun.mns.client.CloudAccount;
 import com.aliyun.mns.client.CloudQueue;
 import com.aliyun.mns.client.CloudTopic;
 import com.aliyun.mns.client.MNSClient;
+import com.aliyun.mns.common.ServiceException;
 import com.aliyun.mns.model.Message;
 import com.aliyun.mns.model.QueueMeta;
 import com.aliyun.mns.model.RawTopicMessage;
@@ -46,6 +47,10 @@ public class Demo {
     }
 
     public static void main(String[] none) throws Exception {
+        Thread.setDefaultUncaughtExceptionHandler((thread, error) -> {
+            error.printStackTrace();
+            System.exit(1); // the threads of a client would keep the process running
+        });
         objects(SignVersion.V1);
         objects(SignVersion.V4);
         queues();
@@ -63,13 +68,16 @@ public class Demo {
         Message message = queue.popMessage(5);
         System.out.println("queue: " + message.getMessageBody() + " " + message.getDequeueCount());
         queue.deleteMessage(message.getReceiptHandle());
+        Message later = new Message("later");
+        later.setDelaySeconds(60);
+        queue.deleteMessage(queue.putMessage(later).getReceiptHandle());
+        System.out.println("cancelled: " + (queue.popMessage(1) == null));
         TopicMeta about = new TopicMeta();
         about.setTopicName("java-tour");
         CloudTopic topic = client.createTopic(about);
         SubscriptionMeta subscription = new SubscriptionMeta();
         subscription.setSubscriptionName("s");
-        String owner = env.get("OSS_REGION") + ":" + env.get("ALIBABA_CLOUD_ACCOUNT_ID");
-        subscription.setEndpoint("acs:mns:" + owner + ":queues/java-tour");
+        subscription.setEndpoint(topic.generateQueueEndpoint("java-tour"));
         subscription.setNotifyContentFormat(SubscriptionMeta.NotifyContentFormat.SIMPLIFIED);
         topic.subscribe(subscription);
         RawTopicMessage published = new RawTopicMessage();
@@ -78,6 +86,11 @@ public class Demo {
         System.out.println("topic: " + queue.popMessage(10).getMessageBodyAsRawString());
         queue.delete();
         topic.delete();
+        try {
+            queue.getAttributes();
+        } catch (ServiceException missing) {
+            System.out.println("deleted: " + missing.getErrorCode());
+        }
         client.close();
     }
 
