@@ -130,9 +130,13 @@ class SinkUnresponsive(ClipstitchError, code="SINK_UNRESPONSIVE"):
 
 
 class ObjectNotFound(ClipstitchError, code="NOT_FOUND"):
-    """The object does not exist."""
+    """The object does not exist. `nearest` is the most similar key that does, if one was looked for and found."""
 
     remedy = "Check the bucket and the key; keys are exact, including case and spaces."
+
+    def __init__(self, message: str = "", *, nearest: str = "") -> None:
+        super().__init__(message)
+        self.nearest = nearest
 
 
 class Superseded(ClipstitchError, code="SUPERSEDED"):

@@ -12,6 +12,7 @@ json_schema      the JSON Schema of manifests, from the table; for the command o
 documents        JSON and YAML to plain values, without ambiguity
 playlists        ffconcat and M3U to the document of an equivalent manifest
 object_keys      the rules of OSS for object keys
+similar_keys     the keys that the name of a missing clip may mean
 glob_patterns    glob patterns and natural order
 expand_globs     globs replaced by the clips that they match
 durations        durations such as 1m30s

@@ -52,10 +52,19 @@ def _valid_clips(clips: Sequence[Entry], issues: Sequence[Issue]) -> list[tuple[
     return [(path, clip.key) for path, clip in paths if isinstance(clip, Clip) and clip.key and path not in bad]
 
 
+def is_playlist(key: str) -> bool:
+    """Return True if a manifest of this key is a playlist."""
+    return _suffix(key) in PLAYLISTS
+
+
+def _suffix(key: str) -> str:
+    dot = key.rfind(".")
+    return key[dot:].lower() if dot >= 0 else ""
+
+
 def _document(body: bytes, ref: ObjectRef, limits: Limits) -> Any:
     """Parse the bytes by the suffix of their key; a playlist becomes the document of an equivalent manifest."""
-    dot = ref.key.rfind(".")
-    suffix = ref.key[dot:].lower() if dot >= 0 else ""
+    suffix = _suffix(ref.key)
     if suffix in PLAYLISTS:
         return PLAYLISTS[suffix](decode(body, suffix), ref, limits.manifest_prefix)
     return documents.load(body, suffix, SUFFIXES)

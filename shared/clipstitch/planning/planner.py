@@ -104,7 +104,9 @@ def clip_issues(path: str, clip: Clip, probe: Probe | ClipstitchError) -> list[I
             raise probe
         code, message = _CLIP_ISSUES[type(probe)]
         reason = f": {probe}" if isinstance(probe, NotAudio) else ""
-        return [Issue(path, code, f"`{clip.key}` {message}{reason}", probe.remedy)]
+        nearest = probe.nearest if isinstance(probe, ObjectNotFound) else ""
+        remedy = f"{probe.remedy} The nearest key is `{nearest}`." if nearest else probe.remedy
+        return [Issue(path, code, f"`{clip.key}` {message}{reason}", remedy)]
     if clip.start_ms >= probe.duration_s * 1000:
         message = f"starts at {clip.start_ms} ms, but `{clip.key}` ends at {probe.duration_s * 1000:.0f} ms"
         return [Issue(path + "/start", "TRIM_BEYOND_END", message, "Use a start before the end of the clip.")]

@@ -5,6 +5,7 @@ Use cases reach the cloud through the ports in `common.ports` only; they import 
 settings        the configuration, from an environment
 job_store       facts, kept as objects
 context         the ports, the clock, the settings and the job store: one object for every use case
+probe_clips     the probes of all clips, and what the names of missing ones may mean
 plan_job        manifest to plan: parse, expand globs, probe
 task_outcomes   record how tasks ended
 check_merge     what was merged against what was planned

@@ -22,6 +22,7 @@ from clipstitch.planning.plan import Plan, PlanningContext, Publisher
 from clipstitch.planning.planner import clip_issues, make_plan
 from clipstitch.planning.silence_flac import silence_flac
 from clipstitch.usecases.context import Context
+from clipstitch.usecases.probe_clips import ProbedClips, probe_clips
 
 _MAY_APPEAR = {"CLIP_NOT_FOUND", "GLOB_EMPTY"}  # issues that an upload of the clip resolves
 
@@ -124,15 +125,24 @@ def _plan(job_id: str, manifest: ManifestRef, parsed: Manifest, context: Context
     occupied = _output_issues(Publisher(job_id, manifest, parsed.output.overwrite), parsed, context)
     with _all_issues(manifest, context, occupied):
         expanded = expand_globs(parsed, lambda prefix: context.objects.list(bucket, prefix), settings.limits, bucket)
-        refs = dict.fromkeys(ObjectRef(bucket, clip.key) for clip in expanded.manifest.clips if isinstance(clip, Clip))
-        probes = context.audio.probe(list(refs))
+        names = dict.fromkeys(clip.key for clip in expanded.manifest.clips if isinstance(clip, Clip))
+        probed = probe_clips(manifest, list(names), context)
         target = PlanningContext(
             job_id, manifest, settings.state_prefix, settings.completion_topic, settings.sink_names
         )
-        plan = make_plan(expanded.manifest, probes, target, expanded.paths)
+        plan = make_plan(_with_keys(expanded.manifest, probed), probed.probes, target, expanded.paths)
         if occupied:
             raise errors.InvalidManifest(occupied)
         return plan
+
+
+def _with_keys(parsed: Manifest, probed: ProbedClips) -> Manifest:
+    """Return a manifest whose clips have the keys of the objects that they mean."""
+    if not probed.renamed:
+        return parsed
+    renamed = probed.renamed
+    clips = (c._replace(key=renamed.get(c.key, c.key)) if isinstance(c, Clip) else c for c in parsed.clips)
+    return parsed._replace(clips=tuple(clips))
 
 
 def _output_issues(publisher: Publisher, parsed: Manifest, context: Context) -> list[errors.Issue]:
@@ -157,8 +167,9 @@ def _all_issues(manifest: ManifestRef, context: Context, known: Sequence[errors.
     try:
         yield
     except errors.InvalidManifest as invalid:
-        clips = [(path, ObjectRef(manifest.ref.bucket, key)) for path, key in invalid.clips]
-        probes = context.audio.probe(list(dict.fromkeys(ref for _, ref in clips)))
+        probed = probe_clips(manifest, list(dict.fromkeys(key for _, key in invalid.clips)), context)
+        keys, probes = probed.renamed, probed.probes
+        clips = [(path, ObjectRef(manifest.ref.bucket, keys.get(key, key))) for path, key in invalid.clips]
         if busy := next((probe for probe in probes.values() if isinstance(probe, errors.CloudBusy)), None):
             raise busy from invalid  # the issues of that clip are still unknown
         unusable = [
