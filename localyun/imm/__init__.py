@@ -14,6 +14,7 @@ output_formats   the limits of the seven output formats and their FFmpeg argumen
 ffmpeg           runs FFmpeg as a child process and parses its log
 conversion       converts a clip to the rate and the channels of the output
 join             joins audio files to the sample
+flac             finds FLAC streams one after the other in a file
 mp4              reads how long the audio of an MP4 file is
 unreadable       says why a file is not audio that can be read
 audio_info       measures an object for `audio/info`

@@ -11,13 +11,14 @@ official media processing tool prints (2026-08-21).
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from localyun.imm.errors import ImmError
 from localyun.imm.ffmpeg import SPEEX, AudioStream, Ffmpeg, input_args
+from localyun.imm.flac import ByteRange, flac_streams
 from localyun.imm.mp4 import AudioLength, audio_length, is_encrypted
 from localyun.imm.unreadable import describe_unreadable
 
@@ -32,12 +33,31 @@ class MeasuredAudio:
     """The audio of a file: its stream, its samples per channel, and the duration that its container announces.
 
     `length` is where the audio ends, if the container says so to the sample; what is decoded behind that is padding.
+    `part` is where it is in a file with several streams, one after the other; `following` are those after the first.
     """
 
     stream: AudioStream
     samples: int
     announced_s: float
     length: AudioLength | None = None
+    part: ByteRange | None = None
+    following: tuple["MeasuredAudio", ...] = ()
+
+    @property
+    def streams(self) -> tuple["MeasuredAudio", ...]:
+        """All streams of the file, each with its own format."""
+        return (self, *self.following)
+
+    @property
+    def seconds(self) -> float:
+        """The decoded duration of all streams."""
+        return sum(audio.samples / audio.stream.sample_rate for audio in self.streams)
+
+    @property
+    def duration_s(self) -> float:
+        """The decoded duration, or the announced one if that is longer since the file is truncated."""
+        is_truncated = not self.following and self.announced_s > self.seconds + MAX_PADDING_S
+        return self.announced_s if is_truncated else self.seconds
 
 
 @dataclass(frozen=True)
@@ -60,9 +80,7 @@ class AudioInfo:
     def describe(self, file: Path, label: str) -> Mapping[str, Any]:
         """Return the document of a file; raise `ImmError`, which names it by its label, if it is not audio."""
         audio = self.measure(file, label)
-        seconds = audio.samples / audio.stream.sample_rate
-        truncated = audio.announced_s > seconds + MAX_PADDING_S
-        return _document(audio.stream, audio.announced_s if truncated else seconds, file.stat().st_size)
+        return _document(audio.stream, audio.duration_s, file.stat().st_size)
 
     def measure(self, file: Path, label: str) -> MeasuredAudio:
         """Decode a file, once; raise `ImmError`, which names it by its label, if it is not audio."""
@@ -70,19 +88,24 @@ class AudioInfo:
         return self._cached(_AudioFile((stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns), file, label))
 
     def _measure(self, file: _AudioFile) -> MeasuredAudio:
+        if is_encrypted(file.path):
+            raise not_audio(file.label, "it is encrypted (DRM)")
+        parts: list[ByteRange | None] = [*flac_streams(file.path)] or [None]
+        first, *following = [self._measure_stream(file, part) for part in parts]
+        return replace(first, following=tuple(following))
+
+    def _measure_stream(self, file: _AudioFile, part: ByteRange | None) -> MeasuredAudio:
         with file.path.open("rb") as source:
             codec = SPEEX if SPEEX_HEAD.match(source.read(64)) else ""
-        args = [*input_args(str(file.path.absolute()), codec), "-map", "0:a:0", "-f", "null", "-"]
+        args = [*input_args(str(file.path.absolute()), codec, part), "-map", "0:a:0", "-f", "null", "-"]
         with self._slots:
             result = self._ffmpeg.retried(lambda: self._ffmpeg.run(args, task=f"read {file.label}"))
         stream, samples = result.streams().get(0), result.encoded()
-        if is_encrypted(file.path):
-            raise not_audio(file.label, "it is encrypted (DRM)")
         if stream is None or not samples:
             raise not_audio(file.label, describe_unreadable(file.path, result))
         length = audio_length(file.path)
         counted = min(samples, length.samples(stream.sample_rate)) if length else samples
-        return MeasuredAudio(stream, counted, result.announced_s(), length)
+        return MeasuredAudio(stream, counted, result.announced_s(), length, part)
 
 
 def not_audio(label: str, reason: str) -> ImmError:

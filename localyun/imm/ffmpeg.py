@@ -17,6 +17,7 @@ from typing import BinaryIO, TypeVar
 import imageio_ffmpeg
 
 from localyun.imm.errors import ImmError
+from localyun.imm.flac import ByteRange
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -259,15 +260,16 @@ class Ffmpeg:
             return child
 
 
-def input_args(name: str, codec: str = "") -> list[str]:
-    """Return the arguments that read one audio file, but no file or URL that it refers to.
+def input_args(name: str, codec: str = "", part: ByteRange | None = None) -> list[str]:
+    """Return the arguments that read one audio file, or a part of it, but no file or URL that it refers to.
 
     Three or more channels without a declared layout get none, instead of FFmpeg's guess. Speex needs libspeex: the
     decoder that FFmpeg 7.0.2 takes by itself puts a pause behind every frame.
     """
-    safe = ["-protocol_whitelist", "file", "-format_whitelist", DEMUXERS]
+    safe = ["-protocol_whitelist", "file,subfile" if part else "file", "-format_whitelist", DEMUXERS]
     decoder = ["-c:a", "libspeex"] if codec == SPEEX else []
-    return [*safe, "-guess_layout_max", "2", *decoder, "-i", f"file:{name}"]
+    url = f"subfile,,start,{part.start},end,{part.end},,:file:{name}" if part else f"file:{name}"
+    return [*safe, "-guess_layout_max", "2", *decoder, "-i", url]
 
 
 def count_channels(layout: str) -> int:

@@ -20,6 +20,7 @@ Trims count samples instead of time stamps, after a full decode, because seeking
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from localyun.imm.audio_info import MeasuredAudio, not_audio
@@ -161,7 +162,8 @@ def _decoded(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding:
                 yield from _cut(clip, encoding, _chunks(file.read))
     else:
         for clip in clips:
-            yield from _cut(clip, encoding, _decoded_alone(ffmpeg, folder, clip, encoding))
+            streams = (_decoded_alone(ffmpeg, folder, clip, audio, encoding) for audio in clip.audio.streams)
+            yield from _cut(clip, encoding, chain.from_iterable(streams))
 
 
 def _decoded_together(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], encoding: Encoding) -> list[str]:
@@ -169,14 +171,16 @@ def _decoded_together(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], 
 
     Return none if the clips are too big to write them down, or if anything went wrong: decode them one by one then.
     """
-    if len(clips) == 1 or sum((folder / clip.file).stat().st_size for clip in clips) > SMALL_BYTES:
+    if len(clips) == 1 or any(clip.audio.following for clip in clips):
+        return []
+    if sum((folder / clip.file).stat().st_size for clip in clips) > SMALL_BYTES:
         return []
     names = [f"decoded-{number:02d}" for number in range(len(clips))]
-    inputs = [arg for clip in clips for arg in _input_args(clip)]
+    inputs = [arg for clip in clips for arg in _input_args(clip, clip.audio)]
     outputs = [
         arg
         for number, (clip, name) in enumerate(zip(clips, names, strict=True))
-        for arg in (*_output_args(number, clip, encoding), "-y", name)
+        for arg in (*_output_args(number, clip.audio, encoding), "-y", name)
     ]
     try:
         result = ffmpeg.run([*inputs, *outputs], folder, task=f"read {len(clips)} clips")
@@ -185,9 +189,11 @@ def _decoded_together(ffmpeg: Ffmpeg, folder: Path, clips: Sequence[InputClip], 
     return names if result.code == 0 and all((folder / name).stat().st_size for name in names) else []
 
 
-def _decoded_alone(ffmpeg: Ffmpeg, folder: Path, clip: InputClip, encoding: Encoding) -> Iterator[memoryview]:
-    """Yield the samples of one clip; raise `ImmError` if it cannot be decoded."""
-    args = [*_input_args(clip), *_output_args(0, clip, encoding), "pipe:1"]
+def _decoded_alone(
+    ffmpeg: Ffmpeg, folder: Path, clip: InputClip, audio: MeasuredAudio, encoding: Encoding
+) -> Iterator[memoryview]:
+    """Yield the samples of one stream of a clip; raise `ImmError` if it cannot be decoded."""
+    args = [*_input_args(clip, audio), *_output_args(0, audio, encoding), "pipe:1"]
     count, task = 0, f"read {clip.label}"
     with ffmpeg.running(args, folder, task=task, stdout=True) as decoder:
         for chunk in _chunks(decoder.read):
@@ -200,12 +206,12 @@ def _decoded_alone(ffmpeg: Ffmpeg, folder: Path, clip: InputClip, encoding: Enco
         raise FfmpegFailed(result, task)
 
 
-def _input_args(clip: InputClip) -> list[str]:
-    return input_args(clip.file, clip.audio.stream.codec)
+def _input_args(clip: InputClip, audio: MeasuredAudio) -> list[str]:
+    return input_args(clip.file, audio.stream.codec, audio.part)
 
 
-def _output_args(number: int, clip: InputClip, encoding: Encoding) -> list[str]:
-    filters = conversion(clip.audio.stream, encoding.sample_rate, encoding.channels)
+def _output_args(number: int, audio: MeasuredAudio, encoding: Encoding) -> list[str]:
+    filters = conversion(audio.stream, encoding.sample_rate, encoding.channels)
     return ["-map", f"{number}:a:0", "-af", filters, "-f", "f32le"]
 
 

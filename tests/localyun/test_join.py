@@ -216,6 +216,8 @@ def changing(folder: Path, suffix: str, *shapes: tuple[int, int]) -> tuple[str, 
         (".opus", [(48000, 1), (48000, 2)]),
         (".ac3", [(48000, 2), (48000, 6)]),
         (".ac3", [(48000, 6), (48000, 1)]),
+        (".flac", [(44100, 1), (48000, 2), (22050, 1)]),
+        (".flac", [(44100, 2), (44100, 2)]),
     ],
 )
 def test_clips_around_one_that_changes_its_rate_or_channels_are_whole(
