@@ -10,7 +10,7 @@ WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # The tests that measure coverage.
 RINGS  := tests/unit tests/contract
 
-.PHONY: demo help test lint coverage tools soak faults fuzz audit matrix setup clean
+.PHONY: demo help test lint coverage tools soak faults conformance fuzz audit matrix setup clean
 
 demo: $(READY)  ## merge the demo's clips on the local cloud
 	$(BIN)/clipstitch demo
@@ -50,6 +50,9 @@ soak: $(READY)  ## 100,000 simulated schedules
 
 faults: $(READY)  ## 500 manifests with fault injection, the local cloud killed repeatedly
 	$(BIN)/python -m tests.faults --manifests 500
+
+conformance: $(READY)  ## the vendor's own test suites for Go against the local cloud
+	$(BIN)/python -m tests.conformance
 
 fuzz: $(READY)  ## one minute of inputs that might raise unexpected exceptions
 	$(BIN)/python -m tests.fuzz --seconds 64
