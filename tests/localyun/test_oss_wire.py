@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import alibabacloud_oss_v2 as oss
 import httpx
+import oss2
 import pytest
 
 from tests.localyun.oss_world import BUCKET, World, world
@@ -424,3 +425,9 @@ def test_a_policy_for_everyone_is_public(here: World) -> None:
         status = call(here, "GET", parameters={"policyStatus": ""}).http_response.content
 
         assert b"<IsPublic>" + expected in status
+
+
+def test_a_bucket_has_no_live_channels(here: World) -> None:
+    """They can be listed, as clients do before they delete a bucket, but not created."""
+    assert list(oss2.LiveChannelIterator(here.bucket())) == []
+    refused(here, "NotImplemented", 501, "PUT", "channel", b"<LiveChannelConfiguration/>", parameters={"live": ""})

@@ -76,6 +76,11 @@ def put_bucket_acl(request: OssRequest) -> HttpResponse:
     return HttpResponse(200)
 
 
+def list_live_channels(_request: OssRequest) -> HttpResponse:
+    """Answer ListLiveChannel: there are none, as none can be created here; clients ask before they delete a bucket."""
+    return xml_response("ListLiveChannelResult", leaves(Prefix="", Marker="", MaxKeys=100, IsTruncated=False))
+
+
 def get_bucket_versioning(request: OssRequest) -> HttpResponse:
     """Answer GetBucketVersioning; a bucket that never had it has no Status."""
     status = request.objects.bucket(request.bucket).versioning

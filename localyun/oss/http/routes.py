@@ -32,6 +32,7 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("GET", "bucket", "versioning"): ("oss:GetBucketVersioning", buckets.get_bucket_versioning),
     ("PUT", "bucket", "versioning"): ("oss:PutBucketVersioning", buckets.put_bucket_versioning),
     **configurations.configuration_routes(),
+    ("GET", "bucket", "live"): ("oss:ListLiveChannel", buckets.list_live_channels),
     ("GET", "bucket", "uploads"): ("oss:ListMultipartUploads", multipart.list_uploads),
     ("GET", "object", ""): ("oss:GetObject", objects.get_object),
     ("HEAD", "object", ""): ("oss:GetObject", objects.head_object),
