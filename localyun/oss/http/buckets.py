@@ -1,9 +1,11 @@
 """The OSS actions on buckets: list, create, delete, info, location, ACL, versioning. One function per action."""
 
+import re
+from dataclasses import replace
 from functools import partial
 
 from localyun.http import HttpResponse
-from localyun.oss.http.configurations import DEFAULT_RESOURCE_GROUP, found_text
+from localyun.oss.http.configurations import DEFAULT_RESOURCE_GROUP, bucket_tags, found_text
 from localyun.oss.http.request import RULE, OssRequest
 from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, owner, parse, xml_response
 from localyun.oss.service import OssBucket
@@ -15,7 +17,15 @@ def list_buckets(request: OssRequest) -> HttpResponse:
     """Answer ListBuckets (GetService)."""
     prefix, marker = request.query.get("prefix", ""), request.query.get("marker", "")
     limit = request.number("max-keys", 100, 1000, least=1)
-    found = [bucket for bucket in request.objects.buckets() if bucket.name.startswith(prefix) and bucket.name > marker]
+    group, tags = request.headers.get("x-oss-resource-group-id"), _wanted_tags(request)
+    found = [
+        bucket
+        for bucket in request.objects.buckets()
+        if bucket.name.startswith(prefix)
+        and bucket.name > marker
+        and group in (None, "", _resource_group(request, bucket.name))
+        and tags <= set(bucket_tags(request, bucket.name))
+    ]
     truncated = len(found) > limit
     next_marker = found[limit - 1].name if truncated else ""
     paging = leaves(Prefix=prefix, Marker=marker, MaxKeys=limit, IsTruncated=truncated, NextMarker=next_marker)
@@ -51,10 +61,10 @@ def get_bucket_info(request: OssRequest) -> HttpResponse:
         BlockPublicAccess=found("publicAccessBlock", "BlockPublicAccess") or "false",
         Comment="",
         CrossRegionReplication="Disabled",
-        ResourceGroupId=found("resourceGroup", "ResourceGroupId") or DEFAULT_RESOURCE_GROUP,
         TransferAcceleration="Enabled" if accelerated else "Disabled",
     )
-    rules = element("ServerSideEncryptionRule", leaf("SSEAlgorithm", algorithm)) + element("BucketPolicy")
+    keys = {name: found("encryption", f"{RULE}/{name}") or None for name in ("KMSMasterKeyID", "KMSDataEncryption")}
+    rules = element("ServerSideEncryptionRule", leaves(SSEAlgorithm=algorithm, **keys)) + element("BucketPolicy")
     return xml_response("BucketInfo", element("Bucket", _properties(request, bucket), owner(), acl, state, rules))
 
 
@@ -100,9 +110,27 @@ def _properties(request: OssRequest, bucket: OssBucket) -> str:
     """Return the elements of a bucket; its endpoints are the one that received the request."""
     host = request.headers.get("host", "")
     region = bucket.region or request.context.region
-    place = leaves(Name=bucket.name, Location=f"oss-{region}", Region=region, CreationDate=iso(bucket.created))
+    group = _resource_group(request, bucket.name)
+    place = leaves(
+        ResourceGroupId=group,
+        Name=bucket.name,
+        Location=f"oss-{region}",
+        Region=region,
+        CreationDate=iso(bucket.created),
+    )
     return place + leaves(ExtranetEndpoint=host, IntranetEndpoint=host, StorageClass="Standard")
 
 
 def _acl(request: OssRequest, default: str) -> str:
     return request.one_of("x-oss-acl", BUCKET_ACLS, default, "bucket ACL")
+
+
+def _resource_group(request: OssRequest, bucket: str) -> str:
+    return found_text(replace(request, bucket=bucket), "resourceGroup", "ResourceGroupId") or DEFAULT_RESOURCE_GROUP
+
+
+def _wanted_tags(request: OssRequest) -> set[tuple[str, str]]:
+    """Return the tags that the listed buckets must have: `tag-key` with `tag-value`, or those of `tagging`."""
+    query = request.query
+    tags = re.findall(r'"([^"]*)":"([^"]*)"', query.get("tagging", ""))
+    return {*tags, (query["tag-key"], query.get("tag-value", ""))} if query.get("tag-key") else set(tags)

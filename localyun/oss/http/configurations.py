@@ -17,7 +17,7 @@ from xml.etree import ElementTree as ET
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse
 from localyun.oss.http.request import ENCRYPTION, RULE, OssRequest, check_value
-from localyun.oss.http.xml import element, leaf, leaves, parse, xml_response
+from localyun.oss.http.xml import document, element, leaf, leaves, parse, xml_response
 
 BucketAction = Callable[[OssRequest], HttpResponse]
 MAX_INVENTORIES = 100  # of one page
@@ -26,7 +26,8 @@ MAX_INVENTORIES = 100  # of one page
 class Configuration(NamedTuple):
     """A kind of configuration: its sub-resource, its name in RAM actions, and its root element.
 
-    An absent one is an error with `code`, or else a document with the content `default`.
+    An absent one is an error with `code`, or else a document with the content `default`. `implied` is an element that
+    OSS adds to a document that lacks it.
     """
 
     subresource: str
@@ -34,16 +35,18 @@ class Configuration(NamedTuple):
     root: str
     code: str = ""
     default: str = ""
+    implied: str = ""
     deletable: bool = True
 
 
 DEFAULT_RESOURCE_GROUP = "rg-default-id"
-_REFERER = leaves(AllowEmptyReferer=True, AllowTruncateQueryString=True) + element("RefererList")
+_TRUNCATE = leaf("AllowTruncateQueryString", True)
+_REFERER = leaf("AllowEmptyReferer", True) + _TRUNCATE + element("RefererList")
 _HTTPS, _RESOURCE_GROUP = element("TLS", leaf("Enable", False)), leaf("ResourceGroupId", DEFAULT_RESOURCE_GROUP)
 _BLOCKED, _DIRECT = leaf("BlockPublicAccess", False), leaf("Enabled", False)
 _fixed = partial(Configuration, deletable=False)
 CONFIGURATIONS = (
-    Configuration("cors", "Cors", "CORSConfiguration", "NoSuchCORSConfiguration"),
+    Configuration("cors", "Cors", "CORSConfiguration", "NoSuchCORSConfiguration", implied=leaf("ResponseVary", False)),
     Configuration("website", "Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
     Configuration("encryption", "Encryption", "ServerSideEncryptionRule", "NoSuchServerSideEncryptionRule"),
     Configuration("inventory", "Inventory", "InventoryConfiguration", "NoSuchInventory"),
@@ -63,7 +66,9 @@ CONFIGURATIONS = (
     Configuration("logging", "Logging", "BucketLoggingStatus"),
     Configuration("tagging", "Tagging", "Tagging", default=element("TagSet")),
     Configuration("publicAccessBlock", "PublicAccessBlock", "PublicAccessBlockConfiguration", default=_BLOCKED),
-    _fixed("referer", "Referer", "RefererConfiguration", default=_REFERER),
+    _fixed(
+        "referer", "Referer", "RefererConfiguration", default=_REFERER, implied=leaf("AllowTruncateQueryString", True)
+    ),
     _fixed("requestPayment", "RequestPayment", "RequestPaymentConfiguration", default=leaf("Payer", "BucketOwner")),
     _fixed("accessmonitor", "AccessMonitor", "AccessMonitorConfiguration", default=leaf("Status", "Disabled")),
     _fixed("httpsConfig", "HttpsConfig", "HttpsConfiguration", default=_HTTPS),
@@ -71,6 +76,7 @@ CONFIGURATIONS = (
     _fixed("resourceGroup", "ResourceGroup", "BucketResourceGroupConfiguration", default=_RESOURCE_GROUP),
 )
 POLICY = "policy"
+DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def configuration_routes() -> dict[tuple[str, str, str], tuple[str, BucketAction]]:
@@ -82,6 +88,7 @@ def configuration_routes() -> dict[tuple[str, str, str], tuple[str, BucketAction
         routes["GET", "bucket", name] = (f"oss:GetBucket{kind.action}", _get(kind))
         if kind.deletable:
             routes["DELETE", "bucket", name] = (f"oss:DeleteBucket{kind.action}", _delete(kind))
+    routes["DELETE", "bucket", "tagging"] = ("oss:DeleteBucketTagging", delete_tags)
     routes["PUT", "bucket", POLICY] = ("oss:PutBucketPolicy", put_policy)
     routes["GET", "bucket", POLICY] = ("oss:GetBucketPolicy", get_policy)
     routes["GET", "bucket", "policyStatus"] = ("oss:GetBucketPolicyStatus", get_policy_status)
@@ -106,6 +113,26 @@ def found_text(request: OssRequest, subresource: str, path: str, default: str = 
     body = request.objects.configurations.get(request.bucket, subresource)
     kind = next(kind for kind in CONFIGURATIONS if kind.subresource == subresource)
     return (parse(body, kind.root).findtext(path) if body else None) or default
+
+
+def bucket_tags(request: OssRequest, bucket: str) -> list[tuple[str, str]]:
+    """Return the tags of a bucket."""
+    body = request.objects.configurations.get(bucket, "tagging")
+    nodes = parse(body, "Tagging").findall("TagSet/Tag") if body else []
+    return [(node.findtext("Key") or "", node.findtext("Value") or "") for node in nodes]
+
+
+def delete_tags(request: OssRequest) -> HttpResponse:
+    """Answer DeleteBucketTags: of the keys that `tagging` lists, or of all."""
+    keys = set(filter(None, request.query["tagging"].split(",")))
+    kept = [tag for tag in bucket_tags(request, request.bucket) if keys and tag[0] not in keys]
+    request.objects.configurations.delete(request.bucket, "tagging")
+    if kept:
+        body = document(
+            "Tagging", element("TagSet", *(element("Tag", leaves(Key=key, Value=value)) for key, value in kept))
+        )
+        request.objects.configurations.put(request.bucket, "tagging", body)
+    return HttpResponse(204)
 
 
 def put_policy(request: OssRequest) -> HttpResponse:
@@ -150,10 +177,21 @@ def _put(kind: Configuration) -> BucketAction:
         root = parse(body, kind.root)
         if check := CHECKS.get(kind.subresource):
             check(root)
-        request.objects.configurations.put(request.bucket, kind.subresource, body, _part(request))
+        completed = _completed(root, kind.implied)
+        request.objects.configurations.put(request.bucket, kind.subresource, completed, _part(request))
         return HttpResponse(200)
 
     return put
+
+
+def _completed(root: ET.Element, implied: str) -> bytes:
+    """Return a document as OSS answers with it: without namespaces, with booleans in lower case and what is implied."""
+    for node in root.iter():
+        if node.text in {"True", "False"}:
+            node.text = node.text.lower()
+    if implied and root.find((element := ET.fromstring(implied)).tag) is None:  # noqa: S314 - a constant
+        root.append(element)
+    return DECLARATION + ET.tostring(root, "unicode").encode()
 
 
 def _get(kind: Configuration) -> BucketAction:

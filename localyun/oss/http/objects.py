@@ -77,7 +77,8 @@ def append_object(request: OssRequest) -> HttpResponse:
     """Answer AppendObject; only the first request of an object sets its metadata, each may set its ACL."""
     request.check_md5()
     position = request.number("position", 0, MAX_POSITION)
-    options = request.write_options()
+    acl = {"x-oss-object-acl": value} if (value := request.object_acl("")) else {}
+    options = request.write_options(acl if position else None)
     new = request.objects.append(request.bucket, request.key, request.http.body, position, options)
     return HttpResponse(200, b"", {**etag_headers(new), "x-oss-next-append-position": str(new.size)})
 

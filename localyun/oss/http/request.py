@@ -24,7 +24,9 @@ STORED_HEADERS = frozenset(("cache-control", "content-disposition", "content-enc
 OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
 ENCRYPTION = "x-oss-server-side-encryption"
 # Kept and shown; contents are stored as they are.
-ENCRYPTION_HEADERS = (ENCRYPTION, "x-oss-server-side-data-encryption", "x-oss-server-side-encryption-key-id")
+KMS_KEY = "x-oss-server-side-encryption-key-id"
+DEFAULT_KMS_KEY = "00000000-0000-0000-0000-000000000000"  # KMS itself is not served
+ENCRYPTION_HEADERS = (ENCRYPTION, "x-oss-server-side-data-encryption", KMS_KEY)
 # The default encryption of a bucket has them as elements.
 RULE = "ApplyServerSideEncryptionByDefault"
 RULE_TAGS = dict(zip(ENCRYPTION_HEADERS, ("SSEAlgorithm", "KMSDataEncryption", "KMSMasterKeyID"), strict=True))
@@ -121,8 +123,11 @@ class OssRequest:
 
     def stored_headers(self) -> dict[str, str]:
         """Return the headers of an upload that are stored with the object. Raises ServiceError for an invalid one."""
-        own = stored_headers(self.headers)
-        return own if ENCRYPTION in own else {**self._default_encryption(), **own}
+        headers = stored_headers(self.headers)
+        if ENCRYPTION not in headers:
+            headers = {**self._default_encryption(), **headers}
+        key = {KMS_KEY: DEFAULT_KMS_KEY} if headers.get(ENCRYPTION) == "KMS" else {}
+        return {**key, **headers}
 
     def _default_encryption(self) -> dict[str, str]:
         """Return the headers of the encryption that the bucket sets for uploads that name none."""

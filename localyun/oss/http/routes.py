@@ -3,10 +3,11 @@
 import base64
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, replace
+from time import sleep
 from typing import ClassVar
 
 from localyun.errors import ServiceError
-from localyun.http import HttpRequest, HttpResponse
+from localyun.http import FileRange, HttpRequest, HttpResponse
 from localyun.oss.http import buckets, configurations, lists, metadata, multipart, objects, post_object, process
 from localyun.oss.http.conditions import http_date
 from localyun.oss.http.custom_domains import CustomDomains
@@ -14,12 +15,15 @@ from localyun.oss.http.request import OssContext, OssRequest, locate, not_implem
 from localyun.oss.http.signatures import SignedRequest, authenticate
 from localyun.oss.http.subresources import SELECTING, Selection, unknown_parameters
 from localyun.oss.http.xml import document, leaves
+from localyun.oss.values import invalid_argument
 
 OssRoute = tuple[str, Callable[[OssRequest], HttpResponse]]  # the action's name in RAM policies, and its function
 
 # By verb, level, and the sub-resource that selects the action.
 ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("GET", "service", ""): ("oss:ListBuckets", buckets.list_buckets),
+    ("GET", "service", "tagging"): ("oss:ListBuckets", buckets.list_buckets),
+    ("GET", "service", "regionList"): ("oss:ListBuckets", buckets.list_buckets),
     ("PUT", "bucket", ""): ("oss:PutBucket", buckets.put_bucket),
     ("DELETE", "bucket", ""): ("oss:DeleteBucket", buckets.delete_bucket),
     ("GET", "bucket", ""): ("oss:ListObjects", lists.list_objects),
@@ -56,6 +60,8 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
 
 # OSS API reference, PutObject, AppendObject, UploadPart and PostObject, read 2026-11.
 MAX_UPLOAD_BYTES = 5 * 1024**3
+# OSS user guide, "Single-connection bandwidth throttling", read 2026-11.
+LEAST_TRAFFIC, MOST_TRAFFIC = 819_200, 838_860_800
 ANY_REGION = ("oss:ListBuckets", "oss:PutBucket", "oss:GetBucketInfo", "oss:GetBucketLocation")
 READ_ACTIONS = ("oss:GetObject", "oss:ListObjects")
 WRITE_ACTIONS = ("oss:PutObject", "oss:DeleteObject")
@@ -98,7 +104,7 @@ class OssEndpoint(OssContext):
             return answer(replace(request, credential=post_object.authenticate_form(request)))
         request = _authorize(request, action)
         _check_region(request, action)
-        return answer(request)
+        return _limited(request, answer)
 
     def error_response(self, http: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
         """Return an error document, in the header `x-oss-err` if the response has no body."""
@@ -111,6 +117,22 @@ class OssEndpoint(OssContext):
             headers["x-oss-err"] = base64.b64encode(body).decode()
             return HttpResponse(error.status, b"", headers)
         return HttpResponse(error.status, body, {"Content-Type": "application/xml", **headers})
+
+
+def _limited(request: OssRequest, answer: Callable[[OssRequest], HttpResponse]) -> HttpResponse:
+    """Return the response to a request, as late as its traffic limit in bits per second makes it."""
+    name = "x-oss-traffic-limit"
+    given = request.headers.get(name) or request.query.get(name)
+    if not given:
+        return answer(request)
+    if not given.isascii() or not given.isdecimal() or not LEAST_TRAFFIC <= int(given) <= MOST_TRAFFIC:
+        text = f"The {name} must be an integer from {LEAST_TRAFFIC} to {MOST_TRAFFIC}, in bits per second."
+        raise invalid_argument(name, given, text)
+    response = answer(request)
+    body = response.body
+    size = body.length if isinstance(body, FileRange) else len(body)
+    sleep(8 * max(size, _declared_size(request.http)) / int(given))
+    return response
 
 
 def _declared_size(http: HttpRequest) -> int:

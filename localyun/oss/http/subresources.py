@@ -64,22 +64,17 @@ _COMMON = frozenset({
 })
 # fmt: on
 
-# What single actions take besides.
-_PARAMETERS = {
-    Selection("POST", "object", "append"): {"append", "position"},
-    Selection("POST", "object", "uploads"): {"uploads", "sequential"},
-    Selection("PUT", "object", "uploadId"): {"uploadId", "partNumber"},
-    Selection("DELETE", "object", ""): {"versionId"},
-    Selection("PUT", "bucket", "inventory"): {"inventory", "inventoryId"},
-    Selection("DELETE", "bucket", "inventory"): {"inventory", "inventoryId"},
-}
-
 SIGNED = (SELECTING - _V4_ONLY) | _MODIFIERS
 
 
 def unknown_parameters(selection: Selection, names: set[str]) -> set[str]:
-    """Return the parameters that an action does not take; only verbs that change something refuse any."""
+    """Return the parameters that an action cannot have; only verbs that change something refuse any.
+
+    A plain action takes those in common; beside its sub-resource, an action takes any that is not a sub-resource.
+    """
     if selection.method not in {"PUT", "POST", "DELETE"}:
         return set()
-    own = _PARAMETERS.get(selection, {selection.subresource, "versionId"} if selection.subresource else set())
-    return names - _COMMON - own
+    if selection.subresource:
+        return (names & SELECTING) - {selection.subresource}
+    version = {"versionId"} if selection[:2] == ("DELETE", "object") else set()
+    return names - _COMMON - version
