@@ -17,6 +17,7 @@ openapi  what the endpoints with OpenAPI in RPC style share
 http  HTTP requests and responses of all endpoints
 xml  XML documents of all services
 errors  the error that every service raises
+disk  what a full disk means
 faults  fault injection
 clock  time and ids
 data_dir  the data directory: lock, root access key, fault counts

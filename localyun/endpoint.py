@@ -8,6 +8,7 @@ from time import monotonic
 from typing import ClassVar
 
 from localyun.clock import CloudClock
+from localyun.disk import DISK_ERRORS, DISK_FULL, is_disk_full
 from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.http import HttpRequest, HttpResponse
@@ -36,7 +37,7 @@ class Endpoint(ABC):
         """Return the response to a request; an error becomes the vendor's error document."""
         begun, request_id = monotonic(), self.new_request_id()
         try:
-            response = self.faults.run_request(lambda: self.dispatch(call, request_id))
+            response = self._run(call, request_id)
         except ServiceError as error:
             response = self.error_response(call, error, request_id)
         except Exception:
@@ -49,6 +50,16 @@ class Endpoint(ABC):
     def leaves_body(self, _call: HttpRequest) -> bool:
         """Return True if a request is answered without its body, which need not arrive then."""
         return False
+
+    def _run(self, call: HttpRequest, request_id: str) -> HttpResponse:
+        """Return the response to a request. Raises ServiceError, also for a full disk."""
+        try:
+            return self.faults.run_request(lambda: self.dispatch(call, request_id))
+        except DISK_ERRORS as error:
+            if not is_disk_full(error):
+                raise
+            log.warning("%s %s: %s %s: %s", type(self).__name__, request_id, call.method, call.raw_path, error)
+            raise ServiceError(self.internal_error.status, self.internal_error.code, DISK_FULL) from error
 
     def permits(
         self, call: HttpRequest, credential: Credential, action: str, *names: str, values: Mapping[str, str] = NO_VALUES

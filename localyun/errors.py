@@ -1,11 +1,5 @@
 """The error that every service raises. The HTTP endpoints format it as the vendor does."""
 
-import sqlite3
-
-# What a full disk raises. A thread of the local cloud survives it, and tries again after some seconds.
-DISK_ERRORS = (OSError, sqlite3.Error)
-RETRY_SECONDS = 1.0
-
 
 class ServiceError(Exception):
     """A request that the cloud rejects.

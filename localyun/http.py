@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import parse_qsl, unquote
@@ -112,11 +113,10 @@ def asgi_app(
             unread = leaves_body(request)
             try:
                 if not unread:
-                    async for chunk in Request(scope, receive).stream():
-                        body.write(chunk)
+                    received = await _receive_body(Request(scope, receive), request.body)
+                    request = replace(request, body=received)
             except ClientDisconnect:
                 return
-            body.seek(0)
             response = await anyio.to_thread.run_sync(partial(answer, request), limiter=limiter())
             if unread:
                 response = replace(response, headers={**response.headers, "Connection": "close"})
@@ -126,6 +126,33 @@ def asgi_app(
                 await _abort(scope, receive)
 
     return app
+
+
+async def _receive_body(request: Request, body: BinaryIO) -> BinaryIO:
+    """Write the body of a request to a file, and return that; on a full disk, one whose reader gets the error."""
+    error: OSError | None = None
+    async for chunk in request.stream():
+        if error is None:
+            try:
+                body.write(chunk)
+            except OSError as full:
+                error = full
+    if error:
+        return _LostBody(error)
+    body.seek(0)
+    return body
+
+
+class _LostBody(BytesIO):
+    """A body that was received but not kept. The service answers, in its own form, when it reads it."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self._error = error
+
+    def read(self, _size: int | None = -1, /) -> bytes:
+        """Raise the error that keeping the body raised."""
+        raise self._error
 
 
 def _request(scope: Scope, body: BinaryIO) -> HttpRequest:

@@ -18,6 +18,7 @@ from localyun.data_dir import CannotStart, DataDir
 from localyun.deploy.declared import Deployment
 from localyun.deploy.project import empty_deployment, read
 from localyun.deploy.ros_template import StackLocation
+from localyun.disk import DISK_ERRORS, is_disk_full
 from localyun.faults import NO_FAULTS, FaultInjector, FaultProfile
 from localyun.fc.http.routes import FcEndpoint
 from localyun.http import asgi_app
@@ -157,9 +158,15 @@ class LocalCloud:
 
         Raises BadDeployment if the project's files are invalid, CannotStart if the machine lacks a resource.
         """
-        with ExitStack() as exits:
-            endpoints = self._start(exits)
-            self._exits = exits.pop_all()
+        try:
+            with ExitStack() as exits:
+                endpoints = self._start(exits)
+                self._exits = exits.pop_all()
+        except DISK_ERRORS as error:
+            if is_disk_full(error):
+                where = self.data or tempfile.gettempdir()
+                raise CannotStart(f"{where}: the disk is full; free some space there, and start again") from error
+            raise
         return endpoints
 
     def stop(self) -> None:

@@ -22,9 +22,11 @@ class FunctionLog:
             if self._out.closed:
                 return
             if self._out.tell() >= MAX_LOG_BYTES:
+                if self._file.exists():  # not if a full disk prevented the last line of this block
+                    self._file.replace(self._file.with_suffix(".log.1"))
+                fresh = self._file.open("ab", buffering=0)
                 self._out.close()
-                self._file.replace(self._file.with_suffix(".log.1"))
-                self._out = self._file.open("ab", buffering=0)
+                self._out = fresh
             self._out.write(line)
 
     def read(self) -> str:

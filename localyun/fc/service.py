@@ -8,11 +8,13 @@ import json
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from localyun.clock import CloudClock
-from localyun.errors import DISK_ERRORS, RETRY_SECONDS, ServiceError
+from localyun.disk import DISK_ERRORS, RETRY_SECONDS
+from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.deployed import DeployedFunction
 from localyun.fc.dispatcher import Dispatcher
@@ -205,7 +207,8 @@ class FunctionService:
             if self._closed:
                 return  # the next service runs it
             logger.warning("Dropped the invocation %s of %s: %s", invocation.request_id, invocation.function, error)
-            self._store.remove(invocation.request_id)
+            with suppress(*DISK_ERRORS):  # then it is dropped after the next start
+                self._store.remove(invocation.request_id)
         except DISK_ERRORS as error:
             if not self._closed:
                 logger.warning("The invocation %s runs again: %s", invocation.request_id, error)

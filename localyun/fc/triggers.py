@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import datetime
 
 from localyun.clock import CloudClock
-from localyun.errors import DISK_ERRORS, ServiceError
+from localyun.disk import DISK_ERRORS
+from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.fc.configuration import BadConfiguration, check_bucket_triggers
 from localyun.fc.schedule import Schedule

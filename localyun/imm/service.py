@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from localyun.clock import CloudClock
-from localyun.errors import DISK_ERRORS, RETRY_SECONDS, ServiceError
+from localyun.disk import DISK_ERRORS, DISK_FULL, RETRY_SECONDS, has_space, is_disk_full
+from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.imm import values
 from localyun.imm.audio_info import AudioInfo
@@ -173,6 +174,8 @@ class TaskService:
         try:
             described = self._info.describe(found.file, "The object")
         except ImmError as error:
+            if not has_space(None):  # the log of FFmpeg is there
+                raise ServiceError(500, "InternalError", DISK_FULL) from error
             status = 400 if error.code == "InvalidArgument" else 500
             raise ServiceError(status, error.code, f"{error.message} {request_id}", ec="0056-00000001") from error
         return {"RequestId": request_id, **described}
@@ -267,8 +270,10 @@ class TaskService:
             run = partial(run_task, task.spec, self._objects, self._ffmpeg, self._info, folder, task.request_id, check)
             self._faults.run_task(run, transient_errors())
         except ImmError as error:
-            return self._failed(task, error)
+            return self._failed(task, error if has_space(folder, None) else ImmError("InternalError", DISK_FULL))
         except Exception as error:
+            if is_disk_full(error):
+                return self._failed(task, ImmError("InternalError", DISK_FULL))
             log.exception("task %s failed with an internal error of the local cloud", task.task_id)
             return self._failed(task, ImmError("InternalError", f"{type(error).__name__}: {error}"))
         finally:

@@ -14,10 +14,11 @@ from typing import BinaryIO
 import crcmod
 
 from localyun.clock import CloudClock
+from localyun.disk import LOW_BYTES, free_bytes
 
 CHUNK_BYTES = 1 << 18
 # A reader (a download, a running join) may still open the file of an object that was just replaced.
-DELETE_DELAY_SECONDS = 900.0
+DELETE_DELAY_SECONDS = 10.0
 # CRC-64/XZ, as OSS computes it; page "Check data integrity by using CRC-64", read 2026-11.
 CRC64_POLYNOMIAL = 0x142F0E1EBA9EA3693
 Source = BinaryIO | Path | bytes | Iterator[bytes]
@@ -42,12 +43,12 @@ class BlobFolder:
         self._clock = clock
         self._discarded: deque[tuple[float, Path]] = deque()
         self._discarded_lock = threading.Lock()
+        self._timer: threading.Timer | None = None
         self._incoming.mkdir(parents=True, exist_ok=True)
         self._in_use = (root / "in-use").open("wb")
 
     def save(self, source: Source) -> Blob:
         """Return a new file with the bytes of a source; the file gets its final name when it is complete."""
-        self._delete_discarded()
         name = self._clock.token(16)
         incomplete, final = self._incoming / name, self.path(name)
         try:
@@ -64,9 +65,10 @@ class BlobFolder:
         return self._root / name[:2] / name
 
     def discard(self, *files: Path) -> None:
-        """Delete files later, after all readers have opened them."""
+        """Delete files later, after all readers have opened them; immediately if the disk is almost full."""
         with self._discarded_lock:
             self._discarded.extend((time.monotonic(), file) for file in files)
+        self._delete_discarded()
 
     def delete_unknown(self, known: Callable[[], Collection[str]]) -> None:
         """Delete what a killed process left: every file whose name is not known. Skipped if another process is here."""
@@ -79,13 +81,23 @@ class BlobFolder:
         fcntl.flock(self._in_use, fcntl.LOCK_SH)
 
     def close(self) -> None:
-        """Release the lock of the folder."""
+        """Release the lock of the folder. The next process deletes what is still discarded."""
+        with self._discarded_lock:
+            self._discarded.clear()
+            if self._timer:
+                self._timer.cancel()
         self._in_use.close()
 
     def _delete_discarded(self) -> None:
+        """Delete what was discarded long enough ago, and set a timer for the rest."""
+        delay = DELETE_DELAY_SECONDS if free_bytes(self._root) > LOW_BYTES else 0.0
         with self._discarded_lock:
-            while self._discarded and self._discarded[0][0] < time.monotonic() - DELETE_DELAY_SECONDS:
+            while self._discarded and self._discarded[0][0] <= time.monotonic() - delay:
                 self._discarded.popleft()[1].unlink(missing_ok=True)
+            if self._discarded and not (self._timer and self._timer.is_alive()):
+                self._timer = threading.Timer(DELETE_DELAY_SECONDS, self._delete_discarded)
+                self._timer.daemon = True
+                self._timer.start()
 
 
 def chunks_of(source: Source) -> Iterator[bytes]:

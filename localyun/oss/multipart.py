@@ -143,7 +143,7 @@ class Uploads:
     def abort(self, upload: Upload, origin: Origin) -> None:
         """Remove an upload and its parts. Raises NoSuchUpload."""
         parts = self.parts(upload)
-        with self._database.change() as db:
+        with self._database.change(frees_space=True) as db:
             self._remove(db, upload)
         self._blobs.discard(*(part.file for part in parts))
         self._notify("ObjectRemoved:AbortMultipartUpload", upload, origin)

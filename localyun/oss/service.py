@@ -42,7 +42,7 @@ class ObjectService(ObjectIndex):
     """
 
     def __init__(self, root: Path, clock: CloudClock) -> None:
-        database = Database(root / "objects.sqlite", SCHEMA + UPLOADS_SCHEMA)
+        database = Database(root / "objects.sqlite", SCHEMA + UPLOADS_SCHEMA, reserve=True)
         self._blobs = BlobFolder(root / "blobs", clock)
         super().__init__(database, self._blobs.path, lambda: clock.token(16))
         self._writer = ObjectWriter(self, self._blobs, clock)

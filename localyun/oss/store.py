@@ -140,7 +140,7 @@ class ObjectIndex:
 
     def remove(self, bucket: str, key: str) -> tuple[StoredObject | None, str]:
         """Remove an object if it exists; return it, and the version of the delete marker in a versioned bucket."""
-        with self._database.change() as db:
+        with self._database.change(frees_space=True) as db:
             version = self._version(self.bucket(bucket))
             old = self.find(bucket, key)
             db.execute("DELETE FROM objects WHERE bucket=? AND key=?", (bucket, key.encode()))

@@ -14,7 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 
 from localyun.clock import CloudClock
-from localyun.errors import DISK_ERRORS, RETRY_SECONDS, ServiceError
+from localyun.disk import DISK_ERRORS, RETRY_SECONDS
+from localyun.errors import ServiceError
 from localyun.faults import NO_FAULTS, FaultInjector
 from localyun.smq.store import idle_seconds, insert, to_json
 from localyun.smq.topics import TOPIC, subscription_of

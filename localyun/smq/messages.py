@@ -88,7 +88,7 @@ class QueueMessages:
 
     def delete(self, queue: str, handle: str) -> None:
         """Delete a hidden message; raise `ServiceError` if its receipt handle is no longer valid."""
-        with self._database.change() as db:
+        with self._database.change(frees_space=True) as db:
             db.execute("DELETE FROM messages WHERE id = ?", (self._received_row(db, queue, handle)["id"],))
 
     def change_visibility(self, queue: str, handle: str, seconds: int) -> Message:
@@ -143,7 +143,7 @@ class QueueMessages:
             return QUEUE.attributes(QUEUE.row(db, queue)).polling_wait_seconds
 
     def _receive_due(self, queue: str, count: int, now: int) -> list[Message]:
-        with self._database.change() as db:
+        with self._database.change(frees_space=True) as db:
             attributes = QUEUE.attributes(QUEUE.row(db, queue))
             db.execute("DELETE FROM messages WHERE queue = ? AND expires <= ?", (queue, now))
             self._move_dead_letters(db, queue, attributes, now)

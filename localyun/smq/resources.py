@@ -103,7 +103,7 @@ class NamedResources(Generic[Attributes, Description]):
 
     def delete(self, name: str) -> None:
         """Delete a resource and what belongs to it; succeed if it does not exist."""
-        with self._database.change() as db:
+        with self._database.change(frees_space=True) as db:
             for statement in self._kind.deletions:
                 db.execute(statement, (name,))
 

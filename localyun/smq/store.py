@@ -41,7 +41,7 @@ CREATE INDEX IF NOT EXISTS deliveries_by_message ON deliveries (message_id);
 
 def open_tables(root: Path) -> Database:
     """Open the file of queues and topics, and create it if needed."""
-    return Database(root / "messages.sqlite", SCHEMA)
+    return Database(root / "messages.sqlite", SCHEMA, reserve=True)
 
 
 def insert(db: sqlite3.Connection, table: str, **values: object) -> int:
