@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from localyun.clock import CloudClock, HostClock
 from localyun.data_dir import CannotStart, DataDir
 from localyun.deploy.declared import Deployment
+from localyun.deploy.own_programs import with_own_programs
 from localyun.deploy.project import empty_deployment, read
 from localyun.deploy.ros_template import StackLocation
 from localyun.disk import DISK_ERRORS, is_disk_full
@@ -121,6 +122,7 @@ class LocalCloud:
     `time_scale`: divides the delays of retries and timers. `from_build`: run the built packages instead of the sources.
     `variables`: values of `${env(...)}` in s.yaml. `watch`: receives every access check of a role. `fault_profile`: the
     faults to inject. `approve`: receives the deployment before anything starts; its exceptions abort the start.
+    `own_programs`: add resources for programs of the user to those of the project.
     `role_delay_s`: for so many seconds after its creation no role has its permissions, as may happen in the cloud.
     `fail_resource`: the logical id of a resource of a stack whose creation fails.
     `forbid_public_endpoint`: refuse data calls at the public endpoint of OSS; functions use an internal one, and every
@@ -142,6 +144,7 @@ class LocalCloud:
     role_delay_s: float = 0.0
     fail_resource: str = ""
     forbid_public_endpoint: bool = False
+    own_programs: bool = False
     faults: FaultInjector = field(default=NO_FAULTS, init=False)  # also after `stop`: it counts the faults
     _exits: ExitStack = field(default_factory=ExitStack, init=False)
     _services: Services | None = field(default=None, init=False)
@@ -188,6 +191,8 @@ class LocalCloud:
             deployment = empty_deployment(variables)
         if self.approve:
             self.approve(deployment)
+        if self.own_programs:
+            deployment = with_own_programs(deployment)
         data = DataDir(self.data or Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="localyun-"))))
         exits.callback(data.release)
         sockets = self._bind(exits)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from localyun.clock import CloudClock
 from localyun.deploy.declared import Deployment
+from localyun.deploy.own_programs import PROJECT
 from localyun.errors import ServiceError
 from localyun.faults import FaultInjector
 from localyun.fc.code_uploads import CodeUploads
@@ -152,7 +153,10 @@ def _publisher(role_may: Callable[..., bool], messages: MessageService) -> Calla
     def publish(topic: str, text: str) -> None:
         project = json.loads(json.loads(text)["content"])["ProjectName"]
         if not role_may(project, "mns:PublishMessage", topic):
-            text = f"IMM's service role may not mns:PublishMessage to {topic}; grant it"
+            text = (
+                f"the service role of the IMM project {project} may not mns:PublishMessage to it; grant that, "
+                f"or attach the bucket to a project with {DEFAULT_ROLE}, such as {PROJECT}"
+            )
             raise ServiceError(403, "AccessDenied", text)
         messages.publish(topic, text)
 

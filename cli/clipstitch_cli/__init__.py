@@ -12,6 +12,7 @@ stored_jobs  finds jobs and their objects; builds all storage keys
 files  reads local files
 local_cloud  runs the local cloud for `up` and `demo`
 smq_queue  one SMQ queue through the vendor's SDK
+media_tasks  media tasks of IMM
 openapi  configuration and errors of the vendor's OpenAPI clients
 commands  one module per command
 display  plans, process strings, jobs and audio as text and pictures

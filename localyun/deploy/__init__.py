@@ -9,6 +9,7 @@ ros_template     resolves a native ROS template: parameters, conditions, functio
 ros_resources    the resources of a template as the local services know them
 ros_types        the resource types that the local cloud supports, and their attributes
 cycles           detects values that refer to themselves
+own_programs     what programs of the user find beside the resources of a project
 triggers         checks the triggers of functions against the declared resources
 roles            checks that roles are declared and trusted
 """

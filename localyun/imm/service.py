@@ -258,8 +258,7 @@ class TaskService:
             if self._state == "closed" and task.status == FAILED:
                 return  # `close` stopped its FFmpeg: the next service runs the task again
             self._store.finish(task)
-        self._notify(task)
-        self._store.mark_notified(task.task_id)
+        self._store.mark_notified(task.task_id, self._notify(task))
 
     def _run(self, task: MediaTask) -> MediaTask:
         """Execute a task and return it with its result."""
@@ -283,12 +282,14 @@ class TaskService:
     def _failed(self, task: MediaTask, error: ImmError) -> MediaTask:
         return replace(task, status=FAILED, code=error.code, message=error.message, ended=self._clock.now())
 
-    def _notify(self, task: MediaTask) -> None:
-        """Publish the requested notification; it is lost, as in the cloud, if the topic rejects it."""
+    def _notify(self, task: MediaTask) -> str:
+        """Publish the requested notification; return why it is lost, as in the cloud, if the topic rejects it."""
         if not task.spec.topic:
-            return
+            return ""
         notification = values.completion_notification(task, account_id=self.account_id, region=self.region)
         try:
             self._publish(task.spec.topic, notification)
         except ServiceError as error:
             log.warning("the notification of task %s to topic %s is lost: %s", task.task_id, task.spec.topic, error)
+            return f"to topic {task.spec.topic}: {error}"
+        return ""

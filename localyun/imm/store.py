@@ -17,8 +17,10 @@ CREATE TABLE IF NOT EXISTS attachment (bucket TEXT PRIMARY KEY, project TEXT, cr
 CREATE TABLE IF NOT EXISTS task (
   number INTEGER PRIMARY KEY AUTOINCREMENT, task_id TEXT UNIQUE, event_id TEXT, request_id TEXT, project TEXT,
   work TEXT, started TEXT, status TEXT, code TEXT, message TEXT, ended TEXT, told INTEGER);
+CREATE TABLE IF NOT EXISTS lost_notification (task_id TEXT PRIMARY KEY, lost TEXT);
 CREATE INDEX IF NOT EXISTS task_unfinished ON task (told) WHERE told = 0;
 """
+SELECT_TASKS = "SELECT task.*, lost FROM task LEFT JOIN lost_notification USING (task_id)"
 TIMES = ("created", "started", "ended")
 
 
@@ -79,13 +81,16 @@ class TaskStore:
         ended = task.ended.isoformat() if task.ended else None
         self._execute(sql, task.status, task.code, task.message, ended, task.task_id, RUNNING)
 
-    def mark_notified(self, task_id: str) -> None:
-        """Store that a task's notification was published, or that the task requests none."""
-        self._execute("UPDATE task SET told=1 WHERE task_id=?", task_id)
+    def mark_notified(self, task_id: str, lost: str = "") -> None:
+        """Store that a task's notification was published, or why it is lost, or that the task requests none."""
+        with self._db.change() as change:
+            if lost:
+                change.execute("INSERT OR IGNORE INTO lost_notification VALUES (?,?)", (task_id, lost))
+            change.execute("UPDATE task SET told=1 WHERE task_id=?", (task_id,))
 
     def get(self, task_id: str) -> MediaTask | None:
         """Return a task, or None."""
-        rows = self._db.rows("SELECT * FROM task WHERE task_id = ?", task_id)
+        rows = self._db.rows(f"{SELECT_TASKS} WHERE task_id = ?", task_id)
         return _task(rows[0]) if rows else None
 
     def unfinished(self) -> list[str]:
@@ -95,7 +100,7 @@ class TaskStore:
 
     def list(self, project: str = "", status: str = "") -> list[MediaTask]:
         """Return the tasks of a project and a status ("" for any), newest first."""
-        sql = "SELECT * FROM task WHERE (project = ?1 OR ?1 = '') AND (status = ?2 OR ?2 = '')"
+        sql = f"{SELECT_TASKS} WHERE (project = ?1 OR ?1 = '') AND (status = ?2 OR ?2 = '')"
         return [_task(row) for row in self._db.rows(sql + " ORDER BY number DESC", project, status)]
 
     def close(self) -> None:
@@ -117,5 +122,6 @@ def _values(row: sqlite3.Row) -> dict[str, Any]:
 def _task(row: sqlite3.Row) -> MediaTask:
     values = _values(row)
     del values["number"]
+    values["lost"] = values["lost"] or ""
     spec, notified = TaskSpec.from_json(json.loads(values.pop("work"))), bool(values.pop("told"))
     return MediaTask(**values, spec=spec, notified=notified)

@@ -41,7 +41,8 @@ class BucketAttachment:
 class MediaTask:
     """A media task.
 
-    `ended`, `code` and `message` are set when it has finished; `notified` when its notification was published.
+    `ended`, `code` and `message` are set when it has finished; `notified` when its notification was published, or is
+    lost; then `lost` has the reason.
     """
 
     task_id: str
@@ -55,6 +56,7 @@ class MediaTask:
     message: str = ""
     ended: datetime | None = None
     notified: bool = field(default=False, compare=False)
+    lost: str = field(default="", compare=False)
 
 
 def imm_refusal(error: ImmError, request_id: str) -> ServiceError:

@@ -95,6 +95,19 @@ def test_printed_program_merges_three_clips_with_the_posted_one_last(
     assert_output([SRC1, SRC2, SRC1], bucket, "dest.aac", tmp_path)
 
 
+def test_printed_program_needs_nothing_but_its_clips(cloud: ReferenceCloud, tmp_path: Path) -> None:
+    """With the bucket and the topic that the page names, unmodified except for endpoint and region."""
+    bucket = cloud.bucket("examplebucket")
+    for key, note in (("src1.mp3", SRC1), ("src2.mp3", SRC2)):
+        bucket.put_object_from_file(key, str(write_notes(tmp_path / key, [note])))
+    replacements = {"https://oss-cn-hangzhou.aliyuncs.com": cloud.oss, "cn-hangzhou": cloud.region}
+
+    printed = run_python(replace_literals(example("python"), replacements), tmp_path, cloud.variables)
+
+    sources = [f"oss://examplebucket/{key}" for key in ("src1.mp3", "src2.mp3", "src1.mp3")]
+    assert_succeeded(cloud, printed.rpartition("TaskId: ")[2].strip(), sources, "oss://examplebucket/dest.aac")
+
+
 def test_the_python_program_of_both_sections_is_the_same() -> None:
     """The quick start and the SDK examples differ only in a comment."""
     quick_start, sdk_example = example("python"), example("python repeated")

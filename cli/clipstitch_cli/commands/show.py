@@ -1,16 +1,20 @@
-"""`clipstitch show`: shows everything that is known about one job."""
+"""`clipstitch show`: shows everything that is known about one job, or about a media task that no job has started."""
 
+import json
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from clipstitch.common.clock import timestamp
+from clipstitch.common.credentials import read_access_key
 from clipstitch.jobs.completion_event import make_event
 from clipstitch.jobs.job import DECISION, DELIVERED, PENDING, PROGRESS, RESULT, WAITING, Fact, Job, PendingDelivery
 from clipstitch.planning.process_string import parse_process
 from clipstitch.usecases.context import Context
+from clipstitch.usecases.settings import read_settings
 from clipstitch_cli import exit_codes
-from clipstitch_cli.connection import connect
+from clipstitch_cli.connection import connect, connected_environment, endpoint_of
 from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.display.job_text import state_text
 from clipstitch_cli.display.process_table import clips_table
@@ -19,6 +23,7 @@ from clipstitch_cli.errors import issues_table
 from clipstitch_cli.options import Json, Project, command_of
 from clipstitch_cli.stored_jobs import find_job_id, manifest_uri
 
+TASK_PREFIX = "MediaConvert-"
 MAX_MISSING = 5  # missing clips that are listed
 
 
@@ -32,13 +37,39 @@ class TimelineEntry(NamedTuple):
 
 def show(
     ctx: typer.Context,
-    job: Annotated[str, typer.Argument(help="A job id, or a prefix of one.")],
+    job: Annotated[str, typer.Argument(help="A job id, or a prefix of one; or the id of a media task.")],
     _json: Json = False,
     project: Project = None,
 ) -> int:
-    """Show everything that is known about a job."""
+    """Show everything that is known about a job, or about a media task of your own."""
     command = command_of(ctx)
+    if job.startswith(TASK_PREFIX):
+        return show_task(connected_environment(command.env, project), job, command)
     return show_job(connect(command, project), job, command)
+
+
+def show_task(env: Mapping[str, str], task_id: str, command: CommandContext) -> int:
+    """Show what IMM knows about a task, and why its notification is lost. Raises TaskNotFound."""
+    from clipstitch_cli.media_tasks import find_task  # noqa: PLC0415 - loads the vendor's client, like the next
+    from clipstitch_cli.openapi import client_config  # noqa: PLC0415
+
+    settings, key = read_settings(env), read_access_key(env)
+    task = find_task(task_id, client_config(endpoint_of("IMM", env, settings), key, settings.oss_region))
+    command.write(lambda: task, lambda: _write_task(task, command))
+    return exit_codes.OK
+
+
+def _write_task(task: Mapping[str, Any], command: CommandContext) -> None:
+    definition = json.loads(task.get("TaskRequestDefinition") or "{}")
+    command.write_line((task["TaskId"], "bold"), f"  {task['Status']}")
+    command.write_line(("project   ", "dim"), visible(task["ProjectName"]))
+    for name, uris in (("source    ", definition.get("Sources")), ("target    ", definition.get("Targets"))):
+        for entry in uris or ():
+            command.write_line((name, "dim"), visible(entry["URI"]))
+    if task.get("Code"):
+        command.write_line(("error     ", "bold red"), f"{visible(task['Message'])} [{task['Code']}]")
+    if lost := task.get("LostNotification"):
+        command.write_line(("notification lost  ", "bold red"), visible(lost))
 
 
 def show_job(context: Context, id_prefix: str, command: CommandContext) -> int:

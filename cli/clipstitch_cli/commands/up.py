@@ -65,6 +65,7 @@ def up(  # noqa: PLR0913, PLR0917 - one parameter per option
         "role_delay_s": role_delay,
         "fail_resource": fail_resource,
         "forbid_public_endpoint": forbid,
+        "own_programs": not empty,
     }
     command, folder = command_of(ctx), None if empty else project_folder(project)
     with _stop_event() as stop, ExitStack() as exits:
@@ -129,4 +130,6 @@ def _write_ready(env: Mapping[str, str], env_file: Path | None, command: Command
         command.write_line("First deploy into it, in the project's folder: `s deploy -y` (Serverless Devs).")
     command.write_line("Then try `clipstitch put CLIP…`, `clipstitch plan M.json`, `clipstitch drop M.json --wait`,")
     command.write_line("`clipstitch jobs`, `clipstitch show JOB`. Ctrl-C stops the local cloud.")
+    if "FC_CLIENT_CUSTOM_ENDPOINT" not in env:
+        command.write_line("For your own programs: bucket `examplebucket`, topic and queue `AudioConvert`.")
     command.out.file.flush()

@@ -190,6 +190,7 @@ def _task(task: MediaTask, request: ImmRequest) -> dict[str, Any]:
         "EndTime": rfc3339(task.ended),
         "UserData": task.spec.user_data,
         "Tags": dict(task.spec.tags),
+        **({"LostNotification": task.lost} if task.lost else {}),  # the vendor's answer has no such field
     }
     if request.get("RequestDefinition").lower() == "true":
         definition = request_definition(task.spec, task.project)
