@@ -2,7 +2,9 @@
 
 http  the HTTP endpoint
 values  buckets, objects, events, and the errors about them
+rows  the rows of objects and their versions in SQLite
 store  the index of buckets and objects in SQLite
+versions  lists of versions
 blobs  immutable files with checksums
 writer  makes changed objects visible and sends their events
 multipart  multipart uploads

@@ -20,15 +20,18 @@ from localyun.oss.store import SCHEMA, ObjectIndex
 from localyun.oss.values import (
     DEFAULTS,
     INTERNAL,
+    Deletion,
     Listing,
     ObjectEvent,
     Origin,
     OssBucket,
     StoredObject,
+    VersionListing,
     WriteOptions,
     check_bucket_name,
     check_key,
 )
+from localyun.oss.versions import VersionQuery, list_versions
 from localyun.oss.writer import ObjectWriter
 from localyun.sqlite import Database
 
@@ -36,15 +39,12 @@ __all__ = ["Listing", "ObjectEvent", "ObjectService", "Origin", "OssBucket", "St
 
 
 class ObjectService(ObjectIndex):
-    """Buckets and objects under `root`; survives `kill -9`. Safe to use from many threads.
-
-    Versioning is a state of buckets only: an object keeps its newest version, older ones are deleted.
-    """
+    """Buckets and objects under `root`; survives `kill -9`. Safe to use from many threads."""
 
     def __init__(self, root: Path, clock: CloudClock) -> None:
         database = Database(root / "objects.sqlite", SCHEMA + UPLOADS_SCHEMA, reserve=True)
         self._blobs = BlobFolder(root / "blobs", clock)
-        super().__init__(database, self._blobs.path, lambda: clock.token(16))
+        super().__init__(database, self._blobs.path, clock)
         self._writer = ObjectWriter(self, self._blobs, clock)
         self.uploads = Uploads(database, self._writer)
         self.configurations = BucketConfigurations(database, self)
@@ -95,13 +95,23 @@ class ObjectService(ObjectIndex):
 
         return self._writer.commit(draft, "AppendObject", options, before=check_unchanged)
 
-    def delete(self, bucket: str, key: str, *, event: str = "DeleteObject", origin: Origin = INTERNAL) -> str:
-        """Delete an object if it exists; return the version of the delete marker, or "" without versioning."""
-        old, version = self.remove(bucket, key)
-        if old:
-            self._blobs.discard(old.file)
-            self._writer.notify(f"ObjectRemoved:{event}", bucket, key, old.etag, 0, -old.size, origin)
-        return version
+    def delete(
+        self, bucket: str, key: str, version_id: str = "", *, event: str = "DeleteObject", origin: Origin = INTERNAL
+    ) -> Deletion:
+        """Delete a version, or an object, if it exists; with versioning, an object is only marked as deleted."""
+        change = self.remove(bucket, key, version_id)
+        size = self._writer.free(change.freed)
+        removed = change.freed if version_id else [change.old] if change.old else []
+        for gone in removed:
+            self._writer.notify(f"ObjectRemoved:{event}", bucket, key, gone.etag, 0, -size, origin)
+        if version_id:
+            return Deletion(version_id, any(gone.is_delete_marker for gone in removed))
+        return Deletion(change.new.version_id, is_delete_marker=True) if change.new else Deletion()
+
+    def versions(self, query: VersionQuery) -> VersionListing:
+        """Return one page of the versions in a bucket. Raises NoSuchBucket."""
+        self.bucket(query.bucket)
+        return list_versions(self.rows, query)
 
     def close(self) -> None:
         """Close all files; later calls fail."""

@@ -11,6 +11,9 @@ from localyun.errors import ServiceError
 
 # OSS user guide, "Object naming conventions" and "Bucket naming conventions", read 2026-11.
 MAX_KEY_BYTES = 1023
+NULL_VERSION = "null"  # of an object that was stored without versioning, or while it was suspended
+VERSION_ID = re.compile(r"null|[0-9a-f]{32}|CAE[\w-]{61}", re.ASCII)  # ids of hex digits are from older local clouds
+DELETE_MARKER = "DeleteMarker"
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
@@ -27,7 +30,7 @@ class OssBucket:
 
 @dataclass(frozen=True)
 class StoredObject:
-    """A stored object. Its file never changes: a later put creates another file.
+    """A version of an object. Its file never changes: a later put creates another file.
 
     `headers` has lower-case names. Besides user metadata and headers such as `cache-control`, it contains the metadata
     of OSS: `x-oss-object-acl`, `x-oss-tagging`, `x-oss-storage-class`.
@@ -44,6 +47,16 @@ class StoredObject:
     kind: str
     file: Path
     version_id: str = ""
+
+    @property
+    def version(self) -> str:
+        """The version id in a bucket with versioning; "null" if it was stored without."""
+        return self.version_id or NULL_VERSION
+
+    @property
+    def is_delete_marker(self) -> bool:
+        """Whether this version only says that the object was deleted; its file is empty."""
+        return self.kind == DELETE_MARKER
 
     @property
     def storage_class(self) -> str:
@@ -91,6 +104,14 @@ class ObjectEvent:
 
 
 @dataclass(frozen=True)
+class Deletion:
+    """What a delete did: the version it removed or the delete marker it added, "" without versioning."""
+
+    version_id: str = ""
+    is_delete_marker: bool = False
+
+
+@dataclass(frozen=True)
 class AcceptedTask:
     """The ids of a media task, as its submission is answered: of its notification, of the request, and its own."""
 
@@ -106,6 +127,24 @@ class Listing:
     objects: list[StoredObject] = field(default_factory=list)
     prefixes: list[str] = field(default_factory=list)
     next_after: str = ""
+
+
+@dataclass(frozen=True)
+class ListedVersion:
+    """A version, and whether it is the newest of its object."""
+
+    stored: StoredObject
+    is_latest: bool
+
+
+@dataclass(frozen=True)
+class VersionListing:
+    """One page of the versions in a bucket. `next_key` and `next_version` continue it; "" on the last page."""
+
+    versions: list[ListedVersion] = field(default_factory=list)
+    prefixes: list[str] = field(default_factory=list)
+    next_key: str = ""
+    next_version: str = ""
 
 
 def common_prefix(key: AnyStr, prefix: AnyStr, delimiter: AnyStr) -> AnyStr:
@@ -132,9 +171,21 @@ def check_key(key: str) -> None:
         raise ServiceError(400, "InvalidObjectName", text, ObjectName=key)
 
 
-def invalid_argument(name: str, value: str, text: str) -> ServiceError:
+def check_version(bucket: OssBucket, version_id: str) -> None:
+    """Raise InvalidArgument unless a version id has the form of one; only buckets with versioning have any but null.
+
+    Pages "0012-00000201" and "0012-00000301", read 2026-11.
+    """
+    if not VERSION_ID.fullmatch(version_id):
+        raise invalid_argument("versionId", version_id, "The version id is not valid.", ec="0012-00000201")
+    if not bucket.versioning and version_id != NULL_VERSION:
+        text = "The bucket has no versioning, so that its objects have no version ids."
+        raise invalid_argument("versionId", version_id, text, ec="0012-00000301")
+
+
+def invalid_argument(name: str, value: str, text: str, ec: str = "") -> ServiceError:
     """Return the error InvalidArgument about a parameter or header."""
-    return ServiceError(400, "InvalidArgument", text, ArgumentName=name, ArgumentValue=value)
+    return ServiceError(400, "InvalidArgument", text, ec=ec, ArgumentName=name, ArgumentValue=value)
 
 
 def no_such_bucket(name: str) -> ServiceError:
@@ -143,9 +194,21 @@ def no_such_bucket(name: str) -> ServiceError:
     return ServiceError(404, "NoSuchBucket", text, ec="0015-00000101", BucketName=name)
 
 
-def no_such_key(key: str) -> ServiceError:
-    """Return the error NoSuchKey."""
-    return ServiceError(404, "NoSuchKey", "The specified key does not exist.", ec="0026-00000001", Key=key)
+def no_such_key(key: str, marker: StoredObject | None = None) -> ServiceError:
+    """Return the error NoSuchKey, with the delete marker of a deleted object."""
+    text = "The specified key does not exist."
+    return ServiceError(404, "NoSuchKey", text, ec="0026-00000001", Key=key, **marker_headers(marker))
+
+
+def marker_headers(marker: StoredObject | None) -> dict[str, str]:
+    """Return the headers of an answer about a delete marker."""
+    return {"x-oss-delete-marker": "true", "x-oss-version-id": marker.version} if marker else {}
+
+
+def no_such_version(key: str, version_id: str) -> ServiceError:
+    """Return the error NoSuchVersion."""
+    text = "The specified version does not exist."
+    return ServiceError(404, "NoSuchVersion", text, ec="0026-00000001", Key=key, VersionId=version_id)
 
 
 def already_exists(key: str, ec: str = "") -> ServiceError:

@@ -1,6 +1,6 @@
 """Makes changed objects visible and sends their events. Object service and multipart uploads share it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from localyun.clock import CloudClock
@@ -35,15 +35,20 @@ class ObjectWriter:
     ) -> StoredObject:
         """Make a draft visible, then send its event. Deletes its file if `before` or the index raises."""
         try:
-            new, old = self.index.replace(draft, forbid_overwrite=options.forbid_overwrite, ec=ec, before=before)
+            change = self.index.replace(draft, forbid_overwrite=options.forbid_overwrite, ec=ec, before=before)
         except BaseException:
             draft.file.unlink(missing_ok=True)
             raise
-        if old:
-            self.blobs.discard(old.file)
-        delta = new.size - (old.size if old else 0)
+        new = change.new or draft
+        delta = new.size - self.free(change.freed)
         self.notify(f"ObjectCreated:{event}", new.bucket, new.key, new.etag, new.size, delta, options.origin)
         return new
+
+    def free(self, versions: Iterable[StoredObject]) -> int:
+        """Discard the files of versions that no longer exist; return their size."""
+        gone = [version for version in versions if not version.is_delete_marker]
+        self.blobs.discard(*(version.file for version in gone))
+        return sum(version.size for version in gone)
 
     def notify(  # noqa: PLR0913, PLR0917 - the fields of an event
         self, name: str, bucket: str, key: str, etag: str, size: int, delta: int, origin: Origin

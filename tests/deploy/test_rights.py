@@ -171,12 +171,14 @@ def test_a_shape_of_the_table_is_matched_character_by_character() -> None:
 
 def asked_actions() -> set[str]:
     """Return the actions that the endpoints check, by their routes, and those that services check themselves."""
-    oss = {action for action, _ in localyun.oss.http.routes.ROUTES.values() if action} | {"oss:ProcessImm"}
+    routes = localyun.oss.http.routes
+    oss = {action for action, _ in routes.ROUTES.values() if action} | set(routes.VERSION_ACTIONS.values())
+    oss |= {"oss:ProcessImm"}
     imm = {f"imm:{action}" for action in localyun.imm.http.routes.ACTIONS} | {"imm:DetectMediaMeta"}
     smq = {f"mns:{route.action}" for route in localyun.smq.http.routes.ROUTES}
-    routes = (*localyun.fc.http.routes.ROUTES.values(), *localyun.fc.http.routes.OLD_ROUTES.values())
+    fc = (*localyun.fc.http.routes.ROUTES.values(), *localyun.fc.http.routes.OLD_ROUTES.values())
     ros = {f"ros:{action}" for action in localyun.ros.http.routes.ACTIONS}
-    return oss | imm | smq | ros | {f"fc:{route.permission}" for route in routes}
+    return oss | imm | smq | ros | {f"fc:{route.permission}" for route in fc}
 
 
 def test_the_table_has_every_action_that_the_local_cloud_checks() -> None:

@@ -121,4 +121,4 @@ def test_a_v4_signature_may_use_the_date_header() -> None:
 
 def test_a_plus_sign_in_a_copy_source_is_a_space() -> None:
     """The Go client encodes the source of a copy like a form; a literal plus sign is always %2B."""
-    assert ("bucket", "a folder/b+c") == copy_source("/bucket/a+folder%2Fb%2Bc")
+    assert ("bucket", "a folder/b+c", "") == copy_source("/bucket/a+folder%2Fb%2Bc")

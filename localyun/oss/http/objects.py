@@ -4,7 +4,6 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import replace
 
-from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpResponse
 from localyun.oss.http.conditions import byte_range, check_conditions, http_date
 from localyun.oss.http.request import ENCRYPTION_HEADERS, OSS_HEADERS, OssRequest, copy_source
@@ -70,7 +69,8 @@ def copy_object(request: OssRequest) -> HttpResponse:
         options = replace(options, content_type=source.content_type)
     new = request.objects.copy(source, request.bucket, request.key, options)
     content = leaves(ETag=f'"{new.etag}"', LastModified=iso(new.last_modified))
-    return xml_response("CopyObjectResult", content, **etag_headers(new))
+    copied = {"x-oss-copy-source-version-id": source.version_id} if source.version_id else {}
+    return xml_response("CopyObjectResult", content, **copied, **etag_headers(new))
 
 
 def append_object(request: OssRequest) -> HttpResponse:
@@ -85,36 +85,36 @@ def append_object(request: OssRequest) -> HttpResponse:
 
 def delete_object(request: OssRequest) -> HttpResponse:
     """Answer DeleteObject: 204 whether the object exists or not."""
-    version = request.objects.delete(request.bucket, request.key, origin=request.origin)
-    marker = {"x-oss-delete-marker": "true", "x-oss-version-id": version} if version else {}
-    return HttpResponse(204, b"", marker)
+    done = request.objects.delete(request.bucket, request.key, request.version_id, origin=request.origin)
+    marker = {"x-oss-delete-marker": "true"} if done.is_delete_marker else {}
+    return HttpResponse(204, b"", marker | ({"x-oss-version-id": done.version_id} if done.version_id else {}))
 
 
 def found_object(request: OssRequest) -> StoredObject:
-    """Return the object of a request. Raises NoSuchVersion for any but the newest version: only that is stored."""
-    found = request.objects.head(request.bucket, request.key)
-    wanted = request.query.get("versionId")
-    if wanted and wanted != (found.version_id or "null"):
-        text = f"The specified version does not exist: only the newest, {found.version_id or 'null'}, is kept here."
-        raise ServiceError(404, "NoSuchVersion", text, Key=found.key, VersionId=wanted)
-    return found
+    """Return the requested version of the object of a request."""
+    return request.objects.head(request.bucket, request.key, request.version_id)
 
 
 def copied_object(request: OssRequest) -> StoredObject:
     """Return the object that `x-oss-copy-source` names. Raises ServiceError if a condition fails."""
-    bucket, key = copy_source(request.headers["x-oss-copy-source"])
-    request.require("oss:GetObject", bucket, key)
-    source = request.objects.head(bucket, key)
+    bucket, key, version_id = copy_source(request.headers["x-oss-copy-source"])
+    request.require("oss:GetObjectVersion" if version_id else "oss:GetObject", bucket, key)
+    source = request.objects.head(bucket, key, version_id)
     check_conditions(source, request.headers, prefix="x-oss-copy-source-")
     return source
 
 
 def etag_headers(stored: StoredObject | UploadPart) -> dict[str, str]:
     """Return the headers with ETag, CRC-64, the encryption, and in a versioned bucket the version."""
-    version = getattr(stored, "version_id", "")
     headers = {"ETag": f'"{stored.etag}"', "x-oss-hash-crc64ecma": str(stored.crc64)}
-    headers |= encryption_headers(getattr(stored, "headers", {}))
-    return headers | ({"x-oss-version-id": version} if version else {})
+    if isinstance(stored, StoredObject):
+        headers |= encryption_headers(stored.headers) | version_headers(stored)
+    return headers
+
+
+def version_headers(stored: StoredObject) -> dict[str, str]:
+    """Return the header with the version, if there is one."""
+    return {"x-oss-version-id": stored.version_id} if stored.version_id else {}
 
 
 def encryption_headers(headers: Mapping[str, str]) -> dict[str, str]:

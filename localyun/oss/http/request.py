@@ -99,6 +99,14 @@ class OssRequest:
         return Origin(self.request_id, self.http.client)
 
     @property
+    def version_id(self) -> str:
+        """The requested version, or "". Raises InvalidArgument for an empty one."""
+        version_id = self.query.get("versionId")
+        if version_id is not None and not version_id:
+            raise invalid_argument("versionId", "", "The version id is empty.", ec="0012-00000201")
+        return version_id or ""
+
+    @property
     def forbid_overwrite(self) -> bool:
         """Whether the request must not overwrite an object."""
         return self.headers.get("x-oss-forbid-overwrite", "").lower() == "true"
@@ -195,17 +203,20 @@ def path_of(request: HttpRequest) -> str:
     return _decoded(request.raw_path.removeprefix("/"))
 
 
-def copy_source(header: str) -> tuple[str, str]:
-    """Return bucket and key of an `x-oss-copy-source`, where a plus sign is a space. Raises InvalidArgument.
+def copy_source(header: str) -> tuple[str, str, str]:
+    """Return bucket, key and version of an `x-oss-copy-source`, where a plus sign is a space. Raises InvalidArgument.
 
     The Go client encodes it this way (aliyun-oss-go-sdk 3.0.2: bucket.go), and OSS does not find a key whose plus sign
     is sent unencoded (aliyun-oss-ruby-sdk, issue 98).
     """
-    bucket, _, key = header.split("?versionId=", maxsplit=1)[0].removeprefix("/").partition("/")
+    path, has_version, version_id = header.partition("?versionId=")
+    bucket, _, key = path.removeprefix("/").partition("/")
     if not bucket or not key:
         text = f"The x-oss-copy-source must be /bucket/key, percent-encoded, not {header!r}."
         raise invalid_argument("x-oss-copy-source", header, text)
-    return unquote(bucket), _decoded(key.replace("+", " "))
+    if has_version and not version_id:
+        raise invalid_argument("x-oss-copy-source", header, "The version id is empty.", ec="0012-00000201")
+    return unquote(bucket), _decoded(key.replace("+", " ")), unquote(version_id)
 
 
 def stored_headers(given: Mapping[str, str]) -> dict[str, str]:

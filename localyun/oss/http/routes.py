@@ -37,6 +37,7 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("PUT", "bucket", "versioning"): ("oss:PutBucketVersioning", buckets.put_bucket_versioning),
     **configurations.configuration_routes(),
     ("GET", "bucket", "live"): ("oss:ListLiveChannel", buckets.list_live_channels),
+    ("GET", "bucket", "versions"): ("oss:ListObjectVersions", lists.list_object_versions),
     ("GET", "bucket", "uploads"): ("oss:ListMultipartUploads", multipart.list_uploads),
     ("GET", "object", ""): ("oss:GetObject", objects.get_object),
     ("HEAD", "object", ""): ("oss:GetObject", objects.head_object),
@@ -62,6 +63,18 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
 MAX_UPLOAD_BYTES = 5 * 1024**3
 # OSS user guide, "Single-connection bandwidth throttling", read 2026-11.
 LEAST_TRAFFIC, MOST_TRAFFIC = 819_200, 838_860_800
+
+# With the parameter versionId, an action needs another permission.
+VERSION_ACTIONS = {
+    "oss:GetObject": "oss:GetObjectVersion",
+    "oss:DeleteObject": "oss:DeleteObjectVersion",
+    "oss:GetObjectAcl": "oss:GetObjectVersionAcl",
+    "oss:PutObjectAcl": "oss:PutObjectVersionAcl",
+    "oss:GetObjectTagging": "oss:GetObjectVersionTagging",
+    "oss:PutObjectTagging": "oss:PutObjectVersionTagging",
+    "oss:DeleteObjectTagging": "oss:DeleteObjectVersionTagging",
+}
+
 ANY_REGION = ("oss:ListBuckets", "oss:PutBucket", "oss:GetBucketInfo", "oss:GetBucketLocation")
 READ_ACTIONS = ("oss:GetObject", "oss:ListObjects")
 WRITE_ACTIONS = ("oss:PutObject", "oss:DeleteObject")
@@ -164,7 +177,9 @@ def _authorize(request: OssRequest, action: str) -> OssRequest:
         raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
     request = replace(request, credential=credential)
     if action:
-        request.require(action, request.bucket, request.key)
+        request.require(
+            VERSION_ACTIONS.get(action, action) if request.version_id else action, request.bucket, request.key
+        )
     return request
 
 
@@ -214,7 +229,8 @@ def _is_public(request: OssRequest, action: str) -> bool:
         if configurations.found_text(request, "publicAccessBlock", "BlockPublicAccess") == "true":
             return False
         if request.key and action == "oss:GetObject":
-            own = request.objects.head(request.bucket, request.key).headers.get("x-oss-object-acl", "default")
+            found = request.objects.head(request.bucket, request.key, request.version_id)
+            own = found.headers.get("x-oss-object-acl", "default")
             acl = acl if own == "default" else own
     except ServiceError:
         return False
