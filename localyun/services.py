@@ -20,7 +20,7 @@ from localyun.fc.destinations import deliver_record
 from localyun.fc.management import FunctionManager
 from localyun.fc.service import FunctionService
 from localyun.fc.triggers import Triggers
-from localyun.fc.values import FcSettings, function_of
+from localyun.fc.values import FcSettings, function_of, qualifier_of
 from localyun.imm.service import TaskService
 from localyun.imm.values import DEFAULT_ROLE
 from localyun.oss.service import ObjectService
@@ -123,8 +123,9 @@ def _functions(deployment: Deployment, context: ServiceContext, messages: Messag
 
     def send_record(arn: str, record: str) -> None:
         """Send an invocation record to its destination, with the permissions of the function's role."""
-        function = function_of(json.loads(record)["requestContext"]["functionArn"])
-        if not context.authorizer.may_send(functions.get(function).role, arn):
+        source = json.loads(record)["requestContext"]["functionArn"]
+        function = function_of(source)
+        if not context.authorizer.may_send(functions.get(function, qualifier_of(source)).role, arn):
             text = f"the role of function {function} may not deliver to {arn}; grant it"
             raise ServiceError(403, "AccessDenied", text)
         deliver_record(messages, arn, record)

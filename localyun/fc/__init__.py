@@ -16,6 +16,7 @@ interpreters      finds the Python interpreter of a runtime
 management        creates, changes and deletes functions, triggers and settings
 versions          publishes versions; creates, changes and deletes aliases
 service           the rules: deploy, invoke, retry, send records to destinations
+memory            measures and limits the memory of an instance
 instances         one child process of a function
 deployed          a deployed function: its versions, aliases and reserved concurrency
 instance_pool     the reusable instances of one version of a function, and its log

@@ -50,6 +50,10 @@ FUNCTION_FIELDS = frozenset(FUNCTION_DEFAULTS) | frozenset(
     resourceGroupId sessionAffinityConfig
     """.split()  # noqa: SIM905 - twenty quoted words are harder to read
 )
+# Queues and topics of SMQ with and without the account, and functions ("Result callback", 2026-04).
+DESTINATION = re.compile(
+    r"acs:(?:mns:[^:]*:[^:]*:/?(?:queues|topics)/[^/]+(?:/messages)?|fc:[^:]*:[^:]*:.*functions/.+)"
+)
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")  # FC API 2023-03-30, CreateFunction and CreateAlias
 OSS_EVENTS = frozenset(
     f"oss:{group}:{name}"
@@ -123,9 +127,18 @@ def parse_async_config(document: Mapping[str, Any], at: str = "asyncInvokeConfig
     return AsyncConfig(
         retries=_integer(3 if retries is None else retries, f"{at}.maxAsyncRetryAttempts", 0, 8),
         max_age_seconds=_integer(86400 if age is None else age, f"{at}.maxAsyncEventAgeInSeconds", 1, 604800),
-        on_success=str(targets["onSuccess"].get("destination") or ""),
-        on_failure=str(targets["onFailure"].get("destination") or ""),
+        on_success=_destination(targets["onSuccess"], f"{at}.onSuccess"),
+        on_failure=_destination(targets["onFailure"], f"{at}.onFailure"),
     )
+
+
+def _destination(target: Mapping[str, Any], at: str) -> str:
+    """Return the ARN of a destination, "" for none. Raises BadConfiguration for one that gets no records here."""
+    arn = str(target.get("destination") or "")
+    if arn and not DESTINATION.fullmatch(arn):
+        known = "acs:mns:REGION:ACCOUNT:/queues/Q/messages, acs:mns:REGION:ACCOUNT:/topics/T/messages, acs:fc:..."
+        raise BadConfiguration(f"{at}.destination {arn!r} is not supported here; supported: {known}")
+    return arn
 
 
 def parse_concurrency(document: Mapping[str, Any]) -> int:

@@ -1,7 +1,9 @@
 """The reusable instances of one version of a function, and its log. Knows limits and concurrency, no requests."""
 
+import itertools
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
 from localyun.fc.instances import Instance, InstanceSpec
 from localyun.fc.logs import FunctionLog
@@ -14,6 +16,7 @@ class InstancePool:
     def __init__(self, config: FunctionConfig, spec: InstanceSpec, log: FunctionLog, limit: int) -> None:
         self.config, self.log = config, log
         self._spec, self._limit = spec, limit
+        self._numbers = itertools.count(1)
         self._idle: list[Instance] = []
         self._busy: set[Instance] = set()
         self._closed = False
@@ -23,7 +26,7 @@ class InstancePool:
         """Ensure that there is an idle instance."""
         with self._changed:
             if not self._idle and not self._closed:
-                self._idle.append(Instance(self._spec, self.log))
+                self._idle.append(self._new())
 
     def acquire(self) -> Instance | None:
         """Return an instance for one request; wait while all are busy. None if the pool is closed or retired."""
@@ -32,9 +35,15 @@ class InstancePool:
             if self._closed:
                 return None
             self._idle = [instance for instance in self._idle if instance.usable()]
-            instance = self._idle.pop() if self._idle else Instance(self._spec, self.log)
+            instance = self._idle.pop() if self._idle else self._new()
             self._busy.add(instance)
             return instance
+
+    def _new(self) -> Instance:
+        """Start an instance; its id is that of the pool and a number."""
+        instance_id = f"{self._spec.environment.get('FC_INSTANCE_ID', 'c')}-{next(self._numbers):012x}"
+        variables = {**self._spec.environment, "FC_INSTANCE_ID": instance_id}
+        return Instance(replace(self._spec, environment=variables), self.log)
 
     def release(self, instance: Instance) -> None:
         """Return an acquired instance; one that is no longer usable is ended."""

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from localyun.fc.logs import FunctionLog
+from localyun.fc.memory import MemoryWatch, memory_watch
 from localyun.fc.runtime import bootstrap
 from localyun.fc.values import InvocationResult
 
@@ -27,6 +28,7 @@ LOG_SECONDS = 1.0  # how long a result waits for its log lines
 # FC API "InvokeFunction", x-fc-log-type Tail (2026-11): the last 4 KB of the log.
 LOG_TAIL_BYTES = 4096
 MAX_LINE_BYTES = 128 << 10  # FC runtime: a write to the log is cut at 128 KiB
+EXITED = "Process exited unexpectedly before completing request"
 UNHANDLED = "UnhandledInvocationError"
 
 
@@ -34,7 +36,7 @@ UNHANDLED = "UnhandledInvocationError"
 class InstanceSpec:
     """How to start an instance: interpreter (`bare`: without its packages), environment, set-up frame.
 
-    `timeout` is that of a request, in seconds.
+    `timeout` is that of a request, in seconds; `memory` is the limit in MB, 0 for none.
     """
 
     python: str
@@ -42,6 +44,7 @@ class InstanceSpec:
     environment: Mapping[str, str] = field(repr=False)
     setup: Mapping[str, Any] = field(repr=False)
     timeout: int
+    memory: int = 0
     bare: bool = False
 
 
@@ -71,13 +74,16 @@ class Instance:
         started = time.monotonic()
         with self._tail_changed:
             self._tail.clear()
-        error_type, body = self._exchange(request_id, payload, retry_count)
+        with memory_watch(self._process.pid, self._spec.memory, self.kill) as memory:
+            error_type, body = self._exchange(request_id, payload, retry_count, memory)
+        if memory.exceeded:
+            error_type, body = self._out_of_memory(memory)
         duration_ms = round((time.monotonic() - started) * 1000)
         tail = bytes(self._tail[-LOG_TAIL_BYTES:])
         instance_id = self._spec.environment.get("FC_INSTANCE_ID", "")
-        return InvocationResult(request_id, body, error_type, tail, duration_ms, instance_id)
+        return InvocationResult(request_id, body, error_type, tail, duration_ms, memory.peak_mb, instance_id)
 
-    def _exchange(self, request_id: str, payload: bytes, retry_count: int) -> tuple[str, bytes]:
+    def _exchange(self, request_id: str, payload: bytes, retry_count: int, memory: MemoryWatch) -> tuple[str, bytes]:
         """Send the request and return the answer: the error type, if any, and the body."""
         request = {"kind": "invoke", "request_id": request_id, "retry_count": retry_count}
         try:
@@ -88,7 +94,7 @@ class Instance:
         except TimeoutError:
             return self._timed_out()
         except (EOFError, OSError):
-            return self._exited()
+            return self._exited(memory)
         self._usable = answer["reusable"]
         self._await_log(request_id)
         return answer["error_type"], body
@@ -105,14 +111,20 @@ class Instance:
         self.end(signal.SIGTERM)
         return UNHANDLED, bootstrap.error_document(f"Function timed out after {seconds:g} seconds", "FunctionTimeout")
 
-    def _exited(self) -> tuple[str, bytes]:
+    def _out_of_memory(self, memory: MemoryWatch) -> tuple[str, bytes]:
+        """End a process that exceeded its memory; the type is that of FC's request metrics (read 2026-11)."""
+        self.end(signal.SIGKILL)
+        remedy = f"memorySize is {self._spec.memory} MB; use less, or raise it"
+        return UNHANDLED, bootstrap.error_document(f"{EXITED} ({memory.usage}). {remedy}", "FunctionOOMError")
+
+    def _exited(self, memory: MemoryWatch) -> tuple[str, bytes]:
         """Report a process that ended during a request, with its last output."""
         self.end(signal.SIGKILL)
         self._log_thread.join(LOG_SECONDS)
         with self._tail_changed:
             tail = self._tail[-LOG_TAIL_BYTES:].decode(errors="replace")
         reason = f"exit code {self._process.returncode}"
-        message = f"Process exited unexpectedly before completing request ({reason}). Its last output: {tail}"
+        message = f"{EXITED} ({memory.usage}), {reason}. Its last output: {tail}"
         return UNHANDLED, bootstrap.error_document(message, "ProcessExited")
 
     def _copy_output(self) -> None:

@@ -153,18 +153,27 @@ class FunctionService:
             return self._execute(function, payload, qualifier, request_id or self.request_id())
 
     def invoke_async(
-        self, name: str, payload: bytes, *, qualifier: str = LATEST, request_id: str = "", delay: float = 0.0
+        self,
+        name: str,
+        payload: bytes,
+        *,
+        qualifier: str = LATEST,
+        request_id: str = "",
+        delay: float = 0.0,
+        task_id: str = "",
     ) -> str:
         """Accept an asynchronous invocation, which is durable on return, and return its request id.
 
-        It runs `delay` seconds later. Raises `ServiceError` if the function or the qualifier does not exist, or the
-        payload is too large.
+        It runs `delay` seconds later. Raises `ServiceError` if the function or the qualifier does not exist, the
+        payload is too large, or `task_id` is that of an earlier invocation of the function.
         """
         _check_size(payload, MAX_ASYNC_BYTES)
         self.get(name, qualifier)
         now = self._clock.now().timestamp()
         invocation = AsyncInvocation(request_id or self.request_id(), name, payload, 0, now + delay, now, qualifier)
-        self._store.save(invocation)
+        if not self._store.accept(invocation, task_id):
+            text = f"task {task_id} of function '{name}' already exists; a task runs once"
+            raise ServiceError(409, "StatefulAsyncInvocationAlreadyExists", text)
         self._dispatcher.put(invocation)
         return invocation.request_id
 
@@ -299,7 +308,7 @@ class FunctionService:
         setup = setup_frame(config, self.settings, key)
         variables = environment(config, self.settings, key, self._clock.token(8))
         python = config.python or self.settings.python
-        return InstanceSpec(python, config.code[0], variables, setup, config.timeout, bare=config.built)
+        return InstanceSpec(python, config.code[0], variables, setup, config.timeout, config.memory, bare=config.built)
 
 
 def _shutting_down() -> ServiceError:

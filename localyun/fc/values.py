@@ -147,6 +147,7 @@ class InvocationResult:
     error_type: str = ""
     log_tail: bytes = b""
     duration_ms: int = 0
+    memory_mb: float = 0.0
     instance_id: str = ""
     version: str = LATEST
     code_checksum: str = ""

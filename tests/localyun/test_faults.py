@@ -108,8 +108,12 @@ class RecordedUploads:
         self.objects = ObjectService(root / "objects", HostClock())
         self.objects.create_bucket("bkt")
         self.functions = FunctionService(root / "f", HostClock(), Keyring(), FcSettings("1", "r"), print, faults)
-        (root / "index.py").write_text("def handler(event, context):\n    open('seen', 'ab').write(event + b'\\n')\n")
-        self.functions.deploy(FunctionConfig("f", "index.handler", (root,), timeout=10))
+        code = root / "code"
+        code.mkdir()
+        (code / "index.py").write_text(
+            "def handler(event, context):\n    open('../seen', 'ab').write(event + b'\\n')\n"
+        )
+        self.functions.deploy(FunctionConfig("f", "index.handler", (code,), timeout=10))
         trigger = ObjectTrigger("f", "t", "bkt", ("oss:ObjectCreated:PutObject",), "", "")
         self.messages = MessageService(root / "m", HostClock(), account_id="1", region="r")
         Triggers(self.functions, self.objects, self.messages, HostClock(), faults).put(trigger)

@@ -1,6 +1,7 @@
 """Functions in child processes: the contract of the runtime, time limits, retries and destinations."""
 
 import json
+import re
 import signal
 import sqlite3
 import subprocess
@@ -193,6 +194,66 @@ def test_a_process_that_exits_is_a_function_error_with_its_last_output(world: Wo
     assert "last output" in document["errorMessage"]
 
 
+def test_a_function_that_uses_more_than_its_memory_is_killed(world: World) -> None:
+    """The error has the vendor's text; the next request runs in a new instance, whose children count as well."""
+    world.deploy(
+        "import subprocess, sys\n"
+        "code = 'x = bytearray(200 << 20); import time; time.sleep(5)'\n"
+        "def handler(event, context):\n"
+        "    if event == b'child':\n        subprocess.run([sys.executable, '-c', code])\n"
+        "    return str(len(bytearray(int(event))))",
+        memory=128,
+        timeout=20,
+    )
+
+    small, large, again = (world.service.invoke("f", str(size << 20).encode()) for size in (20, 200, 20))
+    child = world.service.invoke("f", b"child")
+    error = json.loads(large.payload)
+
+    assert (small.error_type, again.error_type) == ("", "")
+    assert 20 < small.memory_mb < 128 < large.memory_mb
+    assert small.instance_id == large.instance_id != again.instance_id
+    assert [large.error_type, child.error_type] == ["UnhandledInvocationError"] * 2
+    assert json.loads(child.payload)["errorType"] == error["errorType"] == "FunctionOOMError"
+    assert re.match(
+        r"Process exited unexpectedly before completing request \(duration: \d+ms, maxMemoryUsage: \d+\.\d\dMB\)",
+        error["errorMessage"],
+    )
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "open('new', 'w')",
+        "open(os.environ['FC_FUNC_CODE_PATH'] + '/index.py', 'a')",
+        "os.open('index.py', os.O_RDWR)",
+        "os.mkdir('folder')",
+        "os.remove('index.py')",
+        "os.rename('index.py', '/tmp/index.py')",
+        "os.symlink('/tmp', 'link')",
+        "pathlib.Path('index.py').chmod(0o777)",
+        "os.truncate('../f/index.py', 0)",
+    ],
+)
+def test_a_function_cannot_change_its_code(world: World, change: str) -> None:
+    """The code directory, in which a function starts, is read-only; the temporary directory is not."""
+    source = (
+        "import os, pathlib, tempfile\n"
+        "def handler(event, context):\n"
+        "    with tempfile.TemporaryFile() as file:\n        file.write(open('index.py', 'rb').read())\n"
+        f"    {change}"
+    )
+    config = world.deploy(source)
+
+    error = json.loads(world.service.invoke("f", b"").payload)
+
+    assert error["errorType"] == "OSError"
+    assert "Read-only file system" in error["errorMessage"]
+    assert [(file.name, file.read_text()) for file in config.code[0].iterdir() if file.is_file()] == [
+        ("index.py", source)
+    ]
+
+
 def test_the_initializer_runs_once_per_instance_and_its_error_fails_the_request(world: World) -> None:
     """After an error, the next request starts a new instance."""
     world.deploy(
@@ -220,7 +281,7 @@ def test_the_pre_stop_hook_runs_when_the_service_closes(world: World) -> None:
     """An idle instance runs its hook before it ends."""
     world.deploy(
         "import pathlib\n"
-        "def clean_up(context):\n    pathlib.Path('stopped').touch()\n"
+        "def clean_up(context):\n    pathlib.Path('../stopped').touch()\n"
         "def handler(event, context):\n    return ''",
         pre_stop=LifecycleHook("index.clean_up", 5),
     )
@@ -228,7 +289,7 @@ def test_the_pre_stop_hook_runs_when_the_service_closes(world: World) -> None:
 
     world.service.close()
 
-    assert (world.root / "f" / "stopped").exists()
+    assert (world.root / "stopped").exists()
 
 
 def test_the_environment_is_clean_and_has_the_roles_key(world: World) -> None:
@@ -294,7 +355,7 @@ def test_an_asynchronous_payload_of_more_than_128_kb_is_rejected(world: World) -
 COUNTING = (
     "import pathlib\n"
     "def handler(event, context):\n"
-    "    seen = pathlib.Path('seen')\n"
+    "    seen = pathlib.Path('../seen')\n"
     "    with seen.open('a') as file:\n        file.write(f'{context.retry_count}\\n')\n"
     "    if len(seen.read_text().split()) < int(event):\n        raise RuntimeError('again')\n"
     "    return 'done'"
@@ -311,7 +372,7 @@ def test_a_failed_invocation_is_retried_until_it_succeeds(world: World) -> None:
     [(arn, record)] = world.wait()
 
     assert arn == TOPIC
-    assert (world.root / "f" / "seen").read_text() == "0\n1\n2\n"
+    assert (world.root / "seen").read_text() == "0\n1\n2\n"
     assert {
         "requestId": request_id,
         "functionArn": "acs:fc:cn-hangzhou:1234567890123456:functions/f",
@@ -331,7 +392,7 @@ def test_an_invocation_that_always_fails_is_sent_to_the_failure_destination(worl
 
     assert arn == QUEUE
     assert record["responseContext"] == {"statusCode": 200, "functionError": "UnhandledInvocationError"}
-    assert (world.root / "f" / "seen").read_text() == "0\n1\n"
+    assert (world.root / "seen").read_text() == "0\n1\n"
 
 
 def test_a_destination_may_be_another_function(world: World) -> None:
@@ -356,7 +417,7 @@ def test_an_expired_invocation_is_sent_to_the_failure_destination(world: World) 
     [(_, record)] = world.wait()
 
     assert record["responseContext"]["functionError"] == "EventAgeExceeded"
-    assert not (world.root / "f" / "seen").exists()
+    assert not (world.root / "seen").exists()
 
 
 def test_an_accepted_invocation_survives_the_service(world: World) -> None:
@@ -375,11 +436,11 @@ def test_an_accepted_invocation_survives_the_service(world: World) -> None:
 
 def test_an_invocation_that_was_running_at_close_runs_again(world: World) -> None:
     """Closing ends the process; the invocation is neither lost nor counted as failed."""
-    slow = "import pathlib, time\ndef handler(event, context):\n    pathlib.Path('seen').touch()\n    time.sleep(60)"
+    slow = "import pathlib, time\ndef handler(event, context):\n    pathlib.Path('../seen').touch()\n    time.sleep(60)"
     world.deploy(slow, timeout=70, asynchronous=AsyncConfig(on_failure=QUEUE))
     world.service.start()
     world.service.invoke_async("f", b"1")
-    _until((world.root / "f" / "seen").exists)
+    _until((world.root / "seen").exists)
 
     world.service.close()
     world.service = world.start()
@@ -391,10 +452,11 @@ def test_an_invocation_that_was_running_at_close_runs_again(world: World) -> Non
 
 def test_instances_end_when_the_service_is_killed(tmp_path: Path) -> None:
     """A function's process does not outlive the local cloud, even during a request."""
-    (tmp_path / "index.py").write_text(
+    (tmp_path / "code").mkdir()
+    (tmp_path / "code" / "index.py").write_text(
         "import os, pathlib, time\n"
         "def handler(event, context):\n"
-        "    pathlib.Path('pid').write_text(str(os.getpid()))\n    time.sleep(60)"
+        "    pathlib.Path('../pid').write_text(str(os.getpid()))\n    time.sleep(60)"
     )
     script = (
         "import sys, pathlib\n"
@@ -404,7 +466,7 @@ def test_instances_end_when_the_service_is_killed(tmp_path: Path) -> None:
         "from localyun.fc.service import FunctionService\n"
         "root = pathlib.Path(sys.argv[1])\n"
         "service = FunctionService(root / 'data', HostClock(), Keyring(), FcSettings('1', 'r'), print)\n"
-        "service.deploy(FunctionConfig('f', 'index.handler', (root,), timeout=60))\n"
+        "service.deploy(FunctionConfig('f', 'index.handler', (root / 'code',), timeout=60))\n"
         "service.invoke('f', b'')\n"
     )
     cloud = subprocess.Popen([sys.executable, "-c", script, str(tmp_path)])

@@ -450,13 +450,13 @@ def serve(project: Path, data: Path) -> tuple["subprocess.Popen[bytes]", dict[st
 def test_a_restart_after_a_kill_finishes_accepted_events(tmp_path: Path) -> None:
     """Kill -9 while the function processes an upload: the message is still sent, the access key is still valid."""
     project, data = write_project(tmp_path), tmp_path / "data"
-    slow = "import time, pathlib\npathlib.Path(__file__).with_name('started').touch()\ntime.sleep(30)\n"
+    slow = "import time, pathlib\n(pathlib.Path(__file__).parents[2] / 'started').touch()\ntime.sleep(30)\n"
     index = project / "functions" / "up" / "index.py"
     index.write_text(UP.replace("    about", f"    exec({slow!r})\n    about"))
     first, environment = serve(project, data)
     bucket = _bucket(environment)
     bucket.put_object("in/a.json", "survivor")
-    while not (project / "functions" / "up" / "started").exists():
+    while not (project / "started").exists():
         time.sleep(0.01)
 
     os.kill(first.pid, signal.SIGKILL)

@@ -46,9 +46,9 @@ SUBSCRIPTION = Subscription("jobs", "sub", "acs:fc:r:1:functions/f", "BACKOFF_RE
 SPY = (
     "import os, pathlib\n"
     "def handler(event, context):\n"
-    "    with open('seen', 'ab') as file:\n        file.write(event + b'\\n')\n"
-    "    if os.path.exists('fail'):\n        os.unlink('fail')\n        raise RuntimeError('later')\n"
-    "    with open('fifo', 'w') as fifo:\n        fifo.write('x')\n"
+    "    with open('../seen', 'ab') as file:\n        file.write(event + b'\\n')\n"
+    "    if os.path.exists('../fail'):\n        os.unlink('../fail')\n        raise RuntimeError('later')\n"
+    "    with open('../fifo', 'w') as fifo:\n        fifo.write('x')\n"
 )
 
 
@@ -64,7 +64,7 @@ class World:
         self.code = root / "f"
         self.code.mkdir()
         (self.code / "index.py").write_text(SPY)
-        self._fifo = self.code / "fifo"
+        self._fifo = self.code.parent / "fifo"
         os.mkfifo(self._fifo)
         self.functions.deploy(FunctionConfig("f", "index.handler", (self.code,), timeout=10))
         self.triggers = Triggers(self.functions, self.objects, self.messages, clock)
@@ -76,7 +76,7 @@ class World:
         thread.start()
         thread.join(10)
         assert done, self.functions.logs("f")
-        return (self.code / "seen").read_bytes().splitlines()
+        return (self.code.parent / "seen").read_bytes().splitlines()
 
     def close(self) -> None:
         """Close all services."""
@@ -185,7 +185,7 @@ def test_a_message_is_delivered_again_if_its_function_fails(world: World) -> Non
     """An error of the function makes SMQ retry."""
     world.messages.topics.create("jobs")
     world.triggers.put(TopicTrigger("f", "t", "jobs", "JSON"))
-    (world.code / "fail").touch()
+    (world.code.parent / "fail").touch()
     world.messages.start()
 
     published = world.messages.publish("jobs", "hello")
@@ -261,7 +261,7 @@ def test_a_disabled_timer_never_starts(world: World) -> None:
     world.triggers.start()
     world.triggers.close()
 
-    assert not (world.code / "seen").exists()
+    assert not (world.code.parent / "seen").exists()
 
 
 @pytest.mark.parametrize("account", ["", ACCOUNT])

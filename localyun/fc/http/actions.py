@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from typing import Any
 
 from localyun.errors import ServiceError
@@ -10,25 +11,41 @@ from localyun.fc.http.request import FcRequest, json_response
 from localyun.fc.management import FunctionManager
 from localyun.http import HttpResponse
 
+# FC 2.0, InvokeFunction (read 2026-11).
+TASK_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
+# As the vendor answers, in recorded responses of 2020 to 2023.
+EXPOSED = (
+    "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration,"
+    "x-fc-max-memory-usage,x-fc-log-result,x-fc-invocation-code-version,x-fc-instance-id"
+)
+
 
 def invoke(manager: FunctionManager, request: FcRequest) -> HttpResponse:
     """InvokeFunction, synchronous or asynchronous."""
     functions, payload, headers = manager.functions, request.call.read(), request.call.headers
     options: dict[str, Any] = {"qualifier": request.qualifier, "request_id": request.request_id}
-    if headers.get("x-fc-invocation-type", "Sync").lower() == "async":
-        functions.invoke_async(request.name, payload, delay=_delay(headers.get("x-fc-async-delay", "0")), **options)
-        return HttpResponse(202)
+    kind, log = (
+        _choice(headers, "x-fc-invocation-type", "Sync", "Async"),
+        _choice(headers, "x-fc-log-type", "None", "Tail"),
+    )
+    if kind == "Async":
+        task_id = _task_id(headers)
+        delay = _delay(headers.get("x-fc-async-delay", "0"))
+        functions.invoke_async(request.name, payload, delay=delay, task_id=task_id, **options)
+        return HttpResponse(202, headers={"X-Fc-Async-Task-Id": task_id} if task_id else {})
     result = functions.invoke(request.name, payload, **options)
     reply_headers = {
         "Content-Type": "application/octet-stream",
+        "Access-Control-Expose-Headers": EXPOSED,
         "X-Fc-Invocation-Duration": str(result.duration_ms),
+        "X-Fc-Max-Memory-Usage": f"{result.memory_mb:.2f}",
         "X-Fc-Invocation-Service-Version": result.version,
         "X-Fc-Instance-Id": result.instance_id,
         "X-Fc-Code-Checksum": result.code_checksum,
     }
     if result.error_type:
         reply_headers |= {"X-Fc-Error-Type": result.error_type, "Content-Type": "application/json"}
-    if headers.get("x-fc-log-type") == "Tail":
+    if log == "Tail":
         reply_headers["X-Fc-Log-Result"] = b64encode(result.log_tail).decode()
     return HttpResponse(200, result.payload, reply_headers)
 
@@ -117,6 +134,23 @@ def get_temp_bucket_token(manager: FunctionManager, _request: FcRequest) -> Http
         "Expiration": format_time(upload.expires),
     }
     return json_response({"credentials": credentials, "ossBucket": upload.bucket, "objectName": upload.key})
+
+
+def _choice(headers: Mapping[str, str], name: str, *known: str) -> str:
+    """Return the value of a header in the vendor's capitals, by default the first known one; refuse others."""
+    given = headers.get(name) or known[0]
+    if given.lower() not in (found := {value.lower(): value for value in known}):
+        raise ServiceError(400, "InvalidArgument", f"{name} is {given!r}; give {' or '.join(known)}")
+    return found[given.lower()]
+
+
+def _task_id(headers: Mapping[str, str]) -> str:
+    """Return the id that the caller gives an asynchronous task; "" if it gives none."""
+    task_id = headers.get("x-fc-async-task-id") or headers.get("x-fc-stateful-async-invocation-id") or ""
+    if task_id and not TASK_ID.fullmatch(task_id):
+        text = f"x-fc-async-task-id is {task_id!r}; give at most 128 letters, digits, _ and -, and no - first"
+        raise ServiceError(400, "InvalidArgument", text)
+    return task_id
 
 
 def _delay(text: str) -> float:

@@ -56,7 +56,7 @@ class FcRequest:
         """
         query = self.call.query
         limit, start, prefix = query.get("limit") or str(DEFAULT_PAGE), query.get("nextToken"), query.get("prefix", "")
-        if not limit.isdigit() or not 1 <= int(limit) <= MAX_PAGE:
+        if not (limit.isascii() and limit.isdigit()) or not 1 <= int(limit) <= MAX_PAGE:
             raise ServiceError(400, "InvalidArgument", f"limit is {limit!r}; give an integer from 1 to {MAX_PAGE}")
         rest = [(name, document) for name, document in items if name.startswith(prefix)]
         if start:

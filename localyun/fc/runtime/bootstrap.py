@@ -257,11 +257,19 @@ def _terminated(_signal: int, _frame: object) -> None:
     os._exit(TERMINATED)
 
 
+def _sibling(name: str) -> Any:
+    """Import a module beside this script, and leave its name to the function's own modules."""
+    module = importlib.import_module(name)
+    del sys.modules[name]
+    return module
+
+
 def main(descriptor: int) -> None:
     """Serve one function over the inherited socket."""
     channel = socket.socket(fileno=descriptor)
     channel.set_inheritable(False)
     setup, _ = read_frame(channel)
+    _sibling("read_only").protect(setup["paths"])
     sys.path[:] = [*setup["paths"], *sys.path[1:]]
     sys.argv[:] = [sys.argv[0]]
     signal.signal(signal.SIGTERM, _terminated)
