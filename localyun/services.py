@@ -177,7 +177,8 @@ def _create(deployment: Deployment, services: Services) -> None:
         messages.topics.put(topic.name, **topic.attributes)
     for project in deployment.projects:
         tasks.create_project(project)
-        tasks.set_service_role(project, deployment.service_roles.get(project, DEFAULT_ROLE).rpartition("/")[2])
+        service_role = deployment.service_roles.get(project, DEFAULT_ROLE).rpartition("/")[2]
+        tasks.update_project(project, service_role=service_role)
     for attachment in deployment.attachments:
         if tasks.attachment(attachment.bucket) != attachment.project:
             tasks.attach(attachment.bucket, attachment.project)

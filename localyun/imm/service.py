@@ -79,9 +79,11 @@ class TaskService:
         role = service_role or values.DEFAULT_ROLE
         return self._store.add_project(Project(name, self._clock.now(), description, role))
 
-    def set_service_role(self, project: str, role: str) -> None:
-        """Change the name of the role that IMM assumes for a project's tasks."""
-        self._store.set_service_role(project, role)
+    def update_project(self, name: str, *, description: str = "", service_role: str = "") -> None:
+        """Change what is given: the description, the role that IMM assumes. Raises `ImmError`."""
+        old = self.project(name)
+        role = service_role or old.service_role
+        self._store.update_project(replace(old, description=description or old.description, service_role=role))
 
     def delete_project(self, name: str) -> None:
         """Delete a project; raise `ImmError` if it does not exist or a bucket is attached to it."""
@@ -179,6 +181,15 @@ class TaskService:
             status = 400 if error.code == "InvalidArgument" else 500
             raise ServiceError(status, error.code, f"{error.message} {request_id}", ec="0056-00000001") from error
         return {"RequestId": request_id, **described}
+
+    def media_meta(self, project: str, bucket: str, key: str) -> Mapping[str, Any]:
+        """Return what `info` measures, as IMM's own API does: no bucket must be attached. Raises `ImmError`."""
+        self.project(project)
+        self._check_bucket(bucket)
+        if (found := self._objects.find(bucket, key)) is None:
+            raise not_found(f"oss://{bucket}/{key}")
+        self._check_role(project, "oss:GetObject", bucket, key)
+        return self._info.describe(found.file, f"oss://{bucket}/{key}")
 
     def start(self) -> None:
         """Run the waiting tasks, including those of an earlier process, and all later ones."""

@@ -35,9 +35,10 @@ class TaskStore:
         values = (project.name, project.created.isoformat(), project.description, project.service_role)
         return self._execute("INSERT OR IGNORE INTO project VALUES (?,?,?,?)", *values)
 
-    def set_service_role(self, name: str, role: str) -> None:
-        """Store the service role of a project."""
-        self._execute("UPDATE project SET service_role = ? WHERE name = ?", role, name)
+    def update_project(self, project: Project) -> None:
+        """Store the description and the service role of a project."""
+        sql = "UPDATE project SET description = ?, service_role = ? WHERE name = ?"
+        self._execute(sql, project.description, project.service_role, project.name)
 
     def delete_project(self, name: str) -> bool:
         """Remove a project; return False if there is none."""

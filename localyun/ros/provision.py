@@ -135,7 +135,7 @@ class Provisioner:
         """Change the service role of an IMM project."""
         role = str(resource.properties.get("ServiceRole") or DEFAULT_ROLE)
         self._check_service_role(role)
-        self.services.tasks.set_service_role(str(resource.properties["ProjectName"]), role)
+        self.services.tasks.update_project(str(resource.properties["ProjectName"]), service_role=role)
 
     def create_role(self, resource: StackResource) -> str:
         """Create a role, or leave an existing one alone if the template says so."""

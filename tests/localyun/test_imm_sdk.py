@@ -13,7 +13,8 @@ import pytest
 from alibabacloud_imm20200930 import models
 from alibabacloud_imm20200930.client import Client
 from alibabacloud_tea_openapi.exceptions import ClientException
-from alibabacloud_tea_openapi.models import Config
+from alibabacloud_tea_openapi.models import Config, OpenApiRequest, Params
+from alibabacloud_tea_util.models import RuntimeOptions
 from aliyunsdkcore.acs_exception.exceptions import ServerException
 from aliyunsdkcore.auth.credentials import StsTokenCredential
 from aliyunsdkcore.client import AcsClient
@@ -208,6 +209,143 @@ def test_an_invalid_task_is_rejected_with_place_and_remedy(
 
     assert (code, True) == (error.code, part in error.message)
     assert error.request_id in error.message
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("CredentialConfig", {"ServiceRole": "r"}),
+        ("TargetGroups", [{"URI": "oss://out/g"}]),
+        ("Unknown", "x"),
+        ("Notification.RocketMQ", {"TopicName": "t"}),
+        ("Notification.ExtendedMessageURI", "oss://out/m.json"),
+        ("Notification.MNS.QueueName", "q"),
+        ("Sources.Subtitles", [{"URI": "oss://media/a.srt"}]),
+        ("Sources.Attached", True),
+        ("Sources.AlignMode", "loop"),
+        ("Sources.DisableAudio", True),
+        ("Sources.Volume", 2),
+        ("Targets.Segment", {"Format": "hls", "Duration": 10}),
+        ("Targets.Speed", 0.5),
+        ("Targets.StripMetadata", True),
+        ("Targets.Video", {"TranscodeVideo": {"Codec": "h264"}}),
+        ("Targets.Subtitle", {"ExtractSubtitle": {"URI": "oss://out/s"}}),
+        ("Targets.Image", {"Snapshots": [{"URI": "oss://out/s"}]}),
+        ("Targets.AttachedPicture", {"URI": "oss://media/p.jpg"}),
+        ("Targets.Data", {"DisableData": True}),
+        ("Targets.Bitrate", 64000),
+        ("Targets.Audio.DisableAudio", True),
+        ("Targets.Audio.FilterAudio", {"Mixing": True}),
+        ("Targets.Audio.Stream", [1]),
+        ("Targets.Audio.TranscodeAudio.SampleRateOption", "adaptive"),
+        ("Targets.Audio.TranscodeAudio.Loudness", -16),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(host: str, place: str, value: object) -> None:
+    """Each documented option that is not honoured, and each unknown one; the error names its place."""
+    error = rejection(lambda: _convert_with(host, place, value))
+
+    assert (400, "InvalidArgument") == (error.status_code, error.code)
+    assert f"[{place}]:" in error.message
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("Targets.Video", {"DisableVideo": True}),
+        ("Targets.Subtitle", {"DisableSubtitle": True}),
+        ("Targets.Speed", 1.0),
+        ("Targets.Image", None),
+        ("Targets.StripMetadata", False),
+        ("Sources.DisableVideo", True),
+        ("Sources.AlignMode", "false"),
+        ("Targets.Audio.TranscodeAudio.SampleRateOption", "fixed"),
+        ("TargetGroups", []),
+    ],
+)
+def test_an_option_that_asks_for_what_is_done_anyway_is_accepted(host: str, place: str, value: object) -> None:
+    """Clients send such values, and the cloud's output is the same with and without them."""
+    _convert_with(host, place, value)
+
+
+def test_tasks_are_listed_by_tags(world: AudioWorld, host: str) -> None:
+    """A task must have all the tags of the selector."""
+    imm = client(host)
+    tagged = {
+        name: imm.create_media_convert_task(convert(uri=f"oss://out/{name}.flac", tags={"show": name, "day": "1"}))
+        for name in ("a", "b")
+    }
+
+    def listed(selector: str) -> list[str]:
+        request = models.ListTasksRequest(project_name="proj", tag_selector=selector)
+        return [task.task_id for task in imm.list_tasks(request).body.tasks]
+
+    assert [tagged["a"].body.task_id] == listed("show=a")
+    assert [tagged["b"].body.task_id] == listed("day=1,show=b")
+    assert 2 == len(listed("day=1"))
+    assert [] == listed("day=1,show=c")
+    assert "InvalidArgument" == rejection(lambda: listed("show")).code
+
+
+def test_the_media_meta_of_an_object_is_measured(world: AudioWorld, host: str) -> None:
+    """The project needs no attached bucket; an object that is not audio, or does not exist, is an error."""
+    imm = client(host)
+    imm.create_project(models.CreateProjectRequest(project_name="other"))
+
+    def detect(uri: str) -> models.DetectMediaMetaResponseBody:
+        return imm.detect_media_meta(models.DetectMediaMetaRequest(project_name="other", source_uri=uri)).body
+
+    found = detect("oss://media/a.wav")
+    [stream] = found.audio_streams
+    world.objects.put("media", "text.wav", b"no audio")
+
+    assert (0.5, "wav", 1) == (found.duration, found.format_name, found.stream_count)
+    assert (8000, "pcm_s16le", 0.5) == (stream.sample_rate, stream.codec_name, stream.duration)
+    assert (404, "ResourceNotFound") == _status(lambda: detect("oss://media/none.wav"))
+    assert (400, "InvalidArgument") == _status(lambda: detect("oss://media/text.wav"))
+    assert (400, "InvalidArgument") == _status(lambda: detect("media/a.wav"))
+
+
+def test_a_project_is_updated_and_deleted(host: str) -> None:
+    """What is not given stays; a project with an attached bucket is not deleted."""
+    imm = client(host)
+    imm.create_project(models.CreateProjectRequest(project_name="old", description="one", service_role="role-a"))
+    imm.update_project(models.UpdateProjectRequest(project_name="old", description="two"))
+    updated = imm.update_project(models.UpdateProjectRequest(project_name="old", service_role="role-b")).body.project
+    imm.attach_ossbucket(models.AttachOSSBucketRequest(ossbucket="out", project_name="old"))
+    delete = partial(imm.delete_project, models.DeleteProjectRequest(project_name="old"))
+    attached = _status(delete)
+    imm.detach_ossbucket(models.DetachOSSBucketRequest(ossbucket="out"))
+    delete()
+
+    assert ("two", "role-b") == (updated.description, updated.service_role)
+    assert (400, "StatusConflict") == attached
+    assert (404, "ResourceNotFound") == _status(delete)
+    limited = models.UpdateProjectRequest(project_name="proj", project_max_dataset_count=5)
+    assert (400, "InvalidArgument") == _status(lambda: imm.update_project(limited))
+
+
+def _status(call: Callable[[], object]) -> tuple[int, str]:
+    """Return status and code of the error of a rejected call."""
+    error = rejection(call)
+    return error.status_code, error.code
+
+
+def _convert_with(host: str, place: str, value: object) -> None:
+    """Request a valid task with one more field, at a place such as `Targets.Audio.Stream`."""
+    document = convert().to_map()
+    *parents, name = place.split(".")
+    inner: Any = document
+    for parent in parents:
+        inner = inner.setdefault(parent, {})
+        inner = inner[0] if isinstance(inner, list) else inner
+    inner[name] = value
+    query = {key: value if isinstance(value, str) else json.dumps(value) for key, value in document.items()}
+    params = Params(
+        action="CreateMediaConvertTask", version="2020-09-30", protocol="HTTP", pathname="/", method="POST",
+        auth_type="AK", style="RPC", req_body_type="formData", body_type="json",
+    )  # fmt: skip
+    client(host).call_api(params, OpenApiRequest(query=query), RuntimeOptions())
 
 
 def test_a_task_of_another_project_or_type_is_not_found(world: AudioWorld, host: str) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from localyun.imm.errors import ImmError, invalid
+from localyun.imm.http.fields import AUDIO, NOTIFICATION, SOURCE, TARGET, TOPIC, TRANSCODE, check_fields, check_task
 from localyun.imm.output_formats import FORMATS, MAX_CHANNELS
 from localyun.imm.process_string import MAX_MILLISECONDS
 from localyun.imm.task_spec import BITRATE_OPTIONS, MAX_SOURCES, Encoding, TaskSource, TaskSpec, codec_of
@@ -32,7 +33,7 @@ class ImmRequest:
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """Return an integer of a range; raise `ImmError` for anything else."""
         text = self.values.get(name, str(default))
-        if not text.isdigit() or not low <= int(text) <= high:
+        if not (text.isascii() and text.isdigit()) or not low <= int(text) <= high:
             raise invalid(name, f"{text!r} is not an integer from {low} to {high}.")
         return int(text)
 
@@ -54,6 +55,7 @@ def parse_task_spec(request: ImmRequest) -> TaskSpec:
 
     Raises `ImmError` for everything that the local cloud cannot execute.
     """
+    check_task(request.values)
     sources = request.nested("Sources", list)
     if not 1 <= len(sources) <= MAX_SOURCES:
         raise invalid("Sources", f"{len(sources)} sources; a task takes 1 to {MAX_SOURCES}.")
@@ -63,20 +65,22 @@ def parse_task_spec(request: ImmRequest) -> TaskSpec:
     user_data = request.get("UserData")
     if len(user_data.encode()) > MAX_USER_DATA_BYTES:
         raise invalid("UserData", f"is longer than {MAX_USER_DATA_BYTES} bytes.")
-    bucket, key = _parse_uri(targets[0].get("URI"), "Targets.URI")
+    target = check_fields(targets[0], TARGET, "Targets")
+    bucket, key = parse_uri(target.get("URI"), "Targets.URI")
     return TaskSpec(
         sources=tuple(_parse_source(source) for source in sources),
-        encoding=_parse_encoding(targets[0]),
+        encoding=_parse_encoding(target),
         bucket=bucket,
         key=key,
         align=request.integer("AlignmentIndex", 0, 0, len(sources) - 1),
-        topic=str(request.nested("Notification", dict).get("MNS", {}).get("TopicName", "")),
+        topic=_parse_topic(request.nested("Notification", dict)),
         user_data=user_data,
         tags={str(name): str(value) for name, value in request.nested("Tags", dict).items()},
     )
 
 
-def _parse_uri(uri: object, name: str) -> tuple[str, str]:
+def parse_uri(uri: object, name: str) -> tuple[str, str]:
+    """Return bucket and key of a URI like oss://bucket/key; raise `ImmError` for anything else."""
     text = str(uri or "")
     bucket, slash, key = text.removeprefix("oss://").partition("/")
     if not text.startswith("oss://") or not (bucket and slash and key):
@@ -84,8 +88,15 @@ def _parse_uri(uri: object, name: str) -> tuple[str, str]:
     return bucket, key
 
 
-def _parse_source(source: Mapping[str, Any]) -> TaskSource:
-    bucket, key = _parse_uri(source.get("URI"), "Sources.URI")
+def _parse_topic(notification: Mapping[str, Any]) -> str:
+    """Return the topic to notify, "" for none."""
+    mns = check_fields(notification, NOTIFICATION, "Notification").get("MNS")
+    return str(check_fields(mns, TOPIC, "Notification.MNS").get("TopicName") or "")
+
+
+def _parse_source(given: object) -> TaskSource:
+    source = check_fields(given, SOURCE, "Sources")
+    bucket, key = parse_uri(source.get("URI"), "Sources.URI")
     start, duration = (_milliseconds(source.get(name), f"Sources.{name}") for name in ("StartTime", "Duration"))
     return TaskSource(bucket, key, start, duration)
 
@@ -102,7 +113,8 @@ def _parse_encoding(target: Mapping[str, Any]) -> Encoding:
     if container not in FORMATS:
         message = f"{container!r} is not supported; this cloud makes audio only: {', '.join(FORMATS)}."
         raise invalid("Targets.Container", message)
-    audio = target.get("Audio", {}).get("TranscodeAudio", {})
+    given = check_fields(target.get("Audio"), AUDIO, "Targets.Audio").get("TranscodeAudio")
+    audio = check_fields(given, TRANSCODE, "Targets.Audio.TranscodeAudio")
     codec, expected = audio.get("Codec"), codec_of(container)
     if codec not in (None, "", expected):
         raise _invalid_audio("Codec", f"{codec!r} does not go into {container}; use {expected}.")

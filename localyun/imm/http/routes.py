@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 from localyun.errors import ServiceError
 from localyun.imm.errors import invalid, not_found
-from localyun.imm.http.request import ImmRequest, parse_task_spec
+from localyun.imm.http.fields import COMMON
+from localyun.imm.http.request import ImmRequest, parse_task_spec, parse_uri
 from localyun.imm.service import TaskService
 from localyun.imm.task_spec import request_definition
 from localyun.imm.values import TASK_TYPE, MediaTask, Project, new_request_id, rfc3339
@@ -39,6 +40,21 @@ def create_project(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]
 def get_project(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
     """GetProject."""
     return {"Project": _project(tasks.project(request.required("ProjectName")))}
+
+
+def update_project(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
+    """UpdateProject: description and service role; what limits or describes datasets is refused."""
+    name, known = request.required("ProjectName"), {*COMMON, "Description", "ServiceRole"}
+    if unknown := sorted(name for name, value in request.values.items() if value and name not in known):
+        raise invalid(unknown[0], "is not supported here; supported: Description, ServiceRole.")
+    tasks.update_project(name, description=request.get("Description"), service_role=request.get("ServiceRole"))
+    return {"Project": _project(tasks.project(name))}
+
+
+def delete_project(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
+    """DeleteProject; refused while a bucket is attached."""
+    tasks.delete_project(request.required("ProjectName"))
+    return {}
 
 
 def list_projects(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
@@ -79,6 +95,15 @@ def create_media_convert_task(tasks: TaskService, request: ImmRequest) -> Mappin
     return {"EventId": accepted.event_id, "TaskId": accepted.task_id, "RequestId": accepted.request_id}
 
 
+def detect_media_meta(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
+    """DetectMediaMeta of an audio object, in the fields of the API that audio has."""
+    project, (bucket, key) = request.required("ProjectName"), parse_uri(request.required("SourceURI"), "SourceURI")
+    if request.nested("CredentialConfig", dict):
+        raise invalid("CredentialConfig", "is not supported here; the project's service role reads the object.")
+    measured = tasks.media_meta(project, bucket, key)
+    return {name: value for name, value in measured.items() if name not in ("Format", "Streams")}
+
+
 def get_task(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
     """GetTask of a project; `RequestDefinition` adds the request that the task executes."""
     project, kind = request.required("ProjectName"), request.required("TaskType")
@@ -89,12 +114,13 @@ def get_task(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
 
 
 def list_tasks(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
-    """ListTasks by status and times, sorted, in pages; the token is the last task id of the previous page."""
+    """ListTasks by status, times and tags, sorted, in pages; the token is the last task id of the previous page."""
     project, size = request.required("ProjectName"), request.integer("MaxResults", MAX_PAGE, 1, MAX_PAGE)
     tasks.project(project)
     types = request.nested("TaskTypes", list)
     found = tasks.list(project, request.get("Status")) if not types or TASK_TYPE in types else []
-    found = [task for task in found if _in_ranges(request, task)]
+    tags = _selected_tags(request.get("TagSelector"))
+    found = [task for task in found if _in_ranges(request, task) and tags.items() <= task.spec.tags.items()]
     sort, order = request.get("Sort") or "TaskId", request.get("Order") or "asc"
     if sort not in SORT_KEYS or order not in ("asc", "desc"):
         raise invalid("Sort", f"{sort!r} {order!r}: sort by {', '.join(SORT_KEYS)} in the order asc or desc.")
@@ -109,11 +135,14 @@ def list_tasks(tasks: TaskService, request: ImmRequest) -> Mapping[str, Any]:
 ACTIONS: Mapping[str, Callable[[TaskService, ImmRequest], Mapping[str, Any]]] = {
     "CreateProject": create_project,
     "GetProject": get_project,
+    "UpdateProject": update_project,
+    "DeleteProject": delete_project,
     "ListProjects": list_projects,
     "AttachOSSBucket": attach_bucket,
     "DetachOSSBucket": detach_bucket,
     "GetOSSBucketAttachment": get_attachment,
     "CreateMediaConvertTask": create_media_convert_task,
+    "DetectMediaMeta": detect_media_meta,
     "GetTask": get_task,
     "ListTasks": list_tasks,
 }
@@ -153,6 +182,14 @@ def _page_start(found: list[MediaTask], token: str) -> int:
     if token not in ids:
         raise invalid("NextToken", f"{token!r} is not a token of this list; start again without it.")
     return ids.index(token) + 1
+
+
+def _selected_tags(selector: str) -> dict[str, str]:
+    """Return the tags that tasks must have, written `name=value`, several with commas."""
+    pairs = [pair.partition("=") for pair in selector.split(",") if pair]
+    if bad := [name for name, equals, _ in pairs if not (name and equals)]:
+        raise invalid("TagSelector", f"{bad[0]!r} is not a tag; write name=value.")
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _in_ranges(request: ImmRequest, task: MediaTask) -> bool:
