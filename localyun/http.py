@@ -22,6 +22,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 SPOOL_BYTES = 1 << 20
 CHUNK_BYTES = 1 << 18
 ABORT = "localyun.abort"  # the ASGI extension of `listeners` that closes the connection
+FRAMING = frozenset((b"content-length", b"transfer-encoding", b"connection"))  # the server reads these itself
 WORKER_THREADS = 256  # a long poll occupies one for up to 30 s
 
 
@@ -178,7 +179,27 @@ def _text(header: bytes) -> str:
     return header.decode("utf-8", "replace")
 
 
+class _HeaderName(bytes):
+    """A header's name as an endpoint writes it: the server, which writes names in lower case, leaves it alone.
+
+    The vendor's Java SDKs compare some names exactly, such as Location (SubscribeAction.java of MNS 2.0, 2026-11).
+    """
+
+    def lower(self) -> bytes:
+        """Return the name itself."""
+        return self
+
+
 def _starlette_response(response: HttpResponse) -> Response:
+    made = _response_in_lower_case(response)
+    written = {name.lower().encode(): _HeaderName(name.encode()) for name in response.headers}
+    made.raw_headers = [
+        (name if name in FRAMING else written.get(name, name), value) for name, value in made.raw_headers
+    ]
+    return made
+
+
+def _response_in_lower_case(response: HttpResponse) -> Response:
     if isinstance(response.body, FileRange):
         length = {} if response.body.gzipped else {"Content-Length": str(response.body.length)}
         headers = {**length, **response.headers}

@@ -38,6 +38,7 @@ bucket: false
 QUEUES = """\
 queue: hallo 你好 1
 cancelled: true
+subscribed: true
 topic: {"published": true}
 deleted: QueueNotExist
 """

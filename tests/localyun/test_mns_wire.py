@@ -1,5 +1,6 @@
 """The bytes on the wire of the MNS endpoint: signatures, errors, XML."""
 
+import http.client
 import io
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -308,6 +309,17 @@ def test_creation_is_201_and_repeated_creation_is_204(w: World) -> None:
     second = ask(w, signed("PUT", "/queues/twice"))
 
     assert (first[0], second[0]) == (201, 204)
+
+
+def test_header_names_of_a_response_are_those_of_the_vendor(w: World) -> None:
+    """The Java SDK finds the address of a new subscription in `Location` only."""
+    request = signed("PUT", "/queues/new")
+    connection = http.client.HTTPConnection(w.url.removeprefix("http://"))
+    connection.request("PUT", request.raw_path, headers=dict(request.headers))
+    names = {name for name, _ in connection.getresponse().getheaders()}
+    connection.close()
+
+    assert {"Location", "x-mns-request-id", "x-mns-version"} <= names
 
 
 def test_lists_show_attributes_on_request(w: World) -> None:

@@ -79,7 +79,7 @@ public class Demo {
         subscription.setSubscriptionName("s");
         subscription.setEndpoint(topic.generateQueueEndpoint("java-tour"));
         subscription.setNotifyContentFormat(SubscriptionMeta.NotifyContentFormat.SIMPLIFIED);
-        topic.subscribe(subscription);
+        System.out.println("subscribed: " + topic.subscribe(subscription).endsWith("/topics/java-tour/subscriptions/s"));
         RawTopicMessage published = new RawTopicMessage();
         published.setMessageBody("{\"published\": true}");
         topic.publishMessage(published);
