@@ -74,10 +74,10 @@ def memory_watch(pid: int, limit_mb: int, kill: Callable[[], None]) -> Iterator[
 
 def _resident(pid: int) -> int:
     """Return the resident bytes of a process and its children; of those that have ended, 0."""
-    try:
-        children = (PROC / str(pid) / "task" / str(pid) / "children").read_text().split()
-    except OSError:
-        children = []
+    children: list[str] = []
+    for task in (PROC / str(pid) / "task").glob("*/children"):  # each thread has its own
+        with suppress(OSError):
+            children += task.read_text().split()
     return _status(pid, "VmRSS:") + sum(_resident(int(child)) for child in children)
 
 

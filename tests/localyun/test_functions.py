@@ -197,10 +197,12 @@ def test_a_process_that_exits_is_a_function_error_with_its_last_output(world: Wo
 def test_a_function_that_uses_more_than_its_memory_is_killed(world: World) -> None:
     """The error has the vendor's text; the next request runs in a new instance, whose children count as well."""
     world.deploy(
-        "import subprocess, sys\n"
+        "import subprocess, sys, threading\n"
         "code = 'x = bytearray(200 << 20); import time; time.sleep(5)'\n"
         "def handler(event, context):\n"
-        "    if event == b'child':\n        subprocess.run([sys.executable, '-c', code])\n"
+        "    if event == b'child':\n"
+        "        thread = threading.Thread(target=subprocess.run, args=([sys.executable, '-c', code],))\n"
+        "        thread.start()\n        thread.join()\n"
         "    return str(len(bytearray(int(event))))",
         memory=128,
         timeout=20,
