@@ -125,6 +125,8 @@ def parse_process(text: str) -> Process:
     # Only /pre, and /sur, separate: the standard Base64 alphabet has slashes, too.
     head, *clips = re.split(r"/(?=(?:pre|sur),)", action.removeprefix(f"{name},"))
     parameters = _parameters(head, ("f", *_NUMBERS), "action", required="f")
+    if not parameters["f"]:
+        raise InvalidProcessString("action: parameter 'f' has no value")
     segments = [_parse_segment(clip) for clip in clips]
     saveas, topic = _parse_system(system)
     return Process(
@@ -140,8 +142,10 @@ def parse_process(text: str) -> Process:
 def _parameters(text: str, known: tuple[str, ...], where: str, required: str) -> Mapping[str, str]:
     """Return the values of `name_value,name_value`; every name must be known, and none may be duplicate."""
     found: dict[str, str] = {}
-    for item in filter(None, text.split(",")):
+    for item in text.split(",") if text else ():
         name, underscore, value = item.partition("_")
+        if not item:
+            raise InvalidProcessString(f"{where}: a comma too many in {text!r}")
         if not underscore or name not in known:
             raise InvalidProcessString(f"{where}: unknown parameter {item!r}; known are {', '.join(known)}")
         if name in found:

@@ -3,14 +3,22 @@
 import json
 import subprocess
 import sys
+from datetime import datetime, timezone
 from io import StringIO
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, format_process
+from clipstitch.planning.process_string import Process, Saveas, Segment, Transcode, encode_name, format_process
 from clipstitch_cli import exit_codes
 from clipstitch_cli.display.lint_process import lint_warnings
 from clipstitch_cli.main import main
+from localyun.imm.errors import ImmError
+from localyun.imm.process_string import parse_process as parse_in_local_cloud
+from localyun.imm.resolve import resolve_process
+from localyun.oss.values import StoredObject
 
 # The REST example of the OSS user guide, "What is audio merging", page dated 2026-03-20.
 REFERENCE = (
@@ -130,6 +138,14 @@ def test_a_valid_process_string_has_no_warnings() -> None:
         (FINE._replace(transcode=Transcode("mp3", ar=44100, ac=2, adepth=24)), "adepth 24"),
         (FINE._replace(saveas=None), "not saved"),
         (FINE._replace(topic=None), "no topic is notified"),
+        (FINE._replace(pre=(Segment("a.mp3"), Segment("b.mp3"))), "2 /pre: the vendor's page"),
+        (FINE._replace(pre=(Segment("a.mp3", ss=2**31),)), "ss 2147483648: 0 to 2,147,483,647 ms"),
+        (FINE._replace(transcode=Transcode("mp3", ar=44100, ac=0)), "0 channels"),
+        (FINE._replace(saveas=Saveas("{nope}.mp3")), "{nope} is not a variable"),
+        (FINE._replace(saveas=Saveas("out.mp3", "{Bucket}")), "{Bucket} is not a variable"),
+        (FINE._replace(saveas=Saveas("a{b.mp3")), "{ is not a variable"),
+        (FINE._replace(saveas=Saveas("/o.mp3")), "/o.mp3 begins with /"),
+        (FINE._replace(saveas=Saveas("x" * 1024)), "has 1024 bytes"),
     ],
 )
 def test_a_likely_error_gives_one_warning(process: Process, word: str) -> None:
@@ -138,6 +154,72 @@ def test_a_likely_error_gives_one_warning(process: Process, word: str) -> None:
 
     assert 1 == len(found)
     assert word in found[0]
+
+
+@pytest.mark.parametrize("template", ["{dirname}/{barename}.{autoext}", "{{x}}.mp3", "{tags.show}.mp3", "{t_year}.mp3"])
+def test_variables_and_doubled_braces_are_fine(template: str) -> None:
+    """Those of the vendor's page."""
+    assert [] == lint_warnings(FINE._replace(saveas=Saveas(template)))
+
+
+@pytest.mark.parametrize(
+    ("process", "code"),
+    [
+        (FINE, exit_codes.OK),
+        (FINE._replace(pre=(Segment("a.mp3"), Segment("b.mp3\n"))), exit_codes.OK),
+        (FINE._replace(transcode=Transcode("mp3", ss=1), topic=None), exit_codes.OK),
+        (FINE._replace(saveas=Saveas("{nope}.mp3")), exit_codes.REJECTED),
+        (FINE._replace(saveas=Saveas("/o.mp3")), exit_codes.REJECTED),
+        (FINE._replace(transcode=Transcode("mp3", ar=44100, ac=2, ab=999)), exit_codes.REJECTED),
+        (FINE._replace(saveas=None), exit_codes.REJECTED),
+    ],
+)
+def test_what_the_cloud_refuses_is_rejected(process: Process, code: int) -> None:
+    """Likely errors are warnings; either is described in words."""
+    text, as_json = explained(format_process(process)), explained("--json", format_process(process))
+
+    assert (code, code) == (text[0], as_json[0])
+    assert (code == exit_codes.REJECTED) is json.loads(as_json[1])["refused"]
+    assert (code == exit_codes.REJECTED) is ("error: " in text[1])
+    assert "end to end, in this order" in text[1]
+
+
+WORDS = st.sampled_from(
+    "ar_44100 ar_7 ac_2 ac_9 ac_0 ab_96000 ab_1 aq_50 aq_101 abopt_1 abopt_3 adepth_24 adepth_8 align_1 align_9 "
+    f"ss_0 ss_{2**31} t_5 f ar_ fade_1 ac_٣ ac_-1 ".split(" ")
+)
+CLIPS = st.sampled_from(["/pre,o_YQ", "/sur,o_YQ,ss_5", "/sur,t_5", "/pre,o_", "/sur,o_YQ,", f"/pre,o_YQ,t_{2**31}"])
+KEYS = st.sampled_from(["o.mp3", "/o.mp3", "\\o.mp3", "{nope}", "{key}", "{", "{{x}}", "{tags.a}", "x" * 1024, ""])
+TAILS = st.sampled_from(["", "/notify,topic_dA", "/notify", "/notify,topic_", "|sys/notify,topic_dA", "|sys/mail", ","])
+
+
+@given(
+    st.sampled_from(["audio/concat", "audio/convert", "video/concat"]),
+    st.sampled_from(["mp3", "opus", "amr", "flac", "wav", ""]),
+    st.lists(WORDS, max_size=3),
+    st.lists(CLIPS, max_size=3) | st.just(["/sur,o_YQ"] * 11),
+    st.none() | KEYS,
+    TAILS,
+)
+@settings(database=None, deadline=None, max_examples=400)
+def test_what_the_local_cloud_refuses_is_rejected(
+    action: str, form: str, words: list[str], clips: list[str], key: str | None, tail: str
+) -> None:
+    """The two grammars share no code; a topic, or a source, that does not exist is no error of the string."""
+    saveas = "" if key is None else f"|sys/saveas,o_{encode_name(key)}"
+    text = f"{','.join([action, f'f_{form}', *words])}{''.join(clips)}{saveas}{tail if saveas else ''}"
+
+    assert _refused_by_the_local_cloud(text) == (exit_codes.REJECTED == explained(text)[0])
+
+
+def _refused_by_the_local_cloud(text: str) -> bool:
+    now = datetime(2026, 1, 2, tzinfo=timezone.utc)
+    posted = StoredObject("acme", "x.mp3", "", 1, now, "", {"x-oss-tagging": "a=1"}, 0, "Normal", Path())
+    try:
+        resolve_process(parse_in_local_cloud(text), posted, created=now, has_bucket=lambda _: True)
+    except ImmError:
+        return True
+    return False
 
 
 def test_explain_imports_neither_sdk_nor_local_cloud() -> None:
