@@ -200,7 +200,7 @@ def _m3u_line(playlist: _Playlist, line: str, number: int) -> None:
     Raises `InvalidManifest` with one issue for an HLS playlist, of which hardly a line would be supported.
     """
     if not line.startswith("#"):
-        playlist.add_clip(line.replace("\\", "/"), number)
+        playlist.add_clip(line.replace("\\", "/").lstrip("/"), number)
     elif line.startswith("#EXT-X-"):
         message = f"line {number} has `{line.split(':', maxsplit=1)[0]}`: it is an HLS playlist, of one stream in parts"
         remedy = "Write a playlist of whole audio files; HLS lists the parts of one."

@@ -59,6 +59,18 @@ def nearest_key(name: str, keys: Sequence[str]) -> str | None:
     return None
 
 
+def nearest_text(name: str, nearest: str) -> str:
+    """Return a sentence about the key that is most similar to a name.
+
+    >>> nearest_text("é.mp3", "e\u0301.mp3")
+    'The nearest key is `e\u0301.mp3`; it looks the same, but its letters are in the normal form NFD of Unicode.'
+    """
+    same = normal_form(name) == normal_form(nearest)
+    form = "NFC" if normal_form(nearest) == nearest else "NFD"
+    looks = f"; it looks the same, but its letters are in the normal form {form} of Unicode" if same else ""
+    return f"The nearest key is `{nearest}`{looks}."
+
+
 def _loose(key: str) -> str:
     """Return what is left of a key when spelling does not matter."""
     return unicodedata.normalize("NFKC", _unquoted(key)).replace("\\", "/").casefold()

@@ -13,6 +13,7 @@ from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Probe
 from clipstitch.manifest.field_reader import json_pointer
 from clipstitch.manifest.model import Clip, Entry, Manifest, Output, Silence
+from clipstitch.manifest.similar_keys import nearest_text
 from clipstitch.planning.lengths import ESTIMATE_ERROR, is_estimated, slack_s
 from clipstitch.planning.plan import (
     JobWarning,
@@ -105,7 +106,7 @@ def clip_issues(path: str, clip: Clip, probe: Probe | ClipstitchError) -> list[I
         code, message = _CLIP_ISSUES[type(probe)]
         reason = f": {probe}" if isinstance(probe, NotAudio) else ""
         nearest = probe.nearest if isinstance(probe, ObjectNotFound) else ""
-        remedy = f"{probe.remedy} The nearest key is `{nearest}`." if nearest else probe.remedy
+        remedy = f"{probe.remedy} {nearest_text(clip.key, nearest)}" if nearest else probe.remedy
         return [Issue(path, code, f"`{clip.key}` {message}{reason}", remedy)]
     if clip.start_ms >= probe.duration_s * 1000:
         message = f"starts at {clip.start_ms} ms, but `{clip.key}` ends at {probe.duration_s * 1000:.0f} ms"

@@ -325,11 +325,14 @@ def test_urls_are_issues_with_their_line(line: str) -> None:
         (r"clips\a b.mp3", "clips/a b.mp3"),
         (r".\a.mp3", "manifests/shows/a.mp3"),
         (r"..\..\clips\a.mp3", "clips/a.mp3"),
+        (r"\clips\a.mp3", "clips/a.mp3"),
+        (r"\\nas\clips\a.mp3", "nas/clips/a.mp3"),
+        ("/clips/a.mp3", "clips/a.mp3"),
         (r"C:\Music\a.mp3", "C:/Music/a.mp3"),
     ],
 )
-def test_backslashes_of_an_m3u_separate_folders(written: str, key: str) -> None:
-    """As players on Windows write them."""
+def test_a_path_of_an_m3u_is_a_key(written: str, key: str) -> None:
+    """Backslashes are those of players on Windows; an absolute path begins at the root of the bucket."""
     assert (Clip(key),) == m3u(written)
 
 

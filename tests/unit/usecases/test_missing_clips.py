@@ -97,7 +97,7 @@ def test_any_name_of_another_normal_form_finds_its_object(name: str) -> None:
         ("clip/song.mp3", "clips/song.mp3"),
         (r"clips\song.mp3", "clips/song.mp3"),
         ("clips/s%6Fng.mp3", "clips/song.mp3"),
-        (f"clips/{NFC}", f"clips/{NFD}"),
+        ("c:/music/song.mp3", "clips/song.mp3"),
     ],
 )
 def test_the_issue_of_a_missing_clip_names_the_nearest_key(name: str, nearest: str) -> None:
@@ -105,6 +105,16 @@ def test_the_issue_of_a_missing_clip_names_the_nearest_key(name: str, nearest: s
     world = with_clips("clips/song.mp3", "clips/drums.mp3", f"clips/{NFD}", "zz/other.wav")
 
     assert f"The nearest key is `{nearest}`." == hint(world, world.drop({**DOCUMENT, "clips": [name]}))
+
+
+@pytest.mark.parametrize(("name", "key", "form"), [(NFC, NFD, "NFD"), (NFD, NFC, "NFC")])
+def test_the_hint_says_that_a_key_only_looks_the_same(name: str, key: str, form: str) -> None:
+    """The letters are different characters."""
+    world = with_clips(f"clips/{key}")
+
+    assert f"`clips/{key}`; it looks the same, but its letters are in the normal form {form} of Unicode." in hint(
+        world, world.drop({**DOCUMENT, "clips": [f"clips/{name}"]})
+    )
 
 
 def test_an_issue_has_no_hint_if_no_key_is_similar() -> None:
