@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from localyun.clock import CloudClock
@@ -51,8 +52,9 @@ class DataDir:
         return json.loads(file.read_text()) if file.exists() else {}
 
     def save_fault_counts(self, counts: Mapping[str, int]) -> None:
-        """Write the fault counts."""
-        _replace(self.path / FAULT_COUNTS, json.dumps(counts, sort_keys=True), mode=0o666)
+        """Write the fault counts; on a full disk the next fault writes them."""
+        with suppress(OSError):
+            _replace(self.path / FAULT_COUNTS, json.dumps(counts, sort_keys=True), mode=0o666)
 
 
 def _replace(file: Path, text: str, mode: int = 0o600) -> None:

@@ -13,16 +13,19 @@ RETRY_SECONDS = 1.0
 DISK_FULL = "The disk of the local cloud is full: delete objects, or free space on the disk, and try again."
 LOW_BYTES = 64 << 20  # below this, nothing is kept that could be deleted
 # No space, a quota, or a limit on the size of files.
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _FULL_TEXTS = ("disk is full", "disk I/O error", "No space left on device", "Disk quota exceeded", "File too large")
 _PROBE = bytes(64 << 10)
 
 
 def is_disk_full(error: BaseException) -> bool:
-    """Return True if an error, or the text of one from a child process, says that a disk is full."""
-    if isinstance(error, OSError):
-        return error.errno in _FULL
-    return any(text in str(error) for text in _FULL_TEXTS)
+    """Return True if an error means that a disk is full."""
+    return error.errno in DISK_FULL_ERRORS if isinstance(error, OSError) else says_disk_full(str(error))
+
+
+def says_disk_full(text: str) -> bool:
+    """Return True if a text, such as the log of a child process, says that a disk is full."""
+    return any(part in text for part in _FULL_TEXTS)
 
 
 def has_space(*folders: Path | None) -> bool:

@@ -30,6 +30,17 @@ class CodeFolder:
             raise BadConfiguration(f"code: {len(package)} bytes; at most {MAX_PACKAGE_BYTES} are allowed")
         folder = self._root / self._clock.token(12)
         try:
+            checksum = self._unpack(package, folder)
+        except BaseException:  # the disk may be full
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.with_suffix(".zip").unlink(missing_ok=True)
+            raise
+        return FunctionCode((folder,), len(package), checksum, built=True)
+
+    @staticmethod
+    def _unpack(package: bytes, folder: Path) -> str:
+        """Unpack a zip file and keep it; return its checksum."""
+        try:
             with zipfile.ZipFile(BytesIO(package)) as archive:
                 if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
                     raise BadConfiguration(f"code: more than {MAX_UNPACKED_BYTES} bytes when unpacked")
@@ -38,7 +49,7 @@ class CodeFolder:
             raise BadConfiguration(f"code: not a valid zip file: {error}") from error
         checksum = new_crc64(package).crcValue  # fc3 compares it with that of its zip file
         (folder.with_suffix(".zip")).write_bytes(package)
-        return FunctionCode((folder,), len(package), str(checksum), built=True)
+        return str(checksum)
 
     def find(self, folder: str, size: int, checksum: str, runtime: str) -> FunctionCode:
         """Return unpacked code by the name of its directory, with the interpreter of a runtime."""

@@ -16,6 +16,7 @@ from typing import BinaryIO, TypeVar
 
 import imageio_ffmpeg
 
+from localyun.disk import DISK_FULL, DISK_FULL_ERRORS, says_disk_full
 from localyun.imm.errors import ImmError
 from localyun.imm.flac import ByteRange
 
@@ -126,9 +127,13 @@ class FfmpegResult:
 
 
 class FfmpegFailed(ImmError):
-    """FFmpeg ended with an error that nothing explains; its log goes to the log of the local cloud."""
+    """FFmpeg ended with an error that nothing but a full disk explains; its log goes to the log of the local cloud."""
 
     def __init__(self, result: FfmpegResult, task: str) -> None:
+        # FFmpeg ends with the last byte of a negative error number; its log may have found no space, either.
+        if says_disk_full(result.log) or 256 - result.code in DISK_FULL_ERRORS:
+            super().__init__("InternalError", DISK_FULL)
+            return
         log.error("FFmpeg, which %s, ended with exit code %d:\n%s", task, result.code, result.log)
         message = (
             f"FFmpeg failed when it {task} (exit code {result.code}); the log of the local cloud has what it printed."
