@@ -331,8 +331,16 @@ def test_a_request_is_answered_before_a_body_that_does_not_matter(
         ("logging", "<BucketLoggingStatus>kept</BucketLoggingStatus>", "<BucketLoggingStatus>"),
         ("tagging", "<Tagging><TagSet>kept</TagSet></Tagging>", "<TagSet></TagSet>"),
         ("referer", "<RefererConfiguration>kept</RefererConfiguration>", "<AllowEmptyReferer>true<"),
-        ("requestPayment", "<RequestPaymentConfiguration>kept</RequestPaymentConfiguration>", "<Payer>BucketOwner<"),
-        ("accessmonitor", "<AccessMonitorConfiguration>kept</AccessMonitorConfiguration>", "<Status>Disabled<"),
+        (
+            "requestPayment",
+            "<RequestPaymentConfiguration><Payer>Requester</Payer><x>kept</x></RequestPaymentConfiguration>",
+            "<Payer>BucketOwner<",
+        ),
+        (
+            "accessmonitor",
+            "<AccessMonitorConfiguration><Status>Enabled</Status><x>kept</x></AccessMonitorConfiguration>",
+            "<Status>Disabled<",
+        ),
         ("policy", '{"Version": "kept", "Statement": []}', "NoSuchBucketPolicy"),
     ],
 )
@@ -360,6 +368,28 @@ def test_a_configuration_of_a_bucket_is_returned_as_it_was_put(
     assert get() == before
 
 
+@pytest.mark.parametrize(
+    ("name", "document", "code"),
+    [
+        (
+            "requestPayment",
+            "<RequestPaymentConfiguration><Payer>x</Payer></RequestPaymentConfiguration>",
+            "MalformedXML",
+        ),
+        ("accessmonitor", "<AccessMonitorConfiguration/>", "MalformedXML"),
+        (
+            "logging",
+            "<BucketLoggingStatus><LoggingEnabled><TargetBucket>no-such</TargetBucket></LoggingEnabled></BucketLoggingStatus>",
+            "InvalidTargetBucketForLogging",
+        ),
+        ("policy", '{"Statement": [{"Effect": "Deny", "Action": [], "Principal": "[1]"}]}', "InvalidPolicyDocument"),
+    ],
+)
+def test_a_configuration_with_an_invalid_value_is_rejected(here: World, name: str, document: str, code: str) -> None:
+    """As the vendor's tests expect."""
+    refused(here, code, 400, "PUT", None, document.encode(), parameters={name: ""})
+
+
 def test_a_configuration_with_another_root_is_rejected(here: World) -> None:
     """Nothing is stored."""
     refused(here, "MalformedXML", 400, "PUT", None, b"<CORSRule/>", parameters={"website": ""})
@@ -368,11 +398,18 @@ def test_a_configuration_with_another_root_is_rejected(here: World) -> None:
     refused(here, "NoSuchWebsiteConfiguration", 404, "GET", parameters={"website": ""})
 
 
+def inventory(name: str, target: str) -> bytes:
+    """Return the configuration of an inventory."""
+    destination = f"<Destination><OSSBucketDestination><Bucket>{target}</Bucket></OSSBucketDestination></Destination>"
+    return f"<InventoryConfiguration><Id>{name}</Id>{destination}</InventoryConfiguration>".encode()
+
+
 def test_inventories_have_ids(here: World) -> None:
     """Each is put, listed and deleted by its id."""
     for name in ("one", "two"):
-        body = f"<InventoryConfiguration><Id>{name}</Id></InventoryConfiguration>".encode()
-        call(here, "PUT", None, body, parameters={"inventory": "", "inventoryId": name})
+        call(here, "PUT", None, inventory(name, "acs:oss:::b"), parameters={"inventory": "", "inventoryId": name})
+    given = {"inventory": "", "inventoryId": "three"}
+    refused(here, "InvalidArgument", 400, "PUT", None, inventory("three", "b"), parameters=given)
     call(here, "DELETE", parameters={"inventory": "", "inventoryId": "one"})
     listed = call(here, "GET", parameters={"inventory": ""}).http_response.content
     refused(here, "NoSuchInventory", 404, "GET", parameters={"inventory": "", "inventoryId": "one"})
@@ -421,7 +458,7 @@ def test_blocked_public_access_blocks_anonymous_reads(here: World) -> None:
 def test_a_policy_for_everyone_is_public(here: World) -> None:
     """Its status is computed; the policy itself is stored only."""
     for principal, expected in (("*", b"true"), (["1234"], b"false")):
-        policy = {"Version": "1", "Statement": [{"Effect": "Allow", "Principal": principal}]}
+        policy = {"Version": "1", "Statement": [{"Effect": "Allow", "Action": [], "Principal": principal}]}
         call(here, "PUT", None, json.dumps(policy).encode(), parameters={"policy": ""})
         status = call(here, "GET", parameters={"policyStatus": ""}).http_response.content
 
@@ -483,3 +520,30 @@ def test_the_traffic_limit_of_a_request_is_kept(here: World, method: str) -> Non
 
     assert time.monotonic() - started >= 1
     refused(here, "InvalidArgument", 400, method, "slow", body, headers={"x-oss-traffic-limit": "819199"})
+
+
+def test_a_bucket_has_the_class_and_the_encryption_with_which_it_was_created(here: World) -> None:
+    """Its objects have them, too, unless they name others; another request to create it changes nothing."""
+    kind = "<StorageClass>IA</StorageClass><DataRedundancyType>ZRS</DataRedundancyType>"
+    body = f"<CreateBucketConfiguration>{kind}</CreateBucketConfiguration>".encode()
+    call(here, "PUT", None, body, bucket="cold", headers={"x-oss-server-side-encryption": "AES256"})
+    call(here, "PUT", bucket="cold")
+    call(here, "PUT", "k", b"1", bucket="cold")
+    call(here, "PUT", "s", b"1", bucket="cold", headers={"x-oss-storage-class": "Standard"})
+    info = here.client().get_bucket_info(oss.GetBucketInfoRequest("cold")).bucket_info
+    stored = here.objects.head("cold", "k")
+
+    assert (info.storage_class, info.data_redundancy_type, info.sse_rule.sse_algorithm) == ("IA", "ZRS", "AES256")
+    assert (stored.storage_class, here.objects.head("cold", "s").storage_class) == ("IA", "Standard")
+    assert stored.headers["x-oss-server-side-encryption"] == "AES256"
+    for content in ("<StorageClass>x</StorageClass>", "<DataRedundancyType>x</DataRedundancyType>"):
+        document = f"<CreateBucketConfiguration>{content}</CreateBucketConfiguration>".encode()
+        with pytest.raises(oss.exceptions.OperationError):
+            call(here, "PUT", None, document, bucket="never")
+    assert not here.objects.has_bucket("never")
+
+
+def test_conditions_of_uploads_are_refused_as_in_oss(here: World) -> None:
+    """A condition that is ignored would overwrite what the client means to keep."""
+    for name in ("If-Match", "If-None-Match", "If-Modified-Since"):
+        refused(here, "NotImplemented", 501, "PUT", "k", b"1", headers={name: "*"})

@@ -2,6 +2,7 @@
 
 routes  authenticates, authorizes and routes requests, formats errors
 request  one OSS request, with bucket, key and credential
+upload_headers  the stored headers of uploads, and the defaults of their bucket
 custom_domains  the public endpoint that forbids data calls, and custom domains
 signatures  verifies signatures V1, V2 and V4
 subresources  the query parameters that are signed or select an action

@@ -6,10 +6,21 @@ from functools import partial
 
 from localyun.http import HttpResponse
 from localyun.oss.http.configurations import DEFAULT_RESOURCE_GROUP, bucket_tags, found_text
-from localyun.oss.http.request import RULE, OssRequest
+from localyun.oss.http.request import OssRequest
+from localyun.oss.http.upload_headers import (
+    BUCKET_CLASS,
+    RULE,
+    bucket_class,
+    check_value,
+    encryption_document,
+    stored_headers,
+)
 from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, owner, parse, xml_response
 from localyun.oss.service import OssBucket
+from localyun.oss.values import invalid_argument
 
+BUCKET_PREFIX = re.compile("[a-z0-9-]{0,63}")
+REDUNDANCIES = ("LRS", "ZRS")
 BUCKET_ACLS = ("", "private", "public-read", "public-read-write")
 
 
@@ -17,14 +28,16 @@ def list_buckets(request: OssRequest) -> HttpResponse:
     """Answer ListBuckets (GetService)."""
     prefix, marker = request.query.get("prefix", ""), request.query.get("marker", "")
     limit = request.number("max-keys", 100, 1000, least=1)
-    group, tags = request.headers.get("x-oss-resource-group-id"), _wanted_tags(request)
+    group = request.headers.get("x-oss-resource-group-id")
+    if not BUCKET_PREFIX.fullmatch(prefix):
+        raise invalid_argument("prefix", prefix, "The prefix must be the beginning of a bucket's name.")
     found = [
         bucket
         for bucket in request.objects.buckets()
         if bucket.name.startswith(prefix)
         and bucket.name > marker
         and group in (None, "", _resource_group(request, bucket.name))
-        and tags <= set(bucket_tags(request, bucket.name))
+        and _has_wanted_tags(request, bucket.name)
     ]
     truncated = len(found) > limit
     next_marker = found[limit - 1].name if truncated else ""
@@ -35,9 +48,15 @@ def list_buckets(request: OssRequest) -> HttpResponse:
 
 def put_bucket(request: OssRequest) -> HttpResponse:
     """Answer PutBucket; the same owner may repeat it."""
-    acl = _acl(request, "")
+    acl, configuration = _acl(request, ""), _bucket_configuration(request)
+    encryption = encryption_document(stored_headers(request.headers))
+    is_new = not request.objects.has_bucket(request.bucket)
     request.objects.create_bucket(request.bucket)
     request.objects.set_bucket(request.bucket, acl=acl)
+    if is_new and configuration:
+        request.objects.configurations.put(request.bucket, BUCKET_CLASS, configuration)
+    if is_new and encryption:
+        request.objects.configurations.put(request.bucket, "encryption", encryption)
     return HttpResponse(200, b"", {"Location": f"/{request.bucket}"})
 
 
@@ -55,7 +74,7 @@ def get_bucket_info(request: OssRequest) -> HttpResponse:
     algorithm = found("encryption", f"{RULE}/SSEAlgorithm") or "None"
     accelerated = found("transferAcceleration", "Enabled") == "true"
     state = leaves(
-        DataRedundancyType="LRS",
+        DataRedundancyType=found(BUCKET_CLASS, "DataRedundancyType") or "LRS",
         Versioning=bucket.versioning or None,
         AccessMonitor=found("accessmonitor", "Status") or "Disabled",
         BlockPublicAccess=found("publicAccessBlock", "BlockPublicAccess") or "false",
@@ -118,7 +137,11 @@ def _properties(request: OssRequest, bucket: OssBucket) -> str:
         Region=region,
         CreationDate=iso(bucket.created),
     )
-    return place + leaves(ExtranetEndpoint=host, IntranetEndpoint=host, StorageClass="Standard")
+    return place + leaves(
+        ExtranetEndpoint=host,
+        IntranetEndpoint=host,
+        StorageClass=bucket_class(request.objects.configurations, bucket.name),
+    )
 
 
 def _acl(request: OssRequest, default: str) -> str:
@@ -129,8 +152,22 @@ def _resource_group(request: OssRequest, bucket: str) -> str:
     return found_text(replace(request, bucket=bucket), "resourceGroup", "ResourceGroupId") or DEFAULT_RESOURCE_GROUP
 
 
-def _wanted_tags(request: OssRequest) -> set[tuple[str, str]]:
-    """Return the tags that the listed buckets must have: `tag-key` with `tag-value`, or those of `tagging`."""
+def _has_wanted_tags(request: OssRequest, bucket: str) -> bool:
+    """Return True if a bucket has the tags that a list requests: `tag-key`, also with `tag-value`, or `tagging`."""
     query = request.query
-    tags = re.findall(r'"([^"]*)":"([^"]*)"', query.get("tagging", ""))
-    return {*tags, (query["tag-key"], query.get("tag-value", ""))} if query.get("tag-key") else set(tags)
+    wanted = dict(re.findall(r'"([^"]*)":"([^"]*)"', query.get("tagging", "")))
+    if key := query.get("tag-key"):
+        wanted[key] = query.get("tag-value", "")
+    tags = dict(bucket_tags(request, bucket)) if wanted else {}
+    return all(key in tags and value in {"", tags[key]} for key, value in wanted.items())
+
+
+def _bucket_configuration(request: OssRequest) -> bytes:
+    """Return the body of PutBucket, which names a storage class and a redundancy. Raises ServiceError."""
+    body = request.http.read()
+    if body:
+        root = parse(body, "CreateBucketConfiguration")
+        check_value("x-oss-storage-class", root.findtext("StorageClass") or "Standard")
+        if (redundancy := root.findtext("DataRedundancyType") or "LRS") not in REDUNDANCIES:
+            raise malformed(root.tag, f"its DataRedundancyType is {redundancy!r}")
+    return body

@@ -9,25 +9,29 @@ SDKs, read 2026-11.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse
-from localyun.oss.http.request import ENCRYPTION, RULE, OssRequest, check_value
-from localyun.oss.http.xml import document, element, leaf, leaves, parse, xml_response
+from localyun.oss.http.request import OssRequest
+from localyun.oss.http.upload_headers import ENCRYPTION, RULE, check_value
+from localyun.oss.http.xml import document, element, leaf, leaves, malformed, parse, xml_response
+from localyun.oss.values import invalid_argument
 
 BucketAction = Callable[[OssRequest], HttpResponse]
+Check = Callable[[OssRequest, ET.Element], None]
+BUCKET_ARN = "acs:oss:::"
 MAX_INVENTORIES = 100  # of one page
 
 
 class Configuration(NamedTuple):
     """A kind of configuration: its sub-resource, its name in RAM actions, and its root element.
 
-    An absent one is an error with `code`, or else a document with the content `default`. `implied` is an element that
-    OSS adds to a document that lacks it.
+    An absent one is an error with `code`, or else a document with the content `default`. `implied` are elements that
+    OSS adds, each below every element of a name that lacks it.
     """
 
     subresource: str
@@ -35,19 +39,29 @@ class Configuration(NamedTuple):
     root: str
     code: str = ""
     default: str = ""
-    implied: str = ""
+    implied: tuple[tuple[str, str], ...] = ()
     deletable: bool = True
 
 
 DEFAULT_RESOURCE_GROUP = "rg-default-id"
-_TRUNCATE = leaf("AllowTruncateQueryString", True)
-_REFERER = leaf("AllowEmptyReferer", True) + _TRUNCATE + element("RefererList")
+_TRUNCATED = leaf("AllowTruncateQueryString", True)
+_TRUNCATE = (("RefererConfiguration", _TRUNCATED),)
+_REFERER = leaf("AllowEmptyReferer", True) + _TRUNCATED + element("RefererList")
 _HTTPS, _RESOURCE_GROUP = element("TLS", leaf("Enable", False)), leaf("ResourceGroupId", DEFAULT_RESOURCE_GROUP)
+_VARY = (("CORSConfiguration", leaf("ResponseVary", False)),)
+_GROUP = (("BucketResourceGroupConfiguration", _RESOURCE_GROUP),)
+_PASS = tuple(("Redirect", leaf(name, False)) for name in ("PassQueryString", "MirrorPassQueryString"))
 _BLOCKED, _DIRECT = leaf("BlockPublicAccess", False), leaf("Enabled", False)
 _fixed = partial(Configuration, deletable=False)
 CONFIGURATIONS = (
-    Configuration("cors", "Cors", "CORSConfiguration", "NoSuchCORSConfiguration", implied=leaf("ResponseVary", False)),
-    Configuration("website", "Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration"),
+    Configuration(
+        "cors",
+        "Cors",
+        "CORSConfiguration",
+        "NoSuchCORSConfiguration",
+        implied=_VARY,
+    ),
+    Configuration("website", "Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration", implied=_PASS),
     Configuration("encryption", "Encryption", "ServerSideEncryptionRule", "NoSuchServerSideEncryptionRule"),
     Configuration("inventory", "Inventory", "InventoryConfiguration", "NoSuchInventory"),
     Configuration("overwriteConfig", "OverwriteConfig", "OverwriteConfiguration", "NoSuchOverwriteConfig"),
@@ -57,7 +71,7 @@ CONFIGURATIONS = (
         "UserDefinedLogFieldsConfiguration",
         "NoSuchUserDefinedLogFieldsConfig",
     ),
-    _fixed(
+    Configuration(
         "transferAcceleration",
         "TransferAcceleration",
         "TransferAccelerationConfiguration",
@@ -66,14 +80,18 @@ CONFIGURATIONS = (
     Configuration("logging", "Logging", "BucketLoggingStatus"),
     Configuration("tagging", "Tagging", "Tagging", default=element("TagSet")),
     Configuration("publicAccessBlock", "PublicAccessBlock", "PublicAccessBlockConfiguration", default=_BLOCKED),
-    _fixed(
-        "referer", "Referer", "RefererConfiguration", default=_REFERER, implied=leaf("AllowTruncateQueryString", True)
-    ),
+    _fixed("referer", "Referer", "RefererConfiguration", default=_REFERER, implied=_TRUNCATE),
     _fixed("requestPayment", "RequestPayment", "RequestPaymentConfiguration", default=leaf("Payer", "BucketOwner")),
     _fixed("accessmonitor", "AccessMonitor", "AccessMonitorConfiguration", default=leaf("Status", "Disabled")),
     _fixed("httpsConfig", "HttpsConfig", "HttpsConfiguration", default=_HTTPS),
     _fixed("bucketArchiveDirectRead", "ArchiveDirectRead", "ArchiveDirectReadConfiguration", default=_DIRECT),
-    _fixed("resourceGroup", "ResourceGroup", "BucketResourceGroupConfiguration", default=_RESOURCE_GROUP),
+    _fixed(
+        "resourceGroup",
+        "ResourceGroup",
+        "BucketResourceGroupConfiguration",
+        default=_RESOURCE_GROUP,
+        implied=_GROUP,
+    ),
 )
 POLICY = "policy"
 DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
@@ -96,7 +114,7 @@ def configuration_routes() -> dict[tuple[str, str, str], tuple[str, BucketAction
     return routes
 
 
-def _check_encryption(rule: ET.Element) -> None:
+def _check_encryption(_request: OssRequest, rule: ET.Element) -> None:
     """Raise InvalidEncryptionAlgorithmError, or InvalidArgument for a key of another algorithm than KMS."""
     algorithm, key = rule.findtext(f"{RULE}/SSEAlgorithm") or "", rule.findtext(f"{RULE}/KMSMasterKeyID")
     check_value(ENCRYPTION, algorithm)
@@ -105,14 +123,47 @@ def _check_encryption(rule: ET.Element) -> None:
         raise ServiceError(400, "InvalidArgument", text, ec="0005-00000204")
 
 
-CHECKS: dict[str, Callable[[ET.Element], None]] = {"encryption": _check_encryption}
+def _check_logging(request: OssRequest, status: ET.Element) -> None:
+    """Raise InvalidTargetBucketForLogging unless the target exists."""
+    target = status.findtext("LoggingEnabled/TargetBucket")
+    if target and not request.objects.has_bucket(target):
+        text = "The target bucket of the log does not exist."
+        raise ServiceError(400, "InvalidTargetBucketForLogging", text, TargetBucket=target)
+
+
+def _check_inventory(_request: OssRequest, inventory: ET.Element) -> None:
+    """Raise InvalidArgument for a destination that is not an ARN, or MalformedXML for two encryptions."""
+    destination = "Destination/OSSBucketDestination"
+    target = inventory.findtext(f"{destination}/Bucket") or ""
+    if not target.startswith(BUCKET_ARN):
+        raise invalid_argument("Bucket", target, f"The Bucket of the destination must begin with {BUCKET_ARN}.")
+    if len(inventory.findall(f"{destination}/Encryption/*")) > 1:
+        raise malformed(inventory.tag, "its destination has more than one encryption")
+
+
+def _check_text(path: str, *values: str) -> Check:
+    """Return a check that an element has one of some texts."""
+
+    def check(_request: OssRequest, root: ET.Element) -> None:
+        if (text := root.findtext(path)) not in values:
+            raise malformed(root.tag, f"its {path} is {text!r}, not {' or '.join(values)}")
+
+    return check
+
+
+CHECKS: dict[str, Check] = {
+    "encryption": _check_encryption,
+    "logging": _check_logging,
+    "inventory": _check_inventory,
+    "requestPayment": _check_text("Payer", "BucketOwner", "Requester"),
+    "accessmonitor": _check_text("Status", "Enabled", "Disabled"),
+}
 
 
 def found_text(request: OssRequest, subresource: str, path: str, default: str = "") -> str:
     """Return the text of an element of a bucket's configuration, or a default."""
     body = request.objects.configurations.get(request.bucket, subresource)
-    kind = next(kind for kind in CONFIGURATIONS if kind.subresource == subresource)
-    return (parse(body, kind.root).findtext(path) if body else None) or default
+    return (parse(body, "").findtext(path) if body else None) or default
 
 
 def bucket_tags(request: OssRequest, bucket: str) -> list[tuple[str, str]]:
@@ -138,14 +189,23 @@ def delete_tags(request: OssRequest) -> HttpResponse:
 def put_policy(request: OssRequest) -> HttpResponse:
     """Answer PutBucketPolicy: the policy is JSON. It is not evaluated."""
     body = request.http.read()
-    try:
-        is_policy = isinstance(json.loads(body), dict)
-    except (ValueError, RecursionError):
-        is_policy = False
-    if not is_policy:
-        raise ServiceError(400, "InvalidPolicyDocument", "The policy must be a JSON object with Version and Statement.")
+    if not _is_policy(body):
+        text = "The policy must be JSON whose Statement has an Effect, an Action and a list as Principal each."
+        raise ServiceError(400, "InvalidPolicyDocument", text)
     request.objects.configurations.put(request.bucket, POLICY, body)
     return HttpResponse(200)
+
+
+def _is_policy(body: bytes) -> bool:
+    try:
+        policy = json.loads(body)
+        statements = [one for one in policy["Statement"] if isinstance(one, dict)]
+        known = all(one["Effect"] in {"Allow", "Deny"} and isinstance(one["Action"], str | list) for one in statements)
+        principals = [one.get("Principal", one.get("NotPrincipal")) for one in statements]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return False
+    named = all(one == "*" or isinstance(one, list | dict) for one in principals)
+    return known and named and len(statements) == len(policy["Statement"])
 
 
 def get_policy(request: OssRequest) -> HttpResponse:
@@ -176,7 +236,7 @@ def _put(kind: Configuration) -> BucketAction:
         body = request.http.read()
         root = parse(body, kind.root)
         if check := CHECKS.get(kind.subresource):
-            check(root)
+            check(request, root)
         completed = _completed(root, kind.implied)
         request.objects.configurations.put(request.bucket, kind.subresource, completed, _part(request))
         return HttpResponse(200)
@@ -184,13 +244,23 @@ def _put(kind: Configuration) -> BucketAction:
     return put
 
 
-def _completed(root: ET.Element, implied: str) -> bytes:
+def _imply(node: ET.Element, implied: ET.Element) -> None:
+    """Add an element unless there is one with a text; an empty one is replaced."""
+    found = node.find(implied.tag)
+    if found is None:
+        node.append(implied)
+    elif not found.text:
+        found.text = implied.text
+
+
+def _completed(root: ET.Element, implied: Iterable[tuple[str, str]]) -> bytes:
     """Return a document as OSS answers with it: without namespaces, with booleans in lower case and what is implied."""
     for node in root.iter():
         if node.text in {"True", "False"}:
             node.text = node.text.lower()
-    if implied and root.find((element := ET.fromstring(implied)).tag) is None:  # noqa: S314 - a constant
-        root.append(element)
+    for parent, content in implied:
+        for node in list(root.iter(parent)):
+            _imply(node, ET.fromstring(content))  # noqa: S314 - a constant
     return DECLARATION + ET.tostring(root, "unicode").encode()
 
 

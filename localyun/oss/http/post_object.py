@@ -14,8 +14,9 @@ from datetime import datetime, timezone
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse, range_chunks
 from localyun.oss.http.objects import etag_headers
-from localyun.oss.http.request import OssRequest, stored_headers
+from localyun.oss.http.request import OssRequest
 from localyun.oss.http.signatures import V4, check_expiry, check_scope, check_signature, check_token, find_credential
+from localyun.oss.http.upload_headers import stored_headers
 from localyun.oss.http.xml import leaves, xml_response
 from localyun.oss.values import DEFAULTS, WriteOptions
 from localyun.ram.credentials import Credential

@@ -12,32 +12,14 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
 from localyun.http import CHUNK_BYTES, HttpRequest
-from localyun.oss.http.xml import parse, printable
+from localyun.oss.http.upload_headers import OBJECT_ACLS, default_headers, stored_headers
+from localyun.oss.http.xml import printable
 from localyun.oss.service import ObjectService
-from localyun.oss.tags import parse_tags
 from localyun.oss.values import DEFAULTS, AcceptedTask, Origin, WriteOptions, invalid_argument
 from localyun.ram.credentials import Credential
 
 # A host with one label before a known name addresses the bucket; every other host is path-style.
 VIRTUAL_HOST = re.compile(r"([a-z0-9][a-z0-9-]+)\.(localhost|oss-[a-z0-9-]+\.aliyuncs\.com)(:\d+)?")
-STORED_HEADERS = frozenset(("cache-control", "content-disposition", "content-encoding", "content-language", "expires"))
-OBJECT_ACLS = ("default", "private", "public-read", "public-read-write")
-ENCRYPTION = "x-oss-server-side-encryption"
-# Kept and shown; contents are stored as they are.
-KMS_KEY = "x-oss-server-side-encryption-key-id"
-DEFAULT_KMS_KEY = "00000000-0000-0000-0000-000000000000"  # KMS itself is not served
-ENCRYPTION_HEADERS = (ENCRYPTION, "x-oss-server-side-data-encryption", KMS_KEY)
-# The default encryption of a bucket has them as elements.
-RULE = "ApplyServerSideEncryptionByDefault"
-RULE_TAGS = dict(zip(ENCRYPTION_HEADERS, ("SSEAlgorithm", "KMSDataEncryption", "KMSMasterKeyID"), strict=True))
-# What an upload may set besides; a response shows it in other headers or not at all.
-OSS_HEADERS = frozenset(("x-oss-tagging", "x-oss-object-acl", "x-oss-storage-class"))
-# OSS API reference, PutObject, read 2026-11.
-HEADER_VALUES = {
-    "x-oss-object-acl": OBJECT_ACLS,
-    "x-oss-storage-class": ("Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive"),
-    ENCRYPTION: ("AES256", "KMS", "SM4"),
-}
 
 
 class TaskSubmitter(Protocol):
@@ -131,20 +113,10 @@ class OssRequest:
 
     def stored_headers(self) -> dict[str, str]:
         """Return the headers of an upload that are stored with the object. Raises ServiceError for an invalid one."""
-        headers = stored_headers(self.headers)
-        if ENCRYPTION not in headers:
-            headers = {**self._default_encryption(), **headers}
-        key = {KMS_KEY: DEFAULT_KMS_KEY} if headers.get(ENCRYPTION) == "KMS" else {}
-        return {**key, **headers}
-
-    def _default_encryption(self) -> dict[str, str]:
-        """Return the headers of the encryption that the bucket sets for uploads that name none."""
-        document = self.objects.configurations.get(self.bucket, "encryption")
-        if not document:
-            return {}
-        rule = parse(document, "ServerSideEncryptionRule")
-        texts = ((header, rule.findtext(f"{RULE}/{tag}")) for header, tag in RULE_TAGS.items())
-        return {header: text for header, text in texts if text}
+        return {
+            **default_headers(self.objects.configurations, self.bucket, self.headers),
+            **stored_headers(self.headers),
+        }
 
     def number(self, name: str, default: int, most: int, least: int = 0) -> int:
         """Return a numeric parameter. Raises InvalidArgument if it is out of bounds."""
@@ -217,30 +189,6 @@ def copy_source(header: str) -> tuple[str, str, str]:
     if has_version and not version_id:
         raise invalid_argument("x-oss-copy-source", header, "The version id is empty.", ec="0012-00000201")
     return unquote(bucket), _decoded(key.replace("+", " ")), unquote(version_id)
-
-
-def stored_headers(given: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers or form fields of an upload that are stored. Raises ServiceError for an invalid one."""
-    parse_tags(given.get("x-oss-tagging", ""))
-    for name in HEADER_VALUES:
-        if name in given:
-            check_value(name, given[name])
-    return {name: value for name, value in given.items() if _is_stored(name)}
-
-
-def _is_stored(name: str) -> bool:
-    return name.startswith("x-oss-meta-") or name in STORED_HEADERS | OSS_HEADERS | set(ENCRYPTION_HEADERS)
-
-
-def check_value(name: str, value: str) -> None:
-    """Raise ServiceError if a header of an upload has a value that it cannot have."""
-    values = HEADER_VALUES[name]
-    if value in values:
-        return
-    if name == ENCRYPTION:
-        text = f"The Encryption request you specified is not valid. Supported value: {'/'.join(values)}."
-        raise ServiceError(400, "InvalidEncryptionAlgorithmError", text, ec="0005-00000003")
-    raise invalid_argument(name, value, f"The {name} must be one of {', '.join(values)}, not {value!r}.")
 
 
 def not_implemented(what: str) -> ServiceError:

@@ -144,8 +144,9 @@ def _limited(request: OssRequest, answer: Callable[[OssRequest], HttpResponse]) 
     response = answer(request)
     body = response.body
     size = body.length if isinstance(body, FileRange) else len(body)
-    sleep(8 * max(size, _declared_size(request.http)) / int(given))
-    return response
+    delay = 8 * max(size, _declared_size(request.http)) / int(given)
+    sleep(delay)
+    return replace(response, headers={**response.headers, "x-oss-qos-delay-time": str(int(delay * 1000))})
 
 
 def _declared_size(http: HttpRequest) -> int:
