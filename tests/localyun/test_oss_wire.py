@@ -25,7 +25,7 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def call(
-    here: World, method: str, key: str | None = None, body: bytes = b"", *, bucket: str = BUCKET, **given: Any
+    here: World, method: str, key: str | None = None, body: bytes = b"", *, bucket: str | None = BUCKET, **given: Any
 ) -> oss.OperationOutput:
     """Return the response to a request; `given` are its parameters and headers. Raises OperationError."""
     return here.client().invoke_operation(
@@ -87,7 +87,7 @@ def md5_of(body: bytes) -> str:
     return base64.b64encode(hashlib.md5(body).digest()).decode()
 
 
-def begin(here: World, key: str, *parts: bytes, **headers: str) -> str:
+def begin(here: World, key: str, *parts: bytes, **headers: Any) -> str:
     """Return the id of an upload of `key` with parts."""
     client = here.client()
     upload = client.initiate_multipart_upload(oss.InitiateMultipartUploadRequest(BUCKET, key, **headers))
@@ -547,3 +547,79 @@ def test_conditions_of_uploads_are_refused_as_in_oss(here: World) -> None:
     """A condition that is ignored would overwrite what the client means to keep."""
     for name in ("If-Match", "If-None-Match", "If-Modified-Since"):
         refused(here, "NotImplemented", 501, "PUT", "k", b"1", headers={name: "*"})
+
+
+CORS = """<CORSConfiguration><CORSRule><AllowedOrigin>https://*.example</AllowedOrigin><AllowedMethod>get</AllowedMethod>
+<AllowedHeader>x-oss-*</AllowedHeader><ExposeHeader>etag</ExposeHeader><MaxAgeSeconds>60</MaxAgeSeconds>
+</CORSRule></CORSConfiguration>"""
+
+
+@pytest.mark.parametrize(
+    ("origin", "method", "header", "status"),
+    [
+        ("https://a.example", "GET", "x-oss-date", 200),
+        ("https://a.example", "GET", "", 200),
+        ("https://other", "GET", "", 403),
+        ("https://a.example", "PUT", "", 403),
+        ("https://a.example", "GET", "authorization", 403),
+    ],
+)
+def test_a_preflight_request_is_checked_against_the_cors_rules(
+    here: World, origin: str, method: str, header: str, status: int
+) -> None:
+    """It is not signed, and needs no object."""
+    call(here, "PUT", None, CORS.encode(), parameters={"cors": ""})
+    given = {"Access-Control-Request-Method": method, "Access-Control-Request-Headers": header, "Origin": origin}
+    response = httpx.options(f"{here.url}/{BUCKET}/none", headers={name: one for name, one in given.items() if one})
+
+    assert response.status_code == status
+    assert (response.headers.get("access-control-allow-origin") == origin) == (status == 200)
+    assert status == 200 or "<Code>AccessForbidden</Code>" in response.text
+
+
+def test_a_response_to_an_allowed_origin_may_be_read(here: World) -> None:
+    """To another origin it has no such header; without rules, no preflight request succeeds."""
+    call(here, "PUT", None, CORS.encode(), parameters={"cors": ""})
+    call(here, "PUT", "k", b"1")
+    allowed = call(here, "GET", "k", headers={"Origin": "https://a.example"}).headers
+    other = call(here, "GET", "k", headers={"Origin": "https://other"}).headers
+    call(here, "DELETE", parameters={"cors": ""})
+    preflight = {"Origin": "https://a.example", "Access-Control-Request-Method": "GET"}
+
+    assert allowed["Access-Control-Allow-Origin"] == "https://a.example"
+    assert allowed["Access-Control-Expose-Headers"] == "etag"
+    assert "Access-Control-Allow-Origin" not in other
+    assert httpx.options(f"{here.url}/{BUCKET}/k", headers=preflight).status_code == 403
+
+
+def test_regions_are_described(here: World) -> None:
+    """All, or one of them."""
+    client = here.client()
+    found = client.describe_regions(oss.DescribeRegionsRequest()).region_info
+    one = client.describe_regions(oss.DescribeRegionsRequest(regions="oss-cn-hangzhou")).region_info
+
+    assert len(found or []) > 20
+    assert [region.internet_endpoint for region in one or []] == ["oss-cn-hangzhou.aliyuncs.com"]
+    refused(here, "NoSuchRegion", 404, "GET", bucket=None, parameters={"regions": "oss-none"})
+
+
+def test_an_unimplemented_action_checks_the_key_first(here: World) -> None:
+    """Bucket, then key, then the action, as the vendor's tests have it."""
+    url = f"{here.url}/{BUCKET}?worm"
+    refused(here, "NoSuchBucket", 404, "GET", bucket="missing", parameters={"worm": ""})
+    unknown = httpx.get(url, headers={"authorization": "OSS unknown:x"})
+
+    assert "<Code>InvalidAccessKeyId</Code>" in unknown.text
+    assert "<Code>AccessDenied</Code>" in httpx.get(url).text
+
+
+def test_listings_of_uploads_name_their_last_entry(here: World) -> None:
+    """Also if they are complete; the parts of an upload name what its client encrypts with."""
+    upload = begin(
+        here, "last", metadata={"client-side-encryption-key": "secret", "client-side-encryption-part-size": "5"}
+    )
+    listed = here.client().list_multipart_uploads(oss.ListMultipartUploadsRequest(BUCKET, prefix="last"))
+    parts = here.client().list_parts(oss.ListPartsRequest(BUCKET, "last", upload_id=upload))
+
+    assert (listed.is_truncated, listed.next_key_marker, listed.next_upload_id_marker) == (False, "last", upload)
+    assert (parts.client_encryption_key, parts.client_encryption_part_size) == ("secret", 5)

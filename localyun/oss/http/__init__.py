@@ -9,6 +9,8 @@ subresources  the query parameters that are signed or select an action
 xml  response and request documents
 conditions  conditional requests and byte ranges
 buckets  actions on buckets
+cors  the CORS rules of buckets
+regions  the list of regions
 configurations  actions on stored configurations of buckets
 lists  actions that list objects or delete a list of objects
 objects  actions on one object's bytes

@@ -1,7 +1,7 @@
 """The OSS actions on configurations of buckets that are stored and returned; few of them have an effect here.
 
-Effects: the default encryption is shown by new objects, and blocked public access blocks it. All others are stored
-only: no website is served, no CORS header is sent, no log or inventory is written, no policy or referer is checked.
+Effects: the default encryption is shown by new objects, blocked public access is blocked, and CORS rules are followed.
+All others are stored only: no website is served, no log or inventory is written, no policy or referer is checked.
 What would promise safety without any (WORM) or depends on other services (replication, domains) is not stored.
 
 The roots, the errors of absent ones and the defaults are those of the API reference and of the tests of the vendor's
@@ -258,6 +258,8 @@ def _completed(root: ET.Element, implied: Iterable[tuple[str, str]]) -> bytes:
     for node in root.iter():
         if node.text in {"True", "False"}:
             node.text = node.text.lower()
+        if node.tag == "AllowedMethod" and node.text:
+            node.text = node.text.upper()
     for parent, content in implied:
         for node in list(root.iter(parent)):
             _imply(node, ET.fromstring(content))  # noqa: S314 - a constant

@@ -17,6 +17,15 @@ from localyun.oss.multipart import (
 from localyun.oss.values import common_prefix, invalid_argument
 
 MAX_PAGE = 1000
+# Of ListParts, as the vendor's Python SDKs read them, 2026-11.
+CLIENT_ENCRYPTION = {
+    "Key": "key",
+    "Start": "start",
+    "CekAlg": "cek-alg",
+    "WrapAlg": "wrap-alg",
+    "DataSize": "data-size",
+    "PartSize": "part-size",
+}
 
 
 def initiate_upload(request: OssRequest) -> HttpResponse:
@@ -84,6 +93,7 @@ def list_parts(request: OssRequest) -> HttpResponse:
         NextPartNumberMarker=page[-1].number if page else after,
         MaxParts=limit,
         IsTruncated=len(parts) > limit,
+        **_client_encryption(upload),
     )
     return xml_response("ListPartsResult", paging, *map(_part, page))
 
@@ -95,7 +105,7 @@ def list_uploads(request: OssRequest) -> HttpResponse:
     key_marker, id_marker = query.get("key-marker", ""), query.get("upload-id-marker", "")
     found = _uploads_after(request, key_marker, id_marker)
     page, truncated = list(found.items())[:limit], len(found) > limit
-    (next_key, next_id) = page[-1][0] if truncated else ("", "")
+    (next_key, next_id) = page[-1][0] if page else ("", "")
     paging = leaves(
         Bucket=request.bucket,
         EncodingType=encoding,
@@ -151,6 +161,12 @@ def _part_list(body: bytes) -> list[tuple[int, str]]:
             raise malformed("CompleteMultipartUpload", "a Part lacks a PartNumber or an ETag")
         found.append((int(number), etag))
     return found
+
+
+def _client_encryption(upload: Upload) -> dict[str, str]:
+    """Return the elements of what clients that encrypt have stored as metadata; they read it when they resume."""
+    metas = {tag: f"x-oss-meta-client-side-encryption-{name}" for tag, name in CLIENT_ENCRYPTION.items()}
+    return {f"ClientEncryption{tag}": upload.headers[meta] for tag, meta in metas.items() if meta in upload.headers}
 
 
 def _part(part: UploadPart) -> str:

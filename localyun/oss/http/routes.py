@@ -8,7 +8,18 @@ from typing import ClassVar
 
 from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpRequest, HttpResponse
-from localyun.oss.http import buckets, configurations, lists, metadata, multipart, objects, post_object, process
+from localyun.oss.http import (
+    buckets,
+    configurations,
+    cors,
+    lists,
+    metadata,
+    multipart,
+    objects,
+    post_object,
+    process,
+    regions,
+)
 from localyun.oss.http.conditions import http_date
 from localyun.oss.http.custom_domains import CustomDomains
 from localyun.oss.http.request import OssContext, OssRequest, locate, not_implemented
@@ -24,6 +35,7 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("GET", "service", ""): ("oss:ListBuckets", buckets.list_buckets),
     ("GET", "service", "tagging"): ("oss:ListBuckets", buckets.list_buckets),
     ("GET", "service", "regionList"): ("oss:ListBuckets", buckets.list_buckets),
+    ("GET", "service", "regions"): ("oss:DescribeRegions", regions.describe_regions),
     ("PUT", "bucket", ""): ("oss:PutBucket", buckets.put_bucket),
     ("DELETE", "bucket", ""): ("oss:DeleteBucket", buckets.delete_bucket),
     ("GET", "bucket", ""): ("oss:ListObjects", lists.list_objects),
@@ -110,6 +122,8 @@ class OssEndpoint(OssContext):
         _check_size(http)
         bucket, key = self.domains.locate(http) if self.domains else locate(http)
         request = OssRequest(http, bucket, key, request_id, self)
+        if http.method == "OPTIONS" and bucket:
+            return cors.preflight(request)
         action, answer = _route(request)
         if self.domains:
             self.domains.check(http, action, key)
@@ -117,7 +131,7 @@ class OssEndpoint(OssContext):
             return answer(replace(request, credential=post_object.authenticate_form(request)))
         request = _authorize(request, action)
         _check_region(request, action)
-        return _limited(request, answer)
+        return cors.with_cors(request, _limited(request, answer))
 
     def error_response(self, http: HttpRequest, error: ServiceError, request_id: str) -> HttpResponse:
         """Return an error document, in the header `x-oss-err` if the response has no body."""
@@ -167,7 +181,7 @@ def _authorize(request: OssRequest, action: str) -> OssRequest:
 
     Raises NoSuchBucket, or a ServiceError about the signature or the permission.
     """
-    if request.bucket and action != "oss:PutBucket":
+    if request.bucket and action not in {"oss:PutBucket", "oss:PutBucketAcl"}:  # both create it in OSS
         request.objects.bucket(request.bucket)  # before the key is checked, as the vendor's SDK tests have it
     resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
     signed = SignedRequest(request.http.method, resource, request.query, request.headers)
@@ -202,8 +216,9 @@ def _check_region(request: OssRequest, action: str) -> None:
 def _route(request: OssRequest) -> OssRoute:
     """Return the route of a request.
 
-    Raises NotImplemented for a sub-resource or parameter that this local cloud does not know: the plain action, which
-    may replace or delete, is never what the client meant. Otherwise raises MethodNotAllowed.
+    That of a sub-resource or parameter that this local cloud does not know raises NotImplemented, as soon as the
+    request is authenticated: the plain action, which may replace or delete, is never what the client meant. Raises
+    MethodNotAllowed for any other unknown action.
     """
     level = "object" if request.key else "bucket" if request.bucket else "service"
     if "x-oss-callback" in request.headers or "callback" in request.query:
@@ -213,14 +228,23 @@ def _route(request: OssRequest) -> OssRoute:
         selection = Selection(request.http.method, level, selector)
         if found := ROUTES.get(selection):
             if unknown := unknown_parameters(selection, set(request.query)):
-                raise not_implemented(f"the query parameter {min(unknown)!r} with {selection.method} on {level} level")
+                return "", _missing(f"the query parameter {min(unknown)!r} with {selection.method} on {level} level")
             return found
     if selectors:
-        raise not_implemented(f"the sub-resource {selectors[0]!r} with {request.http.method} on {level} level")
+        return "", _missing(f"the sub-resource {selectors[0]!r} with {request.http.method} on {level} level")
     text = f"The specified method is not allowed against this resource: {request.http.method} on {level} level."
     if process.PARAMETER in request.headers:  # the vendor's pages call this parameter a header
         text += f" {process.PARAMETER} goes into the query, and {process.PARAMETER}=<process> into the body."
     raise ServiceError(405, "MethodNotAllowed", text, Method=request.http.method, ResourceType=level)
+
+
+def _missing(what: str) -> Callable[[OssRequest], HttpResponse]:
+    """Return the action that the local cloud lacks."""
+
+    def answer(_request: OssRequest) -> HttpResponse:
+        raise not_implemented(what)
+
+    return answer
 
 
 def _is_public(request: OssRequest, action: str) -> bool:
