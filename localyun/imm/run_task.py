@@ -51,7 +51,7 @@ def _fetch(objects: ObjectService, info: AudioInfo, source: TaskSource, folder: 
     name = f"{number:02d}{suffix if SAFE_SUFFIX.fullmatch(suffix) else ''}"
     for _ in range(ATTEMPTS):
         try:
-            _link(objects.head(source.bucket, source.key).file, folder / name)
+            _link(objects.read(source.bucket, source.key).file, folder / name)
         except FileNotFoundError:
             continue
         except ServiceError as error:

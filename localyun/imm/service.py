@@ -137,7 +137,7 @@ class TaskService:
         request_id = values.new_request_id(self._clock)
         try:
             project = self._project_of(bucket)
-            parsed, posted = parse_process(process), self._objects.head(bucket, key)
+            parsed, posted = parse_process(process), self._objects.read(bucket, key)
             spec = resolve_process(parsed, posted, created=self._clock.now(), has_bucket=self._objects.has_bucket)
         except ImmError as error:
             raise values.imm_refusal(error, request_id) from error
@@ -168,7 +168,7 @@ class TaskService:
     def info(self, bucket: str, key: str) -> Mapping[str, Any]:
         """Return the document of `audio/info` for an object; raise `ServiceError` if there is none."""
         request_id = values.new_request_id(self._clock)
-        found = self._objects.head(bucket, key)
+        found = self._objects.read(bucket, key)
         try:
             self._check_role(self._project_of(bucket), "oss:GetObject", bucket, key)
         except ImmError as error:

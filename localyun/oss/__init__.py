@@ -5,6 +5,7 @@ values  buckets, objects, events, and the errors about them
 rows  the rows of objects and their versions in SQLite
 store  the index of buckets and objects in SQLite
 versions  lists of versions
+archive  which archived objects may be read
 blobs  immutable files with checksums
 writer  makes changed objects visible and sends their events
 multipart  multipart uploads

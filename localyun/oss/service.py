@@ -12,6 +12,7 @@ from pathlib import Path
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
+from localyun.oss.archive import RestoreJob, check_cleanable, check_readable, checked_tier, is_restored, restored
 from localyun.oss.blobs import BlobFolder, Source, chunks_of
 from localyun.oss.configurations import BucketConfigurations
 from localyun.oss.multipart import SCHEMA as UPLOADS_SCHEMA
@@ -20,6 +21,10 @@ from localyun.oss.store import SCHEMA, ObjectIndex
 from localyun.oss.values import (
     DEFAULTS,
     INTERNAL,
+    RESTORE_END,
+    RESTORE_START,
+    SYMLINK,
+    SYMLINK_TARGET,
     Deletion,
     Listing,
     ObjectEvent,
@@ -30,6 +35,7 @@ from localyun.oss.values import (
     WriteOptions,
     check_bucket_name,
     check_key,
+    seen_through,
 )
 from localyun.oss.versions import VersionQuery, list_versions
 from localyun.oss.writer import ObjectWriter
@@ -73,8 +79,57 @@ class ObjectService(ObjectIndex):
     def copy(self, source: StoredObject, bucket: str, key: str, options: WriteOptions) -> StoredObject:
         """Store and return a copy of an object with other metadata. Raises like `put`."""
         self._check(bucket, key)
-        draft = replace(self._writer.draft(bucket, key, source.file, options), etag=source.etag)
+        kind = "Normal"
+        if source.kind == SYMLINK:  # a copy of a symbolic link is a link to the same object (page CopyObject)
+            kind, target = SYMLINK, {SYMLINK_TARGET: source.headers[SYMLINK_TARGET]}
+            options = replace(options, headers={**options.headers, **target})
+        draft = replace(self._writer.draft(bucket, key, source.file, options, kind), etag=source.etag)
         return self._writer.commit(draft, "CopyObject", options)
+
+    def link(self, bucket: str, key: str, target: str, options: WriteOptions = DEFAULTS) -> StoredObject:
+        """Store and return a symbolic link to another key, which need not exist. Raises like `put`."""
+        self._check(bucket, key)
+        check_key(target)
+        options = replace(options, headers={**options.headers, SYMLINK_TARGET: target})
+        return self._writer.commit(self._writer.draft(bucket, key, b"", options, SYMLINK), "PutSymlink", options)
+
+    def look(self, bucket: str, key: str, version_id: str = "") -> StoredObject:
+        """Return an object, with the contents of its target if it is a symbolic link.
+
+        Raises like `head`, SymlinkTargetNotExist, or InvalidTargetType for a link to a link.
+        """
+        found = self.head(bucket, key, version_id)
+        return seen_through(found, self._target(found))
+
+    def read(self, bucket: str, key: str, version_id: str = "") -> StoredObject:
+        """Return an object like `look`, to read its contents. Raises InvalidObjectState for an archived one."""
+        found = self.head(bucket, key, version_id)
+        target = self._target(found)
+        check_readable(target, self._writer.clock.now())
+        return seen_through(found, target)
+
+    def read_unfollowed(self, bucket: str, key: str, version_id: str = "") -> StoredObject:
+        """Return an object, or a symbolic link itself, to copy it. Raises InvalidObjectState for an archived one."""
+        found = self.head(bucket, key, version_id)
+        check_readable(found, self._writer.clock.now())
+        return found
+
+    def restore(self, found: StoredObject, job: RestoreJob) -> bool:
+        """Begin to restore an archived object; return False if it is restored already and remains so for longer.
+
+        Raises OperationNotSupported, InvalidArgument or RestoreAlreadyInProgress.
+        """
+        checked_tier(found, job)
+        now = self._writer.now()
+        times = {name.replace("-", "_"): value for name, value in restored(found, job, now).items()}
+        self.set_headers(found.bucket, found.key, found.version, **times)
+        return not is_restored(found, now)
+
+    def end_restore(self, found: StoredObject) -> None:
+        """Make a restored object unreadable again. Raises OperationNotSupported or ArchiveRestoreNotFinished."""
+        check_cleanable(found, self._writer.clock.now())
+        times = {name.replace("-", "_"): None for name in (RESTORE_START, RESTORE_END)}
+        self.set_headers(found.bucket, found.key, found.version, **times)
 
     def append(
         self, bucket: str, key: str, source: Source, position: int, options: WriteOptions = DEFAULTS
@@ -117,6 +172,19 @@ class ObjectService(ObjectIndex):
         """Close all files; later calls fail."""
         self._database.close()
         self._blobs.close()
+
+    def _target(self, found: StoredObject) -> StoredObject:
+        """Return the target of a symbolic link, or the object itself."""
+        if found.kind != SYMLINK:
+            return found
+        target = self.find(found.bucket, key := found.headers[SYMLINK_TARGET])
+        if not target:
+            text = "The target object of the symbolic link does not exist."
+            raise ServiceError(404, "SymlinkTargetNotExist", text, ec="0026-00000012", ObjectName=key)
+        if target.kind == SYMLINK:
+            text = "The target of the symbolic link is a symbolic link."
+            raise ServiceError(400, "InvalidTargetType", text, ObjectName=key)
+        return target
 
     def _check(self, bucket: str, key: str) -> None:
         self.bucket(bucket)

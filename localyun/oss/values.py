@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import AnyStr
@@ -14,6 +14,11 @@ MAX_KEY_BYTES = 1023
 NULL_VERSION = "null"  # of an object that was stored without versioning, or while it was suspended
 VERSION_ID = re.compile(r"null|[0-9a-f]{32}|CAE[\w-]{61}", re.ASCII)  # ids of hex digits are from older local clouds
 DELETE_MARKER = "DeleteMarker"
+SYMLINK = "Symlink"
+# Headers that are stored with an object, and never shown as they are.
+SYMLINK_TARGET = "x-oss-symlink-target"
+RESTORE_START, RESTORE_END = "x-oss-restore-start", "x-oss-restore-end"
+INTERNAL_HEADERS = frozenset((SYMLINK_TARGET, RESTORE_START, RESTORE_END))
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 
@@ -145,6 +150,23 @@ class VersionListing:
     prefixes: list[str] = field(default_factory=list)
     next_key: str = ""
     next_version: str = ""
+
+
+def seen_through(link: StoredObject, target: StoredObject) -> StoredObject:
+    """Return what a reader of a symbolic link gets: the target's contents, with the link's metadata.
+
+    OSS API reference, GetObject, read 2026-11: length, ETag and MD5 are the target's, the time is the later one.
+    """
+    if link == target:
+        return link
+    return replace(
+        link,
+        etag=target.etag,
+        size=target.size,
+        crc64=target.crc64,
+        file=target.file,
+        last_modified=max(link.last_modified, target.last_modified),
+    )
 
 
 def common_prefix(key: AnyStr, prefix: AnyStr, delimiter: AnyStr) -> AnyStr:

@@ -567,7 +567,6 @@ def test_an_unsupported_feature_is_named(bucket: oss2.Bucket, client: oss.Client
     assert "'lifecycle'" in error.message
     callback = {"x-oss-callback": base64.b64encode(b"{}").decode()}
     assert "callbacks" in refused("NotImplemented", bucket.put_object, "k", b"2", headers=callback).message
-    assert "'symlink'" in refused("NotImplemented", bucket.get_symlink, "k", status=501).message
     assert "image/resize" in refused("NotImplemented", bucket.get_object, "k", process="image/resize,w_100").message
     replication = oss.GetBucketReplicationRequest(BUCKET)
     assert "'replication'" in refused2("NotImplemented", client.get_bucket_replication, replication).message

@@ -4,6 +4,7 @@ import base64
 from xml.etree import ElementTree as ET
 
 from localyun.http import HttpResponse
+from localyun.oss.archive import restore_state
 from localyun.oss.http.request import OssRequest
 from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, owner, parse, xml_response
 from localyun.oss.service import Listing, StoredObject
@@ -149,6 +150,7 @@ def _properties(request: OssRequest, found: StoredObject) -> str:
         Type=found.kind,
         Size=found.size,
         StorageClass=found.storage_class,
+        RestoreInfo=restore_state(found, request.context.clock.now()) or None,
     )
 
 

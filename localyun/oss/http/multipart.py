@@ -47,7 +47,7 @@ def upload_part(request: OssRequest) -> HttpResponse:
 
 def upload_part_copy(request: OssRequest) -> HttpResponse:
     """Answer UploadPartCopy: the part is a range of another object."""
-    source = copied_object(request)
+    source = copied_object(request, request.objects.read)
     header = request.headers.get("x-oss-copy-source-range")
     first, last = byte_range(source.size, {"range": header} if header else {}) or (0, source.size - 1)
     number, upload = _number(request), _upload(request, ec=NO_UPLOAD_COPY_EC)

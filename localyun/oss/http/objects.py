@@ -1,17 +1,18 @@
 """The OSS actions on one object's bytes: get, head, put, copy, append, delete. One function per action."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from localyun.http import FileRange, HttpResponse
+from localyun.oss.archive import restore_state
 from localyun.oss.http.conditions import byte_range, check_conditions, http_date
 from localyun.oss.http.request import OssRequest, copy_source, not_implemented
 from localyun.oss.http.upload_headers import ENCRYPTION_HEADERS, OSS_HEADERS
 from localyun.oss.http.xml import iso, leaves, xml_response
 from localyun.oss.multipart import UploadPart
 from localyun.oss.service import StoredObject
-from localyun.oss.values import invalid_argument
+from localyun.oss.values import INTERNAL_HEADERS, invalid_argument
 
 GZIP_LEAST_BYTES = 1024
 GZIPPED_TYPES = (
@@ -25,9 +26,9 @@ IN_MEMORY_BYTES = 1 << 16  # a small object is sent in one write, together with 
 
 def get_object(request: OssRequest) -> HttpResponse:
     """Answer GetObject, of a whole object or a range of it."""
-    found = found_object(request)
+    found = request.objects.read(request.bucket, request.key, request.version_id)
     check_conditions(found, request.headers)
-    headers = {**object_headers(found), **_md5_of(found), **_overrides(request)}
+    headers = {**object_headers(found), **_restore_of(request, found), **_md5_of(found), **_overrides(request)}
     part = byte_range(found.size, request.headers)
     if part is None and _is_gzipped(found, request):
         return HttpResponse(200, FileRange(found.file, 0, found.size, gzipped=True), _gzipped(headers))
@@ -40,14 +41,15 @@ def get_object(request: OssRequest) -> HttpResponse:
 
 def head_object(request: OssRequest) -> HttpResponse:
     """Answer HeadObject: the headers of GetObject."""
-    found = found_object(request)
+    found = request.objects.look(request.bucket, request.key, request.version_id)
     check_conditions(found, request.headers)
-    return HttpResponse(200, b"", {**object_headers(found), **_md5_of(found), "Content-Length": str(found.size)})
+    headers = {**object_headers(found), **_restore_of(request, found), **_md5_of(found)}
+    return HttpResponse(200, b"", {**headers, "Content-Length": str(found.size)})
 
 
 def get_object_meta(request: OssRequest) -> HttpResponse:
     """Answer GetObjectMeta: size, ETag, time and checksum only."""
-    found = found_object(request)
+    found = request.objects.look(request.bucket, request.key, request.version_id)
     time = {"Last-Modified": http_date(found.last_modified), "Content-Length": str(found.size)}
     return HttpResponse(200, b"", {**etag_headers(found), **time})
 
@@ -65,7 +67,7 @@ def put_object(request: OssRequest) -> HttpResponse:
 
 def copy_object(request: OssRequest) -> HttpResponse:
     """Answer CopyObject: with the source's metadata, or the request's if the directive is REPLACE."""
-    source = copied_object(request)
+    source = copied_object(request, request.objects.read_unfollowed)
     replaced = _directive(request, "x-oss-metadata-directive") == "REPLACE"
     options = request.write_options(_copied_headers(request, source, replaced=replaced))
     if not replaced or "content-type" not in request.headers:
@@ -98,11 +100,11 @@ def found_object(request: OssRequest) -> StoredObject:
     return request.objects.head(request.bucket, request.key, request.version_id)
 
 
-def copied_object(request: OssRequest) -> StoredObject:
-    """Return the object that `x-oss-copy-source` names. Raises ServiceError if a condition fails."""
+def copied_object(request: OssRequest, find: Callable[[str, str, str], StoredObject]) -> StoredObject:
+    """Find and return the object that `x-oss-copy-source` names. Raises ServiceError if a condition fails."""
     bucket, key, version_id = copy_source(request.headers["x-oss-copy-source"])
     request.require("oss:GetObjectVersion" if version_id else "oss:GetObject", bucket, key)
-    source = request.objects.head(bucket, key, version_id)
+    source = find(bucket, key, version_id)
     check_conditions(source, request.headers, prefix="x-oss-copy-source-")
     return source
 
@@ -139,13 +141,19 @@ def object_headers(found: StoredObject) -> dict[str, str]:
         "x-oss-object-type": found.kind,
         "x-oss-storage-class": found.storage_class,
         **etag_headers(found),
-        **{name: value for name, value in found.headers.items() if name not in OSS_HEADERS},
+        **{name: value for name, value in found.headers.items() if name not in OSS_HEADERS | INTERNAL_HEADERS},
     }
     if tags := found.headers.get("x-oss-tagging"):
         headers["x-oss-tagging-count"] = str(len(tags.split("&")))
     if found.kind == "Appendable":
         headers["x-oss-next-append-position"] = str(found.size)
     return headers
+
+
+def _restore_of(request: OssRequest, found: StoredObject) -> dict[str, str]:
+    """Return the header about the restore of an archived object."""
+    state = restore_state(found, request.context.clock.now())
+    return {"x-oss-restore": state} if state else {}
 
 
 def _md5_of(found: StoredObject) -> dict[str, str]:
@@ -186,7 +194,7 @@ def _overrides(request: OssRequest) -> dict[str, str]:
 def _copied_headers(request: OssRequest, source: StoredObject, *, replaced: bool) -> Mapping[str, str]:
     """Return the metadata of a copy; tags have their own directive, ACL, class and encryption are never copied."""
     own = request.stored_headers()
-    own_only = OSS_HEADERS.union(ENCRYPTION_HEADERS)
+    own_only = OSS_HEADERS.union(ENCRYPTION_HEADERS, INTERNAL_HEADERS)
     headers = {name: value for name, value in (own if replaced else source.headers).items() if name not in own_only}
     headers |= {name: own[name] for name in own_only - {"x-oss-tagging"} if name in own}
     tags = own if _directive(request, "x-oss-tagging-directive") == "REPLACE" else source.headers

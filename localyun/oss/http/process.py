@@ -53,7 +53,7 @@ def _check_object(request: OssRequest, imm_permission: str) -> StoredObject:
         request.require(permission, request.bucket, request.key)
     if project := request.context.tasks.attachment(request.bucket):  # without a project, the submission fails anyway
         request.require(imm_permission, project)
-    return request.objects.head(request.bucket, request.key)
+    return request.objects.read(request.bucket, request.key)
 
 
 def _json(value: object) -> HttpResponse:

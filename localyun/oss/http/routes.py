@@ -12,6 +12,7 @@ from localyun.oss.http import (
     buckets,
     configurations,
     cors,
+    links,
     lists,
     metadata,
     multipart,
@@ -19,6 +20,7 @@ from localyun.oss.http import (
     post_object,
     process,
     regions,
+    restore,
 )
 from localyun.oss.http.conditions import http_date
 from localyun.oss.http.custom_domains import CustomDomains
@@ -62,6 +64,10 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("GET", "object", "tagging"): ("oss:GetObjectTagging", metadata.get_object_tagging),
     ("PUT", "object", "tagging"): ("oss:PutObjectTagging", metadata.put_object_tagging),
     ("DELETE", "object", "tagging"): ("oss:DeleteObjectTagging", metadata.delete_object_tagging),
+    ("GET", "object", "symlink"): ("oss:GetObject", links.get_symlink),
+    ("PUT", "object", "symlink"): ("oss:PutObject", links.put_symlink),
+    ("POST", "object", "restore"): ("oss:RestoreObject", restore.restore_object),
+    ("POST", "object", "cleanRestoredObject"): ("oss:CleanRestoredObject", restore.clean_restored_object),
     ("POST", "object", "uploads"): ("oss:PutObject", multipart.initiate_upload),
     ("PUT", "object", "uploadId"): ("oss:PutObject", multipart.upload_part),
     ("POST", "object", "uploadId"): ("oss:PutObject", multipart.complete_upload),
@@ -84,6 +90,7 @@ VERSION_ACTIONS = {
     "oss:PutObjectAcl": "oss:PutObjectVersionAcl",
     "oss:GetObjectTagging": "oss:GetObjectVersionTagging",
     "oss:PutObjectTagging": "oss:PutObjectVersionTagging",
+    "oss:RestoreObject": "oss:RestoreObjectVersion",
     "oss:DeleteObjectTagging": "oss:DeleteObjectVersionTagging",
 }
 
