@@ -9,6 +9,7 @@ archive  which archived objects may be read
 blobs  immutable files with checksums
 writer  makes changed objects visible and sends their events
 multipart  multipart uploads
+statistics  what a bucket has
 tags  object tags and their limits
 configurations  the stored configurations of buckets
 service  the rules of buckets and objects

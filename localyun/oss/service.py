@@ -17,6 +17,7 @@ from localyun.oss.blobs import BlobFolder, Source, chunks_of
 from localyun.oss.configurations import BucketConfigurations
 from localyun.oss.multipart import SCHEMA as UPLOADS_SCHEMA
 from localyun.oss.multipart import Uploads
+from localyun.oss.statistics import BucketStatistics, bucket_statistics
 from localyun.oss.store import SCHEMA, ObjectIndex
 from localyun.oss.values import (
     DEFAULTS,
@@ -167,6 +168,11 @@ class ObjectService(ObjectIndex):
         """Return one page of the versions in a bucket. Raises NoSuchBucket."""
         self.bucket(query.bucket)
         return list_versions(self.rows, query)
+
+    def stat(self, bucket: str) -> BucketStatistics:
+        """Return what a bucket has. Raises NoSuchBucket."""
+        self.bucket(bucket)
+        return bucket_statistics(self._database, bucket)
 
     def close(self) -> None:
         """Close all files; later calls fail."""

@@ -509,6 +509,28 @@ def test_a_bucket_is_created_described_listed_and_deleted(here: World) -> None:
     refused("NoSuchBucket", bucket.get_bucket_info)
 
 
+def test_a_bucket_has_statistics(here: World) -> None:
+    """Bytes and objects by storage class, small ones billed as larger; versions, markers and uploads count."""
+    bucket = here.bucket("counted")
+    bucket.create_bucket()
+    empty = bucket.get_bucket_stat()
+    bucket.put_object("a", b"1234567")
+    bucket.put_object("b", b"123", headers={"x-oss-storage-class": "IA"})
+    upload = bucket.init_multipart_upload("big").upload_id
+    bucket.upload_part("big", upload, 1, b"part")
+    here.objects.set_bucket("counted", versioning="Enabled")
+    bucket.put_object("a", b"12")
+    bucket.delete_object("a")
+    stat = bucket.get_bucket_stat()
+
+    assert (empty.object_count, empty.storage_size_in_bytes, empty.last_modified_time) == (0, 0, 0)
+    assert (stat.object_count, stat.storage_size_in_bytes, stat.delete_marker_count) == (3, 12, 1)
+    assert (stat.standard_object_count, stat.standard_storage) == (2, 9)
+    assert (stat.infrequent_access_storage, stat.infrequent_access_real_storage) == (65536, 3)
+    assert (stat.multi_part_upload_count, stat.multipart_part_count, stat.live_channel_count) == (1, 1, 0)
+    assert abs(stat.last_modified_time - here.clock.now().timestamp()) < 60
+
+
 def test_acls_and_tags_are_stored(bucket: oss2.Bucket, client: oss.Client) -> None:
     """They are set, read and deleted; HEAD returns the number of tags."""
     bucket.put_object("k", b"1")
@@ -568,6 +590,9 @@ def test_an_unsupported_feature_is_named(bucket: oss2.Bucket, client: oss.Client
     callback = {"x-oss-callback": base64.b64encode(b"{}").decode()}
     assert "callbacks" in refused("NotImplemented", bucket.put_object, "k", b"2", headers=callback).message
     assert "image/resize" in refused("NotImplemented", bucket.get_object, "k", process="image/resize,w_100").message
+    assert (
+        "image/resize" in refused("NotImplemented", bucket.process_object, "k", "image/resize|sys/saveas,o_eA").message
+    )
     replication = oss.GetBucketReplicationRequest(BUCKET)
     assert "'replication'" in refused2("NotImplemented", client.get_bucket_replication, replication).message
 

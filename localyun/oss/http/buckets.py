@@ -9,7 +9,9 @@ from localyun.oss.http.configurations import DEFAULT_RESOURCE_GROUP, bucket_tags
 from localyun.oss.http.request import OssRequest
 from localyun.oss.http.upload_headers import (
     BUCKET_CLASS,
+    HEADER_VALUES,
     RULE,
+    STORAGE_CLASS,
     bucket_class,
     check_value,
     encryption_document,
@@ -21,6 +23,8 @@ from localyun.oss.values import invalid_argument
 
 BUCKET_PREFIX = re.compile("[a-z0-9-]{0,63}")
 REDUNDANCIES = ("LRS", "ZRS")
+STAT_NAMES = {name: name for name in HEADER_VALUES[STORAGE_CLASS]} | {"IA": "InfrequentAccess"}
+STAT_FIELDS = ("Storage", "RealStorage", "ObjectCount")
 BUCKET_ACLS = ("", "private", "public-read", "public-read-write")
 
 
@@ -85,6 +89,28 @@ def get_bucket_info(request: OssRequest) -> HttpResponse:
     keys = {name: found("encryption", f"{RULE}/{name}") or None for name in ("KMSMasterKeyID", "KMSDataEncryption")}
     rules = element("ServerSideEncryptionRule", leaves(SSEAlgorithm=algorithm, **keys)) + element("BucketPolicy")
     return xml_response("BucketInfo", element("Bucket", _properties(request, bucket), owner(), acl, state, rules))
+
+
+def get_bucket_stat(request: OssRequest) -> HttpResponse:
+    """Answer GetBucketStat: what the bucket has at this moment; OSS itself counts once an hour."""
+    stat = request.objects.stat(request.bucket)
+    storage = {f"{name}{what}": 0 for name in STAT_NAMES.values() for what in STAT_FIELDS}
+    for usage in stat.classes:
+        name = STAT_NAMES.get(usage.storage_class, "Standard")
+        storage |= {f"{name}Storage": usage.billed_bytes, f"{name}RealStorage": usage.size}
+        storage |= {f"{name}ObjectCount": usage.count}
+    del storage["StandardRealStorage"]
+    document = leaves(
+        Storage=sum(usage.size for usage in stat.classes),
+        ObjectCount=sum(usage.count for usage in stat.classes),
+        MultipartUploadCount=stat.uploads,
+        MultipartPartCount=stat.parts,
+        LiveChannelCount=0,
+        LastModifiedTime=int(stat.last_modified.timestamp()) if stat.last_modified else 0,
+        DeleteMarkerCount=stat.delete_markers,
+        **storage,
+    )
+    return xml_response("BucketStat", document)
 
 
 def get_bucket_location(request: OssRequest) -> HttpResponse:

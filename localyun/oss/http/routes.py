@@ -38,6 +38,7 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("GET", "service", "tagging"): ("oss:ListBuckets", buckets.list_buckets),
     ("GET", "service", "regionList"): ("oss:ListBuckets", buckets.list_buckets),
     ("GET", "service", "regions"): ("oss:DescribeRegions", regions.describe_regions),
+    ("GET", "bucket", "stat"): ("oss:GetBucketStat", buckets.get_bucket_stat),
     ("PUT", "bucket", ""): ("oss:PutBucket", buckets.put_bucket),
     ("DELETE", "bucket", ""): ("oss:DeleteBucket", buckets.delete_bucket),
     ("GET", "bucket", ""): ("oss:ListObjects", lists.list_objects),
@@ -65,6 +66,8 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("PUT", "object", "tagging"): ("oss:PutObjectTagging", metadata.put_object_tagging),
     ("DELETE", "object", "tagging"): ("oss:DeleteObjectTagging", metadata.delete_object_tagging),
     ("GET", "object", "symlink"): ("oss:GetObject", links.get_symlink),
+    # The vendor's SDK tests delete a link this way (Python, tests/test_object_versioning.py, read 2026-11).
+    ("DELETE", "object", "symlink"): ("oss:DeleteObject", objects.delete_object),
     ("PUT", "object", "symlink"): ("oss:PutObject", links.put_symlink),
     ("POST", "object", "restore"): ("oss:RestoreObject", restore.restore_object),
     ("POST", "object", "cleanRestoredObject"): ("oss:CleanRestoredObject", restore.clean_restored_object),
@@ -74,6 +77,7 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("DELETE", "object", "uploadId"): ("oss:AbortMultipartUpload", multipart.abort_upload),
     ("GET", "object", "uploadId"): ("oss:ListParts", multipart.list_parts),
     ("GET", "object", "x-oss-process"): ("oss:GetObject", process.process),
+    ("POST", "object", "x-oss-process"): ("oss:GetObject", process.process_and_save),
     ("POST", "object", "x-oss-async-process"): ("oss:PostProcessTask", process.async_process),
 }
 
