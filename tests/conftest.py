@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from localyun.server import LocalCloud
+from localyun.server import Endpoints, LocalCloud
 
 ROOT = Path(__file__).resolve().parent.parent
 CLOUD_VARIABLE_PREFIXES = ("ALIBABA_", "OSS_", "MNS_", "IMM_", "FC_", "CLIPSTITCH_")
@@ -55,7 +55,12 @@ def _no_cloud_variables(monkeypatch: pytest.MonkeyPatch) -> None:
 def cloud_environment() -> Iterator[dict[str, str]]:
     """Run the local cloud of this checkout, and return the variables with which the product connects to it."""
     with LocalCloud(ROOT) as endpoints:
-        functions = {config.name: config for config in endpoints.deployment.functions}
-        deployed = functions["clipstitch-submit"].environment
-        settings_variables = {name: value for name, value in deployed.items() if name.startswith("CLIPSTITCH_")}
-        yield {**settings_variables, **endpoints.environment()}
+        yield product_environment(endpoints)
+
+
+def product_environment(endpoints: Endpoints) -> dict[str, str]:
+    """Return the variables with which the product connects to a local cloud."""
+    functions = {config.name: config for config in endpoints.deployment.functions}
+    deployed = functions["clipstitch-submit"].environment
+    settings_variables = {name: value for name, value in deployed.items() if name.startswith("CLIPSTITCH_")}
+    return {**settings_variables, **endpoints.environment()}
