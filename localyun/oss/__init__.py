@@ -11,6 +11,8 @@ writer  makes changed objects visible and sends their events
 multipart  multipart uploads
 statistics  what a bucket has
 tags  object tags and their limits
+lifecycle  lifecycle rules and what they say about an object
+expiry  applies lifecycle rules
 configurations  the stored configurations of buckets
 service  the rules of buckets and objects
 """

@@ -14,6 +14,7 @@ regions  the list of regions
 configurations  actions on stored configurations of buckets
 lists  actions that list objects or delete a list of objects
 objects  actions on one object's bytes
+lifecycle  actions on lifecycle rules
 links  actions on symbolic links
 restore  actions on archived objects
 metadata  actions on an object's ACL and tags

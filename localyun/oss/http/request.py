@@ -4,7 +4,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Protocol
 from urllib.parse import quote, unquote, unquote_to_bytes
@@ -12,6 +12,7 @@ from urllib.parse import quote, unquote, unquote_to_bytes
 from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
 from localyun.http import CHUNK_BYTES, HttpRequest
+from localyun.oss.expiry import Expiry
 from localyun.oss.http.upload_headers import OBJECT_ACLS, default_headers, stored_headers
 from localyun.oss.http.xml import printable
 from localyun.oss.service import ObjectService
@@ -47,6 +48,11 @@ class OssContext(Endpoint):
     objects: ObjectService
     tasks: TaskSubmitter
     region: str
+    expiry: Expiry = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Begin to apply lifecycle rules."""
+        self.expiry = Expiry(self.objects, self.clock)
 
 
 @dataclass(frozen=True)

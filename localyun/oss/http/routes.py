@@ -12,6 +12,7 @@ from localyun.oss.http import (
     buckets,
     configurations,
     cors,
+    lifecycle,
     links,
     lists,
     metadata,
@@ -53,6 +54,9 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     **configurations.configuration_routes(),
     ("GET", "bucket", "live"): ("oss:ListLiveChannel", buckets.list_live_channels),
     ("GET", "bucket", "versions"): ("oss:ListObjectVersions", lists.list_object_versions),
+    ("GET", "bucket", "lifecycle"): ("oss:GetBucketLifecycle", lifecycle.get_lifecycle),
+    ("PUT", "bucket", "lifecycle"): ("oss:PutBucketLifecycle", lifecycle.put_lifecycle),
+    ("DELETE", "bucket", "lifecycle"): ("oss:DeleteBucketLifecycle", lifecycle.delete_lifecycle),
     ("GET", "bucket", "uploads"): ("oss:ListMultipartUploads", multipart.list_uploads),
     ("GET", "object", ""): ("oss:GetObject", objects.get_object),
     ("HEAD", "object", ""): ("oss:GetObject", objects.head_object),
@@ -135,6 +139,7 @@ class OssEndpoint(OssContext):
         request = OssRequest(http, bucket, key, request_id, self)
         if http.method == "OPTIONS" and bucket:
             return cors.preflight(request)
+        self.expiry.apply_if_due()
         action, answer = _route(request)
         if self.domains:
             self.domains.check(http, action, key)
