@@ -244,7 +244,10 @@ def _bitrate(encoding: Encoding, clips: Sequence[InputClip]) -> int:
     if not encoding.bitrate or not encoding.bitrate_option or not known:
         return encoding.bitrate
     lowest, clip = min(known, key=lambda one: one[0])
-    if encoding.bitrate_option == 2 and lowest < encoding.bitrate:
+    highest = lowest + 999 if lowest % 1000 == 0 else lowest  # FFmpeg shows most bit rates in whole kbit/s
+    if encoding.bitrate <= highest:
+        return encoding.bitrate
+    if encoding.bitrate_option == 2:
         message = f"[abopt]:{clip.label} has {lowest} bit/s, less than ab_{encoding.bitrate}; lower ab or use abopt_1."
         raise ImmError("InvalidArgument", message)
-    return min(encoding.bitrate, lowest)
+    return lowest

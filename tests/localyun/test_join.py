@@ -384,6 +384,14 @@ def test_abopt_keeps_lowers_or_fails(folder: Path, ffmpeg: Ffmpeg) -> None:
         join(ffmpeg, folder, parts, Encoding("mp3", 44100, 1, bitrate=96000, bitrate_option=2))
 
 
+@pytest.mark.parametrize("option", [1, 2])
+def test_abopt_knows_the_bit_rates_of_amr(folder: Path, ffmpeg: Ffmpeg, option: int) -> None:
+    """FFmpeg shows 12.2 kbit/s as 12 kb/s: the source has enough for a copy with its own bit rate."""
+    encoding = Encoding("amr", 8000, 1, bitrate=12200, bitrate_option=option)
+
+    assert 12200 == join(ffmpeg, folder, input_clips(folder, "i.amr"), encoding).encoding.bitrate
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_the_same_request_gives_the_same_bytes(folder: Path, ffmpeg: Ffmpeg, name: str) -> None:
     """A task that runs again after a crash writes the same output."""
