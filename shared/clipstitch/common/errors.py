@@ -170,6 +170,12 @@ class NotAudio(ClipstitchError, code="NOT_AUDIO"):
     remedy = "Upload the clip in a format that the action supports: mp3 wav flac oga aac m4a wma opus ac3 amr."
 
 
+class RenderFailed(ClipstitchError, code="RENDER_FAILED", retryable=True):
+    """FFmpeg crashed, hung or was ended while it rendered. Retryable, since another attempt may succeed."""
+
+    remedy = "The step is started again. If it fails again, the log of the function `render` has what FFmpeg printed."
+
+
 class OutputNotVisible(ClipstitchError, code="NOT_YET_THERE", retryable=True):
     """A completion notification reports success, but its output object does not exist yet."""
 
