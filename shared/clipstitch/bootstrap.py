@@ -10,7 +10,15 @@ from clipstitch.adapters.threads import ThreadWorkers
 from clipstitch.common.clock import Clock
 from clipstitch.common.credentials import AccessKey, read_access_key
 from clipstitch.common.errors import InvalidSettings
-from clipstitch.common.ports import MessageSender, TaskOutcome, TaskRunning, WebhookSender
+from clipstitch.common.ports import (
+    MessageSender,
+    NoRenderService,
+    ObjectFiles,
+    RenderService,
+    TaskOutcome,
+    TaskRunning,
+    WebhookSender,
+)
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.settings import Settings, read_settings
 
@@ -40,7 +48,16 @@ def build_context(env: Mapping[str, str], fc_context: object = None, clock: Cloc
         settings=settings,
         unversioned=_UNVERSIONED,
         workers=ThreadWorkers(),
+        renders=_lazy(lambda: _renders(settings, key)),
     )
+
+
+def build_files(env: Mapping[str, str], fc_context: object = None) -> ObjectFiles:
+    """Return the objects as files, for the function `render`."""
+    from clipstitch.adapters.oss_files import OssObjectFiles  # noqa: PLC0415 - no other function needs it
+
+    settings = read_settings(env)
+    return OssObjectFiles(OssBuckets(settings.oss_endpoint, settings.oss_region, read_access_key(env, fc_context)))
 
 
 def _task_lookup(settings: Settings, key: AccessKey) -> TaskLookup:
@@ -54,6 +71,14 @@ def _task_lookup(settings: Settings, key: AccessKey) -> TaskLookup:
         return ImmTaskLookup(settings.imm_endpoint, settings.imm_project, key)(task_id)
 
     return look_up
+
+
+def _renders(settings: Settings, key: AccessKey) -> RenderService:
+    if not (settings.fc_endpoint and settings.render_function):
+        return NoRenderService()
+    from clipstitch.adapters.fc import FcRenderService  # noqa: PLC0415 - see _Lazy
+
+    return FcRenderService(settings.fc_endpoint, settings.render_function, key)
 
 
 def _smq(settings: Settings, key: AccessKey) -> MessageSender:

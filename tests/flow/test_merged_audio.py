@@ -104,7 +104,7 @@ def test_a_clip_that_is_replaced_while_the_job_runs_is_a_warning(system: System,
     manifest = system.drop(system.manifest("out.flac", clips, chapters=True))
     wait_for_task(system)
     system.upload({"z.wav": replacement})
-    data = system.result(manifest)["data"]
+    data = system.result(manifest, seconds=180)["data"]
     heard = pcm(system.body("out.flac"), 8000)
 
     assert "succeeded" == data["state"]

@@ -94,10 +94,7 @@ def _read(manifest: str, context: Context) -> ManifestSource:
 def _as_json(made: Plan, source: ManifestSource, estimated: Estimate) -> dict[str, object]:
     """Return a plan as JSON values; the job of a file has no id yet."""
     levels, document = levels_of(made.steps), made.as_json()
-    steps = [
-        {**step, "level": levels[step["number"]], "parsed": process_text.as_json(parse_process(step["process"]))}
-        for step in document["steps"]
-    ]
+    steps = [{**step, "level": levels[step["number"]], **_parsed(step["process"])} for step in document["steps"]]
     return {
         **document,
         "job_id": made.job_id if source.uploaded else None,
@@ -106,3 +103,8 @@ def _as_json(made: Plan, source: ManifestSource, estimated: Estimate) -> dict[st
         "expected_duration_ms": round(made.duration_s * 1000),
         "estimates": estimates.as_json(estimated),
     }
+
+
+def _parsed(process: str) -> dict[str, object]:
+    """Return the parts of a process string; a render step has none."""
+    return {"parsed": process_text.as_json(parse_process(process))} if process else {}

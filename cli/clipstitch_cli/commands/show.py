@@ -19,6 +19,7 @@ from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.display.job_text import state_text
 from clipstitch_cli.display.process_table import clips_table
 from clipstitch_cli.display.process_text import format_ms
+from clipstitch_cli.display.render_text import format_spec
 from clipstitch_cli.errors import issues_table
 from clipstitch_cli.options import Json, Project, command_of
 from clipstitch_cli.stored_jobs import find_job_id, manifest_uri
@@ -116,6 +117,10 @@ def _write_job(job: Job, timeline: list[TimelineEntry], context: Context, comman
         command.write_line(("output    ", "dim"), visible(job.plan.output.ref.uri))
         command.write_line(("expected  ", "dim"), format_ms(job.plan.duration_s * 1000))
         for step in job.plan.steps:
+            if step.render:
+                words = "; ".join(format_spec(step.render))
+                command.write_line((f"step {step.number + 1}    ", "dim"), f"rendered: {words}")
+                continue
             command.write_line((f"step {step.number + 1}    ", "dim"), f"posted to {visible(step.main.uri)}")
             command.out.print(clips_table(parse_process(step.process), step.main.key))
     command.write_line(("timeline", "dim"))

@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 from clipstitch.common.ports import PAGE
 from clipstitch.planning.chapters import chapters_of, id3_tag
 from clipstitch.planning.plan import Plan
-from clipstitch.planning.process_string import Transcode, parse_process
+from clipstitch.planning.process_string import Transcode
+from clipstitch.planning.render_spec import RenderSpec
 from clipstitch_cli.costs.prices import EXCLUDED, NOTES, Price, PriceList
+from clipstitch_cli.display.render_text import transcode_of
 
 # Bit/s for one channel where the manifest names no bitrate, up to a sample rate: what FFmpeg 7.0.2 makes of 20 s of
 # noise by default, between its figures for one channel and for two. The cloud's own defaults are not documented.
 _ANY = 96_000
-_DEFAULT_BIT_S: Mapping[str, Mapping[int, int]] = {
+_OSS_BIT_S: Mapping[str, Mapping[int, int]] = {
     "mp3": {8000: 10_000, 12000: 16_000, 16000: 24_000, 24000: 32_000, 32000: 48_000, _ANY: 64_000},
     "aac": {8000: 28_000, 16000: 50_000, _ANY: 66_000},
     "oga": {8000: 19_000, 16000: 27_000, 24000: 33_000, _ANY: 54_000},
@@ -25,6 +27,7 @@ _DEFAULT_BIT_S: Mapping[str, Mapping[int, int]] = {
     "opus": {_ANY: 48_000},
     "amr": {8000: 12_800, 16000: 24_400},
 }
+_DEFAULT_BIT_S = {**_OSS_BIT_S, "m4a": _OSS_BIT_S["aac"], "m4b": _OSS_BIT_S["aac"]}
 _FLAC_RATIO = 0.6  # compressed to uncompressed size; speech needs less, noise more
 _DEFAULT_BITS = 16
 # How the OSS adapter copies. Repeated here because importing the adapter imports the SDK; a test compares.
@@ -124,20 +127,23 @@ def estimate(plan: Plan, globs: int, prices: PriceList) -> Estimate:
 
 def size_of(plan: Plan) -> SizeEstimate:
     """Return the approximate size of the output."""
-    bit_s, assumes = _bit_s(parse_process(plan.final.process).transcode)
+    bit_s, assumes = _bit_s(transcode_of(plan.final))
     tag = len(id3_tag("", chapters_of(plan))) if _has_tag(plan) else 0
     return SizeEstimate(round(plan.duration_s * bit_s / 8) + tag, assumes)
 
 
 def _bit_s(transcode: Transcode) -> tuple[int, str]:
     """Return the bits per second of the output, and what that figure assumes."""
-    if transcode.ab is not None and transcode.f not in {"flac", "amr"}:
+    if transcode.ab is not None and transcode.f not in {"flac", "amr", "wav"}:
         return transcode.ab, f"{transcode.ab:,} bit/s, as the manifest says" + (", or less" if transcode.abopt else "")
     rate, channels = transcode.ar or 44100, transcode.ac or 1
     if transcode.f == "flac":
         bits = transcode.adepth or _DEFAULT_BITS
         compressed = round(rate * channels * bits * _FLAC_RATIO)
         return compressed, f"{_FLAC_RATIO:.0%} of {bits}-bit samples; FLAC's size depends on the sound"
+    if transcode.f == "wav":
+        bits = transcode.adepth or _DEFAULT_BITS
+        return rate * channels * bits, f"{bits}-bit samples"
     default = channels * next(bit_s for limit, bit_s in _DEFAULT_BIT_S[transcode.f].items() if rate <= limit)
     quality = "quality is not converted into a bitrate; " if transcode.aq is not None else ""
     return default, f"{quality}{default:,} bit/s, FFmpeg's default; the cloud's default is not documented"
@@ -170,7 +176,13 @@ def requests_of(plan: Plan, globs: int, size: int) -> RequestCounts:
     ends = RequestCounts(get=2 * count, listing=count + listed_again, put=count, notifications=count)
     facts = RequestCounts(put=4, events=sinks)  # decision, result, closed; the result object
     deletions = -(-(2 * count + 1) // PAGE)  # outputs of steps, pointers, the marker
-    return _sum(submit, starts, claims, ends, facts, _publishing(plan, size), RequestCounts(post=deletions))
+    own = (submit, starts, claims, ends, facts, _publishing(plan, size), RequestCounts(post=deletions))
+    return _sum(*own, *(_rendering(step.render) for step in plan.steps if step.render))
+
+
+def _rendering(spec: RenderSpec) -> RequestCounts:
+    """Return the requests of the function `render`: the plan, the facts, each clip; the report, and what it made."""
+    return RequestCounts(get=1 + sum(bool(clip.key) for clip in spec.clips), head=1, listing=1, put=2)
 
 
 def _sum(*parts: RequestCounts) -> RequestCounts:

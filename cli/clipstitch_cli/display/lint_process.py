@@ -23,14 +23,14 @@ VARIABLES = frozenset(
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 
 
-class Finding(NamedTuple):
+class LintFinding(NamedTuple):
     """What is wrong with a process string; `refused` if OSS refuses it, and does not only do something unexpected."""
 
     text: str
     refused: bool = True
 
 
-def lint(process: Process) -> list[Finding]:
+def lint(process: Process) -> list[LintFinding]:
     """Return every error and every likely error, the most surprising first."""
     checks = (_names, _targets, _order, _trims, _sources, _format, _bitrate, _system)
     return [finding for check in checks for finding in check(process)]
@@ -41,7 +41,7 @@ def lint_warnings(process: Process) -> list[str]:
     return [finding.text for finding in lint(process)]
 
 
-def _names(process: Process) -> Iterator[Finding]:
+def _names(process: Process) -> Iterator[LintFinding]:
     """Warn of empty names, and of names that end in a newline, as `echo name | base64` produces them."""
     saveas, topic = process.saveas, process.topic
     names = [("clip", segment.key) for segment in (*process.pre, *process.sur)]
@@ -50,12 +50,12 @@ def _names(process: Process) -> Iterator[Finding]:
     for kind, name in names:
         if name.endswith(("\n", "\r")):
             remedy = "encode it without the newline (printf instead of echo)"
-            yield Finding(f"the {kind} name {visible(name)} ends in a newline: {remedy}", refused=False)
+            yield LintFinding(f"the {kind} name {visible(name)} ends in a newline: {remedy}", refused=False)
         elif not name and kind != "bucket":
-            yield Finding(f"a {kind} name is empty")
+            yield LintFinding(f"a {kind} name is empty")
 
 
-def _targets(process: Process) -> Iterator[Finding]:
+def _targets(process: Process) -> Iterator[LintFinding]:
     """Find variables that do not exist, and names that are not keys even with variables."""
     if process.saveas is None:
         return
@@ -65,87 +65,87 @@ def _targets(process: Process) -> Iterator[Finding]:
             name = token[1]
             if token[0] not in ("{{", "}}") and not (name and (name in VARIABLES or name.startswith("tags."))):
                 known = ", ".join(sorted(VARIABLES))
-                yield Finding(f"{token[0]} is not a variable: use {known} or tags.NAME, or double the braces")
+                yield LintFinding(f"{token[0]} is not a variable: use {known} or tags.NAME, or double the braces")
     literal = template.replace("{{", "{").replace("}}", "}")
     size = len(_TOKEN.sub(lambda token: token[0][0] if token[1] is None else "", template).encode())
     if literal and (problem := key_problem(literal)) and problem.startswith("begins"):
-        yield Finding(f"the output name {visible(literal)} {problem}: a key does not")
+        yield LintFinding(f"the output name {visible(literal)} {problem}: a key does not")
     elif size > MAX_KEY_BYTES:
-        yield Finding(f"the output name has {size} bytes, more than {MAX_KEY_BYTES}")
+        yield LintFinding(f"the output name has {size} bytes, more than {MAX_KEY_BYTES}")
 
 
-def _order(process: Process) -> Iterator[Finding]:
+def _order(process: Process) -> Iterator[LintFinding]:
     """Warn of two or more /pre, on whose order the vendor's page contradicts itself."""
     if len(process.pre) > 1:
         text = (
             f"{len(process.pre)} /pre: the vendor's page (2026-03-20) contradicts itself on their order. Its text puts "
             "each before all clips so far; its example keeps their order, like the local cloud. Use one, or /sur"
         )
-        yield Finding(text, refused=False)
+        yield LintFinding(text, refused=False)
 
 
-def _trims(process: Process) -> Iterator[Finding]:
+def _trims(process: Process) -> Iterator[LintFinding]:
     given = [name for name in ("ss", "t") if getattr(process.transcode, name) is not None]
     if given and process.action == CONCAT:
         text = (
             f"{' and '.join(given)} of the action: the documentation describes this in two ways, as a trim of the "
             "merged audio and as a trim of the posted object; trim clips, or convert the result in a second step"
         )
-        yield Finding(text, refused=False)
+        yield LintFinding(text, refused=False)
     for trimmed in (process.transcode, *process.pre, *process.sur):
         for name in ("ss", "t"):
             if (value := getattr(trimmed, name) or 0) > MAX_MS:
-                yield Finding(f"{name} {value}: 0 to {MAX_MS:,} ms are allowed")
+                yield LintFinding(f"{name} {value}: 0 to {MAX_MS:,} ms are allowed")
 
 
-def _sources(process: Process) -> Iterator[Finding]:
+def _sources(process: Process) -> Iterator[LintFinding]:
     count = len(process.pre) + 1 + len(process.sur)
     align = process.transcode.align
     if count > audio_formats.MAX_SOURCES:
-        yield Finding(f"{count} objects with the posted one; one request joins at most {audio_formats.MAX_SOURCES}")
+        yield LintFinding(f"{count} objects with the posted one; one request joins at most {audio_formats.MAX_SOURCES}")
     if process.action != CONCAT and count > 1:
-        yield Finding(f"{process.action} takes no /pre and /sur")
+        yield LintFinding(f"{process.action} takes no /pre and /sur")
     if process.action != CONCAT and align is not None:
-        yield Finding(f"{process.action} takes no align")
+        yield LintFinding(f"{process.action} takes no align")
     elif (align or 0) >= count:
-        yield Finding(f"align {align} names no clip: the {count} clips are numbered 0 to {count - 1}")
+        yield LintFinding(f"align {align} names no clip: the {count} clips are numbered 0 to {count - 1}")
 
 
-def _format(process: Process) -> Iterator[Finding]:
+def _format(process: Process) -> Iterator[LintFinding]:
     transcode = process.transcode
-    spec = audio_formats.FORMATS.get(transcode.f)
+    spec = audio_formats.OSS_FORMATS.get(transcode.f)
     max_channels = spec.max_channels if spec else audio_formats.MAX_CHANNELS
     rates = spec.sample_rates if spec else audio_formats.SAMPLE_RATES
     if missing := " and ".join(name for name in ("ar", "ac") if getattr(transcode, name) is None):
         text = f"without {missing} the merge may fail, where the align clip's own do not fit the format"
-        yield Finding(text, refused=False)
+        yield LintFinding(text, refused=False)
     if spec is None:
-        yield Finding(f"format {transcode.f} is none of {', '.join(audio_formats.FORMATS)}")
+        yield LintFinding(f"format {transcode.f} is none of {', '.join(audio_formats.OSS_FORMATS)}")
     if transcode.ac is not None and not 1 <= transcode.ac <= max_channels:
-        yield Finding(f"{transcode.ac} channels: {transcode.f} takes 1 to {max_channels}")
+        yield LintFinding(f"{transcode.ac} channels: {transcode.f} takes 1 to {max_channels}")
     if transcode.adepth is not None and (transcode.adepth not in audio_formats.BIT_DEPTHS or transcode.f != "flac"):
-        yield Finding(f"adepth {transcode.adepth}: only flac has it, 16 or 24")
+        yield LintFinding(f"adepth {transcode.adepth}: only flac has it, 16 or 24")
     if (rate := transcode.ar) is not None and rate not in rates:
         nearest = min(rates, key=lambda allowed: (abs(allowed - rate), -allowed))
-        yield Finding(f"{rate} Hz: {transcode.f} takes {', '.join(map(str, rates))}; nearest is {nearest}")
+        yield LintFinding(f"{rate} Hz: {transcode.f} takes {', '.join(map(str, rates))}; nearest is {nearest}")
 
 
-def _bitrate(process: Process) -> Iterator[Finding]:
+def _bitrate(process: Process) -> Iterator[LintFinding]:
     ab, aq, abopt = process.transcode.ab, process.transcode.aq, process.transcode.abopt
     if ab is not None and not audio_formats.MIN_BITRATE <= ab <= audio_formats.MAX_BITRATE:
-        yield Finding(f"ab {ab}: {audio_formats.MIN_BITRATE:,} to {audio_formats.MAX_BITRATE:,} bit/s are allowed")
+        yield LintFinding(f"ab {ab}: {audio_formats.MIN_BITRATE:,} to {audio_formats.MAX_BITRATE:,} bit/s are allowed")
     if aq is not None and aq > audio_formats.MAX_QUALITY:
-        yield Finding(f"aq {aq}: 0 to {audio_formats.MAX_QUALITY} are allowed")
+        yield LintFinding(f"aq {aq}: 0 to {audio_formats.MAX_QUALITY} are allowed")
     if ab is not None and aq is not None:
-        yield Finding("ab and aq exclude each other")
+        yield LintFinding("ab and aq exclude each other")
     if abopt is not None and ab is None:
-        yield Finding("abopt needs ab")
+        yield LintFinding("abopt needs ab")
     if abopt is not None and abopt >= len(audio_formats.BITRATE_OPTIONS):
-        yield Finding(f"abopt {abopt} is none of 0 (fixed), 1 (adaptive), 2 (fail)")
+        yield LintFinding(f"abopt {abopt} is none of 0 (fixed), 1 (adaptive), 2 (fail)")
 
 
-def _system(process: Process) -> Iterator[Finding]:
+def _system(process: Process) -> Iterator[LintFinding]:
     if process.saveas is None:
-        yield Finding("no sys/saveas: the result is not saved")
+        yield LintFinding("no sys/saveas: the result is not saved")
     if process.topic is None:
-        yield Finding("no notify: no topic is notified when the task ends", refused=False)
+        yield LintFinding("no notify: no topic is notified when the task ends", refused=False)

@@ -10,6 +10,7 @@ from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.display import process_text
 from clipstitch_cli.display.plan_tree import PlanTree, silence_lines
 from clipstitch_cli.display.process_table import clips_table, write_output
+from clipstitch_cli.display.render_text import format_spec
 
 # A plan that has more is shortened, unless everything is wanted; --json always has everything.
 MAX_CLIPS, FIRST_CLIPS, LAST_CLIPS, MAX_STEPS = 20, 12, 5, 3
@@ -52,8 +53,13 @@ def _add_clips(table: Table, rows: list[tuple[int, PlacedClip]]) -> None:
 
 def _write_requests(plan: Plan, command: CommandContext) -> None:
     for step in plan.steps:
-        process = parse_process(step.process)
         heading = (f"Step {step.number + 1} of {len(plan.steps)}: ", "bold")
+        if step.render:
+            command.write_line(heading, "render")
+            for line in format_spec(step.render):
+                command.write_line(f"  {line}")
+            continue
+        process = parse_process(step.process)
         command.write_line(heading, f"post to {visible(step.main.uri)}")
         command.write_line((f"  {visible(step.process)}", "green"))
         command.out.print(clips_table(process, step.main.key))

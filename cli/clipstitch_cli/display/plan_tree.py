@@ -15,6 +15,7 @@ from clipstitch.planning.plan import PlacedClip, Plan, SilenceAsset, Step
 from clipstitch.planning.process_string import parse_process
 from clipstitch_cli.context import visible
 from clipstitch_cli.display import process_text
+from clipstitch_cli.display.render_text import sources_of
 
 MAX_BRANCHES = 4  # with more, only the first two and the last are shown
 FIRST_BRANCHES = 2
@@ -56,7 +57,7 @@ class PlanTree:
     def _parts(self, step: Step) -> Iterator["Step | ClipRange"]:
         """Yield the steps and the ranges of clips that a step joins, in order."""
         at = first = step.clips[0]
-        for key in process_text.source_keys(parse_process(step.process), step.main.key):
+        for key in sources_of(step):
             if maker := self._makers.get(key):
                 yield from self._ranges(first, at)
                 yield maker
@@ -119,8 +120,7 @@ def levels_of(steps: Iterable[Step]) -> dict[int, int]:
 
 def silence_lines(plan: Plan, *, everything: bool = False) -> list[str]:
     """Return one line for each silence that the plan creates: its length, and how often it is used."""
-    sources = (process_text.source_keys(parse_process(step.process), step.main.key) for step in plan.steps)
-    uses = Counter(key for keys in sources for key in keys)
+    uses = Counter(key for step in plan.steps for key in sources_of(step))
     lines = [_silence_line(silence, uses[silence.ref.key]) for silence in plan.silences]
     if everything or len(lines) <= MAX_SILENCES:
         return lines

@@ -29,7 +29,7 @@ _UNREADABLE = (OSError, HTTPException, SyntaxError, RuntimeError, ValueError)
 
 
 @contextmanager
-def _translated_errors(doing: str) -> Iterator[None]:
+def translated_errors(doing: str) -> Iterator[None]:
     """Raise every SDK error as a ClipstitchError that says what was being done."""
     try:
         yield
@@ -107,7 +107,7 @@ class OssObjectStore:
 
     def read(self, ref: ObjectRef, limit: int | None = None) -> ports.ObjectContent:
         """Return an object with at most `limit` bytes of its content; raise `ObjectNotFound` if there is none."""
-        with _translated_errors(f"reading {ref.uri}"):
+        with translated_errors(f"reading {ref.uri}"):
             got = self._bucket(ref.bucket).get_object(ref.key)
             try:
                 body = _whole_body(got, limit)
@@ -119,7 +119,7 @@ class OssObjectStore:
 
     def describe(self, ref: ObjectRef) -> ports.ObjectInfo:
         """Return the metadata of an object; raise `ObjectNotFound` if there is none."""
-        with _translated_errors(f"looking at {ref.uri}"):
+        with translated_errors(f"looking at {ref.uri}"):
             return _described(_head(self._bucket(ref.bucket), ref))
 
     def write(self, ref: ObjectRef, body: bytes, labels: ports.ObjectHeaders, *, once: bool = False) -> bool:
@@ -127,8 +127,8 @@ class OssObjectStore:
 
         OSS, "PutObject" and "Versioning", 2026: only then the response has a version id, "null" if it was suspended.
         """
-        with _translated_errors(f"writing {ref.uri}"):
-            put = self._bucket(ref.bucket).put_object(ref.key, body, headers=_headers(labels, once=once))
+        with translated_errors(f"writing {ref.uri}"):
+            put = self._bucket(ref.bucket).put_object(ref.key, body, headers=object_headers(labels, once=once))
         return "x-oss-version-id" in put.headers
 
     def copy(
@@ -145,8 +145,8 @@ class OssObjectStore:
 
         Raises `CloudBusy` if the source is replaced meanwhile.
         """
-        with _translated_errors(f"copying {source.uri} to {target.uri}"):
-            headers, same = _headers(labels, once=once), dict[str, str]()
+        with translated_errors(f"copying {source.uri} to {target.uri}"):
+            headers, same = object_headers(labels, once=once), dict[str, str]()
             if front or not 0 < size <= self._single_bytes:
                 head = _head(self._bucket(source.bucket), source)
                 about, same = _described(head), {_IF_SAME: head.etag}
@@ -201,7 +201,7 @@ class OssObjectStore:
             by_bucket.setdefault(ref.bucket, []).append(ref.key)
         for bucket, keys in by_bucket.items():
             for start in range(0, len(keys), PAGE):
-                with _translated_errors(f"deleting {len(keys)} objects of {bucket}"):
+                with translated_errors(f"deleting {len(keys)} objects of {bucket}"):
                     self._bucket(bucket).batch_delete_objects(keys[start : start + PAGE])
 
     def list(self, bucket: str, prefix: str, after: str = "") -> Iterator[ports.ListedObject]:
@@ -217,21 +217,22 @@ class OssObjectStore:
 
     def _listed(self, bucket: str, prefix: str, **options: str) -> Iterator[Any]:
         """Yield the entries of a listing, 1,000 per request."""
-        with _translated_errors(f"listing oss://{bucket}/{prefix}"):
+        with translated_errors(f"listing oss://{bucket}/{prefix}"):
             yield from oss2.ObjectIteratorV2(
                 self._bucket(bucket), prefix=prefix, max_keys=PAGE, max_retries=1, **options
             )
 
     def is_versioned(self, bucket: str) -> bool:
         """Return True if the bucket has, or had, versioning."""
-        with _translated_errors(f"asking for the versioning of {bucket}"):
+        with translated_errors(f"asking for the versioning of {bucket}"):
             found = self._bucket(bucket).get_bucket_versioning()
             if not found.request_id:  # any XML would do for the SDK, and mean that there is none
                 raise CloudBusy(f"{bucket}: the response has no request id: it is not an answer of OSS")
             return found.status is not None
 
 
-def _headers(labels: ports.ObjectHeaders, *, once: bool) -> dict[str, str]:
+def object_headers(labels: ports.ObjectHeaders, *, once: bool) -> dict[str, str]:
+    """Return the headers of a request that writes an object."""
     headers = {_META + name: value for name, value in labels.meta.items()}
     headers["Content-Type"] = labels.content_type
     if once:
@@ -314,7 +315,7 @@ class OssAudioService:
 
         The CRC-64 of the response is that of the object, too.
         """
-        with _translated_errors(f"probing {ref.uri}"):
+        with translated_errors(f"probing {ref.uri}"):
             bucket = self._bucket(ref.bucket)
             try:
                 got = bucket.get_object(ref.key, process="audio/info")
@@ -332,7 +333,7 @@ class OssAudioService:
 
     def _start(self, main: ObjectRef, process: str) -> str:
         """Start a process once. A response without a TaskId is treated as a busy cloud."""
-        with _translated_errors(f"starting {process[:60]}… on {main.uri}"):
+        with translated_errors(f"starting {process[:60]}… on {main.uri}"):
             task = _started(self._bucket(main.bucket).async_process_object, main, process)
         if not task:
             raise CloudBusy(f"starting on {main.uri}: the response has no TaskId")

@@ -4,6 +4,7 @@ Like `manifest`, `planning`, `jobs` and `inbound` it is pure: no clock, environm
 
 errors          the errors, with stable codes, remedies, and whether a retry can help
 identifiers     references to objects and manifests, and job ids
+render_task     what the function `render` is asked to do
 ports           what the use cases need from a cloud, as protocols
 clock           the protocol of a clock, and timestamps
 credentials     access keys, and the environment variables that hold them

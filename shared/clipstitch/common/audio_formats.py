@@ -1,4 +1,4 @@
-"""The seven output formats and the limits of the OSS action. `manifest` and `planning` apply them.
+"""The output formats and the limits of the OSS action. `manifest` and `planning` apply them.
 
 Source of all limits: OSS user guide, "What is audio merging", page dated 2026-03-20.
 """
@@ -11,16 +11,21 @@ MIN_BITRATE, MAX_BITRATE = 1_000, 10_000_000  # bit/s
 MAX_QUALITY = 100
 BIT_DEPTHS = (16, 24)
 MAX_SOURCES = 11  # the posted object and ten segments
+ENGINES = ("auto", "concat", "render")
 BITRATE_OPTIONS = ("fixed", "adaptive", "fail")  # abopt 0, 1, 2
 
 
 class Format(NamedTuple):
-    """An output format: sample rates in Hz, the maximum number of channels, and the content type of its objects."""
+    """An output format: sample rates in Hz, the maximum number of channels, and the content type of its objects.
+
+    `rendered`: the OSS action does not have it, the render engine does.
+    """
 
     name: str
     content_type: str
     sample_rates: tuple[int, ...] = SAMPLE_RATES
     max_channels: int = MAX_CHANNELS
+    rendered: bool = False
 
     def nearest_rate(self, hertz: int) -> int:
         """Return the allowed sample rate in Hz that is nearest to `hertz`; of two equally near, the higher.
@@ -45,5 +50,9 @@ FORMATS = {
         Format("ac3", "audio/ac3", (32000, 44100, 48000), 6),
         Format("opus", "audio/ogg", (8000, 12000, 16000, 24000, 48000)),
         Format("amr", "audio/amr", (8000, 16000), 1),
+        Format("m4a", "audio/mp4", rendered=True),
+        Format("m4b", "audio/mp4", rendered=True),
+        Format("wav", "audio/wav", rendered=True),
     )
 }
+OSS_FORMATS = {name: spec for name, spec in FORMATS.items() if not spec.rendered}

@@ -12,6 +12,7 @@ from clipstitch.common import errors
 # SMQ, "Throttling policy", 2026-01-13: TooManyRequests.
 _THROTTLING = ("throttl", "qpslimit", "ratelimit", "concurren", "flowcontrol", "too many", "toomany", "slowdown")
 _SERVER_FAULTS = ("internalerror", "internalservererror", "serviceunavailable", "timeout")
+_RENDER_FAULTS = ("cloud_busy", "render_failed", "timed out")  # of the function `render`
 
 
 class CloudErrorRule(NamedTuple):
@@ -85,12 +86,12 @@ def is_not_audio(code: str, ec: str, message: str) -> bool:
 
 
 def is_transient(code: str, message: str) -> bool:
-    """Return True if a code or message means throttling or a fault of the cloud itself.
+    """Return True if a code or message of a task means throttling or a fault of the cloud itself.
 
     >>> is_transient("Throttling.User", ""), is_transient("InvalidArgument", "File does not exist.")
     (True, False)
     """
-    return _contains(_THROTTLING + _SERVER_FAULTS, code, message)
+    return _contains(_THROTTLING + _SERVER_FAULTS + _RENDER_FAULTS, code, message)
 
 
 def _contains(words: tuple[str, ...], code: str, message: str) -> bool:

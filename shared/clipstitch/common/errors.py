@@ -170,6 +170,12 @@ class NotAudio(ClipstitchError, code="NOT_AUDIO"):
     remedy = "Upload the clip in a format that the action supports: mp3 wav flac oga aac m4a wma opus ac3 amr."
 
 
+class ClipChanged(ClipstitchError, code="CLIP_CHANGED"):
+    """A clip was replaced after the job was planned."""
+
+    remedy = "Upload the manifest again, so that the job is planned with the new clip."
+
+
 class RenderFailed(ClipstitchError, code="RENDER_FAILED", retryable=True):
     """FFmpeg crashed, hung or was ended while it rendered. Retryable, since another attempt may succeed."""
 

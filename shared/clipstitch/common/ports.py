@@ -1,4 +1,4 @@
-"""What the use cases need from a cloud: four small protocols, and a fifth that makes calls at the same time.
+"""What the use cases need from a cloud: small protocols, and one that makes calls at the same time.
 
 Every method may raise `CloudBusy`, `AccessDenied` or `CloudRefused` besides the errors in its docstring.
 """
@@ -9,8 +9,9 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from clipstitch.common.errors import ClipstitchError, ObjectNotFound
+from clipstitch.common.errors import ClipstitchError, InvalidSettings, ObjectNotFound
 from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.render_task import RenderTask
 
 # OSS, "ListObjectsV2" and "DeleteMultipleObjects", 2026: the most objects of one request.
 PAGE = 1000
@@ -184,6 +185,39 @@ class AudioService(Protocol):
 
     def task_outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
         """Return the result of a task, or that it is running; None if the state of tasks cannot be looked up."""
+
+
+class RenderService(Protocol):
+    """The function that renders, as an asynchronous task."""
+
+    def start(self, task: RenderTask) -> None:
+        """Start a task, unless it was started before."""
+
+    def outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
+        """Return the result of a task, or that it is running; None if it is unknown."""
+
+
+class NoRenderService:
+    """A deployment without the function `render`. Plans made for it render nothing."""
+
+    def start(self, task: RenderTask) -> None:
+        """Raise `InvalidSettings`: the function was removed after the job was planned."""
+        message = f"{task.id} needs the function `render`; set FC_ENDPOINT and CLIPSTITCH_RENDER_FUNCTION"
+        raise InvalidSettings(message)
+
+    def outcome(self, _task_id: str) -> TaskOutcome | TaskRunning | None:
+        """Return None: nothing is known."""
+        return None
+
+
+class ObjectFiles(Protocol):
+    """Objects as files on the disk of a function, of any size."""
+
+    def download(self, ref: ObjectRef, path: str, etag: str = "") -> None:
+        """Store an object as a file. Raises `ObjectNotFound`, and `ClipChanged` if it has another ETag."""
+
+    def upload(self, path: str, ref: ObjectRef, labels: ObjectHeaders) -> None:
+        """Store a file as an object, which becomes visible when it is complete."""
 
 
 class MessageSender(Protocol):

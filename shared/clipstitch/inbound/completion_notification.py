@@ -2,21 +2,26 @@
 
 Formats: the envelope with `content` as a string or an object, CloudEvents `data`, the bare content of before October
 2024; each plain or in Base64; each bare (FC's STREAM), in FC's JSON wrapper, or in STREAM with attributes.
+A render task is reported by the record of its asynchronous invocation instead, wrapped in the same ways.
 Sources: IMM, "Asynchronous notification format"; Function Compute, "SMQ topic trigger"; wire formats as of 2026-11.
 """
 
 import base64
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 from clipstitch.common.errors import InvalidNotification
 from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.render_task import RenderTask
 
 MEDIA_TASK = "MediaConvert"
 _WRAPPERS = ("Message", "body", "content", "data")
 MAX_REASON_CHARACTERS = 2000  # own limit: the reason becomes part of an event, which must fit into a message
+_RECORD = {"requestContext", "requestPayload"}  # the record of an asynchronous invocation has both
+_OWN_ERROR = re.compile(r"([A-Z][A-Z_]+): (.*)", re.DOTALL)
 _DEPTH = 6  # wrapper, Base64, envelope, content: no known format nests deeper
 
 
@@ -36,6 +41,8 @@ def parse_notification(event: bytes) -> CompletionNotification | None:
     Raises `InvalidNotification` if it has no known format.
     """
     content = _content(event)
+    if _RECORD <= content.keys():
+        return _of_render(content, event)
     if content.get("TaskType", MEDIA_TASK) != MEDIA_TASK:
         return None
     status, task_id = content.get("Status"), content.get("TaskId")
@@ -52,6 +59,39 @@ def parse_notification(event: bytes) -> CompletionNotification | None:
     )
 
 
+def _of_render(record: Mapping[str, Any], event: bytes) -> CompletionNotification | None:
+    """Return the notification of a render task from the record that Function Compute sends to a destination.
+
+    None if the record is about another function. Function Compute, "Result callback of asynchronous invocations", 2026.
+    """
+    try:
+        task = RenderTask.parse(str(record["requestPayload"]))
+    except ValueError:
+        return None
+    response = record.get("responseContext")
+    failed = isinstance(response, dict) and bool(response.get("functionError"))
+    context = record["requestContext"]
+    condition = str(context.get("condition") or "") if isinstance(context, dict) else ""
+    succeeded = not failed and condition in ("", "Success")
+    if not _is_unicode(record):
+        raise InvalidNotification(f"contains an unpaired surrogate: {event[:300]!r}")
+    code, message = ("", "") if succeeded else _error(record.get("responsePayload"), condition)
+    return CompletionNotification(task.id, succeeded, code, message, (task.target,))
+
+
+def _error(payload: object, condition: str) -> tuple[str, str]:
+    """Return code and message of a failed invocation: those that the function gave, or else why it was ended."""
+    try:
+        document = json.loads(str(payload))
+    except (ValueError, RecursionError):
+        document = None
+    document = document if isinstance(document, dict) else {}
+    message = str(document.get("errorMessage") or payload or condition)
+    own = _OWN_ERROR.fullmatch(message)  # functions/render raises its errors in this form
+    code = own[1] if own else str(document.get("errorType") or condition or "RENDER_FAILED")
+    return code[:MAX_REASON_CHARACTERS], (own[2] if own else message)[:MAX_REASON_CHARACTERS]
+
+
 def _content(event: bytes) -> Mapping[str, Any]:
     """Unwrap the document about the task."""
     value: object = event
@@ -62,7 +102,7 @@ def _content(event: bytes) -> Mapping[str, Any]:
             break
         # FC's JSON has message attributes of any name, too.
         wrapped = "SubscriptionName" in value and "Message" in value
-        if not wrapped and ("TaskId" in value or "TaskType" in value):
+        if not wrapped and ("TaskId" in value or "TaskType" in value or _RECORD <= value.keys()):
             return value
         value = next((value[name] for name in _WRAPPERS if name in value), None)
     raise InvalidNotification(f"has no known format: {event[:300]!r}")

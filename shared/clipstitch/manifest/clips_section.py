@@ -48,7 +48,8 @@ def _entry(entry: Any, path: str, issues: IssueList, limits: Limits) -> Entry:
     fields = FieldReader(entry, CLIP, path, issues)
     key = fields.get("key") or ""
     _check_prefix(key, fields, "key", limits)
-    return Clip(key, *fields.trim(), fields.get("title") or "")
+    level = (fields.get("gain"), fields.get("fade_in"), fields.get("fade_out"))
+    return Clip(key, *fields.trim(), fields.get("title") or "", *level)
 
 
 def _check_prefix(prefix: str, fields: FieldReader, name: str, limits: Limits) -> None:

@@ -60,18 +60,35 @@ _ALIGN = "The reference clip, by its index in `clips`: it sets the sample rate a
 _WAIT = "How long to wait for clips that do not exist yet, counted from the upload of the manifest."
 _NOTIFY = "The operator's sinks (`CLIPSTITCH_SINKS`) to notify; `[]` for none. The result object is always written."
 _STRICT = "Fail the job, and publish nothing, if the merged audio differs from the plan; otherwise this is a warning."
+_JOIN = "How neighbouring clips meet. Needs the render engine."
+_ENGINE = "What merges: `concat` is the OSS action, `render` the function of that name; `auto` takes what is needed."
 TOP = _by_name(
     Field("version", "integer", "The version of this format.", choices=(VERSION,), code="", required=True),
     Field("output", "object", "The merged object: its key and its format.", required=True),
     Field("clips", "array", "The clips, globs and silences to merge, in this order.", required=True),
     Field("align", "integer", _ALIGN, 0, code=""),
     Field("gap", "duration", "The silence between neighbouring clips.", 0, high=HOUR_MS),
+    Field("join", "object", _JOIN, "clips are joined as they are", low=1),
+    Field("engine", "choice", _ENGINE, "the operator's (`CLIPSTITCH_ENGINE`)", choices=formats.ENGINES),
     Field("chapters", "boolean", "Write a WebVTT file beside the output, and ID3 chapters into an MP3.", default=False),
     Field("wait_for_clips", "duration", _WAIT, 0, high=24 * HOUR_MS),
     Field("strict", "boolean", _STRICT, "the operator's (`CLIPSTITCH_STRICT`)"),
     Field("notify", "array", _NOTIFY, "all"),
     Field("labels", "object", "Names and values of your own, copied into the event.", "none", high=MAX_LABELS),
     Field("$schema", "any", "The location of the JSON Schema, for editors; not used otherwise."),
+)
+
+_FADE = "Fade each clip in and out at a join, so that no click is heard."
+_CROSSFADE = "How much neighbouring clips overlap. A `gap` or a silence between them takes its place."
+JOIN = _by_name(
+    Field("trim_silence", "object", "Cut silence off both edges of every clip.", "nothing is cut"),
+    Field("fade", "duration", _FADE, 0, high=HOUR_MS),
+    Field("crossfade", "duration", _CROSSFADE, 0, high=HOUR_MS),
+)
+_THRESHOLD = "What is below this level counts as silence, in dB below full scale."
+TRIM_SILENCE = _by_name(
+    Field("threshold", "integer", _THRESHOLD, -50, low=-90, high=-10, unit="dB"),
+    Field("keep", "duration", "How much silence to leave at either edge.", 60, high=HOUR_MS),
 )
 
 _OUTPUT_KEY = "The key of the merged object. Its extension sets the format unless `format` does."
@@ -82,7 +99,7 @@ _OPTION = "`fixed`: use `bitrate`. `adaptive`: use the clips' lowest if that is 
 _OPTIONS = formats.BITRATE_OPTIONS
 _OVERWRITE = "Replace an object that another manifest, or something other than clipstitch, has made."
 _BITRATES = (formats.MIN_BITRATE, formats.MAX_BITRATE)
-_BITS = "The bit depth, for `flac` only."
+_BITS = "The bit depth, for `flac` and `wav` only."
 OUTPUT = _by_name(
     Field("key", "key", _OUTPUT_KEY, required=True, examples=("merged/ep42.mp3",)),
     Field("bucket", "string", _BUCKET, "the manifest's", low=1),
@@ -105,6 +122,9 @@ CLIP = _by_name(
     Field("key", "key", "The key of the object, in the bucket of the manifest.", required=True),
     *_trim("clip"),
     Field("title", "string", "The title of the clip's chapter.", _TITLE_DEFAULT, high=MAX_TITLE_CHARACTERS),
+    Field("gain", "integer", "How much louder the clip becomes. Needs the render engine.", 0, -60, 60, unit="dB"),
+    Field("fade_in", "duration", "Fade the clip in. Needs the render engine.", 0, high=HOUR_MS),
+    Field("fade_out", "duration", "Fade the clip out. Needs the render engine.", 0, high=HOUR_MS),
 )
 GLOB = _by_name(Field("glob", "key", _GLOB, required=True, examples=("chapters/*.mp3",)), *_trim("clip"))
 SILENCE = _by_name(Field("silence", "duration", "The length of the silence.", low=1, high=HOUR_MS, required=True))

@@ -27,6 +27,7 @@ _LABEL: Schema = {
     "not": {"pattern": f"[{UNPRINTABLE}]"},  # not a pattern with ^ and $: in Python, $ also matches before a line break
 }
 _ENTRIES = ("clip", "glob", "silence")
+_DEFINED = ("output", "join", "trim_silence")
 # What a field has besides its kind and limits.
 _CONTENT: Mapping[str, Schema] = {
     "clips": {
@@ -56,6 +57,8 @@ def manifest_schema() -> Schema:
             "clip": _mapping("clip", "An object, optionally trimmed.", table.CLIP),
             "glob": _mapping("glob", "All objects that match, in natural order (2 before 10).", table.GLOB),
             "silence": _mapping("silence", "Silence of exact length.", table.SILENCE),
+            "join": _mapping("join", table.TOP["join"].description, table.JOIN),
+            "trim_silence": _mapping("trim_silence", table.JOIN["trim_silence"].description, table.TRIM_SILENCE),
             "output": {
                 **_mapping("output", table.TOP["output"].description, table.OUTPUT),
                 "allOf": [
@@ -99,8 +102,8 @@ def _kind(field: Field) -> Schema:
     """Return the type and the limits of a field."""
     if field.choices:
         return {"enum": list(field.choices)}
-    if field.name == "output":
-        return {"$ref": "#/$defs/output"}
+    if field.name in _DEFINED:
+        return {"$ref": f"#/$defs/{field.name}"}
     kinds: dict[str, Schema] = {
         "any": {},
         "key": _KEY,
@@ -147,6 +150,6 @@ def _has_format(spec: Format) -> Schema:
 
 
 def _limits(spec: Format) -> Schema:
-    depth = {} if spec.name == "flac" else {"bits_per_sample": False}
+    depth = {} if spec.name in {"flac", "wav"} else {"bits_per_sample": False}
     rates = {"enum": list(spec.sample_rates)}
     return {"properties": {"sample_rate": rates, "channels": {"maximum": spec.max_channels}, **depth}}

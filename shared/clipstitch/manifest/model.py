@@ -14,12 +14,18 @@ MAX_CLIPS = 2000
 
 
 class Clip(NamedTuple):
-    """A source object, trimmed to `duration_ms` (0: to the end) from `start_ms`. `title` names its chapter."""
+    """A source object, trimmed to `duration_ms` (0: to the end) from `start_ms`. `title` names its chapter.
+
+    `gain_db` changes its level; fades are in milliseconds.
+    """
 
     key: str
     start_ms: int = 0
     duration_ms: int = 0
     title: str = ""
+    gain_db: int = 0
+    fade_in_ms: int = 0
+    fade_out_ms: int = 0
 
 
 class Glob(NamedTuple):
@@ -37,6 +43,15 @@ class Silence(NamedTuple):
 
 
 Entry = Clip | Glob | Silence
+
+
+class Join(NamedTuple):
+    """How neighbouring clips meet. `threshold_db`, below full scale: trim silence at their edges but for `keep_ms`."""
+
+    threshold_db: int | None = None
+    keep_ms: int = 0
+    fade_ms: int = 0
+    crossfade_ms: int = 0
 
 
 class Output(NamedTuple):
@@ -59,7 +74,10 @@ class Output(NamedTuple):
 
 
 class Manifest(NamedTuple):
-    """A valid manifest. `align` is the index of the reference clip; `notify` is None for all configured sinks."""
+    """A valid manifest. `align` is the index of the reference clip; `notify` is None for all configured sinks.
+
+    `engine` is None for the operator's.
+    """
 
     output: Output
     clips: tuple[Entry, ...]
@@ -70,6 +88,8 @@ class Manifest(NamedTuple):
     chapters: bool = False
     wait_ms: int = 0
     strict: bool = False
+    join: Join = Join()
+    engine: str | None = None
 
 
 class Limits(NamedTuple):

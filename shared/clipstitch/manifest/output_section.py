@@ -16,9 +16,9 @@ def read_output(fields: FieldReader, ref: ObjectRef, limits: Limits) -> Output |
     """Return the output of the manifest that was uploaded as `ref`; None if its key or format is not valid."""
     target, spec = _target(fields, ref, limits), _format(fields)
     rate, channels = _sample_rate(fields, spec or _ANY_FORMAT), _channels(fields, spec or _ANY_FORMAT)
-    if fields.has("bits_per_sample") and spec and spec.name != "flac":
-        remedy = "Remove it, or use format: flac."
-        fields.add("bits_per_sample", "FIELD_NEEDS", f"is for flac, not {spec.name}", remedy)
+    if fields.has("bits_per_sample") and spec and spec.name not in {"flac", "wav"}:
+        remedy = "Remove it, or use format: flac or wav."
+        fields.add("bits_per_sample", "FIELD_NEEDS", f"is for flac and wav, not {spec.name}", remedy)
     start_ms, duration_ms = fields.trim()
     if target is None or spec is None:
         return None

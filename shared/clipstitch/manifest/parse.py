@@ -14,9 +14,9 @@ from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
 from clipstitch.manifest.clips_section import read_clips
 from clipstitch.manifest.field_reader import FieldReader, IssueList, json_pointer
-from clipstitch.manifest.fields import MAX_LABEL_CHARACTERS, OUTPUT, TOP, VERSION
+from clipstitch.manifest.fields import JOIN, MAX_LABEL_CHARACTERS, OUTPUT, TOP, TRIM_SILENCE, VERSION
 from clipstitch.manifest.glob_patterns import natural_sort_key
-from clipstitch.manifest.model import Clip, Entry, Limits, Manifest
+from clipstitch.manifest.model import Clip, Entry, Join, Limits, Manifest
 from clipstitch.manifest.object_keys import key_problem, webvtt_key
 from clipstitch.manifest.output_section import read_output
 from clipstitch.manifest.playlists import decode, read_ffconcat, read_m3u
@@ -84,7 +84,22 @@ def _manifest(fields: FieldReader, clips: tuple[Entry, ...], ref: ObjectRef, lim
     if chapters:
         _check_webvtt_key(output.ref.key, fields.issues, limits)
     strict = limits.strict if fields.get("strict") is None else fields.get("strict")
-    return Manifest(output, clips, align, notify, labels, gap_ms, chapters, wait_ms, strict)
+    join, engine = _join(fields), fields.get("engine")
+    return Manifest(output, clips, align, notify, labels, gap_ms, chapters, wait_ms, strict, join, engine)
+
+
+def _join(fields: FieldReader) -> Join:
+    """Return how clips meet."""
+    given = fields.get("join")
+    if given is None:
+        return Join()
+    join = FieldReader(given, JOIN, "/join", fields.issues)
+    join_ms = (join.get("fade"), join.get("crossfade"))
+    trim = join.get("trim_silence")
+    if trim is None:
+        return Join(None, 0, *join_ms)
+    silence = FieldReader(trim, TRIM_SILENCE, "/join/trim_silence", fields.issues)
+    return Join(silence.get("threshold"), silence.get("keep"), *join_ms)
 
 
 def _check_webvtt_key(output_key: str, issues: IssueList, limits: Limits) -> None:

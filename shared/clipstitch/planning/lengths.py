@@ -116,7 +116,7 @@ def compare_lengths(plan: Plan, measured: Mapping[int, MeasuredLength], changed:
     final = measured.get(plan.final.number)
     total_s = final.seconds if final and not final.estimated else max(sum(lengths), 0.0)
     warnings = [
-        *(_changed_warning(plan.clips[index]) for index in sorted(changed)),
+        *(changed_warning(plan.clips[index]) for index in sorted(changed)),
         *(warning for difference in differences if (warning := _warning(plan, difference))),
     ]
     return LengthReport(tuple(warnings), tuple(_starts(plan, lengths, total_s)), round(total_s * 1000))
@@ -191,7 +191,8 @@ def _warning(plan: Plan, difference: _Difference) -> JobWarning | None:
     # More is missing than all clips with an estimated length have: that is not the fault of an estimate.
     certain = not difference.measured.estimated and (not estimate_s or -seconds > estimate_s + slack)
     code: WarningCode = "LENGTH_DIFFERS" if certain else "LENGTH_DIFFERS_FROM_ESTIMATE"
-    return _length_warning(code, plan, difference)
+    keys = [plan.clips[index].key for index in difference.clips]
+    return length_warning(code, keys, difference.expected_s, difference.measured.seconds)
 
 
 def output_slack_s(plan: Plan) -> float:
@@ -200,16 +201,18 @@ def output_slack_s(plan: Plan) -> float:
     return slack_s(Probe(0.0, plan.output.sample_rate, plan.output.channels, codec=codec))
 
 
-def _length_warning(code: WarningCode, plan: Plan, difference: _Difference) -> JobWarning:
-    first, last = (plan.clips[index].key for index in (difference.clips[0], difference.clips[-1]))
-    expected_ms, measured_ms = round(difference.expected_s * 1000), round(difference.measured.seconds * 1000)
-    several = f"{len(difference.clips)} clips, `{first}` to `{last}`"
-    what = several if len(difference.clips) > 1 else f"clip `{first}`" if first else "a silence"
+def length_warning(code: WarningCode, keys: Sequence[str], expected_s: float, measured_s: float) -> JobWarning:
+    """Return the warning that clips, or a silence, have another length than expected, both in seconds."""
+    first, last = keys[0], keys[-1]
+    expected_ms, measured_ms = round(expected_s * 1000), round(measured_s * 1000)
+    several = f"{len(keys)} clips, `{first}` to `{last}`"
+    what = several if len(keys) > 1 else f"clip `{first}`" if first else "a silence"
     estimate = "about " if code == "LENGTH_DIFFERS_FROM_ESTIMATE" else ""
     message = f"{what}: expected {estimate}{expected_ms} ms, measured {measured_ms} ms"
     return JobWarning(code, message, first or None, last or None, expected_ms, measured_ms)
 
 
-def _changed_warning(clip: PlacedClip) -> JobWarning:
+def changed_warning(clip: PlacedClip) -> JobWarning:
+    """Return the warning that a clip was replaced after the plan was made."""
     message = f"clip `{clip.key}` was replaced after the job was planned; the output may have either version"
     return JobWarning("CLIP_CHANGED", message, clip.key, clip.key)

@@ -9,12 +9,13 @@ from typing import Any, Literal, NamedTuple
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.serialization import from_json_value, to_json_value
+from clipstitch.planning.render_spec import RenderSpec
 
 WORK, ASSETS = "work/", "assets/"
 
 
 class Step(NamedTuple):
-    """One request: `process` is posted to `main` and makes `target`.
+    """One request that makes `target`: `process` is posted to `main` or, with `render`, the function `render` does it.
 
     `needs` are the numbers of the steps that make its sources; `clips` are the indices of its first and last clip.
     `length_s` is the expected length of the target in seconds. It may differ by `slack_s`, which the frames of the
@@ -31,6 +32,7 @@ class Step(NamedTuple):
     length_s: float = 0.0
     slack_s: float = 0.0
     estimate_s: float = 0.0
+    render: RenderSpec | None = None
 
 
 class PlacedClip(NamedTuple):
@@ -79,6 +81,7 @@ WarningCode = Literal[
     "LENGTH_DIFFERS_FROM_ESTIMATE",
     "CLIP_CHANGED",
     "CLIPS_NOT_COMPARED",
+    "CLIP_SILENT",
 ]
 
 
@@ -156,13 +159,18 @@ class Plan(NamedTuple):
 
 
 class PlanningContext(NamedTuple):
-    """What a plan depends on besides its manifest: job, manifest version, state prefix, completion topic, all sinks."""
+    """What a plan depends on besides its manifest: job, manifest version, state prefix, completion topic, all sinks.
+
+    `engine` is the operator's choice.
+    """
 
     job_id: str
     manifest: ManifestRef
     state_prefix: str
     completion_topic: str
     sinks: tuple[str, ...]
+    engine: str = "auto"
+    render_is_deployed: bool = False
 
     def target(self, number: int, extension: str) -> ObjectRef:
         """Return the object that a step makes. Its key identifies job and step, as completion notifications need."""

@@ -14,6 +14,7 @@ from clipstitch.common.ports import Probe
 from clipstitch.manifest.field_reader import json_pointer
 from clipstitch.manifest.model import Clip, Entry, Manifest, Output, Silence
 from clipstitch.manifest.similar_keys import nearest_text
+from clipstitch.planning.engines import renders
 from clipstitch.planning.lengths import ESTIMATE_ERROR, is_estimated, slack_s
 from clipstitch.planning.plan import (
     JobWarning,
@@ -22,9 +23,11 @@ from clipstitch.planning.plan import (
     PlannedOutput,
     PlanningContext,
     SilenceAsset,
+    Step,
     WarningCode,
 )
 from clipstitch.planning.process_string import Transcode
+from clipstitch.planning.render_spec import Joins, OutputEncoding, RenderedClip, RenderSpec
 from clipstitch.planning.silence_flac import samples_of
 from clipstitch.planning.steps import INTERMEDIATE_FORMAT, MergeSpec, StepSource, make_steps
 
@@ -65,16 +68,19 @@ def make_plan(manifest: Manifest, probes: Probes, context: PlanningContext, path
         raise InvalidManifest(issues)
     window = _window(manifest.output, total, output.sample_rate)
     duration_s = round(len(window) / output.sample_rate, 6)
-    *steps, final = make_steps(
-        _sources(parts, output.sample_rate), _merge_spec(manifest, output, known, len(parts)), context
-    )
+    steps: tuple[Step, ...]
+    if renders(manifest, len(parts), context.engine, paths, is_deployed=context.render_is_deployed):
+        steps, silences = (_render_step(manifest, parts, output, known, context),), ()
+    else:
+        spec = _merge_spec(manifest, output, known, len(parts))
+        steps = make_steps(_sources(parts, output.sample_rate), spec, context)
     return Plan(
         job_id=context.job_id,
         manifest=context.manifest,
         output=output,
         duration_s=duration_s,
         clips=tuple(_placed(parts, window, output.sample_rate)),
-        steps=(*steps, final._replace(length_s=duration_s)),  # trimmed, if the output is
+        steps=(*steps[:-1], steps[-1]._replace(length_s=duration_s)),  # trimmed, if the output is
         sinks=context.sinks if manifest.notify is None else manifest.notify,
         labels=dict(manifest.labels),
         warnings=warnings,
@@ -242,6 +248,47 @@ def _bitrate_issues(output: Output, known: Mapping[ObjectRef, Probe]) -> list[Is
 def _lowest_bitrate(known: Mapping[ObjectRef, Probe]) -> int:
     """Return the lowest bitrate of the clips in bit/s; 0 if none is known."""
     return min((probe.bitrate for probe in known.values() if probe.bitrate), default=0)
+
+
+def _render_step(
+    manifest: Manifest,
+    parts: Sequence[_Part],
+    planned: PlannedOutput,
+    known: Mapping[ObjectRef, Probe],
+    context: PlanningContext,
+) -> Step:
+    """Return the step that renders everything."""
+    output, join = manifest.output, manifest.join
+    bitrate = output.bitrate
+    if output.bitrate_option == "adaptive" and bitrate:
+        bitrate = min(bitrate, _lowest_bitrate(known) or bitrate)
+    encoding = OutputEncoding(
+        planned.format, planned.sample_rate, planned.channels, bitrate, output.quality, output.bits_per_sample
+    )
+    joins = Joins(join.threshold_db, join.keep_ms, join.fade_ms, join.crossfade_ms)
+    clips = tuple(_rendered(part, planned.sample_rate) for part in parts)
+    spec = RenderSpec(clips, encoding, joins, output.start_ms, output.duration_ms)
+    target = context.target(0, planned.format)
+    slack_s = sum(part.slack_s for part in parts)
+    return Step(0, parts[0].ref, "", target, (), (0, len(parts) - 1), slack_s=slack_s, render=spec)
+
+
+def _rendered(part: _Part, rate: int) -> RenderedClip:
+    clip = part.clip
+    if isinstance(clip, Silence):
+        return RenderedClip("", duration_ms=clip.length_ms, length_s=part.samples / rate)
+    return RenderedClip(
+        clip.key,
+        part.etag,
+        clip.start_ms,
+        clip.duration_ms,
+        round(part.samples / rate, 6),
+        round(part.slack_s, 6),
+        part.estimated,
+        clip.gain_db,
+        clip.fade_in_ms,
+        clip.fade_out_ms,
+    )
 
 
 def _merge_spec(manifest: Manifest, planned: PlannedOutput, known: Mapping[ObjectRef, Probe], count: int) -> MergeSpec:

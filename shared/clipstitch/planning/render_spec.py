@@ -42,7 +42,7 @@ class Joins(NamedTuple):
     crossfade_ms: int = 0
 
 
-class Encoding(NamedTuple):
+class OutputEncoding(NamedTuple):
     """The file to write: its format, sample rate in Hz and channels.
 
     `bitrate` in bit/s and `quality` (0 to 100) exclude each other; None is the encoder's default.
@@ -60,7 +60,7 @@ class RenderSpec(NamedTuple):
     """A render step: clips in order, joined, trimmed as a whole to `duration_ms` (0: to the end), and encoded."""
 
     clips: tuple[RenderedClip, ...]
-    encoding: Encoding
+    encoding: OutputEncoding
     joins: Joins = Joins()
     start_ms: int = 0
     duration_ms: int = 0

@@ -11,4 +11,5 @@ edges     silence at the edges, fades and crossfades, on samples
 timeline  raw clips to one raw file, exact to the sample
 encode    a raw file to a file in an output format
 render    the whole step
+renderer  a step whose clips are objects
 """

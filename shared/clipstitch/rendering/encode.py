@@ -5,9 +5,9 @@ a head that is written last.
 """
 
 from clipstitch.common.errors import RenderFailed
-from clipstitch.planning.render_spec import Encoding
+from clipstitch.planning.render_spec import OutputEncoding
 from clipstitch.rendering.channels import LAYOUTS
-from clipstitch.rendering.ffmpeg import Ffmpeg
+from clipstitch.rendering.ffmpeg import FfmpegProgram
 
 # The same samples give the same bytes on the same kind of processor: no versions, no times, no random numbers.
 _REPRODUCIBLE = ("-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact", "-flags:a", "+bitexact")
@@ -28,7 +28,7 @@ _VORBIS = {
 _MUXERS = {"aac": "adts", "oga": "ogg", "m4a": "ipod", "m4b": "ipod"}
 
 
-def encode(ffmpeg: Ffmpeg, raw: str, target: str, encoding: Encoding, frames: range) -> None:
+def encode(ffmpeg: FfmpegProgram, raw: str, target: str, encoding: OutputEncoding, frames: range) -> None:
     """Encode frames of the raw file `raw` of FFmpeg's folder to the file `target` there. Raises RenderFailed."""
     layout, rate = LAYOUTS[encoding.channels], str(encoding.sample_rate)
     source = ["-f", "f32le", "-ar", rate, "-ch_layout", layout, "-i", f"file:{raw}"]
@@ -39,13 +39,13 @@ def encode(ffmpeg: Ffmpeg, raw: str, target: str, encoding: Encoding, frames: ra
         raise RenderFailed(f"{encoding.format} could not be encoded: {run.reason}")
 
 
-def encoder_args(encoding: Encoding) -> list[str]:
+def encoder_args(encoding: OutputEncoding) -> list[str]:
     """Return FFmpeg's arguments from the codec to the muxer. A bitrate becomes the nearest one that the codec takes."""
     name = encoding.format
     return [*_codec_args(encoding), "-f", _MUXERS.get(name, name)]
 
 
-def _codec_args(encoding: Encoding) -> list[str]:  # noqa: PLR0911 - one return for each codec
+def _codec_args(encoding: OutputEncoding) -> list[str]:  # noqa: PLR0911 - one return for each codec
     channels = encoding.channels
     match encoding.format:
         case "mp3":
@@ -74,7 +74,7 @@ def _codec_args(encoding: Encoding) -> list[str]:  # noqa: PLR0911 - one return 
 
 
 def _lossy(
-    encoding: Encoding, codec: str, low: int, high: int, *, scale: tuple[float, float] | None = None
+    encoding: OutputEncoding, codec: str, low: int, high: int, *, scale: tuple[float, float] | None = None
 ) -> list[str]:
     """Return the arguments of a codec with bitrates from `low` to `high` in bit/s and, optionally, a quality scale."""
     args = ["-c:a", codec]
@@ -85,7 +85,7 @@ def _lossy(
     return [*args, "-b:a", str(_clamp(encoding.bitrate, low, high))] if encoding.bitrate else args
 
 
-def _vorbis(encoding: Encoding) -> list[str]:
+def _vorbis(encoding: OutputEncoding) -> list[str]:
     """Return the arguments of Vorbis, which takes no bitrates above 48 kHz: the nearest quality is used there."""
     if encoding.quality is not None or not encoding.bitrate:
         return _lossy(encoding, "libvorbis", 0, 0, scale=(-1, 10))
@@ -95,7 +95,7 @@ def _vorbis(encoding: Encoding) -> list[str]:
     return ["-c:a", "libvorbis", "-q:a", _scaled(_clamp((per_channel - 22_000) // 2300, 0, 100), -1, 10)]
 
 
-def _amr(encoding: Encoding) -> list[str]:
+def _amr(encoding: OutputEncoding) -> list[str]:
     """Return the arguments of AMR: narrow band at 8 kHz, wide band at 16 kHz, each with fixed bitrates."""
     wide = encoding.sample_rate == 16000
     modes = _AMR_WB if wide else _AMR_NB

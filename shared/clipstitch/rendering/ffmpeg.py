@@ -29,7 +29,7 @@ _TROUBLE = re.compile(r"error|invalid|not found|fail", re.IGNORECASE)
 _ERRORS = re.compile(r"; (\d+) decode errors")
 
 
-class AudioStream(NamedTuple):
+class ClipStream(NamedTuple):
     """The first audio stream of an input in FFmpeg's words."""
 
     codec: str
@@ -44,10 +44,10 @@ class FfmpegRun(NamedTuple):
     log: str
 
     @property
-    def stream(self) -> AudioStream | None:
+    def stream(self) -> ClipStream | None:
         """The first audio stream of the input; None if it has none."""
         found = _STREAM.search(self.log)
-        return AudioStream(found[2], int(found[3]), found[4].strip()) if found else None
+        return ClipStream(found[2], int(found[3]), found[4].strip()) if found else None
 
     @property
     def decode_errors(self) -> int:
@@ -63,7 +63,7 @@ class FfmpegRun(NamedTuple):
         return re.sub(r"^\[[^\]]*\] |file:\S+: ", "", lines[-1]).strip()[:200] if lines else f"exit code {self.code}"
 
 
-class Ffmpeg:
+class FfmpegProgram:
     """FFmpeg's executable, which runs in one folder of files."""
 
     def __init__(self, executable: str, folder: Path) -> None:

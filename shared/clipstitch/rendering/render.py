@@ -14,7 +14,7 @@ from clipstitch.planning.silence_flac import samples_of
 from clipstitch.rendering.decode import RawClip, decode
 from clipstitch.rendering.edges import audible, keep_edges
 from clipstitch.rendering.encode import encode
-from clipstitch.rendering.ffmpeg import Ffmpeg
+from clipstitch.rendering.ffmpeg import FfmpegProgram
 from clipstitch.rendering.timeline import Piece, Timeline
 
 TIMELINE, OUTPUT = "timeline.f32", "output"
@@ -35,7 +35,7 @@ class _Cut(NamedTuple):
     silent: bool = False
 
 
-def render(spec: RenderSpec, fetch: Fetch, ffmpeg: Ffmpeg, workers: int = 1) -> RenderedFile:
+def render(spec: RenderSpec, fetch: Fetch, ffmpeg: FfmpegProgram, workers: int = 1) -> RenderedFile:
     """Render a step in FFmpeg's folder, with `workers` clips at once. `fetch` stores a clip as a file.
 
     Raises the first error, in the order of the clips, that `fetch` raises; NotAudio, which names the clip; or
@@ -57,7 +57,7 @@ def render(spec: RenderSpec, fetch: Fetch, ffmpeg: Ffmpeg, workers: int = 1) -> 
     return RenderedFile(ffmpeg.folder / OUTPUT, report)
 
 
-def _decoded(spec: RenderSpec, fetch: Fetch, ffmpeg: Ffmpeg, workers: int) -> Iterator[RawClip | None]:
+def _decoded(spec: RenderSpec, fetch: Fetch, ffmpeg: FfmpegProgram, workers: int) -> Iterator[RawClip | None]:
     """Yield each decoded clip in order, None for a silence. Only a few clips ahead are on the disk."""
     calls = (partial(_fetch_and_decode, clip, index, spec, fetch, ffmpeg) for index, clip in enumerate(spec.clips))
     with ThreadPoolExecutor(workers) as pool:
@@ -71,7 +71,9 @@ def _decoded(spec: RenderSpec, fetch: Fetch, ffmpeg: Ffmpeg, workers: int) -> It
                 future.cancel()
 
 
-def _fetch_and_decode(clip: RenderedClip, index: int, spec: RenderSpec, fetch: Fetch, ffmpeg: Ffmpeg) -> RawClip | None:
+def _fetch_and_decode(
+    clip: RenderedClip, index: int, spec: RenderSpec, fetch: Fetch, ffmpeg: FfmpegProgram
+) -> RawClip | None:
     if not clip.key:
         return None
     name = f"clip-{index:06d}"

@@ -9,6 +9,7 @@ probe_clips     the probes of all clips, and what the names of missing ones may 
 plan_job        manifest to plan: parse, expand globs, probe
 task_outcomes   record how tasks ended
 check_merge     what was merged against what was planned
+render_step     render a step, in the function `render`
 publish         copy the output to its key
 sink_monitor    how the sinks respond during one invocation
 deliver         deliver the event to the sinks

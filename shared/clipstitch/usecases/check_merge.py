@@ -1,18 +1,55 @@
 """Compare what was merged with what was planned: the clips by their ETags, the lengths step by step."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from itertools import groupby, islice
+from typing import NamedTuple
 
-from clipstitch.common.errors import ClipstitchError
+from clipstitch.common.errors import ClipstitchError, StateUnreadable
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import PAGE, find_object
+from clipstitch.common.render_task import report_of
 from clipstitch.jobs.job import Job
-from clipstitch.planning.lengths import MeasuredLength, measured_length
+from clipstitch.planning.lengths import LengthReport, MeasuredLength, compare_lengths, measured_length
 from clipstitch.planning.plan import Plan
+from clipstitch.planning.render_lengths import compare_report
+from clipstitch.planning.render_spec import RenderReport
 from clipstitch.usecases.context import Context
 
 
-def measured_lengths(job: Job, plan: Plan, context: Context) -> dict[int, MeasuredLength]:
+class MeasuredOutput(NamedTuple):
+    """The measured output: its length in seconds, its size in bytes (0: unknown), and how it compares with the plan.
+
+    `compare` is called with the clips, by index, that were replaced since the plan.
+    """
+
+    seconds: float
+    size: int
+    compare: Callable[[Collection[int]], LengthReport]
+
+
+def measure(job: Job, plan: Plan, context: Context) -> MeasuredOutput:
+    """Measure the output of a job. Raises the error of a probe, or `ObjectNotFound` without the report of a render."""
+    if plan.final.render:
+        return _measure_render(plan, context)
+    measured = _measured_lengths(job, plan, context)
+    made = measured[plan.final.number]
+    return MeasuredOutput(made.seconds, made.size, partial(compare_lengths, plan, measured))
+
+
+def _measure_render(plan: Plan, context: Context) -> MeasuredOutput:
+    """Read the report that the function `render` has stored beside its target."""
+    ref = report_of(plan.final.target)
+    try:
+        report = RenderReport.from_json(json.loads(context.objects.read(ref).body))
+        report_s = report.samples / report.sample_rate
+    except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
+        raise StateUnreadable(f"{ref.uri} is no report of a render step: {error}") from error
+    return MeasuredOutput(report_s, 0, partial(compare_report, plan, report))
+
+
+def _measured_lengths(job: Job, plan: Plan, context: Context) -> dict[int, MeasuredLength]:
     """Return the length of what each step made, as far as it is known; that of the output is.
 
     It was recorded when the step ended, unless the probe failed then. Raises the error of the probe.

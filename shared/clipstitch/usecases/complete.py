@@ -16,7 +16,7 @@ from clipstitch.usecases.context import Context
 from clipstitch.usecases.execute import Run, execute
 from clipstitch.usecases.job_store import step_of_target
 from clipstitch.usecases.sink_monitor import SinkMonitor
-from clipstitch.usecases.task_outcomes import record_failure, record_success
+from clipstitch.usecases.task_outcomes import record_failure, record_success, task_outcome
 
 
 class _Ended(NamedTuple):
@@ -105,7 +105,7 @@ def _record(notification: CompletionNotification, ended: _Ended, context: Contex
 
 
 def _confirm(notification: CompletionNotification, step: Step, job: Job, context: Context) -> CompletionNotification:
-    """Return the failure of a task that is recorded for this step, in the words of IMM where it can be asked.
+    """Return the failure of a task that is recorded for this step, in the words of the cloud where it can be asked.
 
     A notification that arrives before the task is recorded is delivered again. A task that was never recorded, since
     submit crashed, cannot fail its step; the sweep starts the step again.
@@ -114,8 +114,8 @@ def _confirm(notification: CompletionNotification, step: Step, job: Job, context
     recorded = Fact(ACCEPTED, step.number, task) in job.facts
     if not recorded and context.store.step_of_task(task) != (job.id, step.number):
         raise FailureUnconfirmed(f"task {task} is reported failed, but is not recorded for {step.target.uri}")
-    ended = context.audio.task_outcome(task)
+    ended = task_outcome(task, context)
     if isinstance(ended, TaskRunning) or (ended and ended.succeeded):
         state = "is running" if isinstance(ended, TaskRunning) else "has succeeded"
-        raise FailureUnconfirmed(f"task {task} is reported failed, but IMM says that it {state}")
+        raise FailureUnconfirmed(f"task {task} is reported failed, but the cloud says that it {state}")
     return notification._replace(code=ended.code, message=ended.message) if ended else notification

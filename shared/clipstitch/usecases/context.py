@@ -3,7 +3,15 @@
 from typing import NamedTuple
 
 from clipstitch.common.clock import Clock, timestamp
-from clipstitch.common.ports import AudioService, MessageSender, ObjectStore, WebhookSender, Workers
+from clipstitch.common.ports import (
+    AudioService,
+    MessageSender,
+    NoRenderService,
+    ObjectStore,
+    RenderService,
+    WebhookSender,
+    Workers,
+)
 from clipstitch.jobs.decide import Policy
 from clipstitch.usecases.job_store import JobStore
 from clipstitch.usecases.settings import Settings
@@ -20,6 +28,7 @@ class Context(NamedTuple):
     settings: Settings
     unversioned: set[str]
     workers: Workers
+    renders: RenderService = NoRenderService()
 
     @property
     def store(self) -> JobStore:

@@ -10,8 +10,9 @@ from clipstitch.common.errors import ClipstitchError, StateUnreadable
 from clipstitch.common.exhaustive import assert_never
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.logging import log_event
+from clipstitch.common.render_task import RenderTask
 from clipstitch.jobs import decide
-from clipstitch.jobs.job import ACCEPTED, FAILED, REFUSED, Decision, Fact, Failure, Job, Result
+from clipstitch.jobs.job import ACCEPTED, FAILED, FAILED_TRANSIENTLY, REFUSED, Decision, Fact, Failure, Job, Result
 from clipstitch.planning.plan import Plan, Step
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.publish import publish
@@ -121,13 +122,21 @@ def _make_plan(job: Job, context: Context, upload: "UploadedManifest | None") ->
 def _start(step: Step, job: Job, context: Context) -> Job:
     """Start a task for a step. Record a non-retryable error as a step failure."""
     try:
-        task = context.audio.start(step.main, step.process)
+        task = _start_render(step, job, context) if step.render else context.audio.start(step.main, step.process)
     except ClipstitchError as error:
         if error.retryable:
             raise
         return context.store.add(job, Fact(FAILED, step.number, REFUSED), error.as_json())
     context.store.point_to_step(task, job.id, step.number)
     return context.store.add(job, Fact(ACCEPTED, step.number, task))
+
+
+def _start_render(step: Step, job: Job, context: Context) -> str:
+    """Start the next attempt of a render step, and return its id. Runs that start it at the same time start it once."""
+    failed = sum(fact.kind == FAILED_TRANSIENTLY and fact.step == step.number for fact in job.facts)
+    task = RenderTask(job.id, step.number, failed + 1, step.target)
+    context.renders.start(task)
+    return task.id
 
 
 def _decision(failed: Step | None, job: Job, context: Context) -> Decision:

@@ -128,7 +128,13 @@ def _plan(job_id: str, manifest: ManifestRef, parsed: Manifest, context: Context
         names = dict.fromkeys(clip.key for clip in expanded.manifest.clips if isinstance(clip, Clip))
         probed = probe_clips(manifest, list(names), context)
         target = PlanningContext(
-            job_id, manifest, settings.state_prefix, settings.completion_topic, settings.sink_names
+            job_id,
+            manifest,
+            settings.state_prefix,
+            settings.completion_topic,
+            settings.sink_names,
+            settings.engine,
+            settings.render_function is not None,
         )
         plan = make_plan(_with_keys(expanded.manifest, probed), probed.probes, target, expanded.paths)
         if occupied:

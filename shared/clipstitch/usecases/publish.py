@@ -19,9 +19,9 @@ from clipstitch.planning.chapters import (
     webvtt,
     webvtt_ref,
 )
-from clipstitch.planning.lengths import ALARMS, LengthReport, compare_lengths
+from clipstitch.planning.lengths import ALARMS, LengthReport
 from clipstitch.planning.plan import JobWarning, Plan
-from clipstitch.usecases.check_merge import changed_clips, measured_lengths
+from clipstitch.usecases.check_merge import changed_clips, measure
 from clipstitch.usecases.context import Context
 
 MAX_ATTEMPTS = 3
@@ -74,7 +74,7 @@ def publish(job: Job, context: Context, *, overdue: bool = False, changed: froze
 def _compare(job: Job, plan: Plan, context: Context, *, overdue: bool, changed: frozenset[int] | None) -> _Merged:
     """Compare what was merged with the plan. An error of the comparison is a warning if it will not go away."""
     try:
-        measured = measured_lengths(job, plan, context)
+        made = measure(job, plan, context)
     except ClipstitchError as error:
         if error.retryable and not overdue:
             raise
@@ -87,10 +87,9 @@ def _compare(job: Job, plan: Plan, context: Context, *, overdue: bool, changed: 
         if error.retryable and not overdue:
             raise
         unknown.append(JobWarning("CLIPS_NOT_COMPARED", f"whether clips were replaced is not known: {error}"))
-    report = compare_lengths(plan, measured, changed or set())
+    report = made.compare(changed or set())
     report = report._replace(warnings=(*report.warnings, *unknown))
     chapters = tuple(chapters_of(plan, report.starts_ms, report.length_ms))
-    made = measured[plan.final.number]
     return _Merged(chapters, round(made.seconds * 1000), report, size=made.size)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import combinations
 from typing import Any, Literal, NamedTuple, get_args
 
+from clipstitch.common.audio_formats import ENGINES
 from clipstitch.common.errors import InvalidSettings
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import Webhook
@@ -50,6 +51,9 @@ class Settings(NamedTuple):
     sweep_budget_s: int = 200
     imm_endpoint: str | None = None
     imm_project: str | None = None
+    fc_endpoint: str | None = None
+    render_function: str | None = None
+    engine: str = "auto"
     webhooks: tuple[Webhook, ...] = ()
     webhook_allow_private: bool = False
     strict: bool = False
@@ -111,6 +115,8 @@ _NAMES = {
     "state_bucket": "CLIPSTITCH_STATE_BUCKET",
     "imm_endpoint": "IMM_ENDPOINT",
     "imm_project": "CLIPSTITCH_IMM_PROJECT",
+    "fc_endpoint": "FC_ENDPOINT",
+    "render_function": "CLIPSTITCH_RENDER_FUNCTION",
 }
 _NUMBERS = tuple(name for name, default in _DEFAULTS.items() if type(default) is int)
 
@@ -120,6 +126,11 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     errors = [f"{name} is not set" for name in REQUIRED.values() if not env.get(name)]
     sinks = _sinks(env.get("CLIPSTITCH_SINKS", ""), errors)
     strict = _boolean("CLIPSTITCH_STRICT", env, errors)
+    engine = env.get("CLIPSTITCH_ENGINE") or _DEFAULTS["engine"]
+    if engine not in ENGINES:
+        errors.append(f"CLIPSTITCH_ENGINE={engine!r} is none of {', '.join(ENGINES)}")
+    if env.get("CLIPSTITCH_RENDER_FUNCTION") and not env.get("FC_ENDPOINT"):
+        errors.append("CLIPSTITCH_RENDER_FUNCTION is set, but FC_ENDPOINT is not")
     allow_private = _boolean("CLIPSTITCH_WEBHOOK_ALLOW_PRIVATE", env, errors)
     targets = dict.fromkeys(sink.target for sink in sinks if sink.kind == "webhook")
     webhooks = [read_webhook(target, env, errors, allow_private=allow_private) for target in targets]
@@ -140,7 +151,8 @@ def read_settings(env: Mapping[str, str]) -> Settings:
         **numbers,
     }
     found = tuple(webhook for webhook in webhooks if webhook)
-    return Settings(**values, sinks=sinks, webhooks=found, webhook_allow_private=allow_private, strict=strict)
+    values |= {"webhook_allow_private": allow_private, "strict": strict, "engine": engine}
+    return Settings(**values, sinks=sinks, webhooks=found)
 
 
 def _variable(field: str) -> str:

@@ -2,7 +2,8 @@
 
 from clipstitch.common.cloud_errors import is_transient, remedy_for
 from clipstitch.common.errors import ClipstitchError, ObjectNotFound
-from clipstitch.common.ports import Probe, TaskOutcome
+from clipstitch.common.ports import Probe, TaskOutcome, TaskRunning
+from clipstitch.common.render_task import is_render_task
 from clipstitch.inbound.completion_notification import CompletionNotification
 from clipstitch.jobs.job import FAILED, FAILED_TRANSIENTLY, FOUND, Fact, Job, success_fact
 from clipstitch.planning.lengths import measured_length
@@ -48,8 +49,13 @@ def look_up(step: Step, job: Job, context: Context) -> Job:
         return record_success(FOUND, step, job, context)
     except ObjectNotFound:
         for task in sorted(job.running(step.number)):
-            ended = context.audio.task_outcome(task)
+            ended = task_outcome(task, context)
             if isinstance(ended, TaskOutcome) and not ended.succeeded:
                 failed = CompletionNotification(task, succeeded=False, code=ended.code, message=ended.message)
                 job = record_failure(failed, step, job, context)
         return job
+
+
+def task_outcome(task_id: str, context: Context) -> TaskOutcome | TaskRunning | None:
+    """Return the result of a task, or that it is running; None if that cannot be known."""
+    return context.renders.outcome(task_id) if is_render_task(task_id) else context.audio.task_outcome(task_id)

@@ -14,7 +14,19 @@ from clipstitch.common.errors import InvalidManifest, InvalidProcessString
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.manifest import documents, playlists
 from clipstitch.manifest.durations import MAX_MS
-from clipstitch.manifest.fields import CLIP, GLOB, HOUR_MS, MAX_LABEL_CHARACTERS, OUTPUT, SILENCE, TOP, Field, Fields
+from clipstitch.manifest.fields import (
+    CLIP,
+    GLOB,
+    HOUR_MS,
+    JOIN,
+    MAX_LABEL_CHARACTERS,
+    OUTPUT,
+    SILENCE,
+    TOP,
+    TRIM_SILENCE,
+    Field,
+    Fields,
+)
 from clipstitch.manifest.model import Clip, Limits, Manifest
 from clipstitch.manifest.object_keys import MAX_KEY_BYTES
 from clipstitch.manifest.parse import SUFFIXES, parse
@@ -33,6 +45,7 @@ SETTINGS_OF_PAGE = SETTINGS._replace(
     output_buckets=("acme-out",),
     output_prefixes=("merged/",),  # as s.yaml sets it
     sinks=(Sink("events", "topic", "events"), Sink("partner-hook", "queue", "events")),
+    render_function="clipstitch-render",
 )
 JOB = "20260102T030405Z-0123456789ab"
 GLOB_MATCHES = ("chapters/1.mp3", "chapters/2.mp3", "chapters/10.mp3", "chapters/one/ch1.mp3", "chapters/one/ch2.mp3")
@@ -74,6 +87,7 @@ def planned(example: Example) -> Plan:
     return plan_for(JOB, ManifestRef(example.ref, "E7A6"), example.text.encode(), world.context())
 
 
+JOINS = {"join": JOIN, "trim_silence": TRIM_SILENCE}
 EXAMPLES = examples(MANIFESTS, "yaml", "json", "ffconcat", "m3u")
 PROCESSES = examples(STRINGS, "process")
 
@@ -142,7 +156,7 @@ def table_of(sections: dict[str, Fields]) -> str:
     return "\n".join(lines) + "\n"
 
 
-@pytest.mark.parametrize("sections", [{"": TOP}, {"": OUTPUT}, {"clip": CLIP, "glob": GLOB, "silence": SILENCE}])
+@pytest.mark.parametrize("sections", [{"": TOP}, {"": OUTPUT}, {"clip": CLIP, "glob": GLOB, "silence": SILENCE}, JOINS])
 def test_the_tables_of_fields_are_those_of_the_code(sections: dict[str, Fields]) -> None:
     """To update the page, copy the table that this test prints."""
     assert table_of(sections) in MANIFESTS.read_text("utf-8"), table_of(sections)
@@ -152,16 +166,18 @@ def test_every_field_is_documented() -> None:
     """The first columns of the tables name every field and every format, and nothing else."""
     rows = set(re.findall(r"^\| `([$\w]+)` \|", MANIFESTS.read_text("utf-8"), re.MULTILINE))
 
-    assert {*TOP, *OUTPUT, *CLIP, *GLOB, *SILENCE, *FORMATS} == rows
+    assert {*TOP, *OUTPUT, *CLIP, *GLOB, *SILENCE, *JOIN, *TRIM_SILENCE, *FORMATS} == rows
 
 
 def test_every_field_is_in_an_example() -> None:
     """An author can copy each of them."""
     good = [documents.load(e.text.encode(), f".{e.kind}") for e in EXAMPLES if e.kind in {"yaml", "json"}]
     used = {name for document in good for name in (*document, *document["output"])}
+    used |= {name for document in good for name in document.get("join", {})}
+    used |= {name for document in good for name in document.get("join", {}).get("trim_silence", {})}
     used |= {name for document in good for clip in document.get("clips", []) if isinstance(clip, dict) for name in clip}
 
-    assert {*TOP, *OUTPUT, *CLIP, *GLOB, *SILENCE} <= used
+    assert {*TOP, *OUTPUT, *CLIP, *GLOB, *SILENCE, *JOIN, *TRIM_SILENCE} <= used
 
 
 def test_every_other_limit_on_the_page_is_that_of_the_code() -> None:

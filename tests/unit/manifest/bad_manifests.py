@@ -189,7 +189,7 @@ OUTPUT = (
     bad("foreign bucket", output(bucket="other"), "OUTPUT_NOT_ALLOWED /output/bucket", words=("acme, acme-out",)),
     bad("empty bucket", output(bucket=""), "OUTPUT_NOT_ALLOWED /output/bucket"),
     bad("bucket as list", output(bucket=["acme"]), "FIELD_TYPE /output/bucket"),
-    bad("extension unknown", output(key="episodes/a.wav"), "FORMAT_UNKNOWN /output/key", words=(".mp3, .aac",)),
+    bad("extension unknown", output(key="episodes/a.wma"), "FORMAT_UNKNOWN /output/key", words=(".mp3, .aac",)),
     bad("extension missing", output(key="episodes/mp3.d/a"), "FORMAT_UNKNOWN /output/key"),
     bad("format unknown", output(format="mp4"), "FORMAT_UNKNOWN /output/format", words=("Did you mean mp3?",)),
     bad("format empty", output(format=""), "FORMAT_UNKNOWN /output/format"),
@@ -305,7 +305,7 @@ FORMAT_LIMITS = (
     channels("opus", -1, 1),
     bad(
         "rate of an unknown format",
-        output(key="episodes/a.wav", sample_rate=44000),
+        output(key="episodes/a.wma", sample_rate=44000),
         "FORMAT_UNKNOWN /output/key",
         "SAMPLE_RATE_NOT_ALLOWED /output/sample_rate",
         words=("nearest is 44100",),

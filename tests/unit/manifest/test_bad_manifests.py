@@ -16,6 +16,7 @@ from tests.unit.manifest.bad_manifests import BAD_MANIFESTS, GOOD, LIMITS, BadMa
 ERRORS_PAGE = Path(__file__).parents[3] / "docs" / "errors.md"
 FROM_PROBES = {
     "CLIP_NOT_FOUND",
+    "ENGINE_NEEDED",
     "CLIP_ARCHIVED",
     "CLIP_NOT_AUDIO",
     "TRIM_BEYOND_END",

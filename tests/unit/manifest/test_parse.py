@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clipstitch.common.audio_formats import FORMATS, Format
+from clipstitch.common.audio_formats import FORMATS, OSS_FORMATS, Format
 from clipstitch.common.errors import InvalidManifest, Issue
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.manifest import documents
@@ -138,9 +138,10 @@ def test_each_format_is_set_by_extension_or_by_name(name: str) -> None:
     assert name == output_with(key="a.wav", format=name).format.name
 
 
-def test_there_are_seven_formats() -> None:
-    """Exactly those of the user guide."""
-    assert {"mp3", "aac", "flac", "oga", "ac3", "opus", "amr"} == set(FORMATS)
+def test_the_oss_action_has_seven_formats_and_the_render_engine_three_more() -> None:
+    """The seven are exactly those of the user guide."""
+    assert {"mp3", "aac", "flac", "oga", "ac3", "opus", "amr"} == set(OSS_FORMATS)
+    assert {"m4a", "m4b", "wav"} == set(FORMATS) - set(OSS_FORMATS)
 
 
 @pytest.mark.parametrize("spec", FORMATS.values(), ids=lambda spec: spec.name)
@@ -166,7 +167,7 @@ def test_the_format_limits_are_those_of_the_user_guide() -> None:
         "ac3": ((32000, 44100, 48000), 6),
         "opus": ((8000, 12000, 16000, 24000, 48000), 8),
         "amr": ((8000, 16000), 1),
-    } == {name: (spec.sample_rates, spec.max_channels) for name, spec in FORMATS.items()}
+    } == {name: (spec.sample_rates, spec.max_channels) for name, spec in OSS_FORMATS.items()}
 
 
 def test_of_two_rates_equally_near_the_higher_is_chosen() -> None:
