@@ -6,7 +6,7 @@ function's process and may import the standard library only.
 http              the APIs 2016-08-15 and 2023-03-30 over HTTP
 runtime           the program inside a function's process
 values            configurations of functions, triggers, and invocations
-store             keeps unfinished asynchronous invocations in SQLite
+store             keeps unfinished asynchronous invocations, and asynchronous tasks, in SQLite
 function_store    keeps functions that were created through the API, with their code
 configuration     functions, triggers, aliases and settings in documents of the API, parsed
 answers           what the API answers: functions, triggers and settings as documents
@@ -15,7 +15,11 @@ code_uploads      where clients upload and download code packages: a bucket of t
 interpreters      finds the Python interpreter of a runtime
 management        creates, changes and deletes functions, triggers and settings
 versions          publishes versions; creates, changes and deletes aliases
-service           the rules: deploy, invoke, retry, send records to destinations
+service           the rules: deploy and invoke functions
+asynchronous      the rules of asynchronous invocations: accept, run, retry, stop, send records to destinations
+tasks             asynchronous tasks and how they change, as values
+task_states       the states of asynchronous tasks while they run
+records           the record of a finished asynchronous invocation
 memory            measures and limits the memory of an instance
 instances         one child process of a function
 deployed          a deployed function: its versions, aliases and reserved concurrency

@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from localyun.fc.configuration import FUNCTION_DEFAULTS
+from localyun.fc.tasks import ENDED, AsyncTask
 from localyun.fc.values import (
     LATEST,
     AsyncConfig,
@@ -67,8 +68,41 @@ def async_document(name: str, config: AsyncConfig, settings: FcSettings, qualifi
         "functionArn": function_arn(name, settings, qualifier),
         "maxAsyncRetryAttempts": config.retries,
         "maxAsyncEventAgeInSeconds": config.max_age_seconds,
+        "asyncTask": config.task,
         "destinationConfig": {side: {"destination": arn} for side, arn in destinations.items() if arn},
         **_times(config),
+    }
+
+
+def task_document(task: AsyncTask, settings: FcSettings, *, with_payload: bool = True) -> dict[str, Any]:
+    """Return the document of an asynchronous task; times in milliseconds, 0 for what has not happened.
+
+    Without `returnPayload`, which the vendor's support enables for an account (AsyncTask, 2026-08-27).
+    """
+    events = [
+        {
+            "eventId": number,
+            "status": event.status,
+            "timestamp": _milliseconds(event.time),
+            "eventDetail": json.dumps(event.detail) if event.detail else "",
+        }
+        for number, event in enumerate(task.events, 1)
+    ]
+    return {
+        "taskId": task.id,
+        "requestId": task.request_id,
+        "functionArn": function_arn(task.function, settings, task.qualifier),
+        "qualifier": task.qualifier,
+        "status": task.status,
+        "destinationStatus": task.status if task.status in ENDED else "",
+        "startedTime": _milliseconds(task.started),
+        "endTime": _milliseconds(task.ended),
+        "durationMs": task.duration_ms,
+        "alreadyRetriedTimes": task.retried,
+        "instanceId": task.instance_id,
+        "taskErrorMessage": task.error,
+        "events": events,
+        **({"taskPayload": task.payload.decode(errors="replace")} if with_payload else {}),
     }
 
 
@@ -96,6 +130,10 @@ def trigger_document(trigger: Trigger, settings: FcSettings, *, as_string: bool)
 def format_time(time: datetime | None) -> str:
     """Return a time as FC's API writes it, such as 2026-11-23T01:02:03Z; "" for None."""
     return time.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ") if time else ""
+
+
+def _milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
 
 
 def _times(value: FunctionConfig | FunctionAlias | AsyncConfig | Trigger) -> dict[str, str]:

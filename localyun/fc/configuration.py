@@ -119,8 +119,8 @@ def parse_function(document: Mapping[str, Any], code: FunctionCode, at: str) -> 
 
 def parse_async_config(document: Mapping[str, Any], at: str = "asyncInvokeConfig") -> AsyncConfig:
     """Return the settings of asynchronous invocations; defaults as in PutAsyncInvokeConfig. Raises BadConfiguration."""
-    if document.get("asyncTask"):
-        raise BadConfiguration(f"{at}.asyncTask: asynchronous tasks are not supported here; leave it out")
+    if not isinstance(task := document.get("asyncTask") or False, bool):
+        raise BadConfiguration(f"{at}.asyncTask is {task!r}; write true or false")
     destinations = _mapping(document.get("destinationConfig"), f"{at}.destinationConfig")
     targets = {name: _mapping(destinations.get(name), f"{at}.{name}") for name in ("onSuccess", "onFailure")}
     retries, age = document.get("maxAsyncRetryAttempts"), document.get("maxAsyncEventAgeInSeconds")
@@ -129,6 +129,7 @@ def parse_async_config(document: Mapping[str, Any], at: str = "asyncInvokeConfig
         max_age_seconds=_integer(86400 if age is None else age, f"{at}.maxAsyncEventAgeInSeconds", 1, 604800),
         on_success=_destination(targets["onSuccess"], f"{at}.onSuccess"),
         on_failure=_destination(targets["onFailure"], f"{at}.onFailure"),
+        task=task,
     )
 
 

@@ -65,6 +65,11 @@ class Instance:
         self._log_thread = threading.Thread(target=self._copy_output, name="function-log", daemon=True)
         self._log_thread.start()
 
+    @property
+    def id(self) -> str:
+        """The id that the function sees as FC_INSTANCE_ID."""
+        return self._spec.environment.get("FC_INSTANCE_ID", "")
+
     def usable(self) -> bool:
         """Return True if another request may be sent: the process runs, and its code is loaded."""
         return self._usable and self._process.poll() is None
@@ -80,8 +85,7 @@ class Instance:
             error_type, body = self._out_of_memory(memory)
         duration_ms = round((time.monotonic() - started) * 1000)
         tail = bytes(self._tail[-LOG_TAIL_BYTES:])
-        instance_id = self._spec.environment.get("FC_INSTANCE_ID", "")
-        return InvocationResult(request_id, body, error_type, tail, duration_ms, memory.peak_mb, instance_id)
+        return InvocationResult(request_id, body, error_type, tail, duration_ms, memory.peak_mb, self.id)
 
     def _exchange(self, request_id: str, payload: bytes, retry_count: int, memory: MemoryWatch) -> tuple[str, bytes]:
         """Send the request and return the answer: the error type, if any, and the body."""

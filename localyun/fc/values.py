@@ -23,12 +23,16 @@ class LifecycleHook:
 
 @dataclass(frozen=True)
 class AsyncConfig:
-    """The retries and destinations of asynchronous invocations; defaults as in PutAsyncInvokeConfig."""
+    """The retries and destinations of asynchronous invocations; defaults as in PutAsyncInvokeConfig.
+
+    `task`: each is an asynchronous task, whose states are kept.
+    """
 
     retries: int = 3
     max_age_seconds: int = 86400
     on_success: str = ""
     on_failure: str = ""
+    task: bool = False
     created: datetime | None = None
     modified: datetime | None = None
 
@@ -127,6 +131,7 @@ class AsyncInvocation:
     """An asynchronous invocation that is not finished.
 
     `attempt` counts from 0; `due` and `accepted` are seconds since 1970. `qualifier` is a version or an alias.
+    `task_id` is empty for an invocation that is no task.
     """
 
     request_id: str
@@ -136,6 +141,7 @@ class AsyncInvocation:
     due: float
     accepted: float
     qualifier: str = LATEST
+    task_id: str = ""
 
 
 @dataclass(frozen=True)

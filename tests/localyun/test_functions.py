@@ -418,7 +418,9 @@ def test_an_expired_invocation_is_sent_to_the_failure_destination(world: World) 
     world.service.start()
     [(_, record)] = world.wait()
 
-    assert record["responseContext"]["functionError"] == "EventAgeExceeded"
+    assert record["requestContext"]["condition"] == "EventAgeExceeded"
+    assert record["requestContext"]["approximateInvokeCount"] == 0
+    assert record["responseContext"] == {"statusCode": 200, "functionError": ""}
     assert not (world.root / "seen").exists()
 
 

@@ -5,5 +5,6 @@ routes      selects the action, authenticates, authorizes, formats errors
 request     a request, JSON responses, pages
 actions     one function per action on functions and triggers
 versions    one function per action on versions and aliases
+tasks       one function per action on asynchronous tasks
 settings    one function per action on asynchronous settings and reserved concurrency
 """

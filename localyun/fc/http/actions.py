@@ -11,8 +11,8 @@ from localyun.fc.http.request import FcRequest, json_response
 from localyun.fc.management import FunctionManager
 from localyun.http import HttpResponse
 
-# FC 2.0, InvokeFunction (read 2026-11).
-TASK_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]{0,127}")
+# FC 3.0, InvokeFunction, as alibabacloud-fc20230330 4.8.3 has it (read 2026-12).
+TASK_ID = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,127}")
 # As the vendor answers, in recorded responses of 2020 to 2023.
 EXPOSED = (
     "Date,x-fc-request-id,x-fc-error-type,x-fc-code-checksum,x-fc-invocation-duration,"
@@ -31,8 +31,8 @@ def invoke(manager: FunctionManager, request: FcRequest) -> HttpResponse:
     if kind == "Async":
         task_id = _task_id(headers)
         delay = _delay(headers.get("x-fc-async-delay", "0"))
-        functions.invoke_async(request.name, payload, delay=delay, task_id=task_id, **options)
-        return HttpResponse(202, headers={"X-Fc-Async-Task-Id": task_id} if task_id else {})
+        accepted = functions.invocations.accept(request.name, payload, delay=delay, task_id=task_id, **options)
+        return HttpResponse(202, headers={"X-Fc-Async-Task-Id": accepted.task_id} if accepted.task_id else {})
     result = functions.invoke(request.name, payload, **options)
     reply_headers = {
         "Content-Type": "application/octet-stream",
@@ -148,7 +148,7 @@ def _task_id(headers: Mapping[str, str]) -> str:
     """Return the id that the caller gives an asynchronous task; "" if it gives none."""
     task_id = headers.get("x-fc-async-task-id") or headers.get("x-fc-stateful-async-invocation-id") or ""
     if task_id and not TASK_ID.fullmatch(task_id):
-        text = f"x-fc-async-task-id is {task_id!r}; give at most 128 letters, digits, _ and -, and no - first"
+        text = f"x-fc-async-task-id is {task_id!r}; give at most 128 letters, digits, _ and -, a letter or _ first"
         raise ServiceError(400, "InvalidArgument", text)
     return task_id
 

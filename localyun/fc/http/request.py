@@ -49,16 +49,18 @@ class FcRequest:
             raise ServiceError(400, "InvalidArgument", "the body must be a JSON object")
         return content
 
-    def page(self, field: str, items: Iterable[tuple[str, Mapping[str, Any]]]) -> HttpResponse:
+    def page(
+        self, field: str, items: Iterable[tuple[str, Mapping[str, Any]]], *, by_prefix: bool = True
+    ) -> HttpResponse:
         """Return a page of documents, each with its name, in the order given; the token is the next page's first name.
 
-        The query may restrict the names to those with a prefix.
+        With `by_prefix`, the query may restrict the names to those with a prefix.
         """
         query = self.call.query
         limit, start, prefix = query.get("limit") or str(DEFAULT_PAGE), query.get("nextToken"), query.get("prefix", "")
         if not (limit.isascii() and limit.isdigit()) or not 1 <= int(limit) <= MAX_PAGE:
             raise ServiceError(400, "InvalidArgument", f"limit is {limit!r}; give an integer from 1 to {MAX_PAGE}")
-        rest = [(name, document) for name, document in items if name.startswith(prefix)]
+        rest = [(name, document) for name, document in items if not by_prefix or name.startswith(prefix)]
         if start:
             rest = [(name, document) for name, document in rest if name >= start]
         page, following = rest[: int(limit)], rest[int(limit) :]

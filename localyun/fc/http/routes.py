@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
-from localyun.fc.http import actions, settings, versions
+from localyun.fc.http import actions, settings, tasks, versions
 from localyun.fc.http import signatures as fc_signatures
 from localyun.fc.http.request import NEW, OLD, Action, FcRequest, json_response
 from localyun.fc.management import FunctionManager
@@ -37,7 +37,8 @@ class Route:
 
 _ALIASES, _CONCURRENCY, _TRIGGERS = "functions/:name/aliases", "functions/:name/concurrency", "functions/:name/triggers"
 _ALIAS, _ASYNC, _TRIGGER = f"{_ALIASES}/:part", "functions/:name/async-invoke-config", f"{_TRIGGERS}/:part"
-# By method and path below the version; `:name` is a function, `:part` its trigger, alias or version.
+_TASKS = "functions/:name/async-tasks"
+# By method and path below the version; `:name` is a function, `:part` its trigger, alias, version or task.
 ROUTES: Mapping[tuple[str, str], Route] = {
     ("POST", "functions/:name/invocations"): Route("InvokeFunction", actions.invoke, is_qualified=True),
     ("POST", "functions"): Route("CreateFunction", actions.create_function, "functionName"),
@@ -55,6 +56,9 @@ ROUTES: Mapping[tuple[str, str], Route] = {
     ("GET", _ASYNC): Route("GetFunctionAsyncInvokeConfig", settings.get_async_config, is_qualified=True),
     ("DELETE", _ASYNC): Route("DeleteFunctionAsyncInvokeConfig", settings.delete_async_config, is_qualified=True),
     ("GET", "async-invoke-configs"): Route("ListFunctionAsyncInvokeConfigs", settings.list_async_configs),
+    ("GET", _TASKS): Route("ListAsyncTasks", tasks.list_tasks),
+    ("GET", f"{_TASKS}/:part"): Route("GetAsyncTask", tasks.get_task),
+    ("PUT", f"{_TASKS}/:part/stop"): Route("StopAsyncTask", tasks.stop_task),
     ("PUT", _CONCURRENCY): Route("PutConcurrencyConfig", settings.put_concurrency),
     ("GET", _CONCURRENCY): Route("GetConcurrencyConfig", settings.get_concurrency),
     ("DELETE", _CONCURRENCY): Route("DeleteConcurrencyConfig", settings.delete_concurrency),
