@@ -1,6 +1,8 @@
 """A local cloud without functions, and the vendor's client that creates them: alibabacloud-fc20230330."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,6 +50,16 @@ ROLE = """
       AssumeRolePolicyDocument:
         Statement: [{Effect: Allow, Action: sts:AssumeRole, Principal: {Service: [fc.aliyuncs.com]}}]
       Policies: [{PolicyName: p, PolicyDocument: {Statement: [STATEMENT]}}]
+"""
+SERVE = """
+import json, sys, threading
+from pathlib import Path
+from localyun.server import LocalCloud
+
+endpoints = LocalCloud(Path(sys.argv[1]), data=Path(sys.argv[2]), time_scale=100).start()
+key = [endpoints.credential.access_key_id, endpoints.credential.access_key_secret]
+print(json.dumps([endpoints.fc, endpoints.oss, key]), flush=True)
+threading.Event().wait()
 """
 MANAGER_ARN = "acs:ram::1234567890123456:role/manager"
 # Appends each event, after the tag in the environment, to a file; returns the tag.
@@ -175,6 +187,15 @@ def running_fc_world(folder: Path, statement: str = "", **options: Any) -> Itera
     cloud = LocalCloud(write_project(folder / "project", statement), time_scale=100, **options)
     with cloud as endpoints:
         yield FcWorld((endpoints.fc, endpoints.oss), endpoints.credential, folder, cloud)
+
+
+def serve(project: Path, folder: Path) -> tuple["subprocess.Popen[bytes]", FcWorld]:
+    """Run a local cloud in another process, which can be killed, on the folder `data`."""
+    command = [sys.executable, "-c", SERVE, str(project), str(folder / "data")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout is not None
+    fc, oss, key = json.loads(process.stdout.readline())
+    return process, FcWorld((fc, oss), Credential(*key), folder)
 
 
 def refused(call: Callable[[], object]) -> tuple[int, str]:

@@ -1,10 +1,7 @@
 """Changes while functions run: replaced and deleted functions, reserved concurrency, and what a kill leaves."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -15,21 +12,10 @@ from pathlib import Path
 import pytest
 from alibabacloud_fc20230330 import models
 
-from localyun.ram.credentials import Credential
 from localyun.server import LocalCloud
 from tests.child_process import wait_until
-from tests.localyun.fc_world import RECORDER, FcWorld, refused, running_fc_world, write_project
+from tests.localyun.fc_world import RECORDER, FcWorld, refused, running_fc_world, serve, write_project
 
-SERVE = """
-import json, sys, threading
-from pathlib import Path
-from localyun.server import LocalCloud
-
-endpoints = LocalCloud(Path(sys.argv[1]), data=Path(sys.argv[2]), time_scale=100).start()
-key = [endpoints.credential.access_key_id, endpoints.credential.access_key_secret]
-print(json.dumps([endpoints.fc, endpoints.oss, key]), flush=True)
-threading.Event().wait()
-"""
 ECHO = """
   echo:
     component: fc3
@@ -294,15 +280,6 @@ def settings_of_echo(world: FcWorld) -> tuple[list[str], tuple[int, str]]:
     triggers = world.fc.list_triggers("echo", models.ListTriggersRequest()).body.triggers
     concurrency = refused(lambda: world.fc.get_concurrency_config("echo"))
     return [trigger.trigger_name for trigger in triggers], concurrency
-
-
-def serve(project: Path, folder: Path) -> tuple["subprocess.Popen[bytes]", FcWorld]:
-    """Run a local cloud in another process, which can be killed, on the folder `data`."""
-    command = [sys.executable, "-c", SERVE, str(project), str(folder / "data")]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    fc, oss, key = json.loads(process.stdout.readline())
-    return process, FcWorld((fc, oss), Credential(*key), folder)
 
 
 def describe(world: FcWorld) -> dict[str, object]:

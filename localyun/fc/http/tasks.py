@@ -34,7 +34,9 @@ def list_tasks(manager: FunctionManager, request: FcRequest) -> HttpResponse:
     found = [
         (_token(task, order), task_document(task, settings, with_payload=with_payload))
         for task in manager.functions.invocations.tasks.list(request.name, request.qualifier)
-        if task.id.startswith(prefix) and status in (None, "", task.status) and first <= task.started * 1000 <= last
+        if task.id.startswith(prefix)
+        and status in (None, "", task.status)
+        and first <= round(task.started * 1000) <= last
     ]
     return request.page("tasks", sorted(found, key=lambda item: item[0]), by_prefix=False)
 
