@@ -98,8 +98,9 @@ def fc_client(url: str, key: Credential) -> Client:
 class FcWorld:
     """A running local cloud, and short calls of the vendor's client."""
 
-    def __init__(self, urls: tuple[str, str], key: Credential, folder: Path, cloud: LocalCloud | None = None) -> None:
-        self.fc_url, self.oss_url = urls
+    def __init__(self, urls: tuple[str, ...], key: Credential, folder: Path, cloud: LocalCloud | None = None) -> None:
+        self.fc_url, self.oss_url, *others = urls
+        self.mns_url = others[0] if others else ""
         self.key, self._cloud = key, cloud
         self.fc = fc_client(self.fc_url, key)
         self.out = folder / "out"
@@ -186,7 +187,7 @@ def running_fc_world(folder: Path, statement: str = "", **options: Any) -> Itera
     """Run a local cloud without functions for the duration of the block."""
     cloud = LocalCloud(write_project(folder / "project", statement), time_scale=100, **options)
     with cloud as endpoints:
-        yield FcWorld((endpoints.fc, endpoints.oss), endpoints.credential, folder, cloud)
+        yield FcWorld((endpoints.fc, endpoints.oss, endpoints.mns), endpoints.credential, folder, cloud)
 
 
 def serve(project: Path, folder: Path) -> tuple["subprocess.Popen[bytes]", FcWorld]:
