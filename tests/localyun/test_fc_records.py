@@ -126,7 +126,7 @@ def test_the_record_of_a_failure_says_why(world: FcWorld, event: bytes, kind: st
 
 @pytest.mark.parametrize(("event", "count"), [(b"sleep 1.9", 1), (b"never", 0)])
 def test_the_record_of_a_stopped_task_has_a_condition_and_no_error(world: FcWorld, event: bytes, count: int) -> None:
-    """The function did not fail. The count says whether it ran."""
+    """The function did not fail. The count is that of its runs."""
     task = f"stopped-{count}"
     world.reserve("render", count)
     submit(world, event, task)
