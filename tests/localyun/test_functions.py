@@ -235,6 +235,7 @@ def test_a_function_that_uses_more_than_its_memory_is_killed(world: World) -> No
         "os.symlink('/tmp', 'link')",
         "pathlib.Path('index.py').chmod(0o777)",
         "os.truncate('../f/index.py', 0)",
+        "os.remove('index.py', dir_fd=os.open('.', os.O_RDONLY))",
     ],
 )
 def test_a_function_cannot_change_its_code(world: World, change: str) -> None:
@@ -242,7 +243,8 @@ def test_a_function_cannot_change_its_code(world: World, change: str) -> None:
     source = (
         "import os, pathlib, tempfile\n"
         "def handler(event, context):\n"
-        "    with tempfile.TemporaryFile() as file:\n        file.write(open('index.py', 'rb').read())\n"
+        "    with tempfile.TemporaryDirectory() as folder:\n"
+        "        pathlib.Path(folder, 'index.py').write_bytes(open('index.py', 'rb').read())\n"
         f"    {change}"
     )
     config = world.deploy(source)

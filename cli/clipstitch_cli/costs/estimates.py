@@ -13,8 +13,8 @@ from clipstitch.planning.chapters import chapters_of, id3_tag
 from clipstitch.planning.plan import Plan
 from clipstitch.planning.process_string import Transcode
 from clipstitch.planning.render_spec import RenderSpec
+from clipstitch.planning.steps import transcode_of
 from clipstitch_cli.costs.prices import EXCLUDED, NOTES, Price, PriceList
-from clipstitch_cli.display.render_text import transcode_of
 
 # Bit/s for one channel where the manifest names no bitrate, up to a sample rate: what FFmpeg 7.0.2 makes of 20 s of
 # noise by default, between its figures for one channel and for two. The cloud's own defaults are not documented.

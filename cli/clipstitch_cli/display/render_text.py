@@ -1,8 +1,9 @@
 """A render step in words."""
 
 from clipstitch.planning.plan import Step
-from clipstitch.planning.process_string import Transcode, parse_process
-from clipstitch.planning.render_spec import OutputEncoding, RenderSpec
+from clipstitch.planning.process_string import parse_process
+from clipstitch.planning.render_spec import RenderSpec
+from clipstitch.planning.steps import transcode_of_encoding
 from clipstitch_cli.display import process_text
 
 
@@ -31,20 +32,3 @@ def sources_of(step: Step) -> list[str]:
     if step.render:
         return [clip.key for clip in step.render.clips if clip.key]
     return list(process_text.source_keys(parse_process(step.process), step.main.key))
-
-
-def transcode_of(step: Step) -> Transcode:
-    """Return the format of what a step makes."""
-    return transcode_of_encoding(step.render.encoding) if step.render else parse_process(step.process).transcode
-
-
-def transcode_of_encoding(encoding: OutputEncoding) -> Transcode:
-    """Return an encoding in the terms of the OSS action."""
-    return Transcode(
-        encoding.format,
-        ac=encoding.channels,
-        ar=encoding.sample_rate,
-        ab=encoding.bitrate,
-        aq=encoding.quality,
-        adepth=encoding.bits_per_sample,
-    )

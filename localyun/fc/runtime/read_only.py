@@ -11,19 +11,20 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-# The audit events of calls that change files, and which of their arguments are changed paths.
+# The audit events of calls that change files: which of their arguments are changed paths, and which is the folder, as a
+# file descriptor or -1, to which a relative path belongs.
 CHANGED = {
-    "open": (0,),
-    "os.mkdir": (0,),
-    "os.rmdir": (0,),
-    "os.remove": (0,),
-    "os.rename": (0, 1),
-    "os.link": (1,),
-    "os.symlink": (1,),
-    "os.truncate": (0,),
-    "os.chmod": (0,),
-    "os.chown": (0,),
-    "os.utime": (0,),
+    "open": ((0, None),),
+    "os.mkdir": ((0, 2),),
+    "os.rmdir": ((0, 1),),
+    "os.remove": ((0, 1),),
+    "os.rename": ((0, 2), (1, 3)),
+    "os.link": ((1, 3),),
+    "os.symlink": ((1, 2),),
+    "os.truncate": ((0, None),),
+    "os.chmod": ((0, 2),),
+    "os.chown": ((0, 3),),
+    "os.utime": ((0, 3),),
 }
 
 
@@ -34,9 +35,12 @@ def protect(folders: Iterable[str]) -> None:
     def refuse(event: str, arguments: tuple[object, ...]) -> None:
         if event not in CHANGED or (event == "open" and not _writes(arguments)):
             return
-        for index in CHANGED[event]:
+        for index, folder in CHANGED[event]:
             path = arguments[index]
-            if isinstance(path, str | bytes | os.PathLike) and _is_below(Path(os.fsdecode(path)), roots):
+            if not isinstance(path, str | bytes | os.PathLike):
+                continue
+            base = _folder(arguments[folder]) if folder is not None else Path()
+            if _is_below(base / os.fsdecode(path), roots):
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS), os.fsdecode(path))
 
     sys.addaudithook(refuse)
@@ -44,6 +48,14 @@ def protect(folders: Iterable[str]) -> None:
 
 def _writes(arguments: tuple[object, ...]) -> bool:
     return isinstance(arguments[2], int) and bool(arguments[2] & WRITES)
+
+
+def _folder(descriptor: object) -> Path:
+    """Return the folder of a file descriptor; the working directory for -1."""
+    if not isinstance(descriptor, int) or descriptor < 0:
+        return Path()
+    known = Path(f"/proc/self/fd/{descriptor}")
+    return Path(os.path.realpath(known)) if known.exists() else Path("/")  # elsewhere such paths are not checked
 
 
 def _is_below(path: Path, roots: Collection[Path]) -> bool:

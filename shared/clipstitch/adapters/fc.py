@@ -43,7 +43,7 @@ class FcRenderService:
                 log_event("already-started", task=task.id)
                 return
             code, message = code_and_message(error)
-            means = classify(error.code, code, message)
+            means = classify(error.code, code, "")
             raise means(f"starting {task.id}: {code} ({error.code}): {message}") from error
 
     def outcome(self, task_id: str) -> TaskOutcome | TaskRunning | None:
@@ -56,7 +56,7 @@ class FcRenderService:
             if error.code == 404:
                 log_event("task-unknown", task=task_id, code=code)
                 return None
-            means = classify(error.code, code, message)
+            means = classify(error.code, code, "")
             raise means(f"asking about {task_id}: {code} ({error.code}): {message}") from error
         state = str(task.get("status") or "") if isinstance(task, dict) else ""
         if state not in {_SUCCEEDED, *_FAILED}:

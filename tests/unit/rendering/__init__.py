@@ -1,0 +1,1 @@
+"""Tests of `clipstitch.rendering`, with the real FFmpeg."""
