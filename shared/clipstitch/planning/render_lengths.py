@@ -14,7 +14,7 @@ _ROUNDING_S = 0.002  # the probe rounds to 1 ms, and the resampler to a sample
 
 
 def compare_report(plan: Plan, report: RenderReport, changed: Collection[int] = ()) -> LengthReport:
-    """Return warnings, the starts of all clips, and the length of the output.
+    """Return warnings, the starts of all clips, and the length of the output. A crossfade counts to its middle.
 
     `changed` are the clips that were replaced. Raises `ValueError` if the report is not about the clips of the plan.
     """
@@ -27,7 +27,7 @@ def compare_report(plan: Plan, report: RenderReport, changed: Collection[int] = 
         *(changed_warning(plan.clips[index]) for index in sorted(changed)),
         *(warning for warnings in found for warning in warnings),
     ]
-    starts = tuple(round(made.starts_at * 1000 / rate) for made in report.clips)
+    starts = tuple(round((made.starts_at + made.overlap // 2) * 1000 / rate) for made in report.clips)
     return LengthReport(tuple(warnings), starts, round(report.samples * 1000 / rate))
 
 

@@ -69,14 +69,15 @@ class RenderSpec(NamedTuple):
 class ClipReport(NamedTuple):
     """Where a clip or silence is in the output, in samples of the output; `decoded` counts before any trimming.
 
-    `cut` are the samples that were taken off its beginning, by its own trim and as silence. `silent`: all of it was
-    below the threshold.
+    `cut` are the samples that were taken off its beginning, by its own trim and as silence. `overlap` is how much of
+    the clip before it the crossfade overlaps. `silent`: all of it was below the threshold.
     """
 
     starts_at: int
     length: int
     decoded: int = 0
     cut: int = 0
+    overlap: int = 0
     silent: bool = False
 
 

@@ -64,15 +64,16 @@ class FfmpegRun(NamedTuple):
 
 
 class FfmpegProgram:
-    """FFmpeg's executable, which runs in one folder of files."""
+    """FFmpeg's executable, which runs in one folder of files for at most `wall_s`, and longer for large inputs."""
 
-    def __init__(self, executable: str, folder: Path) -> None:
+    def __init__(self, executable: str, folder: Path, wall_s: float = WALL_S) -> None:
         self._executable = executable
+        self._wall_s = wall_s
         self.folder = folder
 
     def run(self, args: Sequence[str], input_bytes: int) -> FfmpegRun:
         """Run FFmpeg in the folder. Raises RenderFailed if it takes much longer than `input_bytes` need, or crashes."""
-        seconds = WALL_S + input_bytes * WALL_PER_BYTE_S
+        seconds = self._wall_s + input_bytes * WALL_PER_BYTE_S
         with TemporaryFile() as log:
             child = subprocess.Popen(  # noqa: S603 - the executable and the names of files are our own
                 [self._executable, *COMMON, *args],

@@ -96,9 +96,9 @@ def _append_clip(timeline: Timeline, clip: RenderedClip, raw: RawClip, spec: Ren
     rate, joins = spec.encoding.sample_rate, spec.joins
     cut = _cut(clip, raw, spec)
     fades = (samples_of(fade_ms or joins.fade_ms, rate) for fade_ms in (clip.fade_in_ms, clip.fade_out_ms))
-    start = timeline.append(Piece(raw.file, cut.frames, *fades))
+    start, overlap = timeline.append(Piece(raw.file, cut.frames, *fades))
     raw.file.unlink()
-    return ClipReport(start, len(cut.frames), raw.frames, cut.frames.start, cut.silent)
+    return ClipReport(start, len(cut.frames), raw.frames, cut.frames.start, overlap, cut.silent)
 
 
 def _cut(clip: RenderedClip, raw: RawClip, spec: RenderSpec) -> _Cut:

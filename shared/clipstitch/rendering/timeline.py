@@ -41,8 +41,8 @@ class Timeline:
         self._written += frames
         return start
 
-    def append(self, piece: Piece) -> int:
-        """Append a piece, and return its first frame: of two that overlap, the middle of the overlap.
+    def append(self, piece: Piece) -> tuple[int, int]:
+        """Append a piece; return its first frame, and how many frames of the piece before it overlaps.
 
         At most half of either piece overlaps, and at most half of it fades at either end.
         """
@@ -65,7 +65,7 @@ class Timeline:
         self._fade = min(piece.fade_out, tail)
         if not held:
             self._release()
-        return start + overlap // 2
+        return start, overlap
 
     def finish(self) -> int:
         """Write what is held back, and return the number of frames."""
