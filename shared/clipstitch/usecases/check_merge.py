@@ -32,18 +32,20 @@ class MeasuredOutput(NamedTuple):
 def measure(job: Job, plan: Plan, context: Context) -> MeasuredOutput:
     """Measure the output of a job. Raises the error of a probe, or `ObjectNotFound` without the report of a render."""
     if plan.final.render:
-        return _measure_render(plan, context)
+        return _measure_render(plan, len(plan.final.render.clips), context)
     measured = _measured_lengths(job, plan, context)
     made = measured[plan.final.number]
     return MeasuredOutput(made.seconds, made.size, partial(compare_lengths, plan, measured))
 
 
-def _measure_render(plan: Plan, context: Context) -> MeasuredOutput:
+def _measure_render(plan: Plan, clips: int, context: Context) -> MeasuredOutput:
     """Read the report that the function `render` has stored beside its target."""
     ref = report_of(plan.final.target)
     try:
         report = RenderReport.from_json(json.loads(context.objects.read(ref).body))
         report_s = report.samples / report.sample_rate
+        if len(report.clips) != clips:
+            raise ValueError(f"it is about {len(report.clips)} clips")  # noqa: TRY301 - like any other damage
     except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise StateUnreadable(f"{ref.uri} is no report of a render step: {error}") from error
     return MeasuredOutput(report_s, 0, partial(compare_report, plan, report))

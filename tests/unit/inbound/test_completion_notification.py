@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from clipstitch.common.errors import InvalidNotification
 from clipstitch.common.identifiers import ObjectRef
+from clipstitch.common.render_task import RenderTask
 from clipstitch.inbound.completion_notification import MAX_REASON_CHARACTERS, CompletionNotification, parse_notification
 
 QUIET = settings(database=None, deadline=None, max_examples=300)
@@ -255,3 +256,65 @@ def test_any_bytes_are_a_notification_or_an_error(message: bytes) -> None:
         return
 
     assert notification is None or (notification.task_id and repr(notification).encode())
+
+
+RENDER = RenderTask("20260102T030405Z-0123456789ab", 3, 2, ObjectRef("acme", "_clipstitch/work/x/step-003.mp3"))
+
+
+def record(payload: str, **changes: object) -> bytes:
+    """Return the record of an asynchronous invocation."""
+    return dumps(
+        {
+            "timestamp": 1,
+            "requestContext": {"requestId": "1", "condition": ""},
+            "requestPayload": payload,
+            "responseContext": {"statusCode": 200, "functionError": ""},
+            "responsePayload": "",
+            **changes,
+        }
+    ).encode()
+
+
+def test_the_record_of_a_render_task_is_its_notification() -> None:
+    """Bare, in Base64, and in the wrapper of a topic."""
+    body = record(RENDER.payload().decode())
+    wrapped = dumps({"SubscriptionName": "s", "Message": base64.b64encode(body).decode()}).encode()
+    expected = CompletionNotification(RENDER.id, succeeded=True, targets=(RENDER.target,))
+
+    assert [expected] * 3 == [parse_notification(one) for one in (body, base64.b64encode(body), wrapped)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "message"),
+    [
+        (
+            {
+                "responseContext": {"functionError": "UnhandledInvocationError"},
+                "responsePayload": '{"errorMessage": "NOT_AUDIO: clip `a`", "errorType": "RuntimeError"}',
+            },
+            "NOT_AUDIO",
+            "clip `a`",
+        ),
+        (
+            {"responseContext": {"functionError": "x"}, "responsePayload": '{"errorMessage": "it timed out"}'},
+            "RENDER_FAILED",
+            "it timed out",
+        ),
+        ({"requestContext": {"condition": "FunctionOutOfMemory"}}, "FunctionOutOfMemory", "FunctionOutOfMemory"),
+        ({"responseContext": {"functionError": "x"}, "responsePayload": "[1]"}, "RENDER_FAILED", "[1]"),
+        ({"responseContext": None, "requestContext": None, "responsePayload": None}, "", ""),
+    ],
+)
+def test_a_failed_render_task_has_its_reason(changes: dict[str, object], code: str, message: str) -> None:
+    """The code that the function gave, or why it was ended; without either, it succeeded."""
+    notification = parse_notification(record(RENDER.payload().decode(), **changes))
+
+    assert notification is not None
+    assert (code, message) == (notification.code, notification.message)
+    assert (not code) == notification.succeeded
+
+
+@pytest.mark.parametrize("payload", ["", "[]", "{}", '{"task": "render-x-1-1"}', '{"task": 1, "target": 2}'])
+def test_the_record_of_another_function_is_ignored(payload: str) -> None:
+    """Its destination may be the same topic."""
+    assert parse_notification(record(payload)) is None
