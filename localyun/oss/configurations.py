@@ -3,6 +3,8 @@
 from localyun.oss.store import ObjectIndex
 from localyun.sqlite import Database
 
+ACCOUNT = ""  # in place of a bucket: the configurations of the account
+
 
 class BucketConfigurations:
     """Documents by bucket, name and, for a kind of which a bucket has several, id. A deleted bucket leaves none."""
@@ -14,7 +16,8 @@ class BucketConfigurations:
     def put(self, bucket: str, name: str, document: bytes, part: str = "") -> None:
         """Store a document, in place of an existing one. Raises NoSuchBucket."""
         with self._database.change() as db:
-            self._index.bucket(bucket)
+            if bucket != ACCOUNT:
+                self._index.bucket(bucket)
             db.execute("REPLACE INTO bucket_configurations VALUES(?,?,?,?)", (bucket, name, part, document))
 
     def get(self, bucket: str, name: str, part: str = "") -> bytes | None:

@@ -100,7 +100,8 @@ def check_rules(rules: Sequence[LifecycleRule], *, allow_overlap: bool) -> None:
             same = {action.name for action in one.actions} & {action.name for action in other.actions}
             if same and not allow_overlap:
                 raise ServiceError(400, "InvalidArgument", f"Overlap for same action type {min(same)}")
-            _check_together((*one.actions, *other.actions))
+            if not same:
+                _check_together((*one.actions, *other.actions))
 
 
 def _check_together(actions: Sequence[LifecycleAction]) -> None:

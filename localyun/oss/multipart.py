@@ -11,7 +11,15 @@ from pathlib import Path
 
 from localyun.errors import ServiceError
 from localyun.oss.blobs import Source, chunks_of
-from localyun.oss.values import Origin, StoredObject, WriteOptions, already_exists, check_key, invalid_argument
+from localyun.oss.values import (
+    SEQUENTIAL_MD5,
+    Origin,
+    StoredObject,
+    WriteOptions,
+    already_exists,
+    check_key,
+    invalid_argument,
+)
 from localyun.oss.writer import ObjectWriter
 from localyun.sqlite import Database
 
@@ -129,7 +137,9 @@ class Uploads:
         chunks = chain.from_iterable(chunks_of(part.file) for part in parts)
         headers = {**upload.headers, "x-oss-object-acl": acl} if acl else upload.headers
         options = WriteOptions(upload.content_type, headers, forbid_overwrite, origin)
-        draft = replace(self._writer.draft(upload.bucket, upload.key, chunks, options, "Multipart"), etag=_etag(parts))
+        whole = self._writer.draft(upload.bucket, upload.key, chunks, options, "Multipart")
+        md5 = {SEQUENTIAL_MD5: whole.etag} if SEQUENTIAL_MD5 in headers else {}
+        draft = replace(whole, etag=_etag(parts), headers={**headers, **md5})
         new = self._writer.commit(
             draft,
             "CompleteMultipartUpload",

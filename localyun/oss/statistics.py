@@ -1,16 +1,15 @@
 """What a bucket has: bytes and objects by storage class, delete markers, uploads. Reads rows only."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from localyun.sqlite import Database
 
 # OSS bills small objects of other classes than Standard as this many bytes ("Billing of storage", read 2026-11).
 LEAST_BILLED_BYTES = 64 * 1024
 _VERSIONS = """
-SELECT kind, size, last_modified, coalesce(json_extract(headers, '$."x-oss-storage-class"'), 'Standard') AS class
+SELECT kind, size, coalesce(json_extract(headers, '$."x-oss-storage-class"'), 'Standard') AS class
     FROM objects WHERE bucket=?
-UNION ALL SELECT kind, size, last_modified, coalesce(json_extract(headers, '$."x-oss-storage-class"'), 'Standard')
+UNION ALL SELECT kind, size, coalesce(json_extract(headers, '$."x-oss-storage-class"'), 'Standard')
     FROM versions WHERE bucket=?"""
 _PARTS = "SELECT count(*) AS count FROM parts JOIN uploads USING(upload_id) WHERE bucket=?"
 
@@ -33,15 +32,13 @@ class BucketStatistics:
     delete_markers: int
     uploads: int
     parts: int
-    last_modified: datetime | None
 
 
 def bucket_statistics(database: Database, bucket: str) -> BucketStatistics:
     """Return what a bucket has."""
     sizes: dict[str, list[int]] = {}
-    markers, newest = 0, ""
+    markers = 0
     for row in database.rows(_VERSIONS, bucket, bucket):
-        newest = max(newest, row["last_modified"])
         if row["kind"] == "DeleteMarker":
             markers += 1
         else:
@@ -49,8 +46,7 @@ def bucket_statistics(database: Database, bucket: str) -> BucketStatistics:
     usages = [_usage(name, found) for name, found in sizes.items()]
     (uploads,) = database.rows("SELECT count(*) AS count FROM uploads WHERE bucket=?", bucket)
     (parts,) = database.rows(_PARTS, bucket)
-    when = datetime.fromisoformat(newest) if newest else None
-    return BucketStatistics(usages, markers, uploads["count"], parts["count"], when)
+    return BucketStatistics(usages, markers, uploads["count"], parts["count"])
 
 
 def _usage(storage_class: str, sizes: list[int]) -> ClassUsage:

@@ -18,7 +18,8 @@ SYMLINK = "Symlink"
 # Headers that are stored with an object, and never shown as they are.
 SYMLINK_TARGET = "x-oss-symlink-target"
 RESTORE_START, RESTORE_END = "x-oss-restore-start", "x-oss-restore-end"
-INTERNAL_HEADERS = frozenset((SYMLINK_TARGET, RESTORE_START, RESTORE_END))
+SEQUENTIAL_MD5 = "x-oss-sequential-md5"  # of an object whose parts were uploaded one after the other
+INTERNAL_HEADERS = frozenset((SYMLINK_TARGET, RESTORE_START, RESTORE_END, SEQUENTIAL_MD5))
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 
 

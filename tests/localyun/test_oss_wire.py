@@ -48,7 +48,6 @@ def refused(here: World, code: str, status: int, *args: Any, **given: Any) -> An
         ("PUT", "k", "retention"),
         ("PUT", "k", "legalHold"),
         ("PUT", "k", "xyz"),
-        ("POST", "k", "seal"),
         ("DELETE", "k", "xyz"),
         ("DELETE", "k", "uploads"),
         ("DELETE", None, "dataAccelerator"),
@@ -341,7 +340,7 @@ def test_a_request_is_answered_before_a_body_that_does_not_matter(
             "<AccessMonitorConfiguration><Status>Enabled</Status><x>kept</x></AccessMonitorConfiguration>",
             "<Status>Disabled<",
         ),
-        ("policy", '{"Version": "kept", "Statement": []}', "NoSuchBucketPolicy"),
+        ("policy", '{"Version": "1", "Id": "kept", "Statement": []}', "NoSuchBucketPolicy"),
     ],
 )
 def test_a_configuration_of_a_bucket_is_returned_as_it_was_put(
@@ -382,7 +381,8 @@ def test_a_configuration_of_a_bucket_is_returned_as_it_was_put(
             "<BucketLoggingStatus><LoggingEnabled><TargetBucket>no-such</TargetBucket></LoggingEnabled></BucketLoggingStatus>",
             "InvalidTargetBucketForLogging",
         ),
-        ("policy", '{"Statement": [{"Effect": "Deny", "Action": [], "Principal": "[1]"}]}', "InvalidPolicyDocument"),
+        ("policy", '{"Version": "2", "Statement": [{"Effect": "Deny", "Action": []}]}', "InvalidPolicyDocument"),
+        ("policy", '{"Version": "1", "Statement": [{"Effect": "Deny"}]}', "InvalidPolicyDocument"),
     ],
 )
 def test_a_configuration_with_an_invalid_value_is_rejected(here: World, name: str, document: str, code: str) -> None:

@@ -5,7 +5,8 @@ from dataclasses import replace
 from functools import partial
 
 from localyun.http import HttpResponse
-from localyun.oss.http.configurations import DEFAULT_RESOURCE_GROUP, bucket_tags, found_text
+from localyun.oss.http.configuration_checks import DEFAULT_RESOURCE_GROUP
+from localyun.oss.http.configurations import bucket_tags, found_text
 from localyun.oss.http.request import OssRequest
 from localyun.oss.http.upload_headers import (
     BUCKET_CLASS,
@@ -106,7 +107,7 @@ def get_bucket_stat(request: OssRequest) -> HttpResponse:
         MultipartUploadCount=stat.uploads,
         MultipartPartCount=stat.parts,
         LiveChannelCount=0,
-        LastModifiedTime=int(stat.last_modified.timestamp()) if stat.last_modified else 0,
+        LastModifiedTime=int(request.context.clock.now().timestamp()),  # when it was counted
         DeleteMarkerCount=stat.delete_markers,
         **storage,
     )

@@ -8,7 +8,6 @@ The roots, the errors of absent ones and the defaults are those of the API refer
 SDKs, read 2026-11.
 """
 
-import json
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
@@ -16,14 +15,11 @@ from xml.etree import ElementTree as ET
 
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse
+from localyun.oss.http.configuration_checks import CHECKS, DEFAULT_RESOURCE_GROUP
 from localyun.oss.http.request import OssRequest
-from localyun.oss.http.upload_headers import ENCRYPTION, RULE, check_value
-from localyun.oss.http.xml import document, element, leaf, leaves, malformed, parse, xml_response
-from localyun.oss.values import invalid_argument
+from localyun.oss.http.xml import document, element, leaf, leaves, parse, xml_response
 
 BucketAction = Callable[[OssRequest], HttpResponse]
-Check = Callable[[OssRequest, ET.Element], None]
-BUCKET_ARN = "acs:oss:::"
 MAX_INVENTORIES = 100  # of one page
 
 
@@ -31,7 +27,7 @@ class Configuration(NamedTuple):
     """A kind of configuration: its sub-resource, its name in RAM actions, and its root element.
 
     An absent one is an error with `code`, or else a document with the content `default`. `implied` are elements that
-    OSS adds, each below every element of a name that lacks it.
+    OSS adds, each below every element of a name that lacks it. One `of_account` can be set for all buckets as well.
     """
 
     subresource: str
@@ -41,18 +37,21 @@ class Configuration(NamedTuple):
     default: str = ""
     implied: tuple[tuple[str, str], ...] = ()
     deletable: bool = True
+    of_account: bool = False
 
 
-DEFAULT_RESOURCE_GROUP = "rg-default-id"
 _TRUNCATED = leaf("AllowTruncateQueryString", True)
 _TRUNCATE = (("RefererConfiguration", _TRUNCATED),)
 _REFERER = leaf("AllowEmptyReferer", True) + _TRUNCATED + element("RefererList")
 _HTTPS, _RESOURCE_GROUP = element("TLS", leaf("Enable", False)), leaf("ResourceGroupId", DEFAULT_RESOURCE_GROUP)
 _VARY = (("CORSConfiguration", leaf("ResponseVary", False)),)
 _GROUP = (("BucketResourceGroupConfiguration", _RESOURCE_GROUP),)
-_PASS = tuple(("Redirect", leaf(name, False)) for name in ("PassQueryString", "MirrorPassQueryString"))
+_REDIRECT = {"PassQueryString": False, "MirrorPassQueryString": False, "MirrorFollowRedirect": True}
+_PASS = tuple(("Redirect", leaf(name, value)) for name, value in {**_REDIRECT, "MirrorCheckMd5": False}.items())
+_WEBSITE = (*_PASS, ("MirrorHeaders", leaf("PassAll", False)))
 _BLOCKED, _DIRECT = leaf("BlockPublicAccess", False), leaf("Enabled", False)
 _fixed = partial(Configuration, deletable=False)
+INVENTORY = Configuration("inventory", "Inventory", "InventoryConfiguration", "NoSuchInventory")
 CONFIGURATIONS = (
     Configuration(
         "cors",
@@ -61,9 +60,9 @@ CONFIGURATIONS = (
         "NoSuchCORSConfiguration",
         implied=_VARY,
     ),
-    Configuration("website", "Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration", implied=_PASS),
+    Configuration("website", "Website", "WebsiteConfiguration", "NoSuchWebsiteConfiguration", implied=_WEBSITE),
     Configuration("encryption", "Encryption", "ServerSideEncryptionRule", "NoSuchServerSideEncryptionRule"),
-    Configuration("inventory", "Inventory", "InventoryConfiguration", "NoSuchInventory"),
+    INVENTORY,
     Configuration("overwriteConfig", "OverwriteConfig", "OverwriteConfiguration", "NoSuchOverwriteConfig"),
     Configuration(
         "userDefinedLogFieldsConfig",
@@ -79,7 +78,13 @@ CONFIGURATIONS = (
     ),
     Configuration("logging", "Logging", "BucketLoggingStatus"),
     Configuration("tagging", "Tagging", "Tagging", default=element("TagSet")),
-    Configuration("publicAccessBlock", "PublicAccessBlock", "PublicAccessBlockConfiguration", default=_BLOCKED),
+    Configuration(
+        "publicAccessBlock",
+        "PublicAccessBlock",
+        "PublicAccessBlockConfiguration",
+        default=_BLOCKED,
+        of_account=True,
+    ),
     _fixed("referer", "Referer", "RefererConfiguration", default=_REFERER, implied=_TRUNCATE),
     _fixed("requestPayment", "RequestPayment", "RequestPaymentConfiguration", default=leaf("Payer", "BucketOwner")),
     _fixed("accessmonitor", "AccessMonitor", "AccessMonitorConfiguration", default=leaf("Status", "Disabled")),
@@ -93,7 +98,6 @@ CONFIGURATIONS = (
         implied=_GROUP,
     ),
 )
-POLICY = "policy"
 DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
@@ -106,58 +110,13 @@ def configuration_routes() -> dict[tuple[str, str, str], tuple[str, BucketAction
         routes["GET", "bucket", name] = (f"oss:GetBucket{kind.action}", _get(kind))
         if kind.deletable:
             routes["DELETE", "bucket", name] = (f"oss:DeleteBucket{kind.action}", _delete(kind))
+        if kind.of_account:
+            actions = {"PUT": _put(kind), "GET": _get(kind), "DELETE": _delete(kind)}
+            routes |= {
+                (verb, "service", name): (f"oss:{verb.title()}{kind.action}", act) for verb, act in actions.items()
+            }
     routes["DELETE", "bucket", "tagging"] = ("oss:DeleteBucketTagging", delete_tags)
-    routes["PUT", "bucket", POLICY] = ("oss:PutBucketPolicy", put_policy)
-    routes["GET", "bucket", POLICY] = ("oss:GetBucketPolicy", get_policy)
-    routes["GET", "bucket", "policyStatus"] = ("oss:GetBucketPolicyStatus", get_policy_status)
-    routes["DELETE", "bucket", POLICY] = ("oss:DeleteBucketPolicy", delete_policy)
     return routes
-
-
-def _check_encryption(_request: OssRequest, rule: ET.Element) -> None:
-    """Raise InvalidEncryptionAlgorithmError, or InvalidArgument for a key of another algorithm than KMS."""
-    algorithm, key = rule.findtext(f"{RULE}/SSEAlgorithm") or "", rule.findtext(f"{RULE}/KMSMasterKeyID")
-    check_value(ENCRYPTION, algorithm)
-    if key and algorithm != "KMS":  # page "0005-00000204", read 2026-11
-        text = "The KMSMasterKeyID is valid only with the SSEAlgorithm KMS."
-        raise ServiceError(400, "InvalidArgument", text, ec="0005-00000204")
-
-
-def _check_logging(request: OssRequest, status: ET.Element) -> None:
-    """Raise InvalidTargetBucketForLogging unless the target exists."""
-    target = status.findtext("LoggingEnabled/TargetBucket")
-    if target and not request.objects.has_bucket(target):
-        text = "The target bucket of the log does not exist."
-        raise ServiceError(400, "InvalidTargetBucketForLogging", text, TargetBucket=target)
-
-
-def _check_inventory(_request: OssRequest, inventory: ET.Element) -> None:
-    """Raise InvalidArgument for a destination that is not an ARN, or MalformedXML for two encryptions."""
-    destination = "Destination/OSSBucketDestination"
-    target = inventory.findtext(f"{destination}/Bucket") or ""
-    if not target.startswith(BUCKET_ARN):
-        raise invalid_argument("Bucket", target, f"The Bucket of the destination must begin with {BUCKET_ARN}.")
-    if len(inventory.findall(f"{destination}/Encryption/*")) > 1:
-        raise malformed(inventory.tag, "its destination has more than one encryption")
-
-
-def _check_text(path: str, *values: str) -> Check:
-    """Return a check that an element has one of some texts."""
-
-    def check(_request: OssRequest, root: ET.Element) -> None:
-        if (text := root.findtext(path)) not in values:
-            raise malformed(root.tag, f"its {path} is {text!r}, not {' or '.join(values)}")
-
-    return check
-
-
-CHECKS: dict[str, Check] = {
-    "encryption": _check_encryption,
-    "logging": _check_logging,
-    "inventory": _check_inventory,
-    "requestPayment": _check_text("Payer", "BucketOwner", "Requester"),
-    "accessmonitor": _check_text("Status", "Enabled", "Disabled"),
-}
 
 
 def found_text(request: OssRequest, subresource: str, path: str, default: str = "") -> str:
@@ -183,50 +142,6 @@ def delete_tags(request: OssRequest) -> HttpResponse:
             "Tagging", element("TagSet", *(element("Tag", leaves(Key=key, Value=value)) for key, value in kept))
         )
         request.objects.configurations.put(request.bucket, "tagging", body)
-    return HttpResponse(204)
-
-
-def put_policy(request: OssRequest) -> HttpResponse:
-    """Answer PutBucketPolicy: the policy is JSON. It is not evaluated."""
-    body = request.http.read()
-    if not _is_policy(body):
-        text = "The policy must be JSON whose Statement has an Effect, an Action and a list as Principal each."
-        raise ServiceError(400, "InvalidPolicyDocument", text)
-    request.objects.configurations.put(request.bucket, POLICY, body)
-    return HttpResponse(200)
-
-
-def _is_policy(body: bytes) -> bool:
-    try:
-        policy = json.loads(body)
-        statements = [one for one in policy["Statement"] if isinstance(one, dict)]
-        known = all(one["Effect"] in {"Allow", "Deny"} and isinstance(one["Action"], str | list) for one in statements)
-        principals = [one.get("Principal", one.get("NotPrincipal")) for one in statements]
-    except (ValueError, KeyError, TypeError, RecursionError):
-        return False
-    named = all(one == "*" or isinstance(one, list | dict) for one in principals)
-    return known and named and len(statements) == len(policy["Statement"])
-
-
-def get_policy(request: OssRequest) -> HttpResponse:
-    """Answer GetBucketPolicy."""
-    if body := request.objects.configurations.get(request.bucket, POLICY):
-        return HttpResponse(200, body, {"Content-Type": "application/json"})
-    raise ServiceError(404, "NoSuchBucketPolicy", "The bucket policy does not exist.", BucketName=request.bucket)
-
-
-def get_policy_status(request: OssRequest) -> HttpResponse:
-    """Answer GetBucketPolicyStatus: a policy that allows something to everyone is public."""
-    policy = json.loads(request.objects.configurations.get(request.bucket, POLICY) or b"{}")
-    statements = policy.get("Statement") or []
-    found = [one for one in statements if isinstance(one, dict)] if isinstance(statements, list) else []
-    is_public = any(one.get("Effect") == "Allow" and one.get("Principal") in ("*", ["*"]) for one in found)
-    return xml_response("PolicyStatus", leaf("IsPublic", is_public))
-
-
-def delete_policy(request: OssRequest) -> HttpResponse:
-    """Answer DeleteBucketPolicy."""
-    request.objects.configurations.delete(request.bucket, POLICY)
     return HttpResponse(204)
 
 
@@ -274,11 +189,15 @@ def _get(kind: Configuration) -> BucketAction:
         if body := found.get(_part(request)):
             return HttpResponse(200, body, {"Content-Type": "application/xml"})
         if kind.code:
-            text = f"The specified bucket does not have a {kind.root}."
-            raise ServiceError(404, kind.code, text, BucketName=request.bucket)
+            raise _absent(kind, request.bucket)
         return xml_response(kind.root, kind.default)
 
     return get
+
+
+def _absent(kind: Configuration, bucket: str) -> ServiceError:
+    text = f"The specified bucket does not have a {kind.root}."
+    return ServiceError(404, kind.code, text, BucketName=bucket)
 
 
 def _delete(kind: Configuration) -> BucketAction:
@@ -295,6 +214,8 @@ def _part(request: OssRequest) -> str:
 
 
 def _list_inventories(request: OssRequest, found: dict[str, bytes]) -> HttpResponse:
+    if not found:  # Go SDK 3.0.2, read 2026-12
+        raise _absent(INVENTORY, request.bucket)
     after = request.query.get("continuation-token", "")
     names = [name for name in found if name > after]
     page, truncated = names[:MAX_INVENTORIES], len(names) > MAX_INVENTORIES

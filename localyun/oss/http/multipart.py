@@ -3,7 +3,7 @@
 from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpResponse
 from localyun.oss.http.conditions import byte_range
-from localyun.oss.http.objects import copied_object, encryption_headers, etag_headers, md5_header
+from localyun.oss.http.objects import copied_object, copied_version, encryption_headers, etag_headers, md5_header
 from localyun.oss.http.request import OssRequest
 from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, parse, xml_response
 from localyun.oss.multipart import (
@@ -14,7 +14,7 @@ from localyun.oss.multipart import (
     Upload,
     UploadPart,
 )
-from localyun.oss.values import common_prefix, invalid_argument
+from localyun.oss.values import SEQUENTIAL_MD5, common_prefix, invalid_argument
 
 MAX_PAGE = 1000
 # Of ListParts, as the vendor's Python SDKs read them, 2026-11.
@@ -29,8 +29,10 @@ CLIENT_ENCRYPTION = {
 
 
 def initiate_upload(request: OssRequest) -> HttpResponse:
-    """Answer InitiateMultipartUpload."""
-    upload = request.objects.uploads.begin(request.bucket, request.key, request.write_options())
+    """Answer InitiateMultipartUpload; with `sequential`, the object gets a Content-MD5 (Go SDK 3.0.2, read 2026-12)."""
+    md5 = {SEQUENTIAL_MD5: ""} if "sequential" in request.query else {}
+    options = request.write_options(request.stored_headers() | md5)
+    upload = request.objects.uploads.begin(request.bucket, request.key, options)
     address = _address(request, UploadId=upload.upload_id)
     return xml_response("InitiateMultipartUploadResult", address, **encryption_headers(upload.headers))
 
@@ -54,7 +56,7 @@ def upload_part_copy(request: OssRequest) -> HttpResponse:
     chunks = FileRange(source.file, first, last - first + 1).chunks()
     part = request.objects.uploads.add(upload, number, chunks, event="UploadPartCopy", origin=request.origin)
     content = leaves(LastModified=iso(part.last_modified), ETag=f'"{part.etag}"')
-    return xml_response("CopyPartResult", content, ETag=f'"{part.etag}"')
+    return xml_response("CopyPartResult", content, **copied_version(source), ETag=f'"{part.etag}"')
 
 
 def complete_upload(request: OssRequest) -> HttpResponse:

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpResponse
 from localyun.oss.archive import restore_state
 from localyun.oss.http.conditions import byte_range, check_conditions, http_date
@@ -12,7 +13,7 @@ from localyun.oss.http.upload_headers import ENCRYPTION_HEADERS, OSS_HEADERS
 from localyun.oss.http.xml import iso, leaves, xml_response
 from localyun.oss.multipart import UploadPart
 from localyun.oss.service import StoredObject
-from localyun.oss.values import INTERNAL_HEADERS, invalid_argument
+from localyun.oss.values import INTERNAL_HEADERS, SEQUENTIAL_MD5, invalid_argument
 
 GZIP_LEAST_BYTES = 1024
 GZIPPED_TYPES = (
@@ -74,8 +75,7 @@ def copy_object(request: OssRequest) -> HttpResponse:
         options = replace(options, content_type=source.content_type)
     new = request.objects.copy(source, request.bucket, request.key, options)
     content = leaves(ETag=f'"{new.etag}"', LastModified=iso(new.last_modified))
-    copied = {"x-oss-copy-source-version-id": source.version_id} if source.version_id else {}
-    return xml_response("CopyObjectResult", content, **copied, **etag_headers(new))
+    return xml_response("CopyObjectResult", content, **copied_version(source), **etag_headers(new))
 
 
 def append_object(request: OssRequest) -> HttpResponse:
@@ -88,11 +88,18 @@ def append_object(request: OssRequest) -> HttpResponse:
     return HttpResponse(200, b"", {**etag_headers(new), "x-oss-next-append-position": str(new.size)})
 
 
+def seal_object(_request: OssRequest) -> HttpResponse:
+    """Answer SealAppendObject as regions without it do (integration tests of the vendor's Go SDK 2, read 2026-12)."""
+    text = "SealAppendable is not supported."
+    raise ServiceError(400, "OperationNotSupported", text, ec="0016-00000513")
+
+
 def delete_object(request: OssRequest) -> HttpResponse:
     """Answer DeleteObject: 204 whether the object exists or not."""
     done = request.objects.delete(request.bucket, request.key, request.version_id, origin=request.origin)
     marker = {"x-oss-delete-marker": "true"} if done.is_delete_marker else {}
-    return HttpResponse(204, b"", marker | ({"x-oss-version-id": done.version_id} if done.version_id else {}))
+    shown = done.version_id and request.objects.bucket(request.bucket).versioning
+    return HttpResponse(204, b"", marker | ({"x-oss-version-id": done.version_id} if shown else {}))
 
 
 def found_object(request: OssRequest) -> StoredObject:
@@ -107,6 +114,11 @@ def copied_object(request: OssRequest, find: Callable[[str, str, str], StoredObj
     source = find(bucket, key, version_id)
     check_conditions(source, request.headers, prefix="x-oss-copy-source-")
     return source
+
+
+def copied_version(source: StoredObject) -> dict[str, str]:
+    """Return the header with the version that was copied, if there is one."""
+    return {"x-oss-copy-source-version-id": source.version_id} if source.version_id else {}
 
 
 def etag_headers(stored: StoredObject | UploadPart) -> dict[str, str]:
@@ -157,8 +169,8 @@ def _restore_of(request: OssRequest, found: StoredObject) -> dict[str, str]:
 
 
 def _md5_of(found: StoredObject) -> dict[str, str]:
-    """Return the header Content-MD5 of an object; one that was appended to, or made of parts, has none."""
-    return md5_header(found.etag) if found.kind == "Normal" else {}
+    """Return the header Content-MD5 of an object; one that was appended to, or made of unordered parts, has none."""
+    return md5_header(found.etag if found.kind == "Normal" else found.headers.get(SEQUENTIAL_MD5, ""))
 
 
 def _is_gzipped(found: StoredObject, request: OssRequest) -> bool:

@@ -8,8 +8,10 @@ from typing import ClassVar
 
 from localyun.errors import ServiceError
 from localyun.http import FileRange, HttpRequest, HttpResponse
+from localyun.oss.configurations import ACCOUNT
 from localyun.oss.http import (
     buckets,
+    cnames,
     configurations,
     cors,
     lifecycle,
@@ -18,6 +20,7 @@ from localyun.oss.http import (
     metadata,
     multipart,
     objects,
+    policies,
     post_object,
     process,
     regions,
@@ -52,6 +55,12 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("GET", "bucket", "versioning"): ("oss:GetBucketVersioning", buckets.get_bucket_versioning),
     ("PUT", "bucket", "versioning"): ("oss:PutBucketVersioning", buckets.put_bucket_versioning),
     **configurations.configuration_routes(),
+    ("PUT", "bucket", "policy"): ("oss:PutBucketPolicy", policies.put_policy),
+    ("GET", "bucket", "policy"): ("oss:GetBucketPolicy", policies.get_policy),
+    ("GET", "bucket", "policyStatus"): ("oss:GetBucketPolicyStatus", policies.get_policy_status),
+    ("DELETE", "bucket", "policy"): ("oss:DeleteBucketPolicy", policies.delete_policy),
+    ("POST", "bucket", "cname"): ("", cnames.change_cname),
+    ("GET", "bucket", "cname"): ("", cnames.get_cname),
     ("GET", "bucket", "live"): ("oss:ListLiveChannel", buckets.list_live_channels),
     ("GET", "bucket", "versions"): ("oss:ListObjectVersions", lists.list_object_versions),
     ("GET", "bucket", "lifecycle"): ("oss:GetBucketLifecycle", lifecycle.get_lifecycle),
@@ -64,6 +73,7 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("PUT", "object", ""): ("oss:PutObject", objects.put_object),
     ("DELETE", "object", ""): ("oss:DeleteObject", objects.delete_object),
     ("POST", "object", "append"): ("oss:PutObject", objects.append_object),
+    ("POST", "object", "seal"): ("", objects.seal_object),
     ("GET", "object", "acl"): ("oss:GetObjectAcl", metadata.get_object_acl),
     ("PUT", "object", "acl"): ("oss:PutObjectAcl", metadata.put_object_acl),
     ("GET", "object", "tagging"): ("oss:GetObjectTagging", metadata.get_object_tagging),
@@ -103,6 +113,7 @@ VERSION_ACTIONS = {
 }
 
 ANY_REGION = ("oss:ListBuckets", "oss:PutBucket", "oss:GetBucketInfo", "oss:GetBucketLocation")
+PUBLIC_ACCESS_BLOCK = ("publicAccessBlock", "BlockPublicAccess")
 READ_ACTIONS = ("oss:GetObject", "oss:ListObjects")
 WRITE_ACTIONS = ("oss:PutObject", "oss:DeleteObject")
 PUBLIC_ACTIONS = {"public-read": READ_ACTIONS, "public-read-write": READ_ACTIONS + WRITE_ACTIONS}
@@ -267,7 +278,8 @@ def _is_public(request: OssRequest, action: str) -> bool:
     """Return True if the ACL of the object, or else of its bucket, permits an action to everyone."""
     try:
         acl = request.objects.bucket(request.bucket).acl
-        if configurations.found_text(request, "publicAccessBlock", "BlockPublicAccess") == "true":
+        account = replace(request, bucket=ACCOUNT)
+        if any(configurations.found_text(one, *PUBLIC_ACCESS_BLOCK) == "true" for one in (request, account)):
             return False
         if request.key and action == "oss:GetObject":
             found = request.objects.head(request.bucket, request.key, request.version_id)

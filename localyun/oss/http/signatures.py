@@ -222,9 +222,14 @@ def _v4_url(request: SignedRequest, keyring: Keyring, now: datetime, region: str
 
 
 def _v4_text(request: SignedRequest, when: str, scope: str, additional_headers: str) -> str:
-    """Return the string to sign of V4; `additional_headers` are names joined by semicolons."""
+    """Return the string to sign of V4; `additional_headers` are names joined by semicolons.
+
+    Raises InvalidArgument if one of them was not sent (integration tests of the vendor's Go SDK 2, read 2026-12).
+    """
     headers = request.headers
     additional = _additional(additional_headers)
+    if missing := set(additional).difference(headers):
+        raise _malformed(f"the signed header {min(missing)!r} was not sent")
     canonical = (
         request.method,
         percent_encoded(request.resource, "/"),

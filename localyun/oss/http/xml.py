@@ -43,9 +43,12 @@ def iso(when: datetime) -> str:
 
 
 def parse(body: bytes, root: str) -> ET.Element:
-    """Return the root of a request document, without namespaces; "" is any. Raises MalformedXML."""
+    """Return the root of a request document, without namespaces; "" is any. Raises MalformedXML.
+
+    OSS accepts white space before the declaration (Go SDK 3.0.2, read 2026-12).
+    """
     try:
-        found = xml.parse(_without_controls(body.decode("utf-8", "replace")))
+        found = xml.parse(_without_controls(body.decode("utf-8", "replace").lstrip()))
     except xml.InvalidXml as error:
         raise malformed(root, str(error)) from None
     for node in found.iter():

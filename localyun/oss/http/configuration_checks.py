@@ -1,0 +1,81 @@
+"""What OSS checks in the configurations of buckets before it stores them; the errors are from the vendor's tests."""
+
+from collections.abc import Callable
+from xml.etree import ElementTree as ET
+
+from localyun.errors import ServiceError
+from localyun.oss.http.request import OssRequest
+from localyun.oss.http.upload_headers import ENCRYPTION, RULE, check_value
+from localyun.oss.http.xml import malformed, parse
+from localyun.oss.values import invalid_argument
+
+Check = Callable[[OssRequest, ET.Element], None]
+BUCKET_ARN = "acs:oss:::"
+DEFAULT_RESOURCE_GROUP = "rg-default-id"
+
+
+def _check_encryption(_request: OssRequest, rule: ET.Element) -> None:
+    """Raise InvalidEncryptionAlgorithmError, or InvalidArgument for a key of another algorithm than KMS."""
+    algorithm, key = rule.findtext(f"{RULE}/SSEAlgorithm") or "", rule.findtext(f"{RULE}/KMSMasterKeyID")
+    check_value(ENCRYPTION, algorithm)
+    if key and algorithm != "KMS":  # page "0005-00000204", read 2026-11
+        text = "The KMSMasterKeyID is valid only with the SSEAlgorithm KMS."
+        raise ServiceError(400, "InvalidArgument", text, ec="0005-00000204")
+
+
+def _check_logging(request: OssRequest, status: ET.Element) -> None:
+    """Raise InvalidTargetBucketForLogging unless the target exists."""
+    target = status.findtext("LoggingEnabled/TargetBucket")
+    if target and not request.objects.has_bucket(target):
+        text = "The target bucket of the log does not exist."
+        raise ServiceError(400, "InvalidTargetBucketForLogging", text, TargetBucket=target)
+
+
+def _check_inventory(_request: OssRequest, inventory: ET.Element) -> None:
+    """Raise InvalidArgument for a destination that is not an ARN, or MalformedXML for two encryptions."""
+    destination = "Destination/OSSBucketDestination"
+    target = inventory.findtext(f"{destination}/Bucket") or ""
+    if not target.startswith(BUCKET_ARN):
+        raise invalid_argument("Bucket", target, f"The Bucket of the destination must begin with {BUCKET_ARN}.")
+    if len(inventory.findall(f"{destination}/Encryption/*")) > 1:
+        raise malformed(inventory.tag, "its destination has more than one encryption")
+
+
+def _check_group(_request: OssRequest, group: ET.Element) -> None:
+    """Raise ResourceGroupIdPreCheckError for any but the default group (Go SDK 2, read 2026-12)."""
+    if group.findtext("ResourceGroupId") not in {None, "", DEFAULT_RESOURCE_GROUP}:
+        text = "The resource group id precheck error"
+        raise ServiceError(400, "ResourceGroupIdPreCheckError", text, ec="0039-00000003")
+
+
+def _check_monitor(request: OssRequest, monitor: ET.Element) -> None:
+    """Raise MalformedXML for an unknown status, or InvalidArgument to end what lifecycle rules depend on.
+
+    Page "0036-00000005", read 2026-12; it names no code.
+    """
+    _check_text("Status", "Enabled", "Disabled")(request, monitor)
+    rules = request.objects.configurations.get(request.bucket, "lifecycle")
+    used = any(node.text == "true" for node in parse(rules, "").iter("IsAccessTime")) if rules else False
+    if used and monitor.findtext("Status") == "Disabled":
+        text = "Access monitoring cannot be disabled: a lifecycle rule depends on the last access time."
+        raise ServiceError(400, "InvalidArgument", text, ec="0036-00000005")
+
+
+def _check_text(path: str, *values: str) -> Check:
+    """Return a check that an element has one of some texts."""
+
+    def check(_request: OssRequest, root: ET.Element) -> None:
+        if (text := root.findtext(path)) not in values:
+            raise malformed(root.tag, f"its {path} is {text!r}, not {' or '.join(values)}")
+
+    return check
+
+
+CHECKS: dict[str, Check] = {
+    "encryption": _check_encryption,
+    "logging": _check_logging,
+    "inventory": _check_inventory,
+    "requestPayment": _check_text("Payer", "BucketOwner", "Requester"),
+    "accessmonitor": _check_monitor,
+    "resourceGroup": _check_group,
+}
