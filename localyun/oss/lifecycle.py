@@ -100,14 +100,13 @@ def check_rules(rules: Sequence[LifecycleRule], *, allow_overlap: bool) -> None:
             same = {action.name for action in one.actions} & {action.name for action in other.actions}
             if same and not allow_overlap:
                 raise ServiceError(400, "InvalidArgument", f"Overlap for same action type {min(same)}")
-            if not same:
-                _check_together((*one.actions, *other.actions))
+            _check_together((*one.actions, *other.actions), may_mix=bool(same))
 
 
-def _check_together(actions: Sequence[LifecycleAction]) -> None:
+def _check_together(actions: Sequence[LifecycleAction], *, may_mix: bool = False) -> None:
     for kinds in ((EXPIRATION, TRANSITION), (OLD_EXPIRATION, OLD_TRANSITION)):
         found = [action for action in actions if action.kind in kinds]
-        if len({action.days is None for action in found}) > 1:
+        if not may_mix and len({action.days is None for action in found}) > 1:
             text = "Days and dates cannot be mixed in actions on the same objects."
             raise ServiceError(400, "InvalidRequest", text, ec="0014-00000080")
         for one, other in combinations(sorted(found, key=lambda action: action.rank), 2):

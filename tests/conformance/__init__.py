@@ -5,5 +5,6 @@ assert was recorded from the real service.
 
 __main__       runs the suites, prints what failed, and exits with 1 if anything did
 go_suites      builds a suite, runs its tests by name, and reads the outcomes
+left_out       reads left_out.tsv, and tells which of its tests are out of scope
 left_out.tsv   the tests that are not run, with the reason for each
 """

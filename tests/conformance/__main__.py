@@ -1,6 +1,7 @@
 """Run the vendor's suites for Go against the local cloud. Exit code 1: a test failed.
 
-`--all` also runs what is left out, each test in a process of its own, since some panic.
+Most tests wait most of the time, so several processes run at once, each with a local cloud of its own.
+`--all` also runs what is left out, each test in a process of its own, since some panic. Exit code 1: one passed.
 """
 
 import argparse
@@ -8,50 +9,76 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conformance.go_suites import SUITES, Suite, build, left_out, run, tests_of
-from tests.flow.reference_cloud import clipstitch_up
+from tests.conformance.go_suites import SUITES, Outcome, Suite, build, run, tests_of
+from tests.conformance.left_out import LeftOut, faults, in_scope, left_out
+
+PROCESSES = 8
+TESTS_EACH = 12  # of one process
 
 
-def check(suite: Suite, folder: Path, *, everything: bool) -> bool:
-    """Run one suite and print the outcome; return True if all tests that ran have passed."""
-    print(f"{suite.name}: building", flush=True)
-    package, reasons = build(suite, folder), left_out()
-    tests = [test for test in tests_of(suite, package) if everything or (suite.name, test) not in reasons]
-    print(f"{suite.name}: running {len(tests)} tests", flush=True)
-    started = time.monotonic()
-    batches = [[test] for test in tests] if everything else [tests]
-    with clipstitch_up() as variables:
-        outcomes = [one for batch in batches for one in run(suite, package, batch, variables)]
-    failed = [one for one in outcomes if one.failed]
-    for one in failed:
-        print(f"  {one.outcome} {one.test}")
-    if failed:
-        print((package / "log.txt").read_text("utf-8")[-6000:])
-    passed = sum(one.outcome == "PASS" for one in outcomes)
-    omitted = sum(name == suite.name for name, _ in reasons)
-    seconds = time.monotonic() - started
-    print(f"{suite.name}: {passed} of {len(tests)} passed in {seconds:.0f} s; {omitted} left out", flush=True)
-    return not failed
+def batches(tests: Sequence[str]) -> list[list[str]]:
+    """Return tests in batches for one process each; the tests of a class, which share a fixture, stay together."""
+    classes = [list(found) for _, found in groupby(tests, lambda test: test.rpartition(".")[0])]
+    return [found[start : start + TESTS_EACH] for found in classes for start in range(0, len(found), TESTS_EACH)]
+
+
+class Check:
+    """One suite: its tests, which run in the background, and what is wrong with their outcomes."""
+
+    def __init__(self, suite: Suite, folder: Path, pool: ThreadPoolExecutor, *, everything: bool) -> None:
+        print(f"{suite.name}: building", flush=True)
+        package = build(suite, folder)
+        self.suite, self.tests, self.reasons = suite, tests_of(suite, package), left_out(suite.name)
+        groups = batches([test for test in self.tests if test not in self.reasons])
+        groups += [[test] for test in self.tests if everything and test in self.reasons]
+        print(f"{suite.name}: running {sum(map(len, groups))} of {len(self.tests)} tests", flush=True)
+        self._running: list[Future[list[Outcome]]] = [pool.submit(run, suite, package, group) for group in groups]
+
+    def finish(self) -> bool:
+        """Wait, print the outcomes, and return True if all is as left_out.tsv says."""
+        outcomes = [one for batch in self._running for one in batch.result()]
+        surprising = [one for one in outcomes if one.passed == (one.test in self.reasons)]
+        wrong = faults(self.suite.name, self.tests) + [_described(one, self.reasons) for one in surprising]
+        print("".join(f"  {line}\n" for line in wrong), end="")
+        scope = in_scope(self.reasons, self.tests)
+        passed = sum(one.passed for one in outcomes)
+        share = f"{passed} of {len(scope)} tests in scope passed ({passed / len(scope):.1%})"
+        print(f"{self.suite.name}: {share}; {len(self.tests) - len(scope)} of {len(self.tests)} are out of scope")
+        for kind, count in sorted(Counter(reason.partition(":")[0] for reason in self.reasons.values()).items()):
+            print(f"  {count:3} {kind}", flush=True)
+        return not wrong
+
+
+def _described(one: Outcome, reasons: LeftOut) -> str:
+    """Return what is wrong with an outcome, and the end of its log."""
+    if one.test in reasons:
+        return f"{one.test} passes; left_out.tsv says: {reasons[one.test]}"
+    return f"{one.outcome} {one.test}\n{one.log}"
 
 
 def main() -> int:
     """Run all suites."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--all", action="store_true", help="also run the tests that are left out")
-    parser.add_argument("--suite", help="part of the name of a suite; default: all")
+    parser.add_argument("--suite", default="", help="part of the name of a suite; default: all")
     options = parser.parse_args()
     if not shutil.which("go"):
         print("The suites need Go on the PATH; install it, or leave this stage out.")
         return 1 if os.environ.get("CI") else 0
-    good = True
-    for suite in SUITES:
-        if options.suite is None or options.suite in suite.name:
-            with TemporaryDirectory() as folder:
-                good &= check(suite, Path(folder), everything=options.all)
-    return 0 if good else 1
+    started = time.monotonic()
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(PROCESSES) as pool:
+        suites = [suite for suite in SUITES if options.suite in suite.name]
+        checks = [Check(suite, Path(folder, suite.name), pool, everything=options.all) for suite in suites]
+        good = [check.finish() for check in checks]
+    print(f"{time.monotonic() - started:.0f} s")
+    return 0 if all(good) else 1
 
 
 if __name__ == "__main__":

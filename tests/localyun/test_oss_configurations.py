@@ -146,8 +146,8 @@ def test_appendable_objects_cannot_be_sealed(here: World) -> None:
 
 def test_a_document_may_begin_with_white_space(here: World) -> None:
     """Before its declaration, as the vendor's Go suite sends it."""
-    body = '\n  <?xml version="1.0" encoding="UTF-8"?><WebsiteConfiguration><RoutingRules><RoutingRule><Redirect/>'
-    body += "</RoutingRule></RoutingRules></WebsiteConfiguration>"
+    body = '\n  <?xml version="1.0" encoding="UTF-8"?><WebsiteConfiguration><RoutingRules><RoutingRule>'
+    body += "<RuleNumber>1</RuleNumber><Redirect/></RoutingRule></RoutingRules></WebsiteConfiguration>"
     found = [
         here.client().invoke_operation(
             oss.OperationInput(op_name="Raw", method=method, bucket=BUCKET, body=body, parameters={"website": ""})

@@ -16,6 +16,8 @@ import pytest
 
 from tests.localyun.oss_world import BUCKET, World, world
 
+MIRROR = "<RoutingRule><RuleNumber>1</RuleNumber><Redirect><RedirectType>Mirror</RedirectType></Redirect></RoutingRule>"
+
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
@@ -376,6 +378,12 @@ def test_a_configuration_of_a_bucket_is_returned_as_it_was_put(
             "MalformedXML",
         ),
         ("accessmonitor", "<AccessMonitorConfiguration/>", "MalformedXML"),
+        ("website", "<WebsiteConfiguration><RoutingRule/></WebsiteConfiguration>", "MalformedXML"),
+        (
+            "website",
+            f"<WebsiteConfiguration>{MIRROR}</WebsiteConfiguration>",
+            "MalformedXML",
+        ),
         (
             "logging",
             "<BucketLoggingStatus><LoggingEnabled><TargetBucket>no-such</TargetBucket></LoggingEnabled></BucketLoggingStatus>",

@@ -41,6 +41,16 @@ def _check_inventory(_request: OssRequest, inventory: ET.Element) -> None:
         raise malformed(inventory.tag, "its destination has more than one encryption")
 
 
+def _check_website(_request: OssRequest, website: ET.Element) -> None:
+    """Raise MalformedXML for a rule without a number, or a mirror without a URL (Go SDK 3.0.2, read 2026-12)."""
+    for rule in website.iter("RoutingRule"):
+        number = rule.findtext("RuleNumber") or ""
+        if not number.isascii() or not number.isdecimal() or int(number) < 1:
+            raise malformed(website.tag, f"a rule has the RuleNumber {number!r}")
+        if rule.findtext("Redirect/RedirectType") == "Mirror" and not rule.findtext("Redirect/MirrorURL"):
+            raise malformed(website.tag, f"rule {number} has no MirrorURL")
+
+
 def _check_group(_request: OssRequest, group: ET.Element) -> None:
     """Raise ResourceGroupIdPreCheckError for any but the default group (Go SDK 2, read 2026-12)."""
     if group.findtext("ResourceGroupId") not in {None, "", DEFAULT_RESOURCE_GROUP}:
@@ -75,6 +85,7 @@ CHECKS: dict[str, Check] = {
     "encryption": _check_encryption,
     "logging": _check_logging,
     "inventory": _check_inventory,
+    "website": _check_website,
     "requestPayment": _check_text("Payer", "BucketOwner", "Requester"),
     "accessmonitor": _check_monitor,
     "resourceGroup": _check_group,
