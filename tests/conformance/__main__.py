@@ -10,23 +10,14 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import groupby
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tests.conformance.go_suites import SUITES, Outcome, Suite, build, run, tests_of
 from tests.conformance.left_out import LeftOut, faults, in_scope, left_out
 
-PROCESSES = 8
-TESTS_EACH = 12  # of one process
-
-
-def batches(tests: Sequence[str]) -> list[list[str]]:
-    """Return tests in batches for one process each; the tests of a class, which share a fixture, stay together."""
-    classes = [list(found) for _, found in groupby(tests, lambda test: test.rpartition(".")[0])]
-    return [found[start : start + TESTS_EACH] for found in classes for start in range(0, len(found), TESTS_EACH)]
+PROCESSES = 6  # of each suite
 
 
 class Check:
@@ -36,7 +27,8 @@ class Check:
         print(f"{suite.name}: building", flush=True)
         package = build(suite, folder)
         self.suite, self.tests, self.reasons = suite, tests_of(suite, package), left_out(suite.name)
-        groups = batches([test for test in self.tests if test not in self.reasons])
+        expected = [test for test in self.tests if test not in self.reasons]
+        groups = [expected[first::PROCESSES] for first in range(PROCESSES)]  # neighbours wait for similar times
         groups += [[test] for test in self.tests if everything and test in self.reasons]
         print(f"{suite.name}: running {sum(map(len, groups))} of {len(self.tests)} tests", flush=True)
         self._running: list[Future[list[Outcome]]] = [pool.submit(run, suite, package, group) for group in groups]
@@ -73,7 +65,7 @@ def main() -> int:
         print("The suites need Go on the PATH; install it, or leave this stage out.")
         return 1 if os.environ.get("CI") else 0
     started = time.monotonic()
-    with TemporaryDirectory() as folder, ThreadPoolExecutor(PROCESSES) as pool:
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(PROCESSES * len(SUITES)) as pool:
         suites = [suite for suite in SUITES if options.suite in suite.name]
         checks = [Check(suite, Path(folder, suite.name), pool, everything=options.all) for suite in suites]
         good = [check.finish() for check in checks]
