@@ -11,7 +11,8 @@ from pathlib import Path
 
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
-from localyun.oss import rows
+from localyun.oss import retention, rows
+from localyun.oss.retention import check_mutable
 from localyun.oss.rows import ObjectRows
 from localyun.oss.values import (
     DELETE_MARKER,
@@ -40,6 +41,7 @@ SELECT_BUCKETS = "SELECT buckets.*, region FROM buckets LEFT JOIN bucket_regions
 SELECT_CONTENTS = """
 SELECT 1 FROM objects WHERE bucket=? UNION ALL SELECT 1 FROM versions WHERE bucket=?
 UNION ALL SELECT 1 FROM uploads WHERE bucket=? LIMIT 1"""
+SELECT_DOCUMENT = "SELECT document FROM bucket_configurations WHERE bucket=? AND name=?"
 PAGE_ROWS = 200
 BeforeReplace = Callable[[sqlite3.Connection, StoredObject | None], None]
 
@@ -150,6 +152,7 @@ class ObjectIndex:
             old = self.find(draft.bucket, draft.key)
             if forbid_overwrite and old and not bucket.versioning:
                 raise already_exists(draft.key, ec)
+            self._check_mutable(old)
             before(db, old)
             if old and draft.kind == "Appendable":
                 new, freed = replace(draft, version_id=old.version_id), [old]
@@ -175,7 +178,9 @@ class ObjectIndex:
             old = self.find(bucket, key)
             if version_id:
                 check_version(state, version_id)
+                self._check_mutable(self._version(bucket, key, version_id))
                 return Change(None, old, self._remove_version(db, bucket, key, version_id))
+            self._check_mutable(old)
             if not (marker_id := self._new_version(state)):
                 rows.drop_current(db, bucket, key)
                 return Change(None, old, [old] if old else [])
@@ -219,6 +224,12 @@ class ObjectIndex:
                 yield stored
             else:
                 start = found[-1][0] + b"\0" if len(found) == PAGE_ROWS else None
+
+    def _check_mutable(self, found: StoredObject | None) -> None:
+        """Raise FileImmutable for an object that the retention policy of its bucket protects."""
+        if found:
+            rows = self._database.rows(SELECT_DOCUMENT, found.bucket, retention.NAME)
+            check_mutable(next((row["document"] for row in rows), None), found, self._clock.now())
 
     def _version(self, bucket: str, key: str, version_id: str) -> StoredObject | None:
         """Return a version, which may be a delete marker."""

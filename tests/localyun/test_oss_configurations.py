@@ -163,3 +163,37 @@ def test_a_signed_header_must_be_sent(here: World) -> None:
     answer = httpx.get(url)
     assert answer.status_code == 400
     assert "<Code>InvalidArgument</Code>" in answer.text
+
+
+def test_a_retention_policy_makes_objects_immutable(here: World) -> None:
+    """They can be read and added, until the policy is removed; a locked one can only be extended."""
+    client, bucket, name = here.client(), here.bucket("retained"), "retained"
+    bucket.create_bucket()
+    bucket.put_object("k", b"1")
+    none = refused(client.get_bucket_worm, oss.GetBucketWormRequest(bucket=name))[:2]
+    period = oss.InitiateWormConfiguration(retention_period_in_days=1)
+    begin = oss.InitiateBucketWormRequest(bucket=name, initiate_worm_configuration=period)
+    worm_id = client.initiate_bucket_worm(begin).worm_id
+
+    def state() -> tuple[object, ...]:
+        found = client.get_bucket_worm(oss.GetBucketWormRequest(bucket=name)).worm_configuration
+        return found.worm_id, found.state, found.retention_period_in_days
+
+    begun = state()
+    for change in (bucket.delete_object, lambda key: bucket.put_object(key, b"2"), bucket.put_symlink):
+        with pytest.raises(oss2.exceptions.ServerError) as caught:
+            change(*("k", "k") if change == bucket.put_symlink else ("k",))
+        assert (caught.value.status, caught.value.code) == (409, "FileImmutable")
+    bucket.put_object("new", b"2")
+    client.abort_bucket_worm(oss.AbortBucketWormRequest(bucket=name))
+    bucket.delete_object("new")
+    locked_id = client.initiate_bucket_worm(begin).worm_id
+    client.complete_bucket_worm(oss.CompleteBucketWormRequest(bucket=name, worm_id=locked_id))
+    longer = oss.ExtendWormConfiguration(retention_period_in_days=2)
+    extend = oss.ExtendBucketWormRequest(bucket=name, worm_id=locked_id, extend_worm_configuration=longer)
+    client.extend_bucket_worm(extend)
+    assert (none, begun) == ((404, "NoSuchWORMConfiguration"), (worm_id, "InProgress", 1))
+    assert state() == (locked_id, "Locked", 2)
+    assert refused(client.extend_bucket_worm, extend)[0] == 400
+    assert refused(client.abort_bucket_worm, oss.AbortBucketWormRequest(bucket=name))[1] == "WORMConfigurationLocked"
+    assert bucket.get_object("k").read() == b"1"

@@ -2,7 +2,7 @@
 
 Effects: the default encryption is shown by new objects, blocked public access is blocked, and CORS rules are followed.
 All others are stored only: no website is served, no log or inventory is written, no policy or referer is checked.
-What would promise safety without any (WORM) or depends on other services (replication, domains) is not stored.
+What depends on other services (replication) is not stored.
 
 The roots, the errors of absent ones and the defaults are those of the API reference and of the tests of the vendor's
 SDKs, read 2026-11.
@@ -85,6 +85,7 @@ CONFIGURATIONS = (
         default=_BLOCKED,
         of_account=True,
     ),
+    Configuration("quota", "StorageQuota", "QuotaConfiguration", "NoSuchQuotaConfiguration"),  # the code is a guess
     _fixed("referer", "Referer", "RefererConfiguration", default=_REFERER, implied=_TRUNCATE),
     _fixed("requestPayment", "RequestPayment", "RequestPaymentConfiguration", default=leaf("Payer", "BucketOwner")),
     _fixed("accessmonitor", "AccessMonitor", "AccessMonitorConfiguration", default=leaf("Status", "Disabled")),

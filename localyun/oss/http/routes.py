@@ -25,6 +25,7 @@ from localyun.oss.http import (
     process,
     regions,
     restore,
+    worm,
 )
 from localyun.oss.http.conditions import http_date
 from localyun.oss.http.custom_domains import CustomDomains
@@ -61,6 +62,10 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("DELETE", "bucket", "policy"): ("oss:DeleteBucketPolicy", policies.delete_policy),
     ("POST", "bucket", "cname"): ("", cnames.change_cname),
     ("GET", "bucket", "cname"): ("", cnames.get_cname),
+    ("POST", "bucket", "worm"): ("oss:InitiateBucketWorm", worm.initiate_worm),
+    ("GET", "bucket", "worm"): ("oss:GetBucketWorm", worm.get_worm),
+    ("DELETE", "bucket", "worm"): ("oss:AbortBucketWorm", worm.abort_worm),
+    ("POST", "bucket", "wormId"): ("", worm.change_worm),
     ("GET", "bucket", "live"): ("oss:ListLiveChannel", buckets.list_live_channels),
     ("GET", "bucket", "versions"): ("oss:ListObjectVersions", lists.list_object_versions),
     ("GET", "bucket", "lifecycle"): ("oss:GetBucketLifecycle", lifecycle.get_lifecycle),
