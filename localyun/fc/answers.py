@@ -68,7 +68,7 @@ def async_document(name: str, config: AsyncConfig, settings: FcSettings, qualifi
         "functionArn": function_arn(name, settings, qualifier),
         "maxAsyncRetryAttempts": config.retries,
         "maxAsyncEventAgeInSeconds": config.max_age_seconds,
-        "asyncTask": config.task,
+        **({"asyncTask": True} if config.task else {}),  # fc3 would report `false` as a difference
         "destinationConfig": {side: {"destination": arn} for side, arn in destinations.items() if arn},
         **_times(config),
     }

@@ -21,7 +21,7 @@ CREATE TABLE IF NOT EXISTS async_tasks (
   qualifier TEXT NOT NULL, state TEXT NOT NULL, PRIMARY KEY (function, id)
 );
 """
-# What data directories of earlier versions lack.
+# What data directories of earlier versions lack, in the order of the table.
 ADDED = {"qualifier": "TEXT NOT NULL DEFAULT 'LATEST'", "task_id": "TEXT NOT NULL DEFAULT ''"}
 SAVE = "INSERT OR REPLACE INTO invocations VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 FORGET = "DELETE FROM async_tasks WHERE accepted < ? AND request_id NOT IN (SELECT request_id FROM invocations)"
@@ -35,7 +35,7 @@ class InvocationStore:
     def __init__(self, file: Path) -> None:
         self._database = Database(file, SCHEMA)
         present = {row["name"] for row in self._database.rows("PRAGMA table_info(invocations)")}
-        for column in ADDED.keys() - present:
+        for column in (name for name in ADDED if name not in present):
             with self._database.change() as db:
                 db.execute(f"ALTER TABLE invocations ADD COLUMN {column} {ADDED[column]}")
 

@@ -121,7 +121,7 @@ def test_the_setting_is_kept(world: FcWorld) -> None:
         models.ListAsyncInvokeConfigsRequest(function_name="setting")
     ).body.configs
 
-    assert [False, False, True, True, True] == [*given, found.async_task, config.async_task]
+    assert [None, None, True, True, True] == [*given, found.async_task, config.async_task]
     assert (400, "InvalidArgument") == refused(lambda: configure(world, "setting", async_task="yes"))
 
 
