@@ -83,7 +83,8 @@ class AsyncInvocations:
         """Run the unfinished invocations of an earlier process."""
         self._dispatcher.start()
         for invocation in self._store.all():
-            self._dispatcher.put(invocation)
+            due = self._now() if self.tasks.is_stopping(invocation) else invocation.due
+            self._dispatcher.put(replace(invocation, due=due))
 
     def accept(
         self,

@@ -12,6 +12,8 @@ from alibabacloud_tea_util.models import RuntimeOptions
 
 from localyun.clock import HostClock
 from localyun.errors import ServiceError
+from localyun.fc.store import InvocationStore
+from localyun.fc.task_states import TaskStates
 from localyun.server import LocalCloud
 from tests.child_process import wait_until
 from tests.localyun.fc_world import SERVERLESS, FcWorld, refused, running_fc_world, serve, write_project
@@ -363,7 +365,7 @@ def test_an_invalid_query_is_refused(world: FcWorld, query: dict[str, Any]) -> N
 
 
 def test_tasks_survive_a_crash(tmp_path: Path) -> None:
-    """A task that ran or waited runs again, one that was being stopped ends, one that has ended stays."""
+    """A task that ran or waited runs again; one that has ended stays."""
     project = write_project(tmp_path / "project")
     process, world = serve(project, tmp_path)
     name = create(world, "f")
@@ -389,3 +391,21 @@ def test_tasks_survive_a_crash(tmp_path: Path) -> None:
     assert ["Enqueued", "Dequeued", "Running", "Succeeded"] == states(waits)
     assert 2 == world.lines().count("runs 0")
     assert EXISTS == refusal
+
+
+def test_a_task_that_was_being_stopped_ends_after_a_restart(tmp_path: Path) -> None:
+    """It does not wait for its time, and does not run."""
+    project = write_project(tmp_path / "project")
+    with LocalCloud(project, data=tmp_path / "data") as endpoints:
+        world = FcWorld((endpoints.fc, endpoints.oss), endpoints.credential, tmp_path)
+        create(world, "f")
+        submit(world, "f", "a", {"name": "a"}, delay=600)
+    store = InvocationStore(tmp_path / "data" / "functions" / "invocations.sqlite")
+    assert TaskStates(store, HostClock()).stop("f", "a")  # as far as a process comes that is killed then
+    store.close()
+    with LocalCloud(project, data=tmp_path / "data") as endpoints:
+        world = FcWorld((endpoints.fc, endpoints.oss), endpoints.credential, tmp_path)
+        task = reach(world, "f", "a", "Stopped")
+
+    assert ["Enqueued", "Stopping", "Stopped"] == states(task)
+    assert not world.out.exists()
