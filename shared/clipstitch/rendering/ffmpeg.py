@@ -25,7 +25,7 @@ MEMORY_BYTES = 4 << 30  # of address space; threads reserve more than they use
 WALL_S, WALL_PER_BYTE_S = 60.0, 2e-6  # a graph may hang at no processor time at all
 LOG_BYTES = 1 << 20
 _STREAM = re.compile(r"^  Stream #0:(\d+)[^:]*: Audio: (\w+)[^\n]*?, (\d+) Hz, ([^,\n]+),", re.MULTILINE)
-_TROUBLE = re.compile(r"error|invalid|not found|fail", re.IGNORECASE)
+_FAILURE = re.compile(r"error|invalid|not found|fail", re.IGNORECASE)
 _ERRORS = re.compile(r"; (\d+) decode errors")
 
 
