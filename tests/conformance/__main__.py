@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conformance.go_suites import SUITES, Outcome, Suite, build, run, tests_of
+from tests.conformance.go_suites import SUITES, Outcome, Suite, build, run, tests_of, timed_by_the_second
 from tests.conformance.left_out import LeftOut, faults, in_scope, left_out
 
 PROCESSES = 6  # of each suite
@@ -28,7 +28,10 @@ class Check:
         package = build(suite, folder)
         self.suite, self.tests, self.reasons = suite, tests_of(suite, package), left_out(suite.name)
         expected = [test for test in self.tests if test not in self.reasons]
-        groups = [expected[first::PROCESSES] for first in range(PROCESSES)]  # neighbours wait for similar times
+        apart = timed_by_the_second(suite, package)
+        dealt = [test for test in expected if test not in apart]
+        groups = [dealt[first::PROCESSES] for first in range(PROCESSES)]  # neighbours wait for similar times
+        groups[0] += [test for test in expected if test in apart]
         groups += [[test] for test in self.tests if everything and test in self.reasons]
         print(f"{suite.name}: running {sum(map(len, groups))} of {len(self.tests)} tests", flush=True)
         self._running: list[Future[list[Outcome]]] = [pool.submit(run, suite, package, group) for group in groups]

@@ -98,6 +98,14 @@ def tests_of(suite: Suite, package: Path) -> list[str]:
     return [name.replace(") ", ".") for name in found]
 
 
+def timed_by_the_second(suite: Suite, package: Path) -> set[str]:
+    """Return the tests that choose a port by the current second: they meet if they run at the same time."""
+    texts = "".join(file.read_text("utf-8") for file in sorted(package.glob(suite.files)))
+    parts = re.split(suite.definition, texts, flags=re.MULTILINE)  # text, name, text, name, text
+    named = zip(parts[1::2], parts[2::2], strict=True)
+    return {name.replace(") ", ".") for name, body in named if "rand.Seed(time.Now().Unix())" in body}
+
+
 def run(suite: Suite, package: Path, tests: Sequence[str]) -> list[Outcome]:
     """Run tests in one process, with a local cloud and a copy of the package, and return how each ended.
 
