@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from localyun.errors import ServiceError
 from localyun.http import HttpResponse
+from localyun.oss.http import select
 from localyun.oss.http.objects import object_headers
 from localyun.oss.http.request import OssRequest, not_implemented
 from localyun.oss.service import StoredObject
@@ -28,7 +29,9 @@ def async_process(request: OssRequest) -> HttpResponse:
 
 
 def process_and_save(request: OssRequest) -> HttpResponse:
-    """Answer ProcessObject, which changes an image and saves it: no process of this kind is implemented."""
+    """Answer SelectObject and CreateSelectObjectMeta; or ProcessObject, of which no process is implemented."""
+    if answer := select.ACTIONS.get(request.query[SAVING]):
+        return answer(request)
     raise not_implemented(f"{SAVING}={_posted(request, SAVING)}")
 
 
