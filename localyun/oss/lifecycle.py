@@ -11,7 +11,7 @@ from itertools import combinations
 from xml.etree import ElementTree as ET
 
 from localyun.errors import ServiceError
-from localyun.oss.tags import parse_tags
+from localyun.oss.tags import CHARACTERS, parse_tags
 from localyun.oss.values import StoredObject, invalid_argument
 
 EXPIRATION, TRANSITION, ABORT = "Expiration", "Transition", "AbortMultipartUpload"
@@ -162,7 +162,12 @@ def _action(kind: str, node: ET.Element) -> LifecycleAction:
 
 
 def _tags(node: ET.Element) -> frozenset[tuple[str, str]]:
-    return frozenset((found.findtext("Key") or "", found.findtext("Value") or "") for found in node.findall("Tag"))
+    """Return tags; OSS refuses characters that no tag can have, but not a length (vendor's tests, Python 2.19.1)."""
+    tags = frozenset((found.findtext("Key") or "", found.findtext("Value") or "") for found in node.findall("Tag"))
+    for text in {text for tag in tags for text in tag}:
+        if not CHARACTERS.fullmatch(text):
+            raise invalid_argument("Tag", text, f"{text!r} has characters that a tag cannot have.")
+    return tags
 
 
 def _number(tag: str, text: str) -> int:

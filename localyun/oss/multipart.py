@@ -91,10 +91,16 @@ class Uploads:
     def add(
         self, upload: Upload, number: int, source: Source, *, event: str = "UploadPart", origin: Origin
     ) -> UploadPart:
-        """Store a part, or replace the one with the same number. Raises InvalidArgument or NoSuchUpload."""
+        """Store a part, or replace the one with the same number.
+
+        Raises InvalidArgument, NoSuchUpload, or PartNotSequential if the parts must arrive in order and do not.
+        """
         if not 1 <= number <= MAX_PART_NUMBER:
             text = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive."
             raise invalid_argument("partNumber", str(number), text)
+        if SEQUENTIAL_MD5 in upload.headers and number - len(self.parts(upload)) not in {0, 1}:
+            text = f"The parts of the upload must arrive in order, and part {number} does not."
+            raise ServiceError(400, "PartNotSequential", text, PartNumber=str(number))
         blob = self._blobs.save(source)
         part = UploadPart(number, blob.md5.hex().upper(), blob.size, blob.crc64, blob.file, self._writer.now())
         self._store_part(upload, part)

@@ -32,9 +32,11 @@ class Retention:
         return IN_PROGRESS if now < datetime.fromisoformat(self.created) + TIME_TO_LOCK else EXPIRED
 
     def extended(self, days: int) -> "Retention":
-        """Return a locked policy with a longer period. Raises InvalidArgument."""
-        if not self.is_locked or days <= self.days:
-            text = f"Only a locked policy can be extended, and only beyond its {self.days} days."
+        """Return a locked policy with a longer period. Raises InvalidWORMConfiguration or InvalidArgument."""
+        if not self.is_locked:  # the vendor's tests, Python 2.19.1
+            raise ServiceError(400, "InvalidWORMConfiguration", "Only a locked policy can be extended.")
+        if days <= self.days:
+            text = f"A policy can be extended only beyond its {self.days} days."
             raise ServiceError(400, "InvalidArgument", text, ArgumentName="RetentionPeriodInDays")
         return replace(self, days=days)
 

@@ -152,10 +152,20 @@ class ObjectService(ObjectIndex):
         return self._writer.commit(draft, "AppendObject", options, before=check_unchanged)
 
     def delete(
-        self, bucket: str, key: str, version_id: str = "", *, event: str = "DeleteObject", origin: Origin = INTERNAL
+        self,
+        bucket: str,
+        key: str,
+        version_id: str = "",
+        *,
+        event: str = "DeleteObject",
+        origin: Origin = INTERNAL,
+        bypass_governance: bool = False,
     ) -> Deletion:
-        """Delete a version, or an object, if it exists; with versioning, an object is only marked as deleted."""
-        change = self.remove(bucket, key, version_id)
+        """Delete a version, or an object, if it exists; with versioning, an object is only marked as deleted.
+
+        Raises FileImmutable, unless `bypass_governance` allows it.
+        """
+        change = self.remove(bucket, key, version_id, bypass_governance=bypass_governance)
         size = self._writer.free(change.freed)
         removed = change.freed if version_id else [change.old] if change.old else []
         for gone in removed:

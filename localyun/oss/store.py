@@ -12,6 +12,7 @@ from pathlib import Path
 from localyun.clock import CloudClock
 from localyun.errors import ServiceError
 from localyun.oss import retention, rows
+from localyun.oss.object_worm import check_destroyable
 from localyun.oss.retention import check_mutable
 from localyun.oss.rows import ObjectRows
 from localyun.oss.values import (
@@ -159,6 +160,7 @@ class ObjectIndex:
             else:
                 new = replace(draft, version_id=self._new_version(bucket))
                 freed = self._retire(db, new, old)
+            self._check_destroyable(freed)
             rows.put_current(db, new)
         return Change(new, old, freed)
 
@@ -171,21 +173,29 @@ class ObjectIndex:
             rows.set_headers(db, new)
         return new
 
-    def remove(self, bucket: str, key: str, version_id: str = "") -> Change:
-        """Remove a version if it exists, or the object: with versioning, a delete marker becomes its newest version."""
+    def remove(self, bucket: str, key: str, version_id: str = "", *, bypass_governance: bool = False) -> Change:
+        """Remove a version if it exists, or the object: with versioning, a delete marker becomes its newest version.
+
+        Raises FileImmutable, unless `bypass_governance` allows it.
+        """
         with self._database.change(frees_space=True) as db:
             state = self.bucket(bucket)
             old = self.find(bucket, key)
             if version_id:
                 check_version(state, version_id)
                 self._check_mutable(self._version(bucket, key, version_id))
-                return Change(None, old, self._remove_version(db, bucket, key, version_id))
+                removed = self._remove_version(db, bucket, key, version_id)
+                self._check_destroyable(removed, bypass_governance=bypass_governance)
+                return Change(None, old, removed)
             self._check_mutable(old)
             if not (marker_id := self._new_version(state)):
                 rows.drop_current(db, bucket, key)
-                return Change(None, old, [old] if old else [])
+                freed = [old] if old else []
+                self._check_destroyable(freed)
+                return Change(None, old, freed)
             marker = self._marker(bucket, key, marker_id)
             freed = self._retire(db, marker, old)
+            self._check_destroyable(freed)
             rows.put_older(db, marker)
         return Change(marker, old, freed)
 
@@ -224,6 +234,11 @@ class ObjectIndex:
                 yield stored
             else:
                 start = found[-1][0] + b"\0" if len(found) == PAGE_ROWS else None
+
+    def _check_destroyable(self, versions: list[StoredObject], *, bypass_governance: bool = False) -> None:
+        """Raise FileImmutable if one of the versions that are about to go must stay."""
+        for found in versions:
+            check_destroyable(found, self._clock.now(), bypass_governance=bypass_governance)
 
     def _check_mutable(self, found: StoredObject | None) -> None:
         """Raise FileImmutable for an object that the retention policy of its bucket protects."""

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 from localyun.errors import ServiceError
 
 MAX_TAGS = 10
+CHARACTERS = re.compile(r"[\w +\-=.:/]*")
 KEY = re.compile(r"[\w +\-=.:/]{1,128}")
 VALUE = re.compile(r"[\w +\-=.:/]{0,256}")
 

@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from functools import partial
 
+from localyun.errors import ServiceError
 from localyun.http import HttpResponse
 from localyun.oss.http.configuration_checks import DEFAULT_RESOURCE_GROUP
 from localyun.oss.http.configurations import bucket_tags, found_text
@@ -19,6 +20,7 @@ from localyun.oss.http.upload_headers import (
     stored_headers,
 )
 from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, owner, parse, xml_response
+from localyun.oss.object_worm import OBJECT_WORM
 from localyun.oss.service import OssBucket
 from localyun.oss.values import invalid_argument
 
@@ -56,7 +58,9 @@ def put_bucket(request: OssRequest) -> HttpResponse:
     acl, configuration = _acl(request, ""), _bucket_configuration(request)
     encryption = encryption_document(stored_headers(request.headers))
     is_new = not request.objects.has_bucket(request.bucket)
-    request.objects.create_bucket(request.bucket)
+    request.objects.create_bucket(
+        request.bucket, region="" if request.region == request.context.region else request.region
+    )
     request.objects.set_bucket(request.bucket, acl=acl)
     if is_new and configuration:
         request.objects.configurations.put(request.bucket, BUCKET_CLASS, configuration)
@@ -148,14 +152,16 @@ def put_bucket_versioning(request: OssRequest) -> HttpResponse:
     status = parse(request.http.read(), "VersioningConfiguration").findtext("Status")
     if status not in {"Enabled", "Suspended"}:
         raise malformed("VersioningConfiguration", f"its Status is {status!r}, not Enabled or Suspended")
+    if status == "Suspended" and request.objects.configurations.get(request.bucket, OBJECT_WORM):
+        raise ServiceError(409, "InvalidBucketState", "A bucket with ObjectWorm keeps its versioning.")
     request.objects.set_bucket(request.bucket, versioning=status)
     return HttpResponse(200)
 
 
 def _properties(request: OssRequest, bucket: OssBucket) -> str:
-    """Return the elements of a bucket; its endpoints are the one that received the request."""
-    host = request.headers.get("host", "")
+    """Return the elements of a bucket; its endpoints are the one that received the request, if it is in its region."""
     region = bucket.region or request.context.region
+    host = request.headers.get("host", "") if region == request.region else f"oss-{region}.aliyuncs.com"
     group = _resource_group(request, bucket.name)
     place = leaves(
         ResourceGroupId=group,

@@ -2,7 +2,6 @@
 
 Effects: the default encryption is shown by new objects, blocked public access is blocked, and CORS rules are followed.
 All others are stored only: no website is served, no log or inventory is written, no policy or referer is checked.
-What depends on other services (replication) is not stored.
 
 The roots, the errors of absent ones and the defaults are those of the API reference and of the tests of the vendor's
 SDKs, read 2026-11.
@@ -88,6 +87,7 @@ CONFIGURATIONS = (
     Configuration("quota", "StorageQuota", "QuotaConfiguration", "NoSuchQuotaConfiguration"),  # the code is a guess
     _fixed("referer", "Referer", "RefererConfiguration", default=_REFERER, implied=_TRUNCATE),
     _fixed("requestPayment", "RequestPayment", "RequestPaymentConfiguration", default=leaf("Payer", "BucketOwner")),
+    _fixed("qos", "QoS", "BucketUserQos", default=leaf("StorageCapacity", -1)),
     _fixed("accessmonitor", "AccessMonitor", "AccessMonitorConfiguration", default=leaf("Status", "Disabled")),
     _fixed("httpsConfig", "HttpsConfig", "HttpsConfiguration", default=_HTTPS),
     _fixed("bucketArchiveDirectRead", "ArchiveDirectRead", "ArchiveDirectReadConfiguration", default=_DIRECT),
@@ -176,6 +176,8 @@ def _completed(root: ET.Element, implied: Iterable[tuple[str, str]]) -> bytes:
             node.text = node.text.lower()
         if node.tag == "AllowedMethod" and node.text:
             node.text = node.text.upper()
+        if node.tag == "AllowedHeader" and node.text:
+            node.text = node.text.lower()
     for parent, content in implied:
         for node in list(root.iter(parent)):
             _imply(node, ET.fromstring(content))  # noqa: S314 - a constant
@@ -221,5 +223,6 @@ def _list_inventories(request: OssRequest, found: dict[str, bytes]) -> HttpRespo
     names = [name for name in found if name > after]
     page, truncated = names[:MAX_INVENTORIES], len(names) > MAX_INVENTORIES
     documents = (ET.tostring(parse(found[name], "InventoryConfiguration"), "unicode") for name in page)
-    paging = leaves(IsTruncated=truncated, NextContinuationToken=page[-1] if truncated else None)
+    token = page[-1] if truncated else None
+    paging = leaves(IsTruncated=truncated, ContinuationToken=after or None, NextContinuationToken=token)
     return xml_response("ListInventoryConfigurationsResult", *documents, paging)

@@ -16,6 +16,9 @@ def put_lifecycle(request: OssRequest) -> HttpResponse:
     root = parse(request.http.read(), "LifecycleConfiguration")
     allow_overlap = request.headers.get("x-oss-allow-same-action-overlap", "").lower() == "true"
     check_rules(parse_rules(root), allow_overlap=allow_overlap)
+    for node in root.iter():
+        if node.text in {"True", "False"}:  # clients in Python send them so
+            node.text = node.text.lower()
     for rule in root.findall("Rule"):
         _complete(rule, "ID", request.context.clock.token(16))
         _complete(rule, "Prefix", "")

@@ -91,7 +91,10 @@ def _version_id(node: ET.Element) -> str:
 
 def _deleted(request: OssRequest, key: str, version_id: str) -> str:
     """Delete an object or a version; return the elements that say what was done."""
-    done = request.objects.delete(request.bucket, key, version_id, event="DeleteObjects", origin=request.origin)
+    bypass = request.bypasses_governance(key)
+    done = request.objects.delete(
+        request.bucket, key, version_id, event="DeleteObjects", origin=request.origin, bypass_governance=bypass
+    )
     marked = done.is_delete_marker
     marker = leaves(DeleteMarker=marked or None, DeleteMarkerVersionId=done.version_id if marked else None)
     return leaves(Key=request.encoded(key), VersionId=version_id or None) + marker

@@ -5,6 +5,7 @@ from localyun.http import FileRange, HttpResponse
 from localyun.oss.http.conditions import byte_range
 from localyun.oss.http.objects import copied_object, copied_version, encryption_headers, etag_headers, md5_header
 from localyun.oss.http.request import OssRequest
+from localyun.oss.http.upload_headers import ENCRYPTION_HEADERS
 from localyun.oss.http.xml import element, iso, leaf, leaves, malformed, parse, xml_response
 from localyun.oss.multipart import (
     MAX_PART_NUMBER,
@@ -41,6 +42,7 @@ def upload_part(request: OssRequest) -> HttpResponse:
     """Answer UploadPart, or with `x-oss-copy-source` UploadPartCopy."""
     if "x-oss-copy-source" in request.headers:
         return upload_part_copy(request)
+    _check_no_encryption(request)
     request.check_md5()
     number, upload = _number(request), _upload(request, ec=NO_UPLOAD_PART_EC)
     part = request.objects.uploads.add(upload, number, request.http.body, origin=request.origin)
@@ -61,6 +63,7 @@ def upload_part_copy(request: OssRequest) -> HttpResponse:
 
 def complete_upload(request: OssRequest) -> HttpResponse:
     """Answer CompleteMultipartUpload, with the listed parts, or with all if `x-oss-complete-all` is `yes`."""
+    _check_no_encryption(request)
     upload = _upload(request)
     new = request.objects.uploads.complete(
         upload,
@@ -72,6 +75,13 @@ def complete_upload(request: OssRequest) -> HttpResponse:
     location = leaf("Location", f"http://{request.headers.get('host', '')}{request.http.raw_path}")
     address = _address(request, ETag=f'"{new.etag}"')
     return xml_response("CompleteMultipartUploadResult", location, address, **etag_headers(new))
+
+
+def _check_no_encryption(request: OssRequest) -> None:
+    """Raise InvalidArgument for an encryption, which only the beginning of an upload can have."""
+    if given := [name for name in ENCRYPTION_HEADERS if name in request.headers]:
+        text = "The upload has an encryption for all of its parts; a part cannot have another one."
+        raise invalid_argument(given[0], request.headers[given[0]], text)
 
 
 def abort_upload(request: OssRequest) -> HttpResponse:

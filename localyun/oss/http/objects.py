@@ -12,6 +12,7 @@ from localyun.oss.http.request import OssRequest, copy_source, not_implemented
 from localyun.oss.http.upload_headers import ENCRYPTION_HEADERS, OSS_HEADERS
 from localyun.oss.http.xml import iso, leaves, xml_response
 from localyun.oss.multipart import UploadPart
+from localyun.oss.object_worm import HEADERS as WORM_HEADERS
 from localyun.oss.service import StoredObject
 from localyun.oss.values import INTERNAL_HEADERS, SEQUENTIAL_MD5, invalid_argument
 
@@ -21,6 +22,7 @@ GZIPPED_TYPES = (
     *("application/javascript", "application/x-javascript", "application/rss+xml"),
 )
 MD5_DIGITS = 32
+CLIENT_ENCRYPTION = "x-oss-meta-client-side-encryption-"
 MAX_POSITION = 5 * 1024**3
 IN_MEMORY_BYTES = 1 << 16  # a small object is sent in one write, together with its headers
 
@@ -96,7 +98,13 @@ def seal_object(_request: OssRequest) -> HttpResponse:
 
 def delete_object(request: OssRequest) -> HttpResponse:
     """Answer DeleteObject: 204 whether the object exists or not."""
-    done = request.objects.delete(request.bucket, request.key, request.version_id, origin=request.origin)
+    done = request.objects.delete(
+        request.bucket,
+        request.key,
+        request.version_id,
+        origin=request.origin,
+        bypass_governance=request.bypasses_governance(request.key),
+    )
     marker = {"x-oss-delete-marker": "true"} if done.is_delete_marker else {}
     shown = done.version_id and request.objects.bucket(request.bucket).versioning
     return HttpResponse(204, b"", marker | ({"x-oss-version-id": done.version_id} if shown else {}))
@@ -204,10 +212,15 @@ def _overrides(request: OssRequest) -> dict[str, str]:
 
 
 def _copied_headers(request: OssRequest, source: StoredObject, *, replaced: bool) -> Mapping[str, str]:
-    """Return the metadata of a copy; tags have their own directive, ACL, class and encryption are never copied."""
+    """Return the metadata of a copy; tags have their own directive, ACL, class and encryption are never copied.
+
+    How the client encrypted the contents is always kept, as the vendor's tests have it (Python SDK 2.0, TestCopier).
+    """
     own = request.stored_headers()
-    own_only = OSS_HEADERS.union(ENCRYPTION_HEADERS, INTERNAL_HEADERS)
-    headers = {name: value for name, value in (own if replaced else source.headers).items() if name not in own_only}
+    kept = {name: value for name, value in source.headers.items() if name.startswith(CLIENT_ENCRYPTION)}
+    own_only = OSS_HEADERS.union(ENCRYPTION_HEADERS, INTERNAL_HEADERS, WORM_HEADERS)
+    given = kept | own if replaced else source.headers
+    headers = {name: value for name, value in given.items() if name not in own_only}
     headers |= {name: own[name] for name in own_only - {"x-oss-tagging"} if name in own}
     tags = own if _directive(request, "x-oss-tagging-directive") == "REPLACE" else source.headers
     return headers | ({"x-oss-tagging": tags["x-oss-tagging"]} if tags.get("x-oss-tagging") else {})

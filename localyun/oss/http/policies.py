@@ -42,7 +42,7 @@ def get_policy_status(request: OssRequest) -> HttpResponse:
     policy = json.loads(request.objects.configurations.get(request.bucket, POLICY) or b"{}")
     statements = policy.get("Statement") or []
     found = [one for one in statements if isinstance(one, dict)] if isinstance(statements, list) else []
-    is_public = any(one.get("Effect") == "Allow" and one.get("Principal") in ("*", ["*"]) for one in found)
+    is_public = any(one.get("Effect") == "Allow" and one.get("Principal", "*") in ("*", ["*"]) for one in found)
     return xml_response("PolicyStatus", leaf("IsPublic", is_public))
 
 

@@ -13,7 +13,7 @@ from localyun.endpoint import Endpoint
 from localyun.errors import ServiceError
 from localyun.http import CHUNK_BYTES, HttpRequest
 from localyun.oss.expiry import Expiry
-from localyun.oss.http.upload_headers import OBJECT_ACLS, default_headers, stored_headers
+from localyun.oss.http.upload_headers import OBJECT_ACLS, default_headers, retention_headers, stored_headers
 from localyun.oss.http.xml import printable
 from localyun.oss.service import ObjectService
 from localyun.oss.values import DEFAULTS, AcceptedTask, Origin, WriteOptions, invalid_argument
@@ -21,6 +21,8 @@ from localyun.ram.credentials import Credential
 
 # A host with one label before a known name addresses the bucket; every other host is path-style.
 VIRTUAL_HOST = re.compile(r"([a-z0-9][a-z0-9-]+)\.(localhost|oss-[a-z0-9-]+\.aliyuncs\.com)(:\d+)?")
+REGIONAL_HOST = re.compile(r"(?:[a-z0-9-]+\.)?oss-([a-z0-9-]+?)(?:-internal)?\.aliyuncs\.com(?::\d+)?")
+ACCELERATED = ("accelerate", "accelerate-overseas")
 
 
 class TaskSubmitter(Protocol):
@@ -82,6 +84,12 @@ class OssRequest:
         return self.context.objects
 
     @property
+    def region(self) -> str:
+        """The region whose endpoint received the request; that of the local cloud, unless the host names another."""
+        host = REGIONAL_HOST.fullmatch(self.headers.get("host", ""))
+        return host[1] if host and host[1] not in ACCELERATED else self.context.region
+
+    @property
     def origin(self) -> Origin:
         """The origin of the events of this request."""
         return Origin(self.request_id, self.http.client)
@@ -121,6 +129,7 @@ class OssRequest:
         """Return the headers of an upload that are stored with the object. Raises ServiceError for an invalid one."""
         return {
             **default_headers(self.objects.configurations, self.bucket, self.headers),
+            **retention_headers(self.objects.configurations, self.bucket, self.headers, self.context.clock.now()),
             **stored_headers(self.headers),
         }
 
@@ -153,6 +162,13 @@ class OssRequest:
                 f"You have no right to access this object: {credential.principal} lacks {action} on {'/'.join(names)}."
             )
             raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
+
+    def bypasses_governance(self, key: str) -> bool:
+        """Return True if the request overrides retention of the mode GOVERNANCE. Raises AccessDenied."""
+        if self.headers.get("x-oss-bypass-governance-retention", "").lower() != "true":
+            return False
+        self.require("oss:BypassGovernanceRetention", self.bucket, key)
+        return True
 
     def check_md5(self) -> None:
         """Raise InvalidDigest if the body does not have the MD5 of its Content-MD5 header."""

@@ -19,12 +19,17 @@ from localyun.oss.http import (
     lists,
     metadata,
     multipart,
+    object_worm,
     objects,
     policies,
     post_object,
     process,
+    qos,
+    redundancy,
     regions,
+    replication,
     restore,
+    styles,
     worm,
 )
 from localyun.oss.http.conditions import http_date
@@ -78,6 +83,37 @@ ROUTES: dict[tuple[str, str, str], OssRoute] = {
     ("PUT", "object", ""): ("oss:PutObject", objects.put_object),
     ("DELETE", "object", ""): ("oss:DeleteObject", objects.delete_object),
     ("POST", "object", "append"): ("oss:PutObject", objects.append_object),
+    ("PUT", "bucket", "style"): ("oss:PutStyle", styles.put_style),
+    ("GET", "bucket", "style"): ("oss:GetStyle", styles.get_style),
+    ("DELETE", "bucket", "style"): ("oss:DeleteStyle", styles.delete_style),
+    ("PUT", "bucket", "objectWorm"): ("oss:PutBucketObjectWormConfiguration", object_worm.put_configuration),
+    ("GET", "bucket", "objectWorm"): ("oss:GetBucketObjectWormConfiguration", object_worm.get_configuration),
+    ("PUT", "object", "retention"): ("oss:PutObjectRetention", object_worm.put_retention),
+    ("GET", "object", "retention"): ("oss:GetObjectRetention", object_worm.get_retention),
+    ("PUT", "object", "legalHold"): ("oss:PutObjectLegalHold", object_worm.put_hold),
+    ("GET", "object", "legalHold"): ("oss:GetObjectLegalHold", object_worm.get_hold),
+    ("POST", "bucket", "replication"): ("oss:PutBucketReplication", replication.change_rules),
+    ("GET", "bucket", "replication"): ("oss:GetBucketReplication", replication.get_rules),
+    ("GET", "bucket", "replicationLocation"): ("oss:GetBucketReplicationLocation", replication.get_locations),
+    ("GET", "bucket", "replicationProgress"): ("oss:GetBucketReplicationProgress", replication.get_progress),
+    ("PUT", "bucket", "rtc"): ("oss:PutBucketRTC", replication.put_time_control),
+    ("GET", "service", "qosInfo"): ("oss:GetUserQosInfo", qos.get_account_info),
+    ("PUT", "bucket", "qosInfo"): ("oss:PutBucketQosInfo", qos.put_bucket_info),
+    ("GET", "bucket", "qosInfo"): ("oss:GetBucketQosInfo", qos.get_bucket_info),
+    ("DELETE", "bucket", "qosInfo"): ("oss:DeleteBucketQosInfo", qos.delete_bucket_info),
+    ("GET", "service", "redundancyTransition"): (
+        "oss:ListUserDataRedundancyTransition",
+        redundancy.list_transitions,
+    ),
+    ("POST", "bucket", "redundancyTransition"): (
+        "oss:CreateBucketDataRedundancyTransition",
+        redundancy.create_transition,
+    ),
+    ("GET", "bucket", "redundancyTransition"): ("oss:GetBucketDataRedundancyTransition", redundancy.get_transition),
+    ("DELETE", "bucket", "redundancyTransition"): (
+        "oss:DeleteBucketDataRedundancyTransition",
+        redundancy.delete_transition,
+    ),
     ("POST", "object", "seal"): ("", objects.seal_object),
     ("GET", "object", "acl"): ("oss:GetObjectAcl", metadata.get_object_acl),
     ("PUT", "object", "acl"): ("oss:PutObjectAcl", metadata.put_object_acl),
@@ -218,7 +254,7 @@ def _authorize(request: OssRequest, action: str) -> OssRequest:
     resource = f"/{request.bucket}/{request.key}" if request.bucket else "/"
     signed = SignedRequest(request.http.method, resource, request.query, request.headers)
     context = request.context
-    credential = authenticate(signed, context.keyring, context.clock.now(), context.region)
+    credential = authenticate(signed, context.keyring, context.clock.now(), request.region)
     if credential is None and not _is_public(request, action):
         text = "Anonymous access is forbidden for this operation: sign the request."
         raise ServiceError(403, "AccessDenied", text, ec="0003-00000001")
@@ -237,7 +273,8 @@ def _check_region(request: OssRequest, action: str) -> None:
     """
     if action in ANY_REGION or not request.objects.has_bucket(request.bucket):
         return
-    if region := request.objects.bucket(request.bucket).region:
+    region = request.objects.bucket(request.bucket).region or request.context.region
+    if region != request.region:
         text = (
             "The bucket you are attempting to access must be addressed using the specified endpoint. "
             "Please send all future requests to this endpoint."

@@ -81,7 +81,7 @@ def _store(request: OssRequest, retention: Retention) -> None:
 
 def _check_unlocked(retention: Retention | None) -> None:
     if retention and retention.is_locked:
-        raise ServiceError(409, "WORMConfigurationLocked", "The retention policy is locked: it cannot be removed.")
+        raise ServiceError(403, "WORMConfigurationLocked", "The retention policy is locked: it cannot be removed.")
 
 
 def _absent(request: OssRequest) -> ServiceError:
