@@ -20,7 +20,8 @@ from tests.deploy.conftest import Project, run_build
 from tests.deploy.flow import run_job
 from tests.deploy.tools import ROOT
 
-FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/index.py"))
+FUNCTIONS = build.deployed()
+KNOWN = sorted(path.parent.name for path in (ROOT / "functions").glob("*/index.py"))
 PYTHONS = build.PYTHONS
 LEFT_OUT = ("Crypto", "aliyunsdkcore", "aliyunsdkkms", "cryptography", "cffi", "pycparser", "jmespath", "pkg_resources")
 Builder = Callable[[str], Project]
@@ -75,6 +76,20 @@ def test_two_builds_are_identical(built: Builder, tmp_path: Path) -> None:
         assert ([], []) == filecmp.cmpfiles(first, tmp_path, names, shallow=False)[1:]
         assert names == sorted(f"{function}/{name}" for name in zipfile.ZipFile(first / f"{function}.zip").namelist())
         assert (first / f"{function}.zip").read_bytes() == (tmp_path / f"{function}.zip").read_bytes()
+
+
+def test_the_render_function_is_built_with_ffmpeg(tmp_path: Path) -> None:
+    """Only if it is named; its FFmpeg can be executed, from the zip file too, and has its licence beside it."""
+    done = run_build("render", "--python", PYTHONS[0], "--out", str(tmp_path))
+    assert 0 == done.returncode, done.stderr
+    [ffmpeg] = (tmp_path / "render" / "imageio_ffmpeg" / "binaries").glob("ffmpeg-*")
+    said = subprocess.run([ffmpeg, "-version"], capture_output=True, text=True, check=True).stdout
+    [entry] = [one for one in zipfile.ZipFile(tmp_path / "render.zip").infolist() if ffmpeg.name in one.filename]
+
+    assert ["submit", "complete", "sweep"] == FUNCTIONS
+    assert said.startswith("ffmpeg version 7.0.2")
+    assert 0o755 == entry.external_attr >> 16 & 0o777
+    assert (tmp_path / "render" / "licenses" / "imageio-ffmpeg").is_dir()
 
 
 @pytest.mark.parametrize("python", PYTHONS)
@@ -256,4 +271,4 @@ def test_an_unknown_function_is_an_error() -> None:
     done = run_build("sumbit")
 
     assert 2 == done.returncode
-    assert f"no function sumbit; known: {', '.join(FUNCTIONS)}" in done.stderr
+    assert f"no function sumbit; known: {', '.join(KNOWN)}" in done.stderr
