@@ -584,18 +584,18 @@ def test_unfinished_uploads_are_listed_by_pages_and_prefixes(bucket: oss2.Bucket
 
 def test_an_unsupported_feature_is_named(bucket: oss2.Bucket, client: oss.Client) -> None:
     """A sub-resource is never mistaken for the object or the bucket itself."""
-    error = refused("NotImplemented", bucket.get_bucket_replication, status=501)
+    error = refused("NotImplemented", bucket.get_bucket_meta_query_status, status=501)
     bucket.put_object("k", b"1")
 
-    assert "'replication'" in error.message
+    assert "'metaQuery'" in error.message
     callback = {"x-oss-callback": base64.b64encode(b"{}").decode()}
     assert "callbacks" in refused("NotImplemented", bucket.put_object, "k", b"2", headers=callback).message
     assert "image/resize" in refused("NotImplemented", bucket.get_object, "k", process="image/resize,w_100").message
     assert (
         "image/resize" in refused("NotImplemented", bucket.process_object, "k", "image/resize|sys/saveas,o_eA").message
     )
-    replication = oss.GetBucketReplicationRequest(BUCKET)
-    assert "'replication'" in refused2("NotImplemented", client.get_bucket_replication, replication).message
+    points = oss.ListAccessPointsRequest()
+    assert "'accessPoint'" in refused2("NotImplemented", client.list_access_points, points).message
 
 
 def test_a_process_string_is_submitted_and_its_ids_returned(

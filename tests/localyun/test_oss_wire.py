@@ -47,8 +47,6 @@ def refused(here: World, code: str, status: int, *args: Any, **given: Any) -> An
 @pytest.mark.parametrize(
     ("method", "key", "name"),
     [
-        ("PUT", "k", "retention"),
-        ("PUT", "k", "legalHold"),
         ("PUT", "k", "xyz"),
         ("DELETE", "k", "xyz"),
         ("DELETE", "k", "uploads"),
@@ -57,7 +55,6 @@ def refused(here: World, code: str, status: int, *args: Any, **given: Any) -> An
         ("DELETE", None, "inventoryId"),
         ("PUT", "k", "partNumber"),
         ("PUT", None, "dataAccelerator"),
-        ("GET", "k", "retention"),
         ("HEAD", "k", "legalHold"),
         ("GET", None, "dataAccelerator"),
     ],
