@@ -1,9 +1,10 @@
 """Builds the functions for Function Compute: `python3 build.py [--python 3.10] [--out build] [NAME ...]`.
 
-Without a NAME, those that s.yaml deploys. For every function, build/NAME/ has functions/NAME and everything that it imports from clipstitch and from the pinned
-packages, for Python on linux x86_64; build/NAME.zip has the same files. Needs only pip, no Docker. The build is
-reproducible: the same sources and pins give the same bytes. s.yaml calls it before every deployment, with the
-`python3` of the search path, which may be old or lack pip: the Python of .venv takes over if there is one.
+For every function, or without a NAME those that s.yaml deploys, build/NAME/ has functions/NAME and everything that it
+imports from clipstitch and from the pinned packages, for Python on linux x86_64; build/NAME.zip has the same files.
+Needs only pip, no Docker. The build is reproducible: the same sources and pins give the same bytes. s.yaml calls it
+before every deployment, with the `python3` of the search path, which may be old or lack pip: the Python of .venv takes
+over if there is one.
 """
 
 from __future__ import annotations  # or a Python before 3.10 could not even hand over

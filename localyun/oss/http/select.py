@@ -19,7 +19,7 @@ from localyun.oss.http.xml import malformed, parse
 from localyun.oss.select import csv_rows, frames, json_rows, sql
 from localyun.oss.select.csv_rows import CsvFormat
 from localyun.oss.select.expressions import SelectError
-from localyun.oss.select.query import AnyRecord, CsvOutput, JsonOutput, Options, Output, run, splits
+from localyun.oss.select.query import AnyRecord, CsvOutput, JsonOutput, Options, RecordOutput, run, splits
 from localyun.oss.service import StoredObject
 
 MOST_BYTES = 256 << 20
@@ -30,7 +30,7 @@ _RANGE = re.compile(r"(line|split)-range=(\d*)-(\d*)")
 
 class _Plan(NamedTuple):
     records: Iterable[AnyRecord]
-    output: Output
+    output: RecordOutput
     options: Options
     header: bytes = b""
 

@@ -15,7 +15,7 @@ SPLIT_BYTES = 4 << 20
 AnyRecord = CsvRecord | JsonRecord
 
 
-class Output(Protocol):
+class RecordOutput(Protocol):
     """The format of the result."""
 
     def record(self, query: Query, record: AnyRecord) -> bytes:
@@ -93,7 +93,9 @@ class JsonOutput:
         return json_rows.encoded(value).encode() + self.record_delimiter
 
 
-def run(query: Query, records: Iterable[AnyRecord], output: Output, options: Options) -> Iterator[tuple[int, bytes]]:
+def run(
+    query: Query, records: Iterable[AnyRecord], output: RecordOutput, options: Options
+) -> Iterator[tuple[int, bytes]]:
     """Yield the parts of a result, each with the end of the last record that was read for it. Raises SelectError."""
     matching = _matching(query, records, options)
     if query.items and query.items[0].aggregate:
