@@ -174,6 +174,10 @@ def asked_actions() -> set[str]:
     routes = localyun.oss.http.routes
     oss = {action for action, _ in routes.ROUTES.values() if action} | set(routes.VERSION_ACTIONS.values())
     oss |= {"oss:ProcessImm"}
+    # What an action checks itself, besides the permission of its route.
+    sources = (ROOT / "localyun" / "oss" / "http").glob("*.py")
+    texts = (file.read_text("utf-8") for file in sources)
+    oss |= {name for text in texts for name in re.findall(r'"(oss:[A-Z]\w+)"', text)} - {"oss:Prefix", "oss:Delimiter"}
     imm = {f"imm:{action}" for action in localyun.imm.http.routes.ACTIONS} | {"imm:DetectMediaMeta"}
     smq = {f"mns:{route.action}" for route in localyun.smq.http.routes.ROUTES}
     fc = (*localyun.fc.http.routes.ROUTES.values(), *localyun.fc.http.routes.OLD_ROUTES.values())

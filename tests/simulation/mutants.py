@@ -22,7 +22,7 @@ OUTCOMES, POLICY, PLAN = "usecases/task_outcomes.py", "jobs/webhook_policy.py", 
 SCHEDULE = "jobs/delivery_policy.py"
 LENGTHS, CHECK_MERGE = "planning/lengths.py", "usecases/check_merge.py"
 
-_START = "    try:\n        task = context.audio.start(step.main, step.process)"
+_START = "    try:\n        task = _start_render(step, job, context) if step.render else"
 _ACCEPTED = (
     "    context.store.point_to_step(task, job.id, step.number)\n"
     "    return context.store.add(job, Fact(ACCEPTED, step.number, task))"

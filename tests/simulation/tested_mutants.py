@@ -190,16 +190,16 @@ TESTED_MUTANTS = (
     ),
     _mutant(
         "requests to IMM carry the time of the machine's zone",
-        "adapters/imm.py",
+        "adapters/openapi.py",
         "time.gmtime()",
         "time.localtime()",
         _IMM_TEST,
     ),
     _mutant(
         "the headers of a request to IMM are signed in the order in which they were written",
-        "adapters/imm.py",
-        "for name in sorted(headers))\n    canonical",
-        "for name in headers)\n    canonical",
+        "adapters/openapi.py",
+        "covered = sorted(name for name in headers if",
+        "covered = list(name for name in headers if",
         _IMM_TEST,
     ),
     _mutant(

@@ -11,6 +11,7 @@ from clipstitch.common.credentials import read_access_key
 from clipstitch.jobs.completion_event import make_event
 from clipstitch.jobs.job import DECISION, DELIVERED, PENDING, PROGRESS, RESULT, WAITING, Fact, Job, PendingDelivery
 from clipstitch.planning.process_string import parse_process
+from clipstitch.planning.render_spec import spec_of
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.settings import read_settings
 from clipstitch_cli import exit_codes
@@ -118,7 +119,7 @@ def _write_job(job: Job, timeline: list[TimelineEntry], context: Context, comman
         command.write_line(("expected  ", "dim"), format_ms(job.plan.duration_s * 1000))
         for step in job.plan.steps:
             if step.render:
-                words = "; ".join(format_spec(step.render))
+                words = "; ".join(format_spec(spec_of(step)))
                 command.write_line((f"step {step.number + 1}    ", "dim"), f"rendered: {words}")
                 continue
             command.write_line((f"step {step.number + 1}    ", "dim"), f"posted to {visible(step.main.uri)}")

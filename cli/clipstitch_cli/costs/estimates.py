@@ -12,8 +12,7 @@ from clipstitch.common.ports import PAGE
 from clipstitch.planning.chapters import chapters_of, id3_tag
 from clipstitch.planning.plan import Plan
 from clipstitch.planning.process_string import Transcode
-from clipstitch.planning.render_spec import RenderSpec
-from clipstitch.planning.steps import transcode_of
+from clipstitch.planning.render_spec import RenderSpec, spec_of, transcode_of
 from clipstitch_cli.costs.prices import EXCLUDED, NOTES, Price, PriceList
 
 # Bit/s for one channel where the manifest names no bitrate, up to a sample rate: what FFmpeg 7.0.2 makes of 20 s of
@@ -177,7 +176,7 @@ def requests_of(plan: Plan, globs: int, size: int) -> RequestCounts:
     facts = RequestCounts(put=4, events=sinks)  # decision, result, closed; the result object
     deletions = -(-(2 * count + 1) // PAGE)  # outputs of steps, pointers, the marker
     own = (submit, starts, claims, ends, facts, _publishing(plan, size), RequestCounts(post=deletions))
-    return _sum(*own, *(_rendering(step.render) for step in plan.steps if step.render))
+    return _sum(*own, *(_rendering(spec_of(step)) for step in plan.steps if step.render))
 
 
 def _rendering(spec: RenderSpec) -> RequestCounts:

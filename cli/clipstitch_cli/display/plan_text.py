@@ -5,6 +5,7 @@ from rich.text import Text
 
 from clipstitch.planning.plan import PlacedClip, Plan
 from clipstitch.planning.process_string import parse_process
+from clipstitch.planning.render_spec import spec_of
 from clipstitch.usecases.settings import Settings
 from clipstitch_cli.context import CommandContext, visible
 from clipstitch_cli.display import process_text
@@ -56,7 +57,7 @@ def _write_requests(plan: Plan, command: CommandContext) -> None:
         heading = (f"Step {step.number + 1} of {len(plan.steps)}: ", "bold")
         if step.render:
             command.write_line(heading, "render")
-            for line in format_spec(step.render):
+            for line in format_spec(spec_of(step)):
                 command.write_line(f"  {line}")
             continue
         process = parse_process(step.process)

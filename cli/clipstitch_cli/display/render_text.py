@@ -2,8 +2,7 @@
 
 from clipstitch.planning.plan import Step
 from clipstitch.planning.process_string import parse_process
-from clipstitch.planning.render_spec import RenderSpec
-from clipstitch.planning.steps import transcode_of_encoding
+from clipstitch.planning.render_spec import RenderSpec, spec_of, transcode_of_encoding
 from clipstitch_cli.display import process_text
 
 
@@ -30,5 +29,5 @@ def format_spec(spec: RenderSpec) -> list[str]:
 def sources_of(step: Step) -> list[str]:
     """Return the keys of what a step merges, in order; those of a render step without its silences."""
     if step.render:
-        return [clip.key for clip in step.render.clips if clip.key]
+        return [clip.key for clip in spec_of(step).clips if clip.key]
     return list(process_text.source_keys(parse_process(step.process), step.main.key))

@@ -36,6 +36,7 @@ def get_style(request: OssRequest) -> HttpResponse:
     """Answer GetStyle, or without a name ListStyle. Raises NoSuchStyle."""
     found = request.objects.configurations.all(request.bucket, STYLE)
     if not (name := _name(request)):
+        request.require("oss:ListStyle", request.bucket)
         texts = ({node.tag: node.text or "" for node in parse(style, "Style")} for style in found.values())
         return xml_response("StyleList", *(element("Style", *(leaf(*part) for part in one.items())) for one in texts))
     if name not in found:

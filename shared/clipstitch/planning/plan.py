@@ -9,7 +9,6 @@ from typing import Any, Literal, NamedTuple
 
 from clipstitch.common.identifiers import ManifestRef, ObjectRef
 from clipstitch.common.serialization import from_json_value, to_json_value
-from clipstitch.planning.render_spec import RenderSpec
 
 WORK, ASSETS = "work/", "assets/"
 
@@ -20,7 +19,8 @@ class Step(NamedTuple):
     `needs` are the numbers of the steps that make its sources; `clips` are the indices of its first and last clip.
     `length_s` is the expected length of the target in seconds. It may differ by `slack_s`, which the frames of the
     clips' formats account for, and by what is wrong with `estimate_s`: the sum of the lengths that are only estimated.
-    Both count the clips that the step merges itself, not those of the steps that it needs.
+    Both count the clips that the step merges itself, not those of the steps that it needs. `render` is a `RenderSpec`
+    in JSON, whose classes most functions need not import.
     """
 
     number: int
@@ -32,7 +32,7 @@ class Step(NamedTuple):
     length_s: float = 0.0
     slack_s: float = 0.0
     estimate_s: float = 0.0
-    render: RenderSpec | None = None
+    render: str = ""
 
 
 class PlacedClip(NamedTuple):

@@ -5,7 +5,7 @@ rate), and a trim cuts at the nearest sample. So the start of chapter 300 is as 
 """
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from clipstitch.common.audio_formats import BITRATE_OPTIONS, MAX_SOURCES
 from clipstitch.common.errors import ClipstitchError, InvalidManifest, Issue, NotAudio, ObjectArchived, ObjectNotFound
@@ -27,9 +27,11 @@ from clipstitch.planning.plan import (
     WarningCode,
 )
 from clipstitch.planning.process_string import Transcode
-from clipstitch.planning.render_spec import Joins, OutputEncoding, RenderedClip, RenderSpec
 from clipstitch.planning.silence_flac import samples_of
 from clipstitch.planning.steps import INTERMEDIATE_FORMAT, MergeSpec, StepSource, make_steps
+
+if TYPE_CHECKING:
+    from clipstitch.planning.render_spec import RenderedClip
 
 Probes = Mapping[ObjectRef, Probe | ClipstitchError]
 _CLIP_ISSUES: Mapping[type[ClipstitchError], tuple[str, str]] = {
@@ -258,26 +260,28 @@ def _render_step(
     context: PlanningContext,
 ) -> Step:
     """Return the step that renders everything."""
+    from clipstitch.planning import render_spec  # noqa: PLC0415 - most jobs need none of its classes
+
     output, join = manifest.output, manifest.join
     bitrate = output.bitrate
     if output.bitrate_option == "adaptive" and bitrate:
         bitrate = min(bitrate, _lowest_bitrate(known) or bitrate)
-    encoding = OutputEncoding(
+    encoding = render_spec.OutputEncoding(
         planned.format, planned.sample_rate, planned.channels, bitrate, output.quality, output.bits_per_sample
     )
-    joins = Joins(join.threshold_db, join.keep_ms, join.fade_ms, join.crossfade_ms)
-    clips = tuple(_rendered(part, planned.sample_rate) for part in parts)
-    spec = RenderSpec(clips, encoding, joins, output.start_ms, output.duration_ms)
+    joins = render_spec.Joins(join.threshold_db, join.keep_ms, join.fade_ms, join.crossfade_ms)
+    clips = tuple(_rendered(part, planned.sample_rate, render_spec.RenderedClip) for part in parts)
+    spec = render_spec.RenderSpec(clips, encoding, joins, output.start_ms, output.duration_ms)
     target = context.target(0, planned.format)
     slack_s = sum(part.slack_s for part in parts)
-    return Step(0, parts[0].ref, "", target, (), (0, len(parts) - 1), slack_s=slack_s, render=spec)
+    return Step(0, parts[0].ref, "", target, (), (0, len(parts) - 1), slack_s=slack_s, render=spec.as_text())
 
 
-def _rendered(part: _Part, rate: int) -> RenderedClip:
+def _rendered(part: _Part, rate: int, make: "type[RenderedClip]") -> "RenderedClip":
     clip = part.clip
     if isinstance(clip, Silence):
-        return RenderedClip("", duration_ms=clip.length_ms, length_s=part.samples / rate)
-    return RenderedClip(
+        return make("", duration_ms=clip.length_ms, length_s=part.samples / rate)
+    return make(
         clip.key,
         part.etag,
         clip.start_ms,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 
 from clipstitch.planning.lengths import ESTIMATE_ERROR, LengthReport, changed_warning, length_warning
 from clipstitch.planning.plan import JobWarning, Plan, WarningCode
-from clipstitch.planning.render_spec import ClipReport, RenderedClip, RenderReport
+from clipstitch.planning.render_spec import ClipReport, RenderedClip, RenderReport, spec_of
 from clipstitch.planning.silence_flac import samples_of
 
 _ROUNDING_S = 0.002  # the probe rounds to 1 ms, and the resampler to a sample
@@ -18,7 +18,7 @@ def compare_report(plan: Plan, report: RenderReport, changed: Collection[int] = 
 
     `changed` are the clips that were replaced. The report must be about the clips of the plan.
     """
-    clips = plan.final.render.clips if plan.final.render else ()
+    clips = spec_of(plan.final).clips
     rate = report.sample_rate
     found = (_warnings(clip, made, rate) for clip, made in zip(clips, report.clips, strict=True) if clip.key)
     warnings = [

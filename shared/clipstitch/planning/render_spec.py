@@ -3,10 +3,13 @@
 `planner` makes a spec, `clipstitch.rendering` carries it out, and `clipstitch plan` explains it.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from clipstitch.common.serialization import from_json_value, to_json_value
+from clipstitch.planning.plan import Step
+from clipstitch.planning.process_string import Transcode, parse_process
 
 
 class RenderedClip(NamedTuple):
@@ -65,6 +68,10 @@ class RenderSpec(NamedTuple):
     start_ms: int = 0
     duration_ms: int = 0
 
+    def as_text(self) -> str:
+        """Return the spec in JSON, as a step has it."""
+        return json.dumps(to_json_value(self), separators=(",", ":"))
+
 
 class ClipReport(NamedTuple):
     """Where a clip or silence is in the output, in samples of the output; `decoded` counts before any trimming.
@@ -96,3 +103,25 @@ class RenderReport(NamedTuple):
     def from_json(cls, report: Mapping[str, Any]) -> "RenderReport":
         """Return the report of what `as_json` returned."""
         return from_json_value(cls, report)  # type: ignore[no-any-return] # a report
+
+
+def spec_of(step: Step) -> RenderSpec:
+    """Return the spec of a render step."""
+    return from_json_value(RenderSpec, json.loads(step.render))  # type: ignore[no-any-return] # a spec
+
+
+def transcode_of(step: Step) -> Transcode:
+    """Return the format of what a step makes."""
+    return transcode_of_encoding(spec_of(step).encoding) if step.render else parse_process(step.process).transcode
+
+
+def transcode_of_encoding(encoding: OutputEncoding) -> Transcode:
+    """Return an encoding in the terms of the OSS action."""
+    return Transcode(
+        encoding.format,
+        ac=encoding.channels,
+        ar=encoding.sample_rate,
+        ab=encoding.bitrate,
+        aq=encoding.quality,
+        adepth=encoding.bits_per_sample,
+    )

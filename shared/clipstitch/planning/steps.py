@@ -11,17 +11,7 @@ from typing import NamedTuple
 from clipstitch.common.identifiers import ObjectRef
 from clipstitch.planning.merge_tree import MergeNode, build_merge_tree
 from clipstitch.planning.plan import PlanningContext, Step
-from clipstitch.planning.process_string import (
-    CONCAT,
-    CONVERT,
-    Process,
-    Saveas,
-    Segment,
-    Transcode,
-    format_process,
-    parse_process,
-)
-from clipstitch.planning.render_spec import OutputEncoding
+from clipstitch.planning.process_string import CONCAT, CONVERT, Process, Saveas, Segment, Transcode, format_process
 
 INTERMEDIATE_FORMAT = "flac"
 
@@ -134,20 +124,3 @@ class _StepBuilder:
 
 def _segment(source: StepSource) -> Segment:
     return Segment(source.ref.key, source.start_ms or None, source.duration_ms or None)
-
-
-def transcode_of(step: Step) -> Transcode:
-    """Return the format of what a step makes."""
-    return transcode_of_encoding(step.render.encoding) if step.render else parse_process(step.process).transcode
-
-
-def transcode_of_encoding(encoding: OutputEncoding) -> Transcode:
-    """Return an encoding in the terms of the OSS action."""
-    return Transcode(
-        encoding.format,
-        ac=encoding.channels,
-        ar=encoding.sample_rate,
-        ab=encoding.bitrate,
-        aq=encoding.quality,
-        adepth=encoding.bits_per_sample,
-    )

@@ -13,8 +13,6 @@ from clipstitch.common.render_task import report_of
 from clipstitch.jobs.job import Job
 from clipstitch.planning.lengths import LengthReport, MeasuredLength, compare_lengths, measured_length
 from clipstitch.planning.plan import Plan
-from clipstitch.planning.render_lengths import compare_report
-from clipstitch.planning.render_spec import RenderReport
 from clipstitch.usecases.context import Context
 
 
@@ -32,19 +30,22 @@ class MeasuredOutput(NamedTuple):
 def measure(job: Job, plan: Plan, context: Context) -> MeasuredOutput:
     """Measure the output of a job. Raises the error of a probe, or `ObjectNotFound` without the report of a render."""
     if plan.final.render:
-        return _measure_render(plan, len(plan.final.render.clips), context)
+        return _measure_render(plan, context)
     measured = _measured_lengths(job, plan, context)
     made = measured[plan.final.number]
     return MeasuredOutput(made.seconds, made.size, partial(compare_lengths, plan, measured))
 
 
-def _measure_render(plan: Plan, clips: int, context: Context) -> MeasuredOutput:
+def _measure_render(plan: Plan, context: Context) -> MeasuredOutput:
     """Read the report that the function `render` has stored beside its target."""
+    from clipstitch.planning.render_lengths import compare_report  # noqa: PLC0415 - most jobs render nothing
+    from clipstitch.planning.render_spec import RenderReport, spec_of  # noqa: PLC0415 - as above
+
     ref = report_of(plan.final.target)
     try:
         report = RenderReport.from_json(json.loads(context.objects.read(ref).body))
         report_s = report.samples / report.sample_rate
-        if len(report.clips) != clips:
+        if len(report.clips) != len(spec_of(plan.final).clips):
             raise ValueError(f"it is about {len(report.clips)} clips")  # noqa: TRY301 - like any other damage
     except (ValueError, TypeError, AttributeError, ArithmeticError) as error:
         raise StateUnreadable(f"{ref.uri} is no report of a render step: {error}") from error

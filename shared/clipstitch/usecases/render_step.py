@@ -10,7 +10,7 @@ from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.logging import log_event, log_job
 from clipstitch.common.ports import ObjectHeaders
 from clipstitch.common.render_task import RenderTask, report_of
-from clipstitch.planning.render_spec import RenderReport, RenderSpec
+from clipstitch.planning.render_spec import RenderReport, RenderSpec, spec_of
 from clipstitch.usecases.context import Context
 
 
@@ -42,7 +42,7 @@ def render_step(task: RenderTask, context: Context, renderer: Renderer) -> None:
     with log_job(task.job_id):
         job = context.store.load(task.job_id, planned=True)
         step = next((step for step in job.plan.steps if step.number == task.step), None) if job.plan else None
-        if job.plan is None or step is None or step.render is None or step.target != task.target:
+        if job.plan is None or step is None or not step.render or step.target != task.target:
             raise InvalidNotification(f"{task.id} is no render task of a job")
         if job.closed or job.decision is not None:
             log_event("render-not-needed", task=task.id)
@@ -50,7 +50,8 @@ def render_step(task: RenderTask, context: Context, renderer: Renderer) -> None:
         with suppress(ObjectNotFound):
             context.objects.describe(step.target)
             return
-        with renderer.render(job.plan.manifest.ref.bucket, step.render) as made:
+        spec = spec_of(step)
+        with renderer.render(job.plan.manifest.ref.bucket, spec) as made:
             body = json.dumps(made.report.as_json()).encode()
             context.objects.write(report_of(step.target), body, ObjectHeaders("application/json"))
-            made.store(step.target, FORMATS[step.render.encoding.format].content_type)
+            made.store(step.target, FORMATS[spec.encoding.format].content_type)

@@ -13,7 +13,7 @@ from clipstitch.common.identifiers import ObjectRef
 from clipstitch.common.ports import ObjectHeaders, TaskOutcome, TaskRunning
 from clipstitch.common.render_task import RenderTask, report_of
 from clipstitch.jobs.job import Job
-from clipstitch.planning.render_spec import ClipReport, Joins, RenderReport, RenderSpec
+from clipstitch.planning.render_spec import ClipReport, Joins, RenderReport, RenderSpec, spec_of
 from clipstitch.usecases.context import Context
 from clipstitch.usecases.render_step import render_step
 from tests.world import BUCKET, DOCUMENT, SETTINGS, CallInterceptor, World
@@ -96,10 +96,10 @@ def test_fields_that_need_the_engine_make_one_render_step() -> None:
     (step,) = world.load(job).plan.steps  # type: ignore[union-attr]
 
     assert RenderTask(job.id, 0, 1, step.target) == task == RenderTask.parse(task.payload())
-    assert isinstance(step.render, RenderSpec)
-    assert Joins(-50, 60, 5, 0) == step.render.joins
-    assert ["a.mp3", "", "b.wav"] == [clip.key for clip in step.render.clips]
-    assert (1000, 500) == (step.render.clips[2].start_ms, step.render.clips[2].duration_ms)
+    spec = spec_of(step)
+    assert Joins(-50, 60, 5, 0) == spec.joins
+    assert ["a.mp3", "", "b.wav"] == [clip.key for clip in spec.clips]
+    assert (1000, 500) == (spec.clips[2].start_ms, spec.clips[2].duration_ms)
 
 
 def test_the_report_gives_chapters_lengths_and_warnings() -> None:
@@ -259,7 +259,7 @@ def test_the_engine_is_the_one_that_is_needed(changes: Mapping[str, Any], engine
     plan = world.submit().plan
 
     assert plan is not None
-    assert [engine == "render"] == list({step.render is not None for step in plan.steps})
+    assert [engine == "render"] == list({bool(step.render) for step in plan.steps})
 
 
 @pytest.mark.parametrize("document", [JOINED, {**DOCUMENT, "engine": "render"}])
